@@ -1,0 +1,492 @@
+"""RFM and behavioural features, declared as data and computed in SQL.
+
+`customer_days_query` turns order lines into one row per customer and day, once for all cutoffs;
+`features_query` turns the days before one cutoff into one row per customer. `FEATURES` is the only
+list of features: the data dictionary, the words of the reasons and the warehouse SQL come from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+from typing import Literal, NamedTuple
+
+
+class Feature(NamedTuple):
+    """One column of the feature table.
+
+    Attributes
+    ----------
+    name : str
+        ``{measure}_{aggregate}_{window}``.
+    sql : str
+        Expression over a customer's days (``grain="day"``: an aggregate; columns ``age`` [days from the
+        day to the cutoff, at least 1], ``amount``, ``refund``, ``is_purchase``, ``gap`` [days since the
+        purchase day before] ...) or over the day-grain features of the customer (``grain="customer"``).
+        ``{horizon}`` stands for the horizon [days].
+    unit : str
+        Unit of the value; ``""`` for a ratio.
+    description : str
+        For the data dictionary.
+    words : str
+        How a reason says the value; fields are feature names.
+    grain : {"day", "customer"}
+        What the expression reads.
+    needs : str
+        The optional column of the purchase log without which the feature is missing.
+    predictor : bool
+        Whether the models see it. Raw ages are kept from them: trees learn the level of young
+        cohorts from an age and misjudge older ones (docs/decisions/002).
+    """
+
+    name: str
+    sql: str
+    unit: str
+    description: str
+    words: str
+    grain: Literal["day", "customer"] = "day"
+    needs: str = ""
+    predictor: bool = True
+
+
+def _windowed(days: int) -> list[Feature]:
+    return [
+        Feature(
+            f"purchase_days_{days}d",
+            f"count(*) filter (where is_purchase and age <= {days})",
+            "days",
+            f"purchase days in the last {days} days",
+            f"{{purchase_days_{days}d:.0f}} purchase days in the last {days} days",
+        ),
+        Feature(
+            f"spend_sum_{days}d",
+            f"coalesce(sum(amount) filter (where age <= {days}), 0e0)",
+            "currency",
+            f"net spend in the last {days} days",
+            f"spent {{spend_sum_{days}d:,.0f}} in the last {days} days",
+        ),
+    ]
+
+
+def _decayed(days: int) -> list[Feature]:
+    return [
+        Feature(
+            f"purchase_days_decay_{days}d",
+            f"sum(case when is_purchase then exp(-age / {days}e0) else 0e0 end)",
+            "days",
+            f"purchase days, each weighing exp(-age / {days} days)",
+            "recent purchase activity (weight {purchase_days_decay_%dd:.1f})" % days,
+        ),
+        Feature(
+            f"spend_decay_{days}d",
+            f"sum(amount * exp(-age / {days}e0))",
+            "currency",
+            f"net spend, weighing exp(-age / {days} days)",
+            "recent spend (weighted {spend_decay_%dd:,.0f})" % days,
+        ),
+    ]
+
+
+def _trend(days: int, of_days: int | None) -> list[Feature]:
+    whole = f"_{of_days}d" if of_days else ""
+    counts = f"purchase_days{whole}"
+    spend = f"spend_sum{whole}"
+    of_words = f"the last {of_days} days" if of_days else "all history"
+    return [
+        Feature(
+            f"purchase_days_trend_{days}d",
+            f"purchase_days_{days}d / nullif({counts} * 1e0, 0)",
+            "",
+            f"purchase days of the last {days} days as a share of those of {of_words}",
+            f"{{purchase_days_trend_{days}d:.0%}} of the purchase days of {of_words} fall into the last {days}",
+            grain="customer",
+        ),
+        Feature(
+            f"spend_trend_{days}d",
+            f"case when {spend} > 0 then spend_sum_{days}d / {spend} end",
+            "",
+            f"net spend of the last {days} days as a share of that of {of_words}",
+            f"{{spend_trend_{days}d:.0%}} of the spend of {of_words} falls into the last {days} days",
+            grain="customer",
+        ),
+    ]
+
+
+FEATURES: tuple[Feature, ...] = (
+    Feature(
+        "purchase_days",
+        "count(*) filter (where is_purchase)",
+        "days",
+        "days with at least one line of positive amount",
+        "{purchase_days:.0f} purchase days in all",
+    ),
+    Feature(
+        "T",
+        "max(age) filter (where is_purchase)",
+        "days",
+        "days from the first purchase day to the cutoff",
+        "customer for {T:.0f} days",
+        predictor=False,
+    ),
+    Feature(
+        "days_since_last_order",
+        "min(age) filter (where is_purchase)",
+        "days",
+        "days from the last purchase day to the cutoff",
+        "no purchase for {days_since_last_order:.0f} days; usually every {gap_mean:.0f}",
+    ),
+    Feature(
+        "spend_sum",
+        "coalesce(sum(amount), 0e0)",
+        "currency",
+        "net spend in all history",
+        "spent {spend_sum:,.0f} in all",
+    ),
+    *(feature for days in (30, 90, 180, 365) for feature in _windowed(days)),
+    *(feature for days in (30, 90, 365) for feature in _decayed(days)),
+    Feature(
+        "spend_first",
+        "arg_max(amount, age) filter (where is_purchase)",
+        "currency",
+        "net spend of the first purchase day",
+        "first purchase of {spend_first:,.0f}",
+    ),
+    Feature(
+        "spend_last",
+        "arg_min(amount, age) filter (where is_purchase)",
+        "currency",
+        "net spend of the last purchase day",
+        "last purchase of {spend_last:,.0f}",
+    ),
+    Feature(
+        "spend_max",
+        "max(amount) filter (where is_purchase)",
+        "currency",
+        "net spend of the largest purchase day",
+        "largest purchase of {spend_max:,.0f}",
+    ),
+    Feature(
+        "spend_std",
+        "stddev_samp(amount) filter (where is_purchase)",
+        "currency",
+        "standard deviation of the net spend of purchase days; missing with fewer than two",
+        "purchases vary by {spend_std:,.0f}",
+    ),
+    Feature(
+        "gap_std",
+        "stddev_samp(gap)",
+        "days",
+        "standard deviation of the days between purchase days; missing with fewer than two gaps",
+        "days between purchases vary by {gap_std:.0f}",
+    ),
+    Feature(
+        "gap_max",
+        "max(gap)",
+        "days",
+        "longest time between two purchase days",
+        "longest pause so far {gap_max:.0f} days",
+    ),
+    Feature(
+        "gap_last",
+        "arg_min(gap, age) filter (where is_purchase)",
+        "days",
+        "days between the last two purchase days",
+        "{gap_last:.0f} days between the last two purchases",
+    ),
+    Feature(
+        "refund_sum",
+        "coalesce(sum(refund), 0e0)",
+        "currency",
+        "money refunded in all history, as a positive number",
+        "refunds of {refund_sum:,.0f}",
+        predictor=False,
+    ),
+    Feature(
+        "season_spend_sum",
+        "coalesce(sum(amount) filter (where age <= 365 and age > 365 - {horizon}), 0e0)",
+        "currency",
+        "net spend in the days of last year that correspond to the target window",
+        "spent {season_spend_sum:,.0f} in the same season last year",
+    ),
+    Feature(
+        "orders_per_day",
+        "sum(orders) / nullif(count(*) filter (where is_purchase) * 1e0, 0)",
+        "orders",
+        "orders per purchase day",
+        "{orders_per_day:.1f} orders on a purchase day",
+        needs="order_id",
+    ),
+    Feature(
+        "lines_per_day",
+        "sum(lines) / nullif(count(*) filter (where is_purchase) * 1e0, 0)",
+        "lines",
+        "order lines per purchase day: the size of the basket",
+        "{lines_per_day:.1f} lines in a basket",
+    ),
+    Feature(
+        "units_per_day",
+        "sum(units) / nullif(count(*) filter (where is_purchase) * 1e0, 0)",
+        "units",
+        "units bought per purchase day",
+        "{units_per_day:.0f} units on a purchase day",
+        needs="quantity",
+    ),
+    Feature(
+        "products_count",
+        "sum(new_products)",
+        "products",
+        "different products bought in all history",
+        "{products_count:.0f} different products bought",
+        needs="product_id",
+    ),
+    Feature(
+        "products_per_day",
+        "sum(products) / nullif(count(*) filter (where is_purchase) * 1e0, 0)",
+        "products",
+        "different products per purchase day: the variety of the basket",
+        "{products_per_day:.1f} different products in a basket",
+        needs="product_id",
+    ),
+    Feature(
+        "new_products_share_180d",
+        "sum(new_products) filter (where age <= 180) / nullif(sum(products) filter (where age <= 180) * 1e0, 0)",
+        "",
+        "of the products bought in the last 180 days, the share never bought before",
+        "{new_products_share_180d:.0%} of the products of the last 180 days were new to them",
+        needs="product_id",
+    ),
+    Feature(
+        "frequency",
+        "purchase_days - 1",
+        "days",
+        "repeat purchase days",
+        "{frequency:.0f} repeat purchase days",
+        grain="customer",
+        predictor=False,
+    ),
+    Feature(
+        "recency",
+        "T - days_since_last_order",
+        "days",
+        "days from the first to the last purchase day (BTYD sense)",
+        "{recency:.0f} days between first and last purchase",
+        grain="customer",
+        predictor=False,
+    ),
+    Feature(
+        "monetary_value",
+        "case when purchase_days > 1 then greatest((spend_sum - spend_first) / (purchase_days - 1), 0e0)"
+        " else 0e0 end",
+        "currency",
+        "net spend after the first purchase day per repeat purchase day; 0 without one",
+        "{monetary_value:,.0f} per repeat purchase",
+        grain="customer",
+    ),
+    Feature(
+        "spend_mean",
+        "spend_sum / nullif(purchase_days, 0)",
+        "currency",
+        "net spend per purchase day",
+        "{spend_mean:,.0f} per purchase day",
+        grain="customer",
+    ),
+    Feature(
+        "purchase_rate",
+        "30e0 * purchase_days / nullif(T + 30e0, 0)",
+        "days",
+        "purchase days per 30 days of tenure, shrunk for new customers",
+        "buys on {purchase_rate:.1f} days a month",
+        grain="customer",
+    ),
+    Feature(
+        "spend_rate",
+        "30e0 * spend_sum / nullif(T + 30e0, 0)",
+        "currency",
+        "net spend per 30 days of tenure, shrunk for new customers",
+        "spends {spend_rate:,.0f} a month",
+        grain="customer",
+    ),
+    Feature(
+        "recency_ratio",
+        "(T - days_since_last_order) / nullif(T * 1e0, 0)",
+        "",
+        "share of the tenure that had passed at the last purchase",
+        "last purchase at {recency_ratio:.0%} of the time as a customer",
+        grain="customer",
+    ),
+    Feature(
+        "gap_mean",
+        "(T - days_since_last_order) / nullif(purchase_days - 1e0, 0)",
+        "days",
+        "mean days between purchase days; missing for one-time buyers",
+        "buys every {gap_mean:.0f} days",
+        grain="customer",
+    ),
+    Feature(
+        "gap_current_ratio",
+        "days_since_last_order * (purchase_days - 1e0) / nullif(T - days_since_last_order, 0)",
+        "",
+        "days since the last purchase over the mean gap: above 1 is overdue",
+        "no purchase for {days_since_last_order:.0f} days; usually every {gap_mean:.0f}",
+        grain="customer",
+    ),
+    Feature(
+        "gap_current_of_max",
+        "days_since_last_order / nullif(gap_max * 1e0, 0)",
+        "",
+        "days since the last purchase over the longest gap: above 1 was never seen before",
+        "no purchase for {days_since_last_order:.0f} days; longest pause so far {gap_max:.0f}",
+        grain="customer",
+    ),
+    Feature(
+        "gap_variation",
+        "gap_std * (purchase_days - 1e0) / nullif(T - days_since_last_order, 0)",
+        "",
+        "standard deviation of the gaps over their mean: 0 is clockwork, 1 is random",
+        "gaps between purchases vary by {gap_variation:.0%} of their mean",
+        grain="customer",
+    ),
+    Feature(
+        "spend_last_ratio",
+        "case when spend_sum > 0 then spend_last * purchase_days / spend_sum end",
+        "",
+        "spend of the last purchase day over the mean of all",
+        "last purchase was {spend_last_ratio:.0%} of the usual size",
+        grain="customer",
+    ),
+    *(feature for days, of_days in ((30, 90), (90, 180), (180, 365), (365, None)) for feature in _trend(days, of_days)),
+    Feature(
+        "refund_share",
+        "refund_sum / nullif(refund_sum + greatest(spend_sum, 0e0), 0)",
+        "",
+        "refunds as a share of what was bought",
+        "{refund_share:.0%} of purchases were refunded",
+        grain="customer",
+    ),
+    Feature(
+        "season_spend_share",
+        "case when spend_sum_365d > 0 then season_spend_sum / spend_sum_365d end",
+        "",
+        "share of the last year's net spend that fell into the season of the target window",
+        "{season_spend_share:.0%} of last year's spend fell into this season",
+        grain="customer",
+    ),
+)
+
+
+def available_features(columns: Collection[str]) -> tuple[Feature, ...]:
+    """Return the features that a purchase log with these optional columns has."""
+    return tuple(feature for feature in FEATURES if not feature.needs or feature.needs in columns)
+
+
+def customer_days_query(purchases: str, columns: Collection[str] = ()) -> str:
+    """Return SQL that makes one row per customer and day from one row per order line.
+
+    Parameters
+    ----------
+    purchases : str
+        Relation of order lines with ``customer_id``, ``order_day`` and ``amount``.
+    columns : collection of str
+        Which of ``order_id``, ``product_id`` and ``quantity`` the relation has.
+
+    Returns
+    -------
+    str
+        Columns ``customer_id, day, amount`` (net), ``refund`` (positive), ``lines``, ``is_purchase``, ``gap``
+        [days since the purchase day before; null on the first and on days without purchase] and, where
+        the log has them, ``orders, units, products, new_products``. No value of a row depends on a
+        later day.
+    """
+    aggregates = [
+        "sum(amount) as net",
+        "sum(case when amount < 0 then -amount else 0e0 end) as refund",
+        "max(amount) > 0 as is_purchase",
+        "count(*) filter (where amount > 0) as lines",
+    ]
+    source = purchases
+    if "order_id" in columns:
+        aggregates.append("count(distinct case when amount > 0 then order_id end) as orders")
+    if "quantity" in columns:
+        aggregates.append("coalesce(sum(case when amount > 0 then quantity end), 0) as units")
+    if "product_id" in columns:
+        aggregates += [
+            "count(distinct case when amount > 0 then product_id end) as products",
+            "count(distinct case when order_day = product_first_day then product_id end) as new_products",
+        ]
+        # A product is new on the day its customer first bought it: summed over days it counts the
+        # different products up to any cutoff, without a count over the whole history for each cutoff.
+        source = (
+            "(select *, min(case when amount > 0 then order_day end)"
+            f" over (partition by customer_id, product_id) as product_first_day from {purchases})"
+        )
+    counts = [
+        name
+        for name, needs in (
+            ("orders", "order_id"),
+            ("units", "quantity"),
+            ("products", "product_id"),
+            ("new_products", "product_id"),
+        )
+        if needs in columns
+    ]
+    return f"""\
+select
+  customer_id, day, round(net, 6) as amount, round(refund, 6) as refund, lines, is_purchase,
+  {"".join(f"{name}, " for name in counts)}
+  case when is_purchase
+    then day - lag(day) over (partition by customer_id, is_purchase order by day)
+  end as gap
+from (
+  select customer_id, order_day as day, {", ".join(aggregates)}
+  from {source}
+  group by customer_id, order_day
+) as per_day"""
+
+
+def features_query(history: str, cutoff: date, horizon_days: int, columns: Collection[str] = ()) -> str:
+    """Return SQL of the feature table of one cutoff: one row per customer of the history.
+
+    Parameters
+    ----------
+    history : str
+        SQL of the customer days before the cutoff (`clvml.windows.history`).
+    cutoff : date
+        The first day not observed; it only dates the history.
+    horizon_days : int
+        Length of the target window [days].
+    columns : collection of str
+        The optional columns of the purchase log.
+
+    Returns
+    -------
+    str
+        ``customer_id, cutoff``, then the features in the order of `available_features`. Doubles are
+        rounded to 6 decimals, because sums made in parallel differ in their last bits.
+    """
+    features = available_features(columns)
+    of_day = [feature for feature in features if feature.grain == "day"]
+    of_customer = [feature for feature in features if feature.grain == "customer"]
+    aggregates = ",\n    ".join(f"{f.sql.format(horizon=horizon_days)} as {f.name}" for f in of_day)
+    ratios = ",\n    ".join(f"{f.sql.format(horizon=horizon_days)} as {f.name}" for f in of_customer)
+    rounded = ",\n  ".join(f"round({f.name} * 1e0, 6) as {f.name}" for f in features)
+    return f"""\
+with days as (
+  select *, date '{cutoff}' - day as age from ({history}) as history
+), totals as (
+  select
+    customer_id,
+    {aggregates}
+  from days
+  group by customer_id
+), ratios as (
+  select
+    *,
+    {ratios}
+  from totals
+)
+select
+  customer_id,
+  date '{cutoff}' as cutoff,
+  {rounded}
+from ratios
+order by customer_id"""
