@@ -1,0 +1,56 @@
+"""How good predictions are: metrics, simple rules to beat, a leaderboard with verdicts, and plots."""
+
+from clvml.evaluation.baselines import BASELINES, Baseline
+from clvml.evaluation.leaderboard import METRICS, Leaderboard, ModelColumns, build_leaderboard
+from clvml.evaluation.metrics import (
+    CHURN_METRICS,
+    SPEND_METRICS,
+    Metric,
+    average_precision,
+    brier,
+    coverage,
+    decile_calibration_error,
+    expected_calibration_error,
+    gini,
+    log_loss,
+    mae,
+    mean_width,
+    rmse,
+    roc_auc,
+    spearman,
+    top_share,
+    total_bias,
+    wape,
+)
+from clvml.evaluation.plots import plot_churn_calibration, plot_gains, plot_leaderboard, plot_spend_deciles
+
+__all__ = [
+    "BASELINES",
+    "CHURN_METRICS",
+    "METRICS",
+    "SPEND_METRICS",
+    "Baseline",
+    "Leaderboard",
+    "Metric",
+    "ModelColumns",
+    "average_precision",
+    "brier",
+    "build_leaderboard",
+    "coverage",
+    "decile_calibration_error",
+    "expected_calibration_error",
+    "gini",
+    "log_loss",
+    "mae",
+    "mean_width",
+    "plot_churn_calibration",
+    "plot_gains",
+    "plot_leaderboard",
+    "plot_spend_deciles",
+    "rmse",
+    "roc_auc",
+    "spearman",
+    "top_share",
+    "total_bias",
+    "wape",
+]

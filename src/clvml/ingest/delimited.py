@@ -12,7 +12,8 @@ import glob
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -45,11 +46,14 @@ class Layout:
         Header names, trimmed and made unique; a blank one is called ``column_<position>``.
     repeated : frozenset of str
         Header names that occur more than once (the later ones got a suffix in ``columns``).
+    starts_blank : bool
+        Blank lines stand before the header.
     """
 
     delimiter: str
     columns: tuple[str, ...]
     repeated: frozenset[str]
+    starts_blank: bool
 
 
 def read_layout(path: Path) -> Layout:
@@ -60,19 +64,24 @@ def read_layout(path: Path) -> Layout:
     InputError
         The file is empty, compressed data are damaged, or the text is not UTF-8.
     """
-    with _open_text(path) as text:
-        first = next((line for line in _lines(text, path) if line.strip()), "")
+    with _damage_reported(path), _open_text(path) as text:
+        skipped, first = next(((n, line) for n, line in enumerate(text) if line.strip()), (0, ""))
     if not first:
-        raise InputError(f"'{path}' is empty; it needs a header line with column names and at least one data line")
+        raise InputError(
+            f"'{path}' is empty; it needs a header line with column names and at least one data line"
+        )
     if "\x00" in first or _has_undecodable(first):
         raise InputError(f"'{path}' is not UTF-8 text; save it as CSV with UTF-8 encoding")
     if ".tsv" in (suffix.lower() for suffix in path.suffixes[-2:]):
         delimiter = "\t"
     else:
         # Most columns wins; on a tie the earlier, commoner delimiter.
-        delimiter = max(_DELIMITERS, key=lambda candidate: len(next(csv.reader([first], delimiter=candidate))))
+        delimiter = max(
+            _DELIMITERS, key=lambda candidate: len(next(csv.reader([first], delimiter=candidate)))
+        )
     header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter))]
-    return Layout(delimiter, _unique(header), frozenset(name for name in header if name and header.count(name) > 1))
+    repeated = frozenset(name for name in header if name and header.count(name) > 1)
+    return Layout(delimiter, _unique(header), repeated, skipped > 0)
 
 
 def count_lines(path: Path) -> int:
@@ -84,7 +93,7 @@ def count_lines(path: Path) -> int:
         The compressed file is damaged or cut off.
     """
     lines, pending, seen = 0, 0, False
-    with _open_bytes(path) as stream, _damage_reported(path):
+    with _damage_reported(path), _open_bytes(path) as stream:
         while block := stream.read(_BLOCK_BYTES):
             body = block.rstrip(b"\r\n")
             if body:
@@ -106,9 +115,7 @@ def delimited_relation(path: Path, layout: Layout) -> str:
     )
 
 
-def copy_carefully(
-    connection: duckdb.DuckDBPyConnection, path: Path, layout: Layout, table: str
-) -> duckdb.DuckDBPyConnection:
+def copy_carefully(connection: duckdb.DuckDBPyConnection, path: Path, layout: Layout, table: str) -> None:
     """Copy a delimited file line by line into the temporary ``table`` (line, broken, c0, c1, ...).
 
     One row per line that holds data, in file order. ``broken`` is the reason why a line cannot be read, or
@@ -132,20 +139,19 @@ def copy_carefully(
             rows = []
     if rows:
         _insert(connection, table, schema, rows)
-    return connection
 
 
 def _careful_rows(path: Path, layout: Layout) -> Iterator[tuple[int | str | None, ...]]:
     width = len(layout.columns)
     recent: list[str] = []
 
-    def remembered(lines: Iterator[str]) -> Iterator[str]:
+    def remembered(lines: Iterable[str]) -> Iterator[str]:
         for line in lines:
             recent.append(line)
             yield line
 
-    with _open_text(path) as text:
-        reader = csv.reader(remembered(_lines(text, path)), delimiter=layout.delimiter, strict=True)
+    with _damage_reported(path), _open_text(path) as text:
+        reader = csv.reader(remembered(text), delimiter=layout.delimiter, strict=True)
         in_header = True
         while True:
             start = reader.line_num + 1
@@ -174,7 +180,9 @@ def _careful_rows(path: Path, layout: Layout) -> Iterator[tuple[int | str | None
                 )
             if any(map(_has_undecodable, fields)):
                 broken = NOT_UTF8
-                fields = [field.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for field in fields]
+                fields = [
+                    field.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for field in fields
+                ]
             if len(fields) > width:
                 fields[width - 1 :] = [layout.delimiter.join(fields[width - 1 :])]
             yield (start, broken, *(field or None for field in fields), *[None] * (width - len(fields)))
@@ -186,7 +194,9 @@ def _insert(
     schema: pa.Schema,
     rows: list[tuple[int | str | None, ...]],
 ) -> None:
-    arrays = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)]
+    arrays = [
+        pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)
+    ]
     connection.register("clvml_batch", pa.Table.from_arrays(arrays, schema=schema))
     connection.execute(f"INSERT INTO {table} SELECT * FROM clvml_batch")
     connection.unregister("clvml_batch")
@@ -220,22 +230,11 @@ def _open_text(path: Path) -> io.TextIOWrapper:
     return io.TextIOWrapper(_open_bytes(path), encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
-def _lines(text: io.TextIOWrapper, path: Path) -> Iterator[str]:
-    with _damage_reported(path):
-        yield from text
-
-
-class _damage_reported:
-    """Turn a decompression error inside a ``with`` block into an InputError that names the file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, EOFError | OSError | zlib.error):
-            raise InputError(
-                f"'{self.path}' cannot be read to its end ({error}); it may be cut off: copy or export it again"
-            ) from None
+@contextmanager
+def _damage_reported(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, OSError, zlib.error) as error:
+        raise InputError(
+            f"'{path}' cannot be read to its end ({error}); it may be cut off: copy or export it again"
+        ) from None

@@ -1,6 +1,11 @@
-"""Names and text inside SQL, quoted so that no file, column or value can change a statement."""
+"""SQL helpers: names and text quoted so that no input can change a statement, and settings put back."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
 
 
 def identifier(name: str) -> str:
@@ -19,3 +24,14 @@ def literal(text: str) -> str:
     "'d''Artagnan.csv'"
     """
     return "'" + text.replace("'", "''") + "'"
+
+
+@contextmanager
+def setting(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> Iterator[None]:
+    """Set a DuckDB setting inside a ``with`` block and put the earlier value back afterwards."""
+    earlier = connection.execute("SELECT current_setting(?)", [name]).fetchall()[0][0]
+    connection.execute(f"SET {name} = {value}")
+    try:
+        yield
+    finally:
+        connection.execute(f"SET {name} = {earlier}")

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import gammaln, psi
+
+from clvml.models.optimum import find_minimum
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -16,13 +17,16 @@ Index = NDArray[np.intp]
 # Prior mode of (r, alpha / mean T, a, b): an ordinary shop, so that the weak prior pulls nowhere strange.
 PRIOR_MODE = np.array([0.5, 0.3, 0.8, 2.0])
 _STARTS = np.array([PRIOR_MODE, [1.0, 1.0, 0.5, 5.0], [0.1, 0.1, 2.0, 2.0], [5.0, 3.0, 0.1, 1.0]])
-_LOG_BOUND = 10.0
-_GRADIENT_TOLERANCE = 1e-6
+_LOG_BOUNDS = [(-10.0, 10.0)] * 4
 _WARM_START_ROWS = 50_000
 
 
 class Histories(NamedTuple):
-    """Distinct histories with their weights, and the distinct values their parts take."""
+    """Distinct histories with their weights, and the distinct values their parts take.
+
+    A row is a distinct history; ``row_x`` and its like say which value it has. ``of_x`` and ``of_age`` are
+    the weights, ``x_of_age`` the weighted purchases, summed over the rows of each value.
+    """
 
     weight: Array
     x: Array
@@ -32,6 +36,9 @@ class Histories(NamedTuple):
     x_values: Array
     t_x_values: Array
     age_values: Array
+    of_x: Array
+    of_age: Array
+    x_of_age: Array
 
 
 def collapse(x: Array, t_x: Array, age: Array, weight: Array) -> Histories:
@@ -48,10 +55,33 @@ def collapse(x: Array, t_x: Array, age: Array, weight: Array) -> Histories:
     age_values, k = np.unique(age[used], return_inverse=True)
     # One integer per history sorts ten times faster than rows of three.
     code, row = np.unique((i * len(t_x_values) + j) * len(age_values) + k, return_inverse=True)
-    rest, row_age = np.divmod(code, len(age_values))
-    row_x, row_t_x = np.divmod(rest, len(t_x_values))
-    summed = np.bincount(row, weights=weight[used])
-    return Histories(summed, x_values[row_x], row_x, row_t_x, row_age, x_values, t_x_values, age_values)
+    row_age = code % len(age_values)
+    row_t_x = code // len(age_values) % len(t_x_values)
+    row_x = code // (len(age_values) * len(t_x_values))
+    row_weight = _sums(row, weight[used], len(code))
+    return _sum_by_value(row_weight, row_x, row_t_x, row_age, x_values, t_x_values, age_values)
+
+
+def _sum_by_value(
+    weight: Array,
+    row_x: Index,
+    row_t_x: Index,
+    row_age: Index,
+    x_values: Array,
+    t_x_values: Array,
+    age_values: Array,
+) -> Histories:
+    x = x_values[row_x]
+    of_x = _sums(row_x, weight, len(x_values))
+    of_age = _sums(row_age, weight, len(age_values))
+    x_of_age = _sums(row_age, weight * x, len(age_values))
+    return Histories(
+        weight, x, row_x, row_t_x, row_age, x_values, t_x_values, age_values, of_x, of_age, x_of_age
+    )
+
+
+def _sums(group: Index, values: Array, n_groups: int) -> Array:
+    return np.bincount(group, weights=values, minlength=n_groups).astype(np.float64, copy=False)
 
 
 def maximise(histories: Histories, offset: int, penalizer: float) -> tuple[Array, bool]:
@@ -70,33 +100,13 @@ def maximise(histories: Histories, offset: int, penalizer: float) -> tuple[Array
     every = math.ceil(len(histories.weight) / _WARM_START_ROWS)
     if every > 1:
         # Sorted rows, so each k-th is a sample spread over all frequencies and ages, and nothing is random.
-        weight, x, row_x, row_t_x, row_age = (column[every // 2 :: every] for column in histories[:5])
-        sample = histories._replace(weight=weight, x=x, row_x=row_x, row_t_x=row_t_x, row_age=row_age)
-        near, _ = _climb(sample, offset, penalizer, starts)
+        kept = slice(every // 2, None, every)
+        weight, _, row_x, row_t_x, row_age, *values = histories[:8]
+        sample = _sum_by_value(weight[kept], row_x[kept], row_t_x[kept], row_age[kept], *values)
+        near, _ = find_minimum(loss, starts, _LOG_BOUNDS, (sample, offset, penalizer))
         starts = np.vstack([near, starts])
-    log_theta, converged = _climb(histories, offset, penalizer, starts)
+    log_theta, converged = find_minimum(loss, starts, _LOG_BOUNDS, (histories, offset, penalizer))
     return np.exp(log_theta), converged
-
-
-def _climb(histories: Histories, offset: int, penalizer: float, starts: Array) -> tuple[Array, bool]:
-    best, best_loss = starts[0], math.inf
-    for start in starts:
-        found = minimize(
-            loss,
-            start,
-            args=(histories, offset, penalizer),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(-_LOG_BOUND, _LOG_BOUND)] * len(start),
-            options={"maxiter": 1000, "maxcor": 20, "ftol": 1e-15, "gtol": 1e-9},
-        )
-        # L-BFGS reports failure when rounding stops it at the optimum: the gradient is the better witness.
-        downhill = found.x - np.clip(found.x - found.jac, -_LOG_BOUND, _LOG_BOUND)
-        if np.abs(downhill).max() < _GRADIENT_TOLERANCE:
-            return found.x, True
-        if found.fun < best_loss:
-            best, best_loss = found.x, found.fun
-    return best, False
 
 
 def loss(log_theta: Array, histories: Histories, offset: int, penalizer: float) -> tuple[float, Array]:
@@ -106,14 +116,11 @@ def loss(log_theta: Array, histories: Histories, offset: int, penalizer: float) 
 
     References
     ----------
-    Fader, Hardie & Lee (2005), eq. 6; Batislam, Denizel & Filiztekin (2007), eq. 4.
+    Fader, Hardie & Lee (2005) and Batislam, Denizel & Filiztekin (2007), as cited at `BetaGeometric`.
     """
     r, alpha, a, b = theta = np.exp(log_theta)
-    weight, x, row_x, row_t_x, row_age, x_values, t_x_values, age_values = histories
+    weight, x, row_x, row_t_x, row_age, x_values, t_x_values, age_values, of_x, of_age, x_of_age = histories
     n_values = x_values + offset
-    of_x = np.bincount(row_x, weights=weight, minlength=len(x_values))
-    of_age = np.bincount(row_age, weights=weight, minlength=len(age_values))
-    x_of_age = np.bincount(row_age, weights=weight * x, minlength=len(age_values))
     total = weight.sum()
 
     log_age, log_t_x = np.log(alpha + age_values), np.log(alpha + t_x_values)

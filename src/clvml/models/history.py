@@ -11,13 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 
 
-def check_vector(name: str, values: ArrayLike, length: int | None = None) -> Array:
-    """Return ``values`` as a one-dimensional float array of finite numbers >= 0; the input is not changed.
+def check_vector(name: str, values: ArrayLike, length: int | None = None, least: float = 0.0) -> Array:
+    """Return ``values`` as a one-dimensional float array of finite numbers >= ``least``.
 
     Raises
     ------
     ValueError
-        If the values are not numbers, missing, infinite, negative, not one-dimensional or not ``length`` many.
+        If values are no numbers, missing, infinite or too small; if they are not one row per customer.
 
     Examples
     --------
@@ -36,7 +36,8 @@ def check_vector(name: str, values: ArrayLike, length: int | None = None) -> Arr
         raise ValueError(
             f"{name} must have one row per customer: got {len(vector)} rows for {length} customers"
         )
-    _refuse(f"{name} must be >= 0 and finite", ~(np.isfinite(vector) & (vector >= 0)), vector)
+    rule = f"{name} must be finite" if least == -math.inf else f"{name} must be >= {least:g} and finite"
+    _refuse(rule, ~(np.isfinite(vector) & (vector >= least)), vector)
     return vector
 
 

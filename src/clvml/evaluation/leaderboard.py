@@ -1,0 +1,411 @@
+"""Models side by side on the same customers and dates, with intervals and a verdict in words.
+
+The interval comes from a bootstrap that draws customers, not rows: the same customer returns at every cutoff,
+and all its rows go together (Cameron, Gelbach and Miller 2008, Review of Economics and Statistics 90). Every
+model is measured on the same draws, so what they share, mostly which large buyers were drawn, cancels in the
+difference. It says how sure the result is for other customers of this business on these dates; it cannot know
+of dates unlike them.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from clvml.errors import did_you_mean
+from clvml.evaluation.metrics import (
+    CHURN_METRICS,
+    SPEND_METRICS,
+    Array,
+    Drawn,
+    Metric,
+    Ranking,
+    Sample,
+    check_arrays,
+    check_churn,
+)
+
+METRICS = SPEND_METRICS | CHURN_METRICS
+# Resamples computed together: enough to keep the processor busy, few enough to stay in its cache.
+BLOCK = 16
+# Customers x resamples held at once per thread, 32 MB an array: bounds the memory for millions of customers.
+BLOCK_CELLS = 4_000_000
+
+
+@dataclass(frozen=True)
+class ModelColumns:
+    """Where the predictions of one model are: the columns of expected spend and of p_churn, or None."""
+
+    name: str
+    spend: str | None = None
+    churn: str | None = None
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """What `build_leaderboard` found.
+
+    Parameters
+    ----------
+    champion : str
+        The model all others are held against.
+    models : tuple of str
+        All models, in the order they were given.
+    folds : DataFrame
+        One row per model, cutoff and metric: `model, cutoff, metric, value`.
+    pooled : DataFrame
+        One row per model and metric: `model, metric, value, low, high`. The value is the mean over folds, and
+        low to high its 95 % interval.
+    versus : DataFrame
+        One row per opponent and metric that both have: `opponent, metric, difference, low, high, verdict,
+        champion_value, opponent_value`. The difference is in the champion's favour: positive means that the
+        champion is better. The verdict is "better" or "worse" where the 95 % interval leaves out 0, else
+        "no clear difference". Where zero is best, the two values are the means over folds of the distance
+        from zero, so that too much at one date does not make up for too little at another.
+    samples, seed : int
+        How many times customers were drawn, and the seed.
+    """
+
+    champion: str
+    models: tuple[str, ...]
+    folds: pd.DataFrame
+    pooled: pd.DataFrame
+    versus: pd.DataFrame
+    samples: int
+    seed: int
+
+    def best_others(self) -> pd.DataFrame:
+        """Return the rows of `versus` against the best opponent of each metric: one row per metric.
+
+        The opponent is the best one on the same data, so its luck counts for it: the verdict is on the strict
+        side for the champion.
+        """
+        gap = self.versus["difference"].fillna(math.inf)
+        # The first of equals, so that ties go by the order in which the models were given.
+        best = gap.groupby(self.versus["metric"], sort=False).idxmin()
+        return self.versus.loc[best].reset_index(drop=True)
+
+    def verdicts(self, metrics: Iterable[str] | None = None) -> list[str]:
+        """Return one sentence per metric: the champion against the best of the other models.
+
+        All metrics that the champion shares with another model, or `metrics`; ValueError for any other name.
+        """
+        rows = {str(row["metric"]): row for row in self.best_others().to_dict("records")}
+        wanted = _known(metrics, list(rows), "compared")
+        others = self.versus["metric"].value_counts()
+        return [_sentence(METRICS[name], rows[name], others[name] > 1) for name in wanted]
+
+    def table(self, metrics: Iterable[str] | None = None) -> pd.DataFrame:
+        """Return the pooled values as text, to be shown: one row per model, one column per metric.
+
+        All metrics that were measured, or `metrics`; ValueError for any other name. Models are sorted by the
+        first metric, best first. A metric that a model lacks is "-".
+        """
+        wanted = _known(metrics, list(dict.fromkeys(self.pooled["metric"])), "measured")
+        values = self.pooled.set_index(["model", "metric"])["value"].to_dict()
+        shown = {
+            name: np.array([values.get((model, name), math.nan) for model in self.models]) for name in wanted
+        }
+        best_first = np.argsort(-_score(METRICS[wanted[0]], shown[wanted[0]]), kind="stable")
+        return pd.DataFrame(
+            {
+                METRICS[name].label: [_cell(METRICS[name], v) for v in column]
+                for name, column in shown.items()
+            },
+            index=pd.Index(self.models, name="model"),
+        ).iloc[best_first]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as dicts, lists, text and numbers, ready for JSON. NaN becomes None."""
+        return {
+            "champion": self.champion,
+            "models": list(self.models),
+            "samples": self.samples,
+            "seed": self.seed,
+            "metrics": {
+                name: {key: getattr(METRICS[name], key) for key in ("label", "better", "description")}
+                for name in dict.fromkeys(self.pooled["metric"])
+            },
+            "folds": _records(self.folds),
+            "pooled": _records(self.pooled),
+            "versus": _records(self.versus),
+            "verdicts": self.verdicts(),
+        }
+
+
+def build_leaderboard(
+    predictions: pd.DataFrame, models: Sequence[ModelColumns], champion: str, samples: int, seed: int
+) -> Leaderboard:
+    """Measure every model at every cutoff, and the champion against each of the others.
+
+    The pooled value is the mean over folds of the metric, not the metric of all rows stacked: folds overlap
+    in customers and differ in season, and stacked, a model would be paid for telling the dates apart. Folds
+    in which a metric is undefined are left out of its mean.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        Out-of-time predictions, one row per `cutoff` and `customer_id`, with `actual_spend` [currency],
+        `churned` (0 or 1) and the columns of the models. The order of the rows does not matter.
+    models : sequence of ModelColumns
+    champion : str
+        Name of the model that the others are held against.
+    samples : int
+        How many times to draw the customers; 500 gives a steady verdict.
+    seed : int
+        Not negative. The same seed and predictions give the same leaderboard.
+
+    Returns
+    -------
+    Leaderboard
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, a (cutoff, customer_id) comes twice, a value is missing, infinite or out of
+        range, the names of the models are not unique, or the champion is not among them.
+    """
+    models = tuple(models)
+    _check(predictions, models, champion, samples, seed)
+    folds, customers = _folds(predictions, models)
+    point = _stacked([_measure(fold, np.ones((len(fold.customers), 1))) for fold in folds])
+    drawn = _resampled(folds, customers, samples, seed)
+
+    names = [model.name for model in models]
+    keys = [(name, metric) for name in names for metric in METRICS if (name, metric) in point]
+    per_fold = [
+        {"model": name, "cutoff": fold.cutoff, "metric": metric, "value": value}
+        for name, metric in keys
+        for fold, value in zip(folds, point[name, metric][:, 0].tolist(), strict=True)
+    ]
+    pooled = [
+        {"model": name, "metric": metric, "value": _mean(point[name, metric]).item()}
+        | dict(zip(("low", "high"), _interval(_mean(drawn[name, metric])), strict=True))
+        for name, metric in keys
+    ]
+    versus = [
+        _compare(METRICS[metric], name, point, drawn, champion)
+        for name, metric in keys
+        if name != champion and (champion, metric) in point
+    ]
+    return Leaderboard(
+        champion=champion,
+        models=tuple(names),
+        folds=pd.DataFrame(per_fold, columns=["model", "cutoff", "metric", "value"]),
+        pooled=pd.DataFrame(pooled, columns=["model", "metric", "value", "low", "high"]),
+        versus=pd.DataFrame(versus, columns=list(_Comparison._fields)),
+        samples=samples,
+        seed=seed,
+    )
+
+
+class _Comparison(NamedTuple):
+    opponent: str
+    metric: str
+    difference: float
+    low: float
+    high: float
+    verdict: str
+    champion_value: float
+    opponent_value: float
+
+
+class _Target(NamedTuple):
+    metrics: dict[str, Metric]
+    actual: Array
+    ranking: Ranking
+    predicted: dict[str, tuple[Array, Ranking]]
+
+
+class _Fold(NamedTuple):
+    cutoff: Any
+    customers: NDArray[np.intp]
+    targets: list[_Target]
+
+
+_Values = dict[tuple[str, str], Array]
+
+
+def _check(
+    predictions: pd.DataFrame, models: tuple[ModelColumns, ...], champion: str, samples: int, seed: int
+) -> None:
+    names = [model.name for model in models]
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError(f"each model needs a name of its own: {twice} come more than once")
+    if champion not in names:
+        raise ValueError(f"champion {champion!r} is none of {names}{did_you_mean(champion, names)}")
+    if samples < 1 or seed < 0:
+        raise ValueError(
+            f"samples must be at least 1 and seed not negative (currently samples={samples}, seed={seed})"
+        )
+    empty = [model.name for model in models if model.spend is None and model.churn is None]
+    if empty:
+        raise ValueError(f"models without any column: {empty}; give spend, churn or both")
+    needed = ["cutoff", "customer_id"]
+    for model in models:
+        needed += ["actual_spend", model.spend] if model.spend is not None else []
+        needed += ["churned", model.churn] if model.churn is not None else []
+    missing = [column for column in dict.fromkeys(needed) if column not in predictions.columns]
+    if missing:
+        hint = did_you_mean(missing[0], map(str, predictions.columns))
+        raise ValueError(
+            f"predictions lack the columns {missing}{hint}; they have {list(predictions.columns)}"
+        )
+    if predictions.empty:
+        raise ValueError("predictions have no rows: at least one customer at one cutoff is needed")
+    keys = predictions[["cutoff", "customer_id"]]
+    unknown = int(keys.isna().any(axis=1).sum())
+    if unknown:
+        raise ValueError(
+            f"cutoff or customer_id is missing in {unknown} rows of predictions; drop or fill them"
+        )
+    repeated = keys[keys.duplicated()]
+    if len(repeated):
+        cutoff, customer = repeated.iloc[0]
+        raise ValueError(
+            f"one row per cutoff and customer_id is needed: {len(repeated)} rows repeat one, such as "
+            f"customer {customer} at {cutoff}; drop the duplicates"
+        )
+
+
+def _folds(predictions: pd.DataFrame, models: tuple[ModelColumns, ...]) -> tuple[list[_Fold], int]:
+    codes, customers = pd.factorize(predictions["customer_id"], sort=True)
+    # Sums in floating point depend on their order, so rows are put into one order of our own.
+    order = np.lexsort((codes, pd.factorize(predictions["cutoff"], sort=True)[0]))
+    ordered = predictions.iloc[order].assign(_customer=codes[order])
+    folds = [
+        _Fold(cutoff, rows["_customer"].to_numpy(), _targets(rows, models))
+        for cutoff, rows in ordered.groupby("cutoff", sort=True)
+    ]
+    return folds, len(customers)
+
+
+def _targets(rows: pd.DataFrame, models: tuple[ModelColumns, ...]) -> list[_Target]:
+    targets = []
+    for metrics, column, own in (
+        (SPEND_METRICS, "actual_spend", {model.name: model.spend for model in models}),
+        (CHURN_METRICS, "churned", {model.name: model.churn for model in models}),
+    ):
+        predicted = {}
+        for name, mine in own.items():
+            if mine is None:
+                continue
+            both = {key: rows[key].to_numpy(dtype=np.float64, na_value=np.nan) for key in (column, mine)}
+            actual, values = check_arrays(**both)
+            if metrics is CHURN_METRICS:
+                check_churn(actual, values, mine)
+            predicted[name] = (values, Ranking(values))
+        if predicted:
+            targets.append(_Target(metrics, actual, Ranking(actual), predicted))
+    return targets
+
+
+def _measure(fold: _Fold, weights: Array) -> _Values:
+    values = {}
+    for target in fold.targets:
+        drawn = Drawn(target.actual, weights, target.ranking)
+        for name, (predicted, ranking) in target.predicted.items():
+            sample = Sample(drawn, predicted, ranking)
+            for metric in target.metrics.values():
+                values[name, metric.name] = metric.kernel(sample)
+    return values
+
+
+def _resampled(folds: list[_Fold], customers: int, samples: int, seed: int) -> _Values:
+    step = max(2, min(BLOCK, BLOCK_CELLS // customers))
+
+    def block(start: int) -> _Values:
+        counts = np.empty((customers, min(step, samples - start)))
+        for column in range(counts.shape[1]):
+            # A generator per resample: the draws depend neither on the block size nor on the threads.
+            draw = np.random.default_rng((seed, start + column)).integers(customers, size=customers)
+            counts[:, column] = np.bincount(draw, minlength=customers)
+        return _stacked([_measure(fold, counts[fold.customers]) for fold in folds])
+
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
+        blocks = list(threads.map(block, range(0, samples, step)))
+    return {key: np.concatenate([values[key] for values in blocks], axis=1) for key in blocks[0]}
+
+
+def _stacked(folds: list[_Values]) -> _Values:
+    return {key: np.stack([values[key] for values in folds]) for key in folds[0]}
+
+
+def _mean(values: Array) -> Array:
+    # Over the folds (rows) in which it is defined; numpy's nanmean warns where it is in none.
+    defined = np.isfinite(values)
+    count = defined.sum(axis=0)
+    return np.divide(
+        np.where(defined, values, 0.0).sum(axis=0), count, out=np.full(count.shape, np.nan), where=count > 0
+    )
+
+
+def _interval(values: Array) -> tuple[float, float]:
+    defined = values[np.isfinite(values)]
+    if not defined.size:
+        return math.nan, math.nan
+    low, high = np.quantile(defined, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _score(metric: Metric, values: Array) -> Array:
+    if metric.better == "higher":
+        return values
+    return -values if metric.better == "lower" else -np.abs(values)
+
+
+def _compare(metric: Metric, opponent: str, point: _Values, drawn: _Values, champion: str) -> _Comparison:
+    mine, theirs = (_mean(_score(metric, point[name, metric.name])).item() for name in (champion, opponent))
+    low, high = _interval(
+        _mean(_score(metric, drawn[champion, metric.name]))
+        - _mean(_score(metric, drawn[opponent, metric.name]))
+    )
+    # Two models in the same order differ by rounding alone, which is no difference.
+    least = 1e-9 * max(abs(mine), abs(theirs))
+    verdict = "better" if low > least else "worse" if high < -least else "no clear difference"
+    sign = 1.0 if metric.better == "higher" else -1.0
+    return _Comparison(opponent, metric.name, mine - theirs, low, high, verdict, sign * mine, sign * theirs)
+
+
+def _sentence(metric: Metric, row: dict[Any, Any], several: bool) -> str:
+    mine, theirs = row["champion_value"], row["opponent_value"]
+    if math.isnan(mine) or math.isnan(row["low"]):
+        return f"{metric.label}: undefined here (nobody spent, or all customers did the same)"
+    own, other, low, high = (
+        metric.text(value, signed=False) for value in (mine, theirs, row["low"], row["high"])
+    )
+    off = "off by " if metric.better == "zero" else ""
+    others = ", the best of the others" if several else ""
+    against = f"{metric.label}: {off}{own} against {other} for '{row['opponent']}'{others}"
+    return f"{against}: {row['verdict']} (95 % interval of the gain {low} to {high})"
+
+
+def _cell(metric: Metric, value: float) -> str:
+    return "-" if math.isnan(value) else metric.text(value)
+
+
+def _known(wanted: Iterable[str] | None, known: list[str], what: str) -> list[str]:
+    names = list(wanted or ()) or known
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"not {what}: {unknown}{did_you_mean(unknown[0], known)}; there are {known}")
+    return names
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): _plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value.isoformat() if hasattr(value, "isoformat") else value

@@ -1,0 +1,175 @@
+"""From DATA to the purchase log: what the rest of the package starts from."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from clvml.config import DataConfig
+from clvml.errors import InputError
+from clvml.ingest.cleaning import VERDICTS, ReasonCount, build_verdicts, count_reasons, rejected_reasons
+from clvml.ingest.mapping import map_columns
+from clvml.ingest.quality import QualityReport, build_quality
+from clvml.ingest.rejects import check_rejects_path, write_rejects
+from clvml.ingest.source import read_parts
+from clvml.ingest.sql import identifier, setting
+from clvml.ingest.staging import build_staged
+
+TABLE = "purchase_log"
+_OPTIONAL = ("order_id", "product_id", "quantity")
+
+
+@dataclass(frozen=True)
+class PurchaseLog:
+    """The purchase log as a DuckDB table, one row per accepted line.
+
+    Attributes
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        Holds the table; the caller closes it.
+    quality : QualityReport
+        What was read, left out and changed.
+    columns : tuple of str
+        ``customer_id`` VARCHAR, ``order_ts`` TIMESTAMP (local wall time in ``data.timezone``), ``order_day``
+        DATE, ``amount`` DOUBLE [currency] and, where mapped, ``order_id`` VARCHAR, ``product_id`` VARCHAR,
+        ``quantity`` DOUBLE [units].
+    first_day, last_day : date
+        Of the accepted lines.
+    fingerprint : str
+        SHA-256 over the table's content, whatever the order of rows and the format of files.
+    table : str
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    quality: QualityReport
+    columns: tuple[str, ...]
+    first_day: date
+    last_day: date
+    fingerprint: str
+    table: str = TABLE
+
+
+def read_purchase_log(
+    data: DataConfig,
+    *,
+    source: str | None = None,
+    connection: duckdb.DuckDBPyConnection | None = None,
+    now: datetime,
+    as_of: date | None = None,
+    rejects: Path | None = None,
+) -> PurchaseLog:
+    """Read, type, check and de-duplicate a purchase log.
+
+    Parameters
+    ----------
+    data : DataConfig
+        Where the log is and how its lines are cleaned. Names in ``ignore_columns`` that the input lacks are
+        passed over, because a file to score may come without them.
+    source : str, optional
+        File, directory, wildcard or database address read in place of ``data.source``.
+    connection : duckdb.DuckDBPyConnection, optional
+        Where the table is made (an earlier one is replaced); by default a new in-memory database.
+    now : datetime
+        Lines dated later are rejected. Without a zone it is local wall time in ``data.timezone``.
+    as_of : date, optional
+        Nothing dated at or after this day is used.
+    rejects : Path, optional
+        File (.csv or .parquet) for the rejected rows.
+
+    Raises
+    ------
+    InputError
+        The source cannot be read, its columns do not fit the mapping, or no line of it can be used.
+    """
+    if isinstance(as_of, datetime):
+        raise TypeError("as_of must be a date without a time; pass as_of.date()")
+    own = connection is None
+    if connection is None:
+        # Fetching extensions would touch the network.
+        connection = duckdb.connect(
+            config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+        )
+    try:
+        # A row is known by its place in the input, so tables must keep that order.
+        with setting(connection, "preserve_insertion_order", "true"):
+            return _read(connection, data, source or data.source, now, as_of, rejects)
+    except BaseException:
+        if own:
+            connection.close()
+        raise
+    finally:
+        with suppress(duckdb.Error):
+            _drop_temporary(connection)
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection,
+    data: DataConfig,
+    source: str,
+    now: datetime,
+    as_of: date | None,
+    rejects: Path | None,
+) -> PurchaseLog:
+    parts = read_parts(connection, source)
+    if rejects is not None:
+        check_rejects_path(rejects, source, parts)
+    mapping = map_columns(data.columns, parts[0].columns, parts[0].name)
+    staged = build_staged(connection, parts, mapping, data)
+    local_now = now if now.tzinfo is None else now.astimezone(ZoneInfo(data.timezone)).replace(tzinfo=None)
+    build_verdicts(connection, staged, data, local_now, as_of, len(parts) > 1)
+    rows_in, money_in, reasons = count_reasons(connection, staged, data)
+    if rejects is not None:
+        write_rejects(connection, staged.parts, rejected_reasons(data), rejects)
+    if rows_in == sum(count.rows for count in reasons if count.treatment in ("rejected", "dropped")):
+        raise _nothing_left(source, rows_in, reasons, as_of)
+    optional = tuple(name for name in _OPTIONAL if name in mapping)
+    columns = ("customer_id", "order_ts", "order_day", "amount", *optional)
+    listed = ", ".join(("customer_id", "order_ts", "order_ts::DATE AS order_day", "amount", *optional))
+    connection.execute(
+        f"CREATE OR REPLACE TABLE {TABLE} AS SELECT {listed} FROM {VERDICTS} WHERE reason IS NULL"
+    )
+    quality = build_quality(
+        connection, TABLE, columns, data, rows_in, money_in, reasons, as_of or local_now.date()
+    )
+    return PurchaseLog(
+        connection, quality, columns, quality.first_day, quality.last_day, _fingerprint(connection, columns)
+    )
+
+
+def _nothing_left(source: str, rows_in: int, reasons: list[ReasonCount], as_of: date | None) -> InputError:
+    if rows_in == 0:
+        return InputError(f"'{source}' has a header and no data line; export it again")
+    left_out = sorted(reasons, key=lambda count: -count.rows)
+    words = ", ".join(f"{count.reason} ({count.rows:,})" for count in left_out)
+    until = f" before {as_of}" if as_of is not None else ""
+    return InputError(
+        f"no line of '{source}' can be used{until}: {rows_in:,} read, left out for {words}; check "
+        "data.columns, data.timezone and the as-of date against the file"
+    )
+
+
+def _fingerprint(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...]) -> str:
+    row = f"hash({', '.join(columns)})"
+    numbers = connection.execute(
+        f"SELECT count(*), sum({row}::HUGEINT), bit_xor(hash({row}, 1)) FROM {TABLE}"
+    ).fetchall()[0]
+    return hashlib.sha256(repr((columns, *map(int, numbers))).encode()).hexdigest()
+
+
+def _drop_temporary(connection: duckdb.DuckDBPyConnection) -> None:
+    views = connection.execute(
+        "SELECT view_name FROM duckdb_views() WHERE temporary AND view_name LIKE 'clvml\\_%' ESCAPE '\\'"
+    )
+    for (name,) in views.fetchall():
+        connection.execute(f"DROP VIEW {identifier(name)}")
+    tables = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE temporary AND table_name LIKE 'clvml\\_%' ESCAPE '\\'"
+    )
+    for (name,) in tables.fetchall():
+        connection.execute(f"DROP TABLE {identifier(name)}")

@@ -1,0 +1,114 @@
+"""The rejects file: every rejected row as it was read, with the reason and where it stands."""
+
+from __future__ import annotations
+
+import os
+from fnmatch import fnmatch
+from pathlib import Path
+
+import duckdb
+
+from clvml.errors import InputError
+from clvml.ingest.cleaning import VERDICTS
+from clvml.ingest.source import Part
+from clvml.ingest.sql import identifier, literal, setting
+
+# What a spreadsheet would run as a formula, unless it is a plain number such as -12.50.
+_FORMULA = r"^[=+\-@\t\r]"
+_NUMBER = r"^[+-]?(\d+([.,]\d+)*|\.\d+)([eE][+-]?\d+)?$"
+
+
+def check_rejects_path(rejects: Path, source: str, parts: list[Part]) -> None:
+    """Refuse a rejects file that cannot be written or that would be read as data the next time.
+
+    Raises
+    ------
+    InputError
+        The ending is not .csv or .parquet, the folder does not exist, or the file belongs to the source.
+    """
+    if rejects.suffix.lower() not in (".csv", ".parquet"):
+        raise InputError(f"rejects file '{rejects}' must end in .csv or .parquet")
+    if not rejects.parent.is_dir():
+        raise InputError(f"folder '{rejects.parent}' of the rejects file does not exist; create it first")
+    if rejects.is_dir():
+        raise InputError(f"rejects file '{rejects}' is a directory; give a file name")
+    inputs = {part.path.resolve() for part in parts if part.path is not None}
+    place = Path(source).expanduser().absolute()
+    is_inside = (
+        place in rejects.absolute().parents
+        if place.is_dir()
+        else fnmatch(str(rejects.absolute()), str(place))
+    )
+    if rejects.resolve() in inputs or is_inside:
+        raise InputError(
+            f"rejects file '{rejects}' lies inside the data that is read; write it somewhere else"
+        )
+
+
+def write_rejects(
+    connection: duckdb.DuckDBPyConnection, parts: list[Part], reasons: list[str], rejects: Path
+) -> None:
+    """Write the rejected rows of all parts, in input order, and rename the finished file into place.
+
+    Columns: reason, file, line (the line in a CSV file, header included; the row in a Parquet file or table),
+    then the input's columns as text. A broken line has its fields as far as they can be told.
+    """
+    listed = ", ".join(map(literal, reasons))
+    starts = dict(
+        connection.execute(
+            f"SELECT part, min(place) FROM {VERDICTS} GROUP BY part HAVING bool_or(reason IN ({listed}))"
+        ).fetchall()
+    )
+    as_csv = rejects.suffix.lower() == ".csv"
+    width = len(parts[0].columns)
+    selects = [
+        _part_sql(parts[number], number, start, listed, width) for number, start in sorted(starts.items())
+    ]
+    if not selects:
+        nothing = ", ".join(f"NULL::VARCHAR AS c{index}" for index in range(width))
+        selects = [f"SELECT 0 AS place, '' AS reason, '' AS file, 0 AS line, {nothing} WHERE false"]
+    names = ("reason", "file", "line", *parts[0].columns)
+    taken: list[str] = []
+    for name in names:
+        while name.casefold() in (other.casefold() for other in taken):
+            name += "_"
+        taken.append(name)
+    escape = _escaped_sql if as_csv else str
+    cells = ["reason", escape("file"), "line", *(escape(f"c{index}") for index in range(width))]
+    headers = [identifier(_escaped(name) if as_csv else name) for name in taken]
+    columns = ", ".join(f"{cell} AS {header}" for cell, header in zip(cells, headers, strict=True))
+    temporary = rejects.with_name(f"{rejects.name}.{os.getpid()}.tmp")
+    options = "FORMAT csv, HEADER" if as_csv else "FORMAT parquet, COMPRESSION zstd"
+    try:
+        # The rows of a file are numbered anew, and with several threads DuckDB may number them out of order.
+        with setting(connection, "threads", "1"):
+            connection.execute(
+                f"COPY (SELECT {columns} FROM ({' UNION ALL '.join(selects)}) ORDER BY place) "
+                f"TO {literal(str(temporary))} ({options})"
+            )
+        temporary.replace(rejects)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _part_sql(part: Part, number: int, start: int, reasons: str, width: int) -> str:
+    header_lines = 1 if part.layout is not None else 0
+    line = "line" if part.copied and part.layout is not None else f"position + {header_lines}"
+    columns = ", ".join(f"c{index}::VARCHAR AS c{index}" for index in range(width))
+    return (
+        f"SELECT place, reason, {literal(part.name)} AS file, {line} AS line, {columns} "
+        f"FROM (SELECT row_number() OVER () AS position, * FROM {part.relation}) AS original "
+        f"JOIN (SELECT place, place - {start} + 1 AS position, reason FROM {VERDICTS} "
+        f"WHERE part = {number} AND reason IN ({reasons})) AS rejected USING (position)"
+    )
+
+
+def _escaped_sql(cell: str) -> str:
+    is_formula = (
+        f"regexp_matches({cell}, {literal(_FORMULA)}) AND NOT regexp_matches({cell}, {literal(_NUMBER)})"
+    )
+    return f"CASE WHEN {is_formula} THEN '''' || {cell} ELSE {cell} END"
+
+
+def _escaped(name: str) -> str:
+    return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name
