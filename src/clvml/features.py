@@ -12,6 +12,9 @@ from datetime import date
 from typing import Literal, NamedTuple
 
 
+Group = Literal["recency", "frequency", "spend", "trend", "rhythm", "basket", "refunds", "season"]
+
+
 class Feature(NamedTuple):
     """One column of the feature table.
 
@@ -29,7 +32,10 @@ class Feature(NamedTuple):
     description : str
         For the data dictionary.
     words : str
-        How a reason says the value; fields are feature names.
+        How a reason says the value; fields are feature names. A clause after ``;`` is left out when one
+        of its values is missing. Features of different groups never share words.
+    group : str
+        What a reason is about. Reasons name one feature per group, so that they do not repeat themselves.
     grain : {"day", "customer"}
         What the expression reads.
     needs : str
@@ -44,6 +50,7 @@ class Feature(NamedTuple):
     unit: str
     description: str
     words: str
+    group: Group
     grain: Literal["day", "customer"] = "day"
     needs: str = ""
     predictor: bool = True
@@ -56,7 +63,8 @@ def _windowed(days: int) -> list[Feature]:
             f"count(*) filter (where is_purchase and age <= {days})",
             "days",
             f"purchase days in the last {days} days",
-            f"{{purchase_days_{days}d:.0f}} purchase days in the last {days} days",
+            f"bought on {{purchase_days_{days}d:.0f}} of the last {days} days",
+            "frequency",
         ),
         Feature(
             f"spend_sum_{days}d",
@@ -64,6 +72,7 @@ def _windowed(days: int) -> list[Feature]:
             "currency",
             f"net spend in the last {days} days",
             f"spent {{spend_sum_{days}d:,.0f}} in the last {days} days",
+            "spend",
         ),
     ]
 
@@ -75,14 +84,16 @@ def _decayed(days: int) -> list[Feature]:
             f"sum(case when is_purchase then exp(-age / {days}e0) else 0e0 end)",
             "days",
             f"purchase days, each weighing exp(-age / {days} days)",
-            "recent purchase activity (weight {purchase_days_decay_%dd:.1f})" % days,
+            f"bought on {{purchase_days_{days}d:.0f}} of the last {days} days",
+            "frequency",
         ),
         Feature(
             f"spend_decay_{days}d",
             f"sum(amount * exp(-age / {days}e0))",
             "currency",
             f"net spend, weighing exp(-age / {days} days)",
-            "recent spend (weighted {spend_decay_%dd:,.0f})" % days,
+            f"spent {{spend_sum_{days}d:,.0f}} in the last {days} days",
+            "spend",
         ),
     ]
 
@@ -98,7 +109,8 @@ def _trend(days: int, of_days: int | None) -> list[Feature]:
             f"purchase_days_{days}d / nullif({counts} * 1e0, 0)",
             "",
             f"purchase days of the last {days} days as a share of those of {of_words}",
-            f"{{purchase_days_trend_{days}d:.0%}} of the purchase days of {of_words} fall into the last {days}",
+            f"{{purchase_days_trend_{days}d:.0%}} of the purchase days of {of_words} fell into the last {days}",
+            "trend",
             grain="customer",
         ),
         Feature(
@@ -106,7 +118,8 @@ def _trend(days: int, of_days: int | None) -> list[Feature]:
             f"case when {spend} > 0 then spend_sum_{days}d / {spend} end",
             "",
             f"net spend of the last {days} days as a share of that of {of_words}",
-            f"{{spend_trend_{days}d:.0%}} of the spend of {of_words} falls into the last {days} days",
+            f"{{spend_trend_{days}d:.0%}} of the spend of {of_words} fell into the last {days}",
+            "trend",
             grain="customer",
         ),
     ]
@@ -118,7 +131,8 @@ FEATURES: tuple[Feature, ...] = (
         "count(*) filter (where is_purchase)",
         "days",
         "days with at least one line of positive amount",
-        "{purchase_days:.0f} purchase days in all",
+        "bought on {purchase_days:.0f} of {T:.0f} days as a customer",
+        "frequency",
     ),
     Feature(
         "T",
@@ -126,6 +140,7 @@ FEATURES: tuple[Feature, ...] = (
         "days",
         "days from the first purchase day to the cutoff",
         "customer for {T:.0f} days",
+        "recency",
         predictor=False,
     ),
     Feature(
@@ -134,6 +149,7 @@ FEATURES: tuple[Feature, ...] = (
         "days",
         "days from the last purchase day to the cutoff",
         "no purchase for {days_since_last_order:.0f} days; usually every {gap_mean:.0f}",
+        "recency",
     ),
     Feature(
         "spend_sum",
@@ -141,6 +157,7 @@ FEATURES: tuple[Feature, ...] = (
         "currency",
         "net spend in all history",
         "spent {spend_sum:,.0f} in all",
+        "spend",
     ),
     *(feature for days in (30, 90, 180, 365) for feature in _windowed(days)),
     *(feature for days in (30, 90, 365) for feature in _decayed(days)),
@@ -150,6 +167,7 @@ FEATURES: tuple[Feature, ...] = (
         "currency",
         "net spend of the first purchase day",
         "first purchase of {spend_first:,.0f}",
+        "spend",
     ),
     Feature(
         "spend_last",
@@ -157,6 +175,7 @@ FEATURES: tuple[Feature, ...] = (
         "currency",
         "net spend of the last purchase day",
         "last purchase of {spend_last:,.0f}",
+        "spend",
     ),
     Feature(
         "spend_max",
@@ -164,6 +183,7 @@ FEATURES: tuple[Feature, ...] = (
         "currency",
         "net spend of the largest purchase day",
         "largest purchase of {spend_max:,.0f}",
+        "spend",
     ),
     Feature(
         "spend_std",
@@ -171,13 +191,15 @@ FEATURES: tuple[Feature, ...] = (
         "currency",
         "standard deviation of the net spend of purchase days; missing with fewer than two",
         "purchases vary by {spend_std:,.0f}",
+        "spend",
     ),
     Feature(
         "gap_std",
         "stddev_samp(gap)",
         "days",
         "standard deviation of the days between purchase days; missing with fewer than two gaps",
-        "days between purchases vary by {gap_std:.0f}",
+        "time between purchases varies by {gap_std:.0f} days; {gap_mean:.0f} on average",
+        "rhythm",
     ),
     Feature(
         "gap_max",
@@ -185,20 +207,23 @@ FEATURES: tuple[Feature, ...] = (
         "days",
         "longest time between two purchase days",
         "longest pause so far {gap_max:.0f} days",
+        "rhythm",
     ),
     Feature(
         "gap_last",
         "arg_min(gap, age) filter (where is_purchase)",
         "days",
         "days between the last two purchase days",
-        "{gap_last:.0f} days between the last two purchases",
+        "{gap_last:.0f} days between the last two purchases; {gap_mean:.0f} on average",
+        "rhythm",
     ),
     Feature(
         "refund_sum",
         "coalesce(sum(refund), 0e0)",
         "currency",
         "money refunded in all history, as a positive number",
-        "refunds of {refund_sum:,.0f}",
+        "{refund_sum:,.0f} refunded in all",
+        "refunds",
         predictor=False,
     ),
     Feature(
@@ -207,6 +232,7 @@ FEATURES: tuple[Feature, ...] = (
         "currency",
         "net spend in the days of last year that correspond to the target window",
         "spent {season_spend_sum:,.0f} in the same season last year",
+        "season",
     ),
     Feature(
         "orders_per_day",
@@ -214,6 +240,7 @@ FEATURES: tuple[Feature, ...] = (
         "orders",
         "orders per purchase day",
         "{orders_per_day:.1f} orders on a purchase day",
+        "basket",
         needs="order_id",
     ),
     Feature(
@@ -222,6 +249,7 @@ FEATURES: tuple[Feature, ...] = (
         "lines",
         "order lines per purchase day: the size of the basket",
         "{lines_per_day:.1f} lines in a basket",
+        "basket",
     ),
     Feature(
         "units_per_day",
@@ -229,6 +257,7 @@ FEATURES: tuple[Feature, ...] = (
         "units",
         "units bought per purchase day",
         "{units_per_day:.0f} units on a purchase day",
+        "basket",
         needs="quantity",
     ),
     Feature(
@@ -237,6 +266,7 @@ FEATURES: tuple[Feature, ...] = (
         "products",
         "different products bought in all history",
         "{products_count:.0f} different products bought",
+        "basket",
         needs="product_id",
     ),
     Feature(
@@ -245,6 +275,7 @@ FEATURES: tuple[Feature, ...] = (
         "products",
         "different products per purchase day: the variety of the basket",
         "{products_per_day:.1f} different products in a basket",
+        "basket",
         needs="product_id",
     ),
     Feature(
@@ -252,15 +283,17 @@ FEATURES: tuple[Feature, ...] = (
         "sum(new_products) filter (where age <= 180) / nullif(sum(products) filter (where age <= 180) * 1e0, 0)",
         "",
         "of the products bought in the last 180 days, the share never bought before",
-        "{new_products_share_180d:.0%} of the products of the last 180 days were new to them",
+        "{new_products_share_180d:.0%} of the products bought in the last 180 days were new to the customer",
+        "basket",
         needs="product_id",
     ),
     Feature(
         "frequency",
-        "purchase_days - 1",
+        "greatest(purchase_days - 1, 0)",
         "days",
         "repeat purchase days",
-        "{frequency:.0f} repeat purchase days",
+        "came back on {frequency:.0f} days after the first purchase",
+        "frequency",
         grain="customer",
         predictor=False,
     ),
@@ -270,6 +303,7 @@ FEATURES: tuple[Feature, ...] = (
         "days",
         "days from the first to the last purchase day (BTYD sense)",
         "{recency:.0f} days between first and last purchase",
+        "recency",
         grain="customer",
         predictor=False,
     ),
@@ -280,6 +314,7 @@ FEATURES: tuple[Feature, ...] = (
         "currency",
         "net spend after the first purchase day per repeat purchase day; 0 without one",
         "{monetary_value:,.0f} per repeat purchase",
+        "spend",
         grain="customer",
     ),
     Feature(
@@ -288,6 +323,7 @@ FEATURES: tuple[Feature, ...] = (
         "currency",
         "net spend per purchase day",
         "{spend_mean:,.0f} per purchase day",
+        "spend",
         grain="customer",
     ),
     Feature(
@@ -296,6 +332,7 @@ FEATURES: tuple[Feature, ...] = (
         "days",
         "purchase days per 30 days of tenure, shrunk for new customers",
         "buys on {purchase_rate:.1f} days a month",
+        "frequency",
         grain="customer",
     ),
     Feature(
@@ -304,6 +341,7 @@ FEATURES: tuple[Feature, ...] = (
         "currency",
         "net spend per 30 days of tenure, shrunk for new customers",
         "spends {spend_rate:,.0f} a month",
+        "spend",
         grain="customer",
     ),
     Feature(
@@ -311,7 +349,8 @@ FEATURES: tuple[Feature, ...] = (
         "(T - days_since_last_order) / nullif(T * 1e0, 0)",
         "",
         "share of the tenure that had passed at the last purchase",
-        "last purchase at {recency_ratio:.0%} of the time as a customer",
+        "last purchase after {recency_ratio:.0%} of the time as a customer",
+        "recency",
         grain="customer",
     ),
     Feature(
@@ -320,6 +359,7 @@ FEATURES: tuple[Feature, ...] = (
         "days",
         "mean days between purchase days; missing for one-time buyers",
         "buys every {gap_mean:.0f} days",
+        "rhythm",
         grain="customer",
     ),
     Feature(
@@ -328,6 +368,7 @@ FEATURES: tuple[Feature, ...] = (
         "",
         "days since the last purchase over the mean gap: above 1 is overdue",
         "no purchase for {days_since_last_order:.0f} days; usually every {gap_mean:.0f}",
+        "recency",
         grain="customer",
     ),
     Feature(
@@ -336,6 +377,7 @@ FEATURES: tuple[Feature, ...] = (
         "",
         "days since the last purchase over the longest gap: above 1 was never seen before",
         "no purchase for {days_since_last_order:.0f} days; longest pause so far {gap_max:.0f}",
+        "recency",
         grain="customer",
     ),
     Feature(
@@ -343,7 +385,8 @@ FEATURES: tuple[Feature, ...] = (
         "gap_std * (purchase_days - 1e0) / nullif(T - days_since_last_order, 0)",
         "",
         "standard deviation of the gaps over their mean: 0 is clockwork, 1 is random",
-        "gaps between purchases vary by {gap_variation:.0%} of their mean",
+        "time between purchases varies by {gap_variation:.0%} of its mean",
+        "rhythm",
         grain="customer",
     ),
     Feature(
@@ -352,15 +395,21 @@ FEATURES: tuple[Feature, ...] = (
         "",
         "spend of the last purchase day over the mean of all",
         "last purchase was {spend_last_ratio:.0%} of the usual size",
+        "spend",
         grain="customer",
     ),
-    *(feature for days, of_days in ((30, 90), (90, 180), (180, 365), (365, None)) for feature in _trend(days, of_days)),
+    *(
+        feature
+        for days, of_days in ((30, 90), (90, 180), (180, 365), (365, None))
+        for feature in _trend(days, of_days)
+    ),
     Feature(
         "refund_share",
         "refund_sum / nullif(refund_sum + greatest(spend_sum, 0e0), 0)",
         "",
         "refunds as a share of what was bought",
-        "{refund_share:.0%} of purchases were refunded",
+        "{refund_share:.0%} of what was bought was refunded",
+        "refunds",
         grain="customer",
     ),
     Feature(
@@ -369,6 +418,7 @@ FEATURES: tuple[Feature, ...] = (
         "",
         "share of the last year's net spend that fell into the season of the target window",
         "{season_spend_share:.0%} of last year's spend fell into this season",
+        "season",
         grain="customer",
     ),
 )

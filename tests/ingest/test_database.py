@@ -71,13 +71,14 @@ def test_refuses_addresses_that_do_not_fit(read, duckdb_file, sqlite_file, tmp_p
     with _raises("database 'no.db' does not exist; check the path (four slashes start an absolute one)"):
         read(source="duckdb:///no.db?table=orders")
     with _raises(
-        f"'{duckdb_file}' has no table 'order' (did you mean 'orders'?); its tables: 'old.odd \"name', 'orders'"
+        f"'{duckdb_file}' has no table 'order' (did you mean 'orders'?); its tables: 'old.odd "
+        "\"name', 'orders'"
     ):
         read(source=f"duckdb:///{duckdb_file}?table=order")
     with _raises(f"'{sqlite_file}' has no table 'x'; its tables: 'my orders'"):
         read(source=f"sqlite:///{sqlite_file}?table=x")
     (tmp_path / "text.db").write_text("no database at all, only text" * 100)
-    with pytest.raises(InputError, match="text.db' cannot be read as a SQLite database: "):
+    with pytest.raises(InputError, match=r"text\.db' cannot be read as a SQLite database: "):
         read(source=f"sqlite:///{tmp_path / 'text.db'}?table=x")
-    with pytest.raises(InputError, match="text.db' cannot be opened as a DuckDB database: "):
+    with pytest.raises(InputError, match=r"text\.db' cannot be opened as a DuckDB database: "):
         read(source=f"duckdb:///{tmp_path / 'text.db'}?table=x")

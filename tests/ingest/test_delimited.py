@@ -13,6 +13,7 @@ from clvml.ingest.delimited import (
     NOT_UTF8,
     STRAY_QUOTE,
     TOO_FEW_COLUMNS,
+    TOO_LONG,
     TOO_MANY_COLUMNS,
     copy_carefully,
     count_lines,
@@ -89,7 +90,10 @@ def test_refuses_a_cut_compressed_file(read, tmp_path, ending):
 
 
 def test_refuses_an_empty_file(read, tmp_path):
-    message = f"'{tmp_path / 'orders.csv'}' is empty; it needs a header line with column names and at least one data line"
+    message = (
+        f"'{tmp_path / 'orders.csv'}' is empty; it needs a header line with column names and at least one "
+        "data line"
+    )
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         read("")
 
@@ -137,9 +141,16 @@ def test_quarantines_broken_lines(read, rows, reasons, tmp_path):
     ]
 
 
+def test_quarantines_a_line_too_long_for_any_reader(read, rows, reasons):
+    log = read(PLAIN + f"cid,2024-01-05,{'9' * 3_000_000}\n")
+    assert rows(log) == ROWS
+    assert reasons(log) == {(TOO_LONG, "rejected"): (1, 0.0)}
+
+
 def test_refuses_a_quote_that_swallows_lines(read, tmp_path):
     message = (
-        f"'{tmp_path / 'orders.csv'}' line 3: a quote (\") is opened and not closed before line 4, so lines cannot "
+        f"'{tmp_path / 'orders.csv'}' line 3: a quote (\") is opened and not closed before line 4, so "
+        "lines cannot "
         'be told apart; close it, or write a quote inside a quoted field twice ("")'
     )
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):

@@ -1,6 +1,7 @@
 """Files, directories and wildcards."""
 
 import re
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
@@ -64,7 +65,8 @@ def test_refuses_different_columns(read, tmp_path):
     (tmp_path / "a.csv").write_text(ANN)
     (tmp_path / "b.csv").write_text("customer,date,amount\nbob,2024-01-06,20\n")
     with _raises(
-        f"files have different columns: compared with '{tmp_path / 'a.csv'}', '{tmp_path / 'b.csv'}' lacks 'day' "
+        f"files have different columns: compared with '{tmp_path / 'a.csv'}', '{tmp_path / 'b.csv'}' "
+        "lacks 'day' "
         "and has also 'date'; give files with the same columns"
     ):
         read(source=tmp_path)
@@ -74,7 +76,8 @@ def test_refuses_mixed_kinds(read, tmp_path):
     (tmp_path / "a.csv").write_text(ANN)
     pq.write_table(TABLE, tmp_path / "b.parquet")
     with _raises(
-        f"'{tmp_path}' mixes kinds of files: CSV ('{tmp_path / 'a.csv'}'), Parquet ('{tmp_path / 'b.parquet'}'); "
+        f"'{tmp_path}' mixes kinds of files: CSV ('{tmp_path / 'a.csv'}'), Parquet "
+        f"('{tmp_path / 'b.parquet'}'); "
         "give files of one kind"
     ):
         read(source=tmp_path)
@@ -102,7 +105,8 @@ def test_reads_parquet_types(read, rows, tmp_path):
     connection.execute(
         f"""COPY (SELECT * FROM (VALUES
         (7::BIGINT, DATE '2024-01-05', 10.25::DECIMAL(9, 2), 1::INTEGER),
-        (8, DATE '2024-01-06', -2.5, NULL)) AS t(customer, day, amount, units)) TO '{tmp_path / "x.parquet"}'"""
+        (8, DATE '2024-01-06', -2.5, NULL)) AS t(customer, day, amount, units))
+        TO '{tmp_path / "x.parquet"}'"""
     )
     log = read(source=tmp_path / "x.parquet", columns={"quantity": "units"})
     assert log.columns == ("customer_id", "order_ts", "order_day", "amount", "quantity")
@@ -115,8 +119,6 @@ def test_reads_parquet_types(read, rows, tmp_path):
 
 
 def _day(day):
-    from datetime import date, datetime
-
     return datetime(2024, 1, day), date(2024, 1, day)
 
 

@@ -15,7 +15,7 @@ import duckdb
 
 from clvml.config import DataConfig
 from clvml.errors import InputError
-from clvml.ingest.delimited import NOT_UTF8, STRAY_QUOTE, TOO_FEW_COLUMNS, TOO_MANY_COLUMNS
+from clvml.ingest.delimited import NOT_UTF8, STRAY_QUOTE, TOO_FEW_COLUMNS, TOO_LONG, TOO_MANY_COLUMNS
 from clvml.ingest.sql import literal
 from clvml.ingest.staging import IDS, STAGED, Staged
 
@@ -44,7 +44,7 @@ CONVERTED_ZONE = "time converted to data.timezone"
 EMPTIED_QUANTITY = "quantity is not a number (left empty)"
 
 PRECEDENCE = (
-    *(TOO_FEW_COLUMNS, TOO_MANY_COLUMNS, STRAY_QUOTE, NOT_UTF8),
+    *(TOO_FEW_COLUMNS, TOO_MANY_COLUMNS, STRAY_QUOTE, TOO_LONG, NOT_UTF8),
     *(MISSING_CUSTOMER, MISSING_DATE, UNPARSABLE_DATE, MISSING_AMOUNT, COMMA_AMOUNT, TEXT_AMOUNT),
     *(INFINITE_AMOUNT, HUGE_AMOUNT, MISSING_CURRENCY, OTHER_CURRENCY, FUTURE, AFTER_AS_OF),
     *(REPEAT_ACROSS, REPEAT_WITHIN, REFUND),

@@ -13,9 +13,7 @@ import duckdb
 from clvml.errors import InputError
 from clvml.ingest.sql import literal
 
-ZONED_DATE = r"\d ?([zZ]|UTC|GMT|[+-]\d{2}(:?\d{2})?)$"
-"""A date and time that ends in its distance from UTC."""
-
+_ZONED = r"\d ?([zZ]|UTC|GMT|[+-]\d{2}(:?\d{2})?)$"
 _SLASHED = r"^\d{1,2}[/.-]\d{1,2}[/.-](\d{4}|\d{2})(\D|$)"
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", "T%H:%M")
 # %y comes before %Y because %Y reads the year 10 where two digits stand, and %y never reads four.
@@ -25,6 +23,20 @@ _WORDED = (
     *("%d %b %y", "%d %b %Y", "%d-%b-%y", "%d-%b-%Y", "%d %B %Y"),
     *("%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y", "%a, %d %b %Y"),
 )
+
+
+def iso_sql(text: str, timezone: str) -> tuple[str, str]:
+    """Return the SQL of an ISO date as local timestamp, and of whether it has a distance from UTC."""
+    zoned = f"coalesce(strlen({text}) > 16 AND regexp_matches({text}, {literal(_ZONED)}), false)"
+    # DuckDB reads the distance from UTC only in some of the usual ways to write it.
+    offset = f"regexp_replace({text}, ' ?([zZ]|UTC|GMT)$', '+00')"
+    instant = f"TRY_CAST(replace(replace({offset}, ' +', '+'), ' -', '-') AS TIMESTAMPTZ)"
+    # To DuckDB 'epoch' is a date as well, and '3/4/24' one in the year 3.
+    parsed = (
+        f"CASE WHEN NOT regexp_matches({text}, '^\\d{{4}}[-/]') THEN NULL "
+        f"WHEN {zoned} THEN timezone({literal(timezone)}, {instant}) ELSE TRY_CAST({text} AS TIMESTAMP) END"
+    )
+    return parsed, zoned
 
 
 def slashed_order(
@@ -91,7 +103,7 @@ def date_sql(order: Literal["day", "month"] | None) -> str:
         slashed = _strptime(unified, _DAY_FIRST if order == "day" else _MONTH_FIRST)
         cases += f" WHEN regexp_matches(date_text, {literal(_SLASHED)}) THEN {slashed}"
     worded = _strptime("date_text", _WORDED)
-    cases += f" WHEN regexp_matches(date_text, '[A-Za-z]{{3}}') THEN {worded}"
+    cases += f" WHEN regexp_matches(date_text, '\\d.*[A-Za-z]{{3}}|[A-Za-z]{{3}}.*\\d') THEN {worded}"
     return f"coalesce(order_ts, CASE WHEN date_text IS NULL THEN NULL {cases} END)"
 
 

@@ -27,6 +27,7 @@ from clvml.ingest.sql import literal
 TOO_FEW_COLUMNS = "broken line: too few columns"
 TOO_MANY_COLUMNS = "broken line: too many columns"
 STRAY_QUOTE = "broken line: stray quote"
+TOO_LONG = "broken line: field too long"
 NOT_UTF8 = "broken line: not UTF-8"
 
 _DELIMITERS = ",;\t|"
@@ -161,8 +162,9 @@ def _careful_rows(path: Path, layout: Layout) -> Iterator[tuple[int | str | None
                 fields = next(reader)
             except StopIteration:
                 return
-            except csv.Error:
-                fields, broken = [recent[0].rstrip("\r\n")], STRAY_QUOTE
+            except csv.Error as error:
+                fields = [recent[0].rstrip("\r\n")]
+                broken = TOO_LONG if "field limit" in str(error) else STRAY_QUOTE
             if len(fields) < 2 and not "".join(fields).strip() and broken is None:
                 continue
             if in_header:

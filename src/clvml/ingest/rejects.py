@@ -13,6 +13,9 @@ from clvml.ingest.cleaning import VERDICTS
 from clvml.ingest.source import Part
 from clvml.ingest.sql import identifier, literal, setting
 
+_PLACES = "clvml_rejected_places"
+_ROWS = "clvml_rejected_rows"
+
 # What a spreadsheet would run as a formula, unless it is a plain number such as -12.50.
 _FORMULA = r"^[=+\-@\t\r]"
 _NUMBER = r"^[+-]?(\d+([.,]\d+)*|\.\d+)([eE][+-]?\d+)?$"
@@ -53,26 +56,29 @@ def write_rejects(
     Columns: reason, file, line (the line in a CSV file, header included; the row in a Parquet file or table),
     then the input's columns as text. A broken line has its fields as far as they can be told.
     """
-    listed = ", ".join(map(literal, reasons))
-    starts = dict(
-        connection.execute(
-            f"SELECT part, min(place) FROM {VERDICTS} GROUP BY part HAVING bool_or(reason IN ({listed}))"
-        ).fetchall()
-    )
-    as_csv = rejects.suffix.lower() == ".csv"
     width = len(parts[0].columns)
-    selects = [
-        _part_sql(parts[number], number, start, listed, width) for number, start in sorted(starts.items())
-    ]
-    if not selects:
-        nothing = ", ".join(f"NULL::VARCHAR AS c{index}" for index in range(width))
-        selects = [f"SELECT 0 AS place, '' AS reason, '' AS file, 0 AS line, {nothing} WHERE false"]
+    texts = ", ".join(f"c{index} VARCHAR" for index in range(width))
+    connection.execute(
+        f"""
+        CREATE TEMP TABLE {_PLACES} AS
+        WITH parts AS (SELECT part, min(place) AS first_place FROM {VERDICTS} GROUP BY part)
+        SELECT place, part, place - first_place + 1 AS position, reason
+        FROM {VERDICTS} JOIN parts USING (part)
+        WHERE reason IN ({", ".join(map(literal, reasons))});
+        CREATE TEMP TABLE {_ROWS} (place BIGINT, reason VARCHAR, file VARCHAR, line BIGINT, {texts});
+        """
+    )
+    # The rows of a part are numbered anew, and with several threads DuckDB may number them out of order.
+    with setting(connection, "threads", "1"):
+        for (number,) in connection.execute(f"SELECT DISTINCT part FROM {_PLACES} ORDER BY part").fetchall():
+            connection.execute(f"INSERT INTO {_ROWS} {_part_sql(parts[number], number, width)}")
     names = ("reason", "file", "line", *parts[0].columns)
     taken: list[str] = []
     for name in names:
         while name.casefold() in (other.casefold() for other in taken):
             name += "_"
         taken.append(name)
+    as_csv = rejects.suffix.lower() == ".csv"
     escape = _escaped_sql if as_csv else str
     cells = ["reason", escape("file"), "line", *(escape(f"c{index}") for index in range(width))]
     headers = [identifier(_escaped(name) if as_csv else name) for name in taken]
@@ -80,26 +86,22 @@ def write_rejects(
     temporary = rejects.with_name(f"{rejects.name}.{os.getpid()}.tmp")
     options = "FORMAT csv, HEADER" if as_csv else "FORMAT parquet, COMPRESSION zstd"
     try:
-        # The rows of a file are numbered anew, and with several threads DuckDB may number them out of order.
-        with setting(connection, "threads", "1"):
-            connection.execute(
-                f"COPY (SELECT {columns} FROM ({' UNION ALL '.join(selects)}) ORDER BY place) "
-                f"TO {literal(str(temporary))} ({options})"
-            )
+        connection.execute(
+            f"COPY (SELECT {columns} FROM {_ROWS} ORDER BY place) TO {literal(str(temporary))} ({options})"
+        )
         temporary.replace(rejects)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _part_sql(part: Part, number: int, start: int, reasons: str, width: int) -> str:
+def _part_sql(part: Part, number: int, width: int) -> str:
     header_lines = 1 if part.layout is not None else 0
     line = "line" if part.copied and part.layout is not None else f"position + {header_lines}"
-    columns = ", ".join(f"c{index}::VARCHAR AS c{index}" for index in range(width))
+    columns = ", ".join(f"c{index}::VARCHAR" for index in range(width))
     return (
-        f"SELECT place, reason, {literal(part.name)} AS file, {line} AS line, {columns} "
+        f"SELECT place, reason, {literal(part.name)}, {line}, {columns} "
         f"FROM (SELECT row_number() OVER () AS position, * FROM {part.relation}) AS original "
-        f"JOIN (SELECT place, place - {start} + 1 AS position, reason FROM {VERDICTS} "
-        f"WHERE part = {number} AND reason IN ({reasons})) AS rejected USING (position)"
+        f"JOIN (FROM {_PLACES} WHERE part = {number}) AS rejected USING (position)"
     )
 
 

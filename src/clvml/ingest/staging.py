@@ -12,7 +12,7 @@ import duckdb
 
 from clvml.config import DataConfig
 from clvml.errors import InputError
-from clvml.ingest.dates import ZONED_DATE, date_sql, slashed_order
+from clvml.ingest.dates import date_sql, iso_sql, slashed_order
 from clvml.ingest.source import Part, copied_part, unreadable
 from clvml.ingest.sql import literal
 
@@ -24,18 +24,8 @@ _BLANKS = literal(" \t\r\n\u00a0")
 _MISSING = "'(nan|null|none|na|n/a|#n/a|<na>|nat)?'"
 _LONGEST_MISSING = 4
 _FLOATS = ("FLOAT", "DOUBLE")
-_WHOLE = (
-    "TINYINT",
-    "SMALLINT",
-    "INTEGER",
-    "BIGINT",
-    "HUGEINT",
-    "UTINYINT",
-    "USMALLINT",
-    "UINTEGER",
-    "UBIGINT",
-    "UHUGEINT",
-)
+_SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+_WHOLE = (*_SIGNED, *(f"U{name}" for name in _SIGNED))
 
 
 @dataclass(frozen=True)
@@ -68,8 +58,8 @@ def build_staged(
     Raises
     ------
     InputError
-        A file cannot be read, there is no row at all, or a date, amount or quantity column holds nothing
-        that can be understood as one.
+        A file cannot be read, a mapped column stands twice, or a date, amount or quantity column holds
+        nothing that can be understood as one.
     """
     for index, theirs in enumerate(parts[0].columns):
         if parts[0].layout and theirs in parts[0].layout.repeated and index in mapping.values():
@@ -189,14 +179,8 @@ def _typed_sql(ours: str, kind: str, timezone: str) -> str:
         local = "CASE WHEN isfinite(order_date) THEN order_date::TIMESTAMP END"
         return f"{local} AS order_ts, false AS zoned, order_date::VARCHAR AS date_text"
     text = "order_date::VARCHAR"
-    zoned = f"(strlen({text}) > 16 AND regexp_matches({text}, {literal(ZONED_DATE)}))"
-    # Words such as 'epoch' and 'infinity' are dates to DuckDB.
-    parsed = (
-        f"CASE WHEN NOT ascii({text}) BETWEEN 48 AND 57 THEN NULL "
-        f"WHEN {zoned} THEN timezone({literal(timezone)}, TRY_CAST({text} AS TIMESTAMPTZ)) "
-        f"ELSE TRY_CAST({text} AS TIMESTAMP) END"
-    )
-    return f"{parsed} AS order_ts, coalesce({zoned}, false) AS zoned, {text} AS date_text"
+    parsed, zoned = iso_sql(text, timezone)
+    return f"{parsed} AS order_ts, {zoned} AS zoned, {text} AS date_text"
 
 
 def _leftover_sql(ours: str) -> str:

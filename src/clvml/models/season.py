@@ -2,60 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 DAYS_OF_YEAR = 365
 SMOOTHING_DAYS = 15
-# A season seen once is part chance. One year of log counts for this share of what it shows, two for
+# A season seen once is partly chance: one year of log counts for this share of what it shows, two years for
 # 1 - (1 - share) ** 2, and so on.
 TRUST_IN_ONE_YEAR = 0.75
 
 
 @dataclass(frozen=True)
 class Season:
-    """Sales of each day of the year relative to the mean day.
+    """Sales of each day of the year relative to what the customer base alone would explain.
 
     Attributes
     ----------
     index : tuple of float
-        365 positive numbers with mean 1, by day of year (29 February counts as 28 February). All 1 where
-        the log is shorter than a year.
+        365 positive numbers by day of the year (29 February counts as the 28th); 1 is as usual.
     years : int
-        Full years the index was learnt from.
+        Full years the index was learnt from; 0 where the log is too short, and every index is then 1.
     """
 
     index: tuple[float, ...]
     years: int
-
-    def factor(self, start: date, days: int) -> float:
-        """Return the mean index over ``[start, start + days)``: 1.2 means 20 % above the usual.
-
-        >>> Season.flat().factor(date(2024, 2, 28), 90)
-        1.0
-        """
-        return float(self.curve(start, days).mean())
-
-    def curve(self, start: date, days: int) -> np.ndarray:
-        """Return the index of each day of ``[start, start + days)``, shape (days,)."""
-        if not self.years:
-            return np.ones(days)
-        positions = _day_of_year(pd.date_range(start, periods=days))
-        return np.asarray(self.index)[positions]
 
     @classmethod
     def flat(cls) -> Season:
         """Return the season of a log too short to show one."""
         return cls(index=(1.0,) * DAYS_OF_YEAR, years=0)
 
+    def factor(self, start: date, days: int) -> float:
+        """Return the mean index over ``[start, start + days)``: 1.2 is 20 % above the usual.
+
+        >>> Season.flat().factor(date(2024, 2, 28), 90)
+        1.0
+        """
+        return float(self.curve(start, days).mean())
+
+    def curve(self, start: date, days: int) -> NDArray[np.float64]:
+        """Return the index of each day of ``[start, start + days)``, shape (days,)."""
+        return np.asarray(self.index)[_day_of_year(pd.date_range(start, periods=days))]
+
     def to_dict(self) -> dict[str, Any]:
         """Return the season as JSON-ready values."""
-        return {"index": [round(value, 6) for value in self.index], "years": self.years}
+        return {"index": list(self.index), "years": self.years}
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Season:
@@ -63,52 +60,72 @@ class Season:
         return cls(index=tuple(float(value) for value in state["index"]), years=int(state["years"]))
 
 
-def fit_season(daily_totals: pd.Series) -> Season:
-    """Learn the season from net sales per day.
+def fit_season(daily_totals: pd.Series, surprises: Sequence[tuple[date, int, float]]) -> Season:
+    """Learn the season from what two views of the log agree on.
 
-    Each full year before the end of the series is divided by its own mean, so that growth from year to
-    year is not taken for season; days of the year are averaged over the years, smoothed with a Gaussian of
-    15 days around the circle of the year, and shrunk towards 1 by the number of years seen.
+    Sales per day show the season, but also growth and the arrival of a cohort. The surprise of past windows,
+    what customers spent over what BTYD expected of the same customers, is free of both, but high where the
+    log begins and BTYD knows little of anyone. Each view is smoothed and shrunk towards 1 by the years seen;
+    where both point the same way the smaller step is taken, elsewhere none.
 
     Parameters
     ----------
     daily_totals : Series of float
         Net sales [currency] of every day up to the cutoff, indexed by day.
+    surprises : sequence of (start, days, ratio)
+        Windows of the history with actual over expected spend.
 
     Returns
     -------
     Season
-        Flat where there is less than a year or nothing was sold in one.
+        Flat where sales or surprises cover less than a year, or nothing was sold in one.
     """
     years = len(daily_totals) // DAYS_OF_YEAR
-    if years == 0:
+    covered = sum(days for _, days, ratio in surprises if ratio > 0)
+    if years == 0 or covered < DAYS_OF_YEAR - 5:
         return Season.flat()
     recent = daily_totals.iloc[-years * DAYS_OF_YEAR :]
-    values = np.clip(recent.to_numpy(dtype=float), 0.0, None).reshape(years, DAYS_OF_YEAR)
-    means = values.mean(axis=1, keepdims=True)
+    sales = np.clip(recent.to_numpy(dtype=float), 0.0, None).reshape(years, DAYS_OF_YEAR)
+    means = sales.mean(axis=1, keepdims=True)
     if not np.all(means > 0):
         return Season.flat()
-    positions = _day_of_year(pd.DatetimeIndex(recent.index))
-    relative = np.bincount(positions, (values / means).ravel(), DAYS_OF_YEAR)
-    counts = np.bincount(positions, minlength=DAYS_OF_YEAR)
-    level = relative / np.maximum(counts, 1)
-    trust = 1.0 - (1.0 - TRUST_IN_ONE_YEAR) ** years
-    index = 1.0 + trust * (_smooth_around(level) - 1.0)
-    index = np.clip(index, 0.1, None)
-    return Season(index=tuple((index / index.mean()).tolist()), years=years)
+    # Each year over its own mean: growth from year to year is not season.
+    of_sales = _level(_day_of_year(pd.DatetimeIndex(recent.index)), (sales / means).ravel())
+    of_sales = np.log(np.maximum(_smooth_around(of_sales), 0.1)) * _trust(years)
+
+    days = np.concatenate([_day_of_year(pd.date_range(start, periods=n)) for start, n, r in surprises if r > 0])
+    ratios = np.concatenate([np.full(n, np.log(r)) for _, n, r in surprises if r > 0])
+    of_customers = _smooth_around(_level(days, ratios))
+    of_customers = (of_customers - of_customers.mean()) * _trust(max(covered // DAYS_OF_YEAR, 1))
+
+    agreed = np.where(
+        of_sales * of_customers > 0,
+        np.sign(of_sales) * np.minimum(np.abs(of_sales), np.abs(of_customers)),
+        0.0,
+    )
+    return Season(index=tuple(np.round(np.exp(agreed), 6).tolist()), years=years)
 
 
-def _day_of_year(days: pd.DatetimeIndex) -> np.ndarray:
-    # Counting from 1 March of a leap-free calendar: 29 February falls on 28 February, all else keeps its place.
+def _trust(years: int) -> float:
+    return float(1.0 - (1.0 - TRUST_IN_ONE_YEAR) ** years)
+
+
+def _day_of_year(days: pd.DatetimeIndex) -> NDArray[np.int64]:
     month = days.month.to_numpy()
     day = np.where((month == 2) & (days.day == 29), 28, days.day)
-    starts = np.cumsum([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30])
-    return starts[month - 1] + day - 1
+    month_starts = np.cumsum([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30])
+    return month_starts[month - 1] + day - 1
 
 
-def _smooth_around(values: np.ndarray) -> np.ndarray:
+def _level(days: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    counts = np.bincount(days, minlength=DAYS_OF_YEAR)
+    sums = np.bincount(days, values, DAYS_OF_YEAR)
+    # A day of the year that no window covers (at most a few) takes the level of all.
+    return np.where(counts > 0, sums / np.maximum(counts, 1), values.mean())
+
+
+def _smooth_around(values: NDArray[np.float64]) -> NDArray[np.float64]:
     offsets = np.arange(len(values))
     distance = np.minimum(offsets, len(values) - offsets)
     kernel = np.exp(-0.5 * (distance / SMOOTHING_DAYS) ** 2)
-    smoothed = np.fft.irfft(np.fft.rfft(values) * np.fft.rfft(kernel / kernel.sum()), len(values))
-    return np.asarray(smoothed)
+    return np.fft.irfft(np.fft.rfft(values) * np.fft.rfft(kernel / kernel.sum()), len(values))

@@ -1,0 +1,209 @@
+"""Drivers: what moves the churn risk of all customers, as a table and in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from clvml.explain.wording import check_contributions, direction_of, group_sums
+from clvml.features import Feature
+
+RAISES, LOWERS, MIXED, NONE = (
+    "high values raise churn risk",
+    "high values lower churn risk",
+    "mixed",
+    "no influence",
+)
+
+
+class _Story(NamedTuple):
+    """What a group of features says, told along the first of its `axes` that is there."""
+
+    name: str
+    axes: tuple[str, ...]
+    up: str
+    down: str
+
+
+STORIES = {
+    "recency": _Story(
+        "recency",
+        ("days_since_last_order",),
+        "customers who have not bought for long",
+        "customers who bought only lately",
+    ),
+    "frequency": _Story(
+        "frequency",
+        ("purchase_days", "frequency"),
+        "customers who bought often",
+        "customers who bought seldom",
+    ),
+    "spend": _Story(
+        "spend", ("spend_sum",), "customers who spent much", "customers who spent little"
+    ),
+    "trend": _Story(
+        "trend",
+        ("purchase_days_trend_365d", "spend_trend_365d"),
+        "customers who made most of their purchases lately",
+        "customers who made most of their purchases long ago",
+    ),
+    "rhythm": _Story(
+        "rhythm",
+        ("gap_mean", "gap_max"),
+        "customers with long pauses between purchases",
+        "customers with short pauses between purchases",
+    ),
+    "basket": _Story(
+        "basket",
+        ("products_per_day", "lines_per_day"),
+        "customers with full baskets",
+        "customers with small baskets",
+    ),
+    "refunds": _Story(
+        "refunds",
+        ("refund_share", "refund_sum"),
+        "customers who send much back",
+        "customers who send little back",
+    ),
+    "season": _Story(
+        "season",
+        ("season_spend_sum", "season_spend_share"),
+        "customers who bought in the same season last year",
+        "customers who did not buy in the same season last year",
+    ),
+}
+
+
+def drivers(
+    contributions: ArrayLike, feature_list: Sequence[Feature], features: pd.DataFrame
+) -> pd.DataFrame:
+    """Rank the features by how far they move the churn risk of the customers.
+
+    Parameters
+    ----------
+    contributions : array-like of shape (customers, len(feature_list) + 1)
+        As `Surrogate.contributions` returns them [log-odds].
+    feature_list : sequence of Feature
+        The features of the columns of `contributions`, in their order.
+    features : DataFrame
+        One row per customer, one column per feature.
+
+    Returns
+    -------
+    DataFrame
+        One row per feature, strongest first: ``feature, description, unit, mean_abs_shap`` [log-odds],
+        ``direction``: which way high values go, by the rank correlation between value and SHAP value;
+        "mixed" where that is within 0.3 of zero.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit each other or there is no customer.
+
+    Examples
+    --------
+    >>> from clvml.features import FEATURES
+    >>> chosen = [f for f in FEATURES if f.name in ("purchase_days", "days_since_last_order")]
+    >>> frame = pd.DataFrame({"purchase_days": [1, 5, 9], "days_since_last_order": [200, 40, 10]})
+    >>> table = drivers([[0.2, 1.0, 0], [0.1, -0.3, 0], [-0.3, -0.7, 0]], chosen, frame)
+    >>> table[["feature", "direction"]].to_dict("split")["data"]
+    [['days_since_last_order', 'high values raise churn risk'], ['purchase_days', 'high values lower churn risk']]
+    """
+    phi = _check(contributions, feature_list, features)
+    strength = np.abs(phi).mean(axis=0)
+    table = pd.DataFrame(
+        {
+            "feature": [feature.name for feature in feature_list],
+            "description": [feature.description for feature in feature_list],
+            "unit": [feature.unit for feature in feature_list],
+            "mean_abs_shap": strength,
+            "direction": [
+                _direction(features[feature.name], phi[:, index])
+                for index, feature in enumerate(feature_list)
+            ],
+        }
+    )
+    return table.iloc[np.argsort(-strength, kind="stable")].reset_index(drop=True)
+
+
+def driver_sentences(
+    contributions: ArrayLike, feature_list: Sequence[Feature], features: pd.DataFrame, top: int = 5
+) -> list[str]:
+    """Say what drives retention, one sentence per group of features, for readers who know no statistics.
+
+    The influence of a group is the mean absolute sum of its SHAP values, as a share of that of all groups.
+    Which customers leave is read off the rank correlation of that sum with one plain feature of the group.
+
+    Parameters
+    ----------
+    contributions, feature_list, features
+        As in `drivers`, with the same errors.
+    top : int
+        Most sentences returned; groups of less than 1 % are left out.
+
+    Examples
+    --------
+    >>> from clvml.features import FEATURES
+    >>> chosen = [f for f in FEATURES if f.name in ("purchase_days", "days_since_last_order")]
+    >>> frame = pd.DataFrame({"purchase_days": [1, 5, 9], "days_since_last_order": [200, 40, 10]})
+    >>> for sentence in driver_sentences([[0.2, 1.0, 0], [0.1, -0.3, 0], [-0.3, -0.7, 0]], chosen, frame):
+    ...     sentence
+    'Customers who have not bought for long are the likeliest to leave: recency matters most (77 % of all influence).'
+    'Customers who bought often are likelier to stay: frequency comes next (23 % of all influence).'
+    """
+    phi = _check(contributions, feature_list, features)
+    names, member, sums = group_sums(phi, feature_list)
+    strength = np.abs(sums).mean(axis=0)
+    if not strength.sum():
+        return ["Nothing known of the customers tells who will leave: the prediction is the same for all."]
+    shares = strength / strength.sum()
+    sentences = []
+    for rank, group in enumerate(np.argsort(-shares, kind="stable")[:top]):
+        if shares[group] < 0.01:
+            break
+        own = [feature for feature, of in zip(feature_list, member, strict=True) if of == group]
+        sentences.append(_sentence(rank, names[group], shares[group], own, sums[:, group], features))
+    return sentences
+
+
+def _sentence(
+    rank: int,
+    group: str,
+    share: float,
+    own: Sequence[Feature],
+    sums: NDArray[np.float64],
+    features: pd.DataFrame,
+) -> str:
+    story = STORIES[group]
+    axis = next((name for name in story.axes if any(feature.name == name for feature in own)), "")
+    direction = _direction(features[axis], sums) if axis else MIXED
+    place = ("matters most", "comes next")[rank] if rank < 2 else "also counts"
+    influence = f"({100 * share:.0f} % of all influence)"
+    if direction not in (RAISES, LOWERS):
+        return f"{story.name.capitalize()} {place} {influence}, but in no single direction."
+    # Told of those who leave where much is bad, and of those who stay where much is good.
+    leave = direction == RAISES
+    how = ("are the likeliest" if rank == 0 else "are likelier") + (" to leave" if leave else " to stay")
+    return f"{story.up.capitalize()} {how}: {story.name} {place} {influence}."
+
+
+def _check(
+    contributions: ArrayLike, feature_list: Sequence[Feature], features: pd.DataFrame
+) -> NDArray[np.float64]:
+    phi = check_contributions(features, contributions, feature_list)
+    if not len(phi):
+        raise ValueError("drivers need at least one customer (currently 0)")
+    absent = sorted(feature.name for feature in feature_list if feature.name not in features)
+    if absent:
+        raise ValueError(f"features lack {len(absent)} column(s) of feature_list: {absent[:5]}")
+    return phi
+
+
+def _direction(values: pd.Series, phi: NDArray[np.float64]) -> str:
+    if not np.any(phi):
+        return NONE
+    return {1: RAISES, -1: LOWERS, 0: MIXED}[direction_of(values.to_numpy(dtype=float, na_value=np.nan), phi)]

@@ -1,0 +1,299 @@
+"""Reasons: the strongest SHAP values of each customer, in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from string import Formatter
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from clvml.features import Feature
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+RAISES, LOWERS = " (raises churn risk)", " (lowers churn risk)"
+# What moves a probability by less than about one point in a hundred is no reason.
+SMALLEST = 0.05
+# A larger percentage comes of a division by almost nothing, and reads as a mistake.
+LARGEST_PERCENTAGE = 9.995
+# Below it, a rank correlation leaves more customers against the rule than a sentence should pass over.
+WEAK = 0.3
+BATCH_ROWS = 16_384
+_WINDOW = re.compile(r"_\d+d$")
+_NOUNS_AFTER_ONE = re.compile(r"^( (?:[a-z]+ )*?(?:day|line|order|product|purchase|unit))s\b")
+
+
+class Typical(NamedTuple):
+    """What a feature is like among all customers, to tell whether a value can be a reason.
+
+    Attributes
+    ----------
+    median : float
+        NaN where the feature is always missing.
+    direction : int
+        1 where high values raise the churn risk, -1 where they lower it, 0 where neither is clear.
+    """
+
+    median: float
+    direction: int
+
+
+def reasons(
+    features: pd.DataFrame,
+    contributions: ArrayLike,
+    feature_list: Sequence[Feature],
+    top: int = 3,
+    typical: Mapping[str, Typical] | None = None,
+) -> pd.DataFrame:
+    """Say for each customer what raises or lowers the churn risk most.
+
+    SHAP values are summed within the groups of features (`clvml.features.Feature.group`), because features
+    that move together share one influence between them. The groups of largest absolute sum give one reason
+    each: their feature of largest value in the direction of the sum, among those that can be said; ties go
+    to what stands first in the list. Groups of less than 0.05 log-odds are not worth a reason. Not said is
+
+    - a value that is missing, or negative because of refunds, or a percentage above 999 %;
+    - a zero within the last so many days: the days since the last purchase say it better;
+    - with `typical`, what contradicts itself, such as "no purchase for 218 days; usually every 30 (lowers
+      churn risk)". It comes of a value that is bad but not as bad as some: it must lie on the side of the
+      median that its feature's direction explains.
+
+    A clause after ``;`` is left out where it cannot be said.
+
+    Parameters
+    ----------
+    features : DataFrame
+        One row per customer; the columns the words of the features speak of.
+    contributions : array-like of shape (customers, len(feature_list) + 1)
+        As `Surrogate.contributions` returns them [log-odds]; the last column, the base, is not used.
+    feature_list : sequence of Feature
+        The features of the columns of `contributions`, in their order.
+    top : int
+        Reasons per customer.
+    typical : mapping of str to Typical, optional
+        By feature name, as `Surrogate.typical_` holds it; without it, no value is taken for contradictory.
+
+    Returns
+    -------
+    DataFrame
+        ``reason_1`` ... , one row per customer, with the index of `features`. Text, empty where a customer
+        has fewer reasons.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit each other or ``top`` is below 1.
+
+    Examples
+    --------
+    >>> from clvml.features import FEATURES
+    >>> chosen = [f for f in FEATURES if f.name in ("days_since_last_order", "lines_per_day")]
+    >>> frame = pd.DataFrame({"days_since_last_order": [94.0], "gap_mean": [31.2], "lines_per_day": [1.0]})
+    >>> said = reasons(frame, [[0.8, -0.2, 0.1]], chosen)
+    >>> said["reason_1"][0]
+    'no purchase for 94 days; usually every 31 (raises churn risk)'
+    >>> list(said.loc[0, ["reason_2", "reason_3"]])
+    ['1.0 lines in a basket (lowers churn risk)', '']
+    """
+    phi = check_contributions(features, contributions, feature_list)
+    if top < 1:
+        raise ValueError(f"top must be at least 1 (currently {top})")
+    texts = np.full((len(features), top), "", dtype=object)
+    if len(features):
+        phrases = [_Phrase(feature.words) for feature in feature_list]
+        columns = {
+            name: features[name].to_numpy(dtype=float, na_value=np.nan)
+            for feature, phrase in zip(feature_list, phrases, strict=True)
+            for name in (feature.name, *phrase.fields)
+            if name in features
+        }
+        for start in range(0, len(features), BATCH_ROWS):
+            rows = slice(start, start + BATCH_ROWS)
+            own = {name: values[rows] for name, values in columns.items()}
+            own_phi = phi[rows]
+            strength = np.zeros_like(own_phi)
+            for index, (feature, phrase) in enumerate(zip(feature_list, phrases, strict=True)):
+                sharing = [other.name for other in feature_list if other.words == feature.words]
+                said = _sayable(feature, phrase, own, own_phi[:, index], typical or {}, sharing)
+                strength[said, index] = own_phi[said, index]
+            chosen, rising = _choose(own_phi, strength, feature_list, top)
+            _write(texts[rows], chosen, rising, phrases, own)
+    return pd.DataFrame(
+        texts, index=features.index, columns=[f"reason_{rank}" for rank in range(1, top + 1)], dtype="str"
+    )
+
+
+def check_contributions(
+    features: pd.DataFrame, contributions: ArrayLike, feature_list: Sequence[Feature]
+) -> Array:
+    """Return the contributions without the base, after checking that they fit the frame and the list."""
+    phi = np.asarray(contributions, dtype=float)
+    expected = (len(features), len(feature_list) + 1)
+    if phi.shape != expected:
+        raise ValueError(
+            f"contributions must have the shape {expected}: one row per row of features, one column per"
+            f" feature and the base (currently {phi.shape})"
+        )
+    if not np.isfinite(phi).all():
+        raise ValueError(f"contributions must be finite: {(~np.isfinite(phi)).sum()} are not")
+    return phi[:, :-1]
+
+
+def direction_of(values: Array, phi: Array) -> int:
+    """Return 1 where the SHAP values rise with the value, -1 where they fall, 0 where neither is clear.
+
+    By the rank correlation over the rows where the value is not missing: clear from 0.3.
+
+    >>> direction_of(np.array([1, 2, np.nan, 4]), np.array([-0.1, 0.0, 5.0, 0.3]))
+    1
+    """
+    present = ~np.isnan(values)
+    ranks = pd.DataFrame({"value": values[present], "phi": phi[present]}).rank().to_numpy()
+    if not len(ranks) or not ranks.std(axis=0).all():
+        return 0
+    correlation = np.corrcoef(ranks, rowvar=False)[0, 1]
+    return 0 if abs(correlation) < WEAK else int(np.sign(correlation))
+
+
+def group_sums(phi: Array, feature_list: Sequence[Feature]) -> tuple[list[str], Indices, Array]:
+    """Return the groups in order of appearance, the group of each feature, and sums of shape (rows, groups)."""
+    names = list(dict.fromkeys(feature.group for feature in feature_list))
+    member = np.array([names.index(feature.group) for feature in feature_list], dtype=np.intp)
+    sums = np.column_stack([phi[:, member == group].sum(axis=1) for group in range(len(names))])
+    return list(names), member, sums
+
+
+def _choose(
+    phi: Array, sayable: Array, feature_list: Sequence[Feature], top: int
+) -> tuple[Indices, NDArray[np.bool_]]:
+    """Return which feature gives the reason of each rank (-1: none), and whether it raises the risk.
+
+    `sayable` holds the SHAP values with 0 for what cannot be said.
+    """
+    _, member, sums = group_sums(phi, feature_list)
+    chosen = np.full((len(phi), top), -1, dtype=np.intp)
+    rising = np.zeros((len(phi), top), dtype=bool)
+    found = np.zeros(len(phi), dtype=np.intp)
+    # A stable sort leaves ties in the order of the list.
+    for group in np.argsort(-np.abs(sums), axis=1, kind="stable").T:
+        rows = np.flatnonzero(found < top)
+        group = group[rows]
+        total = sums[rows, group]
+        fit = (member == group[:, None]) & (np.abs(total) >= SMALLEST)[:, None]
+        strength = np.where(fit, sayable[rows] * np.sign(total)[:, None], 0.0)
+        best = strength.argmax(axis=1)
+        said = strength[np.arange(len(rows)), best] > 0
+        rows = rows[said]
+        chosen[rows, found[rows]] = best[said]
+        rising[rows, found[rows]] = total[said] > 0
+        found[rows] += 1
+    return chosen, rising
+
+
+def _sayable(
+    feature: Feature,
+    phrase: _Phrase,
+    columns: dict[str, Array],
+    phi: Array,
+    typical: Mapping[str, Typical],
+    sharing: Sequence[str],
+) -> NDArray[np.bool_]:
+    if feature.name not in columns:
+        return np.zeros(len(phi), dtype=bool)
+    sayable = ~np.isnan(columns[feature.name]) & phrase.sayable(columns, len(phi))
+    # Features that share words (a sum and a decayed sum) are one to the reader: each must agree.
+    for name in sharing:
+        if name in typical and name in columns:
+            beyond = np.sign(columns[name] - typical[name].median) * typical[name].direction
+            # A value at the median goes either way; a missing one is nowhere (NaN compares as False).
+            sayable &= ~(beyond * np.sign(phi) < 0)
+    return sayable
+
+
+def _write(
+    texts: NDArray[np.object_],
+    chosen: Indices,
+    rising: NDArray[np.bool_],
+    phrases: Sequence[_Phrase],
+    columns: dict[str, Array],
+) -> None:
+    for index in np.unique(chosen[chosen >= 0]):
+        rows, ranks = np.nonzero(chosen == index)
+        words = phrases[index].say(columns, rows)
+        texts[rows, ranks] = [
+            text.replace("spent 0 ", "spent nothing ") + (RAISES if up else LOWERS)
+            for text, up in zip(words, rising[rows, ranks].tolist(), strict=True)
+        ]
+
+
+class _Phrase:
+    """The words of a feature, taken apart once: clauses of (text before, text before after a 1, field, format)."""
+
+    def __init__(self, words: str) -> None:
+        self.clauses = [_clause(clause) for clause in words.split(";")]
+        self.fields = {field for clause in self.clauses for _, _, field, _ in clause if field}
+
+    def sayable(self, columns: dict[str, Array], size: int) -> NDArray[np.bool_]:
+        return _present(self.clauses[0], columns, size)
+
+    def say(self, columns: dict[str, Array], rows: Indices) -> list[str]:
+        own = {name: columns[name][rows] for name in self.fields & columns.keys()}
+        texts = _render(self.clauses[0], own, len(rows))
+        for clause in self.clauses[1:]:
+            present = _present(clause, own, len(rows))
+            if present.all():
+                more = _render(clause, own, len(rows))
+            elif present.any():
+                more = [""] * len(rows)
+                places = np.flatnonzero(present)
+                part = {name: values[places] for name, values in own.items()}
+                for place, text in zip(places, _render(clause, part, len(places)), strict=True):
+                    more[place] = text
+            else:
+                continue
+            texts = [f"{text};{extra}" if extra else text for text, extra in zip(texts, more, strict=True)]
+        return texts
+
+
+_Clause = list[tuple[str, str, str, str]]
+
+
+def _clause(text: str) -> _Clause:
+    # "z" turns a rounded "-0" into "0" (PEP 682).
+    return [
+        (before, _NOUNS_AFTER_ONE.sub(r"\1", before), field or "", f"z{spec}")
+        for before, field, spec, _ in Formatter().parse(text)
+    ]
+
+
+def _present(clause: _Clause, columns: dict[str, Array], size: int) -> NDArray[np.bool_]:
+    present = np.ones(size, dtype=bool)
+    for _, _, field, spec in clause:
+        if field and field not in columns:
+            return np.zeros(size, dtype=bool)
+        if field:
+            values = columns[field]
+            percent = spec.endswith("%")
+            rounded_to_zero = 0.005 if percent else 0.5
+            present &= np.isfinite(values)
+            present &= values > (rounded_to_zero if _WINDOW.search(field) else -rounded_to_zero)
+            if percent:
+                present &= values < LARGEST_PERCENTAGE
+    return present
+
+
+def _render(clause: _Clause, columns: dict[str, Array], size: int) -> list[str]:
+    texts, last = [""] * size, [""] * size
+    for before, after_one, field, spec in clause:
+        texts = [
+            text + (after_one if value == "1" else before) for text, value in zip(texts, last, strict=True)
+        ]
+        if field:
+            last = [format(value, spec) for value in columns[field].tolist()]
+            texts = [text + value for text, value in zip(texts, last, strict=True)]
+    return texts

@@ -1,0 +1,280 @@
+"""Gradient-boosted trees that start from a prior forecast instead of from nothing.
+
+Both estimators keep the scikit-learn contract and save to XGBoost's own UBJ. The prior enters as
+``base_margin``: with no evidence against it in the data, the prior is the prediction.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import xgboost as xgb
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+Array = NDArray[np.float64]
+
+# Probabilities beyond this are taken for this: their logits would drown what the trees can say.
+PROBABILITY_MARGIN = 1e-4
+# A prior spend below this share of the mean spend is raised to it, so that its logarithm is finite.
+LEAST_PRIOR_SHARE = 1e-3
+TWEEDIE_POWER = 1.5
+
+
+class _Boosted(BaseEstimator):
+    """Parameters, fitting and storage that the two estimators share."""
+
+    def __init__(
+        self,
+        n_estimators: int = 200,
+        max_depth: int = 3,
+        learning_rate: float = 0.03,
+        min_child_weight: float = 20.0,
+        subsample: float = 0.8,
+        colsample_bytree: float = 0.6,
+        reg_lambda: float = 10.0,
+        n_jobs: int = 0,
+        random_state: int = 0,
+    ) -> None:
+        self.n_estimators = n_estimators
+        self.max_depth = max_depth
+        self.learning_rate = learning_rate
+        self.min_child_weight = min_child_weight
+        self.subsample = subsample
+        self.colsample_bytree = colsample_bytree
+        self.reg_lambda = reg_lambda
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _boost(
+        self, X: Array, y: Array, weights: ArrayLike | None, margin: Array | None, objective: dict[str, Any]
+    ) -> None:
+        names = getattr(self, "feature_names_in_", None)
+        matrix = xgb.DMatrix(
+            X,
+            y,
+            weight=None if weights is None else np.asarray(weights, dtype=float),
+            base_margin=margin,
+            feature_names=None if names is None else list(names),
+            nthread=self.n_jobs,
+        )
+        parameters = {
+            "tree_method": "hist",
+            "max_depth": self.max_depth,
+            "learning_rate": self.learning_rate,
+            "min_child_weight": self.min_child_weight,
+            "subsample": self.subsample,
+            "colsample_bytree": self.colsample_bytree,
+            "reg_lambda": self.reg_lambda,
+            "nthread": self.n_jobs,
+            "seed": self.random_state,
+            **objective,
+        }
+        self.booster_ = xgb.train(parameters, matrix, self.n_estimators)
+
+    def _margin(self, X: ArrayLike, prior_margin: Array | None) -> Array:
+        check_is_fitted(self, "booster_")
+        X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan", dtype=np.float64)
+        matrix = xgb.DMatrix(
+            X, base_margin=prior_margin, feature_names=self.booster_.feature_names, nthread=self.n_jobs
+        )
+        return np.asarray(self.booster_.predict(matrix, output_margin=True), dtype=float)
+
+    def save(self, path: Path) -> None:
+        """Write the trees to a UBJ file."""
+        check_is_fitted(self, "booster_")
+        self.booster_.save_model(path)
+
+    def _load(self, path: Path) -> None:
+        self.booster_ = xgb.Booster(model_file=path)
+        self.n_features_in_ = self.booster_.num_features()
+        if self.booster_.feature_names:
+            self.feature_names_in_ = np.asarray(self.booster_.feature_names, dtype=object)
+
+    def __sklearn_tags__(self):  # noqa: ANN204 - scikit-learn's own return type is private
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+class ChurnClassifier(ClassifierMixin, _Boosted):
+    """P(class 1), boosted from a prior probability.
+
+    Parameters
+    ----------
+    n_estimators, max_depth, learning_rate, min_child_weight, subsample, colsample_bytree, reg_lambda
+        As in XGBoost.
+    n_jobs : int
+        Threads; 0 takes all cores.
+    random_state : int
+        Seed of the row and column sampling.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The two classes, sorted; probabilities are of the second.
+    booster_ : xgboost.Booster
+        The trees.
+    """
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        prior: ArrayLike | None = None,
+    ) -> ChurnClassifier:
+        """Fit on features (n, k), which may be missing, and two classes (n,).
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in scikit-learn.
+        prior : array of shape (n,), optional
+            Prior P(class 1) of each row; without it, boosting starts from the share of class 1.
+
+        Raises
+        ------
+        ValueError
+            ``y`` does not hold exactly two classes.
+        """
+        X, y = validate_data(self, X, y, ensure_all_finite="allow-nan", dtype=np.float64)
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if len(self.classes_) != 2:
+            raise ValueError(
+                f"Only binary classification is supported: y holds {len(self.classes_)} class(es), and two are"
+                " needed; use a history in which some customers bought again and some did not"
+            )
+        margin = None if prior is None else _logit(prior)
+        self._boost(X, codes, sample_weight, margin, {"objective": "binary:logistic"})
+        return self
+
+    def predict_proba(self, X: ArrayLike, prior: ArrayLike | None = None) -> Array:
+        """Return P(class 0) and P(class 1), shape (n, 2)."""
+        p = expit(self._margin(X, None if prior is None else _logit(prior)))
+        return np.column_stack([1.0 - p, p])
+
+    def predict(self, X: ArrayLike, prior: ArrayLike | None = None) -> NDArray[Any]:
+        """Return the likelier class of each row, shape (n,)."""
+        chosen = (self.predict_proba(X, prior)[:, 1] >= 0.5).astype(int)
+        return self.classes_[chosen]
+
+    def load(self, path: Path) -> ChurnClassifier:
+        """Read the trees that `save` wrote; the classes are 0 and 1."""
+        self._load(path)
+        self.classes_ = np.array([0, 1])
+        return self
+
+    def __sklearn_tags__(self):  # noqa: ANN204
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+
+class SpendRegressor(RegressorMixin, _Boosted):
+    """E[spend], non-negative, boosted from a prior expectation.
+
+    Parameters
+    ----------
+    loss : {"tweedie", "gamma"}
+        Tweedie of power 1.5 for spend with many zeros; gamma for spend known to be positive.
+    n_estimators, max_depth, learning_rate, min_child_weight, subsample, colsample_bytree, reg_lambda
+        As in XGBoost.
+    n_jobs : int
+        Threads; 0 takes all cores.
+    random_state : int
+        Seed of the row and column sampling.
+
+    Attributes
+    ----------
+    scale_ : float
+        Mean of the positive part of ``y``; the trees see spend divided by it, so that the unit of money does
+        not matter.
+    booster_ : xgboost.Booster
+        The trees.
+    """
+
+    def __init__(
+        self,
+        loss: Literal["tweedie", "gamma"] = "tweedie",
+        n_estimators: int = 200,
+        max_depth: int = 3,
+        learning_rate: float = 0.03,
+        min_child_weight: float = 20.0,
+        subsample: float = 0.8,
+        colsample_bytree: float = 0.6,
+        reg_lambda: float = 10.0,
+        n_jobs: int = 0,
+        random_state: int = 0,
+    ) -> None:
+        super().__init__(
+            n_estimators,
+            max_depth,
+            learning_rate,
+            min_child_weight,
+            subsample,
+            colsample_bytree,
+            reg_lambda,
+            n_jobs,
+            random_state,
+        )
+        self.loss = loss
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        prior: ArrayLike | None = None,
+    ) -> SpendRegressor:
+        """Fit on features (n, k), which may be missing, and net spend (n,).
+
+        Parameters
+        ----------
+        X, sample_weight
+            As in scikit-learn.
+        y : array of shape (n,)
+            Net spend. Negative values (more refunded than bought) count as zero: neither loss has mass there.
+        prior : array of shape (n,), optional
+            Prior E[spend] of each row, in the unit of ``y``; without it, boosting starts from the mean.
+        """
+        X, y = validate_data(self, X, y, ensure_all_finite="allow-nan", dtype=np.float64, y_numeric=True)
+        y = np.clip(np.asarray(y, dtype=float), 0.0, None)
+        self.scale_ = float(y.mean()) if y.any() else 1.0
+        y = y / self.scale_
+        objective: dict[str, Any] = {
+            "objective": "reg:tweedie",
+            "tweedie_variance_power": TWEEDIE_POWER,
+            "base_score": 1.0,
+        }
+        if self.loss == "gamma":
+            objective = {"objective": "reg:gamma", "base_score": 1.0}
+            y = np.maximum(y, LEAST_PRIOR_SHARE)
+        self._boost(X, y, sample_weight, self._prior_margin(prior), objective)
+        return self
+
+    def predict(self, X: ArrayLike, prior: ArrayLike | None = None) -> Array:
+        """Return E[spend] in the unit of the fit, shape (n,)."""
+        check_is_fitted(self, "booster_")
+        return np.exp(self._margin(X, self._prior_margin(prior))) * self.scale_
+
+    def load(self, path: Path, scale: float) -> SpendRegressor:
+        """Read the trees that `save` wrote; ``scale`` is the fitted ``scale_``."""
+        self._load(path)
+        self.scale_ = scale
+        return self
+
+    def _prior_margin(self, prior: ArrayLike | None) -> Array | None:
+        if prior is None:
+            return None
+        return np.log(np.maximum(np.asarray(prior, dtype=float) / self.scale_, LEAST_PRIOR_SHARE))
+
+
+def _logit(probability: ArrayLike) -> Array:
+    return logit(np.clip(np.asarray(probability, dtype=float), PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN))

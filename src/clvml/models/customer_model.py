@@ -1,0 +1,395 @@
+"""The whole model of a customer base: prior, churn trees, spend trees, intervals, outlook."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from clvml.config import Config, ModelConfig, ValueConfig, WindowsConfig
+from clvml.errors import InputError
+from clvml.features import available_features
+from clvml.models.boosting import PROBABILITY_MARGIN, ChurnClassifier, SpendRegressor
+from clvml.models.intervals import SpendIntervals, fit_intervals
+from clvml.models.outlook import HORIZONS, growth, lifetime_value, next_order_days, value_days
+from clvml.models.prior import BTYD_COLUMNS, PRIOR_COLUMNS, SPEND_COLUMNS, Prior, fit_blend, fit_prior
+from clvml.snapshots import CustomerDays
+from clvml.windows import training_cutoffs
+
+Array = NDArray[np.float64]
+
+FORMAT_VERSION = 1
+# A training cutoff this many days older than the newest weighs 1/e of it.
+_WEIGHT_DAYS = 90.0
+# P(buy) below which the spend of a buyer is not divided out of a prior any further.
+_LEAST_P_BUY = 0.02
+FORMS = ("tweedie", "hurdle", "mean")
+
+
+@dataclass(frozen=True)
+class _Trees:
+    """Churn and spend trees on one prior; what is fitted twice, for selection and for use."""
+
+    prior: Prior
+    predictors: tuple[str, ...]
+    blend: Array
+    churn: ChurnClassifier
+    tweedie: SpendRegressor
+    gamma: SpendRegressor
+
+    def p_churn(self, frame: pd.DataFrame) -> Array:
+        """Return P(no purchase): the mean of trees and BTYD on the logit scale."""
+        prior = frame["btyd_p_churn"].to_numpy()
+        trees = self.churn.predict_proba(frame[list(self.predictors)], prior)[:, 1]
+        return expit((_logit(trees) + _logit(prior)) / 2.0)
+
+    def spends(self, frame: pd.DataFrame, p_churn: Array) -> dict[str, Array]:
+        """Return E[spend] by each of `FORMS`, shape (n,) each."""
+        X, prior = frame[list(self.predictors)], self.spend_prior(frame)
+        tweedie = self.tweedie.predict(X, prior)
+        hurdle = (1.0 - p_churn) * self.gamma.predict(X, _given_purchase(prior, frame))
+        return {"tweedie": tweedie, "hurdle": hurdle, "mean": (tweedie + hurdle) / 2.0}
+
+    def spend_prior(self, frame: pd.DataFrame) -> Array:
+        """Return the blended prior forecast of spend, shape (n,)."""
+        return frame[list(SPEND_COLUMNS)].to_numpy() @ self.blend
+
+
+@dataclass(frozen=True)
+class CustomerModel:
+    """Predicts churn, spend and value of every customer of a purchase log.
+
+    Attributes
+    ----------
+    config : Config
+        As trained; the columns and cleaning of a scored file follow it.
+    as_of : date
+        Nothing dated at or after it was used.
+    columns : tuple of str
+        Optional columns of the purchase log that the features use.
+    trees : _Trees
+        Prior and boosted trees.
+    form : {"tweedie", "hurdle", "mean"}
+        How spend is predicted; chosen on the newest training window, by a model that had not seen it.
+    intervals : SpendIntervals
+        From the same forecasts.
+    fallback : dict of str to float
+        ``p_churn`` and ``spend`` of customers about whom nothing but refunds is known.
+    tiers : tuple of float
+        Least ``clv`` [currency] of the tiers, highest first, from the customers at ``as_of``.
+    notes : tuple of str
+        What was done because the log is short or unusual, in words.
+    """
+
+    config: Config
+    as_of: date
+    columns: tuple[str, ...]
+    trees: _Trees
+    form: str
+    intervals: SpendIntervals
+    fallback: dict[str, float]
+    tiers: tuple[float, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def horizon_days(self) -> int:
+        """Days of future that the model was trained for."""
+        return self.config.windows.horizon_days
+
+    def predict(self, features: pd.DataFrame, cutoff: date, value: ValueConfig | None = None) -> pd.DataFrame:
+        """Predict each customer of the feature table of one cutoff.
+
+        Parameters
+        ----------
+        features : DataFrame
+            One row per customer (`CustomerDays.features`).
+        cutoff : date
+            The first day not observed.
+        value : ValueConfig, optional
+            Margin, discount and so on, instead of the trained ones.
+
+        Returns
+        -------
+        DataFrame
+            Same index. ``p_churn``, ``expected_orders`` [purchase days], ``expected_spend`` and its
+            ``_low`` and ``_high`` [currency, over the horizon], ``expected_spend_{30,90,180,365}d``, ``clv``
+            [currency], ``next_order_days`` [days; NaN beyond a year]. Customers without any purchase day get
+            the fallback.
+        """
+        value = value or self.config.value
+        known = (features["purchase_days"] > 0).to_numpy()
+        bought = features[known]
+        frame = self.frame(bought, cutoff)
+        p_churn = self.trees.p_churn(frame) if len(frame) else np.empty(0)
+        spend = self.trees.spends(frame, p_churn)[self.form] if len(frame) else np.empty(0)
+        days = [*HORIZONS, *value_days(value)]
+        shape = (
+            growth(self.trees.prior, bought, cutoff, self.horizon_days, days)
+            if len(frame)
+            else np.empty((0, len(days)))
+        )
+        orders = np.maximum(frame["btyd_orders"] / np.maximum(1.0 - frame["btyd_p_churn"], 1e-9), 1.0)
+        predicted = pd.DataFrame(
+            {"p_churn": p_churn, "expected_orders": (1.0 - p_churn) * orders, "expected_spend": spend},
+            index=bought.index,
+        )
+        waits = next_order_days(self.trees.prior, bought, cutoff, self.horizon_days, p_churn)
+        predicted["next_order_days"] = waits
+        predicted = predicted.reindex(features.index)
+        predicted.loc[~known, "p_churn"] = self.fallback["p_churn"]
+        predicted.loc[~known, "expected_orders"] = 1.0 - self.fallback["p_churn"]
+        predicted.loc[~known, "expected_spend"] = self.fallback["spend"]
+        growths = np.ones((len(features), len(days))) * (np.asarray(days, dtype=float) / self.horizon_days)
+        growths[known] = shape
+        expected = predicted["expected_spend"].to_numpy()
+        predicted["expected_spend_low"], predicted["expected_spend_high"] = self.intervals.interval(expected)
+        spend_by = expected[:, None] * growths
+        for position, horizon in enumerate(HORIZONS):
+            predicted[f"expected_spend_{horizon}d"] = spend_by[:, position]
+        predicted["clv"] = lifetime_value(spend_by[:, len(HORIZONS) :], value)
+        return predicted
+
+    def frame(self, features: pd.DataFrame, cutoff: date) -> pd.DataFrame:
+        """Return the features with the columns of the prior beside them.
+
+        Raises
+        ------
+        InputError
+            A feature of the trained model is missing.
+        """
+        missing = sorted(set(self.trees.predictors) - set(features.columns) - set(PRIOR_COLUMNS))
+        if missing:
+            raise InputError(
+                f"the model was trained on features that this data does not have: {', '.join(missing[:5])}"
+                f"{' ...' if len(missing) > 5 else ''}; give the columns {', '.join(self.columns)} as in training,"
+                " or train a model on data like this"
+            )
+        return pd.concat(
+            [features, self.trees.prior.forecast(features, cutoff, self.horizon_days)], axis="columns"
+        )
+
+    def save(self, directory: Path) -> None:
+        """Write ``model.json`` and the trees as UBJ into an existing directory."""
+        state = {
+            "format_version": FORMAT_VERSION,
+            "config": self.config.model_dump(mode="json"),
+            "as_of": self.as_of.isoformat(),
+            "columns": list(self.columns),
+            "prior": self.trees.prior.to_dict(),
+            "predictors": list(self.trees.predictors),
+            "blend": self.trees.blend.tolist(),
+            "spend_scale": {"tweedie": self.trees.tweedie.scale_, "gamma": self.trees.gamma.scale_},
+            "form": self.form,
+            "intervals": self.intervals.to_dict(),
+            "fallback": self.fallback,
+            "tiers": list(self.tiers),
+            "notes": list(self.notes),
+        }
+        (directory / "model.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+        self.trees.churn.save(directory / "churn.ubj")
+        self.trees.tweedie.save(directory / "tweedie.ubj")
+        self.trees.gamma.save(directory / "gamma.ubj")
+
+    @classmethod
+    def load(cls, directory: Path) -> CustomerModel:
+        """Read what `save` wrote; runs no code that came with it.
+
+        Raises
+        ------
+        InputError
+            The directory holds no model, or one of another format version.
+        """
+        try:
+            state = json.loads((directory / "model.json").read_text(encoding="utf-8"))
+            if state["format_version"] != FORMAT_VERSION:
+                raise InputError(
+                    f"the model in '{directory}' has format {state['format_version']}, this clvml reads"
+                    f" {FORMAT_VERSION}; train it again"
+                )
+            trees = _Trees(
+                prior=Prior.from_dict(state["prior"]),
+                predictors=tuple(state["predictors"]),
+                blend=np.asarray(state["blend"]),
+                churn=ChurnClassifier().load(directory / "churn.ubj"),
+                tweedie=SpendRegressor().load(directory / "tweedie.ubj", state["spend_scale"]["tweedie"]),
+                gamma=SpendRegressor(loss="gamma").load(
+                    directory / "gamma.ubj", state["spend_scale"]["gamma"]
+                ),
+            )
+            return cls(
+                config=Config.model_validate(state["config"]),
+                as_of=date.fromisoformat(state["as_of"]),
+                columns=tuple(state["columns"]),
+                trees=trees,
+                form=state["form"],
+                intervals=SpendIntervals.from_dict(state["intervals"]),
+                fallback=state["fallback"],
+                tiers=tuple(state["tiers"]),
+                notes=tuple(state["notes"]),
+            )
+        except (OSError, KeyError, json.JSONDecodeError) as error:
+            raise InputError(
+                f"'{directory}' holds no clvml model ({error}); give the model of a clvml training run"
+            ) from None
+
+
+def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> CustomerModel:
+    """Train on everything before ``as_of`` and nothing after.
+
+    Snapshots at the training cutoffs are stacked; the prior is fitted at ``as_of``; trees are boosted from it.
+    How spend is predicted is chosen, and intervals are learnt, on the newest training window, from a model
+    trained only on windows that had ended before it began.
+
+    Raises
+    ------
+    InputError
+        No training cutoff leaves room for the horizon, there are too few customers to learn from, or all or
+        none of them churned.
+    """
+    windows = config.windows
+    cutoffs = training_cutoffs(days.first_day, as_of, windows)
+    if not cutoffs:
+        history = (as_of - days.first_day).days
+        longest = history - windows.min_history_days
+        raise InputError(
+            f"{history} days of history before {as_of} are too short for a horizon of {windows.horizon_days} days"
+            f" with {windows.min_history_days} days before the first training cutoff; set windows.horizon_days to"
+            f" {longest} or less, or give more data"
+            if longest > 0
+            else f"{history} days of history before {as_of} are too short to train on; give more data"
+        )
+    snapshots = {cutoff: days.snapshots([cutoff], windows.horizon_days) for cutoff in cutoffs}
+    trees = _fit_trees(days, snapshots, as_of, config)
+
+    newest = cutoffs[-1]
+    ended = [cutoff for cutoff in cutoffs if cutoff + timedelta(days=windows.horizon_days) <= newest]
+    held_out = snapshots[newest]
+    notes = []
+    form = "mean"
+    try:
+        if not ended:
+            raise InputError("")
+        selection = _fit_trees(days, {cutoff: snapshots[cutoff] for cutoff in ended}, newest, config)
+    except InputError:
+        notes.append(
+            "the log is too short to hold out a training window: spend is the mean of both forms, and its"
+            " intervals come from customers the model was trained on (they may be too narrow)"
+        )
+        selection = trees
+    frame = _with_prior(held_out, selection.prior, newest, windows.horizon_days)
+    spends = selection.spends(frame, selection.p_churn(frame))
+    if not notes:
+        form = _best_form(spends, held_out["actual_spend"].to_numpy())
+    once = pd.concat(snapshots.values())
+    once = once[once["purchase_days"] == 1]
+    if once.empty:
+        once = held_out
+    if not trees.prior.season.years:
+        notes.append("less than a year of history, or no season in it: forecasts carry no season")
+    model = CustomerModel(
+        config=config,
+        as_of=as_of,
+        columns=days.columns,
+        trees=trees,
+        form=form,
+        intervals=fit_intervals(spends[form], held_out["actual_spend"]),
+        fallback={
+            "p_churn": float(once["churned"].mean()),
+            "spend": max(float(once["actual_spend"].mean()), 0.0),
+        },
+        notes=tuple(notes),
+    )
+    return model
+
+
+def _fit_trees(
+    days: CustomerDays, snapshots: dict[date, pd.DataFrame], as_of: date, config: Config
+) -> _Trees:
+    windows: WindowsConfig = config.windows
+    prior = fit_prior(days, as_of, windows.horizon_days)
+    newest = max(snapshots)
+    frame = pd.concat(
+        [
+            _with_prior(snapshot, prior, cutoff, windows.horizon_days)
+            for cutoff, snapshot in snapshots.items()
+        ],
+        ignore_index=True,
+    )
+    churned = frame["churned"].to_numpy()
+    if churned.min() == churned.max():
+        customers = frame["customer_id"].nunique()
+        raise InputError(
+            f"{'none' if churned.min() == 0 else 'all'} of the {customers} customer(s) in the training windows"
+            f" {'stopped' if churned.min() == 0 else 'bought nothing'}: there is no churn to learn from; use more"
+            " customers or another windows.horizon_days"
+        )
+    age = np.concatenate([np.full(len(s), (newest - cutoff).days) for cutoff, s in snapshots.items()])
+    weights = np.exp(-age / _WEIGHT_DAYS)
+    spend = frame["actual_spend"].clip(lower=0.0).to_numpy()
+    blend = fit_blend(frame[list(SPEND_COLUMNS)].to_numpy(), spend, weights)
+    spend_prior = frame[list(SPEND_COLUMNS)].to_numpy() @ blend
+    predictors = tuple(
+        name
+        for name in (
+            *(f.name for f in available_features(days.columns) if f.predictor),
+            *BTYD_COLUMNS,
+            "btyd_spend",
+            "trailing_365d",
+        )
+    )
+    X = frame[list(predictors)]
+    boosting = _boosting_parameters(config.model, config.seed)
+    bought = churned == 0
+    return _Trees(
+        prior=prior,
+        predictors=predictors,
+        blend=blend,
+        churn=ChurnClassifier(**boosting).fit(X, churned, weights, frame["btyd_p_churn"]),
+        tweedie=SpendRegressor("tweedie", **boosting).fit(X, spend, weights, spend_prior),
+        gamma=SpendRegressor("gamma", **boosting).fit(
+            X[bought], spend[bought], weights[bought], _given_purchase(spend_prior, frame)[bought]
+        ),
+    )
+
+
+def _with_prior(snapshot: pd.DataFrame, prior: Prior, cutoff: date, horizon_days: int) -> pd.DataFrame:
+    return pd.concat([snapshot, prior.forecast(snapshot, cutoff, horizon_days)], axis="columns")
+
+
+def _boosting_parameters(model: ModelConfig, seed: int) -> dict[str, Any]:
+    return {**model.model_dump(), "random_state": seed}
+
+
+def _given_purchase(spend_prior: Array, frame: pd.DataFrame) -> Array:
+    """Return the prior spend of a customer who buys at all."""
+    return spend_prior / np.clip(1.0 - frame["btyd_p_churn"].to_numpy(), _LEAST_P_BUY, 1.0)
+
+
+def _best_form(spends: dict[str, Array], actual: Array) -> str:
+    """Return the form with the smallest sum of relative absolute and relative squared error.
+
+    Either error alone would reward a bias: the absolute one towards zero, the squared one towards the largest.
+    """
+    absolute = {form: float(np.abs(spend - actual).mean()) for form, spend in spends.items()}
+    squared = {form: float(np.sqrt(np.mean((spend - actual) ** 2))) for form, spend in spends.items()}
+    least_absolute, least_squared = min(absolute.values()), min(squared.values())
+    if least_absolute <= 0 or least_squared <= 0:
+        return "mean"
+    return min(FORMS, key=lambda form: absolute[form] / least_absolute + squared[form] / least_squared)
+
+
+def _logit(probability: Array) -> Array:
+    return logit(np.clip(probability, PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN))
+
+
+def horizons_of(model: CustomerModel) -> Sequence[int]:
+    """Return the horizons of the scored file [days]."""
+    return (*HORIZONS, model.horizon_days)

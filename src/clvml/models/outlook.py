@@ -1,0 +1,95 @@
+"""From one horizon to others: spend by any day, the next order, and lifetime value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from clvml.config import ValueConfig
+from clvml.models.prior import Prior
+
+Array = NDArray[np.float64]
+
+HORIZONS = (30, 90, 180, 365)
+_MONTH_DAYS = 30
+_LONGEST_WAIT_DAYS = 365
+
+
+def growth(
+    prior: Prior, features: pd.DataFrame, cutoff: date, horizon_days: int, horizons: Sequence[int]
+) -> Array:
+    """Return what each customer buys by other horizons as a multiple of what they buy by ``horizon_days``.
+
+    Shape (n, len(horizons)); never falls from a shorter to a longer horizon, and is 1 at ``horizon_days``. The
+    shape is that of the expected purchases of BTYD on the clock of the season.
+    """
+    asked = sorted({*horizons, horizon_days})
+    clock = np.cumsum(prior.season.curve(cutoff, asked[-1]))[np.asarray(asked) - 1]
+    orders = prior.btyd.expected_purchases_curve(
+        clock, features["frequency"], features["recency"], features["T"]
+    )
+    of_horizon = orders[:, [asked.index(horizon_days)]]
+    # A customer of whom BTYD expects nothing at all has no shape of their own: time alone sets it.
+    nothing = of_horizon[:, 0] <= 0
+    orders[nothing] = clock
+    of_horizon[nothing] = clock[asked.index(horizon_days)]
+    shape = orders / of_horizon
+    return shape[:, [asked.index(horizon) for horizon in horizons]]
+
+
+def next_order_days(
+    prior: Prior, features: pd.DataFrame, cutoff: date, horizon_days: int, p_churn: Array
+) -> Array:
+    """Return the days until a purchase is as likely as not, shape (n,); NaN beyond a year.
+
+    P(purchase by a day) is ``1 - p_churn`` at the horizon and follows BTYD elsewhere.
+    """
+    grid = np.arange(0, _LONGEST_WAIT_DAYS + 1, 5)[1:]
+    clock = np.cumsum(prior.season.curve(cutoff, max(int(grid[-1]), horizon_days)))
+    history = (features["frequency"], features["recency"], features["T"])
+    by_horizon = 1.0 - prior.btyd.p_no_purchase(clock[horizon_days - 1], *history)
+    scale = (1.0 - p_churn) / np.maximum(by_horizon, 1e-9)
+    days = np.full(len(features), np.nan)
+    before = np.zeros(len(features))
+    for day in grid:
+        by_day = np.minimum((1.0 - prior.btyd.p_no_purchase(clock[day - 1], *history)) * scale, 1.0)
+        reached = np.isnan(days) & (by_day >= 0.5)
+        step = (0.5 - before[reached]) / np.maximum(by_day[reached] - before[reached], 1e-12)
+        days[reached] = day - 5 + 5 * step
+        before = by_day
+    return np.ceil(days)
+
+
+def lifetime_value(spend_by: Array, value: ValueConfig) -> Array:
+    """Return the present value of the margin over the value horizon, net of retention cost [currency].
+
+    Parameters
+    ----------
+    spend_by : array of shape (n, k)
+        Expected spend by the days of `value_days`, rising.
+    value : ValueConfig
+        Margin, discount rate per year, horizon and retention cost.
+
+    Notes
+    -----
+    ``margin * sum_k spend_k / (1 + rate) ** (t_k / 365) - retention_cost``, with the spend between two days
+    of the grid discounted from the middle of them.
+    """
+    days = np.asarray([0, *value_days(value)], dtype=float)
+    middle = (days[1:] + days[:-1]) / 2.0
+    discount = (1.0 + value.discount_rate) ** (-middle / 365.0)
+    each = np.diff(spend_by, axis=1, prepend=0.0)
+    return value.margin * (each @ discount) - value.retention_cost
+
+
+def value_days(value: ValueConfig) -> list[int]:
+    """Return the days at which `lifetime_value` wants the spend: every 30, and the value horizon.
+
+    >>> value_days(ValueConfig(horizon_days=70))
+    [30, 60, 70]
+    """
+    return [*range(_MONTH_DAYS, value.horizon_days, _MONTH_DAYS), value.horizon_days]

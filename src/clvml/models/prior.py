@@ -1,0 +1,181 @@
+"""What is expected of each customer before any tree is grown: BTYD, trailing spend and the season."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import nnls
+
+from clvml.errors import InputError
+from clvml.models.boosting import TWEEDIE_POWER
+from clvml.models.btyd import BetaGeometric
+from clvml.models.gamma_gamma import GammaGamma
+from clvml.models.season import Season, fit_season
+from clvml.snapshots import CustomerDays
+
+Array = NDArray[np.float64]
+
+BTYD_COLUMNS = ("btyd_p_churn", "btyd_orders", "btyd_value")
+# Forecasts of spend, of which `fit_blend` makes one.
+SPEND_COLUMNS = ("btyd_spend", "own_value_spend", "trailing_365d", "trailing_180d", "trailing_90d")
+PRIOR_COLUMNS = (*BTYD_COLUMNS, *SPEND_COLUMNS)
+
+# Windows over which the surprises of the season are taken, and the log that BTYD needs before the first.
+_SURPRISE_DAYS = 30
+_BURN_IN_DAYS = 60
+_YEARS_OF_SURPRISES = 3
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Forecasts that need a handful of parameters only, fitted on all history before a cutoff.
+
+    The season enters as a stretched clock: 90 days at index 1.2 are 108 usual days, for the number of
+    purchases, the chance of none, and spend alike.
+
+    Attributes
+    ----------
+    btyd : BetaGeometric
+        MBG/NBD of the number of purchase days.
+    gamma_gamma : GammaGamma or None
+        Spend per purchase day; None where nobody came back, and ``mean_value`` serves.
+    mean_value : float
+        Mean net spend per purchase day [currency].
+    season : Season
+        Flat where the log is short.
+    first_day : date
+        Of the log: trailing spend covers a shorter window while the log is young.
+    """
+
+    btyd: BetaGeometric
+    gamma_gamma: GammaGamma | None
+    mean_value: float
+    season: Season
+    first_day: date
+
+    def forecast(self, features: pd.DataFrame, cutoff: date, horizon_days: int) -> pd.DataFrame:
+        """Return `PRIOR_COLUMNS` for each row of the feature table of one cutoff, same index.
+
+        ``btyd_p_churn`` is P(no purchase in the window), ``btyd_orders`` purchase days, the others currency.
+        """
+        clock = horizon_days * self.season.factor(cutoff, horizon_days)
+        history = (features["frequency"], features["recency"], features["T"])
+        orders = self.btyd.expected_purchases(clock, *history)
+        value = self._value(features)
+        columns = {
+            "btyd_p_churn": self.btyd.p_no_purchase(clock, *history),
+            "btyd_orders": orders,
+            "btyd_value": value,
+            "btyd_spend": orders * value,
+            "own_value_spend": orders * features["spend_mean"].fillna(0.0).clip(lower=0.0).to_numpy(),
+        }
+        log_days = max((cutoff - self.first_day).days, 1)
+        for window in (365, 180, 90):
+            seen = min(window, log_days)
+            usual = seen * self.season.factor(cutoff - timedelta(days=seen), seen)
+            columns[f"trailing_{window}d"] = features[f"spend_sum_{window}d"].clip(lower=0.0) * clock / usual
+        return pd.DataFrame(columns, index=features.index)
+
+    def _value(self, features: pd.DataFrame) -> Array:
+        if self.gamma_gamma is None:
+            return np.full(len(features), self.mean_value)
+        return self.gamma_gamma.expected_spend_per_purchase(features["frequency"], features["monetary_value"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the parameters as JSON-ready values."""
+        return {
+            "btyd": self.btyd.to_dict(),
+            "gamma_gamma": self.gamma_gamma.to_dict() if self.gamma_gamma else None,
+            "mean_value": self.mean_value,
+            "season": self.season.to_dict(),
+            "first_day": self.first_day.isoformat(),
+        }
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Prior:
+        """Return the prior that `to_dict` described."""
+        return cls(
+            btyd=BetaGeometric.from_dict(state["btyd"]),
+            gamma_gamma=GammaGamma.from_dict(state["gamma_gamma"]) if state["gamma_gamma"] else None,
+            mean_value=float(state["mean_value"]),
+            season=Season.from_dict(state["season"]),
+            first_day=date.fromisoformat(state["first_day"]),
+        )
+
+
+def fit_prior(days: CustomerDays, cutoff: date, horizon_days: int) -> Prior:
+    """Fit on the history before ``cutoff`` alone.
+
+    One fit serves all earlier training cutoffs as well: four parameters cannot remember a customer, and
+    trees that correct one and the same forecast at every cutoff learn what holds at the next.
+    """
+    customers = _customers(days, cutoff, horizon_days)
+    if customers.empty:
+        raise InputError(f"no purchase of positive amount before {cutoff}; choose a later date or more data")
+    btyd = BetaGeometric().fit(customers["frequency"], customers["recency"], customers["T"])
+    mean_value = max(float(customers["spend_sum"].sum() / customers["purchase_days"].sum()), 0.0)
+    try:
+        gamma_gamma = GammaGamma().fit(customers["frequency"], customers["monetary_value"])
+    except InputError:
+        # Nobody came back with positive spend: there is nothing to learn a spread from.
+        gamma_gamma = None
+    prior = Prior(btyd, gamma_gamma, mean_value, Season.flat(), days.first_day)
+    season = fit_season(days.daily_totals(cutoff), _surprises(days, cutoff, prior))
+    return Prior(btyd, gamma_gamma, mean_value, season, days.first_day)
+
+
+def fit_blend(forecasts: ArrayLike, spend: ArrayLike, weights: ArrayLike) -> Array:
+    """Return the non-negative weights, shape (k,), with which forecasts of spend add up best.
+
+    Minimises the Tweedie deviance of power 1.5 by iteratively re-weighted non-negative least squares, so that
+    the many small customers count beside the few very large ones.
+
+    Parameters
+    ----------
+    forecasts : array of shape (n, k)
+        Forecasts of the same spend [currency], non-negative.
+    spend : array of shape (n,)
+        What was spent [currency], non-negative.
+    weights : array of shape (n,)
+        Importance of each row.
+    """
+    forecasts, spend = np.asarray(forecasts, dtype=float), np.asarray(spend, dtype=float)
+    blend = np.full(forecasts.shape[1], 1.0 / forecasts.shape[1])
+    for _ in range(8):
+        expected = forecasts @ blend
+        if expected.mean() <= 0:
+            break
+        root = np.sqrt(weights / np.maximum(expected, 1e-2 * expected.mean()) ** TWEEDIE_POWER)
+        found, _ = nnls(forecasts * root[:, None], spend * root)
+        if not found.any():
+            break
+        blend = found
+    return blend
+
+
+def _customers(days: CustomerDays, cutoff: date, horizon_days: int) -> pd.DataFrame:
+    features = days.features(cutoff, horizon_days)
+    return features[features["purchase_days"] > 0]
+
+
+def _surprises(days: CustomerDays, cutoff: date, prior: Prior) -> list[tuple[date, int, float]]:
+    """Return (start, days, actual over expected spend) of past windows, where there is a year of them."""
+    step = timedelta(days=_SURPRISE_DAYS)
+    first = days.first_day + timedelta(days=_BURN_IN_DAYS)
+    last = min(cutoff - first, timedelta(days=_YEARS_OF_SURPRISES * 365))
+    if last.days < 365:
+        return []
+    surprises = []
+    for k in range(1, last // step + 1):
+        start = cutoff - k * step
+        window = days.snapshots([start], _SURPRISE_DAYS)
+        expected = prior.forecast(window, start, _SURPRISE_DAYS)["btyd_spend"].sum()
+        actual = window["actual_spend"].clip(lower=0.0).sum()
+        surprises.append((start, _SURPRISE_DAYS, float(actual / expected) if expected > 0 else 0.0))
+    return surprises

@@ -1,0 +1,65 @@
+"""The files of a run, written to a folder that is then handed to MLflow in one go."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import yaml
+
+from clvml.tracking.description import public_config
+from clvml.tracking.record import TrainingRecord
+
+# What a model may consist of: none of these can run code when it is read.
+MODEL_ENDINGS = {".json", ".ubj", ".txt", ".csv", ".yaml", ".md"}
+LEADERBOARD_TABLE = "leaderboard.json"
+
+
+def write_run_files(record: TrainingRecord, folder: Path) -> None:
+    """Write everything of a training but the model into an existing, empty folder.
+
+    ``config.yaml``, ``quality.json``, ``quality.txt``, ``leaderboard.csv``, ``leaderboard.json`` (as MLflow
+    shows tables), ``fold_metrics.csv``, ``verdicts.txt``, ``notes.txt``, ``drivers.csv`` and ``plots/*.png``.
+    """
+    _write(
+        folder / "config.yaml",
+        yaml.safe_dump(public_config(record.config), sort_keys=False, allow_unicode=True),
+    )
+    _write(folder / "quality.json", json.dumps(record.quality, indent=2, ensure_ascii=False))
+    _write(folder / "quality.txt", record.quality_text)
+    record.leaderboard.to_csv(folder / "leaderboard.csv")
+    record.leaderboard.reset_index().to_json(folder / LEADERBOARD_TABLE, orient="split", index=False)
+    record.fold_metrics.to_csv(folder / "fold_metrics.csv", index=False)
+    record.drivers.to_csv(folder / "drivers.csv", index=False)
+    for name, lines in (("verdicts.txt", record.verdicts), ("notes.txt", record.notes)):
+        if lines:
+            _write(folder / name, "\n".join(lines))
+    (folder / "plots").mkdir()
+    for name, figure in record.figures.items():
+        # Without the software's name, the same figure gives the same bytes under another matplotlib release.
+        figure.savefig(folder / "plots" / f"{name}.png", metadata={"Software": None})
+
+
+def copy_model(directory: Path, folder: Path) -> Path:
+    """Copy a saved model to ``folder/model`` and return that: MLflow keeps the folder's name.
+
+    Raises
+    ------
+    ValueError
+        There is no ``model.json``, or a file that is not plain data.
+    """
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    if directory / "model.json" not in files:
+        raise ValueError(f"no model.json in '{directory}'; save the model there first")
+    foreign = [str(path.relative_to(directory)) for path in files if path.suffix not in MODEL_ENDINGS]
+    if foreign:
+        raise ValueError(
+            f"a model is made of {', '.join(sorted(MODEL_ENDINGS))} files; '{directory}' also holds "
+            f"{len(foreign)} other(s): {', '.join(foreign[:3])}"
+        )
+    return Path(shutil.copytree(directory, folder / "model"))
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text if text.endswith("\n") else f"{text}\n", encoding="utf-8")

@@ -1,0 +1,197 @@
+"""A training in MLflow's terms: a name, tags, parameters, metrics and a note that people can read."""
+
+from __future__ import annotations
+
+import getpass
+import math
+import platform
+import subprocess
+from datetime import date, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import pandas as pd
+
+from clvml.config import Config
+from clvml.evaluation import METRICS
+from clvml.tracking.location import hide_password
+from clvml.tracking.record import TrainingRecord
+
+# XGBoost comes in two distributions; the first that is installed counts.
+PACKAGES = (("duckdb",), ("mlflow",), ("numpy",), ("pandas",), ("scikit-learn",), ("scipy",), ("shap",))
+XGBOOST = ("xgboost", "xgboost-cpu")
+GIT_SECONDS = 5
+LONGEST_VALUE = 250
+LONGEST_NOTE = 7500
+# In a note for people: what they ask for first, before the other metrics.
+HEADLINE = ("wape", "total_bias", "spearman", "roc_auc", "brier")
+
+
+def run_name(record: TrainingRecord) -> str:
+    """Return the name of the run, such as ``online-retail 2011-12-10 h180``."""
+    return f"{record.config.tracking.experiment} {record.as_of.isoformat()} h{record.horizon_days}"
+
+
+def run_tags(record: TrainingRecord) -> dict[str, str]:
+    """Return the tags: what the run saw and what it was made with."""
+    tags = {
+        "as_of": record.as_of.isoformat(),
+        "horizon_days": str(record.horizon_days),
+        "data_fingerprint": record.fingerprint,
+        "clvml_version": _version("clvml"),
+        "versions": ", ".join(
+            [f"python {platform.python_version()}"]
+            + [f"{names[0]} {_version(*names)}" for names in sorted((*PACKAGES, XGBOOST))]
+        ),
+        "fold_cutoffs": ", ".join(f"{step}: {day}" for day, step in fold_steps(record.fold_metrics).items()),
+        "mlflow.note.content": note(record),
+        "mlflow.source.name": "clvml train",
+        "mlflow.source.type": "LOCAL",
+        **_git_tags(),
+    }
+    if user := _user():
+        tags["mlflow.user"] = user
+    return {key: value for key, value in tags.items() if value}
+
+
+def run_params(config: Config) -> dict[str, str]:
+    """Return the configuration as ``{"section.key": text}``, as ``--set`` takes it.
+
+    Left out: what is not set, the names of the input's columns, and the names in MLflow. The whole of it is
+    in the run's ``config.yaml``.
+    """
+    flat = _flatten(public_config(config))
+    return {
+        key: text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
+        for key, text in flat.items()
+        if not key.startswith(("data.columns.", "tracking."))
+    }
+
+
+def public_config(config: Config) -> dict[str, Any]:
+    """Return the configuration as nested dicts, without the password of a database."""
+    raw = config.model_dump(mode="json", exclude_none=True)
+    raw["data"]["source"] = hide_password(raw["data"]["source"])
+    return raw
+
+
+def pooled_metrics(record: TrainingRecord) -> dict[str, float]:
+    """Return the pooled metrics that are numbers."""
+    return {key: float(value) for key, value in record.metrics.items() if math.isfinite(value)}
+
+
+def fold_series(record: TrainingRecord) -> list[tuple[str, int, float]]:
+    """Return ``(key, step, value)`` of the trained model at each fold, oldest first; steps count from 1.
+
+    The keys begin with ``fold/``: under the pooled metric's own key, MLflow would show the last fold as its
+    value.
+    """
+    folds = record.fold_metrics
+    if folds.empty:
+        return []
+    name = record.model_name or folds["model"].iloc[0]
+    steps = fold_steps(folds)
+    mine = folds[folds["model"] == name]
+    series = [
+        (f"fold/{metric}", steps[_day(cutoff)], float(value))
+        for cutoff, metric, value in zip(mine["cutoff"], mine["metric"], mine["value"], strict=True)
+        if math.isfinite(value)
+    ]
+    return sorted(series)
+
+
+def fold_steps(folds: pd.DataFrame) -> dict[str, int]:
+    """Return ``{cutoff: step}``, oldest first, from 1."""
+    days = sorted({_day(cutoff) for cutoff in folds["cutoff"]})
+    return {day: step for step, day in enumerate(days, start=1)}
+
+
+def note(record: TrainingRecord) -> str:
+    """Return the run's description in Markdown: what was trained, how good it is, and how to use it."""
+    source = hide_password(record.config.data.source)
+    parts = [
+        f"Customers of `{source}` as of **{record.as_of.isoformat()}**, next **{record.horizon_days} days**.",
+        _headline(record.metrics),
+    ]
+    if record.verdicts:
+        parts.append("\n".join(["### Against the other models", *(f"- {line}" for line in record.verdicts)]))
+    if record.notes:
+        parts.append("\n".join(["### Notes", *(f"- {line}" for line in record.notes)]))
+    if not record.leaderboard.empty:
+        parts.append(f"### Leaderboard\n{_markdown(record.leaderboard)}")
+    text = "\n\n".join(part for part in parts if part)
+    # MLflow cuts a longer one anywhere; the whole is in the artifacts.
+    return text if len(text) <= LONGEST_NOTE else f"{text[:LONGEST_NOTE].rpartition(chr(10))[0]}\n\n..."
+
+
+def requirements() -> list[str]:
+    """Return what an environment needs to load the model, for pip."""
+    return [f"{name}=={found}" for name in ("clvml", "mlflow") if (found := _version(name))]
+
+
+def _headline(metrics: dict[str, float]) -> str:
+    known = [key for key in HEADLINE if math.isfinite(metrics.get(key, math.nan))]
+    rows = [f"| {METRICS[key].label} | {METRICS[key].text(metrics[key])} |" for key in known]
+    return "\n".join(["| backtest | |", "|---|---:|", *rows]) if rows else ""
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    header = [str(table.index.name or ""), *map(str, table.columns)]
+    rows = [[str(name), *map(str, row)] for name, row in zip(table.index, table.to_numpy(), strict=True)]
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        elif value != []:
+            flat[prefix + key] = str(value)
+    return flat
+
+
+def _day(cutoff: Any) -> str:
+    if isinstance(cutoff, datetime | date):
+        return cutoff.isoformat()[:10]
+    return str(pd.Timestamp(cutoff).date())
+
+
+def _version(*names: str) -> str:
+    for name in names:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return ""
+
+
+def _git_tags() -> dict[str, str]:
+    commit = _git("rev-parse", "HEAD")
+    if not commit:
+        return {}
+    changed = bool(_git("status", "--porcelain", "--untracked-files=no"))
+    # The second is where MLflow's own pages look.
+    return {
+        "git_commit": f"{commit}{' with changes' if changed else ''}",
+        "mlflow.source.git.commit": commit,
+    }
+
+
+def _git(*arguments: str) -> str:
+    # No repository, no git, no answer: then the run has no commit, which is no reason to lose it.
+    try:
+        done = subprocess.run(
+            ["git", *arguments], capture_output=True, text=True, timeout=GIT_SECONDS, check=True
+        )
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return ""
+    return done.stdout.strip()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""

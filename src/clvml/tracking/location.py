@@ -1,0 +1,186 @@
+"""Where the tracking store is, and whether it can be used: MLflow would find out slowly, or overwrite."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+import requests
+import sqlalchemy
+from sqlalchemy.exc import SQLAlchemyError
+
+from clvml.errors import InputError, did_you_mean
+
+DEFAULT_URI = "sqlite:///mlflow.db"
+ARTIFACT_FOLDER = "mlartifacts"
+HEALTH_SECONDS = 10
+_SQL_SCHEMES = ("postgresql", "mysql", "mssql")
+_SECRET = re.compile(r"([?&](?:password|passwd|pwd|secret|token)=)[^&]*", re.IGNORECASE)
+_KNOWN = (
+    "sqlite:///FILE, postgresql://..., mysql://..., mssql://..., http://HOST:PORT, https://... or databricks"
+)
+
+
+def tracking_uri(environ_uri: str | None) -> str:
+    """Return where runs go: `environ_uri` if it says something, else an SQLite file in the current folder.
+
+    >>> tracking_uri(None)
+    'sqlite:///mlflow.db'
+    >>> tracking_uri("http://127.0.0.1:5000")
+    'http://127.0.0.1:5000'
+    """
+    return (environ_uri or "").strip() or DEFAULT_URI
+
+
+def locate(uri: str, must_exist: bool) -> tuple[str, str, Path | None]:
+    """Check that a store can be used, and return its URI for MLflow, its URI for people, and its file root.
+
+    The path of an SQLite file becomes absolute, people are spared passwords, and the root, where new
+    experiments keep their files, is None where the server decides.
+
+    Raises
+    ------
+    InputError
+        See `clvml.tracking.session.open_store`.
+    """
+    scheme, colon, _ = uri.partition(":")
+    dialect = scheme.partition("+")[0]
+    if dialect == "sqlite" and colon:
+        path = _sqlite_path(uri)
+        _check_sqlite(path, must_exist)
+        return f"sqlite:///{path.as_posix()}", uri, path.parent / ARTIFACT_FOLDER
+    if dialect in _SQL_SCHEMES and colon:
+        return uri, _check_database(uri), Path(ARTIFACT_FOLDER).absolute()
+    if scheme in ("http", "https") and colon:
+        return uri, _check_server(uri), None
+    if scheme in ("databricks", "databricks-uc", "uc"):
+        return uri, uri, None
+    if not colon or scheme == "file" or len(scheme) == 1:
+        raise InputError(
+            f"tracking store '{uri}' is a folder or file path, which MLflow no longer writes to; set "
+            f"MLFLOW_TRACKING_URI to one of {_KNOWN}"
+        )
+    known = ("sqlite", *_SQL_SCHEMES, "http", "https", "databricks")
+    raise InputError(
+        f"tracking store '{uri}': unknown scheme '{scheme}'{did_you_mean(scheme, known)}; set "
+        f"MLFLOW_TRACKING_URI to one of {_KNOWN}"
+    )
+
+
+def hide_password(uri: str) -> str:
+    """Return `uri` with the password, if it has one, replaced.
+
+    >>> hide_password("postgresql://ann:secret@db/shop?table=orders")
+    'postgresql://ann:***@db/shop?table=orders'
+    >>> hide_password("postgresql://db/shop?user=ann&password=secret&table=orders")
+    'postgresql://db/shop?user=ann&password=***&table=orders'
+    >>> hide_password("data/orders.csv")
+    'data/orders.csv'
+    """
+    if "://" not in uri:
+        return uri
+    uri = _SECRET.sub(r"\1***", uri)
+    start, slashes, rest = uri.partition("://")
+    authority, slash, path = rest.partition("/")
+    login, at, host = authority.rpartition("@")
+    user, colon, _ = login.partition(":")
+    return f"{start}{slashes}{user}:***@{host}{slash}{path}" if at and colon else uri
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message: what follows is often a traceback or an SQL statement."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _sqlite_path(uri: str) -> Path:
+    _, slashes, name = uri.partition(":///")
+    name = name.partition("?")[0]
+    if not slashes or not name or name == ":memory:":
+        raise InputError(f"tracking store '{uri}' names no file; give it as {DEFAULT_URI}")
+    # MLflow caches one connection per URI: a relative path would still mean the old folder after a chdir.
+    return Path(name).absolute()
+
+
+def _check_sqlite(path: Path, must_exist: bool) -> None:
+    if not path.exists() or (path.is_file() and path.stat().st_size == 0):
+        if must_exist:
+            raise InputError(
+                f"no model yet: there is no tracking store at '{path}'; run 'make train' first, or point "
+                "MLFLOW_TRACKING_URI at the store that has it"
+            )
+        _check_folder(path)
+        return
+    if not path.is_file():
+        raise InputError(f"tracking store '{path}' is a folder; give a file, such as {DEFAULT_URI}")
+    if not os.access(path, os.R_OK if must_exist else os.R_OK | os.W_OK):
+        raise InputError(f"no permission to {'read' if must_exist else 'write'} the tracking store '{path}'")
+    try:
+        connection = sqlite3.connect(f"file:{quote(path.as_posix())}?mode=ro", uri=True)
+        try:
+            rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        raise InputError(f"tracking store '{path}' cannot be opened: {error}") from None
+    except sqlite3.DatabaseError as error:
+        raise InputError(
+            f"tracking store '{path}' is not an SQLite database, or is damaged ({error}); move it away to "
+            "start a new one, or set MLFLOW_TRACKING_URI to another"
+        ) from None
+    tables = sorted(name for (name,) in rows)
+    if tables and "experiments" not in tables:
+        raise InputError(
+            f"tracking store '{path}' is a database of something else (tables: {', '.join(tables[:5])}); set "
+            f"MLFLOW_TRACKING_URI to another file, such as {DEFAULT_URI}"
+        )
+
+
+def _check_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"folder of the tracking store '{path}' cannot be made: {error.strerror}") from None
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise InputError(f"no permission to create the tracking store '{path}'")
+
+
+def _check_database(uri: str) -> str:
+    # MLflow retries a database that does not answer for minutes; this asks once.
+    try:
+        url = sqlalchemy.make_url(uri)
+        shown = url.render_as_string(hide_password=True)
+        engine = sqlalchemy.create_engine(url)
+        try:
+            engine.connect().close()
+        finally:
+            engine.dispose()
+    except ModuleNotFoundError as error:
+        raise InputError(f"tracking store '{shown}' needs the package '{error.name}'; install it") from None
+    except SQLAlchemyError as error:
+        raise InputError(
+            f"tracking store database cannot be reached: {first_line(error)}; check MLFLOW_TRACKING_URI"
+        ) from None
+    return shown
+
+
+def _check_server(uri: str) -> str:
+    # As above: MLflow would retry for four minutes. Any answer counts, for it may come from a proxy or login.
+    shown = hide_password(uri)
+    try:
+        requests.get(f"{uri.rstrip('/')}/health", timeout=HEALTH_SECONDS)
+    except requests.exceptions.SSLError:
+        # Whether certificates matter is one of MLflow's own settings.
+        pass
+    except requests.RequestException as error:
+        reason = (
+            "it did not answer in time" if isinstance(error, requests.Timeout) else "nothing answers there"
+        )
+        raise InputError(
+            f"MLflow server '{shown}' cannot be reached: {reason}; start it, or correct MLFLOW_TRACKING_URI "
+            f"(without it, runs go to {DEFAULT_URI})"
+        ) from None
+    return shown

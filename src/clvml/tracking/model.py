@@ -1,0 +1,83 @@
+"""The model of a run: a pyfunc that is nothing but data, with a signature that CSV and JSON can meet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from clvml.tracking.description import requirements, run_params
+from clvml.tracking.pyfunc import PurchaseLogScorer
+from clvml.tracking.record import TrainingRecord
+from clvml.tracking.session import Store, mlflow, models, types
+
+LOADER_MODULE = "clvml.tracking.pyfunc"
+MODEL_NAME = "model"
+_REQUIRED = ("customer_id", "order_date", "amount")
+_NUMBERS = ("amount", "quantity", "price", "cost")
+
+
+def log_model(record: TrainingRecord, store: Store, run_id: str, experiment: str, directory: Path) -> str:
+    """Log the model in `directory` as a logged model of the run, and return its id."""
+    example = _input_example(record.signature_example)
+    # A model that cannot score its own example must not reach the registry.
+    output = PurchaseLogScorer(directory).predict(example)
+    created = store.client.create_logged_model(
+        experiment,
+        name=MODEL_NAME,
+        source_run_id=run_id,
+        params=run_params(record.config),
+        model_type="customer lifetime value",
+    )
+    # Not mlflow.pyfunc.log_model: that one logs to the process's active run, which is the caller's, or starts
+    # one and prints its address.
+    models.Model.log(
+        artifact_path=None,
+        flavor=mlflow.pyfunc,
+        run_id=run_id,
+        model_id=created.model_id,
+        name=MODEL_NAME,
+        loader_module=LOADER_MODULE,
+        data_path=str(directory),
+        signature=_signature(example, output),
+        input_example=example,
+        pip_requirements=requirements(),
+    )
+    return str(created.model_id)
+
+
+def _input_example(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows as they come by CSV or JSON: text and numbers, without gaps (JSON has no NaN)."""
+    complete = rows.dropna()
+    rows = complete if len(complete) else rows.dropna(axis="columns")
+    return pd.DataFrame({str(name): _as_served(name, column) for name, column in rows.items()}).reset_index(
+        drop=True
+    )
+
+
+def _signature(example: pd.DataFrame, output: pd.DataFrame) -> models.ModelSignature:
+    # Text for dates, since MLflow cannot read a CSV file that has a datetime column in its schema; and for
+    # ids, since it would read 00123 as 123.
+    inputs = types.schema.Schema(
+        [
+            types.schema.ColSpec(
+                types.DataType.double if pd.api.types.is_float_dtype(column) else types.DataType.string,
+                str(name),
+                required=name in _REQUIRED,
+            )
+            for name, column in example.items()
+        ]
+    )
+    return models.ModelSignature(
+        inputs=inputs,
+        outputs=models.infer_signature(output).inputs,
+        params=types.schema.ParamSchema([types.schema.ParamSpec("as_of", types.DataType.string, "")]),
+    )
+
+
+def _as_served(name: object, column: pd.Series) -> pd.Series:
+    if name in _NUMBERS:
+        return column.astype("float64")
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return column.map(lambda moment: moment.isoformat())
+    return column.map(str)

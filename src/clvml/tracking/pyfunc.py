@@ -1,0 +1,64 @@
+"""How MLflow loads and serves a clvml model: the loader module that its artifact names.
+
+The artifact holds data alone; this code comes with the installed package, so loading a model runs nothing
+that came with it. Input is a purchase log: `customer_id` and `order_date` as text and `amount` as a number,
+one row per order or line, and whatever else the model was trained with. Output is the scored file, one row
+per customer.
+
+    model = mlflow.pyfunc.load_model("models:/clvml@champion")
+    model.predict(log.astype({"customer_id": str, "order_date": str, "amount": float}))
+    model.predict(log, params={"as_of": "2011-12-10"})
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from clvml.errors import InputError
+
+
+class PurchaseLogScorer:
+    """Scores purchase logs with the model in a directory."""
+
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory)
+
+    def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Return one row per customer of a purchase log.
+
+        Parameters
+        ----------
+        model_input : DataFrame
+            One row per order or order line: `customer_id, order_date, amount`, ...
+        params : dict, optional
+            ``as_of``: the first day not observed, such as "2011-12-10"; empty or absent takes the day after
+            the last order.
+
+        Raises
+        ------
+        InputError
+            ``as_of`` is no date, or the scorer refuses the log.
+        """
+        # Scoring pulls in the models, which a process that only tracks does not need.
+        from clvml.score import pyfunc_predict
+
+        return pyfunc_predict(self.directory, model_input, _as_of(params))
+
+
+def _load_pyfunc(path: str) -> PurchaseLogScorer:
+    """Return the scorer for a model's data directory. MLflow calls it by this name."""
+    return PurchaseLogScorer(path)
+
+
+def _as_of(params: dict[str, Any] | None) -> date | None:
+    text = str((params or {}).get("as_of") or "").strip()
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"params as_of '{text}' is not a date; give it as YYYY-MM-DD") from None

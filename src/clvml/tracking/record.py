@@ -1,0 +1,116 @@
+"""What a training hands to tracking, and what tracking hands back. Plain data, free of mlflow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from clvml.config import Config
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """Everything that a training leaves behind.
+
+    Attributes
+    ----------
+    config : Config
+    as_of : date
+        The first day not observed.
+    horizon_days : int
+        Days of future predicted [days].
+    fingerprint : str
+        Of the purchase log: equal for equal data.
+    quality : dict
+        The data-quality report, ready for JSON.
+    quality_text : str
+        The same for people.
+    metrics : dict of str to float
+        Pooled headline metrics of the trained model, by key. NaN and infinite ones are not logged.
+    fold_metrics : DataFrame
+        One row per model, cutoff and metric: `model, cutoff, metric, value`.
+    leaderboard : DataFrame
+        To be shown: one row per model (the index), one column per metric.
+    verdicts : list of str
+        Sentences.
+    figures : dict of str to Figure
+        By file name without ending.
+    drivers : DataFrame
+        What moves the predictions.
+    model_directory : Path
+        The saved model: text, numbers, JSON and UBJ only.
+    signature_example : DataFrame
+        A few rows of a purchase log (`customer_id, order_date, amount`, ...) that the model can score.
+    notes : list of str
+        What else people should know.
+    model_name : str
+        The trained model's name in `fold_metrics`; the first one there if empty.
+    """
+
+    config: Config
+    as_of: date
+    horizon_days: int
+    fingerprint: str
+    quality: dict[str, Any]
+    quality_text: str
+    metrics: dict[str, float]
+    fold_metrics: pd.DataFrame
+    leaderboard: pd.DataFrame
+    verdicts: list[str]
+    figures: dict[str, Figure]
+    drivers: pd.DataFrame
+    model_directory: Path
+    signature_example: pd.DataFrame
+    notes: list[str]
+    model_name: str = ""
+
+
+@dataclass(frozen=True)
+class LoggedRun:
+    """Where a training is in MLflow.
+
+    Attributes
+    ----------
+    run_id : str
+    model_version : str
+        In the registry: a number, as text.
+    model_uri : str
+        What `mlflow.pyfunc.load_model` and ``--model`` take: ``models:/<name>/<version>``.
+    alias : str
+        "champion" if it is the first of its name, else "challenger".
+    experiment : str
+        The experiment's name.
+    notes : tuple of str
+        What MLflow complained about while it logged the model; usually nothing.
+    """
+
+    run_id: str
+    model_version: str
+    model_uri: str
+    alias: str
+    experiment: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ResolvedModel:
+    """A model found by reference.
+
+    Attributes
+    ----------
+    directory : Path
+        Holds ``model.json``. In place for a local store, else a copy that lasts as long as the process.
+    version : str
+        The number in the registry, or "unregistered".
+    run_id : str
+        The run that trained it; empty where that is not known.
+    """
+
+    directory: Path
+    version: str
+    run_id: str

@@ -1,0 +1,236 @@
+"""Find a model by what people call it: an alias, a version, an MLflow URI or a directory."""
+
+from __future__ import annotations
+
+import atexit
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+import yaml
+
+from clvml.errors import InputError, did_you_mean
+from clvml.tracking.model import LOADER_MODULE
+from clvml.tracking.record import ResolvedModel
+from clvml.tracking.session import MlflowException, Store, mlflow, open_store
+
+UNREGISTERED = "unregistered"
+MODEL_FILE = "model.json"
+_ALIASES = ("champion", "challenger")
+_MISSING = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
+_MODEL_ID = re.compile(r"models:/(m-[0-9a-f]{32})")
+_REGISTERED = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+|latest)|@(?P<alias>[^/@]+))")
+_RUN = re.compile(r"(?:runs:/)?(?P<run_id>[0-9a-f]{32})(?:/(?P<model>[^/]+))?")
+_FORMS = (
+    "give champion, challenger, a version number, models:/NAME/VERSION, models:/NAME@ALIAS, "
+    f"runs:/RUN_ID/model, or a directory that holds {MODEL_FILE}"
+)
+
+
+def resolve_model(reference: str, registered_model: str, uri: str) -> ResolvedModel:
+    """Return the files and the origin of the model that `reference` means.
+
+    Nothing of the model is loaded or run. A model in a store on this machine is used where it lies; from a
+    server it is fetched to a temporary folder, which is removed at the end of the process.
+
+    Parameters
+    ----------
+    reference : str
+        ``champion``, ``challenger`` or another alias, a version number, ``models:/...``, ``runs:/...``, a run
+        id, or a local directory that holds ``model.json``. A directory that is called like an alias or a
+        version is meant only if it is written with a slash.
+    registered_model : str
+        The registered model that an alias or a version is of: ``tracking.registered_model``.
+    uri : str
+        From `clvml.tracking.tracking_uri`.
+
+    Raises
+    ------
+    InputError
+        There is no store yet or it cannot be used, the reference means nothing in it, or what it means was
+        not made by clvml.
+    """
+    reference = reference.strip()
+    if _is_directory(reference):
+        return _from_directory(Path(reference))
+    with open_store(uri, must_exist=True) as store:
+        if match := _MODEL_ID.fullmatch(reference):
+            return _from_logged_model(store, match[1], registered_model)
+        if match := _REGISTERED.fullmatch(reference):
+            return _from_registry(store, match["name"], match["alias"] or match["version"])
+        if match := _RUN.fullmatch(reference):
+            return _from_run(store, match["run_id"], match["model"], registered_model)
+        if not reference or ":" in reference:
+            raise InputError(f"model '{reference}' is no form of reference that is known; {_FORMS}")
+        return _from_registry(store, registered_model, reference)
+
+
+def _is_directory(reference: str) -> bool:
+    if (
+        not reference
+        or reference in _ALIASES
+        or reference.isdigit()
+        or reference.startswith(("models:", "runs:"))
+    ):
+        return False
+    path = Path(reference)
+    if path.is_dir():
+        return True
+    if path.exists():
+        raise InputError(f"model '{reference}' is a file; give the directory that holds {MODEL_FILE}")
+    if len(path.parts) > 1 or path.is_absolute():
+        raise InputError(f"model directory '{reference}' does not exist; {_FORMS}")
+    return False
+
+
+def _from_directory(directory: Path) -> ResolvedModel:
+    if (directory / MODEL_FILE).is_file():
+        return ResolvedModel(directory, UNREGISTERED, "")
+    if not (directory / "MLmodel").is_file():
+        raise InputError(f"model directory '{directory}' holds no {MODEL_FILE}; {_FORMS}")
+    data, run_id = _model_data(directory, f"directory '{directory}'")
+    return ResolvedModel(data, UNREGISTERED, run_id)
+
+
+def _from_registry(store: Store, name: str, alias_or_version: str) -> ResolvedModel:
+    version = _version(store, name, alias_or_version)
+    found = store.client.get_model_version(name, version)
+    what = f"version {version} of '{name}'"
+    location = (
+        store.client.get_logged_model(found.model_id).artifact_location
+        if getattr(found, "model_id", None)
+        else store.client.get_model_version_download_uri(name, version)
+    )
+    data, run_id = _model_data(_fetch(store, location, what), what)
+    return ResolvedModel(data, version, found.run_id or run_id)
+
+
+def _version(store: Store, name: str, alias_or_version: str) -> str:
+    versions = {str(found.version): found for found in _versions(store, f"name='{_quoted(name)}'")}
+    if not versions:
+        raise InputError(_no_such_model(store, name))
+    aliases = {alias: str(v) for alias, v in store.client.get_registered_model(name).aliases.items()}
+    newest_first = sorted(versions, key=int, reverse=True)
+    if alias_or_version == "latest":
+        return newest_first[0]
+    if alias_or_version in versions:
+        return alias_or_version
+    if alias_or_version in aliases:
+        return aliases[alias_or_version]
+    kind = "version" if alias_or_version.isdigit() else "alias"
+    named = ", ".join(f"{alias} (version {version})" for alias, version in sorted(aliases.items())) or "none"
+    listed = ", ".join(newest_first[:5]) + (", ..." if len(newest_first) > 5 else "")
+    guess = "" if kind == "version" else did_you_mean(alias_or_version, aliases)
+    raise InputError(
+        f"registered model '{name}' in '{store.shown}' has no {kind} '{alias_or_version}'{guess}; "
+        f"aliases: {named}; versions: {listed}"
+    )
+
+
+def _no_such_model(store: Store, name: str) -> str:
+    known = sorted(found.name for found in store.client.search_registered_models(max_results=100))
+    if not known:
+        return f"no model yet in '{store.shown}'; run 'make train' first"
+    return (
+        f"no registered model '{name}' in '{store.shown}'{did_you_mean(name, known)}; it has: "
+        f"{', '.join(known[:5])}; correct tracking.registered_model, or run 'make train' first"
+    )
+
+
+def _from_logged_model(store: Store, model_id: str, registered_model: str) -> ResolvedModel:
+    try:
+        model = store.client.get_logged_model(model_id)
+    except MlflowException as error:
+        if error.error_code in _MISSING:
+            raise InputError(f"model 'models:/{model_id}' is not in '{store.shown}'; {_FORMS}") from error
+        raise
+    what = f"model 'models:/{model_id}'"
+    data, _ = _model_data(_fetch(store, model.artifact_location, what), what)
+    run_id = str(model.source_run_id or "")
+    return ResolvedModel(data, _registered_as(store, run_id, model_id, registered_model), run_id)
+
+
+def _from_run(store: Store, run_id: str, name: str | None, registered_model: str) -> ResolvedModel:
+    try:
+        run = store.client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code in _MISSING:
+            raise InputError(
+                f"run '{run_id}' is not in '{store.shown}'; 'clvml compare' lists the runs"
+            ) from error
+        raise
+    outputs = run.outputs.model_outputs if run.outputs else []
+    logged = [store.client.get_logged_model(output.model_id) for output in outputs]
+    wanted = [model for model in logged if name is None or model.name == name]
+    if not wanted:
+        has = ", ".join(sorted({model.name for model in logged})) or "none"
+        raise InputError(
+            f"run '{run_id}' ({run.info.status.lower()}) has no model{f' {name!r}' if name else ''}; its "
+            f"models: {has}; take a run that 'make train' finished"
+        )
+    return _from_logged_model(store, wanted[-1].model_id, registered_model)
+
+
+def _registered_as(store: Store, run_id: str, model_id: str, registered_model: str) -> str:
+    """Return the version under which a logged model is registered, in the configured name."""
+    if not run_id:
+        return UNREGISTERED
+    found = [
+        str(version.version)
+        for version in _versions(store, f"run_id='{run_id}'")
+        if version.name == registered_model and getattr(version, "model_id", None) in (None, model_id)
+    ]
+    return min(found, key=int) if found else UNREGISTERED
+
+
+def _versions(store: Store, condition: str) -> list[Any]:
+    versions: list[Any] = []
+    token: str | None = None
+    while True:
+        page = store.client.search_model_versions(condition, page_token=token)
+        versions += page
+        token = page.token
+        if not token:
+            return versions
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "")
+
+
+def _fetch(store: Store, location: str, what: str) -> Path:
+    parsed = urlparse(location)
+    if parsed.scheme in ("", "file"):
+        path = Path(unquote(parsed.path) if parsed.scheme else location)
+        if not path.is_dir():
+            raise InputError(f"the files of {what} are gone from '{path}'; bring them back, or train again")
+        return path
+    folder = tempfile.mkdtemp(prefix="clvml-model-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(
+        mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=folder, tracking_uri=store.uri)
+    )
+
+
+def _model_data(artifact: Path, what: str) -> tuple[Path, str]:
+    """Return the directory of the model proper in an MLflow artifact, and the run that made it."""
+    described: dict[str, Any] = {}
+    try:
+        described = yaml.safe_load((artifact / "MLmodel").read_text(encoding="utf-8"))
+        flavor = described["flavors"]["python_function"]
+        loader, data = flavor["loader_module"], artifact / flavor["data"]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+        loader, data = "", artifact
+    if loader == LOADER_MODULE and (data / MODEL_FILE).is_file():
+        return data, str(described.get("run_id") or "")
+    if loader == LOADER_MODULE:
+        reason = f"it holds no {MODEL_FILE}"
+    else:
+        reason = f"it is loaded by '{loader}'" if loader else "it has no MLmodel file with a pyfunc"
+    raise InputError(
+        f"{what} is not a clvml model: {reason}; set tracking.registered_model to a name of clvml's own, or "
+        "choose another model"
+    )

@@ -1,0 +1,145 @@
+"""A training becomes one MLflow run and one version in the registry."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from clvml.tracking.artifacts import LEADERBOARD_TABLE, copy_model, write_run_files
+from clvml.tracking.description import (
+    fold_series,
+    note,
+    pooled_metrics,
+    run_name,
+    run_params,
+    run_tags,
+)
+from clvml.tracking.location import hide_password
+from clvml.tracking.model import log_model
+from clvml.tracking.record import LoggedRun, TrainingRecord
+from clvml.tracking.session import (
+    MlflowException,
+    Store,
+    entities,
+    experiment_id,
+    mlflow,
+    open_store,
+    registered_aliases,
+)
+
+# The most that MLflow takes at once is 1,000 of everything together.
+METRICS_AT_ONCE = 800
+LONGEST_DIGEST = 36
+
+
+def log_training(record: TrainingRecord, uri: str) -> LoggedRun:
+    """Log a training as one run, and register its model.
+
+    The model becomes a version of ``tracking.registered_model``, with the alias ``champion`` if no version
+    has it yet, else ``challenger``. A run that cannot be completed is marked as failed.
+
+    Parameters
+    ----------
+    record : TrainingRecord
+    uri : str
+        From `clvml.tracking.tracking_uri`.
+
+    Raises
+    ------
+    InputError
+        The store cannot be used; see `clvml.tracking.session.open_store`.
+    ValueError
+        The model's directory holds something else than plain data.
+    """
+    names = record.config.tracking
+    with open_store(uri) as store:
+        aliases = registered_aliases(store, names.registered_model)
+        tags = run_tags(record)
+        run = store.client.create_run(
+            str(experiment_id(store, names.experiment)), tags=tags, run_name=run_name(record)
+        )
+        run_id = run.info.run_id
+        with _closing(store, run_id):
+            model_id = _log_everything(record, store, run_id, run.info.experiment_id)
+            if aliases is None:
+                store.client.create_registered_model(
+                    names.registered_model, description="Customer lifetime value and churn, by clvml."
+                )
+            alias = "challenger" if "champion" in (aliases or {}) else "champion"
+            found = mlflow.register_model(
+                f"models:/{model_id}", names.registered_model, tags=_version_tags(tags)
+            )
+            version = str(found.version)
+            store.client.update_model_version(names.registered_model, version, description=note(record))
+            store.client.set_registered_model_alias(names.registered_model, alias, version)
+        return LoggedRun(
+            run_id=run_id,
+            model_version=version,
+            model_uri=f"models:/{names.registered_model}/{version}",
+            alias=alias,
+            experiment=names.experiment,
+            notes=tuple(text for text in store.complaints if "validate serving input" in text),
+        )
+
+
+@contextmanager
+def _closing(store: Store, run_id: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        status = "FAILED" if isinstance(error, Exception) else "KILLED"
+        # Where the store itself is what failed, its first error is the one to tell.
+        with contextlib.suppress(MlflowException):
+            store.client.set_terminated(run_id, status=status)
+        raise
+    store.client.set_terminated(run_id)
+
+
+def _log_everything(record: TrainingRecord, store: Store, run_id: str, experiment: str) -> str:
+    dataset = _dataset(record)
+    context = entities.InputTag("mlflow.data.context", "training")
+    store.client.log_inputs(run_id, datasets=[entities.DatasetInput(dataset, [context])])
+    with tempfile.TemporaryDirectory(prefix="clvml-") as name:
+        files, staging = Path(name, "files"), Path(name, "model")
+        files.mkdir()
+        staging.mkdir()
+        write_run_files(record, files)
+        store.client.log_artifacts(run_id, str(files))
+        model_id = log_model(record, store, run_id, experiment, copy_model(record.model_directory, staging))
+    now = int(time.time() * 1000)
+    metrics = [
+        # Tied to model and data, MLflow shows them on the model's page as well.
+        entities.Metric(key, value, now, 0, model_id, dataset.name, dataset.digest, run_id)
+        for key, value in pooled_metrics(record).items()
+    ]
+    metrics += [entities.Metric(key, value, now, step) for key, step, value in fold_series(record)]
+    params = [entities.Param(key, value) for key, value in run_params(record.config).items()]
+    table = json.dumps([{"path": LEADERBOARD_TABLE, "type": "table"}])
+    store.client.log_batch(
+        run_id, metrics[:METRICS_AT_ONCE], params, [entities.RunTag("mlflow.loggedArtifacts", table)]
+    )
+    for start in range(METRICS_AT_ONCE, len(metrics), METRICS_AT_ONCE):
+        store.client.log_batch(run_id, metrics[start : start + METRICS_AT_ONCE])
+    return model_id
+
+
+def _dataset(record: TrainingRecord) -> entities.Dataset:
+    # MLflow's own dataset classes would read the data to hash it, and the log has its fingerprint already.
+    source = hide_password(record.config.data.source)
+    counts = {"num_rows": record.quality.get("rows_out"), "num_customers": record.quality.get("customers")}
+    return entities.Dataset(
+        name=record.config.tracking.experiment,
+        digest=record.fingerprint[:LONGEST_DIGEST],
+        source_type="database" if "://" in source else "local",
+        source=json.dumps({"uri": source}),
+        profile=json.dumps({key: value for key, value in counts.items() if value is not None}),
+    )
+
+
+def _version_tags(tags: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in tags.items() if key in ("as_of", "horizon_days", "data_fingerprint")}

@@ -1,0 +1,224 @@
+"""The way to MLflow: quiet, back to how things were afterwards, and with errors that people can act on."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from clvml.config import TrackingConfig
+from clvml.errors import InputError
+from clvml.tracking.location import first_line, locate
+
+# Importing mlflow.pyfunc warns about MLflow's own type hints. Other modules of this package take mlflow from
+# here, so that it happens in one place.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import mlflow.pyfunc
+    from mlflow import MlflowClient, entities, models, types
+    from mlflow.exceptions import MlflowException
+    from mlflow.utils.logging_utils import MLFLOW_LOGGING_STREAM
+
+__all__ = [
+    "MlflowClient",
+    "MlflowException",
+    "Store",
+    "check_tracking",
+    "entities",
+    "experiment_id",
+    "mlflow",
+    "models",
+    "open_store",
+    "registered_aliases",
+    "types",
+]
+
+_NOISY = ("mlflow", "alembic", "sqlalchemy", "urllib3")
+_SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # Both would put files of the user's project or names of the user's variables into the model.
+    "MLFLOW_UV_AUTO_DETECT": "false",
+    "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
+}
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open tracking store.
+
+    Attributes
+    ----------
+    client : MlflowClient
+    uri : str
+        As MLflow is told it: the path of an SQLite file is absolute.
+    shown : str
+        The same for messages, without a password.
+    artifact_root : Path or None
+        Where new experiments keep their files; None leaves it to the server.
+    complaints : list of str
+        The warnings and errors that MLflow has logged so far.
+    """
+
+    client: MlflowClient
+    uri: str
+    shown: str
+    artifact_root: Path | None
+    complaints: list[str]
+
+
+def check_tracking(tracking: TrackingConfig, uri: str) -> None:
+    """Check that a training could be logged: to be called before an hour is spent on one.
+
+    Raises
+    ------
+    InputError
+        The store cannot be reached or written, or one of the two names cannot be used in it.
+    """
+    with open_store(uri) as store:
+        experiment_id(store, tracking.experiment, create=False)
+        registered_aliases(store, tracking.registered_model)
+
+
+@contextmanager
+def open_store(uri: str, must_exist: bool = False) -> Iterator[Store]:
+    """Connect to a tracking store; inside, MLflow is silent and its global state is ours.
+
+    Not for use in several threads at once: MLflow's tracking URI, the logging handlers and the warning
+    filters belong to the process. All are put back at the end.
+
+    Parameters
+    ----------
+    uri : str
+        From `tracking_uri`.
+    must_exist : bool
+        Refuse an SQLite file that is not there instead of creating it.
+
+    Raises
+    ------
+    InputError
+        The scheme is unknown, the file is no MLflow database, the server does not answer, or the store
+        fails while it is in use.
+    """
+    uri, shown, artifact_root = locate(uri, must_exist)
+    with _silence() as complaints, _point_mlflow_at(uri):
+        try:
+            yield Store(MlflowClient(tracking_uri=uri), uri, shown, artifact_root, complaints)
+        except (MlflowException, SQLAlchemyError) as error:
+            # An invalid parameter is a defect of ours, not a state of the store.
+            if getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
+                raise
+            raise InputError(f"tracking store '{shown}': {_remedy(error, shown)}") from error
+
+
+def experiment_id(store: Store, name: str, create: bool = True) -> str | None:
+    """Return the id of the experiment called `name`, made where it is missing (None if not `create`).
+
+    Raises
+    ------
+    InputError
+        An experiment of that name lies in MLflow's trash.
+    """
+    found = store.client.get_experiment_by_name(name)
+    if found is not None and found.lifecycle_stage != "active":
+        raise InputError(
+            f"experiment '{name}' was deleted in '{store.shown}'; restore it with "
+            f"'mlflow experiments restore --experiment-id {found.experiment_id}', or choose another name for "
+            "tracking.experiment"
+        )
+    if found is not None:
+        return str(found.experiment_id)
+    if not create:
+        return None
+    # MLflow would put the files of an SQLite store under ./mlruns, wherever the database is.
+    location = None if store.artifact_root is None else (store.artifact_root / _file_name(name)).as_uri()
+    # Without the kind, MLflow's page asks whether this is about chatbots.
+    tags = {"mlflow.experimentKind": "custom_model_development"}
+    return str(store.client.create_experiment(name, artifact_location=location, tags=tags))
+
+
+def registered_aliases(store: Store, name: str) -> dict[str, str] | None:
+    """Return ``{alias: version}`` of the registered model called `name`, or None if there is none.
+
+    Raises
+    ------
+    InputError
+        MLflow does not take the name.
+    """
+    try:
+        aliases = store.client.get_registered_model(name).aliases
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        if error.error_code == "INVALID_PARAMETER_VALUE":
+            raise InputError(f"tracking.registered_model '{name}': {first_line(error)}") from error
+        raise
+    return {str(alias): str(version) for alias, version in aliases.items()}
+
+
+@contextmanager
+def _silence() -> Iterator[list[str]]:
+    kept = _Complaints(logging.WARNING)
+    loggers = [logging.getLogger(name) for name in _NOISY]
+    before = [(logger.handlers, logger.propagate) for logger in loggers]
+    streaming = MLFLOW_LOGGING_STREAM.enabled
+    try:
+        for logger in loggers:
+            logger.handlers, logger.propagate = [kept], False
+        MLFLOW_LOGGING_STREAM.enabled = False
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield kept.messages
+    finally:
+        MLFLOW_LOGGING_STREAM.enabled = streaming
+        for logger, (handlers, propagate) in zip(loggers, before, strict=True):
+            logger.handlers, logger.propagate = handlers, propagate
+
+
+class _Complaints(logging.Handler):
+    """Keeps what is logged instead of showing it."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@contextmanager
+def _point_mlflow_at(uri: str) -> Iterator[None]:
+    # Models can only be logged to MLflow's global tracking URI. Setting it also sets the variable, and
+    # unsetting it falls back to the variable, so putting the variable back restores both.
+    touched = (*_SETTINGS, "MLFLOW_TRACKING_URI")
+    before = {name: os.environ.get(name) for name in touched}
+    os.environ.update(_SETTINGS)
+    mlflow.set_tracking_uri(uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(None)
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _remedy(error: Exception, shown: str) -> str:
+    text = first_line(error)
+    if "out-of-date database schema" in text:
+        return (
+            "it was written by another version of MLflow; make a copy of it, then run "
+            f"'mlflow db upgrade {shown}'"
+        )
+    return f"{text}; check that MLFLOW_TRACKING_URI points at an MLflow store, and that it can be written"
+
+
+def _file_name(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)

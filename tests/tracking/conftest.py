@@ -1,0 +1,117 @@
+"""A small training record, a stand-in for the scorer, and a store that need not be created for every test."""
+
+import json
+import shutil
+import sys
+from datetime import date
+from types import ModuleType
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from clvml.config import parse_config
+from clvml.tracking import TrainingRecord
+from clvml.tracking.session import open_store
+
+CONFIG = {
+    "data": {
+        "source": "postgresql://ann:secret@db/shop?table=orders",
+        "columns": {"customer_id": "who", "order_date": "day", "amount": "sum"},
+        "currency": "GBP",
+    },
+    "windows": {"horizon_days": 180},
+    "tracking": {"experiment": "online-retail", "registered_model": "clvml"},
+}
+FOLDS = [
+    ("clvml", "2011-03-01", "wape", 0.70),
+    ("clvml", "2011-06-01", "wape", 0.60),
+    ("clvml", "2011-03-01", "roc_auc", 0.80),
+    ("clvml", "2011-06-01", "roc_auc", 0.82),
+    ("pro rata", "2011-03-01", "wape", 0.75),
+    ("pro rata", "2011-06-01", "wape", 0.65),
+]
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory):
+    """Return an MLflow database without runs: creating one takes seconds, copying it none."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    with open_store(f"sqlite:///{path}") as store:
+        store.client.search_experiments()
+    return path
+
+
+@pytest.fixture
+def uri(tmp_path, empty_store):
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.fixture
+def scored(monkeypatch):
+    """Stand in for the scorer, and return the list of what it was called with."""
+    calls = []
+
+    def pyfunc_predict(directory, frame, as_of):
+        model = json.loads((directory / "model.json").read_text())
+        calls.append((directory, frame, as_of))
+        spend = frame.groupby("customer_id", as_index=False)["amount"].sum()
+        return spend.assign(expected_spend=spend["amount"] * model["factor"], as_of=str(as_of))
+
+    module = ModuleType("clvml.score")
+    module.pyfunc_predict = pyfunc_predict
+    monkeypatch.setitem(sys.modules, "clvml.score", module)
+    return calls
+
+
+@pytest.fixture
+def make_record(tmp_path):
+    """Return a function that gives a training record; keywords replace its fields."""
+
+    def make(**fields):
+        directory = tmp_path / "saved by the trainer"
+        if not directory.exists():
+            directory.mkdir()
+            (directory / "model.json").write_text('{"factor": 2}')
+            (directory / "spend.ubj").write_bytes(b"{U\x01aU\x01}")
+        figure = Figure()
+        figure.add_subplot().plot([0, 1], [1, 0])
+        log = pd.DataFrame(
+            {
+                "customer_id": [12345, 12345, 777],
+                "order_date": pd.to_datetime(["2011-01-05 10:00", "2011-02-06 11:30", "2011-02-07 12:00"]),
+                "amount": [10, 20, 5],
+                "order_id": ["A1", "A2", None],
+            }
+        )
+        defaults = {
+            "config": parse_config(CONFIG),
+            "as_of": date(2011, 12, 10),
+            "horizon_days": 180,
+            "fingerprint": "f1e2" * 16,
+            "quality": {"rows_in": 110, "rows_out": 100, "customers": 7, "first_day": "2010-01-01"},
+            "quality_text": "100 of 110 rows kept",
+            "metrics": {"wape": 0.65, "total_bias": -0.02, "roc_auc": 0.81, "coverage": float("nan")},
+            "fold_metrics": pd.DataFrame(FOLDS, columns=["model", "cutoff", "metric", "value"]).astype(
+                {"cutoff": "datetime64[us]"}
+            ),
+            "leaderboard": pd.DataFrame(
+                {"Spend error (WAPE)": ["0.650", "0.700"], "Finding churners (AUC)": ["0.810", "-"]},
+                index=pd.Index(["clvml", "pro rata"], name="model"),
+            ),
+            "verdicts": ["Spend error: clvml is better than pro rata."],
+            "figures": {"calibration": figure, "gains": figure},
+            "drivers": pd.DataFrame({"feature": ["frequency"], "effect": [1.5]}),
+            "model_directory": directory,
+            "signature_example": log,
+            "notes": ["The season is learnt from one year."],
+        }
+        return TrainingRecord(**{**defaults, **fields})
+
+    return make
+
+
+@pytest.fixture
+def record(make_record):
+    return make_record()
