@@ -152,7 +152,7 @@ def read_config(path: str | Path, overrides: list[str] | None = None) -> Config:
     if not isinstance(raw, dict):
         raise InputError(f"configuration '{path}' holds no keys; see docs/configuration.md for an example")
     for assignment in overrides or []:
-        _assign(raw, assignment)
+        assign(raw, assignment)
     return parse_config(raw, origin=str(path))
 
 
@@ -170,7 +170,7 @@ def parse_config(raw: dict[str, Any], origin: str = "configuration") -> Config:
         raise InputError(f"{origin} has {error.error_count()} problem(s):\n{problems}") from None
 
 
-def _assign(raw: dict[str, Any], assignment: str) -> None:
+def assign(raw: dict[str, Any], assignment: str) -> None:
     key, equals, text = assignment.partition("=")
     if not equals or not key:
         raise InputError(f"--set '{assignment}' is not of the form a.b=c, for example windows.horizon_days=90")

@@ -11,6 +11,8 @@ import pandas as pd
 from clvml import features, labels, windows
 
 LABELS = ("purchases", "actual_spend", "churned")
+# Columns of the purchase log that bring features of their own.
+OPTIONAL_COLUMNS = ("order_id", "product_id", "quantity")
 
 
 class CustomerDays:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,60 +19,21 @@ RAISES, LOWERS, MIXED, NONE = (
 )
 
 
-class _Story(NamedTuple):
-    """What a group of features says, told along the first of its `axes` that is there."""
-
-    name: str
-    axes: tuple[str, ...]
-    up: str
-    down: str
-
-
-STORIES = {
-    "recency": _Story(
-        "recency",
-        ("days_since_last_order",),
-        "customers who have not bought for long",
-        "customers who bought only lately",
-    ),
-    "frequency": _Story(
-        "frequency",
-        ("purchase_days", "frequency"),
-        "customers who bought often",
-        "customers who bought seldom",
-    ),
-    "spend": _Story(
-        "spend", ("spend_sum",), "customers who spent much", "customers who spent little"
-    ),
-    "trend": _Story(
-        "trend",
+# By group: plain features along which its story is told (the first that is there), and who has much of them.
+STORIES: dict[str, tuple[tuple[str, ...], str]] = {
+    "recency": (("days_since_last_order",), "customers who have not bought for long"),
+    "frequency": (("purchase_days", "frequency"), "customers who bought often"),
+    "spend": (("spend_sum",), "customers who spent much"),
+    "trend": (
         ("purchase_days_trend_365d", "spend_trend_365d"),
         "customers who made most of their purchases lately",
-        "customers who made most of their purchases long ago",
     ),
-    "rhythm": _Story(
-        "rhythm",
-        ("gap_mean", "gap_max"),
-        "customers with long pauses between purchases",
-        "customers with short pauses between purchases",
-    ),
-    "basket": _Story(
-        "basket",
-        ("products_per_day", "lines_per_day"),
-        "customers with full baskets",
-        "customers with small baskets",
-    ),
-    "refunds": _Story(
-        "refunds",
-        ("refund_share", "refund_sum"),
-        "customers who send much back",
-        "customers who send little back",
-    ),
-    "season": _Story(
-        "season",
+    "rhythm": (("gap_mean", "gap_max"), "customers with long pauses between purchases"),
+    "basket": (("products_per_day", "lines_per_day"), "customers with full baskets"),
+    "refunds": (("refund_share", "refund_sum"), "customers who send much back"),
+    "season": (
         ("season_spend_sum", "season_spend_share"),
         "customers who bought in the same season last year",
-        "customers who did not buy in the same season last year",
     ),
 }
 
@@ -110,8 +70,10 @@ def drivers(
     >>> chosen = [f for f in FEATURES if f.name in ("purchase_days", "days_since_last_order")]
     >>> frame = pd.DataFrame({"purchase_days": [1, 5, 9], "days_since_last_order": [200, 40, 10]})
     >>> table = drivers([[0.2, 1.0, 0], [0.1, -0.3, 0], [-0.3, -0.7, 0]], chosen, frame)
-    >>> table[["feature", "direction"]].to_dict("split")["data"]
-    [['days_since_last_order', 'high values raise churn risk'], ['purchase_days', 'high values lower churn risk']]
+    >>> dict(zip(table["feature"], table["mean_abs_shap"].round(3)))
+    {'days_since_last_order': 0.667, 'purchase_days': 0.2}
+    >>> list(table["direction"])
+    ['high values raise churn risk', 'high values lower churn risk']
     """
     phi = _check(contributions, feature_list, features)
     strength = np.abs(phi).mean(axis=0)
@@ -150,9 +112,10 @@ def driver_sentences(
     >>> from clvml.features import FEATURES
     >>> chosen = [f for f in FEATURES if f.name in ("purchase_days", "days_since_last_order")]
     >>> frame = pd.DataFrame({"purchase_days": [1, 5, 9], "days_since_last_order": [200, 40, 10]})
-    >>> for sentence in driver_sentences([[0.2, 1.0, 0], [0.1, -0.3, 0], [-0.3, -0.7, 0]], chosen, frame):
-    ...     sentence
-    'Customers who have not bought for long are the likeliest to leave: recency matters most (77 % of all influence).'
+    >>> first, second = driver_sentences([[0.2, 1.0, 0], [0.1, -0.3, 0], [-0.3, -0.7, 0]], chosen, frame)
+    >>> first.partition(":")[0]
+    'Customers who have not bought for long are the likeliest to leave'
+    >>> second
     'Customers who bought often are likelier to stay: frequency comes next (23 % of all influence).'
     """
     phi = _check(contributions, feature_list, features)
@@ -178,17 +141,16 @@ def _sentence(
     sums: NDArray[np.float64],
     features: pd.DataFrame,
 ) -> str:
-    story = STORIES[group]
-    axis = next((name for name in story.axes if any(feature.name == name for feature in own)), "")
+    axes, people = STORIES[group]
+    axis = next((name for name in axes if any(feature.name == name for feature in own)), "")
     direction = _direction(features[axis], sums) if axis else MIXED
     place = ("matters most", "comes next")[rank] if rank < 2 else "also counts"
     influence = f"({100 * share:.0f} % of all influence)"
     if direction not in (RAISES, LOWERS):
-        return f"{story.name.capitalize()} {place} {influence}, but in no single direction."
-    # Told of those who leave where much is bad, and of those who stay where much is good.
-    leave = direction == RAISES
-    how = ("are the likeliest" if rank == 0 else "are likelier") + (" to leave" if leave else " to stay")
-    return f"{story.up.capitalize()} {how}: {story.name} {place} {influence}."
+        return f"{group.capitalize()} {place} {influence}, but in no single direction."
+    how = "are the likeliest" if rank == 0 else "are likelier"
+    goal = "leave" if direction == RAISES else "stay"
+    return f"{people.capitalize()} {how} to {goal}: {group} {place} {influence}."
 
 
 def _check(

@@ -7,21 +7,26 @@ This module imports matplotlib and shap, which takes a second: import it where a
 from __future__ import annotations
 
 import textwrap
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
-import shap
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
 
-from clvml.explain.influence import LOWERS, MIXED, NONE, RAISES, drivers
+from clvml.explain.influence import LOWERS, MIXED, NONE, RAISES, driver_sentences, drivers
 from clvml.explain.wording import check_contributions
 from clvml.features import Feature
+
+with warnings.catch_warnings():
+    # shap 0.51 calls, on import, what matplotlib 3.11 is about to deprecate.
+    warnings.filterwarnings("ignore", "The set_.* function will be deprecated", PendingDeprecationWarning)
+    import shap
 
 INK, PALE = "#222222", "#767676"
 # Okabe and Ito (2008), told apart by colour-blind people: vermillion, blue; grey for neither.
@@ -57,19 +62,21 @@ def plot_drivers_bar(
     >>> chosen = [f for f in FEATURES if f.name in ("purchase_days", "days_since_last_order")]
     >>> frame = pd.DataFrame({"purchase_days": [1, 5, 9], "days_since_last_order": [200, 40, 10]})
     >>> figure = plot_drivers_bar([[0.2, 1.0, 0], [0.1, -0.3, 0], [-0.3, -0.7, 0]], chosen, frame)
-    >>> figure.axes[0].get_title(loc="left").replace(chr(10), " ")
-    'Days from the last purchase day to the cutoff: 77 % of all influence on churn risk'
+    >>> figure.get_suptitle().partition(":")[0]
+    'Customers who have not bought for long are the likeliest to leave'
     """
     table = drivers(contributions, feature_list, features).head(top)
-    explanation = _explanation(contributions, feature_list, features, table, MOST_ROWS * 1000)
+    explanation = _explanation(contributions, feature_list, features, table, np.arange(len(features)))
     figure = _figure(len(table))
     axes = figure.subplots()
     shap.plots.bar(explanation, max_display=len(table), ax=axes, show=False)
     colours = [COLOURS[direction] for direction in table["direction"]]
-    for bar, text, colour in zip(axes.patches, axes.texts, colours, strict=True):
+    for bar, text, colour, value in zip(
+        axes.patches, axes.texts, colours, table["mean_abs_shap"], strict=True
+    ):
         bar.set_facecolor(colour)
         text.set_color(colour)
-        text.set_text(text.get_text().lstrip("+"))
+        text.set_text(f"{value:.2f}")
     axes.set_xlabel("mean influence on churn risk [log-odds]")
     shown = list(dict.fromkeys(table["direction"]))
     figure.legend(
@@ -82,7 +89,7 @@ def plot_drivers_bar(
     )
     _finish(
         axes,
-        _finding(contributions, table),
+        driver_sentences(contributions, feature_list, features, top=1)[0],
         f"Mean absolute SHAP value of {len(features):,} customers; the {len(table)} strongest of"
         f" {len(feature_list)} features",
     )
@@ -115,7 +122,10 @@ def plot_drivers_beeswarm(
     ['days with at least one line of positive amount', 'days from the last purchase day to the cutoff']
     """
     table = drivers(contributions, feature_list, features).head(top)
-    explanation = _explanation(contributions, feature_list, features, table, MOST_ROWS, seed)
+    rows = np.arange(len(features))
+    if len(rows) > MOST_ROWS:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_ROWS, replace=False))
+    explanation = _explanation(contributions, feature_list, features, table, rows)
     figure = _figure(len(table))
     axes = figure.subplots()
     with _legacy_seed(seed):
@@ -129,22 +139,13 @@ def plot_drivers_beeswarm(
             color_bar_label="value of the feature (grey: missing)",
         )
     axes.set_xlabel("influence on churn risk [log-odds]; right of 0 raises it")
-    drawn = len(explanation.values)
-    number = f"{drawn:,} customers" if drawn == len(features) else f"{drawn:,} of {len(features):,} customers"
+    number = f"{len(rows):,} of {len(features):,}" if len(rows) < len(features) else f"all {len(rows):,}"
     _finish(
         axes,
-        _finding(contributions, table),
-        f"One dot per customer: {number}; the {len(table)} strongest of {len(feature_list)} features",
+        driver_sentences(contributions, feature_list, features, top=1)[0],
+        f"One dot per customer, {number}; the {len(table)} strongest of {len(feature_list)} features",
     )
     return figure
-
-
-def _finding(contributions: ArrayLike, table: pd.DataFrame) -> str:
-    total = np.abs(np.asarray(contributions, dtype=float)[:, :-1]).mean(axis=0).sum()
-    if not total:
-        return "No feature moves the churn risk"
-    name = _name(table["description"].iloc[0])
-    return f"{name[0].upper()}{name[1:]}: {100 * table['mean_abs_shap'].iloc[0] / total:.0f} % of all influence on churn risk"
 
 
 def _explanation(
@@ -152,23 +153,20 @@ def _explanation(
     feature_list: Sequence[Feature],
     features: pd.DataFrame,
     table: pd.DataFrame,
-    most: int,
-    seed: int = 0,
+    rows: NDArray[np.intp],
 ) -> shap.Explanation:
     phi = check_contributions(features, contributions, feature_list)
-    rows = np.arange(len(phi))
-    if len(rows) > most:
-        rows = np.sort(np.random.default_rng(seed).choice(len(phi), most, replace=False))
-    position = {feature.name: index for index, feature in enumerate(feature_list)}
+    names = [feature.name for feature in feature_list]
+    columns = np.array([names.index(name) for name in table["feature"]], dtype=np.intp)
     return shap.Explanation(
-        values=phi[np.ix_(rows, [position[name] for name in table["feature"]])],
+        values=phi[np.ix_(rows, columns)],
         data=_colour_values(features.iloc[rows][list(table["feature"])]),
         feature_names=[textwrap.fill(_name(text), NAME_WIDTH) for text in table["description"]],
     )
 
 
 def _colour_values(features: pd.DataFrame) -> NDArray[np.float64]:
-    """Return the ranks of the values: spread evenly over the colours, whatever the tail of their distribution.
+    """Return the ranks of the values: they spread evenly over the colours, however long the tail.
 
     Where the ranks hardly vary, shap falls back on the minimum, which it cannot take of missing values.
     """
@@ -204,11 +202,10 @@ def _figure(rows: int) -> Figure:
 
 
 def _finish(axes: Axes, finding: str, note: str) -> None:
-    axes.set_title(
-        textwrap.fill(finding, 56), loc="left", x=0, fontsize=15, fontweight="bold", color=INK, pad=30
+    # The names of the features take a third of the width: the title starts above them.
+    axes.figure.suptitle(
+        textwrap.fill(finding.rstrip("."), 76), x=0.01, ha="left", fontsize=15, fontweight="bold", color=INK
     )
-    axes.annotate(
-        note, (0, 1), xycoords="axes fraction", xytext=(0, 10), textcoords="offset points", fontsize=11, color=PALE
-    )
+    axes.set_title(note, loc="left", fontsize=11, color=PALE, pad=10)
     axes.tick_params("y", labelsize=11, labelcolor=INK, length=0)
     axes.xaxis.label.set(fontsize=12, color=INK)

@@ -24,6 +24,14 @@ LARGEST_PERCENTAGE = 9.995
 # Below it, a rank correlation leaves more customers against the rule than a sentence should pass over.
 WEAK = 0.3
 BATCH_ROWS = 16_384
+# What the words of a feature come to where its value is zero, and how a person says it.
+WHEN_ZERO = {
+    "came back on 0 days after the first purchase": "has not come back since the first purchase",
+    "last purchase after 0% of the time as a customer": "has not come back since the first purchase",
+    "0 days between first and last purchase": "has not come back since the first purchase",
+    "0 per repeat purchase": "has not come back since the first purchase",
+    "spent 0 in the same season last year": "spent nothing in the same season last year",
+}
 _WINDOW = re.compile(r"_\d+d$")
 _NOUNS_AFTER_ONE = re.compile(r"^( (?:[a-z]+ )*?(?:day|line|order|product|purchase|unit))s\b")
 
@@ -132,6 +140,8 @@ def check_contributions(
     features: pd.DataFrame, contributions: ArrayLike, feature_list: Sequence[Feature]
 ) -> Array:
     """Return the contributions without the base, after checking that they fit the frame and the list."""
+    if not feature_list:
+        raise ValueError("feature_list must name at least one feature (currently empty)")
     phi = np.asarray(contributions, dtype=float)
     expected = (len(features), len(feature_list) + 1)
     if phi.shape != expected:
@@ -161,7 +171,7 @@ def direction_of(values: Array, phi: Array) -> int:
 
 
 def group_sums(phi: Array, feature_list: Sequence[Feature]) -> tuple[list[str], Indices, Array]:
-    """Return the groups in order of appearance, the group of each feature, and sums of shape (rows, groups)."""
+    """Return the groups in order of appearance, the group of each feature, and the sums (rows, groups)."""
     names = list(dict.fromkeys(feature.group for feature in feature_list))
     member = np.array([names.index(feature.group) for feature in feature_list], dtype=np.intp)
     sums = np.column_stack([phi[:, member == group].sum(axis=1) for group in range(len(names))])
@@ -226,13 +236,16 @@ def _write(
         rows, ranks = np.nonzero(chosen == index)
         words = phrases[index].say(columns, rows)
         texts[rows, ranks] = [
-            text.replace("spent 0 ", "spent nothing ") + (RAISES if up else LOWERS)
+            WHEN_ZERO.get(text, text) + (RAISES if up else LOWERS)
             for text, up in zip(words, rising[rows, ranks].tolist(), strict=True)
         ]
 
 
 class _Phrase:
-    """The words of a feature, taken apart once: clauses of (text before, text before after a 1, field, format)."""
+    """The words of a feature, taken apart once into clauses.
+
+    A clause is a list of (text, the text after a 1, field, format of the field).
+    """
 
     def __init__(self, words: str) -> None:
         self.clauses = [_clause(clause) for clause in words.split(";")]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -175,6 +174,10 @@ class CustomerModel:
         return pd.concat(
             [features, self.trees.prior.forecast(features, cutoff, self.horizon_days)], axis="columns"
         )
+
+    def with_tiers(self, thresholds: tuple[float, ...]) -> CustomerModel:
+        """Return the model with the least ``clv`` of each value tier, highest first."""
+        return replace(self, tiers=thresholds)
 
     def save(self, directory: Path) -> None:
         """Write ``model.json`` and the trees as UBJ into an existing directory."""
@@ -389,7 +392,3 @@ def _best_form(spends: dict[str, Array], actual: Array) -> str:
 def _logit(probability: Array) -> Array:
     return logit(np.clip(probability, PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN))
 
-
-def horizons_of(model: CustomerModel) -> Sequence[int]:
-    """Return the horizons of the scored file [days]."""
-    return (*HORIZONS, model.horizon_days)

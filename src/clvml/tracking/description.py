@@ -107,11 +107,11 @@ def fold_steps(folds: pd.DataFrame) -> dict[str, int]:
 
 
 def note(record: TrainingRecord) -> str:
-    """Return the run's description in Markdown: what was trained, how good it is, and how to use it."""
+    """Return the run's description in Markdown: how good it is, what it was trained on, and what to know."""
     source = hide_password(record.config.data.source)
     parts = [
-        f"Customers of `{source}` as of **{record.as_of.isoformat()}**, next **{record.horizon_days} days**.",
         _headline(record.metrics),
+        f"Customers of `{source}` as of {record.as_of.isoformat()}, next {record.horizon_days} days.",
     ]
     if record.verdicts:
         parts.append("\n".join(["### Against the other models", *(f"- {line}" for line in record.verdicts)]))
@@ -130,9 +130,9 @@ def requirements() -> list[str]:
 
 
 def _headline(metrics: dict[str, float]) -> str:
-    known = [key for key in HEADLINE if math.isfinite(metrics.get(key, math.nan))]
-    rows = [f"| {METRICS[key].label} | {METRICS[key].text(metrics[key])} |" for key in known]
-    return "\n".join(["| backtest | |", "|---|---:|", *rows]) if rows else ""
+    # One line, for MLflow's page shows no more than three before "Show more".
+    known = [METRICS[key] for key in HEADLINE if math.isfinite(metrics.get(key, math.nan))]
+    return ", ".join(f"{metric.label} **{metric.text(metrics[metric.name])}**" for metric in known)
 
 
 def _markdown(table: pd.DataFrame) -> str:

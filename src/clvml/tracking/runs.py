@@ -34,7 +34,8 @@ from clvml.tracking.session import (
 
 # The most that MLflow takes at once is 1,000 of everything together.
 METRICS_AT_ONCE = 800
-LONGEST_DIGEST = 36
+# MLflow takes 36 at most, and its pages show it beside the name; the whole fingerprint is a tag.
+DIGEST_LENGTH = 12
 
 
 def log_training(record: TrainingRecord, uri: str) -> LoggedRun:
@@ -133,12 +134,18 @@ def _dataset(record: TrainingRecord) -> entities.Dataset:
     source = hide_password(record.config.data.source)
     counts = {"num_rows": record.quality.get("rows_out"), "num_customers": record.quality.get("customers")}
     return entities.Dataset(
-        name=record.config.tracking.experiment,
-        digest=record.fingerprint[:LONGEST_DIGEST],
+        name=_dataset_name(source),
+        digest=record.fingerprint[:DIGEST_LENGTH],
         source_type="database" if "://" in source else "local",
         source=json.dumps({"uri": source}),
         profile=json.dumps({key: value for key, value in counts.items() if value is not None}),
     )
+
+
+def _dataset_name(source: str) -> str:
+    address, _, query = source.partition("?")
+    table = [part.partition("=")[2] for part in query.split("&") if part.startswith("table=")]
+    return table[0] if table else address.rstrip("/").rpartition("/")[2].partition(".")[0] or address
 
 
 def _version_tags(tags: dict[str, str]) -> dict[str, str]:

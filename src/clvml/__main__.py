@@ -1,0 +1,5 @@
+"""``python -m clvml``."""
+
+from clvml.cli import main
+
+main()

@@ -1,0 +1,129 @@
+"""Rolling-origin backtest: train as of a past date, predict what is known by now, compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from clvml.config import Config
+from clvml.errors import InputError
+from clvml.evaluation.baselines import BASELINES
+from clvml.evaluation.leaderboard import Leaderboard, ModelColumns, build_leaderboard
+from clvml.models.customer_model import CustomerModel, fit_customer_model
+from clvml.models.prior import Prior
+from clvml.models.season import Season
+from clvml.snapshots import CustomerDays
+from clvml.windows import test_cutoffs, training_cutoffs
+
+MODEL_NAME = "clvml"
+BTYD_NAME = "BTYD (MBG/NBD, Gamma-Gamma)"
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Out-of-time predictions of our model and of the rules it has to beat.
+
+    Attributes
+    ----------
+    predictions : DataFrame
+        One row per (``cutoff``, ``customer_id``): labels, the prediction of every model, and the interval of
+        ours (``low``, ``high``).
+    models : tuple of ModelColumns
+        Which column is whose.
+    leaderboard : Leaderboard
+        Metrics per fold, pooled, and compared.
+    """
+
+    predictions: pd.DataFrame
+    models: tuple[ModelColumns, ...]
+    leaderboard: Leaderboard
+
+
+def run_backtest(
+    days: CustomerDays,
+    as_of: date,
+    config: Config,
+    folds: int | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Backtest:
+    """Train and test at several past cutoffs, each with nothing from its own future.
+
+    Parameters
+    ----------
+    days : CustomerDays
+        The purchase days.
+    as_of : date
+        The end of what is known; the newest test window ends there.
+    config : Config
+        The model, the windows, and the number of folds.
+    folds : int, optional
+        Instead of ``config.evaluation.folds``.
+    progress : callable
+        Told what is being done.
+
+    Raises
+    ------
+    InputError
+        The log is too short for a single fold.
+    """
+    windows = config.windows
+    cutoffs = test_cutoffs(days.first_day, as_of, windows, folds or config.evaluation.folds)
+    if not cutoffs:
+        raise InputError(
+            f"{(as_of - days.first_day).days} days of history before {as_of} are too short to test a horizon of"
+            f" {windows.horizon_days} days out of time: {2 * windows.horizon_days + windows.min_history_days} are"
+            " needed; set a shorter windows.horizon_days or give more data"
+        )
+    parts, models = [], ()
+    for cutoff in cutoffs:
+        progress(f"testing as of {cutoff}")
+        model = fit_customer_model(days, cutoff, config)
+        part, models = _predict_fold(days, cutoff, config, model)
+        parts.append(part)
+    predictions = pd.concat(parts, ignore_index=True)
+    progress("comparing with the baselines")
+    leaderboard = build_leaderboard(
+        predictions, models, MODEL_NAME, config.evaluation.bootstrap_samples, config.seed
+    )
+    return Backtest(predictions, models, leaderboard)
+
+
+def _predict_fold(
+    days: CustomerDays, cutoff: date, config: Config, model: CustomerModel
+) -> tuple[pd.DataFrame, tuple[ModelColumns, ...]]:
+    horizon = config.windows.horizon_days
+    test = days.snapshots([cutoff], horizon)
+    newest = training_cutoffs(days.first_day, cutoff, config.windows)[-1]
+    train = days.snapshots([newest], horizon)
+    ours = model.predict(test, cutoff)
+    part = test[["cutoff", "customer_id", "actual_spend", "purchases", "churned", "purchase_days"]].copy()
+    part["low"], part["high"] = ours["expected_spend_low"], ours["expected_spend_high"]
+    forecasts: dict[str, tuple[np.ndarray | None, np.ndarray | None]] = {
+        MODEL_NAME: (ours["expected_spend"].to_numpy(), ours["p_churn"].to_numpy())
+    }
+    prior = model.trees.prior
+    # The published model knows no season.
+    plain = Prior(prior.btyd, prior.gamma_gamma, prior.mean_value, Season.flat(), prior.first_day)
+    btyd = plain.forecast(test, cutoff, horizon)
+    forecasts[BTYD_NAME] = (btyd["btyd_spend"].to_numpy(), btyd["btyd_p_churn"].to_numpy())
+    log_days = (cutoff - days.first_day).days
+    for baseline in BASELINES:
+        forecasts[baseline.name] = baseline.fit_predict(train, test, horizon, log_days)
+    models = []
+    for number, (name, (spend, churn)) in enumerate(forecasts.items()):
+        columns = {f"spend_{number}": spend, f"churn_{number}": churn}
+        for column, values in columns.items():
+            if values is not None:
+                part[column] = values
+        models.append(
+            ModelColumns(
+                name,
+                f"spend_{number}" if spend is not None else None,
+                f"churn_{number}" if churn is not None else None,
+            )
+        )
+    return part, tuple(models)

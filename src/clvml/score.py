@@ -1,0 +1,249 @@
+"""The scored file: one ranked row per customer, best value first."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from clvml.errors import InputError
+from clvml.explain import Surrogate, reasons
+from clvml.features import available_features
+from clvml.ingest import PurchaseLog, read_purchase_log
+from clvml.models.customer_model import CustomerModel
+from clvml.models.outlook import HORIZONS
+from clvml.snapshots import OPTIONAL_COLUMNS, CustomerDays
+
+COLUMNS = (
+    "customer_id",
+    "as_of",
+    "horizon_days",
+    "p_churn",
+    "churn_risk",
+    "expected_orders",
+    "expected_spend",
+    "expected_spend_low",
+    "expected_spend_high",
+    *(f"expected_spend_{days}d" for days in HORIZONS),
+    "clv",
+    "historic_spend",
+    "last_order_date",
+    "next_order_date",
+    "value_tier",
+    "segment",
+    "reason_1",
+    "reason_2",
+    "reason_3",
+    "model_version",
+    "run_id",
+)
+RISKS = ("low", "medium", "high")
+TIERS = ("platinum", "gold", "silver", "bronze")
+# The share of customers that each tier but the last holds together with those above it.
+TIER_SHARES = (0.05, 0.20, 0.50)
+NO_HISTORY = "not enough history"
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A trained model with its explanation, ready to score purchase logs.
+
+    Attributes
+    ----------
+    model : CustomerModel
+    surrogate : Surrogate
+        Explains the churn probability of the model.
+    version, run_id : str
+        Written into each row; empty where unknown.
+    """
+
+    model: CustomerModel
+    surrogate: Surrogate
+    version: str = ""
+    run_id: str = ""
+
+    @classmethod
+    def load(cls, directory: Path, version: str = "", run_id: str = "") -> Scorer:
+        """Read a saved model and its explanation.
+
+        Raises
+        ------
+        InputError
+            The directory holds no model of clvml.
+        """
+        return cls(CustomerModel.load(directory), Surrogate.load(directory), version, run_id)
+
+    def save(self, directory: Path) -> None:
+        """Write the model and its explanation into an existing directory: JSON and UBJ only."""
+        self.model.save(directory)
+        self.surrogate.save(directory)
+
+    def score(
+        self, days: CustomerDays, as_of: date, explain: Literal["all", "none"] | int = "all"
+    ) -> pd.DataFrame:
+        """Score every customer with a line before ``as_of``.
+
+        Parameters
+        ----------
+        days : CustomerDays
+            The purchase days of the log.
+        as_of : date
+            The first day not observed.
+        explain : "all", "none" or int
+            Whose reasons to give; a number: of so many customers with most value at risk
+            (``p_churn * expected_spend``).
+
+        Returns
+        -------
+        DataFrame
+            `COLUMNS`, one row per customer, by ``clv`` falling, then by ``customer_id``.
+        """
+        model = self.model
+        features = days.features(as_of, model.horizon_days)
+        if features.empty:
+            raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
+        predicted = model.predict(features, as_of)
+        scored = pd.DataFrame(
+            {
+                "customer_id": features["customer_id"],
+                "as_of": as_of.isoformat(),
+                "horizon_days": model.horizon_days,
+                "p_churn": predicted["p_churn"].round(6),
+                "churn_risk": _band(predicted["p_churn"].to_numpy(), (1 / 3, 2 / 3), RISKS),
+            }
+        )
+        money = [
+            "expected_orders",
+            "expected_spend",
+            "expected_spend_low",
+            "expected_spend_high",
+            *(f"expected_spend_{horizon}d" for horizon in HORIZONS),
+            "clv",
+        ]
+        scored[money] = predicted[money].round(2)
+        scored["historic_spend"] = features["spend_sum"].round(2)
+        since = features["days_since_last_order"]
+        scored["last_order_date"] = _dates(as_of, -since)
+        scored["next_order_date"] = _dates(as_of, predicted["next_order_days"])
+        scored["value_tier"] = value_tier(predicted["clv"].to_numpy(), model.tiers)
+        scored["segment"] = segment(features, predicted, scored["value_tier"])
+        scored[["reason_1", "reason_2", "reason_3"]] = ""
+        chosen = self._explained(features, predicted, explain)
+        if len(chosen):
+            rows = features.loc[chosen]
+            said = reasons(
+                rows, self.surrogate.contributions(rows), available_features(model.columns), top=3
+            )
+            scored.loc[chosen, ["reason_1", "reason_2", "reason_3"]] = said.to_numpy()
+        scored["model_version"] = self.version
+        scored["run_id"] = self.run_id
+        ranked = scored.sort_values(["clv", "customer_id"], ascending=[False, True], kind="stable")
+        return ranked[list(COLUMNS)].reset_index(drop=True)
+
+    def _explained(
+        self, features: pd.DataFrame, predicted: pd.DataFrame, explain: Literal["all", "none"] | int
+    ) -> pd.Index:
+        known = features.index[features["purchase_days"] > 0]
+        if explain == "all":
+            return known
+        if explain == "none":
+            return known[:0]
+        at_risk = (predicted["p_churn"] * predicted["expected_spend"]).loc[known]
+        return at_risk.sort_values(ascending=False, kind="stable").index[: int(explain)]
+
+
+def tier_thresholds(clv: np.ndarray) -> tuple[float, ...]:
+    """Return the least ``clv`` of each tier but the last, for `value_tier` to apply to any file."""
+    return tuple(float(np.quantile(clv, 1.0 - share)) for share in TIER_SHARES)
+
+
+def value_tier(clv: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
+    """Return the tier of each customer, shape (n,).
+
+    >>> value_tier(np.array([900.0, 20.0, 3.0, 0.0]), (500.0, 10.0, 1.0)).tolist()
+    ['platinum', 'gold', 'silver', 'bronze']
+    """
+    passed = sum((clv < threshold).astype(int) for threshold in thresholds)
+    return np.asarray(TIERS)[passed]
+
+
+def segment(features: pd.DataFrame, predicted: pd.DataFrame, tier: pd.Series) -> np.ndarray:
+    """Return what to do about each customer, in the words of a marketer, shape (n,).
+
+    The first rule that fits decides: ``not enough history`` (no purchase day: predicted from the average of
+    one-time buyers), ``first buyer to win back`` / ``first buyer to turn into a regular`` (one purchase day,
+    likely gone / likely to return), ``valuable and drifting away`` (top fifth by value or spend of the last
+    year, and likelier than not to stay away, or overdue twice over), ``future VIP`` (top fifth by value within
+    180 days of the first purchase), ``VIP`` (top twentieth), ``regular`` (likelier than not to buy),
+    ``lapsing`` and ``lost`` (P(churn) at least .85).
+    """
+    p_churn = predicted["p_churn"].to_numpy()
+    top_fifth = tier.isin(TIERS[:2]).to_numpy()
+    spent = features["spend_sum_365d"].to_numpy()
+    spender = spent >= np.quantile(spent[spent > 0], 0.8) if (spent > 0).any() else np.zeros(len(spent), bool)
+    overdue = features["gap_current_ratio"].fillna(0.0).to_numpy() >= 2.0
+    rules = {
+        NO_HISTORY: (features["purchase_days"] == 0).to_numpy(),
+        "first buyer to win back": ((features["purchase_days"] == 1) & (p_churn >= 0.5)).to_numpy(),
+        "first buyer to turn into a regular": (features["purchase_days"] == 1).to_numpy(),
+        "valuable and drifting away": (top_fifth | spender)
+        & ((p_churn >= 0.5) | (overdue & (p_churn >= 1 / 3))),
+        "future VIP": top_fifth & (features["T"] <= 180).to_numpy(),
+        "VIP": (tier == TIERS[0]).to_numpy(),
+        "regular": p_churn < 0.5,
+        "lapsing": p_churn < 0.85,
+    }
+    return np.select(list(rules.values()), list(rules), default="lost")
+
+
+def pyfunc_predict(
+    model: Scorer | Path, frame: pd.DataFrame, as_of: date | None, now: datetime | None = None
+) -> pd.DataFrame:
+    """Score a purchase log given as a frame, as the MLflow model does.
+
+    Parameters
+    ----------
+    model : Scorer or Path
+        A loaded model or the directory of one.
+    frame : DataFrame
+        Columns as in the configuration the model was trained with.
+    as_of : date, optional
+        The first day not observed; the day after the last order without one.
+    now : datetime, optional
+        Order dates after it are rejected; the present without one.
+    """
+    scorer = Scorer.load(model) if isinstance(model, Path) else model
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+        # Through a file, so that a frame is cleaned by the rules that clean every other log.
+        source = Path(folder) / "purchases.parquet"
+        frame.to_parquet(source, index=False)
+        log = read_purchase_log(
+            scorer.model.config.data,
+            source=str(source),
+            connection=connection,
+            now=now or datetime.now(UTC),
+            as_of=as_of,
+        )
+        return scorer.score(customer_days(log), as_of or log.last_day + timedelta(days=1))
+
+
+def customer_days(log: PurchaseLog) -> CustomerDays:
+    """Return the purchase days of a log."""
+    return CustomerDays(log.connection, log.table, [name for name in log.columns if name in OPTIONAL_COLUMNS])
+
+
+def _band(values: np.ndarray, edges: Sequence[float], names: Sequence[str]) -> np.ndarray:
+    return np.asarray(names)[np.digitize(values, edges)]
+
+
+def _dates(start: date, days: pd.Series) -> pd.Series:
+    """Return ISO dates ``days`` after ``start``; missing where days are."""
+    moved = pd.Timestamp(start) + pd.to_timedelta(days, unit="D")
+    return moved.dt.strftime("%Y-%m-%d")
