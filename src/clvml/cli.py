@@ -334,7 +334,7 @@ def _print_list(title: str, lines: list[str]) -> None:
 
 
 def _print_leaderboard(result: Backtest) -> None:
-    from clvml.evaluation import METRICS
+    from clvml.evaluation import CHURN_METRICS, SPEND_METRICS
 
     board = result.leaderboard
     cutoffs = sorted(board.folds["cutoff"].astype(str).str[:10].unique())
@@ -342,7 +342,7 @@ def _print_leaderboard(result: Backtest) -> None:
         f"\nOut of time, mean of {len(cutoffs)} test dates ({', '.join(cutoffs)}), "
         f"{len(result.predictions):,} predictions"
     )
-    by_name = {metric.name: metric for metric in METRICS}
+    by_name = {metric.name: metric for metric in (*SPEND_METRICS, *CHURN_METRICS)}
     for title, names in (("Spend", SPEND_SHOWN), ("Churn", CHURN_SHOWN)):
         shown = board.table(names).dropna(how="all")
         _print_table(

@@ -77,14 +77,17 @@ class WindowsConfig(_Section):
 class ModelConfig(_Section):
     """What XGBoost takes. The defaults were chosen on earlier folds of several data sets."""
 
-    n_estimators: Annotated[int, Field(gt=0)] = Field(200, description="boosting rounds")
+    n_estimators: Annotated[int, Field(gt=0)] = Field(100, description="boosting rounds")
     max_depth: Annotated[int, Field(gt=0, le=16)] = Field(3, description="depth of a tree")
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(0.03, description="shrinkage of each tree")
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(0.06, description="shrinkage of each tree")
     min_child_weight: Annotated[float, Field(ge=0)] = Field(20.0, description="least hessian weight of a leaf")
     subsample: Annotated[float, Field(gt=0, le=1)] = Field(0.8, description="share of rows per tree")
     colsample_bytree: Annotated[float, Field(gt=0, le=1)] = Field(0.6, description="share of features per tree")
     reg_lambda: Annotated[float, Field(ge=0)] = Field(10.0, description="L2 penalty of leaf values")
     n_jobs: Annotated[int, Field(ge=0)] = Field(0, description="threads; 0 takes all cores")
+    max_rows: Annotated[int, Field(ge=1000)] = Field(
+        75_000, description="training rows at most; beyond, a random share of them, the newest cutoffs first"
+    )
 
 
 class ValueConfig(_Section):

@@ -230,6 +230,8 @@ def _example(log: PurchaseLog, data: DataConfig) -> pd.DataFrame:
     theirs = data.columns.mapped()
     held = {("order_ts" if name == "order_date" else name): theirs[name] for name in theirs}
     chosen = ", ".join(f'{ours} as "{name}"' for ours, name in held.items() if ours in log.columns)
+    if data.columns.currency:
+        chosen += f", '{data.currency or log.quality.currency}' as \"{data.columns.currency}\""
     return log.connection.execute(
         f"select {chosen} from {log.table} where customer_id in (select distinct customer_id from {log.table}"
         f" order by customer_id limit {_EXAMPLE_CUSTOMERS}) order by customer_id, order_ts, amount limit 50"

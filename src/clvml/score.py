@@ -139,7 +139,11 @@ class Scorer:
         if len(chosen):
             rows = features.loc[chosen]
             said = reasons(
-                rows, self.surrogate.contributions(rows), available_features(model.columns), top=3
+                rows,
+                self.surrogate.contributions(rows),
+                available_features(model.columns),
+                top=3,
+                typical=self.surrogate.typical_,
             )
             scored.loc[chosen, ["reason_1", "reason_2", "reason_3"]] = said.to_numpy()
         scored["model_version"] = self.version

@@ -16,8 +16,8 @@ from clvml.tracking.session import open_store
 
 CONFIG = {
     "data": {
-        "source": "postgresql://ann:secret@db/shop?table=orders",
-        "columns": {"customer_id": "who", "order_date": "day", "amount": "sum"},
+        "source": "postgresql://ann:hunter2@db/shop?table=orders",
+        "columns": {"customer_id": "who", "order_date": "day", "amount": "sum", "order_id": "invoice"},
         "currency": "GBP",
     },
     "windows": {"horizon_days": 180},
@@ -53,14 +53,18 @@ def scored(monkeypatch):
     """Stand in for the scorer, and return the list of what it was called with."""
     calls = []
 
-    def pyfunc_predict(directory, frame, as_of):
-        model = json.loads((directory / "model.json").read_text())
-        calls.append((directory, frame, as_of))
-        spend = frame.groupby("customer_id", as_index=False)["amount"].sum()
-        return spend.assign(expected_spend=spend["amount"] * model["factor"], as_of=str(as_of))
+    class Scorer:
+        @staticmethod
+        def load(directory):
+            return json.loads((directory / "model.json").read_text())
+
+    def pyfunc_predict(model, frame, as_of):
+        calls.append((model, frame, as_of))
+        spend = frame.groupby("who", as_index=False)["sum"].sum().rename(columns={"who": "customer_id"})
+        return spend.assign(expected_spend=spend["sum"] * model["factor"], as_of=str(as_of))
 
     module = ModuleType("clvml.score")
-    module.pyfunc_predict = pyfunc_predict
+    module.Scorer, module.pyfunc_predict = Scorer, pyfunc_predict
     monkeypatch.setitem(sys.modules, "clvml.score", module)
     return calls
 
@@ -79,10 +83,10 @@ def make_record(tmp_path):
         figure.add_subplot().plot([0, 1], [1, 0])
         log = pd.DataFrame(
             {
-                "customer_id": [12345, 12345, 777],
-                "order_date": pd.to_datetime(["2011-01-05 10:00", "2011-02-06 11:30", "2011-02-07 12:00"]),
-                "amount": [10, 20, 5],
-                "order_id": ["A1", "A2", None],
+                "who": [12345, 12345, 777],
+                "day": pd.to_datetime(["2011-01-05 10:00", "2011-02-06 11:30", "2011-02-07 12:00"]),
+                "sum": [10, 20, 5],
+                "invoice": ["A1", "A2", None],
             }
         )
         defaults = {

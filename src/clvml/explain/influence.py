@@ -19,13 +19,14 @@ RAISES, LOWERS, MIXED, NONE = (
 )
 
 
-# By group: plain features along which its story is told (the first that is there), and who has much of them.
+# By group: plain features along which its story can be told, and who has much of them. The first that has a
+# clear direction tells it: where most customers bought once, the plainest does not tell them apart.
 STORIES: dict[str, tuple[tuple[str, ...], str]] = {
     "recency": (("days_since_last_order",), "customers who have not bought for long"),
-    "frequency": (("purchase_days", "frequency"), "customers who bought often"),
-    "spend": (("spend_sum",), "customers who spent much"),
+    "frequency": (("purchase_days", "purchase_days_365d", "purchase_days_90d"), "customers who bought often"),
+    "spend": (("spend_sum", "spend_sum_365d", "spend_sum_90d"), "customers who spent much"),
     "trend": (
-        ("purchase_days_trend_365d", "spend_trend_365d"),
+        ("purchase_days_trend_365d", "purchase_days_trend_180d", "purchase_days_trend_90d"),
         "customers who made most of their purchases lately",
     ),
     "rhythm": (("gap_mean", "gap_max"), "customers with long pauses between purchases"),
@@ -98,7 +99,7 @@ def driver_sentences(
     """Say what drives retention, one sentence per group of features, for readers who know no statistics.
 
     The influence of a group is the mean absolute sum of its SHAP values, as a share of that of all groups.
-    Which customers leave is read off the rank correlation of that sum with one plain feature of the group.
+    Which customers leave is read off the rank correlation of that sum with a plain feature of the group.
 
     Parameters
     ----------
@@ -142,11 +143,12 @@ def _sentence(
     features: pd.DataFrame,
 ) -> str:
     axes, people = STORIES[group]
-    axis = next((name for name in axes if any(feature.name == name for feature in own)), "")
-    direction = _direction(features[axis], sums) if axis else MIXED
+    there = {feature.name for feature in own}
+    directions = (_direction(features[axis], sums) for axis in axes if axis in there)
+    direction = next((found for found in directions if found in (RAISES, LOWERS)), MIXED)
     place = ("matters most", "comes next")[rank] if rank < 2 else "also counts"
     influence = f"({100 * share:.0f} % of all influence)"
-    if direction not in (RAISES, LOWERS):
+    if direction == MIXED:
         return f"{group.capitalize()} {place} {influence}, but in no single direction."
     how = "are the likeliest" if rank == 0 else "are likelier"
     goal = "leave" if direction == RAISES else "stay"

@@ -65,7 +65,7 @@ def reasons(
     each: their feature of largest value in the direction of the sum, among those that can be said; ties go
     to what stands first in the list. Groups of less than 0.05 log-odds are not worth a reason. Not said is
 
-    - a value that is missing, or negative because of refunds, or a percentage above 999 %;
+    - a first clause with a value that is missing, negative because of refunds, or a percentage above 999 %;
     - a zero within the last so many days: the days since the last purchase say it better;
     - with `typical`, what contradicts itself, such as "no purchase for 218 days; usually every 30 (lowers
       churn risk)". It comes of a value that is bad but not as bad as some: it must lie on the side of the
@@ -215,14 +215,26 @@ def _sayable(
 ) -> NDArray[np.bool_]:
     if feature.name not in columns:
         return np.zeros(len(phi), dtype=bool)
-    sayable = ~np.isnan(columns[feature.name]) & phrase.sayable(columns, len(phi))
+    sayable = phrase.sayable(columns, len(phi))
     # Features that share words (a sum and a decayed sum) are one to the reader: each must agree.
     for name in sharing:
-        if name in typical and name in columns:
-            beyond = np.sign(columns[name] - typical[name].median) * typical[name].direction
-            # A value at the median goes either way; a missing one is nowhere (NaN compares as False).
-            sayable &= ~(beyond * np.sign(phi) < 0)
+        sayable &= ~_contradicts(name, columns, phi, typical)
+    # Where the feature itself is missing (a ratio to the usual gap, of those who bought once), the values in
+    # its first clause speak for it.
+    absent = np.isnan(columns[feature.name])
+    for name in phrase.said:
+        sayable &= ~(absent & _contradicts(name, columns, phi, typical))
     return sayable
+
+
+def _contradicts(
+    name: str, columns: dict[str, Array], phi: Array, typical: Mapping[str, Typical]
+) -> NDArray[np.bool_]:
+    if name not in typical or name not in columns:
+        return np.zeros(len(phi), dtype=bool)
+    # A value at the median goes either way; a missing one is nowhere (NaN compares as False).
+    beyond = np.sign(columns[name] - typical[name].median) * typical[name].direction
+    return beyond * np.sign(phi) < 0
 
 
 def _write(
@@ -249,6 +261,7 @@ class _Phrase:
 
     def __init__(self, words: str) -> None:
         self.clauses = [_clause(clause) for clause in words.split(";")]
+        self.said = [field for _, _, field, _ in self.clauses[0] if field]
         self.fields = {field for clause in self.clauses for _, _, field, _ in clause if field}
 
     def sayable(self, columns: dict[str, Array], size: int) -> NDArray[np.bool_]:

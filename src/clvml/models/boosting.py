@@ -31,9 +31,9 @@ class _Boosted(BaseEstimator):
 
     def __init__(
         self,
-        n_estimators: int = 200,
+        n_estimators: int = 100,
         max_depth: int = 3,
-        learning_rate: float = 0.03,
+        learning_rate: float = 0.06,
         min_child_weight: float = 20.0,
         subsample: float = 0.8,
         colsample_bytree: float = 0.6,
@@ -203,9 +203,9 @@ class SpendRegressor(RegressorMixin, _Boosted):
     def __init__(
         self,
         loss: Literal["tweedie", "gamma"] = "tweedie",
-        n_estimators: int = 200,
+        n_estimators: int = 100,
         max_depth: int = 3,
-        learning_rate: float = 0.03,
+        learning_rate: float = 0.06,
         min_child_weight: float = 20.0,
         subsample: float = 0.8,
         colsample_bytree: float = 0.6,

@@ -336,6 +336,9 @@ def _fit_trees(
         )
     age = np.concatenate([np.full(len(s), (newest - cutoff).days) for cutoff, s in snapshots.items()])
     weights = np.exp(-age / _WEIGHT_DAYS)
+    chances = _chances(weights, config.model.max_rows)
+    kept = np.random.default_rng(config.seed).random(len(frame)) < chances
+    frame, churned, weights = frame[kept], churned[kept], weights[kept] / chances[kept]
     spend = frame["actual_spend"].clip(lower=0.0).to_numpy()
     blend = fit_blend(frame[list(SPEND_COLUMNS)].to_numpy(), spend, weights)
     spend_prior = frame[list(SPEND_COLUMNS)].to_numpy() @ blend
@@ -368,7 +371,29 @@ def _with_prior(snapshot: pd.DataFrame, prior: Prior, cutoff: date, horizon_days
 
 
 def _boosting_parameters(model: ModelConfig, seed: int) -> dict[str, Any]:
-    return {**model.model_dump(), "random_state": seed}
+    return {**model.model_dump(exclude={"max_rows"}), "random_state": seed}
+
+
+def _chances(weights: Array, most: int) -> Array:
+    """Return the chance of each row to be trained on, in proportion to its weight, for ``most`` rows in all.
+
+    A row that weighs little costs as much time as one that weighs much: dropping such rows and raising the
+    weight of those that stay by as much loses the least.
+    """
+    if len(weights) <= most:
+        return np.ones(len(weights))
+    chances = weights * (most / weights.sum())
+    for _ in range(20):
+        # Rows that are sure to stay leave their surplus to the others.
+        sure = chances >= 1.0
+        left = most - sure.sum()
+        if left <= 0 or sure.all():
+            break
+        scaled = np.where(sure, 1.0, weights * (left / weights[~sure].sum()))
+        if np.allclose(scaled, chances):
+            break
+        chances = scaled
+    return np.minimum(chances, 1.0)
 
 
 def _given_purchase(spend_prior: Array, frame: pd.DataFrame) -> Array:

@@ -21,6 +21,7 @@ def write_run_files(record: TrainingRecord, folder: Path) -> None:
 
     ``config.yaml``, ``quality.json``, ``quality.txt``, ``leaderboard.csv``, ``leaderboard.json`` (as MLflow
     shows tables), ``fold_metrics.csv``, ``verdicts.txt``, ``notes.txt``, ``drivers.csv`` and ``plots/*.png``.
+    What is empty is left out.
     """
     _write(
         folder / "config.yaml",
@@ -28,9 +29,11 @@ def write_run_files(record: TrainingRecord, folder: Path) -> None:
     )
     _write(folder / "quality.json", json.dumps(record.quality, indent=2, ensure_ascii=False))
     _write(folder / "quality.txt", record.quality_text)
-    record.leaderboard.to_csv(folder / "leaderboard.csv")
-    record.leaderboard.reset_index().to_json(folder / LEADERBOARD_TABLE, orient="split", index=False)
-    record.fold_metrics.to_csv(folder / "fold_metrics.csv", index=False)
+    if not record.leaderboard.empty:
+        record.leaderboard.to_csv(folder / "leaderboard.csv")
+        record.leaderboard.reset_index().to_json(folder / LEADERBOARD_TABLE, orient="split", index=False)
+    if not record.fold_metrics.empty:
+        record.fold_metrics.to_csv(folder / "fold_metrics.csv", index=False)
     record.drivers.to_csv(folder / "drivers.csv", index=False)
     for name, lines in (("verdicts.txt", record.verdicts), ("notes.txt", record.notes)):
         if lines:

@@ -176,9 +176,8 @@ def _check_server(uri: str) -> str:
         # Whether certificates matter is one of MLflow's own settings.
         pass
     except requests.RequestException as error:
-        reason = (
-            "it did not answer in time" if isinstance(error, requests.Timeout) else "nothing answers there"
-        )
+        late = isinstance(error, requests.Timeout)
+        reason = "it did not answer in time" if late else "nothing answers there"
         raise InputError(
             f"MLflow server '{shown}' cannot be reached: {reason}; start it, or correct MLFLOW_TRACKING_URI "
             f"(without it, runs go to {DEFAULT_URI})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -13,13 +14,12 @@ from clvml.tracking.session import Store, mlflow, models, types
 
 LOADER_MODULE = "clvml.tracking.pyfunc"
 MODEL_NAME = "model"
-_REQUIRED = ("customer_id", "order_date", "amount")
-_NUMBERS = ("amount", "quantity", "price", "cost")
 
 
 def log_model(record: TrainingRecord, store: Store, run_id: str, experiment: str, directory: Path) -> str:
     """Log the model in `directory` as a logged model of the run, and return its id."""
-    example = _input_example(record.signature_example)
+    columns = record.config.data.columns
+    example = _input_example(record.signature_example, numbers=(columns.amount, columns.quantity))
     # A model that cannot score its own example must not reach the registry.
     output = PurchaseLogScorer(directory).predict(example)
     created = store.client.create_logged_model(
@@ -39,23 +39,29 @@ def log_model(record: TrainingRecord, store: Store, run_id: str, experiment: str
         name=MODEL_NAME,
         loader_module=LOADER_MODULE,
         data_path=str(directory),
-        signature=_signature(example, output),
+        signature=_signature(
+            example, output, required=(columns.customer_id, columns.order_date, columns.amount)
+        ),
         input_example=example,
         pip_requirements=requirements(),
     )
     return str(created.model_id)
 
 
-def _input_example(rows: pd.DataFrame) -> pd.DataFrame:
+def _input_example(rows: pd.DataFrame, numbers: Collection[str | None]) -> pd.DataFrame:
     """Return the rows as they come by CSV or JSON: text and numbers, without gaps (JSON has no NaN)."""
     complete = rows.dropna()
     rows = complete if len(complete) else rows.dropna(axis="columns")
-    return pd.DataFrame({str(name): _as_served(name, column) for name, column in rows.items()}).reset_index(
-        drop=True
-    )
+    served = {
+        str(name): column.astype("float64") if name in numbers else _as_text(column)
+        for name, column in rows.items()
+    }
+    return pd.DataFrame(served).reset_index(drop=True)
 
 
-def _signature(example: pd.DataFrame, output: pd.DataFrame) -> models.ModelSignature:
+def _signature(
+    example: pd.DataFrame, output: pd.DataFrame, required: Collection[str]
+) -> models.ModelSignature:
     # Text for dates, since MLflow cannot read a CSV file that has a datetime column in its schema; and for
     # ids, since it would read 00123 as 123.
     inputs = types.schema.Schema(
@@ -63,7 +69,7 @@ def _signature(example: pd.DataFrame, output: pd.DataFrame) -> models.ModelSigna
             types.schema.ColSpec(
                 types.DataType.double if pd.api.types.is_float_dtype(column) else types.DataType.string,
                 str(name),
-                required=name in _REQUIRED,
+                required=name in required,
             )
             for name, column in example.items()
         ]
@@ -75,9 +81,7 @@ def _signature(example: pd.DataFrame, output: pd.DataFrame) -> models.ModelSigna
     )
 
 
-def _as_served(name: object, column: pd.Series) -> pd.Series:
-    if name in _NUMBERS:
-        return column.astype("float64")
+def _as_text(column: pd.Series) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(column):
         return column.map(lambda moment: moment.isoformat())
     return column.map(str)

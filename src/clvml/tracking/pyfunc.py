@@ -1,9 +1,9 @@
 """How MLflow loads and serves a clvml model: the loader module that its artifact names.
 
 The artifact holds data alone; this code comes with the installed package, so loading a model runs nothing
-that came with it. Input is a purchase log: `customer_id` and `order_date` as text and `amount` as a number,
-one row per order or line, and whatever else the model was trained with. Output is the scored file, one row
-per customer.
+that came with it. Input is a purchase log, one row per order or line, with the columns of the data that the
+model was trained on: ids and dates as text, amounts as numbers. Output is the scored file, one row per
+customer.
 
     model = mlflow.pyfunc.load_model("models:/clvml@champion")
     model.predict(log.astype({"customer_id": str, "order_date": str, "amount": float}))
@@ -13,12 +13,16 @@ per customer.
 from __future__ import annotations
 
 from datetime import date
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from clvml.errors import InputError
+
+if TYPE_CHECKING:
+    from clvml.score import Scorer
 
 
 class PurchaseLogScorer:
@@ -33,7 +37,7 @@ class PurchaseLogScorer:
         Parameters
         ----------
         model_input : DataFrame
-            One row per order or order line: `customer_id, order_date, amount`, ...
+            One row per order or order line, with the columns of the model's signature.
         params : dict, optional
             ``as_of``: the first day not observed, such as "2011-12-10"; empty or absent takes the day after
             the last order.
@@ -43,10 +47,17 @@ class PurchaseLogScorer:
         InputError
             ``as_of`` is no date, or the scorer refuses the log.
         """
-        # Scoring pulls in the models, which a process that only tracks does not need.
+        # Imported here, for a process that only tracks needs no models.
         from clvml.score import pyfunc_predict
 
-        return pyfunc_predict(self.directory, model_input, _as_of(params))
+        return pyfunc_predict(self._scorer, model_input, _as_of(params))
+
+    @cached_property
+    def _scorer(self) -> Scorer:
+        # A server asks many times.
+        from clvml.score import Scorer
+
+        return Scorer.load(self.directory)
 
 
 def _load_pyfunc(path: str) -> PurchaseLogScorer:

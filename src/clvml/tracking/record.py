@@ -35,7 +35,8 @@ class TrainingRecord:
     fold_metrics : DataFrame
         One row per model, cutoff and metric: `model, cutoff, metric, value`.
     leaderboard : DataFrame
-        To be shown: one row per model (the index), one column per metric.
+        To be shown: one row per model (the index), one column per metric. Like `fold_metrics`, empty where
+        the log is too short for a backtest.
     verdicts : list of str
         Sentences.
     figures : dict of str to Figure
@@ -45,7 +46,7 @@ class TrainingRecord:
     model_directory : Path
         The saved model: text, numbers, JSON and UBJ only.
     signature_example : DataFrame
-        A few rows of a purchase log (`customer_id, order_date, amount`, ...) that the model can score.
+        A few rows of a purchase log that the model can score, under the input's own column names.
     notes : list of str
         What else people should know.
     model_name : str

@@ -120,10 +120,9 @@ def _log_everything(record: TrainingRecord, store: Store, run_id: str, experimen
     ]
     metrics += [entities.Metric(key, value, now, step) for key, step, value in fold_series(record)]
     params = [entities.Param(key, value) for key, value in run_params(record.config).items()]
-    table = json.dumps([{"path": LEADERBOARD_TABLE, "type": "table"}])
-    store.client.log_batch(
-        run_id, metrics[:METRICS_AT_ONCE], params, [entities.RunTag("mlflow.loggedArtifacts", table)]
-    )
+    tables = [] if record.leaderboard.empty else [{"path": LEADERBOARD_TABLE, "type": "table"}]
+    tags = [entities.RunTag("mlflow.loggedArtifacts", json.dumps(tables))] if tables else []
+    store.client.log_batch(run_id, metrics[:METRICS_AT_ONCE], params, tags)
     for start in range(METRICS_AT_ONCE, len(metrics), METRICS_AT_ONCE):
         store.client.log_batch(run_id, metrics[start : start + METRICS_AT_ONCE])
     return model_id

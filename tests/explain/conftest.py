@@ -1,0 +1,45 @@
+"""A thousand CDNOW customers on 1 January 1998, their churn by the MBG/NBD model, and a surrogate of it."""
+
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+from clvml.explain import Surrogate, log_odds
+from clvml.features import Feature, available_features
+from clvml.models.btyd import BetaGeometric
+from clvml.snapshots import CustomerDays
+
+CDNOW = Path(__file__).parents[2] / "data" / "cdnow.parquet"
+
+
+class Example(NamedTuple):
+    features: pd.DataFrame
+    feature_list: tuple[Feature, ...]
+    target: np.ndarray
+    surrogate: Surrogate
+    contributions: np.ndarray
+
+
+@pytest.fixture(scope="session")
+def example():
+    with duckdb.connect() as connection:
+        connection.execute(
+            "create table log as select customer_id, order_date::date as order_day, amount,"
+            f" quantity::double as quantity from '{CDNOW}' where customer_id::int % 23 = 0"
+        )
+        table = CustomerDays(connection, "log", ("quantity",)).features(date(1998, 1, 1), 180)
+    table = table[table["purchase_days"] > 0].reset_index(drop=True)
+    model = BetaGeometric.from_dict(
+        {"variant": "mbg", "params": {"r": 0.525, "alpha": 43.3, "a": 0.891, "b": 1.614}}
+    )
+    p_churn = model.p_no_purchase(180, table["frequency"], table["recency"], table["T"])
+    feature_list = available_features(("quantity",))
+    features = table[[feature.name for feature in feature_list]]
+    target = log_odds(p_churn)
+    surrogate = Surrogate().fit(features, target, seed=0)
+    return Example(features, feature_list, target, surrogate, surrogate.contributions(features))

@@ -1,0 +1,113 @@
+"""Drivers of all customers: ranked, with the right direction, and told in true sentences."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clvml.explain import driver_sentences, drivers
+from clvml.explain.influence import STORIES
+from clvml.features import FEATURES
+
+BY_NAME = {feature.name: feature for feature in FEATURES}
+
+
+def table_of(columns):
+    """Return arguments of `drivers`; `columns` maps features to (values, SHAP values)."""
+    features = pd.DataFrame({name: values for name, (values, _) in columns.items()}, dtype=float)
+    phi = np.column_stack([phi for _, phi in columns.values()] + [np.zeros(len(features))])
+    return phi, [BY_NAME[name] for name in columns], features
+
+
+def test_a_table_worked_out_by_hand():
+    got = drivers(
+        *table_of(
+            {
+                "spend_sum": ([1, 2, 3, 4], [0.2, 0.1, -0.1, -0.2]),
+                "days_since_last_order": ([1, 2, 3, 4], [-0.4, -0.2, 0.2, 0.4]),
+                "T": ([1, 2, 3, 4], [0.1, -0.1, -0.1, 0.1]),
+                "gap_mean": ([1, np.nan, 3, np.nan], [0.0, 0.9, 0.1, 0.8]),
+                "refund_sum": ([0, 0, 0, 0], [0, 0, 0, 0]),
+            }
+        )
+    )
+    assert got["feature"].tolist() == ["gap_mean", "days_since_last_order", "spend_sum", "T", "refund_sum"]
+    np.testing.assert_allclose(got["mean_abs_shap"], [0.45, 0.3, 0.15, 0.1, 0])
+    assert got["direction"].tolist() == [
+        "high values raise churn risk",
+        "high values raise churn risk",
+        "high values lower churn risk",
+        "mixed",
+        "no influence",
+    ]
+    assert got["unit"].tolist() == ["days", "days", "currency", "days", "currency"]
+    assert got["description"][1] == "days from the last purchase day to the cutoff"
+
+
+def test_ties_keep_the_order_of_the_list():
+    same = ([1, 2], [0.1, -0.1])
+    assert drivers(*table_of({"T": same, "spend_sum": same}))["feature"].tolist() == ["T", "spend_sum"]
+
+
+def test_drivers_of_real_customers(example):
+    got = drivers(example.contributions, example.feature_list, example.features)
+    assert sorted(got["feature"]) == sorted(example.features.columns)
+    assert got["mean_abs_shap"].is_monotonic_decreasing
+    sentences = driver_sentences(example.contributions, example.feature_list, example.features)
+    assert any(
+        "customers who bought often" in sentence.lower() and "to stay" in sentence for sentence in sentences
+    )
+    shares = [int(re.search(r"\((\d+) % of all influence\)", sentence)[1]) for sentence in sentences]
+    assert shares == sorted(shares, reverse=True)
+    assert 90 < sum(shares) <= 102
+
+
+def test_sentences_follow_the_sums_of_groups():
+    # Recency sums to 0.3 a customer although its two features pull against each other; spend to 0.1.
+    arguments = table_of(
+        {
+            "spend_sum": ([1, 2, 3, 4], [0.1, 0.1, -0.1, -0.1]),
+            "days_since_last_order": ([1, 2, 3, 4], [-0.9, -0.9, 0.9, 0.9]),
+            "T": ([1, 2, 3, 4], [0.6, 0.6, -0.6, -0.6]),
+        }
+    )
+    assert driver_sentences(*arguments) == [
+        "Customers who have not bought for long are the likeliest to leave:"
+        " recency matters most (75 % of all influence).",
+        "Customers who spent much are likelier to stay: spend comes next (25 % of all influence).",
+    ]
+    assert len(driver_sentences(*arguments, top=1)) == 1
+
+
+def test_a_sentence_claims_no_direction_that_is_not_there():
+    mixed = {"spend_sum": ([1, 2, 3, 4], [0.1, -0.1, -0.1, 0.1])}
+    expected = ["Spend matters most (100 % of all influence), but in no single direction."]
+    assert driver_sentences(*table_of(mixed)) == expected
+    second = mixed | {"spend_sum_90d": ([1, 2, 3, 4], [0.4, 0.2, -0.2, -0.4])}
+    assert driver_sentences(*table_of(second))[0].startswith(
+        "Customers who spent much are the likeliest to stay"
+    )
+    without_axis = {"spend_max": ([1, 2, 3, 4], [0.1, 0.1, -0.1, -0.1])}
+    assert driver_sentences(*table_of(without_axis)) == expected
+
+
+def test_no_influence_at_all():
+    (sentence,) = driver_sentences(*table_of({"spend_sum": ([1, 2], [0, 0])}))
+    assert sentence.startswith("Nothing known of the customers tells who will leave")
+
+
+def test_every_group_has_a_story_along_its_own_features():
+    assert STORIES.keys() == {feature.group for feature in FEATURES}
+    for group, (axes, _) in STORIES.items():
+        assert {BY_NAME[axis].group for axis in axes} == {group}
+
+
+def test_errors_say_what_to_do():
+    phi, feature_list, features = table_of({"spend_sum": ([1, 2], [0, 0])})
+    with pytest.raises(ValueError, match=re.escape("drivers need at least one customer (currently 0)")):
+        drivers(phi[:0], feature_list, features.head(0))
+    with pytest.raises(
+        ValueError, match=re.escape("features lack 1 column(s) of feature_list: ['spend_sum']")
+    ):
+        driver_sentences(phi, feature_list, features.rename(columns={"spend_sum": "x"}))
