@@ -55,8 +55,8 @@ def scored(monkeypatch):
 
     class Scorer:
         @staticmethod
-        def load(directory):
-            return json.loads((directory / "model.json").read_text())
+        def load(directory, run_id):
+            return json.loads((directory / "model.json").read_text()) | {"run_id": run_id}
 
     def pyfunc_predict(model, frame, as_of):
         calls.append((model, frame, as_of))

@@ -153,9 +153,12 @@ def test_model_is_served_from_frames_csv_and_json(logged, uri, scored):
     scored.clear()
     with open_store(uri):
         model = mlflow.pyfunc.load_model(logged.model_uri)
-    log = pd.DataFrame({"who": ["007", "8"], "day": ["2011-01-01", "2011-01-02"], "sum": [3.0, 4]})
+    log = pd.DataFrame(
+        {"who": ["007", "8"], "day": ["2011-01-01", "2011-01-02"], "sum": [3.0, 4], "invoice": ["A1", "A2"]}
+    )
     spend = model.predict(log, params={"as_of": "2011-02-01"})
     assert spend["expected_spend"].tolist() == [6, 8]
+    assert scored[0][0]["run_id"] == logged.run_id
     assert scored[0][2].isoformat() == "2011-02-01"
     model.predict(log)
     assert scored[1][2] is None
@@ -169,8 +172,7 @@ def test_model_is_served_from_frames_csv_and_json(logged, uri, scored):
     from mlflow.pyfunc.scoring_server import infer_and_parse_data, parse_csv_input
 
     schema = model.metadata.get_input_schema()
-    assert schema.required_input_names() == ["who", "day", "sum"]
-    assert schema.optional_input_names() == ["invoice"]
+    assert schema.required_input_names() == ["who", "day", "sum", "invoice"]
     by_csv = parse_csv_input(StringIO(log.to_csv(index=False)), schema)
     by_json = infer_and_parse_data({"dataframe_records": json.loads(log.to_json(orient="records"))}, schema)
     for frame in (by_csv, by_json):
@@ -183,6 +185,14 @@ def test_input_example_is_text_and_numbers_without_gaps(logged, tmp_path):
     assert example["columns"] == ["who", "day", "sum", "invoice"]
     assert example["data"][0] == ["12345", "2011-01-05T10:00:00", 10.0, "A1"]
     assert len(example["data"]) == 2
+
+
+def test_input_example_without_a_complete_row(make_record, uri, scored, tmp_path):
+    rows = make_record().signature_example.assign(invoice=None)
+    log_training(make_record(signature_example=rows), uri)
+    (path,) = tmp_path.rglob("serving_input_example.json")
+    example = json.loads(path.read_text(), parse_constant=pytest.fail)["dataframe_split"]
+    assert example["data"][2] == ["777", "2011-02-07T12:00:00", 5.0, ""]
 
 
 def test_example_that_cannot_be_scored_registers_nothing(record, uri, scored, monkeypatch):

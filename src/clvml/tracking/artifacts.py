@@ -38,7 +38,8 @@ def write_run_files(record: TrainingRecord, folder: Path) -> None:
     for name, lines in (("verdicts.txt", record.verdicts), ("notes.txt", record.notes)):
         if lines:
             _write(folder / name, "\n".join(lines))
-    (folder / "plots").mkdir()
+    if record.figures:
+        (folder / "plots").mkdir()
     for name, figure in record.figures.items():
         # Without the software's name, the same figure gives the same bytes under another matplotlib release.
         figure.savefig(folder / "plots" / f"{name}.png", metadata={"Software": None})

@@ -39,9 +39,7 @@ def log_model(record: TrainingRecord, store: Store, run_id: str, experiment: str
         name=MODEL_NAME,
         loader_module=LOADER_MODULE,
         data_path=str(directory),
-        signature=_signature(
-            example, output, required=(columns.customer_id, columns.order_date, columns.amount)
-        ),
+        signature=_signature(example, output),
         input_example=example,
         pip_requirements=requirements(),
     )
@@ -51,7 +49,7 @@ def log_model(record: TrainingRecord, store: Store, run_id: str, experiment: str
 def _input_example(rows: pd.DataFrame, numbers: Collection[str | None]) -> pd.DataFrame:
     """Return the rows as they come by CSV or JSON: text and numbers, without gaps (JSON has no NaN)."""
     complete = rows.dropna()
-    rows = complete if len(complete) else rows.dropna(axis="columns")
+    rows = complete if len(complete) else rows
     served = {
         str(name): column.astype("float64") if name in numbers else _as_text(column)
         for name, column in rows.items()
@@ -59,9 +57,7 @@ def _input_example(rows: pd.DataFrame, numbers: Collection[str | None]) -> pd.Da
     return pd.DataFrame(served).reset_index(drop=True)
 
 
-def _signature(
-    example: pd.DataFrame, output: pd.DataFrame, required: Collection[str]
-) -> models.ModelSignature:
+def _signature(example: pd.DataFrame, output: pd.DataFrame) -> models.ModelSignature:
     # Text for dates, since MLflow cannot read a CSV file that has a datetime column in its schema; and for
     # ids, since it would read 00123 as 123.
     inputs = types.schema.Schema(
@@ -69,7 +65,6 @@ def _signature(
             types.schema.ColSpec(
                 types.DataType.double if pd.api.types.is_float_dtype(column) else types.DataType.string,
                 str(name),
-                required=name in required,
             )
             for name, column in example.items()
         ]
@@ -83,5 +78,5 @@ def _signature(
 
 def _as_text(column: pd.Series) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(column):
-        return column.map(lambda moment: moment.isoformat())
-    return column.map(str)
+        return column.map(lambda moment: "" if pd.isna(moment) else moment.isoformat())
+    return column.map(str).where(column.notna(), "")

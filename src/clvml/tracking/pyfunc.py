@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import yaml
 
 from clvml.errors import InputError
 
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
 
 
 class PurchaseLogScorer:
-    """Scores purchase logs with the model in a directory."""
+    """Scores purchase logs with the model in a directory, which `run_id` trained."""
 
-    def __init__(self, directory: str | Path) -> None:
+    def __init__(self, directory: str | Path, run_id: str = "") -> None:
         self.directory = Path(directory)
+        self.run_id = run_id
 
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Return one row per customer of a purchase log.
@@ -57,12 +59,15 @@ class PurchaseLogScorer:
         # A server asks many times.
         from clvml.score import Scorer
 
-        return Scorer.load(self.directory)
+        return Scorer.load(self.directory, run_id=self.run_id)
 
 
 def _load_pyfunc(path: str) -> PurchaseLogScorer:
     """Return the scorer for a model's data directory. MLflow calls it by this name."""
-    return PurchaseLogScorer(path)
+    # MLflow hands over only <artifact>/data/model, and what it knows of the model's origin lies two above.
+    described = Path(path).absolute().parents[1] / "MLmodel"
+    origin = yaml.safe_load(described.read_text(encoding="utf-8")) if described.is_file() else {}
+    return PurchaseLogScorer(path, str(origin.get("run_id") or ""))
 
 
 def _as_of(params: dict[str, Any] | None) -> date | None:
