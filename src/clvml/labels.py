@@ -20,7 +20,7 @@ def labels_query(future: str) -> str:
     return f"""\
 select
   customer_id,
-  count(*) filter (where is_purchase) as purchases,
+  count(purchase_day) as purchases,
   round(sum(amount), 6) as actual_spend
 from ({future}) as future
 group by customer_id"""

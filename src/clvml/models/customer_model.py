@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,30 @@ FORMAT_VERSION = 1
 _WEIGHT_DAYS = 90.0
 # P(buy) below which the spend of a buyer is not divided out of a prior any further.
 _LEAST_P_BUY = 0.02
+# How much of the way from the level of the trees to that of the prior is taken (experiments/001).
+_ANCHORING = 0.75
+# Mean squared error of a logarithm of totals that nobody could have avoided.
+_LEVEL_NOISE = 0.02
 FORMS = ("tweedie", "hurdle", "mean")
+
+
+class Level(NamedTuple):
+    """What brings the trees to the level at which the prior expects the customer base as a whole.
+
+    Trees know who buys more than whom, but take the level of the training windows for that of all time: a
+    model trained on autumns expects an autumn. The prior knows a year and the wear of the customer base.
+
+    Attributes
+    ----------
+    churn_shift : float
+        Added to the logit of P(churn).
+    tweedie, hurdle : float
+        Factors of the expected spend by either form.
+    """
+
+    churn_shift: float = 0.0
+    tweedie: float = 1.0
+    hurdle: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -43,18 +66,20 @@ class _Trees:
     churn: ChurnClassifier
     tweedie: SpendRegressor
     gamma: SpendRegressor
+    level: Level
 
     def p_churn(self, frame: pd.DataFrame) -> Array:
-        """Return P(no purchase): the mean of trees and BTYD on the logit scale."""
+        """Return P(no purchase): the mean of trees and BTYD on the logit scale, at the level of the anchor."""
         prior = frame["btyd_p_churn"].to_numpy()
         trees = self.churn.predict_proba(frame[list(self.predictors)], prior)[:, 1]
-        return expit((_logit(trees) + _logit(prior)) / 2.0)
+        return expit((_logit(trees) + _logit(prior)) / 2.0 + self.level.churn_shift)
 
     def spends(self, frame: pd.DataFrame, p_churn: Array) -> dict[str, Array]:
         """Return E[spend] by each of `FORMS`, shape (n,) each."""
         X, prior = frame[list(self.predictors)], self.spend_prior(frame)
-        tweedie = self.tweedie.predict(X, prior)
-        hurdle = (1.0 - p_churn) * self.gamma.predict(X, _given_purchase(prior, frame))
+        tweedie = self.level.tweedie * self.tweedie.predict(X, prior)
+        given_purchase = self.gamma.predict(X, _given_purchase(prior, frame))
+        hurdle = self.level.hurdle * (1.0 - p_churn) * given_purchase
         return {"tweedie": tweedie, "hurdle": hurdle, "mean": (tweedie + hurdle) / 2.0}
 
     def spend_prior(self, frame: pd.DataFrame) -> Array:
@@ -189,6 +214,7 @@ class CustomerModel:
             "prior": self.trees.prior.to_dict(),
             "predictors": list(self.trees.predictors),
             "blend": self.trees.blend.tolist(),
+            "level": self.trees.level._asdict(),
             "spend_scale": {"tweedie": self.trees.tweedie.scale_, "gamma": self.trees.gamma.scale_},
             "form": self.form,
             "intervals": self.intervals.to_dict(),
@@ -226,6 +252,7 @@ class CustomerModel:
                 gamma=SpendRegressor(loss="gamma").load(
                     directory / "gamma.ubj", state["spend_scale"]["gamma"]
                 ),
+                level=Level(**state["level"]),
             )
             return cls(
                 config=Config.model_validate(state["config"]),
@@ -336,25 +363,19 @@ def _fit_trees(
         )
     age = np.concatenate([np.full(len(s), (newest - cutoff).days) for cutoff, s in snapshots.items()])
     weights = np.exp(-age / _WEIGHT_DAYS)
+    totals = frame.groupby("cutoff")[["actual_spend", "btyd_spend", "trailing_365d"]].sum()
     chances = _chances(weights, config.model.max_rows)
     kept = np.random.default_rng(config.seed).random(len(frame)) < chances
     frame, churned, weights = frame[kept], churned[kept], weights[kept] / chances[kept]
     spend = frame["actual_spend"].clip(lower=0.0).to_numpy()
     blend = fit_blend(frame[list(SPEND_COLUMNS)].to_numpy(), spend, weights)
     spend_prior = frame[list(SPEND_COLUMNS)].to_numpy() @ blend
-    predictors = tuple(
-        name
-        for name in (
-            *(f.name for f in available_features(days.columns) if f.predictor),
-            *BTYD_COLUMNS,
-            "btyd_spend",
-            "trailing_365d",
-        )
-    )
+    features = (feature.name for feature in available_features(days.columns) if feature.predictor)
+    predictors = (*features, *BTYD_COLUMNS, "btyd_spend", "trailing_365d")
     X = frame[list(predictors)]
     boosting = _boosting_parameters(config.model, config.seed)
     bought = churned == 0
-    return _Trees(
+    trees = _Trees(
         prior=prior,
         predictors=predictors,
         blend=blend,
@@ -363,7 +384,36 @@ def _fit_trees(
         gamma=SpendRegressor("gamma", **boosting).fit(
             X[bought], spend[bought], weights[bought], _given_purchase(spend_prior, frame)[bought]
         ),
+        level=Level(),
     )
+    now = days.features(as_of, windows.horizon_days)
+    now = now[now["purchase_days"] > 0]
+    return replace(trees, level=_level(trees, _with_prior(now, prior, as_of, windows.horizon_days), totals))
+
+
+def _level(trees: _Trees, now: pd.DataFrame, totals: pd.DataFrame) -> Level:
+    """Return what brings the trees' predictions of all customers of today to the level of the prior.
+
+    ``totals`` has one row per training cutoff: what was spent, and what BTYD and trailing spend said. Each of
+    the two counts by how near it came: trailing spend is sound where the customer base is steady, and far too
+    high where a cohort fades.
+    """
+    p_churn = trees.p_churn(now)
+    churn_shift = _ANCHORING * (_logit(now["btyd_p_churn"].mean()) - _logit(p_churn.mean()))
+    spends = trees.spends(now, expit(_logit(p_churn) + churn_shift))
+    actual = np.log(np.maximum(totals["actual_spend"], 1e-9))
+    anchor = trust = 0.0
+    for name in ("btyd_spend", "trailing_365d"):
+        miss = actual - np.log(np.maximum(totals[name], 1e-9))
+        weight = 1.0 / (float((miss**2).mean()) + _LEVEL_NOISE)
+        anchor += weight * float(np.log(max(now[name].sum(), 1e-9)))
+        trust += weight
+    anchor /= trust
+
+    def factor(spend: Array) -> float:
+        return float(np.exp(_ANCHORING * (anchor - np.log(max(spend.sum(), 1e-9)))))
+
+    return Level(float(churn_shift), factor(spends["tweedie"]), factor(spends["hurdle"]))
 
 
 def _with_prior(snapshot: pd.DataFrame, prior: Prior, cutoff: date, horizon_days: int) -> pd.DataFrame:
