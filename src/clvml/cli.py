@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -36,7 +35,8 @@ AsOfOption = Annotated[
     typer.Option("--as-of", help="First day not used (YYYY-MM-DD). Default: the day after the last order."),
 ]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="Override a config key: windows.horizon_days=90. Repeatable.")
+    list[str] | None,
+    typer.Option("--set", help="Override a config key: windows.horizon_days=90. Repeatable."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 RejectsOption = Annotated[
@@ -164,9 +164,7 @@ def backtest(
     prepared = pipeline.prepare(settings.data, _now(), data, _date(as_of))
     result = pipeline.backtest(prepared, settings, folds, _progress)
     if as_json:
-        _print_json(
-            {**result.leaderboard.to_dict(), "headline": pipeline.headline_metrics(result)}
-        )
+        _print_json({**result.leaderboard.to_dict(), "headline": pipeline.headline_metrics(result)})
         return
     _print_leaderboard(result)
 
@@ -252,7 +250,9 @@ def _config(path: Path | None, overrides: list[str] | None) -> Config:
     from clvml.config import read_config
 
     if path is None:
-        raise InputError("no configuration given; add --config, for example --config configs/online_retail.yaml")
+        raise InputError(
+            "no configuration given; add --config, for example --config configs/online_retail.yaml"
+        )
     return read_config(path, overrides)
 
 
@@ -323,7 +323,7 @@ def _finite(value: Any) -> Any:
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
-    if isinstance(value, float) and value != value or value in (float("inf"), float("-inf")):
+    if (isinstance(value, float) and value != value) or value in (float("inf"), float("-inf")):
         return None
     return value
 

@@ -80,9 +80,13 @@ class ModelConfig(_Section):
     n_estimators: Annotated[int, Field(gt=0)] = Field(100, description="boosting rounds")
     max_depth: Annotated[int, Field(gt=0, le=16)] = Field(3, description="depth of a tree")
     learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(0.06, description="shrinkage of each tree")
-    min_child_weight: Annotated[float, Field(ge=0)] = Field(20.0, description="least hessian weight of a leaf")
+    min_child_weight: Annotated[float, Field(ge=0)] = Field(
+        20.0, description="least hessian weight of a leaf"
+    )
     subsample: Annotated[float, Field(gt=0, le=1)] = Field(0.8, description="share of rows per tree")
-    colsample_bytree: Annotated[float, Field(gt=0, le=1)] = Field(0.6, description="share of features per tree")
+    colsample_bytree: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.6, description="share of features per tree"
+    )
     reg_lambda: Annotated[float, Field(ge=0)] = Field(10.0, description="L2 penalty of leaf values")
     n_jobs: Annotated[int, Field(ge=0)] = Field(0, description="threads; 0 takes all cores")
     max_rows: Annotated[int, Field(ge=1000)] = Field(
@@ -147,7 +151,9 @@ def read_config(path: str | Path, overrides: list[str] | None = None) -> Config:
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"configuration '{path}' does not exist; give --config an existing YAML file") from None
+        raise InputError(
+            f"configuration '{path}' does not exist; give --config an existing YAML file"
+        ) from None
     except IsADirectoryError:
         raise InputError(f"configuration '{path}' is a directory; give --config a YAML file") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -176,7 +182,9 @@ def parse_config(raw: dict[str, Any], origin: str = "configuration") -> Config:
 def assign(raw: dict[str, Any], assignment: str) -> None:
     key, equals, text = assignment.partition("=")
     if not equals or not key:
-        raise InputError(f"--set '{assignment}' is not of the form a.b=c, for example windows.horizon_days=90")
+        raise InputError(
+            f"--set '{assignment}' is not of the form a.b=c, for example windows.horizon_days=90"
+        )
     *sections, last = key.split(".")
     for section in sections:
         raw = raw.setdefault(section, {})
@@ -192,7 +200,9 @@ def _describe(problem: Any, raw: dict[str, Any]) -> str:
     path = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         known = _keys_at(problem["loc"][:-1])
-        return f"unknown key '{path}'{did_you_mean(str(problem['loc'][-1]), known)}; known: {', '.join(known)}"
+        return (
+            f"unknown key '{path}'{did_you_mean(str(problem['loc'][-1]), known)}; known: {', '.join(known)}"
+        )
     if problem["type"] == "missing":
         return f"'{path}' is required"
     got = problem["input"]

@@ -160,9 +160,7 @@ def train(
     return Trained(scorer, tested, record, sentences)
 
 
-def score(
-    prepared: Prepared, scorer: Scorer, explain: Literal["all", "none"] | int = "all"
-) -> pd.DataFrame:
+def score(prepared: Prepared, scorer: Scorer, explain: Literal["all", "none"] | int = "all") -> pd.DataFrame:
     """Return the scored file of a prepared log."""
     return scorer.score(customer_days(prepared.log), prepared.as_of, explain)
 
@@ -200,7 +198,7 @@ def _explain(
     return model.with_tiers(tier_thresholds(predicted["clv"].to_numpy())), surrogate, now
 
 
-def _figures(tested, contributions, known, features, config):  # noqa: ANN001, ANN202
+def _figures(tested, contributions, known, features, config):
     # Imported here: matplotlib and shap take a second, and scoring needs neither.
     from clvml.evaluation import plot_churn_calibration, plot_gains, plot_leaderboard, plot_spend_deciles
     from clvml.explain.plots import plot_drivers_bar, plot_drivers_beeswarm

@@ -96,7 +96,7 @@ class _Boosted(BaseEstimator):
         if self.booster_.feature_names:
             self.feature_names_in_ = np.asarray(self.booster_.feature_names, dtype=object)
 
-    def __sklearn_tags__(self):  # noqa: ANN204 - scikit-learn's own return type is private
+    def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
@@ -171,7 +171,7 @@ class ChurnClassifier(ClassifierMixin, _Boosted):
         self.classes_ = np.array([0, 1])
         return self
 
-    def __sklearn_tags__(self):  # noqa: ANN204
+    def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         return tags

@@ -466,4 +466,3 @@ def _best_form(spends: dict[str, Array], actual: Array) -> str:
 
 def _logit(probability: Array) -> Array:
     return logit(np.clip(probability, PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN))
-

@@ -93,7 +93,9 @@ def fit_season(daily_totals: pd.Series, surprises: Sequence[tuple[date, int, flo
     of_sales = _level(_day_of_year(pd.DatetimeIndex(recent.index)), (sales / means).ravel())
     of_sales = np.log(np.maximum(_smooth_around(of_sales), 0.1)) * _trust(years)
 
-    days = np.concatenate([_day_of_year(pd.date_range(start, periods=n)) for start, n, r in surprises if r > 0])
+    days = np.concatenate(
+        [_day_of_year(pd.date_range(start, periods=n)) for start, n, r in surprises if r > 0]
+    )
     ratios = np.concatenate([np.full(n, np.log(r)) for _, n, r in surprises if r > 0])
     of_customers = _smooth_around(_level(days, ratios))
     of_customers = (of_customers - of_customers.mean()) * _trust(max(covered // DAYS_OF_YEAR, 1))
