@@ -445,9 +445,9 @@ def customer_days_query(purchases: str, columns: Collection[str] = ()) -> str:
         One or more rows per customer and day, each either of purchases or of refunds and free items:
         ``customer_id, day, amount`` (negative for refunds), ``lines`` of positive amount and, where the log
         has them, ``orders, units, products, new_products`` of those lines. They all add up. One row of
-        each purchase day stands for the day: ``purchase_day``, ``purchase_amount`` (net of that day's refunds)
-        and ``gap`` [days since the purchase day before; null on the first] are null in every other row.
-        No value depends on a later day.
+        each purchase day stands for the day: ``purchase_day``, ``purchase_amount`` (net of the refunds of
+        that day) and ``gap`` [days since the purchase day before; null on the first] are null in every
+        other row. No value depends on a later day.
     """
     counts = "".join(f", {name}" for name, needs in _COUNTS.items() if needs in columns)
     first_line = "amount > 0 and (previous is null or previous < day)"
@@ -523,13 +523,13 @@ _COUNTS = {"orders": "order_id", "units": "quantity", "products": "product_id", 
 
 
 def _entries(purchases: str, columns: Collection[str]) -> str:
-    """Return SQL of lines, or of lines summed by customer, day and sign where something distinct is counted."""
+    """Return SQL of the lines; where something distinct is counted, summed by customer, day and sign."""
     positive = "case when amount > 0 then {} end".format
     if not {"order_id", "product_id"} & set(columns):
         units = f", coalesce({positive('quantity')}, 0) as units" if "quantity" in columns else ""
         return (
-            f"select customer_id, order_day as day, amount, case when amount > 0 then 1 else 0 end as lines{units}"
-            f" from {purchases}"
+            "select customer_id, order_day as day, amount,"
+            f" case when amount > 0 then 1 else 0 end as lines{units} from {purchases}"
         )
     aggregates = ["sum(amount) as amount", f"count({positive(1)}) as lines"]
     if "order_id" in columns:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import date
-from itertools import count
 
 import duckdb
 import pandas as pd
@@ -22,7 +21,7 @@ class CustomerDays:
     Parameters
     ----------
     connection : duckdb.DuckDBPyConnection
-        Holds the purchase log; tables ``customers`` and ``customer_days`` are made in it.
+        Holds the purchase log; tables ``customer_codes`` and ``customer_days`` are made in it.
     purchases : str
         Relation with one row per order line (``customer_id, order_day, amount`` and optional columns).
     columns : collection of str
@@ -33,7 +32,7 @@ class CustomerDays:
     first_day, last_day : date
         Of any line.
     table : str
-        What `clvml.features.customer_days_query` returns, with a code of table ``customers`` (``customer_id,
+        What `clvml.features.customer_days_query` returns, with a code of table ``customer_codes`` (``customer_id,
         code``) in the place of the id.
     """
 
@@ -101,30 +100,30 @@ where features.purchase_days > 0""")
 
     def _named(self, query: str) -> pd.DataFrame:
         return self.connection.execute(
-            f"select customers.customer_id, coded.* exclude (customer_id) from ({query}) as coded "
-            "join customers on customers.code = coded.customer_id order by customers.customer_id"
+            f"select codes.customer_id, coded.* exclude (customer_id) from ({query}) as coded "
+            "join customer_codes as codes on codes.code = coded.customer_id order by codes.customer_id"
         ).df()
 
 
 def _code_customers(connection: duckdb.DuckDBPyConnection, purchases: str) -> str:
-    """Make table ``customers`` (``customer_id, code``) and return the SQL that makes a code from an id.
+    """Make table ``customer_codes`` (``customer_id, code``) and return the SQL that makes a code from an id.
 
     Codes are 64-bit integers, which sort twice as fast as text. They are hashes, because an id then needs
     no look-up; should two customers share one, another hash is taken.
     """
-    for salt in count():
+    salt, collisions = 0, True
+    while collisions:
         code = _hash(salt)
         connection.execute(
-            f"create or replace table customers as select customer_id, {code} as code"
+            f"create or replace table customer_codes as select customer_id, {code} as code"
             f" from (select distinct customer_id from {purchases}) as ids"
         )
-        total, distinct = connection.execute(
-            "select count(*), count(distinct code) from customers"
-        ).fetchall()[0]
-        if total == distinct:
-            break
+        collisions = connection.execute(
+            "select count(distinct code) < count(*) from customer_codes"
+        ).fetchall()[0][0]
+        salt += 1
     return code
 
 
 def _hash(salt: int) -> str:
-    return f"hash(customer_id, {salt})" if salt else "hash(customer_id)"
+    return f"hash(customer_id, {salt})"

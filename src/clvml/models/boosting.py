@@ -17,6 +17,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from clvml.models.history import check_vector
+
 Array = NDArray[np.float64]
 
 # Probabilities beyond this are taken for this: their logits would drown what the trees can say.
@@ -52,14 +54,14 @@ class _Boosted(BaseEstimator):
         self.random_state = random_state
 
     def _boost(
-        self, X: Array, y: Array, weights: ArrayLike | None, margin: Array | None, objective: dict[str, Any]
+        self, X: Array, y: Array, weights: Array, prior: ArrayLike | None, objective: dict[str, Any]
     ) -> None:
         names = getattr(self, "feature_names_in_", None)
         matrix = xgb.DMatrix(
             X,
             y,
-            weight=None if weights is None else np.asarray(weights, dtype=float),
-            base_margin=margin,
+            weight=weights,
+            base_margin=self._prior_margin(prior, len(X)),
             feature_names=None if names is None else list(names),
             nthread=self.n_jobs,
         )
@@ -77,13 +79,19 @@ class _Boosted(BaseEstimator):
         }
         self.booster_ = xgb.train(parameters, matrix, self.n_estimators)
 
-    def _margin(self, X: ArrayLike, prior_margin: Array | None) -> Array:
+    def _margin(self, X: ArrayLike, prior: ArrayLike | None) -> Array:
         check_is_fitted(self, "booster_")
         X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan", dtype=np.float64)
         matrix = xgb.DMatrix(
-            X, base_margin=prior_margin, feature_names=self.booster_.feature_names, nthread=self.n_jobs
+            X,
+            base_margin=self._prior_margin(prior, len(X)),
+            feature_names=self.booster_.feature_names,
+            nthread=self.n_jobs,
         )
         return np.asarray(self.booster_.predict(matrix, output_margin=True), dtype=float)
+
+    def _prior_margin(self, prior: ArrayLike | None, rows: int) -> Array | None:
+        raise NotImplementedError
 
     def save(self, path: Path) -> None:
         """Write the trees to a UBJ file."""
@@ -141,7 +149,8 @@ class ChurnClassifier(ClassifierMixin, _Boosted):
         Raises
         ------
         ValueError
-            ``y`` does not hold exactly two classes.
+            ``y`` does not hold exactly two classes; weights are negative or all zero; the prior is no vector of
+            one finite number >= 0 per row.
         """
         X, y = validate_data(self, X, y, ensure_all_finite="allow-nan", dtype=np.float64)
         check_classification_targets(y)
@@ -151,13 +160,12 @@ class ChurnClassifier(ClassifierMixin, _Boosted):
                 f"Only binary classification is supported: y holds {len(self.classes_)} class(es), and two are"
                 " needed; use a history in which some customers bought again and some did not"
             )
-        margin = None if prior is None else _logit(prior)
-        self._boost(X, codes, sample_weight, margin, {"objective": "binary:logistic"})
+        self._boost(X, codes, _weights(sample_weight, len(X)), prior, {"objective": "binary:logistic"})
         return self
 
     def predict_proba(self, X: ArrayLike, prior: ArrayLike | None = None) -> Array:
         """Return P(class 0) and P(class 1), shape (n, 2)."""
-        p = expit(self._margin(X, None if prior is None else _logit(prior)))
+        p = expit(self._margin(X, prior))
         return np.column_stack([1.0 - p, p])
 
     def predict(self, X: ArrayLike, prior: ArrayLike | None = None) -> NDArray[Any]:
@@ -170,6 +178,12 @@ class ChurnClassifier(ClassifierMixin, _Boosted):
         self._load(path)
         self.classes_ = np.array([0, 1])
         return self
+
+    def _prior_margin(self, prior: ArrayLike | None, rows: int) -> Array | None:
+        if prior is None:
+            return None
+        p = check_vector("prior", prior, rows)
+        return logit(np.clip(p, PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -194,7 +208,7 @@ class SpendRegressor(RegressorMixin, _Boosted):
     Attributes
     ----------
     scale_ : float
-        Mean of the positive part of ``y``; the trees see spend divided by it, so that the unit of money does
+        Weighted mean of the positive part of ``y``; the trees see spend divided by it, so that the unit of money does
         not matter.
     booster_ : xgboost.Booster
         The trees.
@@ -243,10 +257,19 @@ class SpendRegressor(RegressorMixin, _Boosted):
             Net spend. Negative values (more refunded than bought) count as zero: neither loss has mass there.
         prior : array of shape (n,), optional
             Prior E[spend] of each row, in the unit of ``y``; without it, boosting starts from the mean.
+
+        Raises
+        ------
+        ValueError
+            The loss is unknown; weights are negative or all zero; the prior is no vector of one finite number
+            >= 0 per row.
         """
+        if self.loss not in ("tweedie", "gamma"):
+            raise ValueError(f"loss must be 'tweedie' or 'gamma', currently set to {self.loss!r}")
         X, y = validate_data(self, X, y, ensure_all_finite="allow-nan", dtype=np.float64, y_numeric=True)
         y = np.clip(np.asarray(y, dtype=float), 0.0, None)
-        self.scale_ = float(y.mean()) if y.any() else 1.0
+        weights = _weights(sample_weight, len(X))
+        self.scale_ = float(np.average(y, weights=weights)) or 1.0
         y = y / self.scale_
         objective: dict[str, Any] = {
             "objective": "reg:tweedie",
@@ -256,13 +279,12 @@ class SpendRegressor(RegressorMixin, _Boosted):
         if self.loss == "gamma":
             objective = {"objective": "reg:gamma", "base_score": 1.0}
             y = np.maximum(y, LEAST_PRIOR_SHARE)
-        self._boost(X, y, sample_weight, self._prior_margin(prior), objective)
+        self._boost(X, y, weights, prior, objective)
         return self
 
     def predict(self, X: ArrayLike, prior: ArrayLike | None = None) -> Array:
         """Return E[spend] in the unit of the fit, shape (n,)."""
-        check_is_fitted(self, "booster_")
-        return np.exp(self._margin(X, self._prior_margin(prior))) * self.scale_
+        return np.exp(self._margin(X, prior)) * self.scale_
 
     def load(self, path: Path, scale: float) -> SpendRegressor:
         """Read the trees that `save` wrote; ``scale`` is the fitted ``scale_``."""
@@ -270,11 +292,21 @@ class SpendRegressor(RegressorMixin, _Boosted):
         self.scale_ = scale
         return self
 
-    def _prior_margin(self, prior: ArrayLike | None) -> Array | None:
+    def _prior_margin(self, prior: ArrayLike | None, rows: int) -> Array | None:
         if prior is None:
             return None
-        return np.log(np.maximum(np.asarray(prior, dtype=float) / self.scale_, LEAST_PRIOR_SHARE))
+        return np.log(np.maximum(check_vector("prior", prior, rows) / self.scale_, LEAST_PRIOR_SHARE))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = True
+        return tags
 
 
-def _logit(probability: ArrayLike) -> Array:
-    return logit(np.clip(np.asarray(probability, dtype=float), PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN))
+def _weights(sample_weight: ArrayLike | None, rows: int) -> Array:
+    if sample_weight is None:
+        return np.ones(rows)
+    weights = check_vector("sample_weight", sample_weight, rows)
+    if not weights.any():
+        raise ValueError(f"sample_weight is zero for all {rows} rows: there is nothing to learn from")
+    return weights

@@ -1,0 +1,74 @@
+# Every target sets up what it needs; `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CONFIG ?= configs/online_retail.yaml
+INPUT ?= data/online_retail_ii.parquet
+OUTPUT ?= out/scores.csv
+MODEL ?= champion
+# The registry that champion is looked up in follows the configuration, where one is given.
+SCORE_CONFIG = $(if $(filter command line environment,$(origin CONFIG)),--config $(CONFIG),)
+
+export OMP_WAIT_POLICY ?= PASSIVE
+export MLFLOW_DISABLE_TELEMETRY ?= true
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train test check lint format backtest score benchmark docs ui constraints clean
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@echo "Variables: CONFIG=$(CONFIG) INPUT=... OUTPUT=... MODEL=champion"
+
+setup: $(STAMP) ## Create the environment in .venv
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; found $$($(PYTHON) --version). Use make PYTHON=/path/to/python3.11"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+train: setup ## Train on CONFIG, test out of time, explain, log to MLflow
+	$(BIN)/clvml train --config $(CONFIG)
+
+score: setup ## Score the customers of INPUT into OUTPUT with MODEL
+	@mkdir -p $(dir $(OUTPUT))
+	$(BIN)/clvml score $(INPUT) --output $(OUTPUT) --model $(MODEL) $(SCORE_CONFIG)
+
+backtest: setup ## Compare the model with the baselines at several past dates
+	$(BIN)/clvml backtest --config $(CONFIG)
+
+ui: setup ## Open the MLflow UI on the local store
+	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db
+
+test: setup ## Run the tests
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+
+check: lint test ## Lint, types, import layers, generated docs, tests: what CI runs
+
+format: setup ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: setup ## Re-make the pages that are generated from the code
+	$(BIN)/python docs/generate.py
+
+benchmark: setup ## Measure speed against bare DuckDB, pandas and start-up
+	$(BIN)/python benchmarks/features.py
+	$(BIN)/python benchmarks/startup.py
+
+constraints: setup ## Pin the newest versions that fit
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate \
+	  --no-header --all-extras pyproject.toml --output-file constraints.txt
+
+clean: ## Remove the environment and what runs left behind
+	rm -rf $(VENV) out mlflow.db mlartifacts .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
