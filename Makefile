@@ -61,9 +61,8 @@ format: setup ## Format the code
 docs: setup ## Re-make the pages that are generated from the code
 	$(BIN)/python docs/generate.py
 
-benchmark: setup ## Measure speed against bare DuckDB, pandas and start-up
-	$(BIN)/python benchmarks/features.py
-	$(BIN)/python benchmarks/startup.py
+benchmark: setup ## Re-make docs/benchmarks.md: accuracy and speed
+	$(BIN)/python benchmarks/report.py
 
 constraints: setup ## Pin the newest versions that fit
 	$(BIN)/python -m pip install --quiet uv

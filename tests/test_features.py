@@ -243,7 +243,7 @@ def loop_over_lines(
     return features
 
 
-def random_lines(seed: int, customers: int = 40) -> pd.DataFrame:
+def random_lines(seed: int, customers: int = 25) -> pd.DataFrame:
     """A log with refunds, free items and several lines a day; amounts in quarters, which add up exactly."""
     rng = np.random.default_rng(seed)
     n = 12 * customers
@@ -366,7 +366,7 @@ def to_frame(lines: Sequence[tuple[Any, ...]], detailed: bool) -> pd.DataFrame:
 
 
 @DETAILED
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(lines=LINES, later=LINES)
 def test_nothing_at_or_after_the_cutoff_changes_a_feature(build_days, detailed, lines, later):
     past = [line for line in lines if line[1] < 0] or [("ann", -1, 5.0, "o1", "p1", 1.0)]
@@ -377,7 +377,7 @@ def test_nothing_at_or_after_the_cutoff_changes_a_feature(build_days, detailed, 
 
 
 @DETAILED
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(lines=LINES, data=st.data())
 def test_the_order_of_rows_changes_nothing(build_days, detailed, lines, data):
     shuffled = data.draw(st.permutations(lines))
