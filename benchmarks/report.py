@@ -12,6 +12,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
+
 from clvml import pipeline
 from clvml.config import read_config
 
@@ -78,7 +80,7 @@ Test dates {dates}; {len(tested.predictions):,} predictions. 80 % intervals of s
 """
 
 
-def markdown(table) -> str:  # noqa: ANN001
+def markdown(table: pd.DataFrame) -> str:
     """Return a leaderboard in Markdown, without the models that lack every metric of it."""
     table = table[(table != "-").any(axis="columns")]
     rows = [["", *table.columns], ["---"] * (len(table.columns) + 1)]

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
+import random
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
 import pytest
 
+from clvml.cli import main
 from clvml.snapshots import OPTIONAL_COLUMNS, CustomerDays
 
 BuildDays = Callable[[pd.DataFrame], CustomerDays]
@@ -31,3 +40,78 @@ def build_days() -> Iterator[BuildDays]:
             return CustomerDays(connection, "purchase_log", [c for c in OPTIONAL_COLUMNS if c in lines])
 
         yield build
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A shop's log, and the model that `clvml train` made of it."""
+
+    folder: Path
+    log: Path
+    config: Path
+    tracking: str
+    trained: dict[str, Any]
+
+    @property
+    def lines(self) -> pd.DataFrame:
+        return pd.read_csv(self.log, dtype={"customer_id": str})
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """Return a shop of 240 customers and one and a half years, with its model trained once for all tests.
+
+    The configuration names a file that is not there: the log is given by --data.
+    """
+    folder = tmp_path_factory.mktemp("shop")
+    log, config, tracking = folder / "orders.csv", folder / "shop.yaml", f"sqlite:///{folder}/mlflow.db"
+    shop_lines().to_csv(log, index=False)
+    config.write_text(
+        "data:\n"
+        "  source: last-year.csv\n"
+        "  columns: {customer_id: customer_id, order_date: order_date, amount: amount, order_id: order_id,"
+        " product_id: product_id}\n"
+        "  currency: EUR\n"
+        "windows: {horizon_days: 60}\n"
+        "model: {n_estimators: 20}\n"
+        "evaluation: {folds: 2, bootstrap_samples: 100}\n",
+        encoding="utf-8",
+    )
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.setenv("MLFLOW_TRACKING_URI", tracking)
+        patch.setattr("sys.argv", ["clvml", "train", "--config", str(config), "--data", str(log), "--json"])
+        main()
+    return Shop(folder, log, config, tracking, json.loads(printed.getvalue()))
+
+
+def shop_lines() -> pd.DataFrame:
+    """Return order lines from 2023-01-01 to 2024-06-30, some of odd customers whom no model is needed for."""
+    draw = random.Random(7)
+    rows: list[tuple[str, str, str, float, str]] = []
+
+    def order(customer: str, day: int, *amounts: float) -> None:
+        when = (date(2023, 1, 1) + timedelta(days=day)).isoformat()
+        number = f"O{len(rows):05d}"
+        rows.extend(
+            (customer, when, number, round(amount, 2), f"P{draw.randrange(30)}") for amount in amounts
+        )
+
+    for number in range(240):
+        day, rhythm, size = draw.uniform(0, 400), draw.gammavariate(2, 25), draw.lognormvariate(3.3, 0.7)
+        while day < 546:
+            order(
+                f"C{number:04d}", int(day), *(size * draw.uniform(0.2, 1) for _ in range(draw.randint(1, 3)))
+            )
+            if draw.random() < 0.05:
+                order(f"C{number:04d}", min(int(day) + 3, 545), -size / 3)
+            if draw.random() < 0.15:
+                break
+            day += 1 + draw.expovariate(1 / rhythm)
+    for customer in ("=1+1", "@x", "-5", "'=2", "Zoë", "007"):
+        order(customer, 100, 20.0)
+        order(customer, 500, 30.0, 5.5)
+    order("only-refunds", 400, -12.0)
+    order("only-refunds", 545, -3.0)
+    frame = pd.DataFrame(rows, columns=["customer_id", "order_date", "order_id", "amount", "product_id"])
+    return frame.sample(frac=1, random_state=0)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import errno
+import io
+import math
 import os
 import sys
-import tempfile
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -25,6 +26,8 @@ app = typer.Typer(
     help="Predict customer lifetime value and churn from purchase histories.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # Plain help and usage errors: rich would take longer to load than everything else.
+    rich_markup_mode=None,
     add_completion=False,
 )
 
@@ -43,7 +46,7 @@ RejectsOption = Annotated[
     Path | None, typer.Option("--rejects", help="Write rejected rows here (.csv or .parquet).")
 ]
 
-SPEND_SHOWN = ("wape", "rmse", "spearman", "gini", "total_bias", "decile_calibration_error", "top_10_share")
+SPEND_SHOWN = ("wape", "rmse", "spearman", "gini", "total_bias", "top_10_share")
 CHURN_SHOWN = ("roc_auc", "average_precision", "log_loss", "brier", "expected_calibration_error")
 
 
@@ -75,14 +78,26 @@ def check(
     """Report the quality of a purchase log; nothing is trained."""
     from clvml import pipeline
 
-    settings = _config(config or Path("configs/online_retail.yaml"), overrides)
+    settings = _config(config, overrides) if config else pipeline.assume_config(data, overrides)
     prepared = pipeline.prepare(settings.data, _now(), data, _date(as_of), rejects)
-    message = pipeline.history_message(prepared, settings)
+    length = pipeline.check_length(prepared, settings)
     if as_json:
-        _print_json({**prepared.log.quality.to_dict(), "as_of": prepared.as_of, "history": message})
+        summary = {
+            **prepared.log.quality.to_dict(),
+            "as_of": prepared.as_of,
+            "columns_read": settings.data.columns.mapped(),
+            "columns_assumed": config is None,
+            "horizon_days": settings.windows.horizon_days,
+            "enough_history": length.enough,
+            "longest_horizon_days": length.longest_horizon_days,
+            "history": length.message,
+        }
+        _print_json(summary)
         return
+    if config is None:
+        _print_assumed(settings)
     typer.echo(prepared.log.quality.to_text())
-    typer.echo(message)
+    _print_paragraph(length.message)
     _say_rejects(prepared, rejects)
 
 
@@ -96,14 +111,17 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train, test out of time against the baselines, explain, log to MLflow, register."""
+    import tempfile
+
     from clvml import pipeline
     from clvml.tracking import check_tracking, log_training, tracking_uri
 
-    settings = _config(config, overrides)
+    settings = _config(config, overrides, data)
+    until = _date(as_of)
     uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
     check_tracking(settings.tracking, uri)
-    _progress(f"reading {data or settings.data.source}")
-    prepared = pipeline.prepare(settings.data, _now(), data, _date(as_of), rejects)
+    _progress(f"reading {settings.data.source}")
+    prepared = pipeline.prepare(settings.data, _now(), as_of=until, rejects=rejects)
     if not as_json:
         typer.echo(prepared.log.quality.to_text())
         _say_rejects(prepared, rejects)
@@ -121,6 +139,7 @@ def train(
                 "experiment": logged.experiment,
                 "tracking_uri": uri,
                 "as_of": prepared.as_of,
+                "answer": pipeline.answer(trained.backtest) if trained.backtest else None,
                 "metrics": trained.record.metrics,
                 "verdicts": trained.record.verdicts,
                 "drivers": trained.driver_sentences,
@@ -133,18 +152,12 @@ def train(
     _print_list("What drives retention", trained.driver_sentences)
     _print_list("Notes", [*trained.record.notes, *logged.notes])
     name = settings.tracking.registered_model
-    source = data or settings.data.source
-    _print_list(
-        "Where to look next",
-        [
-            f"the run with plots and metrics: mlflow ui --backend-store-uri {uri}  (experiment"
-            f" '{logged.experiment}', run {logged.run_id})",
-            f"the model: {logged.model_uri}, now the {logged.alias} of '{name}'",
-            f"score customers: clvml score {source} --output out/scores.csv"
-            + ("" if logged.alias == "champion" else f" --model {logged.model_version}")
-            + (f" --config {config}" if name != "clvml" else ""),
-        ],
-    )
+    which = logged.model_uri if logged.alias != "champion" else f"models:/{name}@champion"
+    options = [] if which == "models:/clvml@champion" else ["--model", which]
+    typer.echo(f"\nThe model is {logged.model_uri}, now the {logged.alias} of '{name}'. Score customers with")
+    typer.echo(f"  {_command('clvml', 'score', settings.data.source, '--output', 'scores.csv', *options)}")
+    typer.echo(f"Plots and metrics are in run {logged.run_id} of experiment '{logged.experiment}':")
+    typer.echo(f"  {_command('mlflow', 'ui', '--backend-store-uri', uri)}")
 
 
 @app.command()
@@ -159,14 +172,18 @@ def backtest(
     """Compare the model with the baselines at several past dates; nothing is logged."""
     from clvml import pipeline
 
-    settings = _config(config, overrides)
-    _progress(f"reading {data or settings.data.source}")
-    prepared = pipeline.prepare(settings.data, _now(), data, _date(as_of))
+    settings = _config(config, overrides, data)
+    until = _date(as_of)
+    _progress(f"reading {settings.data.source}")
+    prepared = pipeline.prepare(settings.data, _now(), as_of=until)
     result = pipeline.backtest(prepared, settings, folds, _progress)
     if as_json:
-        _print_json({**result.leaderboard.to_dict(), "headline": pipeline.headline_metrics(result)})
+        headline = pipeline.headline_metrics(result)
+        summary = {"as_of": prepared.as_of, "answer": pipeline.answer(result), "headline": headline}
+        _print_json({**summary, **result.leaderboard.to_dict()})
         return
     _print_leaderboard(result)
+    _print_list("Notes", [prepared.note] if prepared.note else [])
 
 
 @app.command()
@@ -188,12 +205,14 @@ def score(
     """Score every customer of a purchase log into a ranked file."""
     from clvml import pipeline
     from clvml.config import parse_config
-    from clvml.files import check_output, write_table
+    from clvml.files import TABLES, check_output, write_table
     from clvml.score import Scorer
     from clvml.tracking import resolve_model, tracking_uri
 
-    check_output(output, (".csv", ".parquet"))
-    asked = _explain_choice(explain)
+    check_output(output, TABLES, data)
+    if rejects is not None and rejects.absolute() == output.absolute():
+        raise InputError(f"--output and --rejects are both '{output}'; give two names")
+    asked, until = _explain_choice(explain), _date(as_of)
     settings = _config(config, overrides) if config else None
     registered = settings.tracking.registered_model if settings else "clvml"
     uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
@@ -202,10 +221,11 @@ def score(
     scorer = Scorer.load(resolved.directory, resolved.version, resolved.run_id)
     if settings is None:
         # Without a configuration the file is read as the training data was.
-        trained = scorer.model.config
-        settings = parse_config(_overridden(trained.model_dump(mode="json"), overrides), "the model's config")
-    _progress(f"reading {data}")
-    prepared = pipeline.prepare(settings.data, _now(), data, _date(as_of), rejects)
+        raw = _overridden(scorer.model.config.model_dump(mode="json"), overrides)
+        settings = parse_config(raw, "the model's configuration with --set")
+    named = ", ".join(f"{ours}: {theirs}" for ours, theirs in settings.data.columns.mapped().items())
+    _progress(f"reading {data} (columns{'' if config else ' as in training'}: {named})")
+    prepared = pipeline.prepare(settings.data, _now(), data, until, rejects)
     _progress("scoring")
     table = pipeline.score(prepared, scorer, asked)
     write_table(table, output)
@@ -214,13 +234,14 @@ def score(
         "output": str(output),
         "customers": len(table),
         "as_of": prepared.as_of,
+        "horizon_days": scorer.model.horizon_days,
         "model_version": resolved.version,
         "run_id": resolved.run_id,
         "rows_in": quality.rows_in,
         "rows_out": quality.rows_out,
         "expected_spend": round(float(table["expected_spend"].sum()), 2),
         "clv": round(float(table["clv"].sum()), 2),
-        "notes": _staleness(scorer, prepared),
+        "notes": pipeline.scoring_notes(prepared, scorer, settings),
     }
     if as_json:
         _print_json(summary)
@@ -233,27 +254,54 @@ def main() -> None:
     # Threads of XGBoost that wait for work must not burn the core another one needs: on a busy machine that
     # makes training several times slower. OpenMP reads this when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal cannot show must not end the work.
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except InputError as error:
-        typer.echo(f"Error: {error}", err=True)
-        sys.exit(2)
+        _fail(f"Error: {error}", 2)
     except KeyboardInterrupt:
-        typer.echo("Interrupted.", err=True)
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output left (`clvml ... | head`): nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _fail("Interrupted.", 130)
+    except SystemExit as end:
+        # Typer has its own way with an interrupt and with a reader of our output that left (`clvml ... | head`).
+        if isinstance(end.__context__, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(141)
+        if end.code == 130:
+            _fail("Interrupted.", 130)
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, people are told what to do about it
+        import traceback
+
+        if isinstance(error, RuntimeError) and str(error) == "Query interrupted":
+            # What DuckDB makes of Ctrl-C.
+            _fail("Interrupted.", 130)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _fail(f"Error: the disk is full ({error}); make room and run it again", 2)
+        typer.echo(
+            f"Error: {type(error).__name__}; this is a defect of clvml and not of your input: please report it"
+            " with your command and the lines below",
+            err=True,
+        )
+        _fail(traceback.format_exc(), 1)
 
 
-def _config(path: Path | None, overrides: list[str] | None) -> Config:
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(message, err=True)
+    sys.exit(code)
+
+
+def _config(path: Path | None, overrides: list[str] | None, source: str | None = None) -> Config:
     from clvml.config import read_config
 
     if path is None:
         raise InputError(
-            "no configuration given; add --config, for example --config configs/online_retail.yaml"
+            "no configuration given; add --config FILE (`clvml check DATA` proposes one for a file of yours)"
         )
-    return read_config(path, overrides)
+    settings = read_config(path, overrides)
+    return settings.with_source(source) if source else settings
 
 
 def _overridden(raw: dict[str, Any], overrides: list[str] | None) -> dict[str, Any]:
@@ -268,9 +316,13 @@ def _date(text: str | None) -> date | None:
     if text is None:
         return None
     try:
-        return date.fromisoformat(text)
+        parsed = date.fromisoformat(text)
     except ValueError:
-        raise InputError(f"--as-of '{text}' is not a date; give it as YYYY-MM-DD") from None
+        parsed = None
+    # Python reads weeks and dates without dashes, too, which are more often a slip than meant.
+    if parsed is None or parsed.isoformat() != text:
+        raise InputError(f"--as-of '{text}' is not a date; give it as YYYY-MM-DD")
+    return parsed
 
 
 def _now() -> datetime:
@@ -278,27 +330,13 @@ def _now() -> datetime:
 
 
 def _explain_choice(text: str) -> Literal["all", "none"] | int:
-    if text == "all" or text == "none":
-        return text
-    if text.isdigit():
+    if text == "all":
+        return "all"
+    if text == "none":
+        return "none"
+    if text.isascii() and text.isdigit() and len(text) < 10:
         return int(text)
     raise InputError(f"--explain '{text}' is not all, none or a number of customers")
-
-
-def _staleness(scorer: Any, prepared: Prepared) -> list[str]:
-    notes = [prepared.horizon_note] if prepared.horizon_note else []
-    age = (prepared.as_of - scorer.model.as_of).days
-    if age > scorer.model.horizon_days:
-        notes.append(
-            f"the model was trained {age} days before {prepared.as_of}, longer ago than its horizon of"
-            f" {scorer.model.horizon_days} days; train it again"
-        )
-    elif age < 0:
-        notes.append(
-            f"the model was trained on data up to {scorer.model.as_of}, after {prepared.as_of}: it has seen"
-            " what it predicts here"
-        )
-    return notes
 
 
 def _progress(text: str) -> None:
@@ -314,7 +352,9 @@ def _say_rejects(prepared: Prepared, rejects: Path | None) -> None:
 
 
 def _print_json(value: dict[str, Any]) -> None:
-    typer.echo(json.dumps(_finite(value), default=str, ensure_ascii=False))
+    import json
+
+    typer.echo(json.dumps(_finite(value), default=str))
 
 
 def _finite(value: Any) -> Any:
@@ -323,35 +363,52 @@ def _finite(value: Any) -> Any:
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
-    if (isinstance(value, float) and value != value) or value in (float("inf"), float("-inf")):
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
 
 
-def _print_list(title: str, lines: list[str]) -> None:
-    if not lines:
-        return
-    typer.echo(f"\n{title}")
-    for line in lines:
-        typer.echo(f"  - {line}")
+def _print_assumed(settings: Config) -> None:
+    import yaml
+
+    assumed = {
+        "data": {"source": settings.data.source, "columns": settings.data.columns.mapped()},
+        "windows": {"horizon_days": settings.windows.horizon_days},
+    }
+    _print_paragraph(
+        "No configuration was given; what follows is assumed from the names of the columns. Correct it, keep it"
+        " as a file and pass that as --config."
+    )
+    text = yaml.safe_dump(assumed, sort_keys=False, allow_unicode=True)
+    typer.echo("\n" + "".join(f"  {line}\n" for line in text.splitlines()))
 
 
 def _print_leaderboard(result: Backtest) -> None:
+    from clvml import pipeline
+    from clvml.evaluation.leaderboard import METRICS
+
     board = result.leaderboard
-    cutoffs = sorted(board.folds["cutoff"].astype(str).str[:10].unique())
+    cutoffs = ", ".join(sorted(board.folds["cutoff"].astype(str).str[:10].unique()))
+    typer.echo()
+    _print_paragraph(pipeline.answer(result))
     typer.echo(
-        f"\nOut of time, mean of {len(cutoffs)} test dates ({', '.join(cutoffs)}), "
-        f"{len(result.predictions):,} predictions"
+        f"\nMeans over the test dates ({cutoffs}; {len(result.predictions):,} predictions), best first"
     )
     for title, names in (("Spend", SPEND_SHOWN), ("Churn", CHURN_SHOWN)):
         shown = board.table(names)
         shown = shown[(shown != "-").any(axis="columns")]
-        _print_table(
-            title,
-            ["", *shown.columns],
-            [[str(model), *row] for model, row in zip(shown.index, shown.to_numpy().tolist(), strict=True)],
-        )
-    _print_list("Verdicts", board.verdicts([*SPEND_SHOWN, *CHURN_SHOWN]))
+        rows = zip(map(pipeline.short_name, shown.index), shown.to_numpy().tolist(), strict=True)
+        header = [title, *(pipeline.short_label(name) for name in names)]
+        _print_table(header, [[model, *row] for model, row in rows])
+    standings = pipeline.standings(result, [*SPEND_SHOWN, *CHURN_SHOWN])
+    _print_list(
+        f"{board.champion} against the best of the others, where chance is ruled out at 95 %",
+        [f"{verdict}: {', '.join(metrics) or '-'}" for verdict, metrics in standings.items()],
+    )
+    _print_list(
+        "What is measured",
+        [f"{pipeline.short_label(n)}: {METRICS[n].description}" for n in (*SPEND_SHOWN, *CHURN_SHOWN)],
+    )
 
 
 def _print_scored(table: Any, summary: dict[str, Any], prepared: Prepared) -> None:
@@ -362,7 +419,7 @@ def _print_scored(table: Any, summary: dict[str, Any], prepared: Prepared) -> No
         f" (model version {summary['model_version']})"
     )
     typer.echo(
-        f"expected spend {summary['expected_spend']:,.0f}{currency} in {table['horizon_days'].iloc[0]} days,"
+        f"expected spend {summary['expected_spend']:,.0f}{currency} in {summary['horizon_days']} days,"
         f" lifetime value {summary['clv']:,.0f}{currency}"
     )
     left_out = quality.rows_in - quality.rows_out
@@ -374,8 +431,7 @@ def _print_scored(table: Any, summary: dict[str, Any], prepared: Prepared) -> No
         customers=("clv", "size"), clv=("clv", "sum"), p_churn=("p_churn", "mean")
     )
     _print_table(
-        "Segments",
-        ["segment", "customers", "mean P(churn)", f"CLV{currency}"],
+        ["Segment", "customers", "mean P(churn)", f"CLV{currency}"],
         [
             [str(name), f"{row.customers:,.0f}", f"{row.p_churn:.0%}", f"{row.clv:,.0f}"]
             for name, row in by.sort_values("clv", ascending=False).iterrows()
@@ -384,18 +440,45 @@ def _print_scored(table: Any, summary: dict[str, Any], prepared: Prepared) -> No
     _print_list("Notes", summary["notes"])
 
 
-def _print_table(title: str, header: list[str], rows: list[list[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _print_table(header: list[str], rows: list[list[str]]) -> None:
+    """Print columns as wide as what they hold: the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    typer.echo()
+    for row in (header, ["-" * width for width in widths], *rows):
+        first, *others = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo("  ".join([first.strip().ljust(widths[0]), *others]))
 
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for number, name in enumerate(header):
-        table.add_column(name, justify="left" if number == 0 else "right")
-    for row in rows:
-        table.add_row(*row)
-    # Piped output has no width of its own: wide enough that no cell is cut.
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    console.print(table)
+
+def _print_list(title: str, lines: list[str]) -> None:
+    if not lines:
+        return
+    typer.echo(f"\n{title}")
+    for line in lines:
+        _print_paragraph(line, "  - ")
+
+
+def _print_paragraph(text: str, bullet: str = "") -> None:
+    import shutil
+    import textwrap
+
+    # Piped output has no width of its own.
+    width = min(shutil.get_terminal_size((100, 24)).columns, 100)
+    typer.echo(
+        textwrap.fill(
+            text,
+            width,
+            initial_indent=bullet,
+            subsequent_indent=" " * len(bullet),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
+
+
+def _command(*words: str) -> str:
+    import shlex
+
+    return shlex.join(words)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from clvml.errors import InputError, did_you_mean
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ColumnsConfig(_Section):
@@ -128,7 +128,11 @@ class Config(_Section):
     value: ValueConfig = Field(default_factory=ValueConfig)
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     tracking: TrackingConfig = Field(default_factory=TrackingConfig)
-    seed: Annotated[int, Field(ge=0)] = Field(0, description="seed of everything random")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="seed of everything random")
+
+    def with_source(self, source: str) -> Config:
+        """Return the configuration for the same kind of data at another place."""
+        return self.model_copy(update={"data": self.data.model_copy(update={"source": source})})
 
 
 def read_config(path: str | Path, overrides: list[str] | None = None) -> Config:
@@ -156,13 +160,17 @@ def read_config(path: str | Path, overrides: list[str] | None = None) -> Config:
         ) from None
     except IsADirectoryError:
         raise InputError(f"configuration '{path}' is a directory; give --config a YAML file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"configuration '{path}' is not valid YAML: {error}") from None
+    except OSError as error:
+        raise InputError(f"configuration '{path}' cannot be read: {error.strerror}; check the path") from None
+    except UnicodeDecodeError:
+        raise InputError(f"configuration '{path}' is not UTF-8 text; give --config a YAML file") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"configuration '{path}' is not valid YAML{_place(error)}; correct it") from None
     if not isinstance(raw, dict):
         raise InputError(f"configuration '{path}' holds no keys; see docs/configuration.md for an example")
     for assignment in overrides or []:
         assign(raw, assignment)
-    return parse_config(raw, origin=str(path))
+    return parse_config(raw, f"configuration '{path}'{' with --set' if overrides else ''}")
 
 
 def parse_config(raw: dict[str, Any], origin: str = "configuration") -> Config:
@@ -176,20 +184,35 @@ def parse_config(raw: dict[str, Any], origin: str = "configuration") -> Config:
         return Config.model_validate(raw)
     except ValidationError as error:
         problems = "\n".join(f"  - {_describe(problem, raw)}" for problem in error.errors())
-        raise InputError(f"{origin} has {error.error_count()} problem(s):\n{problems}") from None
+        count = error.error_count()
+        raise InputError(f"{origin} has {count} problem{'s' * (count > 1)}:\n{problems}") from None
 
 
 def assign(raw: dict[str, Any], assignment: str) -> None:
+    """Set one key of a configuration given as nested dictionaries; the value is read as YAML.
+
+    >>> raw = {"windows": {"step_days": 30}}
+    >>> assign(raw, "windows.horizon_days=90")
+    >>> raw
+    {'windows': {'step_days': 30, 'horizon_days': 90}}
+
+    Raises
+    ------
+    InputError
+        The assignment is not of the form ``a.b=c``, or goes through a key that holds a value.
+    """
     key, equals, text = assignment.partition("=")
-    if not equals or not key:
+    if not equals or not all(key.split(".")):
         raise InputError(
             f"--set '{assignment}' is not of the form a.b=c, for example windows.horizon_days=90"
         )
     *sections, last = key.split(".")
     for section in sections:
-        raw = raw.setdefault(section, {})
+        # A section that is there without any key is None in YAML.
+        raw[section] = {} if raw.get(section) is None else raw[section]
+        raw = raw[section]
         if not isinstance(raw, dict):
-            raise InputError(f"--set '{assignment}': '{section}' holds a value, not keys")
+            raise InputError(f"--set '{assignment}': '{section}' holds a value, not keys; set it as a whole")
     try:
         raw[last] = yaml.safe_load(text)
     except yaml.YAMLError:
@@ -205,8 +228,18 @@ def _describe(problem: Any, raw: dict[str, Any]) -> str:
         )
     if problem["type"] == "missing":
         return f"'{path}' is required"
+    if problem["type"] == "model_type":
+        return f"'{path}' must hold keys ({', '.join(_keys_at(problem['loc']))}); currently set to {problem['input']!r}"
     got = problem["input"]
     return f"'{path}': {problem['msg'].removeprefix('Value error, ')}; currently set to {got!r}"
+
+
+def _place(error: yaml.YAMLError) -> str:
+    """Return where and why YAML could not be read, on one line."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is None:
+        return f": {' '.join(str(error).split())}"
+    return f": {problem} at line {mark.line + 1}, column {mark.column + 1}"
 
 
 def _keys_at(location: tuple[Any, ...]) -> list[str]:

@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import duckdb
 import numpy as np
 import pandas as pd
 
-from clvml.config import Config, DataConfig
+from clvml.config import ColumnsConfig, Config, DataConfig, assign, parse_config
 from clvml.errors import InputError
 from clvml.evaluation.backtest import MODEL_NAME, Backtest, run_backtest
+from clvml.evaluation.leaderboard import METRICS
 from clvml.explain import Surrogate, driver_sentences, drivers, log_odds
 from clvml.features import available_features
-from clvml.ingest import PurchaseLog, check_history, read_purchase_log
+from clvml.files import TABLES, check_output
+from clvml.ingest import HistoryVerdict, PurchaseLog, check_history, read_purchase_log
+from clvml.ingest.mapping import map_columns, propose_columns
+from clvml.ingest.source import read_parts
 from clvml.models.customer_model import CustomerModel, fit_customer_model
-from clvml.score import Scorer, customer_days, tier_thresholds
+from clvml.score import Scorer, customer_days, spend_thresholds, tier_thresholds
 from clvml.snapshots import CustomerDays
 from clvml.tracking.record import TrainingRecord
 from clvml.windows import training_cutoffs
 
 Progress = Callable[[str], None]
 
+ASSUMED_HORIZON_DAYS = 180
+_REQUIRED = ("customer_id", "order_date", "amount")
 _EXAMPLE_CUSTOMERS = 5
+# From so many days without an order on, a log looks cut off.
+_SILENCE_DAYS = 31
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A purchase log that was read, and the date up to which it is used."""
+    """A purchase log that was read, the date up to which it is used, and a note on that date."""
 
     log: PurchaseLog
     as_of: date
-    horizon_note: str
+    note: str
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,52 @@ class Trained:
     driver_sentences: list[str]
 
 
+def assume_config(source: str, overrides: list[str] | None = None) -> Config:
+    """Return a configuration for a log of which nothing is known but the names of its columns.
+
+    Parameters
+    ----------
+    source : str
+        The purchase log.
+    overrides : list of str, optional
+        ``a.b=c`` assignments; columns named there are taken as they are.
+
+    Raises
+    ------
+    InputError
+        The source cannot be read, or no column looks like a customer, a date or an amount.
+    """
+    raw: dict[str, Any] = {
+        "data": {"source": source, "columns": {}},
+        "windows": {"horizon_days": ASSUMED_HORIZON_DAYS},
+    }
+    for assignment in overrides or []:
+        assign(raw, assignment)
+    data = raw["data"]
+    if not isinstance(data, dict) or not isinstance(data.get("columns"), dict):
+        return parse_config(raw, "--set")
+    named: dict[str, Any] = data["columns"]
+    with duckdb.connect() as connection:
+        first = read_parts(connection, source)[0]
+    known = {ours: theirs for ours, theirs in named.items() if theirs and ours in ColumnsConfig.model_fields}
+    proposed = propose_columns(known, first.columns)
+    free = {ours: theirs for ours, theirs in proposed.items() if theirs not in named.values()}
+    data["columns"] = columns = {**free, **named}
+    unknown = [ours for ours in _REQUIRED if not columns.get(ours)]
+    if unknown:
+        try:
+            map_columns(
+                ColumnsConfig(**{ours: known.get(ours, ours) for ours in _REQUIRED}),
+                first.columns,
+                first.name,
+            )
+        except InputError as error:
+            raise InputError(
+                f"{error} Without --config, name it with --set data.columns.{unknown[0]}=COLUMN"
+            ) from None
+    return parse_config(raw, "--set")
+
+
 def prepare(
     data: DataConfig,
     now: datetime,
@@ -67,19 +122,29 @@ def prepare(
     rejects: Path | None = None,
 ) -> Prepared:
     """Read and clean a purchase log; ``as_of`` is the day after its last line unless given."""
+    source = source or data.source
+    if rejects is not None:
+        check_output(rejects, TABLES, source, "rejects file")
     log = read_purchase_log(data, source=source, now=now, as_of=as_of, rejects=rejects)
-    if as_of is not None:
-        return Prepared(log, as_of, "")
-    chosen = log.last_day + timedelta(days=1)
-    return Prepared(log, chosen, f"as of {chosen}, the day after the last order; --as-of sets another date")
+    if as_of is None:
+        chosen = log.last_day + timedelta(days=1)
+        return Prepared(
+            log, chosen, f"as of {chosen}, the day after the last order; --as-of sets another date"
+        )
+    silent = (as_of - log.last_day).days
+    note = (
+        f"no order in the {silent:,} days before {as_of}: if orders are missing since {log.last_day}, customers"
+        " look likelier to leave than they are; leave --as-of out to start at the day after the last order"
+    )
+    return Prepared(log, as_of, note if silent > _SILENCE_DAYS else "")
 
 
-def history_message(prepared: Prepared, config: Config) -> str:
-    """Return whether there is enough history for the horizon asked, in words."""
+def check_length(prepared: Prepared, config: Config) -> HistoryVerdict:
+    """Return whether there is enough history for the horizon of the configuration."""
     windows = config.windows
     return check_history(
         prepared.log.first_day, prepared.as_of, windows.horizon_days, windows.min_history_days
-    ).message
+    )
 
 
 def backtest(
@@ -111,14 +176,12 @@ def train(
         The log is too short, or there is nothing to learn from it.
     """
     log, as_of = prepared.log, prepared.as_of
-    verdict = check_history(
-        log.first_day, as_of, config.windows.horizon_days, config.windows.min_history_days
-    )
+    verdict = check_length(prepared, config)
     if not verdict.enough:
         raise InputError(verdict.message)
     progress("building the features")
     days = customer_days(log)
-    notes = [prepared.horizon_note] if prepared.horizon_note else []
+    notes = [prepared.note] if prepared.note else []
     tested: Backtest | None = None
     try:
         tested = run_backtest(days, as_of, config, progress=progress)
@@ -165,6 +228,103 @@ def score(prepared: Prepared, scorer: Scorer, explain: Literal["all", "none"] | 
     return scorer.score(customer_days(prepared.log), prepared.as_of, explain)
 
 
+def scoring_notes(prepared: Prepared, scorer: Scorer, config: Config) -> list[str]:
+    """Return what to know about a scored file: its date, the age of the model, settings without effect."""
+    notes = [prepared.note] if prepared.note else []
+    model = scorer.model
+    age = (prepared.as_of - model.as_of).days
+    if age > model.horizon_days:
+        notes.append(
+            f"the model was trained {age:,} days before {prepared.as_of}, longer ago than its horizon of"
+            f" {model.horizon_days:,} days; train it again"
+        )
+    elif age < 0:
+        notes.append(
+            f"the model was trained on data up to {model.as_of}, after {prepared.as_of}: it has seen what it"
+            " predicts here"
+        )
+    fixed = {
+        "windows.horizon_days": (config.windows.horizon_days, model.horizon_days),
+        **{
+            f"value.{name}": (asked, getattr(model.config.value, name))
+            for name, asked in config.value.model_dump().items()
+        },
+    }
+    ignored = [f"{key} ({asked} asked, {used} used)" for key, (asked, used) in fixed.items() if asked != used]
+    if ignored:
+        notes.append(f"the model was trained with other settings, which count: {', '.join(ignored)}")
+    return notes
+
+
+def answer(tested: Backtest) -> str:
+    """Return in one sentence how the model compares with the baselines."""
+    board = tested.leaderboard
+    best = {row["metric"]: row for row in board.best_others().to_dict("records")}
+    dates = len(board.folds["cutoff"].unique())
+    parts = []
+    if _defined(best, "gini"):
+        parts.append(f"ranks customers by money {_standing(tested, best, 'gini')}")
+    if _defined(best, "wape"):
+        row = best["wape"]
+        mine = METRICS["wape"].text(row["champion_value"])
+        theirs = f"{METRICS['wape'].text(row['opponent_value'])} of {short_name(row['opponent'])}"
+        words = {"better": f"below the {theirs}", "worse": f"above the {theirs}"}
+        said = words.get(row["verdict"], f"not clearly different from the {theirs}")
+        parts.append(f"its spend error (WAPE) is {mine}, {said}")
+    if _defined(best, "roc_auc"):
+        parts.append(f"it tells who will leave {_standing(tested, best, 'roc_auc')}")
+    bias = headline_metrics(tested).get("total_bias", np.nan)
+    if np.isfinite(bias):
+        size = METRICS["total_bias"].text(abs(bias), signed=False)
+        parts.append(f"the total it expected came out {size} too {'high' if bias > 0 else 'low'}")
+    said = "; ".join(parts) or "could not be compared, because nothing happened in the test windows"
+    return f"Across {dates} test date{'s' * (dates > 1)}, {MODEL_NAME} {said}."
+
+
+def standings(tested: Backtest, metrics: Sequence[str]) -> dict[str, list[str]]:
+    """Return ``{verdict: metrics}`` in words, against the best baseline of each metric."""
+    found: dict[str, list[str]] = {"better": [], "no clear difference": [], "worse": []}
+    rows = {row["metric"]: row for row in tested.leaderboard.best_others().to_dict("records")}
+    for name in metrics:
+        if _defined(rows, name):
+            row, metric = rows[name], METRICS[name]
+            theirs = metric.text(row["opponent_value"], signed=False)
+            found[row["verdict"]].append(f"{short_label(name)} ({short_name(row['opponent'])}: {theirs})")
+    return found
+
+
+def short_label(metric: str) -> str:
+    """Return the name of a metric for the head of a column.
+
+    >>> short_label("wape"), short_label("top_10_share")
+    ('WAPE', 'top 10 %')
+    """
+    label = METRICS[metric].label
+    return label.partition("(")[2].rstrip(")") or label.removeprefix("Money in the ")
+
+
+def short_name(model: str) -> str:
+    """Return the name of a model without what it says in brackets.
+
+    >>> short_name("BTYD (MBG/NBD, Gamma-Gamma)")
+    'BTYD'
+    """
+    return model.partition(" (")[0]
+
+
+def _defined(rows: Mapping[str, Any], metric: str) -> bool:
+    return metric in rows and bool(np.isfinite([rows[metric]["champion_value"], rows[metric]["low"]]).all())
+
+
+def _standing(tested: Backtest, best: Mapping[str, Any], metric: str) -> str:
+    versus = tested.leaderboard.versus
+    if (versus.loc[versus["metric"] == metric, "verdict"] == "better").all():
+        return "better than every baseline"
+    row = best[metric]
+    how = "worse than" if row["verdict"] == "worse" else "about as well as"
+    return f"{how} the best baseline, {short_name(row['opponent'])}"
+
+
 def headline_metrics(tested: Backtest) -> dict[str, float]:
     """Return the pooled metrics of our model by name, with the coverage of its intervals."""
     pooled = tested.leaderboard.pooled
@@ -173,7 +333,7 @@ def headline_metrics(tested: Backtest) -> dict[str, float]:
     frame = tested.predictions
     # Refunds of earlier purchases can make spend negative; an interval from zero holds what is at most zero.
     actual = np.maximum(frame["actual_spend"], 0.0)
-    held = (actual >= frame["low"]) & (actual <= frame["high"])
+    held = pd.Series((actual >= frame["low"]) & (actual <= frame["high"]))
     metrics["interval_coverage"] = float(held.groupby(frame["cutoff"]).mean().mean())
     return metrics
 
@@ -195,7 +355,8 @@ def _explain(
         log_odds(np.concatenate([predicted["p_churn"], model.predict(past, cutoff)["p_churn"]])),
         seed=model.config.seed,
     )
-    return model.with_tiers(tier_thresholds(predicted["clv"].to_numpy())), surrogate, now
+    tiers = tier_thresholds(predicted["clv"].to_numpy())
+    return model.with_tiers(tiers, spend_thresholds(now["spend_sum_365d"].to_numpy())), surrogate, now
 
 
 def _figures(tested, contributions, known, features, config):

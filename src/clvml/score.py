@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -49,6 +49,9 @@ TIERS = ("platinum", "gold", "silver", "bronze")
 # The share of customers that each tier but the last holds together with those above it.
 TIER_SHARES = (0.05, 0.20, 0.50)
 NO_HISTORY = "not enough history"
+REASONS = ("reason_1", "reason_2", "reason_3")
+# The share of the last year's buyers who spent so much that losing them hurts, whatever they are worth now.
+_SPENDER_SHARE = 0.20
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,15 @@ class Scorer:
         InputError
             The directory holds no model of clvml.
         """
-        return cls(CustomerModel.load(directory), Surrogate.load(directory), version, run_id)
+        model = CustomerModel.load(directory)
+        try:
+            return cls(model, Surrogate.load(directory), version, run_id)
+        except (OSError, ValueError) as error:
+            # XGBoost's errors go on for pages.
+            reason = str(error).partition("\n")[0]
+            raise InputError(
+                f"the model in '{directory}' has lost its explanation ({reason}); train it again"
+            ) from None
 
     def save(self, directory: Path) -> None:
         """Write the model and its explanation into an existing directory: JSON and UBJ only."""
@@ -103,13 +114,21 @@ class Scorer:
         Returns
         -------
         DataFrame
-            `COLUMNS`, one row per customer, by ``clv`` falling, then by ``customer_id``.
+            `COLUMNS`, one row per customer, by ``clv`` falling, then by ``customer_id``. What is not there, such
+            as the next order of a customer who will hardly order again, is missing and never an empty text.
+
+        Raises
+        ------
+        InputError
+            No line is dated before ``as_of``, or the log lacks columns of the training data.
         """
         model = self.model
         features = days.features(as_of, model.horizon_days)
         if features.empty:
             raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
         predicted = model.predict(features, as_of)
+        tier = value_tier(predicted["clv"].to_numpy(), model.tiers)
+        money = [f"expected_spend_{days}d" for days in HORIZONS] + ["clv"]
         scored = pd.DataFrame(
             {
                 "customer_id": features["customer_id"],
@@ -117,39 +136,41 @@ class Scorer:
                 "horizon_days": model.horizon_days,
                 "p_churn": predicted["p_churn"].round(6),
                 "churn_risk": _band(predicted["p_churn"].to_numpy(), (1 / 3, 2 / 3), RISKS),
+                "expected_orders": _cents(predicted["expected_orders"]),
+                "expected_spend": _cents(predicted["expected_spend"]),
+                "expected_spend_low": _cents(predicted["expected_spend_low"]),
+                "expected_spend_high": _cents(predicted["expected_spend_high"]),
+                **{name: _cents(predicted[name]) for name in money},
+                "historic_spend": _cents(features["spend_sum"]),
+                "last_order_date": _dates(as_of, -features["days_since_last_order"]),
+                "next_order_date": _dates(as_of, predicted["next_order_days"]),
+                "value_tier": tier,
+                "segment": segment(features, predicted, tier, model.thresholds),
+                **self._reasons(features, predicted, explain),
+                "model_version": self.version,
+                "run_id": self.run_id,
             }
-        )
-        money = [
-            "expected_orders",
-            "expected_spend",
-            "expected_spend_low",
-            "expected_spend_high",
-            *(f"expected_spend_{horizon}d" for horizon in HORIZONS),
-            "clv",
-        ]
-        scored[money] = predicted[money].round(2)
-        scored["historic_spend"] = features["spend_sum"].round(2)
-        since = features["days_since_last_order"]
-        scored["last_order_date"] = _dates(as_of, -since)
-        scored["next_order_date"] = _dates(as_of, predicted["next_order_days"])
-        scored["value_tier"] = value_tier(predicted["clv"].to_numpy(), model.tiers)
-        scored["segment"] = segment(features, predicted, scored["value_tier"])
-        scored[["reason_1", "reason_2", "reason_3"]] = ""
-        chosen = self._explained(features, predicted, explain)
-        if len(chosen):
-            rows = features.loc[chosen]
-            said = reasons(
-                rows,
-                self.surrogate.contributions(rows),
-                available_features(model.columns),
-                top=3,
-                typical=self.surrogate.typical_,
-            )
-            scored.loc[chosen, ["reason_1", "reason_2", "reason_3"]] = said.to_numpy()
-        scored["model_version"] = self.version
-        scored["run_id"] = self.run_id
+        )[list(COLUMNS)]
+        texts = list(scored.columns[scored.dtypes != "float64"].drop("horizon_days"))
+        # One text type for all, so that a column without any value has it too.
+        scored[texts] = scored[texts].astype("string").replace("", pd.NA)
         ranked = scored.sort_values(["clv", "customer_id"], ascending=[False, True], kind="stable")
-        return ranked[list(COLUMNS)].reset_index(drop=True)
+        return ranked.reset_index(drop=True)
+
+    def _reasons(
+        self, features: pd.DataFrame, predicted: pd.DataFrame, explain: Literal["all", "none"] | int
+    ) -> dict[str, pd.Series]:
+        rows = features.loc[self._explained(features, predicted, explain)]
+        if rows.empty:
+            return {name: pd.Series("", index=features.index) for name in REASONS}
+        said = reasons(
+            rows,
+            self.surrogate.contributions(rows),
+            available_features(self.model.columns),
+            top=len(REASONS),
+            typical=self.surrogate.typical_,
+        ).reindex(features.index, fill_value="")
+        return {name: said.iloc[:, position] for position, name in enumerate(REASONS)}
 
     def _explained(
         self, features: pd.DataFrame, predicted: pd.DataFrame, explain: Literal["all", "none"] | int
@@ -168,6 +189,16 @@ def tier_thresholds(clv: np.ndarray) -> tuple[float, ...]:
     return tuple(float(np.quantile(clv, 1.0 - share)) for share in TIER_SHARES)
 
 
+def spend_thresholds(spend_365d: np.ndarray) -> dict[str, float]:
+    """Return the spend of the last year from which a customer is a big one, for `segment` to apply to any file.
+
+    >>> spend_thresholds(np.array([0.0, 10.0, 20.0, 30.0, 40.0, 50.0]))
+    {'big_spend_365d': 42.0}
+    """
+    spent = spend_365d[spend_365d > 0]
+    return {"big_spend_365d": float(np.quantile(spent, 1.0 - _SPENDER_SHARE))} if len(spent) else {}
+
+
 def value_tier(clv: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
     """Return the tier of each customer, shape (n,).
 
@@ -178,20 +209,21 @@ def value_tier(clv: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
     return np.asarray(TIERS)[passed]
 
 
-def segment(features: pd.DataFrame, predicted: pd.DataFrame, tier: pd.Series) -> np.ndarray:
+def segment(
+    features: pd.DataFrame, predicted: pd.DataFrame, tier: np.ndarray, thresholds: Mapping[str, float]
+) -> np.ndarray:
     """Return what to do about each customer, in the words of a marketer, shape (n,).
 
     The first rule that fits decides: ``not enough history`` (no purchase day: predicted from the average of
     one-time buyers), ``first buyer to win back`` / ``first buyer to turn into a regular`` (one purchase day,
-    likely gone / likely to return), ``valuable and drifting away`` (top fifth by value or spend of the last
-    year, and likelier than not to stay away, or overdue twice over), ``future VIP`` (top fifth by value within
-    180 days of the first purchase), ``VIP`` (top twentieth), ``regular`` (likelier than not to buy),
-    ``lapsing`` and ``lost`` (P(churn) at least .85).
+    likely gone / likely to return), ``valuable and drifting away`` (top fifth by value or, by the ``thresholds``
+    of training, by spend of the last year, and likelier than not to stay away, or overdue twice over),
+    ``future VIP`` (top fifth by value within 180 days of the first purchase), ``VIP`` (top twentieth),
+    ``regular`` (likelier than not to buy), ``lapsing`` and ``lost`` (P(churn) at least .85).
     """
     p_churn = predicted["p_churn"].to_numpy()
-    top_fifth = tier.isin(TIERS[:2]).to_numpy()
-    spent = features["spend_sum_365d"].to_numpy()
-    spender = spent >= np.quantile(spent[spent > 0], 0.8) if (spent > 0).any() else np.zeros(len(spent), bool)
+    top_fifth = np.isin(tier, TIERS[:2])
+    spender = features["spend_sum_365d"].to_numpy() >= thresholds.get("big_spend_365d", np.inf)
     overdue = features["gap_current_ratio"].fillna(0.0).to_numpy() >= 2.0
     rules = {
         NO_HISTORY: (features["purchase_days"] == 0).to_numpy(),
@@ -200,7 +232,7 @@ def segment(features: pd.DataFrame, predicted: pd.DataFrame, tier: pd.Series) ->
         "valuable and drifting away": (top_fifth | spender)
         & ((p_churn >= 0.5) | (overdue & (p_churn >= 1 / 3))),
         "future VIP": top_fifth & (features["T"] <= 180).to_numpy(),
-        "VIP": (tier == TIERS[0]).to_numpy(),
+        "VIP": tier == TIERS[0],
         "regular": p_churn < 0.5,
         "lapsing": p_churn < 0.85,
     }
@@ -245,6 +277,11 @@ def customer_days(log: PurchaseLog) -> CustomerDays:
 
 def _band(values: np.ndarray, edges: Sequence[float], names: Sequence[str]) -> np.ndarray:
     return np.asarray(names)[np.digitize(values, edges)]
+
+
+def _cents(money: pd.Series) -> pd.Series:
+    # Adding zero turns -0.0, which reads like a loss, into 0.0.
+    return money.round(2) + 0.0
 
 
 def _dates(start: date, days: pd.Series) -> pd.Series:

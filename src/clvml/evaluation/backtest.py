@@ -78,7 +78,8 @@ def run_backtest(
             f" {windows.horizon_days} days out of time: {2 * windows.horizon_days + windows.min_history_days} are"
             " needed; set a shorter windows.horizon_days or give more data"
         )
-    parts, models = [], ()
+    parts: list[pd.DataFrame] = []
+    models: tuple[ModelColumns, ...] = ()
     for cutoff in cutoffs:
         progress(f"testing as of {cutoff}")
         model = fit_customer_model(days, cutoff, config)

@@ -9,16 +9,13 @@ from pathlib import Path
 import duckdb
 
 from clvml.errors import InputError
+from clvml.files import FORMULA, NUMBER, escaped
 from clvml.ingest.cleaning import VERDICTS
 from clvml.ingest.source import Part
 from clvml.ingest.sql import identifier, literal, setting
 
 _PLACES = "clvml_rejected_places"
 _ROWS = "clvml_rejected_rows"
-
-# What a spreadsheet would run as a formula, unless it is a plain number such as -12.50.
-_FORMULA = r"^[=+\-@\t\r]"
-_NUMBER = r"^[+-]?(\d+([.,]\d+)*|\.\d+)([eE][+-]?\d+)?$"
 
 
 def check_rejects_path(rejects: Path, source: str, parts: list[Part]) -> None:
@@ -81,7 +78,7 @@ def write_rejects(
     as_csv = rejects.suffix.lower() == ".csv"
     escape = _escaped_sql if as_csv else str
     cells = ["reason", escape("file"), "line", *(escape(f"c{index}") for index in range(width))]
-    headers = [identifier(_escaped(name) if as_csv else name) for name in taken]
+    headers = [identifier(escaped(name) if as_csv else name) for name in taken]
     columns = ", ".join(f"{cell} AS {header}" for cell, header in zip(cells, headers, strict=True))
     temporary = rejects.with_name(f"{rejects.name}.{os.getpid()}.tmp")
     options = "FORMAT csv, HEADER" if as_csv else "FORMAT parquet, COMPRESSION zstd"
@@ -107,10 +104,6 @@ def _part_sql(part: Part, number: int, width: int) -> str:
 
 def _escaped_sql(cell: str) -> str:
     is_formula = (
-        f"regexp_matches({cell}, {literal(_FORMULA)}) AND NOT regexp_matches({cell}, {literal(_NUMBER)})"
+        f"regexp_matches({cell}, {literal(FORMULA)}) AND NOT regexp_matches({cell}, {literal(NUMBER)})"
     )
     return f"CASE WHEN {is_formula} THEN '''' || {cell} ELSE {cell} END"
-
-
-def _escaped(name: str) -> str:
-    return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name

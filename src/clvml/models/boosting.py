@@ -54,7 +54,7 @@ class _Boosted(BaseEstimator):
         self.random_state = random_state
 
     def _boost(
-        self, X: Array, y: Array, weights: Array, prior: ArrayLike | None, objective: dict[str, Any]
+        self, X: Array, y: NDArray[Any], weights: Array, prior: ArrayLike | None, objective: dict[str, Any]
     ) -> None:
         names = getattr(self, "feature_names_in_", None)
         matrix = xgb.DMatrix(
@@ -81,10 +81,10 @@ class _Boosted(BaseEstimator):
 
     def _margin(self, X: ArrayLike, prior: ArrayLike | None) -> Array:
         check_is_fitted(self, "booster_")
-        X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan", dtype=np.float64)
+        rows: Array = validate_data(self, X, reset=False, ensure_all_finite="allow-nan", dtype=np.float64)
         matrix = xgb.DMatrix(
-            X,
-            base_margin=self._prior_margin(prior, len(X)),
+            rows,
+            base_margin=self._prior_margin(prior, len(rows)),
             feature_names=self.booster_.feature_names,
             nthread=self.n_jobs,
         )
@@ -152,15 +152,16 @@ class ChurnClassifier(ClassifierMixin, _Boosted):
             ``y`` does not hold exactly two classes; weights are negative or all zero; the prior is no vector of
             one finite number >= 0 per row.
         """
-        X, y = validate_data(self, X, y, ensure_all_finite="allow-nan", dtype=np.float64)
-        check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
+        rows, classes = validate_data(self, X, y, ensure_all_finite="allow-nan", dtype=np.float64)
+        check_classification_targets(classes)
+        self.classes_, codes = np.unique(classes, return_inverse=True)
         if len(self.classes_) != 2:
             raise ValueError(
                 f"Only binary classification is supported: y holds {len(self.classes_)} class(es), and two are"
                 " needed; use a history in which some customers bought again and some did not"
             )
-        self._boost(X, codes, _weights(sample_weight, len(X)), prior, {"objective": "binary:logistic"})
+        weights = _weights(sample_weight, len(rows))
+        self._boost(rows, codes, weights, prior, {"objective": "binary:logistic"})
         return self
 
     def predict_proba(self, X: ArrayLike, prior: ArrayLike | None = None) -> Array:
@@ -266,11 +267,13 @@ class SpendRegressor(RegressorMixin, _Boosted):
         """
         if self.loss not in ("tweedie", "gamma"):
             raise ValueError(f"loss must be 'tweedie' or 'gamma', currently set to {self.loss!r}")
-        X, y = validate_data(self, X, y, ensure_all_finite="allow-nan", dtype=np.float64, y_numeric=True)
-        y = np.clip(np.asarray(y, dtype=float), 0.0, None)
-        weights = _weights(sample_weight, len(X))
-        self.scale_ = float(np.average(y, weights=weights)) or 1.0
-        y = y / self.scale_
+        rows, spend = validate_data(
+            self, X, y, ensure_all_finite="allow-nan", dtype=np.float64, y_numeric=True
+        )
+        spend = np.clip(np.asarray(spend, dtype=float), 0.0, None)
+        weights = _weights(sample_weight, len(rows))
+        self.scale_ = float(np.average(spend, weights=weights)) or 1.0
+        spend = spend / self.scale_
         objective: dict[str, Any] = {
             "objective": "reg:tweedie",
             "tweedie_variance_power": TWEEDIE_POWER,
@@ -278,8 +281,8 @@ class SpendRegressor(RegressorMixin, _Boosted):
         }
         if self.loss == "gamma":
             objective = {"objective": "reg:gamma", "base_score": 1.0}
-            y = np.maximum(y, LEAST_PRIOR_SHARE)
-        self._boost(X, y, weights, prior, objective)
+            spend = np.maximum(spend, LEAST_PRIOR_SHARE)
+        self._boost(rows, spend, weights, prior, objective)
         return self
 
     def predict(self, X: ArrayLike, prior: ArrayLike | None = None) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
 from clvml.config import Config, ModelConfig, ValueConfig, WindowsConfig
@@ -25,7 +26,7 @@ from clvml.windows import training_cutoffs
 
 Array = NDArray[np.float64]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 # A training cutoff this many days older than the newest weighs 1/e of it.
 _WEIGHT_DAYS = 90.0
 # P(buy) below which the spend of a buyer is not divided out of a prior any further.
@@ -84,7 +85,7 @@ class _Trees:
 
     def spend_prior(self, frame: pd.DataFrame) -> Array:
         """Return the blended prior forecast of spend, shape (n,)."""
-        return frame[list(SPEND_COLUMNS)].to_numpy() @ self.blend
+        return _blended(frame, self.blend)
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,9 @@ class CustomerModel:
         ``p_churn`` and ``spend`` of customers about whom nothing but refunds is known.
     tiers : tuple of float
         Least ``clv`` [currency] of the tiers, highest first, from the customers at ``as_of``.
+    thresholds : dict of str to float
+        Other limits from these customers, so that what is said of a customer never depends on who else is
+        scored.
     notes : tuple of str
         What was done because the log is short or unusual, in words.
     """
@@ -121,6 +125,7 @@ class CustomerModel:
     intervals: SpendIntervals
     fallback: dict[str, float]
     tiers: tuple[float, ...] = ()
+    thresholds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -149,30 +154,27 @@ class CustomerModel:
             the fallback.
         """
         value = value or self.config.value
-        known = (features["purchase_days"] > 0).to_numpy()
-        bought = features[known]
-        frame = self.frame(bought, cutoff)
-        p_churn = self.trees.p_churn(frame) if len(frame) else np.empty(0)
-        spend = self.trees.spends(frame, p_churn)[self.form] if len(frame) else np.empty(0)
         days = [*HORIZONS, *value_days(value)]
-        shape = (
-            growth(self.trees.prior, bought, cutoff, self.horizon_days, days)
-            if len(frame)
-            else np.empty((0, len(days)))
-        )
-        orders = np.maximum(frame["btyd_orders"] / np.maximum(1.0 - frame["btyd_p_churn"], 1e-9), 1.0)
         predicted = pd.DataFrame(
-            {"p_churn": p_churn, "expected_orders": (1.0 - p_churn) * orders, "expected_spend": spend},
-            index=bought.index,
+            {
+                "p_churn": self.fallback["p_churn"],
+                "expected_orders": 1.0 - self.fallback["p_churn"],
+                "expected_spend": self.fallback["spend"],
+                "next_order_days": np.nan,
+            },
+            index=features.index,
         )
-        waits = next_order_days(self.trees.prior, bought, cutoff, self.horizon_days, p_churn)
-        predicted["next_order_days"] = waits
-        predicted = predicted.reindex(features.index)
-        predicted.loc[~known, "p_churn"] = self.fallback["p_churn"]
-        predicted.loc[~known, "expected_orders"] = 1.0 - self.fallback["p_churn"]
-        predicted.loc[~known, "expected_spend"] = self.fallback["spend"]
-        growths = np.ones((len(features), len(days))) * (np.asarray(days, dtype=float) / self.horizon_days)
-        growths[known] = shape
+        growths = np.tile(np.asarray(days, dtype=float) / self.horizon_days, (len(features), 1))
+        known = (features["purchase_days"] > 0).to_numpy()
+        if known.any():
+            bought = features[known]
+            frame = self.frame(bought, cutoff)
+            p_churn = self.trees.p_churn(frame)
+            orders = np.maximum(frame["btyd_orders"] / np.maximum(1.0 - frame["btyd_p_churn"], 1e-9), 1.0)
+            spend = self.trees.spends(frame, p_churn)[self.form]
+            waits = next_order_days(self.trees.prior, bought, cutoff, self.horizon_days, p_churn)
+            predicted[known] = np.column_stack([p_churn, (1.0 - p_churn) * orders, spend, waits])
+            growths[known] = growth(self.trees.prior, bought, cutoff, self.horizon_days, days)
         expected = predicted["expected_spend"].to_numpy()
         predicted["expected_spend_low"], predicted["expected_spend_high"] = self.intervals.interval(expected)
         spend_by = expected[:, None] * growths
@@ -191,18 +193,21 @@ class CustomerModel:
         """
         missing = sorted(set(self.trees.predictors) - set(features.columns) - set(PRIOR_COLUMNS))
         if missing:
+            needed = ", ".join(
+                sorted({f.needs for f in available_features(self.columns) if f.name in missing} - {""})
+            )
+            remedy = f"give the column(s) {needed} as in training, or " if needed else ""
             raise InputError(
                 f"the model was trained on features that this data does not have: {', '.join(missing[:5])}"
-                f"{' ...' if len(missing) > 5 else ''}; give the columns {', '.join(self.columns)} as in training,"
-                " or train a model on data like this"
+                f"{' ...' if len(missing) > 5 else ''}; {remedy}train a model on data like this"
             )
         return pd.concat(
             [features, self.trees.prior.forecast(features, cutoff, self.horizon_days)], axis="columns"
         )
 
-    def with_tiers(self, thresholds: tuple[float, ...]) -> CustomerModel:
-        """Return the model with the least ``clv`` of each value tier, highest first."""
-        return replace(self, tiers=thresholds)
+    def with_tiers(self, tiers: tuple[float, ...], thresholds: dict[str, float]) -> CustomerModel:
+        """Return the model with the least ``clv`` of each value tier, highest first, and other limits."""
+        return replace(self, tiers=tiers, thresholds=thresholds)
 
     def save(self, directory: Path) -> None:
         """Write ``model.json`` and the trees as UBJ into an existing directory."""
@@ -220,6 +225,7 @@ class CustomerModel:
             "intervals": self.intervals.to_dict(),
             "fallback": self.fallback,
             "tiers": list(self.tiers),
+            "thresholds": self.thresholds,
             "notes": list(self.notes),
         }
         (directory / "model.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
@@ -263,11 +269,16 @@ class CustomerModel:
                 intervals=SpendIntervals.from_dict(state["intervals"]),
                 fallback=state["fallback"],
                 tiers=tuple(state["tiers"]),
+                thresholds=state["thresholds"],
                 notes=tuple(state["notes"]),
             )
-        except (OSError, KeyError, json.JSONDecodeError) as error:
+        except InputError:
+            raise
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            # XGBoost's errors go on for pages.
+            reason = str(error).partition("\n")[0]
             raise InputError(
-                f"'{directory}' holds no clvml model ({error}); give the model of a clvml training run"
+                f"'{directory}' holds no clvml model ({reason}); give the model of a clvml training run"
             ) from None
 
 
@@ -300,31 +311,28 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     trees = _fit_trees(days, snapshots, as_of, config)
 
     newest = cutoffs[-1]
-    ended = [cutoff for cutoff in cutoffs if cutoff + timedelta(days=windows.horizon_days) <= newest]
+    ended = {c: s for c, s in snapshots.items() if c + timedelta(days=windows.horizon_days) <= newest}
     held_out = snapshots[newest]
+    selection = trees
+    if ended:
+        # The windows that had ended may hold too little to learn from.
+        with suppress(InputError):
+            selection = _fit_trees(days, ended, newest, config)
     notes = []
-    form = "mean"
-    try:
-        if not ended:
-            raise InputError("")
-        selection = _fit_trees(days, {cutoff: snapshots[cutoff] for cutoff in ended}, newest, config)
-    except InputError:
+    if selection is trees:
         notes.append(
             "the log is too short to hold out a training window: spend is the mean of both forms, and its"
             " intervals come from customers the model was trained on (they may be too narrow)"
         )
-        selection = trees
     frame = _with_prior(held_out, selection.prior, newest, windows.horizon_days)
     spends = selection.spends(frame, selection.p_churn(frame))
-    if not notes:
-        form = _best_form(spends, held_out["actual_spend"].to_numpy())
-    once = pd.concat(snapshots.values())
-    once = once[once["purchase_days"] == 1]
+    form = "mean" if selection is trees else _best_form(spends, held_out["actual_spend"].to_numpy())
+    once = pd.concat([snapshot[snapshot["purchase_days"] == 1] for snapshot in snapshots.values()])
     if once.empty:
         once = held_out
     if not trees.prior.season.years:
         notes.append("less than a year of history, or no season in it: forecasts carry no season")
-    model = CustomerModel(
+    return CustomerModel(
         config=config,
         as_of=as_of,
         columns=days.columns,
@@ -337,7 +345,6 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
         },
         notes=tuple(notes),
     )
-    return model
 
 
 def _fit_trees(
@@ -354,10 +361,15 @@ def _fit_trees(
         ignore_index=True,
     )
     churned = frame["churned"].to_numpy()
-    if churned.min() == churned.max():
-        customers = frame["customer_id"].nunique()
+    customers = frame["customer_id"].nunique()
+    if customers < 2:
         raise InputError(
-            f"{'none' if churned.min() == 0 else 'all'} of the {customers} customer(s) in the training windows"
+            f"{customers} customer(s) bought anything before the newest training cutoff {newest}: too few to learn"
+            " from; give more customers, a longer history or a shorter windows.horizon_days"
+        )
+    if churned.min() == churned.max():
+        raise InputError(
+            f"{'none' if churned.min() == 0 else 'all'} of the {customers} customers in the training windows"
             f" {'stopped' if churned.min() == 0 else 'bought nothing'}: there is no churn to learn from; use more"
             " customers or another windows.horizon_days"
         )
@@ -369,7 +381,7 @@ def _fit_trees(
     frame, churned, weights = frame[kept], churned[kept], weights[kept] / chances[kept]
     spend = frame["actual_spend"].clip(lower=0.0).to_numpy()
     blend = fit_blend(frame[list(SPEND_COLUMNS)].to_numpy(), spend, weights)
-    spend_prior = frame[list(SPEND_COLUMNS)].to_numpy() @ blend
+    spend_prior = _blended(frame, blend)
     features = (feature.name for feature in available_features(days.columns) if feature.predictor)
     predictors = (*features, *BTYD_COLUMNS, "btyd_spend", "trailing_365d")
     X = frame[list(predictors)]
@@ -446,6 +458,11 @@ def _chances(weights: Array, most: int) -> Array:
     return np.minimum(chances, 1.0)
 
 
+def _blended(frame: pd.DataFrame, blend: Array) -> Array:
+    """Return the blended prior forecast of spend, shape (n,); no matrix product, so each row stands alone."""
+    return sum(weight * frame[name].to_numpy() for name, weight in zip(SPEND_COLUMNS, blend, strict=True))
+
+
 def _given_purchase(spend_prior: Array, frame: pd.DataFrame) -> Array:
     """Return the prior spend of a customer who buys at all."""
     return spend_prior / np.clip(1.0 - frame["btyd_p_churn"].to_numpy(), _LEAST_P_BUY, 1.0)
@@ -464,5 +481,5 @@ def _best_form(spends: dict[str, Array], actual: Array) -> str:
     return min(FORMS, key=lambda form: absolute[form] / least_absolute + squared[form] / least_squared)
 
 
-def _logit(probability: Array) -> Array:
+def _logit(probability: ArrayLike) -> Array:
     return logit(np.clip(probability, PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN))

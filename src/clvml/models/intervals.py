@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ Array = NDArray[np.float64]
 # Customers per group of similar forecasts: fewer make the 80 % quantile too noisy.
 _GROUP_SIZE = 100
 _MOST_GROUPS = 20
+# Expected spend below it [currency] counts as this much.
+_LEAST_EXPECTED = 1e-9
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class SpendIntervals:
     def interval(self, expected: ArrayLike) -> tuple[Array, Array]:
         """Return the low and the high end for expected spends (n,), in their unit."""
         expected = np.asarray(expected, dtype=float)
-        at = np.log(np.maximum(expected, 1e-9))
+        at = np.log(np.maximum(expected, _LEAST_EXPECTED))
         low = expected * np.interp(at, self.log_expected, self.low_ratio)
         high = expected * np.interp(at, self.log_expected, self.high_ratio)
         return np.minimum(low, expected), np.maximum(high, expected)
@@ -76,23 +79,40 @@ def fit_intervals(expected: ArrayLike, actual: ArrayLike, level: float = 0.8) ->
     Parameters
     ----------
     expected, actual : array of shape (n,)
-        Expected spend, positive, and actual net spend [same currency].
+        Expected spend, non-negative, of at least one customer, and actual net spend [same currency].
     level : float
         Share of customers to be held.
     """
-    expected, actual = np.asarray(expected, dtype=float), np.asarray(actual, dtype=float)
-    scale = expected.sum() / actual.sum() if actual.sum() > 0 else 1.0
-    order = np.argsort(expected, kind="stable")
-    groups = np.array_split(order, int(np.clip(len(order) // _GROUP_SIZE, 1, _MOST_GROUPS)))
+    forecast: Array = np.maximum(np.asarray(expected, dtype=float), _LEAST_EXPECTED)
+    # Negative spend is below any interval: like the trees, it counts as none, or refunds would set the scale.
+    spent: Array = np.maximum(np.asarray(actual, dtype=float), 0.0)
+    scale = forecast.sum() / spent.sum() if spent.sum() > 0 else 1.0
+    ratio = spent * scale / forecast
+    groups = int(np.clip(len(forecast) // _GROUP_SIZE, 1, _MOST_GROUPS))
+    # Customers of equal expectation stay together, so that the middles of the groups differ.
+    starts = [part[0] for part in np.array_split(np.sort(forecast), groups)]
+    group = np.searchsorted(np.unique(starts), forecast, side="right") - 1
+    tail = (1.0 - level) / 2.0
     log_expected, low_ratio, high_ratio = [], [], []
-    for rows in groups:
-        ratio = actual[rows] * scale / np.maximum(expected[rows], 1e-9)
-        tail = (1.0 - level) / 2.0
-        if np.mean(ratio <= 0) >= tail:
-            low, high = 0.0, float(np.quantile(ratio, level))
+    for number in range(group.max() + 1):
+        ratios = np.sort(ratio[group == number])
+        if np.mean(ratios <= 0) >= tail:
+            low, high = 0.0, _upper(ratios, level)
         else:
-            low, high = (float(q) for q in np.quantile(ratio, [tail, 1.0 - tail]))
-        log_expected.append(float(np.log(np.maximum(np.median(expected[rows]), 1e-9))))
-        low_ratio.append(float(np.clip(low, 0.0, 1.0)))
+            low, high = _lower(ratios, tail), _upper(ratios, 1.0 - tail)
+        log_expected.append(float(np.log(np.median(forecast[group == number]))))
+        low_ratio.append(min(low, 1.0))
         high_ratio.append(max(high, 1.0))
     return SpendIntervals(level, tuple(log_expected), tuple(low_ratio), tuple(high_ratio))
+
+
+def _upper(ratios: Array, share: float) -> float:
+    """Return what one more of the same kind stays at or below with P >= ``share``; at most the largest."""
+    rank = math.ceil(round((len(ratios) + 1) * share, 9))
+    return float(ratios[min(rank, len(ratios)) - 1])
+
+
+def _lower(ratios: Array, share: float) -> float:
+    """Return what one more of the same kind falls below with P <= ``share``; 0 where there are too few."""
+    rank = math.floor(round((len(ratios) + 1) * share, 9))
+    return float(ratios[rank - 1]) if rank else 0.0

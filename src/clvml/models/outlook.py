@@ -61,7 +61,8 @@ def next_order_days(
         step = (0.5 - before[reached]) / np.maximum(by_day[reached] - before[reached], 1e-12)
         days[reached] = day - 5 + 5 * step
         before = by_day
-    return np.ceil(days)
+    # Rounded first, or a day and a rounding error would be the day after.
+    return np.ceil(np.round(days, 6))
 
 
 def lifetime_value(spend_by: Array, value: ValueConfig) -> Array:
@@ -83,7 +84,8 @@ def lifetime_value(spend_by: Array, value: ValueConfig) -> Array:
     middle = (days[1:] + days[:-1]) / 2.0
     discount = (1.0 + value.discount_rate) ** (-middle / 365.0)
     each = np.diff(spend_by, axis=1, prepend=0.0)
-    return value.margin * (each @ discount) - value.retention_cost
+    # No matrix product: its last bits depend on how many customers are in it.
+    return value.margin * (each * discount).sum(axis=1) - value.retention_cost
 
 
 def value_days(value: ValueConfig) -> list[int]:

@@ -1,0 +1,446 @@
+"""The whole model on simulated shops: what holds for every prediction, storage, leakage, hard data."""
+
+import json
+import re
+from datetime import date, timedelta
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clvml.config import ValueConfig, parse_config
+from clvml.errors import InputError
+from clvml.models import customer_model
+from clvml.models.customer_model import FORMAT_VERSION, CustomerModel, fit_customer_model
+from clvml.models.outlook import HORIZONS
+from clvml.snapshots import CustomerDays
+
+FIRST = date(2022, 1, 1)
+END = date(2024, 1, 1)
+MONEY = ["expected_spend_low", "expected_spend", "expected_spend_high"]
+BY_HORIZON = [f"expected_spend_{days}d" for days in HORIZONS]
+
+
+def simulate_log(customers, days, seed, season=None, joined=lambda uniform: None):
+    """Draw an order log of MBG/NBD buyers from `FIRST` on, with a few refunds.
+
+    ``season`` thins the purchases by day of the year; ``joined`` turns uniform numbers into days of arrival,
+    which without it are spread evenly.
+    """
+    rng = np.random.default_rng(seed)
+    uniform = rng.random(customers)
+    now = joined(uniform)
+    now = days * uniform if now is None else now.copy()
+    rate, mean = rng.gamma(0.8, 1 / 40, customers), rng.gamma(3, 10, customers)
+    dropout = rng.beta(0.6, 2.5, customers)
+    active = np.ones(customers, dtype=bool)
+    bought = []
+    while active.any():
+        bought += zip(np.flatnonzero(active), now[active], strict=True)
+        active &= rng.random(customers) >= dropout
+        now = now + rng.exponential(1 / rate)
+        active &= now < days
+    who, when = (np.array(part) for part in zip(*bought, strict=True))
+    if season is not None:
+        kept = rng.random(len(who)) < (season / season.max())[when.astype(int) % 365]
+        who, when = who[kept], when[kept]
+    amount = rng.gamma(4, mean[who] / 4) + 0.01
+    refunded = rng.random(len(who)) < 0.03
+    who, amount = np.r_[who, who[refunded]], np.r_[amount, -amount[refunded]]
+    when = np.r_[when, np.minimum(when[refunded] + 5, days - 1)].astype(int)
+    return log_of(np.char.add("c", np.char.zfill(who.astype(str), 6)), when, amount.round(2))
+
+
+def log_of(customers, days, amounts):
+    """An order log from customer ids, days since `FIRST` and amounts; one row per order."""
+    dates = pd.Timestamp(FIRST) + pd.to_timedelta(np.asarray(days), unit="D")
+    return pd.DataFrame({"customer_id": customers, "order_day": dates, "amount": np.asarray(amounts, float)})
+
+
+def customer_days(log, columns=()):
+    connection = duckdb.connect(config={"threads": 1})
+    connection.register("frame", log)
+    connection.execute("create table log as select * replace (order_day::date as order_day) from frame")
+    return CustomerDays(connection, "log", columns)
+
+
+def config(horizon_days=90, max_cutoffs=4, **model):
+    small = {"n_estimators": 15, "learning_rate": 0.2, "n_jobs": 1}
+    return parse_config(
+        {
+            "data": {
+                "source": "log.csv",
+                "columns": {"customer_id": "customer", "order_date": "date", "amount": "amount"},
+            },
+            "windows": {"horizon_days": horizon_days, "max_cutoffs": max_cutoffs},
+            "model": small | model,
+            "evaluation": {"bootstrap_samples": 100},
+            "seed": 7,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def log():
+    refunds_only = log_of(["z1", "z2"], [300, 400], [-9.0, -20.0])
+    return pd.concat([simulate_log(1500, 730, seed=1), refunds_only], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def days(log):
+    return customer_days(log)
+
+
+@pytest.fixture(scope="module")
+def model(days):
+    return fit_customer_model(days, END, config())
+
+
+@pytest.fixture(scope="module")
+def features(days):
+    return days.features(END, 90)
+
+
+@pytest.fixture(scope="module")
+def predicted(model, features):
+    return model.predict(features, END)
+
+
+def check_sane(predicted):
+    """What the scored file promises of every row."""
+    numbers = predicted.drop(columns="next_order_days")
+    assert np.isfinite(numbers.to_numpy()).all()
+    assert predicted["p_churn"].between(0, 1).all()
+    assert (predicted["expected_orders"] >= 0).all()
+    assert (predicted["expected_spend_low"] >= 0).all()
+    assert (np.diff(predicted[MONEY], axis=1) >= 0).all()
+    assert (np.diff(predicted[BY_HORIZON], axis=1, prepend=0.0) >= 0).all()
+    assert (predicted["next_order_days"].isna() | predicted["next_order_days"].between(1, 365)).all()
+
+
+# --- what is predicted ---
+
+
+def test_every_prediction_keeps_the_contract(features, predicted):
+    check_sane(predicted)
+    pd.testing.assert_index_equal(predicted.index, features.index)
+    # A horizon that is the trained one is the trained forecast.
+    np.testing.assert_array_equal(predicted["expected_spend_90d"], predicted["expected_spend"])
+    assert (predicted["clv"] < 0.3 * predicted["expected_spend_365d"] + 1e-9).all()
+    assert predicted["next_order_days"].notna().sum() > 100
+
+
+def test_predictions_come_true(log):
+    # The same shop observed for 90 days more, which the model has not seen.
+    longer = simulate_log(1500, 820, seed=4)
+    days = customer_days(longer)
+    model = fit_customer_model(days, END, config())
+    test = days.snapshots([END], 90)
+    predicted = model.predict(test, END)
+    buys = 1 - predicted["p_churn"]
+    assert buys.mean() == pytest.approx(1 - test["churned"].mean(), abs=0.04)
+    assert predicted["expected_spend"].sum() == pytest.approx(test["actual_spend"].sum(), rel=0.2)
+    likely = buys >= buys.quantile(0.8)
+    assert (1 - test["churned"])[likely].mean() > 4 * (1 - test["churned"])[~likely].mean()
+    actual = test["actual_spend"].clip(lower=0.0)
+    held = (actual >= predicted["expected_spend_low"]) & (actual <= predicted["expected_spend_high"])
+    assert 0.74 < held.mean() < 0.92
+
+
+def test_customers_with_refunds_alone_get_the_fallback(model, features, predicted):
+    alone = predicted[features["purchase_days"] == 0]
+    assert len(alone) == 2
+    assert (alone["p_churn"] == model.fallback["p_churn"]).all()
+    assert (alone["expected_spend"] == model.fallback["spend"]).all()
+    assert alone["next_order_days"].isna().all()
+    pd.testing.assert_frame_equal(model.predict(features.loc[alone.index], END), alone)
+
+
+def test_one_customer_alone_is_the_customer_in_the_batch(model, features, predicted):
+    for i in [0, 1, *range(10, len(features), 97), len(features) - 1]:
+        alone = model.predict(features.iloc[[i]], END)
+        pd.testing.assert_frame_equal(alone, predicted.iloc[[i]], check_exact=True)
+
+
+def test_order_and_labels_of_rows_do_not_matter(model, features, predicted):
+    shuffled = features.sample(frac=1, random_state=3)
+    pd.testing.assert_frame_equal(model.predict(shuffled, END), predicted.loc[shuffled.index])
+    same_label = features.set_index(np.zeros(len(features), dtype=int))
+    np.testing.assert_array_equal(model.predict(same_label, END), predicted)
+
+
+def test_nobody_to_predict(model, features, predicted):
+    none = model.predict(features.iloc[:0], END)
+    assert len(none) == 0
+    assert list(none.columns) == list(predicted.columns)
+
+
+def test_features_are_left_alone(model, features):
+    copy = features.copy()
+    model.predict(features, END)
+    pd.testing.assert_frame_equal(features, copy)
+
+
+def test_value_can_be_asked_otherwise(model, features, predicted):
+    double = model.predict(features, END, ValueConfig(margin=0.6))
+    np.testing.assert_allclose(double["clv"], 2 * predicted["clv"])
+    cost = model.predict(features, END, ValueConfig(retention_cost=4.0))
+    np.testing.assert_allclose(cost["clv"], predicted["clv"] - 4)
+    decade = model.predict(features, END, ValueConfig(horizon_days=3650, discount_rate=0.0))
+    assert (decade["clv"] > predicted["clv"]).all()
+    pd.testing.assert_frame_equal(decade.drop(columns="clv"), predicted.drop(columns="clv"))
+
+
+@pytest.mark.parametrize("horizon", [30, 180])
+def test_other_horizons(days, horizon):
+    model = fit_customer_model(days, END, config(horizon, max_cutoffs=2))
+    predicted = model.predict(days.features(END, horizon), END)
+    check_sane(predicted)
+    np.testing.assert_array_equal(predicted[f"expected_spend_{horizon}d"], predicted["expected_spend"])
+
+
+# --- seed, storage ---
+
+
+def test_same_seed_same_numbers_whatever_happens_later(log, features, predicted):
+    # Anything at or after as_of: purchases of known and of new customers, refunds, another last day.
+    later = pd.concat(
+        [
+            log_of(["c000001", "c000002", "new", "new"], [730, 731, 730, 900], [1e6, -1e6, 5.0, 7.0]),
+            log.sample(frac=1, random_state=0),
+        ],
+        ignore_index=True,
+    )
+    days = customer_days(later)
+    again = fit_customer_model(days, END, config())
+    pd.testing.assert_frame_equal(days.features(END, 90), features)
+    pd.testing.assert_frame_equal(again.predict(features, END), predicted, check_exact=True)
+
+
+def test_what_chooses_the_form_has_not_seen_the_window_it_is_chosen_on(monkeypatch):
+    days = customer_days(simulate_log(300, 300, seed=5))
+    end, horizon = FIRST + timedelta(days=300), timedelta(days=50)
+    fitted = []
+
+    def noted(days, snapshots, as_of, settings):
+        fitted.append((as_of, list(snapshots)))
+        return fit_trees(days, snapshots, as_of, settings)
+
+    fit_trees = customer_model._fit_trees
+    monkeypatch.setattr(customer_model, "_fit_trees", noted)
+    model = fit_customer_model(days, end, config(50, max_cutoffs=6))
+    (final, cutoffs), (held_out, seen) = fitted
+    assert final == end
+    assert held_out == max(cutoffs) == end - horizon
+    assert seen == [cutoff for cutoff in cutoffs if cutoff + horizon <= held_out]
+    assert len(seen) == 4
+    assert model.notes == ("less than a year of history, or no season in it: forecasts carry no season",)
+    short = fit_customer_model(days, end, config(50, max_cutoffs=2))
+    assert short.form == "mean"
+    assert short.notes[0].startswith("the log is too short to hold out a training window: spend is the mean")
+
+
+def test_seed_draws_the_trees_and_the_rows(log):
+    small = customer_days(simulate_log(900, 300, seed=2))
+    end = FIRST + timedelta(days=300)
+    features = small.features(end, 30)
+    settings = config(30, max_cutoffs=3, max_rows=1000)
+    thinned = fit_customer_model(small, end, settings).predict(features, end)
+    check_sane(thinned)
+    other = fit_customer_model(small, end, settings.model_copy(update={"seed": 8})).predict(features, end)
+    assert (other["expected_spend"] != thinned["expected_spend"]).any()
+    full = fit_customer_model(small, end, config(30, max_cutoffs=3)).predict(features, end)
+    assert thinned["expected_spend"].sum() == pytest.approx(full["expected_spend"].sum(), rel=0.1)
+
+
+def test_saved_and_loaded_predicts_the_same(model, features, predicted, tmp_path):
+    model = model.with_tiers((50.0, 20.0, 5.0), {"spend": 90.0})
+    model.save(tmp_path)
+    # No NaN, which is not JSON.
+    json.loads((tmp_path / "model.json").read_text(), parse_constant=pytest.fail)
+    again = CustomerModel.load(tmp_path)
+    pd.testing.assert_frame_equal(again.predict(features, END), predicted, check_exact=True)
+    for name in (
+        "config",
+        "as_of",
+        "columns",
+        "form",
+        "intervals",
+        "fallback",
+        "tiers",
+        "thresholds",
+        "notes",
+    ):
+        assert getattr(again, name) == getattr(model, name)
+    (tmp_path / "twice").mkdir()
+    again.save(tmp_path / "twice")
+    for path in tmp_path.glob("*.*"):
+        assert (tmp_path / "twice" / path.name).read_bytes() == path.read_bytes()
+    assert sorted(path.suffix for path in tmp_path.glob("*.*")) == [".json", ".ubj", ".ubj", ".ubj"]
+
+
+def test_a_model_of_another_format_is_refused(model, tmp_path):
+    model.save(tmp_path)
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 99}))
+    with pytest.raises(InputError, match=f"has format 99, this clvml reads {FORMAT_VERSION}; train it again"):
+        CustomerModel.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("model.json", None),
+        ("model.json", "{"),
+        ("model.json", "[]"),
+        ("model.json", "{}"),
+        ("churn.ubj", None),
+        ("churn.ubj", "no trees"),
+        ("config", {"data": 1}),
+        ("level", {"up": 1}),
+    ],
+)
+def test_what_is_no_model_is_refused(model, tmp_path, name, content):
+    model.save(tmp_path)
+    if isinstance(content, dict):
+        path = tmp_path / "model.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {name: content}))
+    elif content is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(InputError) as caught:
+        CustomerModel.load(tmp_path)
+    assert str(caught.value).startswith(f"'{tmp_path}' holds no clvml model (")
+    assert str(caught.value).endswith("); give the model of a clvml training run")
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_features_are_named(model, features):
+    message = (
+        "the model was trained on features that this data does not have: gap_max, lines_per_day; train a model"
+        " on data like this"
+    )
+    with pytest.raises(InputError, match=re.escape(message)):
+        model.predict(features.drop(columns=["lines_per_day", "gap_max"]), END)
+
+
+def test_missing_columns_are_named():
+    log = simulate_log(300, 200, seed=3)
+    end = FIRST + timedelta(days=200)
+    with_orders = customer_days(log.assign(order_id=range(len(log)), quantity=2.0), ["order_id", "quantity"])
+    model = fit_customer_model(with_orders, end, config(30, max_cutoffs=2))
+    check_sane(model.predict(with_orders.features(end, 30), end))
+    message = (
+        "does not have: orders_per_day, units_per_day; give the column(s) order_id, quantity as in training"
+    )
+    with pytest.raises(InputError, match=re.escape(message)):
+        model.predict(customer_days(log).features(end, 30), end)
+
+
+# --- too little to learn from ---
+
+
+def fit_error(log, as_of_day, horizon):
+    with pytest.raises(InputError) as caught:
+        fit_customer_model(
+            customer_days(log), FIRST + timedelta(days=as_of_day), config(horizon, max_cutoffs=3)
+        )
+    return str(caught.value)
+
+
+def test_short_history_names_the_longest_horizon():
+    log = log_of(["a", "b"] * 50, range(100), np.ones(100))
+    assert fit_error(log, 100, 41) == (
+        "100 days of history before 2022-04-11 are too short for a horizon of 41 days with 60 days before the"
+        " first training cutoff; set windows.horizon_days to 40 or less, or give more data"
+    )
+    assert fit_error(log, 50, 5) == (
+        "50 days of history before 2022-02-20 are too short to train on; give more data"
+    )
+
+
+def test_one_customer_is_too_few():
+    log = log_of(["a"] * 5, [0, 20, 45, 110, 190], np.ones(5))
+    assert fit_error(log, 200, 30) == (
+        "1 customer(s) bought anything before the newest training cutoff 2022-06-20: too few to learn from; give"
+        " more customers, a longer history or a shorter windows.horizon_days"
+    )
+
+
+def test_nobody_before_the_newest_cutoff_is_too_few():
+    log = pd.concat([log_of(["a"], [0], [-1.0]), log_of(list("bcd"), [180, 185, 190], np.ones(3))])
+    assert "0 customer(s) bought anything before the newest training cutoff" in fit_error(log, 200, 30)
+
+
+def test_all_or_none_churned():
+    once = log_of([f"c{i}" for i in range(30)], range(30), np.ones(30))
+    assert fit_error(once, 200, 30) == (
+        "all of the 30 customers in the training windows bought nothing: there is no churn to learn from; use more"
+        " customers or another windows.horizon_days"
+    )
+    daily = log_of(np.repeat(["a", "b", "c"], 200), np.tile(range(200), 3), np.ones(600))
+    assert "none of the 3 customers in the training windows stopped" in fit_error(daily, 200, 30)
+
+
+# --- hard data ---
+
+
+def shop(seed, customers=40, days=200):
+    rng = np.random.default_rng(seed)
+    who = np.repeat(np.arange(customers), rng.poisson(4, customers) + 1)
+    return log_of(
+        np.char.add("c", who.astype(str)), rng.integers(0, days, len(who)), rng.gamma(2, 20, len(who)) + 1
+    )
+
+
+def refund(log, factor):
+    return log.assign(amount=-factor * log["amount"], order_day=log["order_day"] + pd.Timedelta(days=1))
+
+
+def outlier(log):
+    log = log.copy()
+    log.loc[len(log) // 2, "amount"] = 1e9
+    return log
+
+
+HARD = {
+    "equal amounts": lambda log: log.assign(amount=10.0),
+    "one-time buyers": lambda log: log.drop_duplicates("customer_id"),
+    "zero amounts": lambda log: log.assign(amount=0.0),
+    "mostly free": lambda log: log.assign(amount=log["amount"].where(log.index % 5 == 0, 0.0)),
+    "outlier": outlier,
+    "huge refund": lambda log: pd.concat([log, refund(outlier(log), 1.0)], ignore_index=True),
+    "refunds exceed purchases": lambda log: pd.concat([log, refund(log, 2.0)], ignore_index=True),
+    "all refunded": lambda log: pd.concat([log, refund(log, 1.0)], ignore_index=True),
+    "refunds alone": lambda log: refund(log, 1.0),
+    "half refunds alone": lambda log: log.assign(
+        amount=log["amount"].where(log["customer_id"] < "c25", -log["amount"])
+    ),
+    "constant features": lambda log: log_of(
+        np.repeat(log["customer_id"].unique(), 2), [0, 100] * log["customer_id"].nunique(), 10.0
+    ),
+    "daily": lambda log: log_of(np.repeat(["a", "b", "c"], 200), np.tile(range(200), 3), 9.0),
+    "all at the end": lambda log: log.assign(order_day=log["order_day"].max()),
+    "all at the start": lambda log: log.assign(order_day=log["order_day"].min()),
+    "two customers": lambda log: log[log["customer_id"].isin(["c1", "c2"])],
+    "cents": lambda log: log.assign(amount=0.01),
+    "trillions": lambda log: log.assign(amount=log["amount"] * 1e12),
+}
+
+
+@pytest.mark.parametrize("kind", HARD)
+@settings(max_examples=2, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 1000), horizon=st.sampled_from([20, 60]))
+def test_hard_data_end_in_a_sane_model_or_a_message(kind, seed, horizon):
+    days = customer_days(HARD[kind](shop(seed)))
+    end = FIRST + timedelta(days=200)
+    try:
+        model = fit_customer_model(days, end, config(horizon, max_cutoffs=2, n_estimators=8))
+    except InputError as error:
+        assert re.search(r"; (use|give|set|choose) ", str(error))
+    else:
+        check_sane(model.predict(days.features(end, horizon), end))
