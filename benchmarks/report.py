@@ -1,7 +1,7 @@
 """Re-makes docs/benchmarks.md: accuracy beside the baselines on both sample logs, speed as ratios.
 
-    .venv/bin/python benchmarks/report.py            everything (about fifteen minutes on two cores)
-    .venv/bin/python benchmarks/report.py --small    in two minutes, printed instead of written
+.venv/bin/python benchmarks/report.py            everything (about fifteen minutes on two cores)
+.venv/bin/python benchmarks/report.py --small    in two minutes, printed instead of written
 """
 
 from __future__ import annotations

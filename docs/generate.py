@@ -72,7 +72,11 @@ def _keys(section: type[BaseModel], prefix: str) -> list[str]:
         default = field.get_default(call_default_factory=True)
         shown = "**required**" if default is PydanticUndefined else f"`{default}`" if default != "" else ""
         kind = getattr(annotation, "__name__", None) or str(annotation).replace("typing.", "")
-        kind = str(annotation).replace("typing.", "") if "[" in str(annotation) or "|" in str(annotation) else kind
+        kind = (
+            str(annotation).replace("typing.", "")
+            if "[" in str(annotation) or "|" in str(annotation)
+            else kind
+        )
         rows.append(f"| `{prefix}{name}` | {kind.replace('|', 'or')} | {shown} | {field.description or ''} |")
     return rows
 

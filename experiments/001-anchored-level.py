@@ -1,6 +1,6 @@
 """Does it help to bring the trees to the level of the prior? Writes 001-anchored-level.md beside itself.
 
-    .venv/bin/python experiments/001-anchored-level.py
+.venv/bin/python experiments/001-anchored-level.py
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def main() -> None:
                 for name, (spend, churn) in forecasts.items():
                     row = {"data": Path(path).stem, "horizon": horizon, "cutoff": text, "forecast": name}
                     for metric in SPEND:
-                        row[metric] = METRICS[metric].function(test["actual_spend"].to_numpy(), np.asarray(spend))
+                        row[metric] = METRICS[metric].function(
+                            test["actual_spend"].to_numpy(), np.asarray(spend)
+                        )
                     for metric in CHURN if churn is not None else ():
                         row[metric] = METRICS[metric].function(test["churned"].to_numpy(), np.asarray(churn))
                     rows.append(row)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+
+# Before anything loads OpenMP: threads that wait for work must not burn the cores of those that have some.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import duckdb
 import pandas as pd
@@ -81,7 +85,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         patch.setenv("MLFLOW_TRACKING_URI", tracking)
         patch.setattr("sys.argv", ["clvml", "train", "--config", str(config), "--data", str(log), "--json"])
-        main()
+        with pytest.raises(SystemExit) as end:
+            main()
+    assert end.value.code == 0
     return Shop(folder, log, config, tracking, json.loads(printed.getvalue()))
 
 

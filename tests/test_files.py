@@ -149,7 +149,7 @@ def test_both_formats_hold_the_same_table(tmp_path):
     write_table(table, tmp_path / "t.parquet")
     pd.testing.assert_frame_equal(table, before)
     assert (tmp_path / "t.csv").read_text(encoding="utf-8") == (
-        'id,text,number,whole\n\'=1,a,0.1,1\n-5,,-2.5,2\n007,"",1e-06,3\n"Zoë, ""x""\nline",,3.0,4\n'
+        'id,text,number,whole\n\'=1,a,0.1,1\n-5,,-2.5,2\n007,,1e-06,3\n"Zoë, ""x""\nline",,3.0,4\n'
     )
     with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as stream:
         assert [row["whole"] for row in csv.DictReader(stream)] == ["1", "2", "3", "4"]

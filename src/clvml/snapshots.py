@@ -65,31 +65,41 @@ class CustomerDays:
 
     def features(self, cutoff: date, horizon_days: int) -> pd.DataFrame:
         """Return the feature table of one cutoff: one row per customer of the history, by customer_id."""
-        return self._named(self._features_query(cutoff, horizon_days))
+        return self._frame(self.features_query(cutoff, horizon_days))
 
     def labels(self, cutoff: date, horizon_days: int) -> pd.DataFrame:
         """Return the labels of one cutoff: one row per customer with a line in the window, by customer_id."""
-        return self._named(self._labels_query(cutoff, horizon_days))
+        return self._frame(self._named(self._labels_query(cutoff, horizon_days)))
 
-    def snapshots(self, cutoffs: Sequence[date], horizon_days: int) -> pd.DataFrame:
+    def snapshots(
+        self, cutoffs: Sequence[date], horizon_days: int, features: Collection[str] | None = None
+    ) -> pd.DataFrame:
         """Return features and labels stacked over cutoffs.
 
         One row per customer and cutoff, for customers with a purchase day before the cutoff; ordered by
-        cutoff, then customer_id. Labels are ``purchases``, ``actual_spend`` and ``churned`` (0 or 1).
+        cutoff, then customer_id. Labels are ``purchases``, ``actual_spend`` and ``churned`` (0 or 1). Only the
+        named ``features`` are computed, where given.
         """
+        chosen = "features.*" if features is None else ", ".join(["features.customer_id, cutoff", *features])
         frames = [
-            self._named(f"""\
+            self._frame(
+                self._named(f"""\
 select
-  features.*,
+  {chosen},
   coalesce(labels.purchases, 0) as purchases,
   coalesce(labels.actual_spend, 0e0) as actual_spend,
   cast(coalesce(labels.purchases, 0) = 0 as tinyint) as churned
 from ({self._features_query(cutoff, horizon_days)}) as features
 left join ({self._labels_query(cutoff, horizon_days)}) as labels using (customer_id)
 where features.purchase_days > 0""")
+            )
             for cutoff in cutoffs
         ]
         return pd.concat(frames, ignore_index=True)
+
+    def features_query(self, cutoff: date, horizon_days: int) -> str:
+        """Return SQL of the feature table of one cutoff: one row per customer of the history, in no order."""
+        return self._named(self._features_query(cutoff, horizon_days))
 
     def _features_query(self, cutoff: date, horizon_days: int) -> str:
         history = windows.history(self.table, cutoff)
@@ -98,11 +108,14 @@ where features.purchase_days > 0""")
     def _labels_query(self, cutoff: date, horizon_days: int) -> str:
         return labels.labels_query(windows.future(self.table, cutoff, horizon_days))
 
-    def _named(self, query: str) -> pd.DataFrame:
-        return self.connection.execute(
+    def _named(self, query: str) -> str:
+        return (
             f"select codes.customer_id, coded.* exclude (customer_id) from ({query}) as coded "
-            "join customer_codes as codes on codes.code = coded.customer_id order by codes.customer_id"
-        ).df()
+            "join customer_codes as codes on codes.code = coded.customer_id"
+        )
+
+    def _frame(self, query: str) -> pd.DataFrame:
+        return self.connection.execute(f"{query} order by codes.customer_id").df()
 
 
 def _code_customers(connection: duckdb.DuckDBPyConnection, purchases: str) -> str:

@@ -26,6 +26,21 @@ BTYD_COLUMNS = ("btyd_p_churn", "btyd_orders", "btyd_value")
 SPEND_COLUMNS = ("btyd_spend", "own_value_spend", "trailing_365d", "trailing_180d", "trailing_90d")
 PRIOR_COLUMNS = (*BTYD_COLUMNS, *SPEND_COLUMNS)
 
+# The features that `Prior.forecast` reads.
+FORECAST_FEATURES = (
+    "frequency",
+    "recency",
+    "T",
+    "monetary_value",
+    "spend_mean",
+    "spend_sum_365d",
+    "spend_sum_180d",
+    "spend_sum_90d",
+)
+
+# No forecast is worth more than this many times itself: a single absurd amount must not lift everyone's spend.
+_LARGEST_WEIGHT = 2.0
+
 # Windows over which the surprises of the season are taken, and the log that BTYD needs before the first.
 _SURPRISE_DAYS = 30
 _BURN_IN_DAYS = 60
@@ -155,7 +170,7 @@ def fit_blend(forecasts: ArrayLike, spend: ArrayLike, weights: ArrayLike) -> Arr
         found, _ = nnls(forecasts * root[:, None], spend * root)
         if not found.any():
             break
-        blend = found
+        blend = np.minimum(found, _LARGEST_WEIGHT)
     return blend
 
 
@@ -174,7 +189,7 @@ def _surprises(days: CustomerDays, cutoff: date, prior: Prior) -> list[tuple[dat
     surprises = []
     for k in range(1, last // step + 1):
         start = cutoff - k * step
-        window = days.snapshots([start], _SURPRISE_DAYS)
+        window = days.snapshots([start], _SURPRISE_DAYS, FORECAST_FEATURES)
         expected = prior.forecast(window, start, _SURPRISE_DAYS)["btyd_spend"].sum()
         actual = window["actual_spend"].clip(lower=0.0).sum()
         surprises.append((start, _SURPRISE_DAYS, float(actual / expected) if expected > 0 else 0.0))
