@@ -3,9 +3,9 @@
     python benchmarks/features.py            20 million purchases of 0.8 million customers
     python benchmarks/features.py --small    200,000 purchases, in seconds
 
-Every case starts at one Parquet file (one line per purchase, text ids) and ends with a table in DuckDB, unless it
-says otherwise. Cases take turns, so that a busy machine slows all of them alike; medians are printed. The processor's time is the
-steadier figure where other programs run.
+Every case starts at one Parquet file (one line per purchase, text ids) and ends with a table in DuckDB, unless
+it says otherwise. Cases take turns, so that a busy machine slows all of them alike; medians are printed. The
+processor's time is the steadier figure where other programs run.
 """
 
 from __future__ import annotations

@@ -138,10 +138,14 @@ def test_spend_at_the_trained_horizon_is_the_expected_spend(scorer, shop):
 def test_history_is_what_the_lines_say(scored, lines):
     by = scored.set_index("customer_id")
     spend = lines.groupby("customer_id")["amount"].sum().round(2)
-    pd.testing.assert_series_equal(by["historic_spend"].sort_index(), spend, check_names=False, check_index_type=False)
+    pd.testing.assert_series_equal(
+        by["historic_spend"].sort_index(), spend, check_names=False, check_index_type=False
+    )
     last = lines[lines["amount"] > 0].groupby("customer_id")["order_date"].max()
     last = last.reindex(spend.index).astype("string")
-    pd.testing.assert_series_equal(by["last_order_date"].sort_index(), last, check_names=False, check_index_type=False)
+    pd.testing.assert_series_equal(
+        by["last_order_date"].sort_index(), last, check_names=False, check_index_type=False
+    )
 
 
 def test_dates_are_iso_and_the_next_order_is_ahead(scored):

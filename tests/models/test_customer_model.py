@@ -229,8 +229,8 @@ def test_what_chooses_the_form_has_not_seen_the_window_it_is_chosen_on(monkeypat
         fitted.append((as_of, list(snapshots)))
         return fit_trees(days, snapshots, as_of, settings)
 
-    fit_trees = customer_model._fit_trees
-    monkeypatch.setattr(customer_model, "_fit_trees", noted)
+    fit_trees = customer_model.fit_trees
+    monkeypatch.setattr(customer_model, "fit_trees", noted)
     model = fit_customer_model(days, end, config(50, max_cutoffs=6))
     (final, cutoffs), (held_out, seen) = fitted
     assert final == end

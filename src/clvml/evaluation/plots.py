@@ -235,7 +235,7 @@ def plot_leaderboard(leaderboard: Leaderboard, metric: str) -> Figure:
     drawn = {}
     for height, name in enumerate(names):
         colour, marker, label = LOOKS[verdicts.get(name, "")]
-        value, low, high = (float(rows.at[name, key]) for key in ("value", "low", "high"))
+        value, low, high = rows.loc[name, ["value", "low", "high"]].to_numpy(dtype=float)
         axes.plot([low, high], [height, height], color=colour, linewidth=2)
         drawn[label] = axes.plot(value, height, marker, color=colour, markersize=8)[0]
         axes.annotate(

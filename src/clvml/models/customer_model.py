@@ -7,85 +7,25 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, logit
+from numpy.typing import NDArray
 
-from clvml.config import Config, ModelConfig, ValueConfig, WindowsConfig
+from clvml.config import Config, ValueConfig
 from clvml.errors import InputError
 from clvml.features import available_features
-from clvml.models.boosting import PROBABILITY_MARGIN, ChurnClassifier, SpendRegressor
+from clvml.models.boosting import ChurnClassifier, SpendRegressor
 from clvml.models.intervals import SpendIntervals, fit_intervals
 from clvml.models.outlook import HORIZONS, growth, lifetime_value, next_order_days, value_days
-from clvml.models.prior import BTYD_COLUMNS, PRIOR_COLUMNS, SPEND_COLUMNS, Prior, fit_blend, fit_prior
+from clvml.models.prior import PRIOR_COLUMNS, Prior
+from clvml.models.trees import FORMS, Level, Trees, fit_trees, with_prior
 from clvml.snapshots import CustomerDays
 from clvml.windows import training_cutoffs
 
 Array = NDArray[np.float64]
 
 FORMAT_VERSION = 2
-# A training cutoff this many days older than the newest weighs 1/e of it.
-_WEIGHT_DAYS = 90.0
-# P(buy) below which the spend of a buyer is not divided out of a prior any further.
-_LEAST_P_BUY = 0.02
-# How much of the way from the level of the trees to that of the prior is taken (experiments/001).
-_ANCHORING = 0.75
-# Mean squared error of a logarithm of totals that nobody could have avoided.
-_LEVEL_NOISE = 0.02
-FORMS = ("tweedie", "hurdle", "mean")
-
-
-class Level(NamedTuple):
-    """What brings the trees to the level at which the prior expects the customer base as a whole.
-
-    Trees know who buys more than whom, but take the level of the training windows for that of all time: a
-    model trained on autumns expects an autumn. The prior knows a year and the wear of the customer base.
-
-    Attributes
-    ----------
-    churn_shift : float
-        Added to the logit of P(churn).
-    tweedie, hurdle : float
-        Factors of the expected spend by either form.
-    """
-
-    churn_shift: float = 0.0
-    tweedie: float = 1.0
-    hurdle: float = 1.0
-
-
-@dataclass(frozen=True)
-class _Trees:
-    """Churn and spend trees on one prior; what is fitted twice, for selection and for use."""
-
-    prior: Prior
-    predictors: tuple[str, ...]
-    blend: Array
-    churn: ChurnClassifier
-    tweedie: SpendRegressor
-    gamma: SpendRegressor
-    level: Level
-
-    def p_churn(self, frame: pd.DataFrame) -> Array:
-        """Return P(no purchase): the mean of trees and BTYD on the logit scale, at the level of the anchor."""
-        prior = frame["btyd_p_churn"].to_numpy()
-        trees = self.churn.predict_proba(frame[list(self.predictors)], prior)[:, 1]
-        return expit((_logit(trees) + _logit(prior)) / 2.0 + self.level.churn_shift)
-
-    def spends(self, frame: pd.DataFrame, p_churn: Array) -> dict[str, Array]:
-        """Return E[spend] by each of `FORMS`, shape (n,) each."""
-        X, prior = frame[list(self.predictors)], self.spend_prior(frame)
-        tweedie = self.level.tweedie * self.tweedie.predict(X, prior)
-        given_purchase = self.gamma.predict(X, _given_purchase(prior, frame))
-        hurdle = self.level.hurdle * (1.0 - p_churn) * given_purchase
-        return {"tweedie": tweedie, "hurdle": hurdle, "mean": (tweedie + hurdle) / 2.0}
-
-    def spend_prior(self, frame: pd.DataFrame) -> Array:
-        """Return the blended prior forecast of spend, shape (n,)."""
-        return _blended(frame, self.blend)
 
 
 @dataclass(frozen=True)
@@ -100,7 +40,7 @@ class CustomerModel:
         Nothing dated at or after it was used.
     columns : tuple of str
         Optional columns of the purchase log that the features use.
-    trees : _Trees
+    trees : Trees
         Prior and boosted trees.
     form : {"tweedie", "hurdle", "mean"}
         How spend is predicted; chosen on the newest training window, by a model that had not seen it.
@@ -120,7 +60,7 @@ class CustomerModel:
     config: Config
     as_of: date
     columns: tuple[str, ...]
-    trees: _Trees
+    trees: Trees
     form: str
     intervals: SpendIntervals
     fallback: dict[str, float]
@@ -249,7 +189,7 @@ class CustomerModel:
                     f"the model in '{directory}' has format {state['format_version']}, this clvml reads"
                     f" {FORMAT_VERSION}; train it again"
                 )
-            trees = _Trees(
+            trees = Trees(
                 prior=Prior.from_dict(state["prior"]),
                 predictors=tuple(state["predictors"]),
                 blend=np.asarray(state["blend"]),
@@ -308,7 +248,7 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
             else f"{history} days of history before {as_of} are too short to train on; give more data"
         )
     snapshots = {cutoff: days.snapshots([cutoff], windows.horizon_days) for cutoff in cutoffs}
-    trees = _fit_trees(days, snapshots, as_of, config)
+    trees = fit_trees(days, snapshots, as_of, config)
 
     newest = cutoffs[-1]
     ended = {c: s for c, s in snapshots.items() if c + timedelta(days=windows.horizon_days) <= newest}
@@ -317,14 +257,14 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     if ended:
         # The windows that had ended may hold too little to learn from.
         with suppress(InputError):
-            selection = _fit_trees(days, ended, newest, config)
+            selection = fit_trees(days, ended, newest, config)
     notes = []
     if selection is trees:
         notes.append(
             "the log is too short to hold out a training window: spend is the mean of both forms, and its"
             " intervals come from customers the model was trained on (they may be too narrow)"
         )
-    frame = _with_prior(held_out, selection.prior, newest, windows.horizon_days)
+    frame = with_prior(held_out, selection.prior, newest, windows.horizon_days)
     spends = selection.spends(frame, selection.p_churn(frame))
     form = "mean" if selection is trees else _best_form(spends, held_out["actual_spend"].to_numpy())
     once = pd.concat([snapshot[snapshot["purchase_days"] == 1] for snapshot in snapshots.values()])
@@ -347,127 +287,6 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     )
 
 
-def _fit_trees(
-    days: CustomerDays, snapshots: dict[date, pd.DataFrame], as_of: date, config: Config
-) -> _Trees:
-    windows: WindowsConfig = config.windows
-    prior = fit_prior(days, as_of, windows.horizon_days)
-    newest = max(snapshots)
-    frame = pd.concat(
-        [
-            _with_prior(snapshot, prior, cutoff, windows.horizon_days)
-            for cutoff, snapshot in snapshots.items()
-        ],
-        ignore_index=True,
-    )
-    churned = frame["churned"].to_numpy()
-    customers = frame["customer_id"].nunique()
-    if customers < 2:
-        raise InputError(
-            f"{customers} customer(s) bought anything before the newest training cutoff {newest}: too few to learn"
-            " from; give more customers, a longer history or a shorter windows.horizon_days"
-        )
-    if churned.min() == churned.max():
-        raise InputError(
-            f"{'none' if churned.min() == 0 else 'all'} of the {customers} customers in the training windows"
-            f" {'stopped' if churned.min() == 0 else 'bought nothing'}: there is no churn to learn from; use more"
-            " customers or another windows.horizon_days"
-        )
-    age = np.concatenate([np.full(len(s), (newest - cutoff).days) for cutoff, s in snapshots.items()])
-    weights = np.exp(-age / _WEIGHT_DAYS)
-    totals = frame.groupby("cutoff")[["actual_spend", "btyd_spend", "trailing_365d"]].sum()
-    chances = _chances(weights, config.model.max_rows)
-    kept = np.random.default_rng(config.seed).random(len(frame)) < chances
-    frame, churned, weights = frame[kept], churned[kept], weights[kept] / chances[kept]
-    spend = frame["actual_spend"].clip(lower=0.0).to_numpy()
-    blend = fit_blend(frame[list(SPEND_COLUMNS)].to_numpy(), spend, weights)
-    spend_prior = _blended(frame, blend)
-    features = (feature.name for feature in available_features(days.columns) if feature.predictor)
-    predictors = (*features, *BTYD_COLUMNS, "btyd_spend", "trailing_365d")
-    X = frame[list(predictors)]
-    boosting = _boosting_parameters(config.model, config.seed)
-    bought = churned == 0
-    trees = _Trees(
-        prior=prior,
-        predictors=predictors,
-        blend=blend,
-        churn=ChurnClassifier(**boosting).fit(X, churned, weights, frame["btyd_p_churn"]),
-        tweedie=SpendRegressor("tweedie", **boosting).fit(X, spend, weights, spend_prior),
-        gamma=SpendRegressor("gamma", **boosting).fit(
-            X[bought], spend[bought], weights[bought], _given_purchase(spend_prior, frame)[bought]
-        ),
-        level=Level(),
-    )
-    now = days.features(as_of, windows.horizon_days)
-    now = now[now["purchase_days"] > 0]
-    return replace(trees, level=_level(trees, _with_prior(now, prior, as_of, windows.horizon_days), totals))
-
-
-def _level(trees: _Trees, now: pd.DataFrame, totals: pd.DataFrame) -> Level:
-    """Return what brings the trees' predictions of all customers of today to the level of the prior.
-
-    ``totals`` has one row per training cutoff: what was spent, and what BTYD and trailing spend said. Each of
-    the two counts by how near it came: trailing spend is sound where the customer base is steady, and far too
-    high where a cohort fades.
-    """
-    p_churn = trees.p_churn(now)
-    churn_shift = _ANCHORING * (_logit(now["btyd_p_churn"].mean()) - _logit(p_churn.mean()))
-    spends = trees.spends(now, expit(_logit(p_churn) + churn_shift))
-    actual = np.log(np.maximum(totals["actual_spend"], 1e-9))
-    anchor = trust = 0.0
-    for name in ("btyd_spend", "trailing_365d"):
-        miss = actual - np.log(np.maximum(totals[name], 1e-9))
-        weight = 1.0 / (float((miss**2).mean()) + _LEVEL_NOISE)
-        anchor += weight * float(np.log(max(now[name].sum(), 1e-9)))
-        trust += weight
-    anchor /= trust
-
-    def factor(spend: Array) -> float:
-        return float(np.exp(_ANCHORING * (anchor - np.log(max(spend.sum(), 1e-9)))))
-
-    return Level(float(churn_shift), factor(spends["tweedie"]), factor(spends["hurdle"]))
-
-
-def _with_prior(snapshot: pd.DataFrame, prior: Prior, cutoff: date, horizon_days: int) -> pd.DataFrame:
-    return pd.concat([snapshot, prior.forecast(snapshot, cutoff, horizon_days)], axis="columns")
-
-
-def _boosting_parameters(model: ModelConfig, seed: int) -> dict[str, Any]:
-    return {**model.model_dump(exclude={"max_rows"}), "random_state": seed}
-
-
-def _chances(weights: Array, most: int) -> Array:
-    """Return the chance of each row to be trained on, in proportion to its weight, for ``most`` rows in all.
-
-    A row that weighs little costs as much time as one that weighs much: dropping such rows and raising the
-    weight of those that stay by as much loses the least.
-    """
-    if len(weights) <= most:
-        return np.ones(len(weights))
-    chances = weights * (most / weights.sum())
-    for _ in range(20):
-        # Rows that are sure to stay leave their surplus to the others.
-        sure = chances >= 1.0
-        left = most - sure.sum()
-        if left <= 0 or sure.all():
-            break
-        scaled = np.where(sure, 1.0, weights * (left / weights[~sure].sum()))
-        if np.allclose(scaled, chances):
-            break
-        chances = scaled
-    return np.minimum(chances, 1.0)
-
-
-def _blended(frame: pd.DataFrame, blend: Array) -> Array:
-    """Return the blended prior forecast of spend, shape (n,); no matrix product, so each row stands alone."""
-    return sum(weight * frame[name].to_numpy() for name, weight in zip(SPEND_COLUMNS, blend, strict=True))
-
-
-def _given_purchase(spend_prior: Array, frame: pd.DataFrame) -> Array:
-    """Return the prior spend of a customer who buys at all."""
-    return spend_prior / np.clip(1.0 - frame["btyd_p_churn"].to_numpy(), _LEAST_P_BUY, 1.0)
-
-
 def _best_form(spends: dict[str, Array], actual: Array) -> str:
     """Return the form with the smallest sum of relative absolute and relative squared error.
 
@@ -479,7 +298,3 @@ def _best_form(spends: dict[str, Array], actual: Array) -> str:
     if least_absolute <= 0 or least_squared <= 0:
         return "mean"
     return min(FORMS, key=lambda form: absolute[form] / least_absolute + squared[form] / least_squared)
-
-
-def _logit(probability: ArrayLike) -> Array:
-    return logit(np.clip(probability, PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN))

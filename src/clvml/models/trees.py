@@ -1,0 +1,201 @@
+"""Churn and spend trees on one prior, and the level that the prior keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit
+
+from clvml.config import Config, ModelConfig, WindowsConfig
+from clvml.errors import InputError
+from clvml.features import available_features
+from clvml.models.boosting import PROBABILITY_MARGIN, ChurnClassifier, SpendRegressor
+from clvml.models.prior import BTYD_COLUMNS, SPEND_COLUMNS, Prior, fit_blend, fit_prior
+from clvml.snapshots import CustomerDays
+
+Array = NDArray[np.float64]
+
+# A training cutoff this many days older than the newest weighs 1/e of it.
+_WEIGHT_DAYS = 90.0
+# P(buy) below which the spend of a buyer is not divided out of a prior any further.
+_LEAST_P_BUY = 0.02
+# How much of the way from the level of the trees to that of the prior is taken (experiments/001).
+_ANCHORING = 0.75
+# Mean squared error of a logarithm of totals that nobody could have avoided.
+_LEVEL_NOISE = 0.02
+FORMS = ("tweedie", "hurdle", "mean")
+
+
+class Level(NamedTuple):
+    """What brings the trees to the level at which the prior expects the customer base as a whole.
+
+    Trees know who buys more than whom, but take the level of the training windows for that of all time: a
+    model trained on autumns expects an autumn. The prior knows a year and the wear of the customer base.
+
+    Attributes
+    ----------
+    churn_shift : float
+        Added to the logit of P(churn).
+    tweedie, hurdle : float
+        Factors of the expected spend by either form.
+    """
+
+    churn_shift: float = 0.0
+    tweedie: float = 1.0
+    hurdle: float = 1.0
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Churn and spend trees on one prior; what is fitted twice, for selection and for use."""
+
+    prior: Prior
+    predictors: tuple[str, ...]
+    blend: Array
+    churn: ChurnClassifier
+    tweedie: SpendRegressor
+    gamma: SpendRegressor
+    level: Level
+
+    def p_churn(self, frame: pd.DataFrame) -> Array:
+        """Return P(no purchase): the mean of trees and BTYD on the logit scale, at the level of the anchor."""
+        prior = frame["btyd_p_churn"].to_numpy()
+        trees = self.churn.predict_proba(frame[list(self.predictors)], prior)[:, 1]
+        return expit((_logit(trees) + _logit(prior)) / 2.0 + self.level.churn_shift)
+
+    def spends(self, frame: pd.DataFrame, p_churn: Array) -> dict[str, Array]:
+        """Return E[spend] by each of `FORMS`, shape (n,) each."""
+        X, prior = frame[list(self.predictors)], self.spend_prior(frame)
+        tweedie = self.level.tweedie * self.tweedie.predict(X, prior)
+        given_purchase = self.gamma.predict(X, _given_purchase(prior, frame))
+        hurdle = self.level.hurdle * (1.0 - p_churn) * given_purchase
+        return {"tweedie": tweedie, "hurdle": hurdle, "mean": (tweedie + hurdle) / 2.0}
+
+    def spend_prior(self, frame: pd.DataFrame) -> Array:
+        """Return the blended prior forecast of spend, shape (n,)."""
+        return _blended(frame, self.blend)
+
+
+def fit_trees(days: CustomerDays, snapshots: dict[date, pd.DataFrame], as_of: date, config: Config) -> Trees:
+    windows: WindowsConfig = config.windows
+    prior = fit_prior(days, as_of, windows.horizon_days)
+    newest = max(snapshots)
+    frame = pd.concat(
+        [with_prior(snapshot, prior, cutoff, windows.horizon_days) for cutoff, snapshot in snapshots.items()],
+        ignore_index=True,
+    )
+    churned = frame["churned"].to_numpy()
+    customers = frame["customer_id"].nunique()
+    if customers < 2:
+        raise InputError(
+            f"{customers} customer(s) bought anything before the newest training cutoff {newest}: too few to learn"
+            " from; give more customers, a longer history or a shorter windows.horizon_days"
+        )
+    if churned.min() == churned.max():
+        raise InputError(
+            f"{'none' if churned.min() == 0 else 'all'} of the {customers} customers in the training windows"
+            f" {'stopped' if churned.min() == 0 else 'bought nothing'}: there is no churn to learn from; use more"
+            " customers or another windows.horizon_days"
+        )
+    age = np.concatenate([np.full(len(s), (newest - cutoff).days) for cutoff, s in snapshots.items()])
+    weights = np.exp(-age / _WEIGHT_DAYS)
+    totals = frame.groupby("cutoff")[["actual_spend", "btyd_spend", "trailing_365d"]].sum()
+    chances = _chances(weights, config.model.max_rows)
+    kept = np.random.default_rng(config.seed).random(len(frame)) < chances
+    frame, churned, weights = frame[kept], churned[kept], weights[kept] / chances[kept]
+    spend = frame["actual_spend"].clip(lower=0.0).to_numpy()
+    blend = fit_blend(frame[list(SPEND_COLUMNS)].to_numpy(), spend, weights)
+    spend_prior = _blended(frame, blend)
+    features = (feature.name for feature in available_features(days.columns) if feature.predictor)
+    predictors = (*features, *BTYD_COLUMNS, "btyd_spend", "trailing_365d")
+    X = frame[list(predictors)]
+    boosting = _boosting_parameters(config.model, config.seed)
+    bought = churned == 0
+    trees = Trees(
+        prior=prior,
+        predictors=predictors,
+        blend=blend,
+        churn=ChurnClassifier(**boosting).fit(X, churned, weights, frame["btyd_p_churn"]),
+        tweedie=SpendRegressor("tweedie", **boosting).fit(X, spend, weights, spend_prior),
+        gamma=SpendRegressor("gamma", **boosting).fit(
+            X[bought], spend[bought], weights[bought], _given_purchase(spend_prior, frame)[bought]
+        ),
+        level=Level(),
+    )
+    now = days.features(as_of, windows.horizon_days)
+    now = now[now["purchase_days"] > 0]
+    return replace(trees, level=_level(trees, with_prior(now, prior, as_of, windows.horizon_days), totals))
+
+
+def _level(trees: Trees, now: pd.DataFrame, totals: pd.DataFrame) -> Level:
+    """Return what brings the trees' predictions of all customers of today to the level of the prior.
+
+    ``totals`` has one row per training cutoff: what was spent, and what BTYD and trailing spend said. Each of
+    the two counts by how near it came: trailing spend is sound where the customer base is steady, and far too
+    high where a cohort fades.
+    """
+    p_churn = trees.p_churn(now)
+    churn_shift = _ANCHORING * (_logit(now["btyd_p_churn"].mean()) - _logit(p_churn.mean()))
+    spends = trees.spends(now, expit(_logit(p_churn) + churn_shift))
+    actual = np.log(np.maximum(totals["actual_spend"], 1e-9))
+    anchor = trust = 0.0
+    for name in ("btyd_spend", "trailing_365d"):
+        miss = actual - np.log(np.maximum(totals[name], 1e-9))
+        weight = 1.0 / (float((miss**2).mean()) + _LEVEL_NOISE)
+        anchor += weight * float(np.log(max(now[name].sum(), 1e-9)))
+        trust += weight
+    anchor /= trust
+
+    def factor(spend: Array) -> float:
+        return float(np.exp(_ANCHORING * (anchor - np.log(max(spend.sum(), 1e-9)))))
+
+    return Level(float(churn_shift), factor(spends["tweedie"]), factor(spends["hurdle"]))
+
+
+def with_prior(snapshot: pd.DataFrame, prior: Prior, cutoff: date, horizon_days: int) -> pd.DataFrame:
+    return pd.concat([snapshot, prior.forecast(snapshot, cutoff, horizon_days)], axis="columns")
+
+
+def _boosting_parameters(model: ModelConfig, seed: int) -> dict[str, Any]:
+    return {**model.model_dump(exclude={"max_rows"}), "random_state": seed}
+
+
+def _chances(weights: Array, most: int) -> Array:
+    """Return the chance of each row to be trained on, in proportion to its weight, for ``most`` rows in all.
+
+    A row that weighs little costs as much time as one that weighs much: dropping such rows and raising the
+    weight of those that stay by as much loses the least.
+    """
+    if len(weights) <= most:
+        return np.ones(len(weights))
+    chances = weights * (most / weights.sum())
+    for _ in range(20):
+        # Rows that are sure to stay leave their surplus to the others.
+        sure = chances >= 1.0
+        left = most - sure.sum()
+        if left <= 0 or sure.all():
+            break
+        scaled = np.where(sure, 1.0, weights * (left / weights[~sure].sum()))
+        if np.allclose(scaled, chances):
+            break
+        chances = scaled
+    return np.minimum(chances, 1.0)
+
+
+def _blended(frame: pd.DataFrame, blend: Array) -> Array:
+    """Return the blended prior forecast of spend, shape (n,); no matrix product, so each row stands alone."""
+    return sum(weight * frame[name].to_numpy() for name, weight in zip(SPEND_COLUMNS, blend, strict=True))
+
+
+def _given_purchase(spend_prior: Array, frame: pd.DataFrame) -> Array:
+    """Return the prior spend of a customer who buys at all."""
+    return spend_prior / np.clip(1.0 - frame["btyd_p_churn"].to_numpy(), _LEAST_P_BUY, 1.0)
+
+
+def _logit(probability: ArrayLike) -> Array:
+    return logit(np.clip(probability, PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN))
