@@ -49,7 +49,9 @@ customers. A model knows nothing of its test window (the recipe was developed on
 
 ### Start-up
 
+```
 {measured("startup.py", [])}
+```
 """
     if small:
         print(text)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="clvml",
     help="Predict customer lifetime value and churn from purchase histories.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     # Plain help and usage errors: rich would take longer to load than everything else.
     rich_markup_mode=None,
@@ -32,6 +31,9 @@ app = typer.Typer(
 )
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration (YAML).")]
+DataArgument = Annotated[
+    str, typer.Argument(metavar="DATA", help="Purchase log: file, directory, glob or database table.")
+]
 DataOption = Annotated[str | None, typer.Option("--data", help="Purchase log, instead of data.source.")]
 AsOfOption = Annotated[
     str | None,
@@ -68,7 +70,7 @@ def root(
 
 @app.command()
 def check(
-    data: Annotated[str, typer.Argument(help="Purchase log: file, directory, glob or database table.")],
+    data: DataArgument,
     config: ConfigOption = None,
     rejects: RejectsOption = None,
     as_of: AsOfOption = None,
@@ -119,9 +121,10 @@ def train(
     settings = _config(config, overrides, data)
     until = _date(as_of)
     uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
-    check_tracking(settings.tracking, uri)
     _progress(f"reading {settings.data.source}")
     prepared = pipeline.prepare(settings.data, _now(), as_of=until, rejects=rejects)
+    # Before an hour is spent on what could not be logged, but not for data that cannot be read.
+    check_tracking(settings.tracking, uri)
     if not as_json:
         typer.echo(prepared.log.quality.to_text())
         _say_rejects(prepared, rejects)
@@ -188,7 +191,7 @@ def backtest(
 
 @app.command()
 def score(
-    data: Annotated[str, typer.Argument(help="Purchase log: file, directory, glob or database table.")],
+    data: DataArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="Scored file (.csv or .parquet).")],
     config: ConfigOption = None,
     model: Annotated[
@@ -259,7 +262,7 @@ def main() -> None:
             # A name that the terminal cannot show must not end the work.
             stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        app(prog_name="clvml")
     except InputError as error:
         _fail(f"Error: {error}", 2)
     except KeyboardInterrupt:

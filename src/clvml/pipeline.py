@@ -95,7 +95,8 @@ def assume_config(source: str, overrides: list[str] | None = None) -> Config:
     named: dict[str, Any] = data["columns"]
     with duckdb.connect() as connection:
         first = read_parts(connection, source)[0]
-    known = {ours: theirs for ours, theirs in named.items() if theirs and ours in ColumnsConfig.model_fields}
+    fields = ColumnsConfig.model_fields
+    known = {ours: theirs for ours, theirs in named.items() if isinstance(theirs, str) and ours in fields}
     proposed = propose_columns(known, first.columns)
     free = {ours: theirs for ours, theirs in proposed.items() if theirs not in named.values()}
     data["columns"] = columns = {**free, **named}

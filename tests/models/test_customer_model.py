@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import date, timedelta
 
 import duckdb
@@ -15,6 +16,7 @@ from clvml.config import ValueConfig, parse_config
 from clvml.errors import InputError
 from clvml.models import customer_model
 from clvml.models.customer_model import FORMAT_VERSION, CustomerModel, fit_customer_model
+from clvml.models.intervals import SpendIntervals
 from clvml.models.outlook import HORIZONS
 from clvml.snapshots import CustomerDays
 
@@ -131,6 +133,18 @@ def test_every_prediction_keeps_the_contract(features, predicted):
     np.testing.assert_array_equal(predicted["expected_spend_90d"], predicted["expected_spend"])
     assert (predicted["clv"] < 0.3 * predicted["expected_spend_365d"] + 1e-9).all()
     assert predicted["next_order_days"].notna().sum() > 100
+
+
+def test_whoever_may_buy_nothing_has_zero_in_the_interval(model, features):
+    halves = SpendIntervals(level=0.2, log_expected=(0.0,), low_ratio=(0.5,), high_ratio=(2.0,))
+    predicted = replace(model, intervals=halves).predict(features, END)
+    low = predicted["expected_spend_low"]
+    may_buy_nothing = predicted["p_churn"] > 0.4
+    assert 0 < may_buy_nothing.sum() < len(predicted)
+    assert (low[may_buy_nothing] == 0).all()
+    assert low[~may_buy_nothing].to_numpy() == pytest.approx(
+        predicted.loc[~may_buy_nothing, "expected_spend"] / 2
+    )
 
 
 def test_predictions_come_true(log):

@@ -48,8 +48,14 @@ def test_one_large_customer_does_not_set_the_blend():
 
 def test_blend_weighs_rows():
     forecasts = np.array([[1.0], [1.0]])
-    assert fit_blend(forecasts, [2.0, 5.0], np.array([1.0, 0.0])) == pytest.approx([2.0])
-    assert fit_blend(forecasts, [2.0, 5.0], np.array([2.0, 1.0])) == pytest.approx([3.0])
+    assert fit_blend(forecasts, [1.0, 1.75], np.array([1.0, 0.0])) == pytest.approx([1.0])
+    assert fit_blend(forecasts, [1.0, 1.75], np.array([2.0, 1.0])) == pytest.approx([1.25])
+
+
+def test_an_absurd_amount_does_not_lift_the_blend():
+    forecasts, spend = np.full((100, 1), 10.0), np.full(100, 10.0)
+    spend[0] = 1e9
+    assert fit_blend(forecasts, spend, np.ones(100)) == pytest.approx([2.0])
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,11 @@ class CustomerModel:
             predicted[known] = np.column_stack([p_churn, (1.0 - p_churn) * orders, spend, waits])
             growths[known] = growth(self.trees.prior, bought, cutoff, self.horizon_days, days)
         expected = predicted["expected_spend"].to_numpy()
-        predicted["expected_spend_low"], predicted["expected_spend_high"] = self.intervals.interval(expected)
+        low, high = self.intervals.interval(expected)
+        # Whoever may well buy nothing has zero in the interval, however much others like them spend.
+        may_buy_nothing = predicted["p_churn"].to_numpy() > (1.0 - self.intervals.level) / 2.0
+        predicted["expected_spend_low"] = np.where(may_buy_nothing, 0.0, low)
+        predicted["expected_spend_high"] = high
         spend_by = expected[:, None] * growths
         for position, horizon in enumerate(HORIZONS):
             predicted[f"expected_spend_{horizon}d"] = spend_by[:, position]
