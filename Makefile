@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CONFIG ?= configs/online_retail.yaml
-INPUT ?= data/online_retail_ii.parquet
+# A configuration of one's own goes with an input of one's own.
+INPUT ?= $(if $(SCORE_CONFIG),,data/online_retail_ii.parquet)
 OUTPUT ?= out/scores.csv
 MODEL ?= champion
 # The registry that champion is looked up in follows the configuration, where one is given.
@@ -33,8 +34,9 @@ train: setup ## Train on CONFIG, test out of time, explain, log to MLflow
 	$(BIN)/clvml train --config $(CONFIG)
 
 score: setup ## Score the customers of INPUT into OUTPUT with MODEL
-	@mkdir -p $(dir $(OUTPUT))
-	$(BIN)/clvml score $(INPUT) --output $(OUTPUT) --model $(MODEL) $(SCORE_CONFIG)
+	@test -n '$(INPUT)' || { echo "Say which customers: make score CONFIG=$(CONFIG) INPUT=orders.csv"; exit 2; }
+	@mkdir -p '$(dir $(OUTPUT))'
+	$(BIN)/clvml score '$(INPUT)' --output '$(OUTPUT)' --model '$(MODEL)' $(SCORE_CONFIG)
 
 backtest: setup ## Compare the model with the baselines at several past dates
 	$(BIN)/clvml backtest --config $(CONFIG)

@@ -1,4 +1,4 @@
-"""The command line. The only module that prints, reads the environment or looks at the clock."""
+"""The command line. The only module that prints or reads the environment."""
 
 from __future__ import annotations
 

@@ -274,10 +274,9 @@ def answer(tested: Backtest) -> str:
         parts.append(f"its spend error (WAPE) is {mine}, {said}")
     if _defined(best, "roc_auc"):
         parts.append(f"it tells who will leave {_standing(tested, best, 'roc_auc')}")
-    bias = headline_metrics(tested).get("total_bias", np.nan)
-    if np.isfinite(bias):
-        size = METRICS["total_bias"].text(abs(bias), signed=False)
-        parts.append(f"the total it expected came out {size} too {'high' if bias > 0 else 'low'}")
+    if _defined(best, "total_bias"):
+        size = METRICS["total_bias"].text(best["total_bias"]["champion_value"], signed=False)
+        parts.append(f"the total it expected was {size} off on average")
     said = "; ".join(parts) or "could not be compared, because nothing happened in the test windows"
     return f"Across {dates} test date{'s' * (dates > 1)}, {MODEL_NAME} {said}."
 

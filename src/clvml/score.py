@@ -143,7 +143,7 @@ class Scorer:
                 **{name: _cents(predicted[name]) for name in money},
                 "historic_spend": _cents(features["spend_sum"]),
                 "last_order_date": _dates(as_of, -features["days_since_last_order"]),
-                "next_order_date": _dates(as_of, predicted["next_order_days"]),
+                "next_order_date": _dates(as_of, predicted["next_order_days"] - 1),
                 "value_tier": tier,
                 "segment": segment(features, predicted, tier, model.thresholds),
                 **self._reasons(features, predicted, explain),

@@ -55,7 +55,7 @@ test_cutoffs.__test__ = False  # type: ignore[attr-defined]
 
 
 def history(days: str, cutoff: date) -> str:
-    """Return SQL of the rows of relation ``days`` (one per customer and day) before ``cutoff``."""
+    """Return SQL of the rows of relation ``days`` (customer days) before ``cutoff``."""
     return f"select * from {days} where day < date '{cutoff}'"
 
 

@@ -80,11 +80,20 @@ def run_backtest(
         )
     parts: list[pd.DataFrame] = []
     models: tuple[ModelColumns, ...] = ()
+    failure = InputError("")
     for cutoff in cutoffs:
         progress(f"testing as of {cutoff}")
-        model = fit_customer_model(days, cutoff, config)
+        try:
+            model = fit_customer_model(days, cutoff, config)
+        except InputError as error:
+            # An early fold may have too little to learn from; the others are still worth having.
+            progress(f"skipped: {error}")
+            failure = error
+            continue
         part, models = _predict_fold(days, cutoff, config, model)
         parts.append(part)
+    if not parts:
+        raise failure
     predictions = pd.concat(parts, ignore_index=True)
     progress("comparing with the baselines")
     leaderboard = build_leaderboard(

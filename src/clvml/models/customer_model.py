@@ -193,13 +193,16 @@ class CustomerModel:
                     f"the model in '{directory}' has format {state['format_version']}, this clvml reads"
                     f" {FORMAT_VERSION}; train it again"
                 )
+            threads = int(state["config"]["model"]["n_jobs"])
             trees = Trees(
                 prior=Prior.from_dict(state["prior"]),
                 predictors=tuple(state["predictors"]),
                 blend=np.asarray(state["blend"]),
-                churn=ChurnClassifier().load(directory / "churn.ubj"),
-                tweedie=SpendRegressor().load(directory / "tweedie.ubj", state["spend_scale"]["tweedie"]),
-                gamma=SpendRegressor(loss="gamma").load(
+                churn=ChurnClassifier(n_jobs=threads).load(directory / "churn.ubj"),
+                tweedie=SpendRegressor(n_jobs=threads).load(
+                    directory / "tweedie.ubj", state["spend_scale"]["tweedie"]
+                ),
+                gamma=SpendRegressor("gamma", n_jobs=threads).load(
                     directory / "gamma.ubj", state["spend_scale"]["gamma"]
                 ),
                 level=Level(**state["level"]),

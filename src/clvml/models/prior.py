@@ -90,7 +90,8 @@ class Prior:
             "btyd_spend": orders * value,
             "own_value_spend": orders * features["spend_mean"].fillna(0.0).clip(lower=0.0).to_numpy(),
         }
-        log_days = max((cutoff - self.first_day).days, 1)
+        # A log that begins before the one trained on shows its age by its oldest customer.
+        log_days = max((cutoff - self.first_day).days, int(features["T"].max()) if len(features) else 0, 1)
         for window in (365, 180, 90):
             seen = min(window, log_days)
             usual = seen * self.season.factor(cutoff - timedelta(days=seen), seen)

@@ -96,18 +96,18 @@ def fit_trees(days: CustomerDays, snapshots: dict[date, pd.DataFrame], as_of: da
             f"{customers} customer(s) bought anything before the newest training cutoff {newest}: too few to learn"
             " from; give more customers, a longer history or a shorter windows.horizon_days"
         )
-    if churned.min() == churned.max():
-        raise InputError(
-            f"{'none' if churned.min() == 0 else 'all'} of the {customers} customers in the training windows"
-            f" {'stopped' if churned.min() == 0 else 'bought nothing'}: there is no churn to learn from; use more"
-            " customers or another windows.horizon_days"
-        )
     age = np.concatenate([np.full(len(s), (newest - cutoff).days) for cutoff, s in snapshots.items()])
     weights = np.exp(-age / _WEIGHT_DAYS)
     totals = frame.groupby("cutoff")[["actual_spend", "btyd_spend", "trailing_365d"]].sum()
     chances = _chances(weights, config.model.max_rows)
     kept = np.random.default_rng(config.seed).random(len(frame)) < chances
     frame, churned, weights = frame[kept], churned[kept], weights[kept] / chances[kept]
+    if churned.min() == churned.max():
+        raise InputError(
+            f"{'none' if churned.min() == 0 else 'all'} of the {customers} customers in the training windows"
+            f" {'stopped' if churned.min() == 0 else 'bought nothing'}: there is no churn to learn from; use more"
+            " customers or another windows.horizon_days"
+        )
     spend = frame["actual_spend"].clip(lower=0.0).to_numpy()
     blend = fit_blend(frame[list(SPEND_COLUMNS)].to_numpy(), spend, weights)
     spend_prior = _blended(frame, blend)
