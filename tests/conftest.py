@@ -81,6 +81,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
         "evaluation: {folds: 2, bootstrap_samples: 100}\n",
         encoding="utf-8",
     )
+    # Whoever imports shap first is kept alive by it, with all it holds: an open database at the end of Python.
+    import clvml.explain.plots  # noqa: F401
+
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         patch.setenv("MLFLOW_TRACKING_URI", tracking)

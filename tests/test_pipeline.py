@@ -204,18 +204,18 @@ def as_tested(predictions: pd.DataFrame, ours: str, other: str) -> Backtest:
 
 def test_the_answer_says_better(predictions):
     assert re.fullmatch(
-        r"Across 2 test dates, clvml ranks customers by money better than every baseline; its spend error \(WAPE\) is"
+        r"Across 2 test dates, clvml finds the money better than every baseline; its spend error \(WAPE\) is"
         r" 0\.\d{3}, below the \d\.\d{3} of BTYD; it tells who will leave better than every baseline; the total it"
-        r" expected came out \d\.\d % too (high|low)\.",
+        r" expected was \d\.\d % off on average\.",
         pipeline.answer(as_tested(predictions, "knowing", "guessing")),
     )
 
 
 def test_the_answer_says_worse(predictions):
     assert re.fullmatch(
-        r"Across 2 test dates, clvml ranks customers by money worse than the best baseline, BTYD; its spend error"
+        r"Across 2 test dates, clvml finds the money worse than the best baseline, BTYD; its spend error"
         r" \(WAPE\) is \d\.\d{3}, above the 0\.\d{3} of BTYD; it tells who will leave worse than the best baseline,"
-        r" BTYD; the total it expected came out \d+\.\d % too (high|low)\.",
+        r" BTYD; the total it expected was \d+\.\d % off on average\.",
         pipeline.answer(as_tested(predictions, "guessing", "knowing")),
     )
 
@@ -223,7 +223,7 @@ def test_the_answer_says_worse(predictions):
 def test_the_answer_claims_nothing_of_equals(predictions):
     said = pipeline.answer(as_tested(predictions, "knowing", "knowing"))
     assert said.startswith(
-        "Across 2 test dates, clvml ranks customers by money about as well as the best baseline, BTYD; its spend"
+        "Across 2 test dates, clvml finds the money about as well as the best baseline, BTYD; its spend"
         " error (WAPE) is "
     )
     assert "not clearly different from the" in said

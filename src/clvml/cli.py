@@ -478,10 +478,15 @@ def _print_paragraph(text: str, bullet: str = "") -> None:
     )
 
 
-def _command(*words: str) -> str:
+def _command(program: str, *words: str) -> str:
+    """Return a command line that works in this shell: a program that is not on the path by its path."""
     import shlex
+    import shutil
 
-    return shlex.join(words)
+    beside = Path(sys.argv[0]).with_name(program)
+    if shutil.which(program) is None and beside.exists():
+        program = os.path.relpath(beside)
+    return shlex.join([program, *words])
 
 
 if __name__ == "__main__":

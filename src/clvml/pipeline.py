@@ -264,7 +264,7 @@ def answer(tested: Backtest) -> str:
     dates = len(board.folds["cutoff"].unique())
     parts = []
     if _defined(best, "gini"):
-        parts.append(f"ranks customers by money {_standing(tested, best, 'gini')}")
+        parts.append(f"finds the money {_standing(tested, best, 'gini')}")
     if _defined(best, "wape"):
         row = best["wape"]
         mine = METRICS["wape"].text(row["champion_value"])
@@ -289,7 +289,8 @@ def standings(tested: Backtest, metrics: Sequence[str]) -> dict[str, list[str]]:
         if _defined(rows, name):
             row, metric = rows[name], METRICS[name]
             theirs = metric.text(row["opponent_value"], signed=False)
-            found[row["verdict"]].append(f"{short_label(name)} ({short_name(row['opponent'])}: {theirs})")
+            label = "size of the bias" if name == "total_bias" else short_label(name)
+            found[row["verdict"]].append(f"{label} ({short_name(row['opponent'])}: {theirs})")
     return found
 
 
