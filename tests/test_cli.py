@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from clvml import cli
+from clvml.score import COLUMNS
 
 USAGE = "Usage: clvml "
 
@@ -111,6 +112,22 @@ def test_the_run_names_the_log_that_was_read(shop):
     assert run.data.params["data.source"] == str(shop.log)
 
 
+def test_the_registered_model_says_what_it_gives(shop):
+    import mlflow
+
+    mlflow.set_tracking_uri(shop.tracking)
+    try:
+        outputs = mlflow.models.get_model_info(shop.trained["model_uri"]).signature.outputs
+    finally:
+        mlflow.set_tracking_uri(None)
+    kinds = dict(zip(outputs.input_names(), [kind.name for kind in outputs.input_types()], strict=True))
+    assert tuple(kinds) == COLUMNS
+    assert {name for name, kind in kinds.items() if kind == "string"} == {
+        "customer_id", "as_of", "churn_risk", "last_order_date", "next_order_date", "value_tier", "segment",
+        "reason_1", "reason_2", "reason_3", "model_version", "run_id",
+    }  # fmt: skip
+
+
 def test_training_for_people(run, shopping):
     shop = shopping
     code, out, err = run(
@@ -184,6 +201,24 @@ def test_what_check_proposes_is_a_configuration(run, shop, tmp_path):
     code, out, err = run("check", shop.log, "--config", "proposed.yaml", "--json")
     assert (code, err) == (0, "")
     assert one_object(out)["columns_assumed"] is False
+
+
+def test_what_check_proposes_keeps_what_was_set(run, tmp_path):
+    write(tmp_path / "log.csv", HEADER.replace("amount", "total") + "a,2024-01-05,10,1,p\n")
+    overrides = [
+        "--set",
+        "data.timezone=Europe/Paris",
+        "--set",
+        "data.columns.product_id=",
+        "--set",
+        "seed=3",
+    ]
+    _, out, _ = run("check", "log.csv", *overrides)
+    assert out.split("\n\n")[1] == (
+        "  data:\n    source: log.csv\n    columns:\n      customer_id: customer_id\n      order_date: order_date\n"
+        "      amount: total\n      order_id: order_id\n    timezone: Europe/Paris\n  windows:\n"
+        "    horizon_days: 180\n  seed: 3"
+    )
 
 
 def test_check_writes_the_rejects(run, tmp_path):

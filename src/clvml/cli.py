@@ -374,10 +374,7 @@ def _finite(value: Any) -> Any:
 def _print_assumed(settings: Config) -> None:
     import yaml
 
-    assumed = {
-        "data": {"source": settings.data.source, "columns": settings.data.columns.mapped()},
-        "windows": {"horizon_days": settings.windows.horizon_days},
-    }
+    assumed = settings.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     _print_paragraph(
         "No configuration was given; what follows is assumed from the names of the columns. Correct it, keep it"
         " as a file and pass that as --config."

@@ -135,7 +135,21 @@ def test_folds_come_from_the_configuration(days, monkeypatch):
     monkeypatch.setattr("clvml.evaluation.backtest.fit_customer_model", noted)
     with pytest.raises(InputError, match="enough"):
         run_backtest(days, AS_OF, SETTINGS)
-    assert tested == [AS_OF - 3 * HORIZON]
+    assert tested == [AS_OF - 3 * HORIZON, AS_OF - 2 * HORIZON, AS_OF - HORIZON]
+
+
+def test_a_fold_that_cannot_be_trained_leaves_the_others(days, monkeypatch):
+    def fails_once(days, cutoff, settings):
+        if cutoff == AS_OF - 3 * HORIZON:
+            raise InputError("too early")
+        return fit_customer_model(days, cutoff, settings)
+
+    told = []
+    monkeypatch.setattr("clvml.evaluation.backtest.fit_customer_model", fails_once)
+    tested = run_backtest(days, AS_OF, SETTINGS, progress=told.append)
+    cutoffs = sorted(pd.to_datetime(tested.predictions["cutoff"]).dt.date.unique())
+    assert cutoffs == [AS_OF - 2 * HORIZON, AS_OF - HORIZON]
+    assert "skipped: too early" in told
 
 
 def test_a_log_too_short_for_a_fold_says_what_is_needed(days):

@@ -137,9 +137,19 @@ def test_forecast_of_one_time_buyer_by_hand():
 
 
 def test_young_logs_are_read_in_full():
-    forecast = known(first_day=TODAY - timedelta(days=100)).forecast(features(), TODAY, 50)
+    young = features().assign(
+        T=lambda f: f["T"].clip(upper=100), recency=lambda f: f["recency"].clip(upper=90)
+    )
+    forecast = known(first_day=TODAY - timedelta(days=100)).forecast(young, TODAY, 50)
     np.testing.assert_allclose(forecast["trailing_365d"], [0, 100 * 50 / 100, 0])
     np.testing.assert_allclose(forecast["trailing_180d"], [0, 60 * 50 / 100, 0])
+
+
+def test_a_log_from_before_the_training_is_as_old_as_its_oldest_customer():
+    seen = features()
+    later = known(first_day=TODAY + timedelta(days=30)).forecast(seen, TODAY, 50)
+    as_old = known(first_day=TODAY - timedelta(days=int(seen["T"].max()))).forecast(seen, TODAY, 50)
+    pd.testing.assert_frame_equal(later, as_old)
 
 
 def test_season_stretches_the_clock():

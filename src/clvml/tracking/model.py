@@ -71,7 +71,10 @@ def _signature(example: pd.DataFrame, output: pd.DataFrame) -> models.ModelSigna
     )
     return models.ModelSignature(
         inputs=inputs,
-        outputs=models.infer_signature(output).inputs,
+        # MLflow cannot tell the type of a column in which everything is missing.
+        outputs=models.infer_signature(
+            output.fillna(dict.fromkeys(output.select_dtypes("string"), ""))
+        ).inputs,
         params=types.schema.ParamSchema([types.schema.ParamSpec("as_of", types.DataType.string, "")]),
     )
 
