@@ -300,7 +300,7 @@ def test_a_model_without_its_explanation_is_refused(scorer, tmp_path):
 
 
 def test_a_log_worked_out_by_hand(score):
-    """Golden: what can be said of six customers without any model."""
+    """Golden: what can be said of seven customers without any model."""
     log = pd.read_csv(
         io.StringIO(
             "customer_id,order_date,amount,order_id,product_id\n"
@@ -314,17 +314,27 @@ def test_a_log_worked_out_by_hand(score):
             "dora,2024-06-15,-7.50,7,b\n"
             "ed,2024-06-20,0.00,8,b\n"  # nor is a free item
             "flo,2024-07-01,50.00,9,b\n"
+            "gus,2024-06-01,0.001,10,b\n"  # a total that rounds to zero is not -0.0
+            "gus,2024-06-02,-0.003,10,b\n"
         )
     )
     found = score(log).set_index("customer_id").sort_index()
-    assert found.index.tolist() == ["anna", "ben", "cleo", "dora", "ed"]
-    assert found["historic_spend"].tolist() == [35.3, 100.0, 0.0, -7.5, 0.0]
-    assert found["last_order_date"].fillna("").tolist() == ["2024-05-10", "2024-06-30", "2022-01-01", "", ""]
+    assert found.index.tolist() == ["anna", "ben", "cleo", "dora", "ed", "gus"]
+    assert found["historic_spend"].tolist() == [35.3, 100.0, 0.0, -7.5, 0.0, 0.0]
+    assert not np.signbit(found.loc["gus", "historic_spend"])
+    assert found["last_order_date"].fillna("").tolist() == [
+        "2024-05-10",
+        "2024-06-30",
+        "2022-01-01",
+        "",
+        "",
+        "2024-06-01",
+    ]
     assert found.loc[["dora", "ed"], "segment"].tolist() == [NO_HISTORY, NO_HISTORY]
     assert found.loc["cleo", "segment"] == "first buyer to win back"
     assert found.loc["ben", "segment"].startswith("first buyer to ")
     assert found.loc["ben", "p_churn"] < found.loc["cleo", "p_churn"]
-    assert found["reason_1"].isna().tolist() == [False, False, False, True, True]
+    assert found["reason_1"].isna().tolist() == [False, False, False, True, True, False]
 
 
 SEGMENTS = [
