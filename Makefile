@@ -68,7 +68,7 @@ benchmark: setup ## Re-make docs/benchmarks.md: accuracy and speed
 
 constraints: setup ## Pin the newest versions that fit
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate \
 	  --no-header --all-extras pyproject.toml --output-file constraints.txt
 
 clean: ## Remove the environment and what runs left behind

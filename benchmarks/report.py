@@ -32,7 +32,7 @@ def main() -> None:
     small = parser.parse_args().small
     text = f"""# Benchmarks
 
-Re-made by `make benchmark`; every figure below comes from one run of it.
+Re-made by `make benchmark`. Speed is worth reading from a machine that does nothing else meanwhile.
 
 ## Accuracy
 
