@@ -1,0 +1,91 @@
+"""The command line: a module per command. The only package that prints or reads the environment."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from clvml.cli.backtest import backtest
+from clvml.cli.check import check
+from clvml.cli.score import score
+from clvml.cli.train import train
+from clvml.errors import InputError
+
+app = typer.Typer(
+    name="clvml",
+    help="Predict customer lifetime value and churn from purchase histories.",
+    pretty_exceptions_enable=False,
+    # Plain help and usage errors: rich would take longer to load than everything else.
+    rich_markup_mode=None,
+    add_completion=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Predict customer lifetime value and churn from purchase histories."""
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(installed("clvml"))
+        raise typer.Exit()
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit()
+
+
+# In the order of the work, which is the order of the help.
+for command in (check, train, backtest, score):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line: 0 done, 2 the input is at fault, 1 a defect of ours, 130 interrupted."""
+    # Threads of XGBoost that wait for work must not burn the core another one needs: on a busy machine that
+    # makes training several times slower. OpenMP reads this when it is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal cannot show must not end the work.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app(prog_name="clvml")
+    except InputError as error:
+        _fail(f"Error: {error}", 2)
+    except KeyboardInterrupt:
+        _fail("Interrupted.", 130)
+    except SystemExit as end:
+        # Typer has its own way with an interrupt and with a reader of our output that left (`clvml ... | head`).
+        if isinstance(end.__context__, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(141)
+        if end.code == 130:
+            _fail("Interrupted.", 130)
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, people are told what to do about it
+        import traceback
+
+        if isinstance(error, RuntimeError) and str(error) == "Query interrupted":
+            # What DuckDB makes of Ctrl-C.
+            _fail("Interrupted.", 130)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _fail(f"Error: the disk is full ({error}); make room and run it again", 2)
+        typer.echo(
+            f"Error: {type(error).__name__}; this is a defect of clvml and not of your input: please report it"
+            " with your command and the lines below",
+            err=True,
+        )
+        _fail(traceback.format_exc(), 1)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(message, err=True)
+    sys.exit(code)

@@ -1,0 +1,47 @@
+"""clvml backtest."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from clvml.cli.inputs import load_config, now, parse_date
+from clvml.cli.options import (
+    AsOfOption,
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    SetOption,
+)
+from clvml.cli.output import (
+    print_json,
+    print_leaderboard,
+    print_list,
+    progress,
+)
+
+
+def backtest(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    folds: Annotated[int | None, typer.Option("--folds", min=1, max=24, help="Test cutoffs.")] = None,
+    as_of: AsOfOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the model with the baselines at several past dates; nothing is logged."""
+    from clvml import pipeline
+
+    settings = load_config(config, overrides, data)
+    until = parse_date(as_of)
+    progress(f"reading {settings.data.source}")
+    prepared = pipeline.prepare(settings.data, now(), as_of=until)
+    result = pipeline.backtest(prepared, settings, folds, progress)
+    if as_json:
+        headline = pipeline.headline_metrics(result)
+        summary = {"as_of": prepared.as_of, "answer": pipeline.answer(result), "headline": headline}
+        print_json({**summary, **result.leaderboard.to_dict()})
+        return
+    print_leaderboard(result)
+    print_list("Notes", [prepared.note] if prepared.note else [])

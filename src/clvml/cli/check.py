@@ -1,0 +1,71 @@
+"""clvml check."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from clvml.cli.inputs import load_config, now, parse_date
+from clvml.cli.options import (
+    AsOfOption,
+    ConfigOption,
+    DataArgument,
+    JsonOption,
+    RejectsOption,
+    SetOption,
+)
+from clvml.cli.output import (
+    print_json,
+    print_paragraph,
+    say_rejects,
+)
+
+if TYPE_CHECKING:
+    from clvml.config import Config
+
+
+def check(
+    data: DataArgument,
+    config: ConfigOption = None,
+    rejects: RejectsOption = None,
+    as_of: AsOfOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Report the quality of a purchase log; nothing is trained."""
+    from clvml import pipeline
+
+    settings = load_config(config, overrides) if config else pipeline.assume_config(data, overrides)
+    prepared = pipeline.prepare(settings.data, now(), data, parse_date(as_of), rejects)
+    length = pipeline.check_length(prepared, settings)
+    if as_json:
+        summary = {
+            **prepared.log.quality.to_dict(),
+            "as_of": prepared.as_of,
+            "columns_read": settings.data.columns.mapped(),
+            "columns_assumed": config is None,
+            "horizon_days": settings.windows.horizon_days,
+            "enough_history": length.enough,
+            "longest_horizon_days": length.longest_horizon_days,
+            "history": length.message,
+        }
+        print_json(summary)
+        return
+    if config is None:
+        _print_assumed(settings)
+    typer.echo(prepared.log.quality.to_text())
+    print_paragraph(length.message)
+    say_rejects(prepared, rejects)
+
+
+def _print_assumed(settings: Config) -> None:
+    import yaml
+
+    assumed = settings.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    print_paragraph(
+        "No configuration was given; what follows is assumed from the names of the columns. Correct it, keep it"
+        " as a file and pass that as --config."
+    )
+    text = yaml.safe_dump(assumed, sort_keys=False, allow_unicode=True)
+    typer.echo("\n" + "".join(f"  {line}\n" for line in text.splitlines()))

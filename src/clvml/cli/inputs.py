@@ -1,0 +1,48 @@
+"""What users type, checked."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clvml.errors import InputError
+
+if TYPE_CHECKING:
+    from clvml.config import Config
+
+
+def load_config(path: Path | None, overrides: list[str] | None, source: str | None = None) -> Config:
+    from clvml.config import read_config
+
+    if path is None:
+        raise InputError(
+            "no configuration given; add --config FILE (`clvml check DATA` proposes one for a file of yours)"
+        )
+    settings = read_config(path, overrides)
+    return settings.with_source(source) if source else settings
+
+
+def overridden(raw: dict[str, Any], overrides: list[str] | None) -> dict[str, Any]:
+    from clvml.config import assign
+
+    for assignment in overrides or []:
+        assign(raw, assignment)
+    return raw
+
+
+def parse_date(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        parsed = date.fromisoformat(text)
+    except ValueError:
+        parsed = None
+    # Python reads weeks and dates without dashes, too, which are more often a slip than meant.
+    if parsed is None or parsed.isoformat() != text:
+        raise InputError(f"--as-of '{text}' is not a date; give it as YYYY-MM-DD")
+    return parsed
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

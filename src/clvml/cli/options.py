@@ -1,0 +1,26 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration (YAML).")]
+DataArgument = Annotated[
+    str, typer.Argument(metavar="DATA", help="Purchase log: file, directory, glob or database table.")
+]
+DataOption = Annotated[str | None, typer.Option("--data", help="Purchase log, instead of data.source.")]
+AsOfOption = Annotated[
+    str | None,
+    typer.Option("--as-of", help="First day not used (YYYY-MM-DD). Default: the day after the last order."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a config key: windows.horizon_days=90. Repeatable."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+RejectsOption = Annotated[
+    Path | None, typer.Option("--rejects", help="Write rejected rows here (.csv or .parquet).")
+]

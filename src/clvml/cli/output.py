@@ -1,0 +1,121 @@
+"""What people see on the terminal, and programs as JSON. Text goes to stdout, progress to stderr."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from clvml.evaluation.backtest import Backtest
+    from clvml.pipeline import Prepared
+
+SPEND_SHOWN = ("wape", "rmse", "spearman", "gini", "total_bias", "top_10_share")
+CHURN_SHOWN = ("roc_auc", "average_precision", "log_loss", "brier", "expected_calibration_error")
+
+
+def progress(text: str) -> None:
+    typer.echo(f"... {text}", err=True)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    import json
+
+    typer.echo(json.dumps(_finite(value), default=str))
+
+
+def _finite(value: Any) -> Any:
+    """Return ``value`` with NaN and infinity as null: JSON has neither."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def print_table(header: list[str], rows: list[list[str]]) -> None:
+    """Print columns as wide as what they hold: the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    typer.echo()
+    for row in (header, ["-" * width for width in widths], *rows):
+        first, *others = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo("  ".join([first.strip().ljust(widths[0]), *others]))
+
+
+def print_list(title: str, lines: list[str]) -> None:
+    if not lines:
+        return
+    typer.echo(f"\n{title}")
+    for line in lines:
+        print_paragraph(line, "  - ")
+
+
+def print_paragraph(text: str, bullet: str = "") -> None:
+    import shutil
+    import textwrap
+
+    # Piped output has no width of its own.
+    width = min(shutil.get_terminal_size((100, 24)).columns, 100)
+    typer.echo(
+        textwrap.fill(
+            text,
+            width,
+            initial_indent=bullet,
+            subsequent_indent=" " * len(bullet),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
+
+
+def say_rejects(prepared: Prepared, rejects: Path | None) -> None:
+    rejected = sum(r.rows for r in prepared.log.quality.reasons if r.treatment == "rejected")
+    if rejected and rejects:
+        typer.echo(f"{rejected:,} rejected rows are in {rejects}")
+    elif rejected:
+        typer.echo(f"{rejected:,} rows were rejected; --rejects FILE writes them to a file")
+
+
+def print_leaderboard(result: Backtest) -> None:
+    from clvml import pipeline
+    from clvml.evaluation.leaderboard import METRICS
+
+    board = result.leaderboard
+    cutoffs = ", ".join(sorted(board.folds["cutoff"].astype(str).str[:10].unique()))
+    typer.echo()
+    print_paragraph(pipeline.answer(result))
+    typer.echo(
+        f"\nMeans over the test dates ({cutoffs}; {len(result.predictions):,} predictions), best first"
+    )
+    for title, names in (("Spend", SPEND_SHOWN), ("Churn", CHURN_SHOWN)):
+        shown = board.table(names)
+        shown = shown[(shown != "-").any(axis="columns")]
+        rows = zip(map(pipeline.short_name, shown.index), shown.to_numpy().tolist(), strict=True)
+        header = [title, *(pipeline.short_label(name) for name in names)]
+        print_table(header, [[model, *row] for model, row in rows])
+    standings = pipeline.standings(result, [*SPEND_SHOWN, *CHURN_SHOWN])
+    print_list(
+        f"{board.champion} against the best of the others, where chance is ruled out at 95 %",
+        [f"{verdict}: {', '.join(metrics) or '-'}" for verdict, metrics in standings.items()],
+    )
+    print_list(
+        "What is measured",
+        [f"{pipeline.short_label(n)}: {METRICS[n].description}" for n in (*SPEND_SHOWN, *CHURN_SHOWN)],
+    )
+
+
+def command_line(program: str, *words: str) -> str:
+    """Return a command line that works in this shell: a program that is not on the path by its path."""
+    import shlex
+    import shutil
+
+    beside = Path(sys.argv[0]).with_name(program)
+    if shutil.which(program) is None and beside.exists():
+        program = os.path.relpath(beside)
+    return shlex.join([program, *words])

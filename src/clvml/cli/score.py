@@ -1,0 +1,130 @@
+"""clvml score."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from clvml.cli.inputs import load_config, now, overridden, parse_date
+from clvml.cli.options import (
+    AsOfOption,
+    ConfigOption,
+    DataArgument,
+    JsonOption,
+    RejectsOption,
+    SetOption,
+)
+from clvml.cli.output import (
+    print_json,
+    print_list,
+    print_table,
+    progress,
+)
+from clvml.errors import InputError
+
+if TYPE_CHECKING:
+    from clvml.pipeline import Prepared
+
+
+def score(
+    data: DataArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Scored file (.csv or .parquet).")],
+    config: ConfigOption = None,
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="champion, challenger, a version, an MLflow URI, a folder.")
+    ] = "champion",
+    as_of: AsOfOption = None,
+    explain: Annotated[
+        str, typer.Option("--explain", help="all, none, or N: the N customers with most value at risk.")
+    ] = "all",
+    rejects: RejectsOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score every customer of a purchase log into a ranked file."""
+    from clvml import pipeline
+    from clvml.config import parse_config
+    from clvml.files import TABLES, check_output, write_table
+    from clvml.score import Scorer
+    from clvml.tracking import resolve_model, tracking_uri
+
+    check_output(output, TABLES, data)
+    if rejects is not None and rejects.absolute() == output.absolute():
+        raise InputError(f"--output and --rejects are both '{output}'; give two names")
+    asked, until = _explain_choice(explain), parse_date(as_of)
+    settings = load_config(config, overrides) if config else None
+    registered = settings.tracking.registered_model if settings else "clvml"
+    uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
+    progress(f"loading model '{model}'")
+    resolved = resolve_model(model, registered, uri)
+    scorer = Scorer.load(resolved.directory, resolved.version, resolved.run_id)
+    if settings is None:
+        # Without a configuration the file is read as the training data was.
+        raw = overridden(scorer.model.config.model_dump(mode="json"), overrides)
+        settings = parse_config(raw, "the model's configuration with --set")
+    named = ", ".join(f"{ours}: {theirs}" for ours, theirs in settings.data.columns.mapped().items())
+    progress(f"reading {data} (columns{'' if config else ' as in training'}: {named})")
+    prepared = pipeline.prepare(settings.data, now(), data, until, rejects)
+    progress("scoring")
+    table = pipeline.score(prepared, scorer, asked)
+    write_table(table, output)
+    quality = prepared.log.quality
+    summary = {
+        "output": str(output),
+        "customers": len(table),
+        "as_of": prepared.as_of,
+        "horizon_days": scorer.model.horizon_days,
+        "model_version": resolved.version,
+        "run_id": resolved.run_id,
+        "rows_in": quality.rows_in,
+        "rows_out": quality.rows_out,
+        "expected_spend": round(float(table["expected_spend"].sum()), 2),
+        "clv": round(float(table["clv"].sum()), 2),
+        "notes": pipeline.scoring_notes(prepared, scorer, settings),
+    }
+    if as_json:
+        print_json(summary)
+        return
+    _print_scored(table, summary, prepared)
+
+
+def _explain_choice(text: str) -> Literal["all", "none"] | int:
+    if text == "all":
+        return "all"
+    if text == "none":
+        return "none"
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return int(text)
+    raise InputError(f"--explain '{text}' is not all, none or a number of customers")
+
+
+def _print_scored(table: Any, summary: dict[str, Any], prepared: Prepared) -> None:
+    quality = prepared.log.quality
+    currency = f" {quality.currency}" if quality.currency else ""
+    typer.echo(
+        f"{summary['customers']:,} customers scored as of {summary['as_of']} into {summary['output']}"
+        f" (model version {summary['model_version']})"
+    )
+    typer.echo(
+        f"expected spend {summary['expected_spend']:,.0f}{currency} in {summary['horizon_days']} days,"
+        f" lifetime value {summary['clv']:,.0f}{currency}"
+    )
+    left_out = quality.rows_in - quality.rows_out
+    if left_out:
+        typer.echo(
+            f"{left_out:,} of {quality.rows_in:,} rows were left out; `clvml check` says why, --rejects keeps them"
+        )
+    by = table.groupby("segment").agg(
+        customers=("clv", "size"), clv=("clv", "sum"), p_churn=("p_churn", "mean")
+    )
+    print_table(
+        ["Segment", "customers", "mean P(churn)", f"CLV{currency}"],
+        [
+            [str(name), f"{row.customers:,.0f}", f"{row.p_churn:.0%}", f"{row.clv:,.0f}"]
+            for name, row in by.sort_values("clv", ascending=False).iterrows()
+        ],
+    )
+    print_list("Notes", summary["notes"])
