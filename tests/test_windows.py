@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clvml.config import WindowsConfig
-from clvml.windows import future, history, test_cutoffs, training_cutoffs
+from clvml.windows import (
+    SHORTEST_HORIZON_DAYS,
+    HistoryVerdict,
+    check_history,
+    future,
+    history,
+    test_cutoffs,
+    trainable,
+    training_cutoffs,
+)
 
 FIRST_DAY = date(2020, 1, 1)
 WINDOWS = st.builds(
@@ -58,12 +67,55 @@ def test_test_windows_have_ended_and_leave_training_windows_before_them(as_of, w
     assert cutoffs == sorted(set(cutoffs))
     for cutoff in cutoffs:
         assert cutoff + timedelta(days=windows.horizon_days) <= as_of
-        trained_on = training_cutoffs(FIRST_DAY, cutoff, windows)
+        shorter = trainable(FIRST_DAY, cutoff, windows)
+        trained_on = training_cutoffs(FIRST_DAY, cutoff, shorter)
         assert trained_on
-        assert trained_on[-1] + timedelta(days=windows.horizon_days) <= cutoff
+        assert trained_on[-1] + timedelta(days=shorter.horizon_days) <= cutoff
+        assert shorter == windows or len(cutoffs) == 1
     assert all((later - earlier).days <= windows.horizon_days for earlier, later in pairwise(cutoffs))
     if cutoffs:
         assert cutoffs[-1] == as_of - timedelta(days=windows.horizon_days)
+
+
+@given(as_of=AS_OF, windows=WINDOWS)
+def test_a_short_log_trains_on_windows_as_long_as_what_precedes_them(as_of, windows):
+    shorter = trainable(FIRST_DAY, as_of, windows)
+    history = (as_of - FIRST_DAY).days
+    if shorter is None:
+        assert history < max(2 * SHORTEST_HORIZON_DAYS, windows.horizon_days + windows.min_history_days)
+        return
+    assert shorter.horizon_days <= windows.horizon_days
+    newest = training_cutoffs(FIRST_DAY, as_of, shorter)[-1]
+    assert newest + timedelta(days=shorter.horizon_days) == as_of
+    if shorter != windows:
+        assert newest - FIRST_DAY >= as_of - newest
+
+
+def test_what_a_log_is_long_enough_for_is_said():
+    windows = WindowsConfig(horizon_days=180)
+    needs = "a horizon of 180 days needs 240 (180 of horizon and 60 of history)"
+
+    def verdict(days):
+        return check_history(FIRST_DAY, FIRST_DAY + timedelta(days=days), windows)
+
+    assert verdict(240) == HistoryVerdict(
+        True, 180, 180, f"the log has 240 days before 2020-08-28; {needs}: enough, up to 180 days"
+    )
+    assert verdict(239) == HistoryVerdict(
+        False,
+        119,
+        179,
+        f"the log has 239 days before 2020-08-27; {needs}: not enough; windows of 119 days will be trained on, and"
+        " carried on from there",
+    )
+    assert verdict(27) == HistoryVerdict(
+        False,
+        0,
+        0,
+        f"the log has 27 days before 2020-01-28; {needs}: not enough to train on; the purchase model (BTYD) will"
+        " predict alone",
+    )
+    assert verdict(-5).message.startswith("the log has 0 days before")
 
 
 def test_folds_lie_closer_where_the_log_is_short():

@@ -19,14 +19,14 @@ from clvml.evaluation.leaderboard import METRICS
 from clvml.explain import Surrogate, driver_sentences, drivers, log_odds
 from clvml.features import available_features
 from clvml.files import TABLES, check_output
-from clvml.ingest import HistoryVerdict, PurchaseLog, check_history, read_purchase_log
+from clvml.ingest import PurchaseLog, read_purchase_log
 from clvml.ingest.mapping import map_columns, propose_columns
 from clvml.ingest.source import read_parts
 from clvml.models.customer_model import CustomerModel, fit_customer_model
 from clvml.score import Scorer, customer_days, spend_thresholds, tier_thresholds
 from clvml.snapshots import CustomerDays
 from clvml.tracking.record import TrainingRecord
-from clvml.windows import training_cutoffs
+from clvml.windows import HistoryVerdict, check_history
 
 Progress = Callable[[str], None]
 
@@ -142,10 +142,7 @@ def prepare(
 
 def check_length(prepared: Prepared, config: Config) -> HistoryVerdict:
     """Return whether there is enough history for the horizon of the configuration."""
-    windows = config.windows
-    return check_history(
-        prepared.log.first_day, prepared.as_of, windows.horizon_days, windows.min_history_days
-    )
+    return check_history(prepared.log.first_day, prepared.as_of, config.windows)
 
 
 def backtest(
@@ -174,12 +171,9 @@ def train(
     Raises
     ------
     InputError
-        The log is too short, or there is nothing to learn from it.
+        Fewer than two customers bought anything.
     """
     log, as_of = prepared.log, prepared.as_of
-    verdict = check_length(prepared, config)
-    if not verdict.enough:
-        raise InputError(verdict.message)
     progress("building the features")
     days = customer_days(log)
     notes = [prepared.note] if prepared.note else []
@@ -346,7 +340,7 @@ def _explain(
     windows = model.config.windows
     now = days.features(as_of, windows.horizon_days)
     now = now[now["purchase_days"] > 0].reset_index(drop=True)
-    cutoff = training_cutoffs(days.first_day, as_of, windows)[-1]
+    cutoff = model.newest_cutoff
     past = days.features(cutoff, windows.horizon_days)
     past = past[past["purchase_days"] > 0]
     predicted = model.predict(now, as_of)

@@ -72,13 +72,18 @@ class CustomerDays:
         return self._frame(self._named(self._labels_query(cutoff, horizon_days)))
 
     def snapshots(
-        self, cutoffs: Sequence[date], horizon_days: int, features: Collection[str] | None = None
+        self,
+        cutoffs: Sequence[date],
+        horizon_days: int,
+        features: Collection[str] | None = None,
+        label_days: int | None = None,
     ) -> pd.DataFrame:
         """Return features and labels stacked over cutoffs.
 
         One row per customer and cutoff, for customers with a purchase day before the cutoff; ordered by
         cutoff, then customer_id. Labels are ``purchases``, ``actual_spend`` and ``churned`` (0 or 1). Only the
-        named ``features`` are computed, where given.
+        named ``features`` are computed, where given; labels are of the first ``label_days`` of the horizon, where
+        given.
         """
         chosen = "features.*" if features is None else ", ".join(["features.customer_id, cutoff", *features])
         frames = [
@@ -90,7 +95,7 @@ select
   coalesce(labels.actual_spend, 0e0) as actual_spend,
   cast(coalesce(labels.purchases, 0) = 0 as tinyint) as churned
 from ({self._features_query(cutoff, horizon_days)}) as features
-left join ({self._labels_query(cutoff, horizon_days)}) as labels using (customer_id)
+left join ({self._labels_query(cutoff, label_days or horizon_days)}) as labels using (customer_id)
 where features.purchase_days > 0""")
             )
             for cutoff in cutoffs

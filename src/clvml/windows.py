@@ -8,8 +8,87 @@ what `future` returns, so that no feature can see the days it is meant to predic
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import NamedTuple
 
 from clvml.config import WindowsConfig
+
+# A window shorter than this shows too little of a customer to train on.
+SHORTEST_HORIZON_DAYS = 14
+
+
+def trainable(first_day: date, as_of: date, windows: WindowsConfig) -> WindowsConfig | None:
+    """Return the windows with the longest horizon that can be trained on what lies before ``as_of``.
+
+    The horizon stays where a training cutoff with ``min_history_days`` before it and a whole horizon after it
+    fits. Else it is half of the history, so that as much is seen before a cutoff as is predicted after it;
+    forecasts are then carried on to the horizon asked for. None where even that is too short.
+
+    >>> windows = WindowsConfig(horizon_days=180)
+    >>> [trainable(date(2024, 1, 1), date(2024, month, 1), windows).horizon_days for month in (12, 4)]
+    [180, 45]
+    >>> trainable(date(2024, 1, 1), date(2024, 1, 20), windows) is None
+    True
+    """
+    history = (as_of - first_day).days
+    if history >= windows.horizon_days + windows.min_history_days:
+        return windows
+    bridged = min(history // 2, windows.horizon_days)
+    if bridged < SHORTEST_HORIZON_DAYS:
+        return None
+    least = min(windows.min_history_days, bridged)
+    return windows.model_copy(update={"horizon_days": bridged, "min_history_days": least})
+
+
+class HistoryVerdict(NamedTuple):
+    """What a log is long enough for.
+
+    Attributes
+    ----------
+    enough : bool
+        Whether the horizon asked for can be trained on itself.
+    trained_days : int
+        Length of the windows that are trained on [days]; 0 where none fits and BTYD predicts alone.
+    longest_horizon_days : int
+        Longest horizon that could be trained on itself [days].
+    message : str
+        The same in words.
+    """
+
+    enough: bool
+    trained_days: int
+    longest_horizon_days: int
+    message: str
+
+
+def check_history(first_day: date, as_of: date, windows: WindowsConfig) -> HistoryVerdict:
+    """Say whether there is enough log for the horizon, and what is done where there is not.
+
+    >>> check_history(date(2024, 1, 1), date(2024, 4, 10), WindowsConfig(horizon_days=90)).trained_days
+    50
+    """
+    history, horizon, least = (as_of - first_day).days, windows.horizon_days, windows.min_history_days
+    longest = max(0, history - least)
+    trained = trainable(first_day, as_of, windows)
+    message = (
+        f"the log has {max(0, history):,} days before {as_of}; a horizon of {horizon:,} days needs"
+        f" {horizon + least:,} ({horizon:,} of horizon and {least:,} of history): "
+    )
+    if trained is None:
+        return HistoryVerdict(
+            False,
+            0,
+            longest,
+            f"{message}not enough to train on; the purchase model (BTYD) will predict alone",
+        )
+    days = trained.horizon_days
+    if days == horizon:
+        return HistoryVerdict(True, days, longest, f"{message}enough, up to {longest:,} days")
+    return HistoryVerdict(
+        False,
+        days,
+        longest,
+        f"{message}not enough; windows of {days:,} days will be trained on, and carried on from there",
+    )
 
 
 def training_cutoffs(first_day: date, as_of: date, windows: WindowsConfig) -> list[date]:
@@ -31,8 +110,9 @@ def training_cutoffs(first_day: date, as_of: date, windows: WindowsConfig) -> li
 def test_cutoffs(first_day: date, as_of: date, windows: WindowsConfig, folds: int) -> list[date]:
     """Return up to ``folds`` test cutoffs for a rolling-origin backtest, oldest first.
 
-    Every test window has ended by ``as_of`` and leaves at least one training cutoff before it. The
-    folds lie a horizon apart where the log is long enough, and closer (their windows then overlap, but
+    Every test window has ended by ``as_of`` and leaves at least one training cutoff before it; where the log
+    is too short for one, a single fold is left whose model is trained on shorter windows. The folds lie a
+    horizon apart where the log is long enough, and closer (their windows then overlap, but
     never a training and a test window of the same fold) where it is not.
 
     >>> windows = WindowsConfig(horizon_days=30, min_history_days=30)
@@ -43,7 +123,7 @@ def test_cutoffs(first_day: date, as_of: date, windows: WindowsConfig, folds: in
     earliest = first_day + timedelta(days=windows.min_history_days + windows.horizon_days)
     room = (newest - earliest).days
     if room < 0:
-        return []
+        return [newest] if newest > first_day and trainable(first_day, newest, windows) else []
     spacing = min(windows.horizon_days, room // (folds - 1)) if folds > 1 else 0
     if spacing == 0:
         return [newest]

@@ -1,12 +1,11 @@
 """The quality report and the verdict on the history."""
 
 import json
-import re
 from datetime import date, timedelta
 
 import pytest
 
-from clvml.ingest import Gap, HistoryVerdict, check_history
+from clvml.ingest import Gap
 
 # Worked out by hand: ann buys on 1, 3 and 11 January (twice on the 3rd), returns on the 12th; bob buys once,
 # on the 2nd; cid only gets something free and returns it.
@@ -100,27 +99,3 @@ def test_gaps_are_measured_by_the_usual_step(read):
         f"ann,{start + timedelta(days=offset)},1\n" for offset in offsets
     )
     assert [gap.days for gap in read(text).quality.gaps] == [36]
-
-
-def test_history_is_enough():
-    first = date(2024, 1, 1)
-    assert check_history(first, first + timedelta(days=240), 180, 60) == HistoryVerdict(
-        True,
-        180,
-        "the log has 240 days before 2024-08-28; a horizon of 180 days needs 240 (180 of horizon and 60 of "
-        "history): enough, up to 180 days",
-    )
-
-
-def test_history_is_too_short():
-    first = date(2024, 1, 1)
-    assert check_history(first, first + timedelta(days=239), 180, 60) == HistoryVerdict(
-        False,
-        179,
-        "the log has 239 days before 2024-08-27; a horizon of 180 days needs 240 (180 of horizon and 60 of "
-        "history): not enough; set windows.horizon_days to at most 179 or give a longer log",
-    )
-    verdict = check_history(first, first + timedelta(days=60), 30, 60)
-    assert (verdict.enough, verdict.longest_horizon_days) == (False, 0)
-    assert re.search("not enough; give a longer log$", verdict.message)
-    assert check_history(first, first - timedelta(days=5), 30, 60).longest_horizon_days == 0

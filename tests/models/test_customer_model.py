@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import replace
 from datetime import date, timedelta
 
 import duckdb
@@ -16,7 +15,6 @@ from clvml.config import ValueConfig, parse_config
 from clvml.errors import InputError
 from clvml.models import customer_model
 from clvml.models.customer_model import FORMAT_VERSION, CustomerModel, fit_customer_model
-from clvml.models.intervals import SpendIntervals
 from clvml.models.outlook import HORIZONS
 from clvml.snapshots import CustomerDays
 
@@ -135,18 +133,6 @@ def test_every_prediction_keeps_the_contract(features, predicted):
     assert predicted["next_order_days"].notna().sum() > 100
 
 
-def test_whoever_may_buy_nothing_has_zero_in_the_interval(model, features):
-    halves = SpendIntervals(level=0.2, log_expected=(0.0,), low_ratio=(0.5,), high_ratio=(2.0,))
-    predicted = replace(model, intervals=halves).predict(features, END)
-    low = predicted["expected_spend_low"]
-    may_buy_nothing = predicted["p_churn"] > 0.4
-    assert 0 < may_buy_nothing.sum() < len(predicted)
-    assert (low[may_buy_nothing] == 0).all()
-    assert low[~may_buy_nothing].to_numpy() == pytest.approx(
-        predicted.loc[~may_buy_nothing, "expected_spend"] / 2
-    )
-
-
 def test_predictions_come_true(log):
     # The same shop observed for 90 days more, which the model has not seen.
     longer = simulate_log(1500, 820, seed=4)
@@ -239,9 +225,9 @@ def test_what_chooses_the_form_has_not_seen_the_window_it_is_chosen_on(monkeypat
     end, horizon = FIRST + timedelta(days=300), timedelta(days=50)
     fitted = []
 
-    def noted(days, snapshots, as_of, settings):
+    def noted(days, snapshots, as_of, settings, trained):
         fitted.append((as_of, list(snapshots)))
-        return fit_trees(days, snapshots, as_of, settings)
+        return fit_trees(days, snapshots, as_of, settings, trained)
 
     fit_trees = customer_model.fit_trees
     monkeypatch.setattr(customer_model, "fit_trees", noted)
@@ -358,46 +344,88 @@ def test_missing_columns_are_named():
 # --- too little to learn from ---
 
 
-def fit_error(log, as_of_day, horizon):
-    with pytest.raises(InputError) as caught:
-        fit_customer_model(
-            customer_days(log), FIRST + timedelta(days=as_of_day), config(horizon, max_cutoffs=3)
-        )
-    return str(caught.value)
+def fit_and_predict(log, as_of_day, horizon, **settings):
+    """Fit as of a day since `FIRST`, check every promise of a prediction, and return both."""
+    days, as_of = customer_days(log), FIRST + timedelta(days=as_of_day)
+    model = fit_customer_model(days, as_of, config(horizon, max_cutoffs=3, **settings))
+    predicted = model.predict(days.features(as_of, horizon), as_of)
+    check_sane(predicted)
+    return model, predicted
 
 
-def test_short_history_names_the_longest_horizon():
-    log = log_of(["a", "b"] * 50, range(100), np.ones(100))
-    assert fit_error(log, 100, 41) == (
-        "100 days of history before 2022-04-11 are too short for a horizon of 41 days with 60 days before the"
-        " first training cutoff; set windows.horizon_days to 40 or less, or give more data"
+def test_a_short_log_is_carried_on_from_a_shorter_horizon(tmp_path):
+    log = simulate_log(1500, 400, seed=8)
+    short, carried = fit_and_predict(
+        log[log["order_day"] < pd.Timestamp(FIRST + timedelta(days=200))], 200, 180
     )
-    assert fit_error(log, 50, 5) == (
-        "50 days of history before 2022-02-20 are too short to train on; give more data"
+    assert short.trees.horizon_days == 100
+    assert short.notes[0] == (
+        "200 days of history are too short to train on 180-day windows: trained on 100 days, and carried on from"
+        " there as the purchase model (BTYD) expects"
     )
+    shorter = short.trees.p_churn(
+        short.frame(customer_days(log).features(short.as_of, 180), short.as_of, 100)
+    )
+    assert (carried["p_churn"] < shorter).all()
+    # What then happened in those 180 days.
+    test = customer_days(log).snapshots([short.as_of], 180)
+    assert carried["p_churn"].mean() == pytest.approx(test["churned"].mean(), abs=0.05)
+    assert carried["expected_spend"].sum() == pytest.approx(test["actual_spend"].sum(), rel=0.25)
+    short.save(tmp_path)
+    again = CustomerModel.load(tmp_path)
+    features = customer_days(log).features(short.as_of, 180)
+    pd.testing.assert_frame_equal(
+        again.predict(features, short.as_of), short.predict(features, short.as_of), check_exact=True
+    )
+
+
+def test_btyd_predicts_alone_where_nothing_can_be_trained(tmp_path):
+    log = simulate_log(400, 27, seed=3, joined=lambda uniform: 27 * uniform)
+    model, predicted = fit_and_predict(log, 27, 90)
+    assert model.notes == (
+        "27 days of history are too short to train on: the purchase model (BTYD) predicts alone, and the intervals"
+        " are a rule of thumb",
+    )
+    assert model.newest_cutoff == model.as_of
+    model.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.json"]
+    again = CustomerModel.load(tmp_path)
+    features = customer_days(log).features(model.as_of, 90)
+    pd.testing.assert_frame_equal(again.predict(features, model.as_of), predicted, check_exact=True)
+
+
+def test_windows_without_buyers_leave_it_to_btyd():
+    log = pd.concat([log_of(["a"], [0], [-1.0]), log_of(list("bcd"), [180, 185, 190], np.ones(3))])
+    model, _ = fit_and_predict(log, 200, 30)
+    assert model.notes[0].startswith("the training windows hold 0 customer(s): the purchase model")
+    once = log_of([f"c{i}" for i in range(30)], range(30), np.ones(30))
+    model, predicted = fit_and_predict(once, 200, 30)
+    assert "30 customer(s), none of whom bought again: the purchase model (BTYD) predicts" in model.notes[0]
+    assert (predicted["p_churn"] > 0.9).all()
+
+
+def test_where_everybody_buys_churn_is_left_to_btyd(tmp_path):
+    daily = log_of(np.repeat(["a", "b", "c"], 200), np.tile(range(200), 3), np.ones(600))
+    model, predicted = fit_and_predict(daily, 200, 30)
+    assert (
+        "the training windows show no churn to learn from: the purchase model (BTYD) predicts it"
+        in model.notes
+    )
+    assert (predicted["p_churn"] < 0.1).all()
+    assert predicted["expected_spend"].sum() == pytest.approx(90, rel=0.1)
+    model.save(tmp_path)
+    assert not (tmp_path / "churn.ubj").exists()
+    assert CustomerModel.load(tmp_path).trees.churn is None
 
 
 def test_one_customer_is_too_few():
     log = log_of(["a"] * 5, [0, 20, 45, 110, 190], np.ones(5))
-    assert fit_error(log, 200, 30) == (
-        "1 customer(s) bought anything before the newest training cutoff 2022-06-20: too few to learn from; give"
-        " more customers, a longer history or a shorter windows.horizon_days"
+    with pytest.raises(InputError) as caught:
+        fit_and_predict(log, 200, 30)
+    assert str(caught.value) == (
+        "1 customer(s) bought anything before 2022-07-20: too few to learn from; give more customers or a longer"
+        " history"
     )
-
-
-def test_nobody_before_the_newest_cutoff_is_too_few():
-    log = pd.concat([log_of(["a"], [0], [-1.0]), log_of(list("bcd"), [180, 185, 190], np.ones(3))])
-    assert "0 customer(s) bought anything before the newest training cutoff" in fit_error(log, 200, 30)
-
-
-def test_all_or_none_churned():
-    once = log_of([f"c{i}" for i in range(30)], range(30), np.ones(30))
-    assert fit_error(once, 200, 30) == (
-        "all of the 30 customers in the training windows bought nothing: there is no churn to learn from; use more"
-        " customers or another windows.horizon_days"
-    )
-    daily = log_of(np.repeat(["a", "b", "c"], 200), np.tile(range(200), 3), np.ones(600))
-    assert "none of the 3 customers in the training windows stopped" in fit_error(daily, 200, 30)
 
 
 # --- hard data ---

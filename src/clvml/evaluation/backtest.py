@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from clvml.models.customer_model import CustomerModel, fit_customer_model
 from clvml.models.prior import Prior
 from clvml.models.season import Season
 from clvml.snapshots import CustomerDays
-from clvml.windows import test_cutoffs, training_cutoffs
+from clvml.windows import SHORTEST_HORIZON_DAYS, test_cutoffs, trainable
 
 MODEL_NAME = "clvml"
 BTYD_NAME = "BTYD (MBG/NBD, Gamma-Gamma)"
@@ -75,7 +75,7 @@ def run_backtest(
     if not cutoffs:
         raise InputError(
             f"{(as_of - days.first_day).days} days of history before {as_of} are too short to test a horizon of"
-            f" {windows.horizon_days} days out of time: {2 * windows.horizon_days + windows.min_history_days} are"
+            f" {windows.horizon_days} days out of time: {windows.horizon_days + 2 * SHORTEST_HORIZON_DAYS} are"
             " needed; set a shorter windows.horizon_days or give more data"
         )
     parts: list[pd.DataFrame] = []
@@ -85,12 +85,12 @@ def run_backtest(
         progress(f"testing as of {cutoff}")
         try:
             model = fit_customer_model(days, cutoff, config)
+            part, models = _predict_fold(days, cutoff, config, model)
         except InputError as error:
             # An early fold may have too little to learn from; the others are still worth having.
             progress(f"skipped: {error}")
             failure = error
             continue
-        part, models = _predict_fold(days, cutoff, config, model)
         parts.append(part)
     if not parts:
         raise failure
@@ -107,8 +107,11 @@ def _predict_fold(
 ) -> tuple[pd.DataFrame, tuple[ModelColumns, ...]]:
     horizon = config.windows.horizon_days
     test = days.snapshots([cutoff], horizon)
-    newest = training_cutoffs(days.first_day, cutoff, config.windows)[-1]
-    train = days.snapshots([newest], horizon)
+    windows = trainable(days.first_day, cutoff, config.windows)
+    trained = windows.horizon_days if windows else horizon
+    train = days.snapshots([cutoff - timedelta(days=trained)], trained)
+    if train.empty:
+        raise InputError(f"nobody bought anything before the newest training cutoff of {cutoff}")
     ours = model.predict(test, cutoff)
     part = test[["cutoff", "customer_id", "actual_spend", "purchases", "churned", "purchase_days"]].copy()
     part["low"], part["high"] = ours["expected_spend_low"], ours["expected_spend_high"]
@@ -122,7 +125,12 @@ def _predict_fold(
     forecasts[BTYD_NAME] = (btyd["btyd_spend"].to_numpy(), btyd["btyd_p_churn"].to_numpy())
     log_days = (cutoff - days.first_day).days
     for baseline in BASELINES:
-        forecasts[baseline.name] = baseline.fit_predict(train, test, horizon, log_days)
+        spend, churn = baseline.fit_predict(train, test, trained, log_days)
+        # Rules carry a shorter window on in proportion, where the log holds no longer one.
+        forecasts[baseline.name] = (
+            None if spend is None else spend * (horizon / trained),
+            None if churn is None else churn ** (horizon / trained),
+        )
     models = []
     for number, (name, (spend, churn)) in enumerate(forecasts.items()):
         columns = {f"spend_{number}": spend, f"churn_{number}": churn}

@@ -2,14 +2,12 @@
 
 from clvml.ingest.cleaning import ReasonCount
 from clvml.ingest.log import PurchaseLog, read_purchase_log
-from clvml.ingest.quality import Gap, HistoryVerdict, QualityReport, check_history
+from clvml.ingest.quality import Gap, QualityReport
 
 __all__ = [
     "Gap",
-    "HistoryVerdict",
     "PurchaseLog",
     "QualityReport",
     "ReasonCount",
-    "check_history",
     "read_purchase_log",
 ]

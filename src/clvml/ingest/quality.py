@@ -125,43 +125,6 @@ class QualityReport:
         return f"{rows:>11,} {lines} {money:>18,.2f}{f' {self.currency}' if self.currency else ''}"
 
 
-@dataclass(frozen=True)
-class HistoryVerdict:
-    """Whether a log is long enough, the longest horizon it allows [days], and the same in words."""
-
-    enough: bool
-    longest_horizon_days: int
-    message: str
-
-
-def check_history(first_day: date, as_of: date, horizon_days: int, min_history_days: int) -> HistoryVerdict:
-    """Check that there is a training cutoff with enough log before it and a whole label window after it.
-
-    That is so when ``as_of - first_day >= horizon_days + min_history_days`` [days].
-
-    >>> check_history(date(2024, 1, 1), date(2024, 4, 10), 90, 60).longest_horizon_days
-    40
-    """
-    history = (as_of - first_day).days
-    longest = max(0, history - min_history_days)
-    needed = horizon_days + min_history_days
-    span = f"the log has {max(0, history):,} days before {as_of}"
-    sum_in_words = f"{needed:,} ({horizon_days:,} of horizon and {min_history_days:,} of history)"
-    if history >= needed:
-        message = (
-            f"{span}; a horizon of {horizon_days:,} days needs {sum_in_words}: enough, up to {longest:,} days"
-        )
-        return HistoryVerdict(True, longest, message)
-    mend = (
-        f"set windows.horizon_days to at most {longest:,} or give a longer log"
-        if longest
-        else "give a longer log"
-    )
-    return HistoryVerdict(
-        False, longest, f"{span}; a horizon of {horizon_days:,} days needs {sum_in_words}: not enough; {mend}"
-    )
-
-
 def build_quality(
     connection: duckdb.DuckDBPyConnection,
     table: str,

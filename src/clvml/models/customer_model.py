@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from clvml.config import Config, ValueConfig
 from clvml.errors import InputError
@@ -18,14 +19,14 @@ from clvml.features import available_features
 from clvml.models.boosting import ChurnClassifier, SpendRegressor
 from clvml.models.intervals import SpendIntervals, fit_intervals
 from clvml.models.outlook import HORIZONS, growth, lifetime_value, next_order_days, value_days
-from clvml.models.prior import PRIOR_COLUMNS, Prior
-from clvml.models.trees import FORMS, Level, Trees, fit_trees, with_prior
+from clvml.models.prior import PRIOR_COLUMNS, Prior, fit_prior
+from clvml.models.trees import FORMS, Level, NothingToLearn, Trees, fit_trees, logit_of, with_prior
 from clvml.snapshots import CustomerDays
-from clvml.windows import training_cutoffs
+from clvml.windows import trainable, training_cutoffs
 
 Array = NDArray[np.float64]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,13 @@ class CustomerModel:
 
     @property
     def horizon_days(self) -> int:
-        """Days of future that the model was trained for."""
+        """Days of future that the model predicts."""
         return self.config.windows.horizon_days
+
+    @property
+    def newest_cutoff(self) -> date:
+        """The newest training cutoff; ``as_of`` where no trees were grown."""
+        return self.as_of - timedelta(days=self.trees.horizon_days if self.trees.predictors else 0)
 
     def predict(self, features: pd.DataFrame, cutoff: date, value: ValueConfig | None = None) -> pd.DataFrame:
         """Predict each customer of the feature table of one cutoff.
@@ -108,27 +114,40 @@ class CustomerModel:
         known = (features["purchase_days"] > 0).to_numpy()
         if known.any():
             bought = features[known]
-            frame = self.frame(bought, cutoff)
-            p_churn = self.trees.p_churn(frame)
+            frame, p_churn, spend = self._at_horizon(bought, cutoff)
             orders = np.maximum(frame["btyd_orders"] / np.maximum(1.0 - frame["btyd_p_churn"], 1e-9), 1.0)
-            spend = self.trees.spends(frame, p_churn)[self.form]
             waits = next_order_days(self.trees.prior, bought, cutoff, self.horizon_days, p_churn)
             predicted[known] = np.column_stack([p_churn, (1.0 - p_churn) * orders, spend, waits])
             growths[known] = growth(self.trees.prior, bought, cutoff, self.horizon_days, days)
         expected = predicted["expected_spend"].to_numpy()
-        low, high = self.intervals.interval(expected)
-        # Whoever may well buy nothing has zero in the interval, however much others like them spend.
-        may_buy_nothing = predicted["p_churn"].to_numpy() > (1.0 - self.intervals.level) / 2.0
-        predicted["expected_spend_low"] = np.where(may_buy_nothing, 0.0, low)
-        predicted["expected_spend_high"] = high
+        low, high = self.intervals.interval(expected, predicted["p_churn"])
+        predicted["expected_spend_low"], predicted["expected_spend_high"] = low, high
         spend_by = expected[:, None] * growths
         for position, horizon in enumerate(HORIZONS):
             predicted[f"expected_spend_{horizon}d"] = spend_by[:, position]
         predicted["clv"] = lifetime_value(spend_by[:, len(HORIZONS) :], value)
         return predicted
 
-    def frame(self, features: pd.DataFrame, cutoff: date) -> pd.DataFrame:
-        """Return the features with the columns of the prior beside them.
+    def _at_horizon(self, features: pd.DataFrame, cutoff: date) -> tuple[pd.DataFrame, Array, Array]:
+        """Return the features with the prior, P(no purchase) and E[spend], all of the whole horizon.
+
+        What trees learnt of a shorter horizon is carried on by the prior: the odds of no purchase change as
+        BTYD's do, and spend grows as its expected purchases.
+        """
+        frame = self.frame(features, cutoff)
+        trees, horizon = self.trees, self.horizon_days
+        if trees.horizon_days == horizon:
+            p_churn = trees.p_churn(frame)
+            return frame, p_churn, trees.spends(frame, p_churn)[self.form]
+        shorter = self.frame(features, cutoff, trees.horizon_days)
+        p_shorter = trees.p_churn(shorter)
+        prior, shorter_prior = logit_of(frame["btyd_p_churn"]), logit_of(shorter["btyd_p_churn"])
+        p_churn = expit(logit_of(p_shorter) + prior - shorter_prior)
+        grown = growth(trees.prior, features, cutoff, trees.horizon_days, [horizon])[:, 0]
+        return frame, p_churn, trees.spends(shorter, p_shorter)[self.form] * grown
+
+    def frame(self, features: pd.DataFrame, cutoff: date, horizon_days: int | None = None) -> pd.DataFrame:
+        """Return the features with the columns of the prior beside them, of the whole horizon unless given.
 
         Raises
         ------
@@ -146,7 +165,8 @@ class CustomerModel:
                 f"{' ...' if len(missing) > 5 else ''}; {remedy}train a model on data like this"
             )
         return pd.concat(
-            [features, self.trees.prior.forecast(features, cutoff, self.horizon_days)], axis="columns"
+            [features, self.trees.prior.forecast(features, cutoff, horizon_days or self.horizon_days)],
+            axis="columns",
         )
 
     def with_tiers(self, tiers: tuple[float, ...], thresholds: dict[str, float]) -> CustomerModel:
@@ -164,7 +184,9 @@ class CustomerModel:
             "predictors": list(self.trees.predictors),
             "blend": self.trees.blend.tolist(),
             "level": self.trees.level._asdict(),
-            "spend_scale": {"tweedie": self.trees.tweedie.scale_, "gamma": self.trees.gamma.scale_},
+            "trained_days": self.trees.horizon_days,
+            "churn_trees": self.trees.churn is not None,
+            "spend_scale": {name: trees.scale_ for name, trees in self.trees.spend_trees.items()},
             "form": self.form,
             "intervals": self.intervals.to_dict(),
             "fallback": self.fallback,
@@ -173,9 +195,10 @@ class CustomerModel:
             "notes": list(self.notes),
         }
         (directory / "model.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
-        self.trees.churn.save(directory / "churn.ubj")
-        self.trees.tweedie.save(directory / "tweedie.ubj")
-        self.trees.gamma.save(directory / "gamma.ubj")
+        if self.trees.churn:
+            self.trees.churn.save(directory / "churn.ubj")
+        for name, trees in self.trees.spend_trees.items():
+            trees.save(directory / f"{name}.ubj")
 
     @classmethod
     def load(cls, directory: Path) -> CustomerModel:
@@ -198,13 +221,14 @@ class CustomerModel:
                 prior=Prior.from_dict(state["prior"]),
                 predictors=tuple(state["predictors"]),
                 blend=np.asarray(state["blend"]),
-                churn=ChurnClassifier(n_jobs=threads).load(directory / "churn.ubj"),
-                tweedie=SpendRegressor(n_jobs=threads).load(
-                    directory / "tweedie.ubj", state["spend_scale"]["tweedie"]
-                ),
-                gamma=SpendRegressor("gamma", n_jobs=threads).load(
-                    directory / "gamma.ubj", state["spend_scale"]["gamma"]
-                ),
+                horizon_days=int(state["trained_days"]),
+                churn=ChurnClassifier(n_jobs=threads).load(directory / "churn.ubj")
+                if state["churn_trees"]
+                else None,
+                **{
+                    name: SpendRegressor(name, n_jobs=threads).load(directory / f"{name}.ubj", scale)
+                    for name, scale in state["spend_scale"].items()
+                },
                 level=Level(**state["level"]),
             )
             return cls(
@@ -236,43 +260,53 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     How spend is predicted is chosen, and intervals are learnt, on the newest training window, from a model
     trained only on windows that had ended before it began.
 
+    A log too short for the horizon trains a shorter one (`clvml.windows.trainable`), which the prior carries on;
+    where nothing can be trained at all, the prior predicts alone. The model's notes say which was done.
+
     Raises
     ------
     InputError
-        No training cutoff leaves room for the horizon, there are too few customers to learn from, or all or
-        none of them churned.
+        Fewer than two customers bought anything.
     """
-    windows = config.windows
-    cutoffs = training_cutoffs(days.first_day, as_of, windows)
-    if not cutoffs:
+    windows = trainable(days.first_day, as_of, config.windows)
+    if windows is None:
         history = (as_of - days.first_day).days
-        longest = history - windows.min_history_days
-        raise InputError(
-            f"{history} days of history before {as_of} are too short for a horizon of {windows.horizon_days} days"
-            f" with {windows.min_history_days} days before the first training cutoff; set windows.horizon_days to"
-            f" {longest} or less, or give more data"
-            if longest > 0
-            else f"{history} days of history before {as_of} are too short to train on; give more data"
+        return _prior_alone(days, as_of, config, f"{history} days of history are too short to train on")
+    notes = []
+    if windows.horizon_days < config.windows.horizon_days:
+        notes.append(
+            f"{(as_of - days.first_day).days} days of history are too short to train on"
+            f" {config.windows.horizon_days}-day windows: trained on {windows.horizon_days} days, and carried on from"
+            " there as the purchase model (BTYD) expects"
         )
-    snapshots = {cutoff: days.snapshots([cutoff], windows.horizon_days) for cutoff in cutoffs}
-    trees = fit_trees(days, snapshots, as_of, config)
+    cutoffs = training_cutoffs(days.first_day, as_of, windows)
+    horizon, trained = config.windows.horizon_days, windows.horizon_days
+    snapshots = {cutoff: days.snapshots([cutoff], horizon, label_days=trained) for cutoff in cutoffs}
+    try:
+        trees = fit_trees(days, snapshots, as_of, config, trained)
+    except NothingToLearn as reason:
+        return _prior_alone(days, as_of, config, str(reason))
 
     newest = cutoffs[-1]
-    ended = {c: s for c, s in snapshots.items() if c + timedelta(days=windows.horizon_days) <= newest}
+    ended = {c: s for c, s in snapshots.items() if c + timedelta(days=trained) <= newest}
     held_out = snapshots[newest]
     selection = trees
     if ended:
         # The windows that had ended may hold too little to learn from.
-        with suppress(InputError):
-            selection = fit_trees(days, ended, newest, config)
-    notes = []
+        with suppress(NothingToLearn):
+            selection = fit_trees(days, ended, newest, config, trained)
     if selection is trees:
         notes.append(
             "the log is too short to hold out a training window: spend is the mean of both forms, and its"
             " intervals come from customers the model was trained on (they may be too narrow)"
         )
-    frame = with_prior(held_out, selection.prior, newest, windows.horizon_days)
-    spends = selection.spends(frame, selection.p_churn(frame))
+    if trees.churn is None:
+        notes.append(
+            "the training windows show no churn to learn from: the purchase model (BTYD) predicts it"
+        )
+    frame = with_prior(held_out, selection.prior, newest, trained)
+    p_churn = selection.p_churn(frame)
+    spends = selection.spends(frame, p_churn)
     form = "mean" if selection is trees else _best_form(spends, held_out["actual_spend"].to_numpy())
     once = pd.concat([snapshot[snapshot["purchase_days"] == 1] for snapshot in snapshots.values()])
     if once.empty:
@@ -285,12 +319,40 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
         columns=days.columns,
         trees=trees,
         form=form,
-        intervals=fit_intervals(spends[form], held_out["actual_spend"]),
+        intervals=fit_intervals(spends[form], p_churn, held_out["actual_spend"]),
         fallback={
-            "p_churn": float(once["churned"].mean()),
-            "spend": max(float(once["actual_spend"].mean()), 0.0),
+            "p_churn": float(once["churned"].mean()) ** (horizon / trained),
+            "spend": max(float(once["actual_spend"].mean()), 0.0) * horizon / trained,
         },
         notes=tuple(notes),
+    )
+
+
+def _prior_alone(days: CustomerDays, as_of: date, config: Config, reason: str) -> CustomerModel:
+    """Return a model without trees, for a log on which none can be grown."""
+    horizon = config.windows.horizon_days
+    prior = fit_prior(days, as_of, horizon)
+    now = days.features(as_of, horizon)
+    now = now[now["purchase_days"] > 0]
+    if len(now) < 2:
+        raise InputError(
+            f"{len(now)} customer(s) bought anything before {as_of}: too few to learn from; give more customers or a"
+            " longer history"
+        )
+    once = now[now["purchase_days"] == 1] if (now["purchase_days"] == 1).any() else now
+    expected = prior.forecast(once, as_of, horizon)
+    return CustomerModel(
+        config=config,
+        as_of=as_of,
+        columns=days.columns,
+        trees=Trees(prior, horizon),
+        form="mean",
+        intervals=SpendIntervals.assumed(),
+        fallback={
+            "p_churn": float(expected["btyd_p_churn"].mean()),
+            "spend": float(expected["btyd_spend"].mean()),
+        },
+        notes=(f"{reason}: the purchase model (BTYD) predicts alone, and the intervals are a rule of thumb",),
     )
 
 

@@ -1,61 +1,137 @@
-"""Intervals for the spend of one customer, learnt from forecasts that have come due."""
+"""Intervals for the spend of one customer and of groups, learnt from forecasts that have come due."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
 
 Array = NDArray[np.float64]
 
-# Customers per group of similar forecasts: fewer make the 80 % quantile too noisy.
-_GROUP_SIZE = 100
-_MOST_GROUPS = 20
-# Expected spend below it [currency] counts as this much.
-_LEAST_EXPECTED = 1e-9
+# Buyers per group of similar forecasts: fewer make its quantiles too noisy.
+_GROUP_SIZE = 200
+_MOST_GROUPS = 15
+# Shares at which the quantiles of a group are kept.
+_SHARES = np.linspace(0.0, 1.0, 101)
+# Standard deviation of the logarithm by which all customers together come in above or below the forecast. What
+# is learnt from one window is one draw of it, so this is taken from what past windows of several logs showed.
+LEVEL_SPREAD = 0.25
+# Three points with the mean and the variance of a normal distribution.
+_LEVEL_DRAWS = np.sqrt(1.5) * np.array([-1.0, 0.0, 1.0])
+# Spread of the logarithm of a buyer's spend around its expectation, where no forecast has come due yet.
+_ASSUMED_SPREAD = 1.0
+_LEAST = 1e-9
 
 
 @dataclass(frozen=True)
 class SpendIntervals:
-    """What share of the expected spend was spent, by size of the expectation.
+    """How far what buyers spend lies from what they were expected to spend.
 
-    Split-conformal prediction with the ratio actual / expected as score, in groups of similar expectation
-    (Mondrian conformal prediction; Vovk et al. 2005, section 4.5), interpolated between the groups.
+    A customer buys nothing with the churn probability of the model, and otherwise a multiple of
+    ``expected_spend / (1 - p_churn)``. The distribution of that multiple is learnt from forecasts out of time, in
+    groups of similar churn risk, and interpolated between them: split-conformal prediction within groups
+    (Vovk et al. 2005, section 4.5) of those who buy. Since the chance of no purchase is the customer's own, the
+    interval follows a customer base that grows more or less active.
 
     Attributes
     ----------
     level : float
         Share of customers whose spend the interval should hold.
-    log_expected : tuple of float
-        Logarithm of the expected spend in the middle of each group, rising.
-    low_ratio, high_ratio : tuple of float
-        Ends of the interval over the expectation, per group; ``low_ratio <= 1 <= high_ratio``.
+    p_churn : tuple of float
+        Median P(churn) of each group, rising.
+    ratios : tuple of tuple of float
+        Per group, the quantiles of actual over expected spend of buyers at 0, 1, ..., 100 %.
+    variances : tuple of float
+        Per group, the variance of that ratio.
     """
 
     level: float
-    log_expected: tuple[float, ...]
-    low_ratio: tuple[float, ...]
-    high_ratio: tuple[float, ...]
+    p_churn: tuple[float, ...]
+    ratios: tuple[tuple[float, ...], ...]
+    variances: tuple[float, ...]
 
-    def interval(self, expected: ArrayLike) -> tuple[Array, Array]:
-        """Return the low and the high end for expected spends (n,), in their unit."""
-        expected = np.asarray(expected, dtype=float)
-        at = np.log(np.maximum(expected, _LEAST_EXPECTED))
-        low = expected * np.interp(at, self.log_expected, self.low_ratio)
-        high = expected * np.interp(at, self.log_expected, self.high_ratio)
-        return np.minimum(low, expected), np.maximum(high, expected)
+    @classmethod
+    def assumed(cls, level: float = 0.8) -> SpendIntervals:
+        """Return intervals for a model of which no forecast has come due: log-normal spend of buyers."""
+        shares = np.clip(_SHARES, 1e-3, 1.0 - 1e-3)
+        ratios = np.exp(_ASSUMED_SPREAD * ndtri(shares) - _ASSUMED_SPREAD**2 / 2.0)
+        return cls(level, (0.5,), (tuple(ratios.tolist()),), (float(np.exp(_ASSUMED_SPREAD**2) - 1.0),))
+
+    def interval(self, expected: ArrayLike, p_churn: ArrayLike) -> tuple[Array, Array]:
+        """Return the low and the high end of spend, shape (n,) each, in the unit of the expectation.
+
+        The low end is zero where nothing may well be bought, and the interval then holds ``level`` of the
+        customers below its high end. Where nothing is bought with P >= ``level``, zero alone would be held often
+        enough; the high end is then the expectation, and the interval holds more than ``level``.
+
+        Parameters
+        ----------
+        expected, p_churn : array of shape (n,)
+            Expected spend, non-negative, and probability of no purchase.
+        """
+        mean, p = np.asarray(expected, dtype=float), np.asarray(p_churn, dtype=float)
+        buys = np.maximum(1.0 - p, _LEAST)
+        tail = (1.0 - self.level) / 2.0
+        certain = p <= tail
+        low = np.where(certain, self._quantile(p, (tail - p) / buys), 0.0)
+        high = self._quantile(p, np.where(certain, 1.0 - tail - p, self.level - p) / buys)
+        high = np.where(p < self.level, high, 0.0)
+        return np.minimum(low * mean / buys, mean), np.maximum(high * mean / buys, mean)
+
+    def variance(self, expected: ArrayLike, p_churn: ArrayLike) -> Array:
+        """Return the variance of each customer's spend around the expectation, shape (n,), for `total_interval`."""
+        mean, p = np.asarray(expected, dtype=float), np.asarray(p_churn, dtype=float)
+        buys = np.maximum(1.0 - p, _LEAST)
+        spread = np.interp(p, self.p_churn, self.variances)
+        return mean**2 * ((1.0 + spread) / buys - 1.0)
+
+    def total_interval(self, expected: float, variance: float) -> tuple[float, float]:
+        """Return the low and the high end of the spend of a group of customers.
+
+        Customers go their own ways, so that much of it cancels out in a group; that all come in higher or lower
+        together does not. The total is taken as log-normal with both variances.
+
+        Parameters
+        ----------
+        expected, variance : float
+            Sums of the expected spends and of their `variance` over the group.
+
+        >>> intervals = SpendIntervals.assumed()
+        >>> [round(end) for end in intervals.total_interval(1000.0, 0.0)]
+        [704, 1335]
+        >>> intervals.total_interval(0.0, 0.0)
+        (0.0, 0.0)
+        """
+        if expected <= 0:
+            return 0.0, 0.0
+        spread = float(np.sqrt(np.log1p(variance / expected**2) + LEVEL_SPREAD**2))
+        reach = float(ndtri(0.5 + self.level / 2.0)) * spread
+        middle = expected * np.exp(-(spread**2) / 2.0)
+        return float(min(middle * np.exp(-reach), expected)), float(max(middle * np.exp(reach), expected))
+
+    def _quantile(self, p_churn: Array, shares: Array) -> Array:
+        """Return the ratio below which each customer's share lies, shape (n,)."""
+        table = np.asarray(self.ratios)
+        group = np.interp(p_churn, self.p_churn, np.arange(len(table), dtype=float))
+        at = np.clip(shares, 0.0, 1.0) * (len(_SHARES) - 1)
+        below, left = np.floor(group).astype(int), np.floor(at).astype(int)
+        above, right = np.minimum(below + 1, len(table) - 1), np.minimum(left + 1, len(_SHARES) - 1)
+        down, across = group - below, at - left
+        lower = (1.0 - across) * table[below, left] + across * table[below, right]
+        upper = (1.0 - across) * table[above, left] + across * table[above, right]
+        return (1.0 - down) * lower + down * upper
 
     def to_dict(self) -> dict[str, Any]:
         """Return the intervals as JSON-ready values."""
         return {
             "level": self.level,
-            "log_expected": list(self.log_expected),
-            "low_ratio": list(self.low_ratio),
-            "high_ratio": list(self.high_ratio),
+            "p_churn": list(self.p_churn),
+            "ratios": [list(ratios) for ratios in self.ratios],
+            "variances": list(self.variances),
         }
 
     @classmethod
@@ -63,56 +139,45 @@ class SpendIntervals:
         """Return the intervals that `to_dict` described."""
         return cls(
             level=float(state["level"]),
-            log_expected=tuple(state["log_expected"]),
-            low_ratio=tuple(state["low_ratio"]),
-            high_ratio=tuple(state["high_ratio"]),
+            p_churn=tuple(state["p_churn"]),
+            ratios=tuple(tuple(ratios) for ratios in state["ratios"]),
+            variances=tuple(state["variances"]),
         )
 
 
-def fit_intervals(expected: ArrayLike, actual: ArrayLike, level: float = 0.8) -> SpendIntervals:
+def fit_intervals(
+    expected: ArrayLike, p_churn: ArrayLike, actual: ArrayLike, level: float = 0.8
+) -> SpendIntervals:
     """Learn intervals from forecasts (n,) and what was spent (n,), out of time.
-
-    Both are compared at the same total: that the whole market came in higher or lower than forecast is one
-    draw, not n, and would shift every interval. Where so many spent nothing that zero is in the interval, all
-    the room for error lies above it.
 
     Parameters
     ----------
-    expected, actual : array of shape (n,)
-        Expected spend, non-negative, of at least one customer, and actual net spend [same currency].
+    expected, p_churn, actual : array of shape (n,)
+        Expected spend, non-negative, probability of no purchase, and actual net spend [same currency]. Negative
+        spend counts as none, as it does for the trees.
     level : float
         Share of customers to be held.
+
+    Returns
+    -------
+    SpendIntervals
+        `SpendIntervals.assumed` where nobody bought.
     """
-    forecast: Array = np.maximum(np.asarray(expected, dtype=float), _LEAST_EXPECTED)
-    # Negative spend is below any interval: like the trees, it counts as none, or refunds would set the scale.
-    spent: Array = np.maximum(np.asarray(actual, dtype=float), 0.0)
-    scale = forecast.sum() / spent.sum() if spent.sum() > 0 else 1.0
-    ratio = spent * scale / forecast
-    groups = int(np.clip(len(forecast) // _GROUP_SIZE, 1, _MOST_GROUPS))
-    # Customers of equal expectation stay together, so that the middles of the groups differ.
-    starts = [part[0] for part in np.array_split(np.sort(forecast), groups)]
-    group = np.searchsorted(np.unique(starts), forecast, side="right") - 1
-    tail = (1.0 - level) / 2.0
-    log_expected, low_ratio, high_ratio = [], [], []
-    for number in range(group.max() + 1):
-        ratios = np.sort(ratio[group == number])
-        if np.mean(ratios <= 0) >= tail:
-            low, high = 0.0, _upper(ratios, level)
-        else:
-            low, high = _lower(ratios, tail), _upper(ratios, 1.0 - tail)
-        log_expected.append(float(np.log(np.median(forecast[group == number]))))
-        low_ratio.append(min(low, 1.0))
-        high_ratio.append(max(high, 1.0))
-    return SpendIntervals(level, tuple(log_expected), tuple(low_ratio), tuple(high_ratio))
-
-
-def _upper(ratios: Array, share: float) -> float:
-    """Return what one more of the same kind stays at or below with P >= ``share``; at most the largest."""
-    rank = math.ceil(round((len(ratios) + 1) * share, 9))
-    return float(ratios[min(rank, len(ratios)) - 1])
-
-
-def _lower(ratios: Array, share: float) -> float:
-    """Return what one more of the same kind falls below with P <= ``share``; 0 where there are too few."""
-    rank = math.floor(round((len(ratios) + 1) * share, 9))
-    return float(ratios[rank - 1]) if rank else 0.0
+    forecast, p = np.asarray(expected, dtype=float), np.asarray(p_churn, dtype=float)
+    spent = np.asarray(actual, dtype=float)
+    bought = (spent > 0) & (forecast > 0)
+    if not bought.any():
+        return SpendIntervals.assumed(level)
+    p, ratio = p[bought], (spent * (1.0 - p) / np.maximum(forecast, _LEAST))[bought]
+    groups = int(np.clip(len(p) // _GROUP_SIZE, 1, _MOST_GROUPS))
+    # Customers of equal risk stay together, so that the middles of the groups differ.
+    starts = np.unique([part[0] for part in np.array_split(np.sort(p), groups)])
+    group = np.searchsorted(starts, p, side="right") - 1
+    middles, ratios, variances = [], [], []
+    for number in range(len(starts)):
+        own = ratio[group == number]
+        drawn = np.concatenate([own * np.exp(LEVEL_SPREAD * draw) for draw in _LEVEL_DRAWS])
+        middles.append(float(np.median(p[group == number])))
+        ratios.append(tuple(np.quantile(drawn, _SHARES).tolist()))
+        variances.append(float(np.mean((own - own.mean()) ** 2)))
+    return SpendIntervals(level, tuple(middles), tuple(ratios), tuple(variances))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -11,8 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
-from clvml.config import Config, ModelConfig, WindowsConfig
-from clvml.errors import InputError
+from clvml.config import Config, ModelConfig
 from clvml.features import available_features
 from clvml.models.boosting import PROBABILITY_MARGIN, ChurnClassifier, SpendRegressor
 from clvml.models.prior import BTYD_COLUMNS, SPEND_COLUMNS, Prior, fit_blend, fit_prior
@@ -29,6 +28,10 @@ _ANCHORING = 0.75
 # Mean squared error of a logarithm of totals that nobody could have avoided.
 _LEVEL_NOISE = 0.02
 FORMS = ("tweedie", "hurdle", "mean")
+
+
+class NothingToLearn(Exception):
+    """The training windows hold nothing that trees could learn from; the message says what is missing."""
 
 
 class Level(NamedTuple):
@@ -50,64 +53,102 @@ class Level(NamedTuple):
     hurdle: float = 1.0
 
 
+def _btyd_alone() -> Array:
+    return np.asarray([float(name == "btyd_spend") for name in SPEND_COLUMNS])
+
+
+NO_CORRECTION = Level()
+
+
 @dataclass(frozen=True)
 class Trees:
-    """Churn and spend trees on one prior; what is fitted twice, for selection and for use."""
+    """Churn and spend trees on one prior; what is fitted twice, for selection and for use.
+
+    Where there was nothing to learn from, the trees are None and the prior stands alone.
+
+    Attributes
+    ----------
+    prior : Prior
+    horizon_days : int
+        Days of future after a training cutoff.
+    predictors : tuple of str
+        Columns that the trees read.
+    blend : array of shape (k,)
+        Weights of the prior's forecasts of spend (`SPEND_COLUMNS`).
+    churn : ChurnClassifier or None
+    tweedie, gamma : SpendRegressor or None
+        Both or none.
+    level : Level
+    """
 
     prior: Prior
-    predictors: tuple[str, ...]
-    blend: Array
-    churn: ChurnClassifier
-    tweedie: SpendRegressor
-    gamma: SpendRegressor
-    level: Level
+    horizon_days: int
+    predictors: tuple[str, ...] = ()
+    blend: Array = field(default_factory=_btyd_alone)
+    churn: ChurnClassifier | None = None
+    tweedie: SpendRegressor | None = None
+    gamma: SpendRegressor | None = None
+    level: Level = NO_CORRECTION
 
     def p_churn(self, frame: pd.DataFrame) -> Array:
         """Return P(no purchase): the mean of trees and BTYD on the logit scale, at the level of the anchor."""
         prior = frame["btyd_p_churn"].to_numpy()
+        if self.churn is None:
+            return expit(logit_of(prior) + self.level.churn_shift)
         trees = self.churn.predict_proba(frame[list(self.predictors)], prior)[:, 1]
-        return expit((_logit(trees) + _logit(prior)) / 2.0 + self.level.churn_shift)
+        return expit((logit_of(trees) + logit_of(prior)) / 2.0 + self.level.churn_shift)
 
     def spends(self, frame: pd.DataFrame, p_churn: Array) -> dict[str, Array]:
         """Return E[spend] by each of `FORMS`, shape (n,) each."""
         X, prior = frame[list(self.predictors)], self.spend_prior(frame)
+        if self.tweedie is None or self.gamma is None:
+            return dict.fromkeys(FORMS, prior)
         tweedie = self.level.tweedie * self.tweedie.predict(X, prior)
         given_purchase = self.gamma.predict(X, _given_purchase(prior, frame))
         hurdle = self.level.hurdle * (1.0 - p_churn) * given_purchase
         return {"tweedie": tweedie, "hurdle": hurdle, "mean": (tweedie + hurdle) / 2.0}
+
+    @property
+    def spend_trees(self) -> dict[str, SpendRegressor]:
+        """The trees of spend by form; empty where there are none."""
+        return {
+            name: trees
+            for name, trees in (("tweedie", self.tweedie), ("gamma", self.gamma))
+            if trees is not None
+        }
 
     def spend_prior(self, frame: pd.DataFrame) -> Array:
         """Return the blended prior forecast of spend, shape (n,)."""
         return _blended(frame, self.blend)
 
 
-def fit_trees(days: CustomerDays, snapshots: dict[date, pd.DataFrame], as_of: date, config: Config) -> Trees:
-    windows: WindowsConfig = config.windows
-    prior = fit_prior(days, as_of, windows.horizon_days)
+def fit_trees(
+    days: CustomerDays, snapshots: dict[date, pd.DataFrame], as_of: date, config: Config, horizon_days: int
+) -> Trees:
+    """Fit the prior on what lies before ``as_of``, and trees on snapshots labelled over ``horizon_days``.
+
+    Raises
+    ------
+    NothingToLearn
+        Fewer than two customers bought anything before the newest of the snapshots, or none after.
+    """
+    prior = fit_prior(days, as_of, config.windows.horizon_days)
     newest = max(snapshots)
     frame = pd.concat(
-        [with_prior(snapshot, prior, cutoff, windows.horizon_days) for cutoff, snapshot in snapshots.items()],
+        [with_prior(snapshot, prior, cutoff, horizon_days) for cutoff, snapshot in snapshots.items()],
         ignore_index=True,
     )
     churned = frame["churned"].to_numpy()
     customers = frame["customer_id"].nunique()
-    if customers < 2:
-        raise InputError(
-            f"{customers} customer(s) bought anything before the newest training cutoff {newest}: too few to learn"
-            " from; give more customers, a longer history or a shorter windows.horizon_days"
-        )
+    if customers < 2 or not (frame["actual_spend"] > 0).any():
+        spent = "" if customers < 2 else ", none of whom bought again"
+        raise NothingToLearn(f"the training windows hold {customers} customer(s){spent}")
     age = np.concatenate([np.full(len(s), (newest - cutoff).days) for cutoff, s in snapshots.items()])
     weights = np.exp(-age / _WEIGHT_DAYS)
     totals = frame.groupby("cutoff")[["actual_spend", "btyd_spend", "trailing_365d"]].sum()
     chances = _chances(weights, config.model.max_rows)
     kept = np.random.default_rng(config.seed).random(len(frame)) < chances
     frame, churned, weights = frame[kept], churned[kept], weights[kept] / chances[kept]
-    if churned.min() == churned.max():
-        raise InputError(
-            f"{'none' if churned.min() == 0 else 'all'} of the {customers} customers in the training windows"
-            f" {'stopped' if churned.min() == 0 else 'bought nothing'}: there is no churn to learn from; use more"
-            " customers or another windows.horizon_days"
-        )
     spend = frame["actual_spend"].clip(lower=0.0).to_numpy()
     blend = fit_blend(frame[list(SPEND_COLUMNS)].to_numpy(), spend, weights)
     spend_prior = _blended(frame, blend)
@@ -118,18 +159,20 @@ def fit_trees(days: CustomerDays, snapshots: dict[date, pd.DataFrame], as_of: da
     bought = churned == 0
     trees = Trees(
         prior=prior,
+        horizon_days=horizon_days,
         predictors=predictors,
         blend=blend,
-        churn=ChurnClassifier(**boosting).fit(X, churned, weights, frame["btyd_p_churn"]),
+        churn=None
+        if bought.all()
+        else ChurnClassifier(**boosting).fit(X, churned, weights, frame["btyd_p_churn"]),
         tweedie=SpendRegressor("tweedie", **boosting).fit(X, spend, weights, spend_prior),
         gamma=SpendRegressor("gamma", **boosting).fit(
             X[bought], spend[bought], weights[bought], _given_purchase(spend_prior, frame)[bought]
         ),
-        level=Level(),
     )
-    now = days.features(as_of, windows.horizon_days)
+    now = days.features(as_of, config.windows.horizon_days)
     now = now[now["purchase_days"] > 0]
-    return replace(trees, level=_level(trees, with_prior(now, prior, as_of, windows.horizon_days), totals))
+    return replace(trees, level=_level(trees, with_prior(now, prior, as_of, horizon_days), totals))
 
 
 def _level(trees: Trees, now: pd.DataFrame, totals: pd.DataFrame) -> Level:
@@ -140,8 +183,8 @@ def _level(trees: Trees, now: pd.DataFrame, totals: pd.DataFrame) -> Level:
     high where a cohort fades.
     """
     p_churn = trees.p_churn(now)
-    churn_shift = _ANCHORING * (_logit(now["btyd_p_churn"].mean()) - _logit(p_churn.mean()))
-    spends = trees.spends(now, expit(_logit(p_churn) + churn_shift))
+    churn_shift = _ANCHORING * (logit_of(now["btyd_p_churn"].mean()) - logit_of(p_churn.mean()))
+    spends = trees.spends(now, expit(logit_of(p_churn) + churn_shift))
     actual = np.log(np.maximum(totals["actual_spend"], 1e-9))
     anchor = trust = 0.0
     for name in ("btyd_spend", "trailing_365d"):
@@ -197,5 +240,6 @@ def _given_purchase(spend_prior: Array, frame: pd.DataFrame) -> Array:
     return spend_prior / np.clip(1.0 - frame["btyd_p_churn"].to_numpy(), _LEAST_P_BUY, 1.0)
 
 
-def _logit(probability: ArrayLike) -> Array:
+def logit_of(probability: ArrayLike) -> Array:
+    """Return the log-odds of probabilities, finite also at 0 and 1."""
     return logit(np.clip(probability, PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN))
