@@ -206,6 +206,7 @@ class CustomerModel:
                     directory / "gamma.ubj", state["spend_scale"]["gamma"]
                 ),
                 level=Level(**state["level"]),
+                base=state["config"]["model"].get("base", "blend"),
             )
             return cls(
                 config=Config.model_validate(state["config"]),
@@ -268,16 +269,19 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     notes = []
     if selection is trees:
         notes.append(
-            "the log is too short to hold out a training window: spend is the mean of both forms, and its"
+            "the log is too short to hold out a training window:"
+            f"{' spend is the mean of both forms, and' if config.model.spend == 'auto' else ''} its"
             " intervals come from customers the model was trained on (they may be too narrow)"
         )
     frame = with_prior(held_out, selection.prior, newest, windows.horizon_days)
     spends = selection.spends(frame, selection.p_churn(frame))
-    form = "mean" if selection is trees else _best_form(spends, held_out["actual_spend"].to_numpy())
+    form: str = config.model.spend
+    if form == "auto":
+        form = "mean" if selection is trees else _best_form(spends, held_out["actual_spend"].to_numpy())
     once = pd.concat([snapshot[snapshot["purchase_days"] == 1] for snapshot in snapshots.values()])
     if once.empty:
         once = held_out
-    if not trees.prior.season.years:
+    if config.model.season and not trees.prior.season.years:
         notes.append("less than a year of history, or no season in it: forecasts carry no season")
     return CustomerModel(
         config=config,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
-from clvml.config import Config, ModelConfig, WindowsConfig
+from clvml.config import PRIOR, Config, ModelConfig, WindowsConfig
 from clvml.errors import InputError
 from clvml.features import available_features
 from clvml.models.boosting import PROBABILITY_MARGIN, ChurnClassifier, SpendRegressor
@@ -61,12 +62,18 @@ class Trees:
     tweedie: SpendRegressor
     gamma: SpendRegressor
     level: Level
+    base: str = "blend"
 
     def p_churn(self, frame: pd.DataFrame) -> Array:
-        """Return P(no purchase): the mean of trees and BTYD on the logit scale, at the level of the anchor."""
-        prior = frame["btyd_p_churn"].to_numpy()
-        trees = self.churn.predict_proba(frame[list(self.predictors)], prior)[:, 1]
-        return expit((_logit(trees) + _logit(prior)) / 2.0 + self.level.churn_shift)
+        """Return P(no purchase): the mean of trees and BTYD on the logit scale, at the level of the anchor.
+
+        Trees that are not boosted from BTYD stand alone.
+        """
+        prior = _churn_prior(frame, self.base)
+        logits = _logit(self.churn.predict_proba(frame[list(self.predictors)], prior)[:, 1])
+        if prior is not None:
+            logits = (logits + _logit(prior)) / 2.0
+        return expit(logits + self.level.churn_shift)
 
     def spends(self, frame: pd.DataFrame, p_churn: Array) -> dict[str, Array]:
         """Return E[spend] by each of `FORMS`, shape (n,) each."""
@@ -76,14 +83,14 @@ class Trees:
         hurdle = self.level.hurdle * (1.0 - p_churn) * given_purchase
         return {"tweedie": tweedie, "hurdle": hurdle, "mean": (tweedie + hurdle) / 2.0}
 
-    def spend_prior(self, frame: pd.DataFrame) -> Array:
-        """Return the blended prior forecast of spend, shape (n,)."""
-        return _blended(frame, self.blend)
+    def spend_prior(self, frame: pd.DataFrame) -> Array | None:
+        """Return the prior forecast of spend, shape (n,), or None where trees start from nothing."""
+        return None if self.base == "none" else _blended(frame, self.blend)
 
 
 def fit_trees(days: CustomerDays, snapshots: dict[date, pd.DataFrame], as_of: date, config: Config) -> Trees:
     windows: WindowsConfig = config.windows
-    prior = fit_prior(days, as_of, windows.horizon_days)
+    prior = fit_prior(days, as_of, windows.horizon_days, config.model.season)
     newest = max(snapshots)
     frame = pd.concat(
         [with_prior(snapshot, prior, cutoff, windows.horizon_days) for cutoff, snapshot in snapshots.items()],
@@ -109,10 +116,10 @@ def fit_trees(days: CustomerDays, snapshots: dict[date, pd.DataFrame], as_of: da
             " customers or another windows.horizon_days"
         )
     spend = frame["actual_spend"].clip(lower=0.0).to_numpy()
-    blend = fit_blend(frame[list(SPEND_COLUMNS)].to_numpy(), spend, weights)
-    spend_prior = _blended(frame, blend)
-    features = (feature.name for feature in available_features(days.columns) if feature.predictor)
-    predictors = (*features, *BTYD_COLUMNS, "btyd_spend", "trailing_365d")
+    base = config.model.base
+    blend = _blend_of(base, frame, spend, weights)
+    spend_prior = None if base == "none" else _blended(frame, blend)
+    predictors = _predictors(days.columns, config.model.leave_out)
     X = frame[list(predictors)]
     boosting = _boosting_parameters(config.model, config.seed)
     bought = churned == 0
@@ -120,13 +127,16 @@ def fit_trees(days: CustomerDays, snapshots: dict[date, pd.DataFrame], as_of: da
         prior=prior,
         predictors=predictors,
         blend=blend,
-        churn=ChurnClassifier(**boosting).fit(X, churned, weights, frame["btyd_p_churn"]),
+        churn=ChurnClassifier(**boosting).fit(X, churned, weights, _churn_prior(frame, base)),
         tweedie=SpendRegressor("tweedie", **boosting).fit(X, spend, weights, spend_prior),
         gamma=SpendRegressor("gamma", **boosting).fit(
-            X[bought], spend[bought], weights[bought], _given_purchase(spend_prior, frame)[bought]
+            X[bought], spend[bought], weights[bought], _given_purchase(spend_prior, frame, bought)
         ),
         level=Level(),
+        base=base,
     )
+    if not config.model.calibrate:
+        return trees
     now = days.features(as_of, windows.horizon_days)
     now = now[now["purchase_days"] > 0]
     return replace(trees, level=_level(trees, with_prior(now, prior, as_of, windows.horizon_days), totals))
@@ -162,7 +172,8 @@ def with_prior(snapshot: pd.DataFrame, prior: Prior, cutoff: date, horizon_days:
 
 
 def _boosting_parameters(model: ModelConfig, seed: int) -> dict[str, Any]:
-    return {**model.model_dump(exclude={"max_rows"}), "random_state": seed}
+    taken = model.model_dump(include=set(ChurnClassifier().get_params()))
+    return {**taken, "random_state": seed}
 
 
 def _chances(weights: Array, most: int) -> Array:
@@ -192,9 +203,33 @@ def _blended(frame: pd.DataFrame, blend: Array) -> Array:
     return sum(weight * frame[name].to_numpy() for name, weight in zip(SPEND_COLUMNS, blend, strict=True))
 
 
-def _given_purchase(spend_prior: Array, frame: pd.DataFrame) -> Array:
-    """Return the prior spend of a customer who buys at all."""
-    return spend_prior / np.clip(1.0 - frame["btyd_p_churn"].to_numpy(), _LEAST_P_BUY, 1.0)
+def _blend_of(base: str, frame: pd.DataFrame, spend: Array, weights: Array) -> Array:
+    """Return the weights of `SPEND_COLUMNS` in the prior forecast of spend, shape (k,)."""
+    alone = {"btyd": "btyd_spend", "trailing": "trailing_365d", "none": ""}
+    if base in alone:
+        return np.array([float(column == alone[base]) for column in SPEND_COLUMNS])
+    return fit_blend(frame[list(SPEND_COLUMNS)].to_numpy(), spend, weights)
+
+
+def _predictors(columns: Sequence[str], leave_out: Collection[str]) -> tuple[str, ...]:
+    known = available_features(columns)
+    features = (f.name for f in known if f.predictor and f.group not in leave_out)
+    forecasts = () if PRIOR in leave_out else (*BTYD_COLUMNS, "btyd_spend", "trailing_365d")
+    return (*features, *forecasts)
+
+
+def _churn_prior(frame: pd.DataFrame, base: str) -> Array | None:
+    return frame["btyd_p_churn"].to_numpy() if base in ("blend", "btyd") else None
+
+
+def _given_purchase(
+    spend_prior: Array | None, frame: pd.DataFrame, rows: slice | NDArray[np.bool_] = slice(None)
+) -> Array | None:
+    """Return the prior spend of the customers in ``rows``, if they buy at all."""
+    if spend_prior is None:
+        return None
+    p_buy = np.clip(1.0 - frame["btyd_p_churn"].to_numpy(), _LEAST_P_BUY, 1.0)
+    return (spend_prior / p_buy)[rows]
 
 
 def _logit(probability: ArrayLike) -> Array:
