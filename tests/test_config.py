@@ -1,13 +1,14 @@
 """The configuration: every mistake named, with what to do about it."""
 
 import re
+from typing import get_args
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clvml.config import Config, assign, parse_config, read_config
+from clvml.config import PRIOR, Config, Group, assign, parse_config, read_config
 from clvml.errors import InputError
 
 SMALLEST = {
@@ -187,3 +188,17 @@ def test_nothing_but_an_input_error_comes_of_nonsense(nonsense):
     raw = nonsense if isinstance(nonsense, dict) else {"data": nonsense}
     with pytest.raises(InputError, match=r"^configuration has \d+ problems?:\n  - "):
         parse_config(raw)
+
+
+def test_groups_to_leave_out_must_exist_and_leave_something():
+    every = [*get_args(Group), PRIOR]
+    for groups in ([], ["basket", "prior"], every[1:]):
+        assert parse_config(SMALLEST | {"model": {"leave_out": groups}}).model.leave_out == groups
+    for groups, message in (
+        (["trends"], f"unknown group 'trends' (did you mean 'trend'?); known: {', '.join(every)}"),
+        (every, "nothing is left to learn from; leave out less"),
+    ):
+        with refused(
+            f"configuration has 1 problem:\n  - 'model.leave_out': {message}; currently set to {groups!r}"
+        ):
+            parse_config(SMALLEST | {"model": {"leave_out": groups}})

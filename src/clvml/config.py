@@ -7,13 +7,18 @@ The only keys without a default are ``data.source``, the three mapped columns an
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import available_timezones
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from clvml.errors import InputError, did_you_mean
+
+# What a feature is about (`clvml.features`).
+Group = Literal["recency", "frequency", "spend", "trend", "rhythm", "basket", "refunds", "season"]
+# The forecasts that stand beside the features, as `model.leave_out` calls them.
+PRIOR = "prior"
 
 
 class _Section(BaseModel):
@@ -75,7 +80,7 @@ class WindowsConfig(_Section):
 
 
 class ModelConfig(_Section):
-    """What XGBoost takes. The defaults were chosen on earlier folds of several data sets."""
+    """What XGBoost takes, and what it is given. The defaults were chosen on earlier folds of several data sets."""
 
     n_estimators: Annotated[int, Field(gt=0)] = Field(100, description="boosting rounds")
     max_depth: Annotated[int, Field(gt=0, le=16)] = Field(3, description="depth of a tree")
@@ -92,6 +97,38 @@ class ModelConfig(_Section):
     max_rows: Annotated[int, Field(ge=1000)] = Field(
         75_000, description="training rows at most; beyond, a random share of them, the newest cutoffs first"
     )
+    base: Literal["blend", "btyd", "trailing", "none"] = Field(
+        "blend",
+        description="what trees are boosted from: BTYD and trailing spend as they add up best, one of the two"
+        " (trailing spend says nothing of churn), or nothing",
+    )
+    spend: Literal["auto", "tweedie", "hurdle", "mean"] = Field(
+        "auto",
+        description="how spend is predicted: by one model (tweedie), by P(buy) times the spend of buyers (hurdle), by"
+        " the mean of both, or by what did best on the newest training window",
+    )
+    calibrate: bool = Field(
+        True, description="bring the totals of the trees to the level of the prior forecasts"
+    )
+    season: bool = Field(True, description="learn a season, where the log shows one")
+    leave_out: list[str] = Field(
+        default_factory=list,
+        description="groups of features that the trees do not see (docs/data-dictionary.md), and prior: the forecasts"
+        " of BTYD and trailing spend as features",
+    )
+
+    @field_validator("leave_out")
+    @classmethod
+    def _groups_exist(cls, groups: list[str]) -> list[str]:
+        known = (*get_args(Group), PRIOR)
+        for group in groups:
+            if group not in known:
+                raise ValueError(
+                    f"unknown group '{group}'{did_you_mean(group, known)}; known: {', '.join(known)}"
+                )
+        if set(groups) == set(known):
+            raise ValueError("nothing is left to learn from; leave out less")
+        return groups
 
 
 class ValueConfig(_Section):

@@ -11,7 +11,8 @@ from collections.abc import Collection
 from datetime import date
 from typing import Literal, NamedTuple
 
-Group = Literal["recency", "frequency", "spend", "trend", "rhythm", "basket", "refunds", "season"]
+from clvml.config import Group as Group
+
 _WINDOWS = (30, 90, 180, 365)
 _DECAYS = (30, 90, 365)
 

@@ -13,9 +13,13 @@ from hypothesis import strategies as st
 
 from clvml.config import ValueConfig, parse_config
 from clvml.errors import InputError
+from clvml.features import FEATURES
 from clvml.models import customer_model
 from clvml.models.customer_model import FORMAT_VERSION, CustomerModel, fit_customer_model
 from clvml.models.outlook import HORIZONS
+from clvml.models.prior import BTYD_COLUMNS
+from clvml.models.season import Season
+from clvml.models.trees import Level
 from clvml.snapshots import CustomerDays
 
 FIRST = date(2022, 1, 1)
@@ -486,3 +490,50 @@ def test_hard_data_end_in_a_sane_model_or_a_message(kind, seed, horizon):
         assert re.search(r"; (use|give|set|choose) ", str(error))
     else:
         check_sane(model.predict(days.features(end, horizon), end))
+
+
+# --- what an experiment varies ---
+
+
+def test_what_is_left_out_is_not_among_the_predictors(days, model):
+    fitted = fit_customer_model(days, END, config(leave_out=["spend", "trend", "prior"]))
+    gone = set(model.trees.predictors) - set(fitted.trees.predictors)
+    assert set(fitted.trees.predictors) < set(model.trees.predictors)
+    left_out = {f.name for f in FEATURES if f.group in ("spend", "trend") and f.predictor}
+    assert gone == left_out | {*BTYD_COLUMNS, "btyd_spend", "trailing_365d"}
+
+
+@pytest.mark.parametrize("base", ["btyd", "trailing", "none"])
+def test_trees_start_from_the_base(days, features, model, predicted, base, tmp_path):
+    # Trees that hardly learn leave the base as it is.
+    start = {"base": base, "calibrate": False, "spend": "tweedie", "n_estimators": 1, "learning_rate": 1e-6}
+    fitted = fit_customer_model(days, END, config(**start))
+    frame = fitted.frame(features[features["purchase_days"] > 0], END)
+    got = fitted.predict(features, END)
+    check_sane(got)
+    known = features["purchase_days"] > 0
+    spend, churn = got.loc[known, "expected_spend"], got.loc[known, "p_churn"]
+    if base == "none":
+        assert spend.std() < 1e-3 * spend.mean()
+    else:
+        column = frame["btyd_spend" if base == "btyd" else "trailing_365d"]
+        clear = column > column.mean() / 100
+        np.testing.assert_allclose(spend[clear], column[clear], rtol=1e-4)
+    if base == "btyd":
+        np.testing.assert_allclose(churn, frame["btyd_p_churn"].clip(1e-4, 1 - 1e-4), rtol=1e-3)
+    else:
+        assert churn.std() < 1e-3
+    fitted.save(tmp_path)
+    pd.testing.assert_frame_equal(CustomerModel.load(tmp_path).predict(features, END), got)
+
+
+@pytest.mark.parametrize("form", ["tweedie", "hurdle", "mean"])
+def test_a_chosen_form_is_used(days, form):
+    assert fit_customer_model(days, END, config(spend=form)).form == form
+
+
+def test_level_and_season_can_be_switched_off(days, model):
+    fitted = fit_customer_model(days, END, config(calibrate=False, season=False))
+    assert fitted.trees.level == Level() != model.trees.level
+    assert fitted.trees.prior.season == Season.flat() != model.trees.prior.season
+    assert not any("season" in note for note in fitted.notes)

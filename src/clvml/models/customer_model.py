@@ -230,6 +230,7 @@ class CustomerModel:
                     for name, scale in state["spend_scale"].items()
                 },
                 level=Level(**state["level"]),
+                base=state["config"]["model"].get("base", "blend"),
             )
             return cls(
                 config=Config.model_validate(state["config"]),
@@ -297,7 +298,8 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
             selection = fit_trees(days, ended, newest, config, trained)
     if selection is trees:
         notes.append(
-            "the log is too short to hold out a training window: spend is the mean of both forms, and its"
+            "the log is too short to hold out a training window:"
+            f"{' spend is the mean of both forms, and' if config.model.spend == 'auto' else ''} its"
             " intervals come from customers the model was trained on (they may be too narrow)"
         )
     if trees.churn is None:
@@ -307,11 +309,13 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     frame = with_prior(held_out, selection.prior, newest, trained)
     p_churn = selection.p_churn(frame)
     spends = selection.spends(frame, p_churn)
-    form = "mean" if selection is trees else _best_form(spends, held_out["actual_spend"].to_numpy())
+    form: str = config.model.spend
+    if form == "auto":
+        form = "mean" if selection is trees else _best_form(spends, held_out["actual_spend"].to_numpy())
     once = pd.concat([snapshot[snapshot["purchase_days"] == 1] for snapshot in snapshots.values()])
     if once.empty:
         once = held_out
-    if not trees.prior.season.years:
+    if config.model.season and not trees.prior.season.years:
         notes.append("less than a year of history, or no season in it: forecasts carry no season")
     return CustomerModel(
         config=config,
@@ -331,7 +335,7 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
 def _prior_alone(days: CustomerDays, as_of: date, config: Config, reason: str) -> CustomerModel:
     """Return a model without trees, for a log on which none can be grown."""
     horizon = config.windows.horizon_days
-    prior = fit_prior(days, as_of, horizon)
+    prior = fit_prior(days, as_of, horizon, config.model.season)
     now = days.features(as_of, horizon)
     now = now[now["purchase_days"] > 0]
     if len(now) < 2:

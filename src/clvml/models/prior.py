@@ -125,8 +125,8 @@ class Prior:
         )
 
 
-def fit_prior(days: CustomerDays, cutoff: date, horizon_days: int) -> Prior:
-    """Fit on the history before ``cutoff`` alone.
+def fit_prior(days: CustomerDays, cutoff: date, horizon_days: int, season: bool = True) -> Prior:
+    """Fit on the history before ``cutoff`` alone; without ``season``, every day of the year is as usual.
 
     One fit serves all earlier training cutoffs as well: four parameters cannot remember a customer, and
     trees that correct one and the same forecast at every cutoff learn what holds at the next.
@@ -142,8 +142,10 @@ def fit_prior(days: CustomerDays, cutoff: date, horizon_days: int) -> Prior:
         # Nobody came back with positive spend: there is nothing to learn a spread from.
         gamma_gamma = None
     prior = Prior(btyd, gamma_gamma, mean_value, Season.flat(), days.first_day)
-    season = fit_season(days.daily_totals(cutoff), _surprises(days, cutoff, prior))
-    return Prior(btyd, gamma_gamma, mean_value, season, days.first_day)
+    if not season:
+        return prior
+    learnt = fit_season(days.daily_totals(cutoff), _surprises(days, cutoff, prior))
+    return Prior(btyd, gamma_gamma, mean_value, learnt, days.first_day)
 
 
 def fit_blend(forecasts: ArrayLike, spend: ArrayLike, weights: ArrayLike) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
-from clvml.config import Config, ModelConfig
+from clvml.config import PRIOR, Config, ModelConfig
 from clvml.features import available_features
 from clvml.models.boosting import PROBABILITY_MARGIN, ChurnClassifier, SpendRegressor
 from clvml.models.prior import BTYD_COLUMNS, SPEND_COLUMNS, Prior, fit_blend, fit_prior
@@ -89,20 +90,26 @@ class Trees:
     tweedie: SpendRegressor | None = None
     gamma: SpendRegressor | None = None
     level: Level = NO_CORRECTION
+    base: str = "blend"
 
     def p_churn(self, frame: pd.DataFrame) -> Array:
-        """Return P(no purchase): the mean of trees and BTYD on the logit scale, at the level of the anchor."""
-        prior = frame["btyd_p_churn"].to_numpy()
+        """Return P(no purchase): the mean of trees and BTYD on the logit scale, at the level of the anchor.
+
+        Trees that are not boosted from BTYD stand alone.
+        """
         if self.churn is None:
-            return expit(logit_of(prior) + self.level.churn_shift)
-        trees = self.churn.predict_proba(frame[list(self.predictors)], prior)[:, 1]
-        return expit((logit_of(trees) + logit_of(prior)) / 2.0 + self.level.churn_shift)
+            return expit(logit_of(frame["btyd_p_churn"]) + self.level.churn_shift)
+        prior = _churn_prior(frame, self.base)
+        logits = logit_of(self.churn.predict_proba(frame[list(self.predictors)], prior)[:, 1])
+        if prior is not None:
+            logits = (logits + logit_of(prior)) / 2.0
+        return expit(logits + self.level.churn_shift)
 
     def spends(self, frame: pd.DataFrame, p_churn: Array) -> dict[str, Array]:
         """Return E[spend] by each of `FORMS`, shape (n,) each."""
-        X, prior = frame[list(self.predictors)], self.spend_prior(frame)
         if self.tweedie is None or self.gamma is None:
-            return dict.fromkeys(FORMS, prior)
+            return dict.fromkeys(FORMS, _blended(frame, self.blend))
+        X, prior = frame[list(self.predictors)], self.spend_prior(frame)
         tweedie = self.level.tweedie * self.tweedie.predict(X, prior)
         given_purchase = self.gamma.predict(X, _given_purchase(prior, frame))
         hurdle = self.level.hurdle * (1.0 - p_churn) * given_purchase
@@ -117,9 +124,9 @@ class Trees:
             if trees is not None
         }
 
-    def spend_prior(self, frame: pd.DataFrame) -> Array:
-        """Return the blended prior forecast of spend, shape (n,)."""
-        return _blended(frame, self.blend)
+    def spend_prior(self, frame: pd.DataFrame) -> Array | None:
+        """Return the prior forecast of spend, shape (n,), or None where trees start from nothing."""
+        return None if self.base == "none" else _blended(frame, self.blend)
 
 
 def fit_trees(
@@ -132,7 +139,7 @@ def fit_trees(
     NothingToLearn
         Fewer than two customers bought anything before the newest of the snapshots, or none after.
     """
-    prior = fit_prior(days, as_of, config.windows.horizon_days)
+    prior = fit_prior(days, as_of, config.windows.horizon_days, config.model.season)
     newest = max(snapshots)
     frame = pd.concat(
         [with_prior(snapshot, prior, cutoff, horizon_days) for cutoff, snapshot in snapshots.items()],
@@ -150,10 +157,10 @@ def fit_trees(
     kept = np.random.default_rng(config.seed).random(len(frame)) < chances
     frame, churned, weights = frame[kept], churned[kept], weights[kept] / chances[kept]
     spend = frame["actual_spend"].clip(lower=0.0).to_numpy()
-    blend = fit_blend(frame[list(SPEND_COLUMNS)].to_numpy(), spend, weights)
-    spend_prior = _blended(frame, blend)
-    features = (feature.name for feature in available_features(days.columns) if feature.predictor)
-    predictors = (*features, *BTYD_COLUMNS, "btyd_spend", "trailing_365d")
+    base = config.model.base
+    blend = _blend_of(base, frame, spend, weights)
+    spend_prior = None if base == "none" else _blended(frame, blend)
+    predictors = _predictors(days.columns, config.model.leave_out)
     X = frame[list(predictors)]
     boosting = _boosting_parameters(config.model, config.seed)
     bought = churned == 0
@@ -164,12 +171,15 @@ def fit_trees(
         blend=blend,
         churn=None
         if bought.all()
-        else ChurnClassifier(**boosting).fit(X, churned, weights, frame["btyd_p_churn"]),
+        else ChurnClassifier(**boosting).fit(X, churned, weights, _churn_prior(frame, base)),
         tweedie=SpendRegressor("tweedie", **boosting).fit(X, spend, weights, spend_prior),
         gamma=SpendRegressor("gamma", **boosting).fit(
-            X[bought], spend[bought], weights[bought], _given_purchase(spend_prior, frame)[bought]
+            X[bought], spend[bought], weights[bought], _given_purchase(spend_prior, frame, bought)
         ),
+        base=base,
     )
+    if not config.model.calibrate:
+        return trees
     now = days.features(as_of, config.windows.horizon_days)
     now = now[now["purchase_days"] > 0]
     return replace(trees, level=_level(trees, with_prior(now, prior, as_of, horizon_days), totals))
@@ -205,7 +215,8 @@ def with_prior(snapshot: pd.DataFrame, prior: Prior, cutoff: date, horizon_days:
 
 
 def _boosting_parameters(model: ModelConfig, seed: int) -> dict[str, Any]:
-    return {**model.model_dump(exclude={"max_rows"}), "random_state": seed}
+    taken = model.model_dump(include=set(ChurnClassifier().get_params()))
+    return {**taken, "random_state": seed}
 
 
 def _chances(weights: Array, most: int) -> Array:
@@ -235,9 +246,33 @@ def _blended(frame: pd.DataFrame, blend: Array) -> Array:
     return sum(weight * frame[name].to_numpy() for name, weight in zip(SPEND_COLUMNS, blend, strict=True))
 
 
-def _given_purchase(spend_prior: Array, frame: pd.DataFrame) -> Array:
-    """Return the prior spend of a customer who buys at all."""
-    return spend_prior / np.clip(1.0 - frame["btyd_p_churn"].to_numpy(), _LEAST_P_BUY, 1.0)
+def _blend_of(base: str, frame: pd.DataFrame, spend: Array, weights: Array) -> Array:
+    """Return the weights of `SPEND_COLUMNS` in the prior forecast of spend, shape (k,)."""
+    alone = {"btyd": "btyd_spend", "trailing": "trailing_365d", "none": ""}
+    if base in alone:
+        return np.array([float(column == alone[base]) for column in SPEND_COLUMNS])
+    return fit_blend(frame[list(SPEND_COLUMNS)].to_numpy(), spend, weights)
+
+
+def _predictors(columns: Sequence[str], leave_out: Collection[str]) -> tuple[str, ...]:
+    known = available_features(columns)
+    features = (f.name for f in known if f.predictor and f.group not in leave_out)
+    forecasts = () if PRIOR in leave_out else (*BTYD_COLUMNS, "btyd_spend", "trailing_365d")
+    return (*features, *forecasts)
+
+
+def _churn_prior(frame: pd.DataFrame, base: str) -> Array | None:
+    return frame["btyd_p_churn"].to_numpy() if base in ("blend", "btyd") else None
+
+
+def _given_purchase(
+    spend_prior: Array | None, frame: pd.DataFrame, rows: slice | NDArray[np.bool_] = slice(None)
+) -> Array | None:
+    """Return the prior spend of the customers in ``rows``, if they buy at all."""
+    if spend_prior is None:
+        return None
+    p_buy = np.clip(1.0 - frame["btyd_p_churn"].to_numpy(), _LEAST_P_BUY, 1.0)
+    return (spend_prior / p_buy)[rows]
 
 
 def logit_of(probability: ArrayLike) -> Array:
