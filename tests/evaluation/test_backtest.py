@@ -35,10 +35,10 @@ def spied(days):
     def spy(method):
         original = getattr(CustomerDays, method)
 
-        def noted(self, cutoff, *rest):
+        def noted(self, cutoff, *rest, **named):
             for one in cutoff if isinstance(cutoff, list) else [cutoff]:
                 read.append((method, one, rest[0] if rest else 0, len(told)))
-            return original(self, cutoff, *rest)
+            return original(self, cutoff, *rest, **named)
 
         return noted
 

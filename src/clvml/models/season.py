@@ -66,7 +66,8 @@ def fit_season(daily_totals: pd.Series, surprises: Sequence[tuple[date, int, flo
     Sales per day show the season, but also growth and the arrival of a cohort. The surprise of past windows,
     what customers spent over what BTYD expected of the same customers, is free of both, but high where the
     log begins and BTYD knows little of anyone. Each view is smoothed and shrunk towards 1 by the years seen;
-    where both point the same way the smaller step is taken, elsewhere none.
+    where both point the same way the smaller step is taken, elsewhere none. The more alike the two are over the
+    year (squared correlation), the more the season is that of the sales themselves.
 
     Parameters
     ----------
@@ -85,27 +86,51 @@ def fit_season(daily_totals: pd.Series, surprises: Sequence[tuple[date, int, flo
     if years == 0 or covered < DAYS_OF_YEAR - 5:
         return Season.flat()
     recent = daily_totals.iloc[-years * DAYS_OF_YEAR :]
-    sales = np.clip(recent.to_numpy(dtype=float), 0.0, None).reshape(years, DAYS_OF_YEAR)
+    steady = np.clip(recent.to_numpy(dtype=float), 0.0, None) * np.exp(
+        -_growth(daily_totals) * np.arange(len(recent)) / DAYS_OF_YEAR
+    )
+    sales = steady.reshape(years, DAYS_OF_YEAR)
     means = sales.mean(axis=1, keepdims=True)
     if not np.all(means > 0):
         return Season.flat()
-    # Each year over its own mean: growth from year to year is not season.
+    # Each year over its own mean: what growth is left from year to year is not season.
     of_sales = _level(_day_of_year(pd.DatetimeIndex(recent.index)), (sales / means).ravel())
-    of_sales = np.log(np.maximum(_smooth_around(of_sales), 0.1)) * _trust(years)
+    of_sales = np.log(np.maximum(_smooth_around(of_sales), 0.1))
 
     days = np.concatenate(
         [_day_of_year(pd.date_range(start, periods=n)) for start, n, r in surprises if r > 0]
     )
     ratios = np.concatenate([np.full(n, np.log(r)) for _, n, r in surprises if r > 0])
     of_customers = _smooth_around(_level(days, ratios))
-    of_customers = (of_customers - of_customers.mean()) * _trust(max(covered // DAYS_OF_YEAR, 1))
+    of_customers = of_customers - of_customers.mean()
 
     agreed = np.where(
         of_sales * of_customers > 0,
         np.sign(of_sales) * np.minimum(np.abs(of_sales), np.abs(of_customers)),
         0.0,
     )
-    return Season(index=tuple(np.round(np.exp(agreed), 6).tolist()), years=years)
+    alike = max(_correlation(of_sales, of_customers), 0.0) ** 2
+    season = _trust(years) * (alike * of_sales + (1.0 - alike) * agreed)
+    return Season(index=tuple(np.round(np.exp(season), 6).tolist()), years=years)
+
+
+def _growth(daily_totals: pd.Series) -> float:
+    """Return the growth of sales per year on the logarithm: the newest days against the same a year before.
+
+    It counts for as much of itself as it covers of a year, since a few weeks may differ by chance.
+    """
+    sales = daily_totals.to_numpy(dtype=float)
+    days = min(len(sales) - DAYS_OF_YEAR, DAYS_OF_YEAR)
+    if days <= 0:
+        return 0.0
+    now, before = sales[-days:].sum(), sales[-days - DAYS_OF_YEAR : -DAYS_OF_YEAR].sum()
+    return float(np.log(now / before)) * days / DAYS_OF_YEAR if now > 0 and before > 0 else 0.0
+
+
+def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    one, other = one - one.mean(), other - other.mean()
+    spread = np.sqrt((one**2).sum() * (other**2).sum())
+    return float((one * other).sum() / spread) if spread > 0 else 0.0
 
 
 def _trust(years: int) -> float:
