@@ -110,6 +110,15 @@ def escaped(text: str) -> str:
     return f"'{text}" if re.match(FORMULA, text) and not re.fullmatch(NUMBER, text) else text
 
 
+def unescaped(text: str) -> str:
+    """Return the text that `escaped` was given.
+
+    >>> [unescaped(escaped(text)) for text in ("=1+1", "'=1+1", "'tis", "C001")]
+    ['=1+1', "'=1+1", "'tis", 'C001']
+    """
+    return text[1:] if text.startswith("'") and escaped(text[1:]) == text else text
+
+
 def _belongs(path: Path, source: str) -> bool:
     """Return whether ``path`` is the source, lies in its directory or matches its pattern."""
     place = Path(source).expanduser()

@@ -12,10 +12,12 @@ from typing import Literal
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from clvml.errors import InputError
 from clvml.explain import Surrogate, reasons
 from clvml.features import available_features
+from clvml.files import unescaped
 from clvml.ingest import PurchaseLog, read_purchase_log
 from clvml.models.customer_model import CustomerModel
 from clvml.models.outlook import HORIZONS
@@ -49,6 +51,14 @@ TIERS = ("platinum", "gold", "silver", "bronze")
 # The share of customers that each tier but the last holds together with those above it.
 TIER_SHARES = (0.05, 0.20, 0.50)
 NO_HISTORY = "not enough history"
+_NUMBERS = (
+    "horizon_days",
+    "p_churn",
+    "expected_orders",
+    *(name for name in COLUMNS if name.startswith("expected_spend")),
+    "clv",
+    "historic_spend",
+)
 REASONS = ("reason_1", "reason_2", "reason_3")
 # The share of the last year's buyers who spent so much that losing them hurts, whatever they are worth now.
 _SPENDER_SHARE = 0.20
@@ -288,3 +298,42 @@ def _dates(start: date, days: pd.Series) -> pd.Series:
     """Return ISO dates ``days`` after ``start``; missing where days are."""
     moved = pd.Timestamp(start) + pd.to_timedelta(days, unit="D")
     return moved.dt.strftime("%Y-%m-%d")
+
+
+def read_scores(path: Path) -> pd.DataFrame:
+    """Return a scored file (.csv or .parquet) as it was before it was written: ids as text, missing as missing.
+
+    Raises
+    ------
+    InputError
+        The file does not exist, is no scored file, or mixes dates or horizons.
+    """
+    try:
+        if path.suffix.lower() == ".parquet":
+            scores = pd.read_parquet(path)
+        elif path.suffix.lower() == ".csv":
+            scores = pd.read_csv(path, dtype={name: "string" for name in COLUMNS if name not in _NUMBERS})
+        else:
+            raise InputError(f"scored file '{path}' must end in .csv or .parquet")
+    except FileNotFoundError:
+        raise InputError(f"scored file '{path}' does not exist; make one with `clvml score`") from None
+    except (OSError, ValueError, pa.ArrowException) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"scored file '{path}' cannot be read ({reason}); make it again with `clvml score`"
+        ) from None
+    missing = [name for name in COLUMNS if name not in scores.columns]
+    if missing or scores.empty:
+        lacks = f"lacks {', '.join(missing[:5])}" if missing else "holds no customer"
+        raise InputError(f"'{path}' is no scored file: it {lacks}; give a file that `clvml score` wrote")
+    for name in ("as_of", "horizon_days"):
+        if scores[name].nunique(dropna=False) > 1:
+            raise InputError(f"scored file '{path}' mixes several {name}; give the file of one scoring")
+    twice = scores.loc[scores["customer_id"].duplicated(), "customer_id"]
+    if len(twice):
+        raise InputError(
+            f"scored file '{path}' holds customer '{twice.iloc[0]}' twice; give the file of one scoring"
+        )
+    if path.suffix.lower() == ".csv":
+        scores["customer_id"] = scores["customer_id"].map(unescaped)
+    return scores
