@@ -90,7 +90,7 @@ def _print_comparison(found: Comparison) -> None:
     print_table(header, rows)
 
     def line(one: ComparedRun) -> str:
-        parts = [standing(one, found.champion), *why(one)]
+        parts = why(one) or [standing(one, found.champion)]
         if found.champion and one.run.run_id != found.champion.run_id:
             parts.append(f"settings: {settings_text(one)}")
         return f"{short(one.run)}: {'; '.join(parts)}"

@@ -37,11 +37,10 @@ thead th { border-top: 0; color: var(--soft); font-weight: 600; } th:first-child
 tbody th { max-width: 11rem; overflow: hidden; text-overflow: ellipsis; }
 .better { color: var(--good); } .worse { color: var(--bad); } .even { color: var(--even); }
 .verdict { font-weight: 600; }
-.gains { display: grid; grid-template-columns: minmax(5.5rem, auto) minmax(6rem, 1fr) auto; gap: .3rem .8rem;
-  align-items: center; margin: .7rem 0; font-size: .9rem; font-variant-numeric: tabular-nums; }
-.gains svg { width: 100%; height: 1.1rem; } .gains .number { text-align: right; }
-@media (max-width: 34rem) { .gains { grid-template-columns: 1fr auto; }
-  .gains svg { grid-column: 1 / -1; order: 1; } .gains > * { order: 1; } }
+.gain { display: grid; grid-template-columns: 6rem 1fr 10rem; gap: 0 .8rem; align-items: center; font-size: .9rem;
+  font-variant-numeric: tabular-nums; margin: .3rem 0; }
+.gain svg { width: 100%; height: 1.1rem; } .gain .number { text-align: right; }
+@media (max-width: 34rem) { .gain { grid-template-columns: 1fr auto; } .gain svg { grid-column: 1 / -1; order: 3; } }
 dl { display: grid; grid-template-columns: auto 1fr; gap: .1rem .8rem; margin: .4rem 0 0; font-size: .9rem; }
 dt { font-family: ui-monospace, monospace; } dd { margin: 0; }
 """
@@ -60,7 +59,10 @@ def comparison_page(found: Comparison) -> str:
         f"<p class='soft'>Means over past test dates. Written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by clvml "
         "compare.</p>",
         "<div class='scroll'><table><thead><tr>",
-        *(f"<th scope='col'>{escape(cell)}</th>" for cell in [*header, "against the champion"]),
+        *(
+            f"<th scope='col'>{escape(cell)}</th>"
+            for cell in [header[0], "against the champion", *header[1:]]
+        ),
         "</tr></thead><tbody>",
         *(_row(found, one, cells) for one, cells in zip(found.runs, rows, strict=True)),
         "</tbody></table></div>",
@@ -84,7 +86,8 @@ def _row(found: Comparison, one: ComparedRun, cells: list[str]) -> str:
     kind = "" if one.run.version else " class='long'"
     first = f"<th scope='row'{kind} title='{escape(cells[0])}'>{escape(cells[0])}</th>"
     others = "".join(f"<td>{escape(cell)}</td>" for cell in cells[1:])
-    return f"<tr>{first}{others}<td class='{_colour(said)}'>{escape(said.partition(':')[0])}</td></tr>"
+    verdict = f"<td class='{_colour(said)}'>{escape(said.partition(':')[0])}</td>"
+    return f"<tr>{first}{verdict}{others}</tr>"
 
 
 def _card(found: Comparison, one: ComparedRun) -> str:
@@ -103,7 +106,7 @@ def _card(found: Comparison, one: ComparedRun) -> str:
     return (
         f"<article><h2>{escape(short(one.run))} <span class='soft'>{escape(one.run.name)}</span></h2>"
         f"<p class='verdict {_colour(said)}'>{escape(said[:1].upper() + said[1:])}</p>"
-        + (f"<div class='gains'>{gains}</div>" if gains else "")
+        + gains
         + (f"<dl>{settings}</dl>" if settings else nothing)
         + f"<p class='soft'>run {escape(one.run.run_id)}, {one.run.started:%Y-%m-%d %H:%M} UTC</p></article>"
     )
@@ -118,14 +121,14 @@ def _gain(difference: Difference) -> str:
     colour = _colour(difference.verdict)
     mine, theirs = (metric.text(v, signed=False) for v in (difference.value, difference.champion_value))
     return (
-        f"<span>{escape(label(difference.metric))}</span>"
+        f"<div class='gain'><span>{escape(label(difference.metric))}</span>"
         f"<svg class='{colour}' viewBox='0 0 100 10' preserveAspectRatio='none' role='img' "
         f"aria-label='{escape(difference.verdict)}'>"
         "<line x1='50' x2='50' y1='0' y2='10' stroke='var(--soft)' stroke-width='.4'/>"
         f"<rect x='{low:.2f}' width='{max(high - low, 0.5):.2f}' y='3.4' height='3.2' rx='.8' "
         "fill='currentColor' opacity='.45'/>"
         f"<rect x='{mid - 0.4:.2f}' width='.8' y='1.2' height='7.6' fill='currentColor'/></svg>"
-        f"<span class='number {colour}'>{escape(mine)} against {escape(theirs)}</span>"
+        f"<span class='number {colour}'>{escape(mine)} against {escape(theirs)}</span></div>"
     )
 
 

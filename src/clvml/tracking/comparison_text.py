@@ -97,11 +97,20 @@ def why(one: ComparedRun) -> list[str]:
 
 def gain_text(difference: Difference) -> str:
     """Return a metric with its gain and interval: ``WAPE by 0.012 (0.004 to 0.020)``."""
-    metric = METRICS[difference.metric]
     sign = -1.0 if difference.verdict == "worse" else 1.0
     ends = sorted((sign * difference.low, sign * difference.high))
-    gain, low, high = (metric.text(number, signed=False) for number in (sign * difference.gain, *ends))
+    gain, low, high = (_amount(difference, number) for number in (sign * difference.gain, *ends))
     return f"{label(difference.metric)} by {gain} ({low} to {high})"
+
+
+def _amount(difference: Difference, value: float) -> str:
+    """Return a gain or an end of its interval, with as many digits as it takes to tell the gain from zero."""
+    metric = METRICS[difference.metric]
+    if metric.format.endswith("%") or difference.gain == 0 or not math.isfinite(value):
+        return metric.text(value, signed=False)
+    shown = metric.text(value, signed=False)
+    needed = 1 - math.floor(math.log10(abs(difference.gain)))
+    return f"{value:z.{needed}f}" if needed > len(shown.partition(".")[2]) else shown
 
 
 def settings_text(one: ComparedRun) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -142,8 +142,7 @@ def experiment_runs(
     runs = list(store.client.search_runs([found.experiment_id], max_results=limit))
     if not runs:
         raise InputError(f"experiment '{experiment}' has no runs yet; run 'clvml train' first")
-    names = dict.fromkeys([*(run.data.tags.get("registered_model", "") for run in runs), default_model])
-    versions = _versions_by_run(store, [name for name in names if name])
+    versions = _versions_by_run(store, dict.fromkeys([*_model_names(store, runs), default_model]))
     return experiment, [_past_run(run, *versions.get(run.info.run_id, ("", "", ""))) for run in runs]
 
 
@@ -208,7 +207,16 @@ def _preferred(aliases: Iterable[str]) -> str:
     return min(aliases, key=lambda alias: (alias != "champion", alias != "challenger", alias), default="")
 
 
-def _versions_by_run(store: Store, names: list[str]) -> dict[str, tuple[str, str, str]]:
+def _model_names(store: Store, runs: Iterable[Any]) -> Iterator[str]:
+    for run in runs:
+        if "registered_model" in run.data.tags:
+            yield run.data.tags["registered_model"]
+        else:
+            # A run of an earlier release.
+            yield from (found.name for found in search_versions(store, f"run_id='{run.info.run_id}'"))
+
+
+def _versions_by_run(store: Store, names: Iterable[str]) -> dict[str, tuple[str, str, str]]:
     found: dict[str, tuple[str, str, str]] = {}
     for name in names:
         aliases = aliases_of(store, name)

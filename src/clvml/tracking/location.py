@@ -163,7 +163,11 @@ def _check_database(uri: str) -> str:
         finally:
             engine.dispose()
     except ModuleNotFoundError as error:
-        raise InputError(f"tracking store '{shown}' needs the package '{error.name}'; install it") from None
+        # SQLAlchemy looks for the newer driver where none is named.
+        other = " (or write postgresql+psycopg2://... to use psycopg2)" if error.name == "psycopg" else ""
+        raise InputError(
+            f"tracking store '{shown}' needs the package '{error.name}'; install it{other}"
+        ) from None
     except SQLAlchemyError as error:
         # A wrong host, port or password looks the same from here as a database that is down.
         kind = StoreUnreachable if isinstance(error, OperationalError) else InputError
