@@ -135,10 +135,10 @@ def mlflow_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the URL of an empty PostgreSQL database: one for all tests, who take schemas or tables of their own."""
+def postgres_url() -> Iterator[str]:
+    """Return the URL of a PostgreSQL database: one for all tests, which make schemas or databases of their own."""
     programs = postgres_programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed: no initdb on the path or in /usr/lib/postgresql/*/bin")
-    with postgres_cluster(tmp_path_factory.mktemp("postgres"), programs) as url:
+    with postgres_cluster(programs) as url:
         yield url

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,32 +75,40 @@ def postgres_programs() -> Path | None:
 
 
 @contextmanager
-def postgres_cluster(folder: Path, programs: Path) -> Iterator[str]:
-    """Run a PostgreSQL of one's own in an empty folder, and yield the URL of its database."""
-    port = free_port()
-    # PostgreSQL refuses to run as root.
+def postgres_cluster(programs: Path) -> Iterator[str]:
+    """Run a PostgreSQL of one's own in a temporary folder, and yield the URL of its database."""
+    # Not below pytest's folder, which only its owner may enter: PostgreSQL refuses to run as root.
+    folder = Path(tempfile.mkdtemp(prefix="clvml-postgres-"))
     user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-    as_user = {"user": user.pw_uid, "group": user.pw_gid} if user else {}
     if user:
         os.chown(folder, user.pw_uid, user.pw_gid)
-        for parent in folder.parents:
-            if parent.stat().st_uid == 0 and parent != Path("/") and not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o011)
-    data = folder / "data"
+    port, data = free_port(), folder / "data"
     environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "TZ": "UTC", "HOME": str(folder)}
 
     def run(*command: str) -> None:
         done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=START_SECONDS, **as_user
-        )  # fmt: skip
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            user=user.pw_uid if user else None,
+            group=user.pw_gid if user else None,
+        )
         if done.returncode:
             raise RuntimeError(f"{command[0]} failed: {done.stderr or done.stdout}")
 
-    run(str(programs / "initdb"), "-D", str(data), "-U", "clvml", "-A", "trust", "-E", "UTF8", "--no-sync")
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='{folder}' -c fsync=off"
     control = (str(programs / "pg_ctl"), "-D", str(data), "-w")
-    run(*control, "-l", str(folder / "log"), "-o", options, "start")
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='{folder}' -c fsync=off"
     try:
-        yield f"postgresql://clvml@127.0.0.1:{port}/postgres"
+        run(
+            str(programs / "initdb"), "-D", str(data), "-U", "clvml", "-A", "trust", "-E", "UTF8", "--no-sync"
+        )
+        run(*control, "-l", str(folder / "log"), "-o", options, "start")
+        try:
+            yield f"postgresql://clvml@127.0.0.1:{port}/postgres"
+        finally:
+            run(*control, "-m", "immediate", "stop")
     finally:
-        run(*control, "-m", "immediate", "stop")
+        shutil.rmtree(folder, ignore_errors=True)

@@ -102,7 +102,10 @@ def test_good_and_bad_are_both_told(by_name):
     [
         ("other data", "other data than the champion's (another fingerprint)"),
         ("other horizon", "another horizon: 90 days, the champion's is 180"),
-        ("other dates", "other test dates: 2011-04-01, 2011-07-01; the champion's are 2011-03-01, 2011-06-01"),
+        (
+            "other dates",
+            "other test dates: 2011-04-01, 2011-07-01; the champion's are 2011-03-01, 2011-06-01",
+        ),
         ("other customers", "other customers: 280 predictions, the champion has 300"),
         ("other outcomes", "what happened at the test dates is not the same as in the champion's test"),
         ("no predictions", "it kept no predictions; train its configuration again"),
@@ -122,7 +125,7 @@ def test_settings_that_differ(by_name):
 
 def test_by_another_metric_and_only_the_newest(logged):
     found = compare(logged[0], "online-retail", "clvml", 3, "log_loss")
-    assert [one.run.version for one in found.runs] == ["11", "10", "9"] or len(found.runs) == 3
+    assert {one.run.version for one in found.runs} == {"9", "10", "11"}
     assert found.champion.version == "1", "the champion counts though it is not among them"
     assert table(found)[0][:4] == ["Run", "when (UTC)", "log loss", "WAPE"]
 
@@ -154,7 +157,9 @@ def test_gains_are_told_from_zero():
 
 def test_experiments_that_are_not_there(logged, uri):
     shown, _ = logged
-    with pytest.raises(InputError, match=r"no experiment 'online-retial' in .* \(did you mean 'online-retail'\?\)"):
+    with pytest.raises(
+        InputError, match=r"no experiment 'online-retial' in .* \(did you mean 'online-retail'\?\)"
+    ):
         compare(shown, "online-retial", "clvml", 20)
     with pytest.raises(InputError, match=r"no runs yet in .*; run 'clvml train' first"):
         compare(uri, None, "clvml", 20)
@@ -164,7 +169,7 @@ def test_experiments_that_are_not_there(logged, uri):
         store.client.delete_experiment(deleted)
     with pytest.raises(InputError, match="experiment 'empty' has no runs yet"):
         compare(uri, "empty", "clvml", 20)
-    with pytest.raises(InputError, match="experiment 'deleted' was deleted in .*; restore it with"):
+    with pytest.raises(InputError, match=r"experiment 'deleted' was deleted in .*; restore it with"):
         compare(uri, "deleted", "clvml", 20)
 
 

@@ -60,7 +60,11 @@ def test_run_holds_names_tags_and_params(logged, record, uri):
 
 
 def test_runs_are_named_by_what_is_set_otherwise(make_record):
-    raw = {**CONFIG, "model": {"max_depth": 5, "n_jobs": 1}, "windows": {"horizon_days": 180, "max_cutoffs": 3}}
+    raw = {
+        **CONFIG,
+        "model": {"max_depth": 5, "n_jobs": 1},
+        "windows": {"horizon_days": 180, "max_cutoffs": 3},
+    }
     assert run_name(make_record(config=parse_config(raw))) == (
         "online-retail 2011-12-10 h180 max_depth=5 max_cutoffs=3"
     )

@@ -260,8 +260,8 @@ def _model_data(artifact: Path, what: str) -> tuple[Path, str]:
     try:
         described = yaml.safe_load((artifact / "MLmodel").read_text(encoding="utf-8"))
         flavor = described["flavors"]["python_function"]
-        loader, data = flavor["loader_module"], artifact / flavor["data"]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+        loader, data = flavor["loader_module"], artifact / flavor.get("data", "data")
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         loader, data = "", artifact
     if loader == LOADER_MODULE and (data / MODEL_FILE).is_file():
         return data, str(described.get("run_id") or "")
