@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import duckdb
 import pandas as pd
 import pytest
+from tests.servers import mlflow_server, postgres_cluster, postgres_programs
 
 from clvml.cli import main
 from clvml.snapshots import OPTIONAL_COLUMNS, CustomerDays
@@ -124,3 +125,20 @@ def shop_lines() -> pd.DataFrame:
     order("only-refunds", 545, -3.0)
     frame = pd.DataFrame(rows, columns=["customer_id", "order_date", "order_id", "amount", "product_id"])
     return frame.sample(frac=1, random_state=0)
+
+
+@pytest.fixture(scope="session")
+def mlflow_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of an MLflow server on SQLite, its artifacts proxied: one for all tests."""
+    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Return the URL of a PostgreSQL database: one for all tests, which make schemas or databases of their own."""
+    programs = postgres_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed: no initdb on the path or in /usr/lib/postgresql/*/bin")
+    with postgres_cluster(programs) as url:
+        yield url

@@ -83,7 +83,7 @@ HEADER = "customer_id,order_date,amount,order_id,product_id\n"
 def test_help_lists_the_commands(run):
     code, out, err = run("--help")
     assert (code, err) == (0, "")
-    for command in ("check", "train", "backtest", "score"):
+    for command in ("check", "train", "backtest", "score", "compare", "promote", "sync"):
         assert re.search(rf"^  {command} ", out, re.MULTILINE)
     assert run() == (0, out, "")
 
@@ -507,7 +507,9 @@ def test_no_model_yet(fails, shop, tmp_path):
 def test_tracking_that_leads_nowhere(fails, shop, monkeypatch, uri, message):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     assert message in fails("score", shop.log, "-o", "s.csv", "--json")
-    assert message in fails("train", "-c", shop.config, "--data", shop.log, "--json")
+    # A server that is down may be up again by the end of a training.
+    if not uri.startswith("http"):
+        assert message in fails("train", "-c", shop.config, "--data", shop.log, "--json")
 
 
 def test_outputs(fails, shopping, tmp_path):

@@ -214,8 +214,23 @@ def train(
         signature_example=_example(log, config.data),
         notes=notes,
         model_name=MODEL_NAME,
+        predictions=_tested_predictions(tested) if tested else pd.DataFrame(),
     )
     return Trained(scorer, tested, record, sentences)
+
+
+def _tested_predictions(tested: Backtest) -> pd.DataFrame:
+    """Return what our model predicted out of time, and what happened: what later runs are compared with."""
+    ours = next(model for model in tested.models if model.name == MODEL_NAME)
+    columns = {
+        "cutoff": "cutoff",
+        "customer_id": "customer_id",
+        "actual_spend": "actual_spend",
+        "churned": "churned",
+        ours.spend: "spend",
+        ours.churn: "p_churn",
+    }
+    return tested.predictions[list(columns)].rename(columns=columns)
 
 
 def score(prepared: Prepared, scorer: Scorer, explain: Literal["all", "none"] | int = "all") -> pd.DataFrame:

@@ -6,11 +6,13 @@ import sys
 from datetime import date
 from types import ModuleType
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
 from clvml.config import parse_config
+from clvml.evaluation import METRICS
 from clvml.tracking import TrainingRecord
 from clvml.tracking.session import open_store
 
@@ -31,6 +33,32 @@ FOLDS = [
     ("pro rata", "2011-03-01", "wape", 0.75),
     ("pro rata", "2011-06-01", "wape", 0.65),
 ]
+
+
+def out_of_time(spend_noise, churn_noise=1.0, customers=150, seed=0, dates=("2011-03-01", "2011-06-01")):
+    """Return `predictions` and `metrics` of a record: the same customers for the same arguments but the noise."""
+    draw = np.random.default_rng(seed)
+    rows = len(dates) * customers
+    alive = draw.random(rows) < 0.6
+    actual = np.where(alive, draw.lognormal(3.5, 0.8, rows), 0.0).round(2)
+    blur, doubt = draw.normal(size=(2, rows))
+    table = pd.DataFrame(
+        {
+            "cutoff": pd.to_datetime(np.repeat(dates, customers)),
+            "customer_id": [f"C{number:03}" for number in range(customers)] * len(dates),
+            "actual_spend": actual,
+            "churned": (~alive).astype(int),
+            "spend": (actual + 10) * np.exp(spend_noise * blur),
+            "p_churn": 1 / (1 + np.exp(np.where(alive, 1.0, -1.0) + churn_noise * doubt)),
+        }
+    )
+    found = {
+        name: metric.function(table["actual_spend"], table["spend"])
+        for name, metric in METRICS.items()
+        if name in ("wape", "rmse", "spearman", "gini")
+    }
+    found["log_loss"] = METRICS["log_loss"].function(table["churned"], table["p_churn"])
+    return {"predictions": table, "metrics": found}
 
 
 @pytest.fixture(scope="session")

@@ -4,23 +4,20 @@ import json
 import logging
 import os
 import re
-import signal
-import socket
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 
 import pandas as pd
 import pytest
-import requests
 import yaml
-from tests.tracking.conftest import CONFIG
+from tests.tracking.conftest import CONFIG, out_of_time
 
 from clvml.config import parse_config
 from clvml.errors import InputError
 from clvml.tracking import check_tracking, log_training, resolve_model
+from clvml.tracking.description import run_name
 from clvml.tracking.session import entities, mlflow, open_store
 
 PICKLE_MAGIC = re.compile(rb"\A\x80[\x02-\x05]")
@@ -49,6 +46,7 @@ def test_run_holds_names_tags_and_params(logged, record, uri):
     assert tags["as_of"] == "2011-12-10"
     assert tags["horizon_days"] == "180"
     assert tags["data_fingerprint"] == record.fingerprint
+    assert tags["registered_model"] == "clvml"
     assert tags["fold_cutoffs"] == "1: 2011-03-01, 2: 2011-06-01"
     assert re.match(r"python \d+\.\d+\.\d+, duckdb \d.*, xgboost \d", tags["versions"])
     assert tags["mlflow.note.content"].startswith(
@@ -59,6 +57,28 @@ def test_run_holds_names_tags_and_params(logged, record, uri):
     assert run.data.params["windows.horizon_days"] == "180"
     assert run.data.params["model.max_depth"] == "3"
     assert not [key for key in run.data.params if key.startswith(("data.columns", "tracking"))]
+
+
+def test_runs_are_named_by_what_is_set_otherwise(make_record):
+    raw = {
+        **CONFIG,
+        "model": {"max_depth": 5, "n_jobs": 1},
+        "windows": {"horizon_days": 180, "max_cutoffs": 3},
+    }
+    assert run_name(make_record(config=parse_config(raw))) == (
+        "online-retail 2011-12-10 h180 max_depth=5 max_cutoffs=3"
+    )
+    raw["model"] = {"max_depth": 5, "subsample": 0.5, "reg_lambda": 1}
+    assert run_name(make_record(config=parse_config(raw))).endswith(
+        " h180 max_depth=5 subsample=0.5 reg_lambda=1.0 +1"
+    )
+
+
+def test_the_experiment_says_what_its_runs_are(logged, uri):
+    with open_store(uri) as store:
+        tags = store.client.get_experiment_by_name("online-retail").tags
+    assert tags["mlflow.experiment.primaryMetric.name"] == "wape"
+    assert "`clvml compare`" in tags["mlflow.note.content"]
 
 
 def test_metrics_are_pooled_and_a_series_over_folds(logged, uri):
@@ -103,6 +123,13 @@ def test_artifacts_hold_everything(logged, record, tmp_path):
     assert pd.read_csv(folder / "fold_metrics.csv").shape == record.fold_metrics.shape
     config = yaml.safe_load((folder / "config.yaml").read_text())
     assert parse_config(config).windows == record.config.windows
+
+
+def test_predictions_are_kept_as_they_were(make_record, uri, scored, tmp_path):
+    table = out_of_time(0.5)["predictions"]
+    log_training(make_record(predictions=table.sample(frac=1, random_state=1)), uri)
+    (path,) = tmp_path.rglob("predictions.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(path), table)
 
 
 def test_no_password_is_written_anywhere(logged, tmp_path):
@@ -277,44 +304,6 @@ def test_telemetry_is_off():
 
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
     assert get_telemetry_client() is None
-
-
-@pytest.fixture
-def server(uri, tmp_path):
-    """Start an MLflow server on the loopback."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--workers", "1"]
-    command += ["--artifacts-destination", str(tmp_path / "served"), "--port", str(port)]
-    # Its job queue, which clvml does not use, would take most of the seconds.
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (tmp_path / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            command, stdout=log, stderr=log, cwd=tmp_path, env=environment, start_new_session=True
-        )
-    try:
-        for _ in range(300):
-            try:
-                requests.get(f"{address}/health", timeout=1)
-                break
-            except requests.RequestException:
-                time.sleep(0.1)
-        yield address
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(20)
-
-
-def test_over_a_server(server, record, scored, capfd, tmp_path):
-    check_tracking(record.config.tracking, server)
-    logged = log_training(record, server)
-    found = resolve_model("champion", "clvml", server)
-    assert (found.version, found.run_id) == ("1", logged.run_id)
-    assert (found.directory / "model.json").read_text() == '{"factor": 2}'
-    assert tmp_path not in found.directory.parents, "fetched, not read from the server's disk"
-    assert capfd.readouterr() == ("", "")
 
 
 def test_check_tracking_finds_faults_before_the_training(record, uri):

@@ -12,7 +12,10 @@ import typer
 
 from clvml.cli.backtest import backtest
 from clvml.cli.check import check
+from clvml.cli.compare import compare
+from clvml.cli.promote import promote
 from clvml.cli.score import score
+from clvml.cli.sync import sync
 from clvml.cli.train import train
 from clvml.errors import InputError
 
@@ -43,7 +46,7 @@ def root(
 
 
 # In the order of the work, which is the order of the help.
-for command in (check, train, backtest, score):
+for command in (check, train, backtest, score, compare, promote, sync):
     app.command()(command)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clvml.cli.inputs import load_config, now, parse_date
+from clvml.cli.inputs import load_config, now, overridden, parse_date
 from clvml.cli.options import (
     AsOfOption,
     ConfigOption,
@@ -21,9 +23,19 @@ from clvml.cli.output import (
     print_json,
     print_leaderboard,
     print_list,
+    print_paragraph,
     progress,
     say_rejects,
 )
+from clvml.errors import InputError
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from clvml.config import Config
+    from clvml.pipeline import Prepared, Trained
+    from clvml.tracking import LoggedRun, TrainingRecord
+    from clvml.tracking.reproduction import RecordedTraining
 
 
 def train(
@@ -32,50 +44,167 @@ def train(
     as_of: AsOfOption = None,
     rejects: RejectsOption = None,
     overrides: SetOption = None,
+    from_run: Annotated[
+        str | None,
+        typer.Option("--from-run", help="Train again what a run, version or alias was trained with."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train, test out of time against the baselines, explain, log to MLflow, register."""
     import tempfile
 
     from clvml import pipeline
-    from clvml.tracking import check_tracking, log_training, tracking_uri
+    from clvml.tracking import StoreUnreachable, check_tracking, tracking_uri
 
-    settings = load_config(config, overrides, data)
     until = parse_date(as_of)
     uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
+    recorded = None
+    if from_run is None:
+        settings = load_config(config, overrides, data)
+    else:
+        recorded, settings, until = _recorded(from_run, config, overrides, data, until, uri)
     progress(f"reading {settings.data.source}")
     prepared = pipeline.prepare(settings.data, now(), as_of=until, rejects=rejects)
+    changes = _check_data(recorded, prepared, data)
     # Before an hour is spent on what could not be logged, but not for data that cannot be read.
-    check_tracking(settings.tracking, uri)
+    try:
+        check_tracking(settings.tracking, uri)
+    except StoreUnreachable as error:
+        progress(
+            f"{error}; training goes on, and its results are kept on disk if nothing answers at its end either"
+        )
     if not as_json:
         typer.echo(prepared.log.quality.to_text())
         say_rejects(prepared, rejects)
     with tempfile.TemporaryDirectory() as folder:
         trained = pipeline.train(prepared, settings, Path(folder), progress)
+        record = trained.record
+        if recorded is not None:
+            record = _as_reproduction(record, recorded, changes)
         progress("logging to MLflow")
-        logged = log_training(trained.record, uri)
+        logged, kept, reason = _log_or_keep(record, uri)
+    reproduced = _reproduced(recorded, record) if recorded is not None and not changes else None
+    notes = [*record.notes, *(logged.notes if logged else ())]
     if as_json:
         print_json(
             {
-                "run_id": logged.run_id,
-                "model_version": logged.model_version,
-                "model_uri": logged.model_uri,
-                "alias": logged.alias,
-                "experiment": logged.experiment,
+                "run_id": logged.run_id if logged else None,
+                "model_version": logged.model_version if logged else None,
+                "model_uri": logged.model_uri if logged else None,
+                "alias": logged.alias if logged else None,
+                "experiment": settings.tracking.experiment,
                 "tracking_uri": uri,
+                "pending": str(kept) if kept else None,
+                "pending_reason": reason or None,
                 "as_of": prepared.as_of,
                 "answer": pipeline.answer(trained.backtest) if trained.backtest else None,
-                "metrics": trained.record.metrics,
-                "verdicts": trained.record.verdicts,
+                "metrics": record.metrics,
+                "verdicts": record.verdicts,
                 "drivers": trained.driver_sentences,
-                "notes": [*trained.record.notes, *logged.notes],
+                "reproduced": reproduced,
+                "notes": notes,
             }
         )
         return
+    _print_trained(trained, notes, reproduced)
+    if logged is not None:
+        _print_logged(logged, settings, uri)
+    else:
+        _print_kept(kept, reason, settings)
+
+
+def _recorded(
+    reference: str,
+    config: Path | None,
+    overrides: list[str] | None,
+    data: str | None,
+    until: date | None,
+    uri: str,
+) -> tuple[RecordedTraining, Config, date | None]:
+    """Return what a run recorded, its configuration for this training, and the date up to which data is used."""
+    from clvml.config import parse_config
+    from clvml.tracking import recorded_training
+
+    if until is not None and data is None:
+        raise InputError(
+            "--as-of with --from-run is for other data: the run has its own date; leave it out, or add --data"
+        )
+    registered = load_config(config, None).tracking.registered_model if config else "clvml"
+    recorded = recorded_training(reference, registered, uri)
+    raw = overridden(recorded.config.model_dump(mode="json"), overrides)
+    settings = parse_config(raw, f"the configuration of run '{recorded.run_id}' with --set")
+    if data is not None:
+        return recorded, settings.with_source(data), until
+    if ":***@" in settings.data.source:
+        raise InputError(
+            f"run '{recorded.run_id}' recorded '{settings.data.source}', without the password; give the whole address "
+            "with --data, and --as-of " + recorded.as_of.isoformat()
+        )
+    return recorded, settings, recorded.as_of
+
+
+def _check_data(recorded: RecordedTraining | None, prepared: Prepared, data: str | None) -> str:
+    """Return how the data differs from the run's, in words; InputError unless other data was asked for."""
+    if recorded is None:
+        return ""
+    changes = recorded.data_changes(prepared.log.fingerprint, prepared.log.quality.to_dict())
+    if changes and data is None:
+        raise InputError(
+            f"'{recorded.config.data.source}' is not what run '{recorded.run_id}' was trained on: {changes}; bring the "
+            "old data back, or train on other data on purpose with --data"
+        )
+    return changes
+
+
+def _as_reproduction(record: TrainingRecord, recorded: RecordedTraining, changes: str) -> TrainingRecord:
+    notes = [f"trained again from run {recorded.run_id}{f', on other data: {changes}' if changes else ''}"]
+    if versions := recorded.environment_changes():
+        notes.append(f"packages have changed since, so last digits may differ: {versions}")
+    return replace(
+        record, notes=[*record.notes, *notes], tags=record.tags | {"reproduced_from": recorded.run_id}
+    )
+
+
+def _reproduced(recorded: RecordedTraining, record: TrainingRecord) -> dict[str, Any]:
+    changed = recorded.metric_changes(record.metrics)
+    return {
+        "run_id": recorded.run_id,
+        "same_metrics": not changed,
+        "changed": {key: {"now": new, "then": old} for key, (new, old) in changed.items()},
+    }
+
+
+def _log_or_keep(record: TrainingRecord, uri: str) -> tuple[LoggedRun | None, Path | None, str]:
+    """Log a training; where that fails, keep it on disk: (where it is logged, where it is kept, why)."""
+    from clvml.tracking import keep_training, log_training
+    from clvml.tracking.pending import PENDING_FOLDER
+
+    try:
+        return log_training(record, uri), None, ""
+    except Exception as error:
+        kept = keep_training(record, Path(PENDING_FOLDER))
+        if isinstance(error, InputError):
+            return None, kept, str(error)
+        progress(f"the training is kept in {kept}; 'clvml sync' logs it once the fault below is mended")
+        raise
+
+
+def _print_trained(trained: Trained, notes: list[str], reproduced: dict[str, Any] | None) -> None:
     if trained.backtest:
         print_leaderboard(trained.backtest)
     print_list("What drives retention", trained.driver_sentences)
-    print_list("Notes", [*trained.record.notes, *logged.notes])
+    print_list("Notes", notes)
+    if reproduced is None:
+        return
+    typer.echo()
+    if reproduced["same_metrics"]:
+        print_paragraph(f"All metrics are those of run {reproduced['run_id']}, to the last digit.")
+        return
+    changed = ", ".join(f"{k} {v['now']} (was {v['then']})" for k, v in reproduced["changed"].items())
+    print_paragraph(f"Metrics that are not those of run {reproduced['run_id']}: {changed}")
+
+
+def _print_logged(logged: LoggedRun, settings: Config, uri: str) -> None:
     name = settings.tracking.registered_model
     which = logged.model_uri if logged.alias != "champion" else f"models:/{name}@champion"
     options = [] if which == "models:/clvml@champion" else ["--model", which]
@@ -85,3 +214,13 @@ def train(
     )
     typer.echo(f"Plots and metrics are in run {logged.run_id} of experiment '{logged.experiment}':")
     typer.echo(f"  {command_line('mlflow', 'ui', '--backend-store-uri', uri)}")
+
+
+def _print_kept(kept: Path | None, reason: str, settings: Config) -> None:
+    typer.echo()
+    print_paragraph(f"Not logged: {reason}")
+    typer.echo(f"\nNothing is lost: the training is in {kept}. When the store answers, upload it with")
+    typer.echo(f"  {command_line('clvml', 'sync')}")
+    typer.echo("Until then, score customers with")
+    model = ["--model", f"{kept}/model"]
+    typer.echo(f"  {command_line('clvml', 'score', settings.data.source, '--output', 'scores.csv', *model)}")

@@ -10,21 +10,32 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from clvml.tracking.record import LoggedRun, ResolvedModel, TrainingRecord
+from clvml.tracking.record import LoggedRun, ResolvedModel, StoreUnreachable, TrainingRecord
 
 if TYPE_CHECKING:
+    from clvml.tracking.comparison import compare
     from clvml.tracking.location import tracking_uri
+    from clvml.tracking.pending import keep_training, sync
+    from clvml.tracking.promotion import promote, rollback
     from clvml.tracking.registry import resolve_model
+    from clvml.tracking.reproduction import recorded_training
     from clvml.tracking.runs import log_training
     from clvml.tracking.session import check_tracking
 
 __all__ = [
     "LoggedRun",
     "ResolvedModel",
+    "StoreUnreachable",
     "TrainingRecord",
     "check_tracking",
+    "compare",
+    "keep_training",
     "log_training",
+    "promote",
+    "recorded_training",
     "resolve_model",
+    "rollback",
+    "sync",
     "tracking_uri",
 ]
 
@@ -34,8 +45,14 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 _HOMES = {
     "check_tracking": "clvml.tracking.session",
+    "compare": "clvml.tracking.comparison",
+    "keep_training": "clvml.tracking.pending",
     "log_training": "clvml.tracking.runs",
+    "promote": "clvml.tracking.promotion",
+    "recorded_training": "clvml.tracking.reproduction",
     "resolve_model": "clvml.tracking.registry",
+    "rollback": "clvml.tracking.promotion",
+    "sync": "clvml.tracking.pending",
     "tracking_uri": "clvml.tracking.location",
 }
 

@@ -6,7 +6,9 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import yaml
+from matplotlib.figure import Figure
 
 from clvml.tracking.description import public_config
 from clvml.tracking.record import TrainingRecord
@@ -14,26 +16,31 @@ from clvml.tracking.record import TrainingRecord
 # What a model may consist of: none of these can run code when it is read.
 MODEL_ENDINGS = {".json", ".ubj", ".txt", ".csv", ".yaml", ".md"}
 LEADERBOARD_TABLE = "leaderboard.json"
+CONFIG_FILE = "config.yaml"
+QUALITY_FILE = "quality.json"
+PREDICTIONS_FILE = "predictions.parquet"
 
 
 def write_run_files(record: TrainingRecord, folder: Path) -> None:
     """Write everything of a training but the model into an existing, empty folder.
 
     ``config.yaml``, ``quality.json``, ``quality.txt``, ``leaderboard.csv``, ``leaderboard.json`` (as MLflow
-    shows tables), ``fold_metrics.csv``, ``verdicts.txt``, ``notes.txt``, ``drivers.csv`` and ``plots/*.png``.
-    What is empty is left out.
+    shows tables), ``fold_metrics.csv``, ``predictions.parquet``, ``verdicts.txt``, ``notes.txt``,
+    ``drivers.csv`` and ``plots/*.png``. What is empty is left out.
     """
     _write(
-        folder / "config.yaml",
+        folder / CONFIG_FILE,
         yaml.safe_dump(public_config(record.config), sort_keys=False, allow_unicode=True),
     )
-    _write(folder / "quality.json", json.dumps(record.quality, indent=2, ensure_ascii=False))
+    _write(folder / QUALITY_FILE, json.dumps(record.quality, indent=2, ensure_ascii=False))
     _write(folder / "quality.txt", record.quality_text)
     if not record.leaderboard.empty:
         record.leaderboard.to_csv(folder / "leaderboard.csv")
         record.leaderboard.reset_index().to_json(folder / LEADERBOARD_TABLE, orient="split", index=False)
     if not record.fold_metrics.empty:
         record.fold_metrics.to_csv(folder / "fold_metrics.csv", index=False)
+    if not record.predictions.empty:
+        write_predictions(record.predictions, folder / PREDICTIONS_FILE)
     record.drivers.to_csv(folder / "drivers.csv", index=False)
     for name, lines in (("verdicts.txt", record.verdicts), ("notes.txt", record.notes)):
         if lines:
@@ -41,8 +48,22 @@ def write_run_files(record: TrainingRecord, folder: Path) -> None:
     if record.figures:
         (folder / "plots").mkdir()
     for name, figure in record.figures.items():
-        # Without the software's name, the same figure gives the same bytes under another matplotlib release.
-        figure.savefig(folder / "plots" / f"{name}.png", metadata={"Software": None})
+        write_figure(figure, folder / "plots" / f"{name}.png")
+
+
+def write_figure(figure: Figure | bytes, path: Path) -> None:
+    """Write a figure as PNG."""
+    if isinstance(figure, bytes):
+        path.write_bytes(figure)
+        return
+    # Without the software's name, the same figure gives the same bytes under another matplotlib release.
+    figure.savefig(path, metadata={"Software": None})
+
+
+def write_predictions(predictions: pd.DataFrame, path: Path) -> None:
+    """Write out-of-time predictions, sorted so that equal neighbours compress away; nothing is rounded."""
+    ordered = predictions.sort_values(["cutoff", "customer_id"], kind="stable", ignore_index=True)
+    ordered.to_parquet(path, index=False, compression="zstd")
 
 
 def copy_model(directory: Path, folder: Path) -> Path:

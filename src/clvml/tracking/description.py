@@ -21,6 +21,7 @@ from clvml.tracking.record import TrainingRecord
 PACKAGES = (("duckdb",), ("mlflow",), ("numpy",), ("pandas",), ("scikit-learn",), ("scipy",), ("shap",))
 XGBOOST = ("xgboost", "xgboost-cpu")
 GIT_SECONDS = 5
+SETTINGS_NAMED = 3
 LONGEST_VALUE = 250
 LONGEST_NOTE = 7500
 # In a note for people: what they ask for first, before the other metrics.
@@ -28,8 +29,19 @@ HEADLINE = ("wape", "total_bias", "spearman", "roc_auc", "brier")
 
 
 def run_name(record: TrainingRecord) -> str:
-    """Return the name of the run, such as ``online-retail 2011-12-10 h180``."""
-    return f"{record.config.tracking.experiment} {record.as_of.isoformat()} h{record.horizon_days}"
+    """Return the name of the run, such as ``online-retail 2011-12-10 h180 max_depth=5``.
+
+    What is set otherwise than by default tells runs of the same data apart; the rest of it is in the parameters.
+    """
+    base = f"{record.config.tracking.experiment} {record.as_of.isoformat()} h{record.horizon_days}"
+    changed = [
+        f"{key}={value}"
+        for section in (record.config.model, record.config.windows)
+        for key, value in section.model_dump(exclude_defaults=True).items()
+        if key not in ("horizon_days", "n_jobs")
+    ]
+    more = [f"+{len(changed) - SETTINGS_NAMED}"] if len(changed) > SETTINGS_NAMED else []
+    return " ".join([base, *changed[:SETTINGS_NAMED], *more])
 
 
 def run_tags(record: TrainingRecord) -> dict[str, str]:
@@ -38,11 +50,9 @@ def run_tags(record: TrainingRecord) -> dict[str, str]:
         "as_of": record.as_of.isoformat(),
         "horizon_days": str(record.horizon_days),
         "data_fingerprint": record.fingerprint,
+        "registered_model": record.config.tracking.registered_model,
         "clvml_version": _version("clvml"),
-        "versions": ", ".join(
-            [f"python {platform.python_version()}"]
-            + [f"{names[0]} {_version(*names)}" for names in sorted((*PACKAGES, XGBOOST))]
-        ),
+        "versions": package_versions(),
         "fold_cutoffs": ", ".join(f"{step}: {day}" for day, step in fold_steps(record.fold_metrics).items()),
         "mlflow.note.content": note(record),
         "mlflow.source.name": "clvml train",
@@ -51,7 +61,13 @@ def run_tags(record: TrainingRecord) -> dict[str, str]:
     }
     if user := _user():
         tags["mlflow.user"] = user
-    return {key: value for key, value in tags.items() if value}
+    return {key: value for key, value in (tags | record.tags).items() if value}
+
+
+def package_versions() -> str:
+    """Return the versions of Python and of the packages that figures depend on, as text."""
+    packages = [f"{names[0]} {_version(*names)}" for names in sorted((*PACKAGES, XGBOOST))]
+    return ", ".join([f"python {platform.python_version()}", *packages])
 
 
 def run_params(config: Config) -> dict[str, str]:

@@ -10,13 +10,15 @@ from urllib.parse import quote
 
 import requests
 import sqlalchemy
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from clvml.errors import InputError, did_you_mean
+from clvml.tracking.record import StoreUnreachable
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 ARTIFACT_FOLDER = "mlartifacts"
 HEALTH_SECONDS = 10
+_GATEWAY_ERRORS = (502, 503, 504)
 _SQL_SCHEMES = ("postgresql", "mysql", "mssql")
 _SECRET = re.compile(r"([?&](?:password|passwd|pwd|secret|token)=)[^&]*", re.IGNORECASE)
 _KNOWN = (
@@ -45,6 +47,8 @@ def locate(uri: str, must_exist: bool) -> tuple[str, str, Path | None]:
     ------
     InputError
         See `clvml.tracking.session.open_store`.
+    StoreUnreachable
+        Nothing answers there: that may change.
     """
     scheme, colon, _ = uri.partition(":")
     dialect = scheme.partition("+")[0]
@@ -159,26 +163,39 @@ def _check_database(uri: str) -> str:
         finally:
             engine.dispose()
     except ModuleNotFoundError as error:
-        raise InputError(f"tracking store '{shown}' needs the package '{error.name}'; install it") from None
-    except SQLAlchemyError as error:
+        # SQLAlchemy looks for the newer driver where none is named.
+        other = " (or write postgresql+psycopg2://... to use psycopg2)" if error.name == "psycopg" else ""
         raise InputError(
+            f"tracking store '{shown}' needs the package '{error.name}'; install it{other}"
+        ) from None
+    except SQLAlchemyError as error:
+        # A wrong host, port or password looks the same from here as a database that is down.
+        kind = StoreUnreachable if isinstance(error, OperationalError) else InputError
+        raise kind(
             f"tracking store database cannot be reached: {first_line(error)}; check MLFLOW_TRACKING_URI"
         ) from None
     return shown
 
 
 def _check_server(uri: str) -> str:
-    # As above: MLflow would retry for four minutes. Any answer counts, for it may come from a proxy or login.
+    # As above: MLflow would retry for four minutes. Any answer of a proxy or a login page counts, but for the
+    # ones that mean that nothing is behind it.
     shown = hide_password(uri)
     try:
-        requests.get(f"{uri.rstrip('/')}/health", timeout=HEALTH_SECONDS)
+        answer = requests.get(f"{uri.rstrip('/')}/health", timeout=HEALTH_SECONDS)
+        if answer.status_code in _GATEWAY_ERRORS:
+            raise requests.ConnectionError
     except requests.exceptions.SSLError:
         # Whether certificates matter is one of MLflow's own settings.
         pass
+    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+        raise InputError(
+            f"MLflow server '{shown}': {first_line(error)}; correct MLFLOW_TRACKING_URI"
+        ) from None
     except requests.RequestException as error:
         late = isinstance(error, requests.Timeout)
         reason = "it did not answer in time" if late else "nothing answers there"
-        raise InputError(
+        raise StoreUnreachable(
             f"MLflow server '{shown}' cannot be reached: {reason}; start it, or correct MLFLOW_TRACKING_URI "
             f"(without it, runs go to {DEFAULT_URI})"
         ) from None

@@ -1,8 +1,8 @@
-"""What a training hands to tracking, and what tracking hands back. Plain data, free of mlflow."""
+"""What a training hands to tracking, and what tracking hands back. Free of mlflow."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from clvml.config import Config
+from clvml.errors import InputError
+
+# Tags of a training that was kept on disk until the store answered.
+UPLOAD_TAG = "upload_id"
+STARTED_TAG = "trained_at"
+
+
+class StoreUnreachable(InputError):
+    """Nothing answers where the tracking store should be: it may do so later."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +48,8 @@ class TrainingRecord:
         the log is too short for a backtest.
     verdicts : list of str
         Sentences.
-    figures : dict of str to Figure
-        By file name without ending.
+    figures : dict of str to Figure or bytes
+        By file name without ending; bytes are a PNG that is drawn already.
     drivers : DataFrame
         What moves the predictions.
     model_directory : Path
@@ -51,6 +60,11 @@ class TrainingRecord:
         What else people should know.
     model_name : str
         The trained model's name in `fold_metrics`; the first one there if empty.
+    predictions : DataFrame
+        Out of time, of the trained model, for later comparisons: one row per (`cutoff`, `customer_id`), with
+        `actual_spend` [currency], `churned` (0 or 1), `spend` [currency] and `p_churn`. Empty without a test.
+    tags : dict of str to str
+        More tags for the run, such as what it reproduces.
     """
 
     config: Config
@@ -63,12 +77,14 @@ class TrainingRecord:
     fold_metrics: pd.DataFrame
     leaderboard: pd.DataFrame
     verdicts: list[str]
-    figures: dict[str, Figure]
+    figures: dict[str, Figure | bytes]
     drivers: pd.DataFrame
     model_directory: Path
     signature_example: pd.DataFrame
     notes: list[str]
     model_name: str = ""
+    predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

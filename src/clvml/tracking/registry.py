@@ -22,8 +22,8 @@ MODEL_FILE = "model.json"
 _ALIASES = ("champion", "challenger")
 _MISSING = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
 _MODEL_ID = re.compile(r"models:/(m-[0-9a-f]{32})")
-_REGISTERED = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+|latest)|@(?P<alias>[^/@]+))")
-_RUN = re.compile(r"(?:runs:/)?(?P<run_id>[0-9a-f]{32})(?:/(?P<model>[^/]+))?")
+REGISTERED_FORM = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+|latest)|@(?P<alias>[^/@]+))")
+RUN_FORM = re.compile(r"(?:runs:/)?(?P<run_id>[0-9a-f]{32})(?:/(?P<model>[^/]+))?")
 _FORMS = (
     "give champion, challenger, a version number, models:/NAME/VERSION, models:/NAME@ALIAS, "
     f"runs:/RUN_ID/model, or a directory that holds {MODEL_FILE}"
@@ -59,9 +59,9 @@ def resolve_model(reference: str, registered_model: str, uri: str) -> ResolvedMo
     with open_store(uri, must_exist=True) as store:
         if match := _MODEL_ID.fullmatch(reference):
             return _from_logged_model(store, match[1], registered_model)
-        if match := _REGISTERED.fullmatch(reference):
+        if match := REGISTERED_FORM.fullmatch(reference):
             return _from_registry(store, match["name"], match["alias"] or match["version"])
-        if match := _RUN.fullmatch(reference):
+        if match := RUN_FORM.fullmatch(reference):
             return _from_run(store, match["run_id"], match["model"], registered_model)
         if not reference or ":" in reference:
             raise InputError(f"model '{reference}' is no form of reference that is known; {_FORMS}")
@@ -96,7 +96,7 @@ def _from_directory(directory: Path) -> ResolvedModel:
 
 
 def _from_registry(store: Store, name: str, alias_or_version: str) -> ResolvedModel:
-    version = _version(store, name, alias_or_version)
+    version = find_version(store, name, alias_or_version)
     found = store.client.get_model_version(name, version)
     what = f"version {version} of '{name}'"
     location = (
@@ -108,8 +108,15 @@ def _from_registry(store: Store, name: str, alias_or_version: str) -> ResolvedMo
     return ResolvedModel(data, version, found.run_id or run_id)
 
 
-def _version(store: Store, name: str, alias_or_version: str) -> str:
-    versions = {str(found.version): found for found in _versions(store, f"name='{_quoted(name)}'")}
+def find_version(store: Store, name: str, alias_or_version: str) -> str:
+    """Return the number of the version of `name` that an alias, a number or "latest" means.
+
+    Raises
+    ------
+    InputError
+        There is no registered model of that name, or it has no such alias or version.
+    """
+    versions = {str(found.version): found for found in search_versions(store, f"name='{quoted(name)}'")}
     if not versions:
         raise InputError(_no_such_model(store, name))
     aliases = {alias: str(v) for alias, v in store.client.get_registered_model(name).aliases.items()}
@@ -154,14 +161,7 @@ def _from_logged_model(store: Store, model_id: str, registered_model: str) -> Re
 
 
 def _from_run(store: Store, run_id: str, name: str | None, registered_model: str) -> ResolvedModel:
-    try:
-        run = store.client.get_run(run_id)
-    except MlflowException as error:
-        if error.error_code in _MISSING:
-            raise InputError(
-                f"run '{run_id}' is not in '{store.shown}'; 'clvml compare' lists the runs"
-            ) from error
-        raise
+    run = find_run(store, run_id)
     outputs = run.outputs.model_outputs if run.outputs else []
     logged = [store.client.get_logged_model(output.model_id) for output in outputs]
     wanted = [model for model in logged if name is None or model.name == name]
@@ -174,19 +174,57 @@ def _from_run(store: Store, run_id: str, name: str | None, registered_model: str
     return _from_logged_model(store, wanted[-1].model_id, registered_model)
 
 
+def find_run(store: Store, run_id: str) -> Any:
+    """Return a run, also one from MLflow's trash.
+
+    Raises
+    ------
+    InputError
+        There is no such run.
+    """
+    try:
+        return store.client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code in _MISSING:
+            raise InputError(
+                f"run '{run_id}' is not in '{store.shown}'; 'clvml compare' lists the runs"
+            ) from error
+        raise
+
+
+def check_model(store: Store, run_id: str, name: str, version: str) -> None:
+    """Check that a version, or where there is none the run, holds a model that clvml made.
+
+    Raises
+    ------
+    InputError
+        It does not, or its files are gone.
+    """
+    if version:
+        _from_registry(store, name, version)
+    else:
+        _from_run(store, run_id, None, name)
+
+
+def logged_model_id(store: Store, run_id: str) -> str:
+    """Return the id of the newest model that a run logged; the run must have one."""
+    return str(find_run(store, run_id).outputs.model_outputs[-1].model_id)
+
+
 def _registered_as(store: Store, run_id: str, model_id: str, registered_model: str) -> str:
     """Return the version under which a logged model is registered, in the configured name."""
     if not run_id:
         return UNREGISTERED
     found = [
         str(version.version)
-        for version in _versions(store, f"run_id='{run_id}'")
+        for version in search_versions(store, f"run_id='{run_id}'")
         if version.name == registered_model and getattr(version, "model_id", None) in (None, model_id)
     ]
     return min(found, key=int) if found else UNREGISTERED
 
 
-def _versions(store: Store, condition: str) -> list[Any]:
+def search_versions(store: Store, condition: str) -> list[Any]:
+    """Return all versions that a condition of MLflow's search language holds for."""
     versions: list[Any] = []
     token: str | None = None
     while True:
@@ -197,7 +235,8 @@ def _versions(store: Store, condition: str) -> list[Any]:
             return versions
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return text that can stand between quotes in MLflow's search language, which knows no escape."""
     return text.replace("'", "")
 
 
@@ -221,8 +260,8 @@ def _model_data(artifact: Path, what: str) -> tuple[Path, str]:
     try:
         described = yaml.safe_load((artifact / "MLmodel").read_text(encoding="utf-8"))
         flavor = described["flavors"]["python_function"]
-        loader, data = flavor["loader_module"], artifact / flavor["data"]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+        loader, data = flavor["loader_module"], artifact / flavor.get("data", "data")
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         loader, data = "", artifact
     if loader == LOADER_MODULE and (data / MODEL_FILE).is_file():
         return data, str(described.get("run_id") or "")

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from clvml.tracking.artifacts import LEADERBOARD_TABLE, copy_model, write_run_files
@@ -21,7 +22,8 @@ from clvml.tracking.description import (
 )
 from clvml.tracking.location import hide_password
 from clvml.tracking.model import log_model
-from clvml.tracking.record import LoggedRun, TrainingRecord
+from clvml.tracking.record import STARTED_TAG, UPLOAD_TAG, LoggedRun, TrainingRecord
+from clvml.tracking.registry import search_versions
 from clvml.tracking.session import (
     MlflowException,
     Store,
@@ -62,7 +64,10 @@ def log_training(record: TrainingRecord, uri: str) -> LoggedRun:
         aliases = registered_aliases(store, names.registered_model)
         tags = run_tags(record)
         run = store.client.create_run(
-            str(experiment_id(store, names.experiment)), tags=tags, run_name=run_name(record)
+            str(experiment_id(store, names.experiment)),
+            start_time=_started(record),
+            tags=tags,
+            run_name=run_name(record),
         )
         run_id = run.info.run_id
         with _closing(store, run_id):
@@ -86,6 +91,46 @@ def log_training(record: TrainingRecord, uri: str) -> LoggedRun:
             experiment=names.experiment,
             notes=tuple(text for text in store.complaints if "validate serving input" in text),
         )
+
+
+def uploaded_before(record: TrainingRecord, uri: str) -> LoggedRun | None:
+    """Return where a kept training already is in the store; what a broken-off upload left there is removed.
+
+    Raises
+    ------
+    InputError
+        The store cannot be used; see `clvml.tracking.session.open_store`.
+    """
+    names = record.config.tracking
+    with open_store(uri) as store:
+        experiment = experiment_id(store, names.experiment, create=False)
+        if experiment is None:
+            return None
+        condition = f"tags.{UPLOAD_TAG} = '{record.tags[UPLOAD_TAG]}'"
+        for run in store.client.search_runs([experiment], condition):
+            run_id = run.info.run_id
+            versions = search_versions(store, f"run_id='{run_id}'")
+            if run.info.status == "FINISHED" and versions:
+                found = versions[0]
+                aliases = registered_aliases(store, found.name) or {}
+                named = [alias for alias, number in aliases.items() if number == str(found.version)]
+                return LoggedRun(
+                    run_id=run_id,
+                    model_version=str(found.version),
+                    model_uri=f"models:/{found.name}/{found.version}",
+                    alias=named[0] if named else "",
+                    experiment=names.experiment,
+                )
+            for version in versions:
+                store.client.delete_model_version(version.name, version.version)
+            store.client.delete_run(run_id)
+    return None
+
+
+def _started(record: TrainingRecord) -> int | None:
+    """Return when a kept training was made [ms since 1970], for its run to stand where it belongs in time."""
+    kept = record.tags.get(STARTED_TAG)
+    return int(datetime.fromisoformat(kept).timestamp() * 1000) if kept else None
 
 
 @contextmanager

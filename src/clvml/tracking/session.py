@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import warnings
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import requests
 from sqlalchemy.exc import SQLAlchemyError
 
 from clvml.config import TrackingConfig
@@ -39,6 +41,12 @@ __all__ = [
     "types",
 ]
 
+EXPERIMENT_NOTE = (
+    "Customer lifetime value and churn, by clvml. Every run is one training: its metrics are means over past dates "
+    "that it had not seen, its description says how it stands against simple rules. `clvml compare` holds the runs "
+    "against the champion, customer by customer."
+)
+_NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NOISY = ("mlflow", "alembic", "sqlalchemy", "urllib3")
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -49,6 +57,9 @@ _SETTINGS = {
     "MLFLOW_UV_AUTO_DETECT": "false",
     "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
 }
+# Unless the user has set them: a server that is gone for a quarter of a minute is waited for, not for the four
+# minutes per request that are MLflow's default.
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3"}
 
 
 @dataclass(frozen=True)
@@ -105,18 +116,29 @@ def open_store(uri: str, must_exist: bool = False) -> Iterator[Store]:
     Raises
     ------
     InputError
-        The scheme is unknown, the file is no MLflow database, the server does not answer, or the store
-        fails while it is in use.
+        The scheme is unknown, the file is no MLflow database or cannot be written, or the store fails while
+        it is in use.
+    StoreUnreachable
+        The server or database does not answer, at the beginning or any more.
     """
     uri, shown, artifact_root = locate(uri, must_exist)
     with _silence() as complaints, _point_mlflow_at(uri):
         try:
             yield Store(MlflowClient(tracking_uri=uri), uri, shown, artifact_root, complaints)
-        except (MlflowException, SQLAlchemyError) as error:
+        except (MlflowException, SQLAlchemyError, requests.RequestException) as error:
             # An invalid parameter is a defect of ours, not a state of the store.
             if getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
                 raise
+            # Where nothing answers any more, that is what there is to say.
+            locate(uri, must_exist)
             raise InputError(f"tracking store '{shown}': {_remedy(error, shown)}") from error
+        except OSError as error:
+            if error.errno not in _NO_PERMISSION:
+                raise
+            raise InputError(
+                f"tracking store '{shown}' cannot be written: {error.strerror} ('{error.filename}'); give yourself "
+                "the permission, or set MLFLOW_TRACKING_URI to another"
+            ) from error
 
 
 def experiment_id(store: Store, name: str, create: bool = True) -> str | None:
@@ -140,8 +162,13 @@ def experiment_id(store: Store, name: str, create: bool = True) -> str | None:
         return None
     # MLflow would put the files of an SQLite store under ./mlruns, wherever the database is.
     location = None if store.artifact_root is None else (store.artifact_root / _file_name(name)).as_uri()
-    # Without the kind, MLflow's page asks whether this is about chatbots.
-    tags = {"mlflow.experimentKind": "custom_model_development"}
+    tags = {
+        # Without the kind, MLflow's page asks whether this is about chatbots.
+        "mlflow.experimentKind": "custom_model_development",
+        "mlflow.experiment.primaryMetric.name": "wape",
+        "mlflow.experiment.primaryMetric.greaterIsBetter": "False",
+        "mlflow.note.content": EXPERIMENT_NOTE,
+    }
     return str(store.client.create_experiment(name, artifact_location=location, tags=tags))
 
 
@@ -198,9 +225,11 @@ class _Complaints(logging.Handler):
 def _point_mlflow_at(uri: str) -> Iterator[None]:
     # Models can only be logged to MLflow's global tracking URI. Setting it also sets the variable, and
     # unsetting it falls back to the variable, so putting the variable back restores both.
-    touched = (*_SETTINGS, "MLFLOW_TRACKING_URI")
+    touched = (*_SETTINGS, *_PATIENCE, "MLFLOW_TRACKING_URI")
     before = {name: os.environ.get(name) for name in touched}
     os.environ.update(_SETTINGS)
+    for name, text in _PATIENCE.items():
+        os.environ.setdefault(name, text)
     mlflow.set_tracking_uri(uri)
     try:
         yield

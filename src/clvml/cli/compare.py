@@ -1,0 +1,102 @@
+"""clvml compare."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clvml.cli.inputs import load_config
+from clvml.cli.options import ConfigOption, JsonOption
+from clvml.cli.output import print_json, print_list, print_paragraph, print_table, progress
+from clvml.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from clvml.tracking.comparison import ComparedRun, Comparison
+
+
+def compare(
+    experiment: Annotated[str | None, typer.Option("--experiment", "-e", help="MLflow experiment.")] = None,
+    config: ConfigOption = None,
+    by: Annotated[str, typer.Option("--by", help="Metric to sort by.")] = "wape",
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Newest runs to look at.")] = 20,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the comparison as a page (.html).")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the runs of an experiment, best first, each against the champion."""
+    from clvml.evaluation import METRICS
+    from clvml.files import check_output, replacing
+    from clvml.tracking import compare as compare_runs
+    from clvml.tracking import tracking_uri
+    from clvml.tracking.comparison_page import comparison_page
+
+    if by not in METRICS:
+        raise InputError(
+            f"--by '{by}' is no metric{did_you_mean(by, METRICS)}; give one of {', '.join(METRICS)}"
+        )
+    if output is not None:
+        check_output(output, (".html",))
+    names = load_config(config, None).tracking if config else None
+    uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
+    progress("comparing the runs")
+    found = compare_runs(
+        uri,
+        experiment or (names.experiment if names else None),
+        names.registered_model if names else "clvml",
+        limit,
+        by,
+    )
+    if output is not None:
+        with replacing(output) as draft:
+            draft.write_text(comparison_page(found), encoding="utf-8")
+    if as_json:
+        print_json({**_as_dict(found), "output": str(output) if output else None})
+        return
+    _print_comparison(found)
+    if output is not None:
+        typer.echo(f"\nThe page is {output}")
+
+
+def _as_dict(found: Comparison) -> dict[str, Any]:
+    from clvml.tracking.comparison_text import standing
+
+    return {
+        "experiment": found.experiment,
+        "champion": asdict(found.champion) if found.champion else None,
+        "sorted_by": found.metric,
+        "runs": [{**asdict(one), "standing": standing(one, found.champion)} for one in found.runs],
+        "left_out": found.left_out,
+    }
+
+
+def _print_comparison(found: Comparison) -> None:
+    from clvml.tracking.comparison_text import (
+        champion_sentence,
+        left_out_sentence,
+        settings_text,
+        short,
+        standing,
+        table,
+        why,
+    )
+
+    print_paragraph(f"Runs of '{found.experiment}', best first by {found.metric}. {champion_sentence(found)}")
+    header, rows = table(found)
+    print_table(header, rows)
+
+    def line(one: ComparedRun) -> str:
+        parts = why(one) or [standing(one, found.champion)]
+        if found.champion and one.run.run_id != found.champion.run_id:
+            parts.append(f"settings: {settings_text(one)}")
+        return f"{short(one.run)}: {'; '.join(parts)}"
+
+    print_list(
+        "Against the champion on the same customers and dates, where chance is ruled out at 95 %",
+        [line(one) for one in found.runs],
+    )
+    print_list("Notes", [text for text in [left_out_sentence(found)] if text])

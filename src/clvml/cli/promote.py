@@ -1,0 +1,59 @@
+"""clvml promote."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from clvml.cli.inputs import load_config
+from clvml.cli.options import ConfigOption, JsonOption
+from clvml.cli.output import print_json, print_paragraph, progress
+from clvml.errors import InputError
+
+
+def promote(
+    reference: Annotated[
+        str | None,
+        typer.Argument(metavar="VERSION_OR_RUN", help="Version, alias, models:/NAME/VERSION or run id."),
+    ] = None,
+    config: ConfigOption = None,
+    force: Annotated[
+        str | None, typer.Option("--force", help="Promote without being better, for this reason.")
+    ] = None,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Return to the champion before.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a model the champion, if it is better than the present one out of time on the same data."""
+    from clvml.tracking import promote as promote_version
+    from clvml.tracking import rollback as roll_back
+    from clvml.tracking import tracking_uri
+
+    if rollback == (reference is not None):
+        raise InputError(
+            "give a version or run to promote (such as challenger), or --rollback, one of the two"
+        )
+    if force is not None and not force.strip():
+        raise InputError("--force needs a reason, which is recorded: --force 'new prices since May'")
+    registered = load_config(config, None).tracking.registered_model if config else "clvml"
+    uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
+    if reference is None:
+        progress("returning to the champion before")
+        done = roll_back(registered, uri, force)
+    else:
+        progress(f"comparing '{reference}' with the champion")
+        done = promote_version(reference, registered, uri, force)
+    if as_json:
+        print_json(asdict(done))
+        return
+    if not done.changed:
+        typer.echo(f"Version {done.version} of '{done.registered_model}' is the champion already.")
+        return
+    before = f", in place of version {done.replaced}" if done.replaced else ""
+    print_paragraph(
+        f"Version {done.version} of '{done.registered_model}' is now the champion{before}: {done.reason}."
+    )
+    if reference is not None and done.replaced:
+        typer.echo("The way back: clvml promote --rollback" + (f" --config {config}" if config else ""))

@@ -1,0 +1,257 @@
+"""Runs against the champion: the same customers, the same dates, each customer paired with itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from clvml.evaluation import METRICS
+from clvml.evaluation.leaderboard import ModelColumns, build_leaderboard
+from clvml.tracking.history import PastRun, champion_of, experiment_runs, read_predictions
+from clvml.tracking.session import Store, open_store
+
+# Two of each kind: how far off the money is, whether the right customers are found, how good the churn risk is.
+# Promotion decides on them.
+HEADLINE = ("wape", "rmse", "spearman", "gini", "log_loss", "brier")
+RESAMPLES = 500
+SEED = 0
+_KEYS = ["cutoff", "customer_id"]
+_OUTCOMES = ["actual_spend", "churned"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One metric of a run against the champion's.
+
+    Attributes
+    ----------
+    metric : str
+    gain : float
+        In favour of the run: positive means that the run is better.
+    low, high : float
+        Of the gain, the 95 % interval of a bootstrap over customers.
+    verdict : str
+        "better", "worse" or "no clear difference", where 0 lies in the interval.
+    value, champion_value : float
+        Means over the test dates; where zero is best, of the distance from zero.
+    """
+
+    metric: str
+    gain: float
+    low: float
+    high: float
+    verdict: str
+    value: float
+    champion_value: float
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """A run, and how it stands against the champion.
+
+    Attributes
+    ----------
+    run : PastRun
+    obstacle : str
+        Why it cannot be held against the champion; empty where it was.
+    differences : tuple of Difference
+        One per metric; empty for the champion itself and where there is an obstacle.
+    settings : dict of str to (str, str)
+        Where the configurations differ: ``{key: (the run's, the champion's)}``, empty text for what is not set.
+    """
+
+    run: PastRun
+    obstacle: str = ""
+    differences: tuple[Difference, ...] = ()
+    settings: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def metrics_with(self, verdict: str) -> list[str]:
+        """Return the headline metrics that have a verdict, in their order."""
+        found = {difference.metric for difference in self.differences if difference.verdict == verdict}
+        return [name for name in HEADLINE if name in found]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The runs of an experiment, best first.
+
+    Attributes
+    ----------
+    experiment : str
+    champion : PastRun or None
+        The run behind the champion's version, of this experiment or another.
+    runs : tuple of ComparedRun
+        Those that can be compared first, by the chosen metric; then the others, by the same.
+    left_out : dict of str to int
+        Runs without any result, by status.
+    metric : str
+        By which they are sorted.
+    """
+
+    experiment: str
+    champion: PastRun | None
+    runs: tuple[ComparedRun, ...]
+    left_out: dict[str, int]
+    metric: str
+
+
+def compare(
+    uri: str, experiment: str | None, default_model: str, limit: int, metric: str = "wape"
+) -> Comparison:
+    """Hold the newest runs of an experiment against the champion.
+
+    Parameters
+    ----------
+    uri : str
+        From `clvml.tracking.tracking_uri`.
+    experiment : str, optional
+        The only one there is without it.
+    default_model : str
+        Registered model whose champion counts where no run names one.
+    limit : int
+        How many runs to look at, the newest first.
+    metric : str
+        To sort by; a key of `clvml.evaluation.METRICS`.
+
+    Raises
+    ------
+    InputError
+        There is no such experiment, it has no runs, or the store cannot be used.
+    """
+    with open_store(uri, must_exist=True) as store:
+        experiment, runs = experiment_runs(store, experiment, limit, default_model)
+        champion = _champion(store, runs, default_model)
+        tested = [run for run in runs if any(name in run.metrics for name in METRICS)]
+        kinds = [
+            run.status if run.status != "finished" else "without a test" for run in runs if run not in tested
+        ]
+        compared = _held_against(store, champion, tested)
+    return Comparison(
+        experiment=experiment,
+        champion=champion,
+        runs=tuple(sorted(compared, key=lambda one: (one.obstacle != "", -_goodness(one.run, metric)))),
+        left_out={kind: kinds.count(kind) for kind in sorted(set(kinds))},
+        metric=metric,
+    )
+
+
+def compare_pair(store: Store, run: PastRun, champion: PastRun) -> ComparedRun:
+    """Hold one run against the champion."""
+    return _held_against(store, champion, [run])[0]
+
+
+def config_differences(run: PastRun, champion: PastRun) -> dict[str, tuple[str, str]]:
+    """Return ``{key: (the run's, the champion's)}`` where the configurations differ.
+
+    >>> from datetime import datetime
+    >>> one = PastRun("1", "", "finished", datetime(2024, 1, 1), {}, {"seed": "0", "model.max_depth": "3"}, {})
+    >>> other = PastRun("2", "", "finished", datetime(2024, 1, 1), {}, {"seed": "0", "model.max_depth": "5"}, {})
+    >>> config_differences(one, other)
+    {'model.max_depth': ('3', '5')}
+    """
+    keys = [*run.params, *(key for key in champion.params if key not in run.params)]
+    pairs = {key: (run.params.get(key, ""), champion.params.get(key, "")) for key in keys}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _champion(store: Store, runs: Sequence[PastRun], default_model: str) -> PastRun | None:
+    named = [run.registered_model or run.tags.get("registered_model", "") for run in runs]
+    for name in dict.fromkeys([*filter(None, named), default_model]):
+        champion = champion_of(store, name)
+        if champion is not None:
+            return champion
+    return None
+
+
+def _held_against(store: Store, champion: PastRun | None, runs: Sequence[PastRun]) -> list[ComparedRun]:
+    if champion is None:
+        return [ComparedRun(run, "there is no champion to compare with") for run in runs]
+    theirs = read_predictions(store, champion)
+    obstacles: dict[str, str] = {}
+    tested: dict[str, pd.DataFrame] = {}
+    for run in runs:
+        if run.run_id == champion.run_id:
+            continue
+        mine = None
+        obstacle = _unlike(run, champion)
+        if not obstacle and theirs is None:
+            obstacle = f"the champion ({champion.label}) kept no predictions; train its configuration again"
+        if not obstacle and theirs is not None:
+            mine = read_predictions(store, run)
+            obstacle = _unlike_tests(mine, theirs)
+        if obstacle or mine is None:
+            obstacles[run.run_id] = obstacle
+        else:
+            tested[run.run_id] = mine
+    differences = _differences(theirs, tested) if theirs is not None and tested else {}
+    return [
+        ComparedRun(
+            run,
+            obstacles.get(run.run_id, ""),
+            differences.get(run.run_id, ()),
+            config_differences(run, champion),
+        )
+        for run in runs
+    ]
+
+
+def _unlike(run: PastRun, champion: PastRun) -> str:
+    """Return in words why two runs were not tested on the same, as far as their tags tell."""
+    if run.horizon_days != champion.horizon_days:
+        return f"another horizon: {run.horizon_days} days, the champion's is {champion.horizon_days}"
+    if run.fingerprint != champion.fingerprint:
+        ends = "" if run.as_of == champion.as_of else f", as of {run.as_of} instead of {champion.as_of}"
+        return f"other data than the champion's (another fingerprint{ends})"
+    return ""
+
+
+def _unlike_tests(mine: pd.DataFrame | None, theirs: pd.DataFrame) -> str:
+    if mine is None:
+        return "it kept no predictions; train its configuration again"
+    days, other_days = (sorted({str(day)[:10] for day in frame["cutoff"]}) for frame in (mine, theirs))
+    if days != other_days:
+        return f"other test dates: {', '.join(days)}; the champion's are {', '.join(other_days)}"
+    if not mine[_KEYS].astype(str).equals(theirs[_KEYS].astype(str)):
+        return f"other customers: {len(mine):,} predictions, the champion has {len(theirs):,}"
+    if not np.allclose(mine[_OUTCOMES].to_numpy(float), theirs[_OUTCOMES].to_numpy(float)):
+        return "what happened at the test dates is not the same as in the champion's test"
+    return ""
+
+
+def _differences(theirs: pd.DataFrame, tested: dict[str, pd.DataFrame]) -> dict[str, tuple[Difference, ...]]:
+    """Return the metrics of each run against the champion's; all frames hold the same customers and dates."""
+    names = ["champion", *tested]
+    together = theirs[_KEYS + _OUTCOMES].copy()
+    for number, frame in enumerate([theirs, *tested.values()]):
+        together[f"spend_{number}"], together[f"churn_{number}"] = frame["spend"], frame["p_churn"]
+    models = [ModelColumns(name, f"spend_{number}", f"churn_{number}") for number, name in enumerate(names)]
+    versus = build_leaderboard(together, models, "champion", RESAMPLES, SEED).versus
+    return {
+        str(name): tuple(_mirrored(row) for row in rows.to_dict("records"))
+        for name, rows in versus.groupby("opponent", sort=False)
+    }
+
+
+def _mirrored(row: dict[Any, Any]) -> Difference:
+    # The leaderboard speaks for the champion, a comparison for the run.
+    other_side = {"better": "worse", "worse": "better"}
+    return Difference(
+        metric=row["metric"],
+        gain=0.0 - row["difference"],
+        low=0.0 - row["high"],
+        high=0.0 - row["low"],
+        verdict=other_side.get(row["verdict"], row["verdict"]),
+        value=row["opponent_value"],
+        champion_value=row["champion_value"],
+    )
+
+
+def _goodness(run: PastRun, metric: str) -> float:
+    value = run.metrics.get(metric, np.nan)
+    better = METRICS[metric].better
+    goodness = value if better == "higher" else -value if better == "lower" else -abs(value)
+    return goodness if np.isfinite(goodness) else -np.inf

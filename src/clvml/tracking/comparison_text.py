@@ -1,0 +1,123 @@
+"""A comparison in words, for the terminal and the page."""
+
+from __future__ import annotations
+
+import math
+
+from clvml.evaluation import METRICS
+from clvml.tracking.comparison import HEADLINE, ComparedRun, Comparison, Difference
+from clvml.tracking.history import PastRun
+
+_SETTINGS_SHOWN = 6
+
+
+def short(run: PastRun) -> str:
+    """Return how a run is called in a column: its version, or else its id."""
+    if not run.version:
+        return run.run_id
+    return f"v{run.version}{f' {run.alias}' if run.alias else ''}"
+
+
+def label(metric: str) -> str:
+    """Return the short name of a metric.
+
+    >>> label("wape"), label("top_10_share")
+    ('WAPE', 'Money in the top 10 %')
+    """
+    name = METRICS[metric].label
+    return name.partition("(")[2].rstrip(")") or name
+
+
+def value_text(run: PastRun, metric: str) -> str:
+    value = run.metrics.get(metric, math.nan)
+    return METRICS[metric].text(value) if math.isfinite(value) else "-"
+
+
+def shown_metrics(found: Comparison) -> tuple[str, ...]:
+    """Return the metrics of the table: the headline, after the one that it is sorted by."""
+    return tuple(dict.fromkeys([found.metric, *HEADLINE]))
+
+
+def table(found: Comparison) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of the runs."""
+    metrics = shown_metrics(found)
+    rows = [
+        [
+            short(one.run),
+            one.run.started.strftime("%Y-%m-%d %H:%M"),
+            *(value_text(one.run, name) for name in metrics),
+        ]
+        for one in found.runs
+    ]
+    return ["Run", "when (UTC)", *(label(name) for name in metrics)], rows
+
+
+def champion_sentence(found: Comparison) -> str:
+    champion = found.champion
+    if champion is None:
+        return "There is no champion; 'clvml promote VERSION' makes one."
+    elsewhere = (
+        "" if any(one.run.run_id == champion.run_id for one in found.runs) else ", not among these runs"
+    )
+    return (
+        f"The champion is {champion.label} of '{champion.registered_model}'{elsewhere}: "
+        f"{champion.horizon_days} days from {champion.as_of}."
+    )
+
+
+def left_out_sentence(found: Comparison) -> str:
+    if not found.left_out:
+        return ""
+    listed = ", ".join(f"{count} {kind}" for kind, count in found.left_out.items())
+    return f"left out, for they have no result: {listed}"
+
+
+def standing(one: ComparedRun, champion: PastRun | None) -> str:
+    """Return how a run stands against the champion, in a few words."""
+    if champion is not None and one.run.run_id == champion.run_id:
+        return "the champion"
+    if one.obstacle:
+        return f"not comparable: {one.obstacle}"
+    better, worse = one.metrics_with("better"), one.metrics_with("worse")
+    if better and worse:
+        return "better and worse"
+    return "better" if better else "worse" if worse else "no clear difference"
+
+
+def why(one: ComparedRun) -> list[str]:
+    """Return the clear differences in the headline metrics, with their intervals."""
+    rows = {difference.metric: difference for difference in one.differences}
+    said = []
+    for verdict in ("better", "worse"):
+        names = one.metrics_with(verdict)
+        if names:
+            said.append(f"{verdict} in {', '.join(gain_text(rows[name]) for name in names)}")
+    return said
+
+
+def gain_text(difference: Difference) -> str:
+    """Return a metric with its gain and interval: ``WAPE by 0.012 (0.004 to 0.020)``."""
+    sign = -1.0 if difference.verdict == "worse" else 1.0
+    ends = sorted((sign * difference.low, sign * difference.high))
+    gain, low, high = (_amount(difference, number) for number in (sign * difference.gain, *ends))
+    return f"{label(difference.metric)} by {gain} ({low} to {high})"
+
+
+def _amount(difference: Difference, value: float) -> str:
+    """Return a gain or an end of its interval, with as many digits as it takes to tell the gain from zero."""
+    metric = METRICS[difference.metric]
+    if metric.format.endswith("%") or difference.gain == 0 or not math.isfinite(value):
+        return metric.text(value, signed=False)
+    shown = metric.text(value, signed=False)
+    needed = 1 - math.floor(math.log10(abs(difference.gain)))
+    return f"{value:z.{needed}f}" if needed > len(shown.partition(".")[2]) else shown
+
+
+def settings_text(one: ComparedRun) -> str:
+    """Return what differs in the configurations: ``model.max_depth 5 (champion 3)``."""
+    pairs = list(one.settings.items())
+    said = [f"{key} {mine or 'not set'} (champion {theirs or 'not set'})" for key, (mine, theirs) in pairs]
+    if not said:
+        return "the same"
+    more = f", and {len(said) - _SETTINGS_SHOWN} more" if len(said) > _SETTINGS_SHOWN else ""
+    return ", ".join(said[:_SETTINGS_SHOWN]) + more

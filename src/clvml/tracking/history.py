@@ -1,0 +1,260 @@
+"""Runs of the past, as they lie in the store: what they were made with, how good they were, what they predicted."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import yaml
+
+from clvml.errors import InputError, did_you_mean
+from clvml.tracking.artifacts import PREDICTIONS_FILE
+from clvml.tracking.registry import REGISTERED_FORM, RUN_FORM, find_run, find_version, quoted, search_versions
+from clvml.tracking.session import MlflowException, Store, mlflow
+
+PREDICTION_COLUMNS = ["cutoff", "customer_id", "actual_spend", "churned", "spend", "p_churn"]
+_MISSING = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """A run in the store.
+
+    Attributes
+    ----------
+    run_id, name : str
+    status : str
+        "finished", "failed", "running" or "killed"; "deleted" if it lies in MLflow's trash.
+    started : datetime
+        With its time zone, UTC.
+    metrics : dict of str to float
+    params, tags : dict of str to str
+    registered_model, version, alias : str
+        Under which name and number its model is registered, and by which alias it is known; empty without.
+    """
+
+    run_id: str
+    name: str
+    status: str
+    started: datetime
+    metrics: dict[str, float]
+    params: dict[str, str]
+    tags: dict[str, str]
+    registered_model: str = ""
+    version: str = ""
+    alias: str = ""
+
+    @property
+    def label(self) -> str:
+        """Return what people call it: the version where there is one, else the name and the id."""
+        return f"version {self.version}" if self.version else f"run {self.run_id}"
+
+    @property
+    def as_of(self) -> str:
+        return self.tags.get("as_of", "")
+
+    @property
+    def horizon_days(self) -> str:
+        return self.tags.get("horizon_days", "")
+
+    @property
+    def fingerprint(self) -> str:
+        return self.tags.get("data_fingerprint", "")
+
+
+def past_run(store: Store, reference: str, registered_model: str) -> PastRun:
+    """Return the run that `reference` means: an alias, a version, ``models:/...``, a run id or ``runs:/...``.
+
+    Raises
+    ------
+    InputError
+        The reference means nothing in the store, or a version that no run made.
+    """
+    reference = reference.strip()
+    if match := REGISTERED_FORM.fullmatch(reference):
+        return _run_of_version(store, match["name"], match["alias"] or match["version"])
+    if match := RUN_FORM.fullmatch(reference):
+        found = find_run(store, match["run_id"])
+        versions = search_versions(store, f"run_id='{match['run_id']}'")
+        named = [v for v in versions if v.name == registered_model] or versions
+        newest = max(named, key=lambda version: int(version.version), default=None)
+        if newest is None:
+            return _past_run(found, "", "", "")
+        return _past_run(
+            found, newest.name, str(newest.version), _alias(store, newest.name, str(newest.version))
+        )
+    if not reference or ":" in reference:
+        raise InputError(
+            f"'{reference}' is no version or run; give a version number, champion, challenger, "
+            "models:/NAME/VERSION or a run id"
+        )
+    return _run_of_version(store, registered_model, reference)
+
+
+def champion_of(store: Store, registered_model: str) -> PastRun | None:
+    """Return the run of the champion of a name; None where the name has none."""
+    version = aliases_of(store, registered_model).get("champion")
+    return _run_of_version(store, registered_model, version) if version else None
+
+
+def aliases_of(store: Store, registered_model: str) -> dict[str, str]:
+    """Return ``{alias: version}``; nothing for a name that is not registered."""
+    try:
+        aliases = store.client.get_registered_model(registered_model).aliases
+    except MlflowException as error:
+        if error.error_code in _MISSING:
+            return {}
+        raise
+    return {str(alias): str(version) for alias, version in aliases.items()}
+
+
+def experiment_runs(
+    store: Store, experiment: str | None, limit: int, default_model: str
+) -> tuple[str, list[PastRun]]:
+    """Return the name of the experiment and its newest runs, at most `limit`, the newest first.
+
+    Without a name, the only experiment that has runs.
+
+    Raises
+    ------
+    InputError
+        There is no such experiment, it was deleted, it has no run, or there are several to choose from.
+    """
+    experiment = experiment or _only_experiment(store)
+    found = store.client.get_experiment_by_name(experiment)
+    if found is None:
+        known = sorted(other.name for other in store.client.search_experiments())
+        raise InputError(
+            f"no experiment '{experiment}' in '{store.shown}'{did_you_mean(experiment, known)}; it has: "
+            f"{', '.join(known[:8])}; give one of them to --experiment"
+        )
+    if found.lifecycle_stage != "active":
+        raise InputError(
+            f"experiment '{experiment}' was deleted in '{store.shown}'; restore it with 'mlflow experiments "
+            f"restore --experiment-id {found.experiment_id}', or give another to --experiment"
+        )
+    runs = list(store.client.search_runs([found.experiment_id], max_results=limit))
+    if not runs:
+        raise InputError(f"experiment '{experiment}' has no runs yet; run 'clvml train' first")
+    versions = _versions_by_run(store, dict.fromkeys([*_model_names(store, runs), default_model]))
+    return experiment, [_past_run(run, *versions.get(run.info.run_id, ("", "", ""))) for run in runs]
+
+
+def read_predictions(store: Store, run: PastRun) -> pd.DataFrame | None:
+    """Return the out-of-time predictions of a run, or None where it kept none.
+
+    One row per (`cutoff`, `customer_id`), sorted, with `actual_spend`, `churned`, `spend` and `p_churn`.
+    """
+    with tempfile.TemporaryDirectory(prefix="clvml-") as folder:
+        path = _download(store, run.run_id, PREDICTIONS_FILE, folder)
+        if path is None:
+            return None
+        try:
+            table = pd.read_parquet(path)
+        except (OSError, pa.ArrowInvalid):
+            return None
+    if list(table.columns) != PREDICTION_COLUMNS:
+        return None
+    return table.sort_values(["cutoff", "customer_id"], kind="stable", ignore_index=True)
+
+
+def read_mapping(store: Store, run: PastRun, name: str) -> dict[str, Any] | None:
+    """Return a YAML or JSON file of a run as a dict, or None where there is no such thing."""
+    with tempfile.TemporaryDirectory(prefix="clvml-") as folder:
+        path = _download(store, run.run_id, name, folder)
+        if path is None:
+            return None
+        try:
+            read = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+            return None
+    return read if isinstance(read, dict) else None
+
+
+def _download(store: Store, run_id: str, name: str, folder: str) -> Path | None:
+    listed = {item.path for item in store.client.list_artifacts(run_id)}
+    if name not in listed:
+        return None
+    return Path(
+        mlflow.artifacts.download_artifacts(
+            run_id=run_id, artifact_path=name, dst_path=folder, tracking_uri=store.uri
+        )
+    )
+
+
+def _run_of_version(store: Store, name: str, alias_or_version: str) -> PastRun:
+    version = find_version(store, name, alias_or_version)
+    run_id = store.client.get_model_version(name, version).run_id
+    if not run_id:
+        raise InputError(
+            f"version {version} of '{name}' was not made by a run of clvml; choose another version, or set "
+            "tracking.registered_model to a name of clvml's own"
+        )
+    return _past_run(find_run(store, run_id), name, version, _alias(store, name, version))
+
+
+def _alias(store: Store, name: str, version: str) -> str:
+    return _preferred(alias for alias, number in aliases_of(store, name).items() if number == version)
+
+
+def _preferred(aliases: Iterable[str]) -> str:
+    return min(aliases, key=lambda alias: (alias != "champion", alias != "challenger", alias), default="")
+
+
+def _model_names(store: Store, runs: Iterable[Any]) -> Iterator[str]:
+    for run in runs:
+        if "registered_model" in run.data.tags:
+            yield run.data.tags["registered_model"]
+        else:
+            # A run of an earlier release.
+            yield from (found.name for found in search_versions(store, f"run_id='{run.info.run_id}'"))
+
+
+def _versions_by_run(store: Store, names: Iterable[str]) -> dict[str, tuple[str, str, str]]:
+    found: dict[str, tuple[str, str, str]] = {}
+    for name in names:
+        aliases = aliases_of(store, name)
+        versions = search_versions(store, f"name='{quoted(name)}'")
+        for version in sorted(versions, key=lambda item: int(item.version)):
+            number = str(version.version)
+            mine = _preferred(alias for alias, other in aliases.items() if other == number)
+            found[version.run_id] = (name, number, mine)
+    return found
+
+
+def _only_experiment(store: Store) -> str:
+    used = [
+        experiment.name
+        for experiment in store.client.search_experiments()
+        if store.client.search_runs([experiment.experiment_id], max_results=1)
+    ]
+    if not used:
+        raise InputError(f"no runs yet in '{store.shown}'; run 'clvml train' first")
+    if len(used) > 1:
+        raise InputError(
+            f"'{store.shown}' has runs of {len(used)} experiments; give one of them to --experiment: "
+            f"{', '.join(sorted(used)[:8])}"
+        )
+    return str(used[0])
+
+
+def _past_run(run: Any, registered_model: str, version: str, alias: str) -> PastRun:
+    deleted = run.info.lifecycle_stage != "active"
+    return PastRun(
+        run_id=run.info.run_id,
+        name=run.info.run_name or "",
+        status="deleted" if deleted else run.info.status.lower(),
+        started=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
+        metrics=dict(run.data.metrics),
+        params=dict(run.data.params),
+        tags=dict(run.data.tags),
+        registered_model=registered_model,
+        version=version,
+        alias=alias,
+    )

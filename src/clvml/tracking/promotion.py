@@ -1,0 +1,308 @@
+"""Who is champion: a challenger that is better out of time, or one that somebody answers for.
+
+MLflow moves an alias without asking whether it has moved meanwhile, on a server as in a file. So a promotion
+first announces itself by a tag on the registered model and then looks whether anybody else has: of two at the
+same time, at least the later sees the other. The alias is the last thing written, and alone decides: whatever
+breaks off before it has changed nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from clvml.errors import InputError
+from clvml.tracking.comparison import ComparedRun, compare_pair
+from clvml.tracking.comparison_text import label, why
+from clvml.tracking.history import PastRun, aliases_of, past_run
+from clvml.tracking.registry import check_model, logged_model_id
+from clvml.tracking.session import MlflowException, Store, mlflow, open_store
+
+HISTORY_TAG = "champion_history"
+CLAIM_PREFIX = "promotion_under_way."
+HISTORY_KEPT = 50
+LONGEST_REASON = 500
+# A promotion takes seconds; one that announced itself so long ago was broken off.
+ABANDONED_SECONDS = 600
+WAIT_SECONDS = 20.0
+LOOK_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What a promotion or a rollback did.
+
+    Attributes
+    ----------
+    registered_model : str
+    version : str
+        The champion now.
+    replaced : str
+        The champion before; empty where there was none.
+    reason : str
+        Why, in words; also in the version's tags.
+    changed : bool
+        False where the version was the champion already.
+    compared : ComparedRun or None
+        The test against the champion before, where there was one.
+    """
+
+    registered_model: str
+    version: str
+    replaced: str
+    reason: str
+    changed: bool
+    compared: ComparedRun | None = None
+
+
+def promote(reference: str, registered_model: str, uri: str, force: str | None = None) -> Promotion:
+    """Make a version the champion, if it is better than the champion out of time on the same data.
+
+    The rule: clearly better (at 95 %, customers drawn in pairs) in at least one of `comparison.HEADLINE`, and
+    clearly worse in none of them.
+
+    Parameters
+    ----------
+    reference : str
+        A version, an alias, ``models:/NAME/VERSION`` or a run.
+    registered_model : str
+        The name that versions and aliases are of.
+    uri : str
+        From `clvml.tracking.tracking_uri`.
+    force : str, optional
+        A reason to make it champion without being better.
+
+    Raises
+    ------
+    InputError
+        It is not better, cannot be compared, is no model of clvml, is not there, or somebody else promotes at
+        the same time. Nothing has changed then.
+    """
+    with open_store(uri, must_exist=True) as store:
+        run = past_run(store, reference, registered_model)
+        _check_run(store, run)
+        name = run.registered_model or run.tags.get("registered_model", "") or registered_model
+        before = aliases_of(store, name).get("champion", "")
+        if run.version and run.version == before:
+            return Promotion(name, before, before, "it is the champion already", changed=False)
+        check_model(store, run.run_id, name, run.version)
+        compared = None
+        if before and force is None:
+            compared = compare_pair(store, run, past_run(store, before, name))
+            _check_better(compared, name, before)
+        reason = _reason(compared, force)
+        with _alone(store, name):
+            _check_unchanged(store, name, before)
+            version = run.version or _register(store, run, name)
+            _record(store, name, version, before, reason)
+            store.client.set_registered_model_alias(name, "champion", version)
+            if aliases_of(store, name).get("challenger") == version:
+                store.client.delete_registered_model_alias(name, "challenger")
+        return Promotion(name, version, before, reason, changed=True, compared=compared)
+
+
+def rollback(registered_model: str, uri: str, reason: str | None = None) -> Promotion:
+    """Return to the champion before the present one.
+
+    Raises
+    ------
+    InputError
+        There is none, it was deleted, or somebody else promotes at the same time. Nothing has changed then.
+    """
+    with open_store(uri, must_exist=True) as store:
+        # For its errors: no such model, no champion.
+        champion = past_run(store, "champion", registered_model)
+        with _alone(store, registered_model):
+            _check_unchanged(store, registered_model, champion.version)
+            entry = _entry(_history(store, registered_model), champion.version)
+            if entry is None or not entry["replaced"]:
+                raise InputError(
+                    f"version {champion.version} of '{registered_model}' did not replace another by 'clvml "
+                    "promote', so there is none to return to; 'clvml promote VERSION --force REASON' makes any "
+                    "version the champion"
+                )
+            previous = past_run(store, entry["replaced"], registered_model)
+            check_model(store, previous.run_id, registered_model, previous.version)
+            said = f"rolled back from version {champion.version}{f': {reason}' if reason else ''}"
+            _set_tags(
+                store,
+                registered_model,
+                champion.version,
+                {"rolled_back_at": _now(), "rolled_back_by": _user()},
+            )
+            _set_tags(store, registered_model, previous.version, {"promotion_reason": said[:LONGEST_REASON]})
+            store.client.set_registered_model_alias(registered_model, "champion", previous.version)
+        return Promotion(registered_model, previous.version, champion.version, said, changed=True)
+
+
+def _check_run(store: Store, run: PastRun) -> None:
+    if run.status == "deleted":
+        raise InputError(
+            f"run '{run.run_id}' ({run.name}) was deleted in '{store.shown}'; restore it with 'mlflow runs restore "
+            f"--run-id {run.run_id}', or promote another"
+        )
+    if run.status != "finished":
+        raise InputError(
+            f"run '{run.run_id}' ({run.name}) is {run.status}, not finished; promote one that finished"
+        )
+
+
+def _check_better(compared: ComparedRun, name: str, champion: str) -> None:
+    what = f"{compared.run.label} of '{name}'" if compared.run.version else compared.run.label
+    force = "or say why with --force REASON"
+    if compared.obstacle:
+        raise InputError(
+            f"{what} cannot be held against the champion (version {champion}): {compared.obstacle}; train both "
+            "on the same data and dates ('clvml train --from-run' trains a recorded configuration again, with "
+            f"--data on other data), {force}"
+        )
+    if compared.metrics_with("worse"):
+        raise InputError(
+            f"{what} is not better than the champion (version {champion}): {'; '.join(reversed(why(compared)))}; "
+            f"keep the champion, {force}"
+        )
+    if not compared.metrics_with("better"):
+        alike = compared.metrics_with("no clear difference")
+        raise InputError(
+            f"{what} is not clearly better than the champion (version {champion}) in any of "
+            f"{', '.join(map(label, alike))}; keep the champion, {force}"
+        )
+
+
+def _reason(compared: ComparedRun | None, force: str | None) -> str:
+    if force is not None:
+        return f"forced: {force}"[:LONGEST_REASON]
+    if compared is None:
+        return "the first champion"
+    return "; ".join(why(compared))[:LONGEST_REASON]
+
+
+def _check_unchanged(store: Store, name: str, before: str) -> None:
+    now = aliases_of(store, name).get("champion", "")
+    if now != before:
+        raise InputError(
+            f"the champion of '{name}' has just become version {now or 'none'} (it was {before or 'none'}); nothing "
+            "was changed: look at 'clvml compare' and decide again"
+        )
+
+
+def _register(store: Store, run: PastRun, name: str) -> str:
+    tags = {key: run.tags[key] for key in ("as_of", "horizon_days", "data_fingerprint") if key in run.tags}
+    with contextlib.suppress(MlflowException):
+        store.client.create_registered_model(name)
+    found = mlflow.register_model(f"models:/{logged_model_id(store, run.run_id)}", name, tags=tags)
+    return str(found.version)
+
+
+def _record(store: Store, name: str, version: str, before: str, reason: str) -> None:
+    entry = {"version": version, "replaced": before, "at": _now(), "by": _user(), "reason": reason}
+    kept = [*_history(store, name), entry][-HISTORY_KEPT:]
+    store.client.set_registered_model_tag(name, HISTORY_TAG, json.dumps(kept, ensure_ascii=False))
+    _set_tags(
+        store,
+        name,
+        version,
+        {
+            "promoted_at": entry["at"],
+            "promoted_by": entry["by"],
+            "promoted_over": before,
+            "promotion_reason": reason,
+        },
+    )
+
+
+def _set_tags(store: Store, name: str, version: str, tags: dict[str, str]) -> None:
+    for key, value in tags.items():
+        if value:
+            store.client.set_model_version_tag(name, version, key, value)
+
+
+def _history(store: Store, name: str) -> list[dict[str, Any]]:
+    text = store.client.get_registered_model(name).tags.get(HISTORY_TAG, "[]")
+    try:
+        entries = json.loads(text)
+    except json.JSONDecodeError:
+        return []
+    complete = isinstance(entries, list) and all(
+        isinstance(entry, dict) and {"version", "replaced"} <= set(entry) for entry in entries
+    )
+    return entries if complete else []
+
+
+def _entry(history: list[dict[str, Any]], version: str) -> dict[str, Any] | None:
+    """Return how a version last became champion, as far as it did so over another."""
+    mine = [entry for entry in history if entry["version"] == version]
+    return mine[-1] if mine else None
+
+
+@contextmanager
+def _alone(store: Store, name: str) -> Iterator[None]:
+    """Hold the announcement of this promotion; InputError where another one is under way."""
+    mine = CLAIM_PREFIX + uuid.uuid4().hex
+    value = json.dumps({"by": _user(), "at": _now()})
+    try:
+        store.client.set_registered_model_tag(name, mine, value)
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"):
+            raise
+        # The first version of a name, which two could hardly want at once.
+        yield
+        return
+    try:
+        _wait_for_others(store, name, mine)
+        yield
+    finally:
+        with contextlib.suppress(MlflowException):
+            store.client.delete_registered_model_tag(name, mine)
+
+
+def _wait_for_others(store: Store, name: str, mine: str) -> None:
+    until = time.monotonic() + WAIT_SECONDS
+    while others := _claims(store, name) - {mine}:
+        # Two that see each other: the one that comes first in the alphabet waits for the other to give way.
+        # One that does not give way saw nobody when it looked, and is at work.
+        if min(others) < mine or time.monotonic() > until:
+            raise InputError(
+                f"somebody else promotes a version of '{name}' at this moment; nothing was changed: look at 'clvml "
+                "compare' and decide again"
+            )
+        time.sleep(LOOK_SECONDS)
+
+
+def _claims(store: Store, name: str) -> set[str]:
+    tags = store.client.get_registered_model(name).tags
+    found = set()
+    for key, value in tags.items():
+        if not key.startswith(CLAIM_PREFIX):
+            continue
+        if _seconds_since(value) > ABANDONED_SECONDS:
+            store.client.delete_registered_model_tag(name, key)
+        else:
+            found.add(key)
+    return found
+
+
+def _seconds_since(claim: str) -> float:
+    try:
+        return (datetime.now(UTC) - datetime.fromisoformat(json.loads(claim)["at"])).total_seconds()
+    except (ValueError, KeyError, TypeError):
+        return float("inf")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""
