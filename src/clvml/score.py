@@ -326,8 +326,8 @@ def read_scores(path: Path) -> pd.DataFrame:
     if missing or scores.empty:
         lacks = f"lacks {', '.join(missing[:5])}" if missing else "holds no customer"
         raise InputError(f"'{path}' is no scored file: it {lacks}; give a file that `clvml score` wrote")
-    for name in ("as_of", "horizon_days"):
-        if scores[name].nunique(dropna=False) > 1:
+    for name in ("as_of", "horizon_days", "model_version", "run_id"):
+        if (scores[name].astype("string") != str(scores[name].iloc[0])).any():
             raise InputError(f"scored file '{path}' mixes several {name}; give the file of one scoring")
     twice = scores.loc[scores["customer_id"].duplicated(), "customer_id"]
     if len(twice):

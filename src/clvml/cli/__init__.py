@@ -13,6 +13,7 @@ import typer
 from clvml.cli.backtest import backtest
 from clvml.cli.check import check
 from clvml.cli.compare import compare
+from clvml.cli.monitor import monitor
 from clvml.cli.promote import promote
 from clvml.cli.score import score
 from clvml.cli.sync import sync
@@ -46,7 +47,7 @@ def root(
 
 
 # In the order of the work, which is the order of the help.
-for command in (check, train, backtest, score, compare, promote, sync):
+for command in (check, train, backtest, score, compare, promote, monitor, sync):
     app.command()(command)
 
 

@@ -82,9 +82,6 @@ def monitor(
 def _model_of(scores: Any, path: Path) -> str:
     """Return the reference of the model that made the scores."""
     run_id, version = scores["run_id"].iloc[0], scores["model_version"].iloc[0]
-    for name, value in (("run_id", scores["run_id"]), ("model_version", scores["model_version"])):
-        if value.nunique(dropna=False) > 1:
-            raise InputError(f"scored file '{path}' mixes several {name}; give the file of one scoring")
     if isinstance(run_id, str) and run_id:
         return f"runs:/{run_id}"
     if isinstance(version, str) and version.isdigit():

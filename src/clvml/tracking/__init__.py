@@ -15,6 +15,7 @@ from clvml.tracking.record import LoggedRun, ResolvedModel, StoreUnreachable, Tr
 if TYPE_CHECKING:
     from clvml.tracking.comparison import compare
     from clvml.tracking.location import tracking_uri
+    from clvml.tracking.monitoring import log_monitoring, training_metrics
     from clvml.tracking.pending import keep_training, sync
     from clvml.tracking.promotion import promote, rollback
     from clvml.tracking.registry import resolve_model
@@ -30,6 +31,7 @@ __all__ = [
     "check_tracking",
     "compare",
     "keep_training",
+    "log_monitoring",
     "log_training",
     "promote",
     "recorded_training",
@@ -37,6 +39,7 @@ __all__ = [
     "rollback",
     "sync",
     "tracking_uri",
+    "training_metrics",
 ]
 
 # MLflow reads this once, while it is imported, and would report its use over the network. Here, since this
@@ -47,6 +50,7 @@ _HOMES = {
     "check_tracking": "clvml.tracking.session",
     "compare": "clvml.tracking.comparison",
     "keep_training": "clvml.tracking.pending",
+    "log_monitoring": "clvml.tracking.monitoring",
     "log_training": "clvml.tracking.runs",
     "promote": "clvml.tracking.promotion",
     "recorded_training": "clvml.tracking.reproduction",
@@ -54,6 +58,7 @@ _HOMES = {
     "rollback": "clvml.tracking.promotion",
     "sync": "clvml.tracking.pending",
     "tracking_uri": "clvml.tracking.location",
+    "training_metrics": "clvml.tracking.monitoring",
 }
 
 

@@ -15,6 +15,7 @@ import yaml
 
 from clvml.errors import InputError, did_you_mean
 from clvml.tracking.artifacts import PREDICTIONS_FILE
+from clvml.tracking.record import KIND_TAG, MONITORING
 from clvml.tracking.registry import REGISTERED_FORM, RUN_FORM, find_run, find_version, quoted, search_versions
 from clvml.tracking.session import MlflowException, Store, mlflow
 
@@ -139,7 +140,11 @@ def experiment_runs(
             f"experiment '{experiment}' was deleted in '{store.shown}'; restore it with 'mlflow experiments "
             f"restore --experiment-id {found.experiment_id}', or give another to --experiment"
         )
-    runs = list(store.client.search_runs([found.experiment_id], max_results=limit))
+    runs = [
+        run
+        for run in store.client.search_runs([found.experiment_id], max_results=limit)
+        if run.data.tags.get(KIND_TAG) != MONITORING
+    ]
     if not runs:
         raise InputError(f"experiment '{experiment}' has no runs yet; run 'clvml train' first")
     versions = _versions_by_run(store, dict.fromkeys([*_model_names(store, runs), default_model]))

@@ -14,6 +14,8 @@ from clvml.config import Config
 from clvml.errors import InputError
 
 # Tags of a training that was kept on disk until the store answered.
+# Tells runs that judge a model from runs that train one.
+KIND_TAG, MONITORING = "clvml.kind", "monitoring"
 UPLOAD_TAG = "upload_id"
 STARTED_TAG = "trained_at"
 

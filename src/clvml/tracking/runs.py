@@ -70,7 +70,7 @@ def log_training(record: TrainingRecord, uri: str) -> LoggedRun:
             run_name=run_name(record),
         )
         run_id = run.info.run_id
-        with _closing(store, run_id):
+        with closing(store, run_id):
             model_id = _log_everything(record, store, run_id, run.info.experiment_id)
             if aliases is None:
                 store.client.create_registered_model(
@@ -134,7 +134,8 @@ def _started(record: TrainingRecord) -> int | None:
 
 
 @contextmanager
-def _closing(store: Store, run_id: str) -> Iterator[None]:
+def closing(store: Store, run_id: str) -> Iterator[None]:
+    """End a run with the block: as finished, or as failed or killed where the block ends in an error."""
     try:
         yield
     except BaseException as error:
