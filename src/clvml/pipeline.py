@@ -16,6 +16,7 @@ from clvml.config import ColumnsConfig, Config, DataConfig, assign, parse_config
 from clvml.errors import InputError
 from clvml.evaluation.backtest import MODEL_NAME, Backtest, run_backtest
 from clvml.evaluation.leaderboard import METRICS
+from clvml.evaluation.reach import churn_reach
 from clvml.explain import Surrogate, driver_sentences, drivers, log_odds
 from clvml.features import available_features
 from clvml.files import TABLES, check_output
@@ -288,6 +289,13 @@ def answer(tested: Backtest) -> str:
         parts.append(f"the total it expected was {size} off on average")
     said = "; ".join(parts) or "could not be compared, because nothing happened in the test windows"
     return f"Across {dates} test date{'s' * (dates > 1)}, {MODEL_NAME} {said}."
+
+
+def reach(tested: Backtest) -> tuple[date, pd.DataFrame]:
+    """Return the newest test date, and whom each churn cut-off reached on it (`churn_reach`)."""
+    newest = tested.predictions["cutoff"].max()
+    rows = tested.predictions[tested.predictions["cutoff"] == newest]
+    return pd.Timestamp(newest).date(), churn_reach(rows["churned"], rows[tested.models[0].churn])
 
 
 def standings(tested: Backtest, metrics: Sequence[str]) -> dict[str, list[str]]:

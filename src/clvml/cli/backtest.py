@@ -40,8 +40,16 @@ def backtest(
     result = pipeline.backtest(prepared, settings, folds, progress)
     if as_json:
         headline = pipeline.headline_metrics(result)
-        summary = {"as_of": prepared.as_of, "answer": pipeline.answer(result), "headline": headline}
-        print_json({**summary, **result.leaderboard.to_dict()})
+        day, reached = pipeline.reach(result)
+        print_json(
+            {
+                "as_of": prepared.as_of,
+                "answer": pipeline.answer(result),
+                "headline": headline,
+                "churn_cutoffs": {"as_of": day, "reached": reached.to_dict("records")},
+                **result.leaderboard.to_dict(),
+            }
+        )
         return
     print_leaderboard(result)
     print_list("Notes", [prepared.note] if prepared.note else [])

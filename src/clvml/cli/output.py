@@ -104,6 +104,18 @@ def print_leaderboard(result: Backtest) -> None:
         f"{board.champion} against the best of the others, where chance is ruled out at 95 %",
         [f"{verdict}: {', '.join(metrics) or '-'}" for verdict, metrics in standings.items()],
     )
+    day, reached = pipeline.reach(result)
+    print_table(
+        [f"P(churn) as of {day}", "customers", "left", "stayed", "precision", "of all who left"],
+        [
+            [
+                f"{row['p_churn']:.0%} and more",
+                *(f"{row[name]:,.0f}" for name in ("customers", "leavers", "stayers")),
+                *(f"{row[name]:.0%}" if row[name] == row[name] else "-" for name in ("precision", "recall")),
+            ]
+            for row in reached.to_dict("records")
+        ],
+    )
     print_list(
         "What is measured",
         [f"{pipeline.short_label(n)}: {METRICS[n].description}" for n in (*SPEND_SHOWN, *CHURN_SHOWN)],

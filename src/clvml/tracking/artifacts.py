@@ -10,6 +10,7 @@ import pandas as pd
 import yaml
 from matplotlib.figure import Figure
 
+from clvml.evaluation.reach import churn_reach
 from clvml.tracking.description import public_config
 from clvml.tracking.record import TrainingRecord
 
@@ -25,8 +26,8 @@ def write_run_files(record: TrainingRecord, folder: Path) -> None:
     """Write everything of a training but the model into an existing, empty folder.
 
     ``config.yaml``, ``quality.json``, ``quality.txt``, ``leaderboard.csv``, ``leaderboard.json`` (as MLflow
-    shows tables), ``fold_metrics.csv``, ``predictions.parquet``, ``verdicts.txt``, ``notes.txt``,
-    ``drivers.csv`` and ``plots/*.png``. What is empty is left out.
+    shows tables), ``fold_metrics.csv``, ``predictions.parquet``, ``churn_cutoffs.csv``, ``verdicts.txt``,
+    ``notes.txt``, ``drivers.csv`` and ``plots/*.png``. What is empty is left out.
     """
     _write(
         folder / CONFIG_FILE,
@@ -41,6 +42,8 @@ def write_run_files(record: TrainingRecord, folder: Path) -> None:
         record.fold_metrics.to_csv(folder / "fold_metrics.csv", index=False)
     if not record.predictions.empty:
         write_predictions(record.predictions, folder / PREDICTIONS_FILE)
+        reach = churn_reach(record.predictions["churned"], record.predictions["p_churn"])
+        reach.to_csv(folder / "churn_cutoffs.csv", index=False)
     record.drivers.to_csv(folder / "drivers.csv", index=False)
     for name, lines in (("verdicts.txt", record.verdicts), ("notes.txt", record.notes)):
         if lines:
