@@ -23,6 +23,10 @@ MODEL_NAME = "clvml"
 BTYD_NAME = "BTYD (MBG/NBD, Gamma-Gamma)"
 
 
+# Expected spend and p_churn by model; None where it has none.
+_Forecasts = dict[str, tuple[np.ndarray | None, np.ndarray | None]]
+
+
 @dataclass(frozen=True)
 class Backtest:
     """Out-of-time predictions of our model and of the rules it has to beat.
@@ -90,7 +94,7 @@ def run_backtest(
             progress(f"skipped: {error}")
             failure = error
             continue
-        part, models = _predict_fold(days, cutoff, config, model)
+        part, models = predict_fold(days, cutoff, config, model)
         parts.append(part)
     if not parts:
         raise failure
@@ -102,27 +106,21 @@ def run_backtest(
     return Backtest(predictions, models, leaderboard)
 
 
-def _predict_fold(
-    days: CustomerDays, cutoff: date, config: Config, model: CustomerModel
+def predict_fold(
+    days: CustomerDays, cutoff: date, config: Config, model: CustomerModel, baselines: bool = True
 ) -> tuple[pd.DataFrame, tuple[ModelColumns, ...]]:
+    """Return what a model and, unless left out, the baselines say of one test window.
+
+    One row per customer, with labels and interval, and which column is whose; see `Backtest`.
+    """
     horizon = config.windows.horizon_days
     test = days.snapshots([cutoff], horizon)
-    newest = training_cutoffs(days.first_day, cutoff, config.windows)[-1]
-    train = days.snapshots([newest], horizon)
     ours = model.predict(test, cutoff)
     part = test[["cutoff", "customer_id", "actual_spend", "purchases", "churned", "purchase_days"]].copy()
     part["low"], part["high"] = ours["expected_spend_low"], ours["expected_spend_high"]
-    forecasts: dict[str, tuple[np.ndarray | None, np.ndarray | None]] = {
-        MODEL_NAME: (ours["expected_spend"].to_numpy(), ours["p_churn"].to_numpy())
-    }
-    prior = model.trees.prior
-    # The published model knows no season.
-    plain = Prior(prior.btyd, prior.gamma_gamma, prior.mean_value, Season.flat(), prior.first_day)
-    btyd = plain.forecast(test, cutoff, horizon)
-    forecasts[BTYD_NAME] = (btyd["btyd_spend"].to_numpy(), btyd["btyd_p_churn"].to_numpy())
-    log_days = (cutoff - days.first_day).days
-    for baseline in BASELINES:
-        forecasts[baseline.name] = baseline.fit_predict(train, test, horizon, log_days)
+    forecasts: _Forecasts = {MODEL_NAME: (ours["expected_spend"].to_numpy(), ours["p_churn"].to_numpy())}
+    if baselines:
+        forecasts |= _baselines(days, cutoff, config, model, test)
     models = []
     for number, (name, (spend, churn)) in enumerate(forecasts.items()):
         columns = {f"spend_{number}": spend, f"churn_{number}": churn}
@@ -137,3 +135,19 @@ def _predict_fold(
             )
         )
     return part, tuple(models)
+
+
+def _baselines(
+    days: CustomerDays, cutoff: date, config: Config, model: CustomerModel, test: pd.DataFrame
+) -> _Forecasts:
+    horizon = config.windows.horizon_days
+    newest = training_cutoffs(days.first_day, cutoff, config.windows)[-1]
+    train = days.snapshots([newest], horizon)
+    prior = model.trees.prior
+    # The published model knows no season.
+    plain = Prior(prior.btyd, prior.gamma_gamma, prior.mean_value, Season.flat(), prior.first_day)
+    btyd = plain.forecast(test, cutoff, horizon)
+    log_days = (cutoff - days.first_day).days
+    return {BTYD_NAME: (btyd["btyd_spend"].to_numpy(), btyd["btyd_p_churn"].to_numpy())} | {
+        baseline.name: baseline.fit_predict(train, test, horizon, log_days) for baseline in BASELINES
+    }

@@ -10,21 +10,25 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from clvml.tracking.record import LoggedRun, ResolvedModel, TrainingRecord
+from clvml.tracking.record import LoggedRun, ResolvedModel, TrainingRecord, VariantRecord
 
 if TYPE_CHECKING:
+    from clvml.tracking.experiments import ExperimentRuns, search_storage
     from clvml.tracking.location import tracking_uri
     from clvml.tracking.registry import resolve_model
     from clvml.tracking.runs import log_training
     from clvml.tracking.session import check_tracking
 
 __all__ = [
+    "ExperimentRuns",
     "LoggedRun",
     "ResolvedModel",
     "TrainingRecord",
+    "VariantRecord",
     "check_tracking",
     "log_training",
     "resolve_model",
+    "search_storage",
     "tracking_uri",
 ]
 
@@ -33,9 +37,11 @@ __all__ = [
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 _HOMES = {
+    "ExperimentRuns": "clvml.tracking.experiments",
     "check_tracking": "clvml.tracking.session",
     "log_training": "clvml.tracking.runs",
     "resolve_model": "clvml.tracking.registry",
+    "search_storage": "clvml.tracking.experiments",
     "tracking_uri": "clvml.tracking.location",
 }
 

@@ -38,19 +38,26 @@ def run_tags(record: TrainingRecord) -> dict[str, str]:
         "as_of": record.as_of.isoformat(),
         "horizon_days": str(record.horizon_days),
         "data_fingerprint": record.fingerprint,
+        "fold_cutoffs": ", ".join(f"{step}: {day}" for day, step in fold_steps(record.fold_metrics).items()),
+        "mlflow.note.content": note(record),
+        **environment_tags("clvml train"),
+    }
+    return {key: value for key, value in tags.items() if value}
+
+
+def environment_tags(command: str) -> dict[str, str]:
+    """Return the tags of what a run was made with, by which command, and by whom."""
+    tags = {
         "clvml_version": _version("clvml"),
         "versions": ", ".join(
             [f"python {platform.python_version()}"]
             + [f"{names[0]} {_version(*names)}" for names in sorted((*PACKAGES, XGBOOST))]
         ),
-        "fold_cutoffs": ", ".join(f"{step}: {day}" for day, step in fold_steps(record.fold_metrics).items()),
-        "mlflow.note.content": note(record),
-        "mlflow.source.name": "clvml train",
+        "mlflow.source.name": command,
         "mlflow.source.type": "LOCAL",
         **_git_tags(),
+        "mlflow.user": _user(),
     }
-    if user := _user():
-        tags["mlflow.user"] = user
     return {key: value for key, value in tags.items() if value}
 
 
