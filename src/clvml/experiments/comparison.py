@@ -68,9 +68,10 @@ class Comparison:
         rows = board.versus[board.versus["metric"] == self.metric]
         return {
             str(row["opponent"]): Gain(
-                -row["difference"],
-                -row["high"],
-                -row["low"],
+                # Not -x, which makes -0.0 of nothing.
+                0.0 - row["difference"],
+                0.0 - row["high"],
+                0.0 - row["low"],
                 turned.get(row["verdict"], row["verdict"]),
             )
             for row in rows.to_dict("records")
@@ -175,10 +176,13 @@ def answer(comparison: Comparison) -> str:
         "better": f"'{best}' is better than '{base}'",
         "no clear difference": f"'{best}' comes out first, but not clearly before '{base}'",
     }.get(gain.verdict, f"'{best}' comes out first")
+    convinced = gain.verdict == "better" and later.verdict != "worse"
+    advice = f"Worth a change to '{best}'." if convinced else f"No reason to leave '{base}'."
     return (
         f"{lead} on the dates used for choosing ({against('earlier', best)}; gain {gain.value:.3g}, 95 % interval"
         f" {gain.low:.3g} to {gain.high:.3g}). At the last date, which was not used for choosing: "
         f"{against('last', best)}; {held} (gain {later.value:.3g}, {later.low:.3g} to {later.high:.3g})."
+        f" {advice}"
     )
 
 

@@ -107,6 +107,8 @@ class Definition:
         Test dates; the last is only reported.
     overrides : tuple of str
         ``a.b=c`` assignments of the command line.
+    source : str or None
+        Purchase log of the command line.
     """
 
     path: Path
@@ -118,6 +120,7 @@ class Definition:
     metric: str
     folds: int
     overrides: tuple[str, ...] = ()
+    source: str | None = None
 
     @property
     def name(self) -> str:
@@ -153,7 +156,7 @@ def read_experiment(
     path, overrides = Path(path), tuple(overrides or ())
     what = f"experiment '{path}'"
     if path.suffix not in (".yaml", ".yml"):
-        raise InputError(f"{what} must end in .yaml; its results are written beside it as {path.stem}.md")
+        raise InputError(f"{what} must end in .yaml: its result is written beside it, with .md in that place")
     raw = read_keys(path, "experiment", "give", "docs/experiments.md")
     keys = parse_keys(ExperimentKeys, raw, what)
     kinds = [kind for kind in ("variants", "grid", "search") if getattr(keys, kind) is not None]
@@ -163,6 +166,11 @@ def read_experiment(
     if keys.metric not in METRICS:
         raise InputError(
             f"{what}: unknown metric '{keys.metric}'{did_you_mean(keys.metric, METRICS)}; known: {', '.join(METRICS)}"
+        )
+    if not Path(keys.config).exists():
+        raise InputError(
+            f"{what}: the configuration '{keys.config}' does not exist; correct 'config' (paths start at the current"
+            " folder)"
         )
     base = read_config(keys.config, list(overrides))
     base = base.with_source(source or keys.data or base.data.source)
@@ -182,6 +190,7 @@ def read_experiment(
         metric=keys.metric,
         folds=keys.folds,
         overrides=overrides,
+        source=source,
     )
 
 
@@ -272,7 +281,9 @@ def _search(keys: SearchKeys, settings: dict[str, Any], path: str) -> Search:
             if span.low >= span.high or (span.log and span.low <= 0):
                 least = "low must be below high, and above 0 with log"
                 raise InputError(f"{what}: {least}; currently set to low {span.low:g}, high {span.high:g}")
-            ends = [int(end) if span.int else end for end in (span.low, span.high)]
+            # What lies between may be refused, too: half a tree.
+            between = span.low + (span.high - span.low) / 3.7
+            ends = [int(end) if span.int else end for end in (span.low, span.high, between)]
         else:
             raise InputError(
                 f"{what} must be a list of two or more choices, or {{low: 1, high: 9, log: false, int: false}};"

@@ -220,7 +220,8 @@ def _method(outcome: Outcome) -> str:
         )
         lines.append(f"Search: {definition.search.trials} trials of Optuna's TPE over {spaces}.")
     overrides = [word for assignment in definition.overrides for word in ("--set", assignment)]
-    command = shlex.join(["clvml", "experiment", definition.path.as_posix(), *overrides])
+    source = ["--data", hide_password(definition.source)] if definition.source else []
+    command = shlex.join(["clvml", "experiment", definition.path.as_posix(), *source, *overrides])
     return "\n".join([*(f"- {line}" for line in lines), "", f"Made by `{command}`."])
 
 

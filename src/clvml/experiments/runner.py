@@ -306,6 +306,8 @@ class _Lane:
     def _close(self, variant: Variant, future: Future[pd.DataFrame]) -> Result:
         run_id = self.running[variant.name]
         error = future.exception()
+        if error is not None and not isinstance(error, Exception):
+            raise error
         if error is None:
             predictions = future.result()
             self.runs.finish(run_id, run_metrics(predictions), predictions)
