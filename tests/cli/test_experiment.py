@@ -46,7 +46,7 @@ def test_an_experiment_is_run_written_and_not_run_again(run, shop, tmp_path):
         == out.partition("Variant")[0].split()
     )
     assert f"--data {shop.log} --set model.n_estimators=5`" in page.decode()
-    assert "| *BTYD (MBG/NBD, Gamma-Gamma)* |" in page.decode()
+    assert "| *BTYD* |" in page.decode()
 
     code, out, err = run(*options, "--json")
     assert code == 0, err

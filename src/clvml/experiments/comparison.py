@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from clvml import pipeline
 from clvml.evaluation.backtest import MODEL_NAME
 from clvml.evaluation.leaderboard import METRICS, Leaderboard, ModelColumns, build_leaderboard
 
@@ -146,7 +147,7 @@ def model_columns(frame: pd.DataFrame, names: Iterable[str]) -> tuple[ModelColum
 def answer(comparison: Comparison) -> str:
     """Return the verdict in a sentence or two."""
     metric = METRICS[comparison.metric]
-    label = metric.label.partition("(")[2].rstrip(")") or metric.label
+    label = pipeline.short_label(comparison.metric)
     base, best = comparison.base, comparison.best
     pooled = {board: values(getattr(comparison, board), comparison.metric) for board in ("earlier", "last")}
 

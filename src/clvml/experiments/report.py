@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from clvml import pipeline
 from clvml.evaluation.leaderboard import METRICS, Leaderboard
 from clvml.evaluation.plots import CHAMPION, GRID, INK, PALE, SECOND
 from clvml.experiments.comparison import Comparison, Gain, answer
@@ -122,7 +123,7 @@ def plot_gains_over_base(comparison: Comparison) -> Figure:
             )
     axes.set_yticks(range(len(names)), [textwrap.shorten(name, 44, placeholder="...") for name in names])
     axes.set_ylim(-0.6, max(len(names), 1) - 0.4)
-    short = metric.label.partition("(")[2].rstrip(")") or metric.label
+    short = pipeline.short_label(metric.name)
     axes.set_xlabel(f"gain in {short} over '{comparison.base}' (right of 0: better than the base)")
     axes.set_title(
         textwrap.fill(f"{metric.label}: gain over '{comparison.base}', with 95 % interval", 80),
@@ -148,7 +149,7 @@ def _table(comparison: Comparison, board: Leaderboard, which: str) -> str:
         (str(row["model"]), str(row["metric"])): float(row["value"])
         for row in board.pooled.to_dict("records")
     }
-    header = ["variant", *(_short(name) for name in metrics), "gain", "against the base"]
+    header = ["variant", *(pipeline.short_label(name) for name in metrics), "gain", "against the base"]
     rows = [
         [
             f"**{name}**" if name == comparison.best else name,
@@ -166,7 +167,12 @@ def _table(comparison: Comparison, board: Leaderboard, which: str) -> str:
         return -value if better == "higher" else abs(value)
 
     rows += [
-        [f"*{model}*", *(_cell(metric, baselines.get((model, metric))) for metric in metrics), "", ""]
+        [
+            f"*{pipeline.short_name(model)}*",
+            *(_cell(metric, baselines.get((model, metric))) for metric in metrics),
+            "",
+            "",
+        ]
         for model in sorted(known, key=order)[:BASELINES_SHOWN]
     ]
     return _markdown(header, rows)
@@ -187,7 +193,7 @@ def _apart(outcome: Outcome) -> str:
             rows.append([result.variant.name, *(_cell(name, values.get(name)) for name in metrics)])
     return (
         "These predict something else than the base does, or other customers: no pair, no gain.\n\n"
-        + _markdown(["variant", *(_short(name) for name in metrics)], rows)
+        + _markdown(["variant", *(pipeline.short_label(name) for name in metrics)], rows)
     )
 
 
@@ -227,10 +233,6 @@ def _method(outcome: Outcome) -> str:
 
 def _cell(metric: str, value: float | None) -> str:
     return "" if value is None else METRICS[metric].text(value)
-
-
-def _short(metric: str) -> str:
-    return METRICS[metric].label.partition("(")[2].rstrip(")") or METRICS[metric].label
 
 
 def _dates(dates: list[str]) -> str:
