@@ -327,7 +327,7 @@ class _Lane:
         try:
             yield pool
         except BaseException:
-            # After Ctrl-C, what is running ends at its next test date.
+            self.progress("stopping as soon as the test date at hand is done; what is finished is kept")
             self.bench.stop.set()
             raise
         finally:
