@@ -15,7 +15,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test check lint format backtest score benchmark docs ui constraints clean
+.PHONY: help setup train test check lint format backtest experiments score benchmark docs ui constraints clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ score: setup ## Score the customers of INPUT into OUTPUT with MODEL
 
 backtest: setup ## Compare the model with the baselines at several past dates
 	$(BIN)/clvml backtest --config $(CONFIG)
+
+experiments: setup ## Run what is not finished of experiments/*.yaml, and write the results beside them
+	@for file in experiments/*.yaml; do echo "== $$file"; $(BIN)/clvml experiment "$$file" || exit $$?; done
 
 ui: setup ## Open the MLflow UI on the local store
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db
@@ -72,4 +75,4 @@ constraints: setup ## Pin the newest versions that fit
 	  --no-header --all-extras pyproject.toml --output-file constraints.txt
 
 clean: ## Remove the environment and what runs left behind
-	rm -rf $(VENV) out mlflow.db mlartifacts .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) out mlflow.db optuna.db mlartifacts .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

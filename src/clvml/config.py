@@ -7,7 +7,7 @@ The only keys without a default are ``data.source``, the three mapped columns an
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from zoneinfo import available_timezones
 
 import yaml
@@ -20,12 +20,16 @@ Group = Literal["recency", "frequency", "spend", "trend", "rhythm", "basket", "r
 # The forecasts that stand beside the features, as `model.leave_out` calls them.
 PRIOR = "prior"
 
+Keys = TypeVar("Keys", bound=BaseModel)
 
-class _Section(BaseModel):
+
+class Section(BaseModel):
+    """Keys of which none may be unknown."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class ColumnsConfig(_Section):
+class ColumnsConfig(Section):
     """Names of the input's columns. The first three are required, the others are used where present."""
 
     customer_id: str = Field(description="who bought")
@@ -41,7 +45,7 @@ class ColumnsConfig(_Section):
         return {ours: theirs for ours, theirs in self.model_dump().items() if theirs is not None}
 
 
-class DataConfig(_Section):
+class DataConfig(Section):
     """Where the purchase log is and how its lines are cleaned."""
 
     source: str = Field(description="file, directory, glob or database table of the purchase log")
@@ -68,7 +72,7 @@ class DataConfig(_Section):
         return zone
 
 
-class WindowsConfig(_Section):
+class WindowsConfig(Section):
     """Cutoffs and horizons."""
 
     horizon_days: Annotated[int, Field(gt=0, le=3650)] = Field(description="days of future to predict")
@@ -79,7 +83,7 @@ class WindowsConfig(_Section):
     )
 
 
-class ModelConfig(_Section):
+class ModelConfig(Section):
     """What XGBoost takes, and what it is given. The defaults were chosen on earlier folds of several data sets."""
 
     n_estimators: Annotated[int, Field(gt=0)] = Field(100, description="boosting rounds")
@@ -131,7 +135,7 @@ class ModelConfig(_Section):
         return groups
 
 
-class ValueConfig(_Section):
+class ValueConfig(Section):
     """What a customer is worth: present value of margin, net of retention cost."""
 
     margin: Annotated[float, Field(gt=0, le=1)] = Field(0.3, description="margin as a share of net spend")
@@ -142,21 +146,21 @@ class ValueConfig(_Section):
     )
 
 
-class EvaluationConfig(_Section):
+class EvaluationConfig(Section):
     """The rolling-origin backtest."""
 
     folds: Annotated[int, Field(ge=1, le=24)] = Field(3, description="test cutoffs, newest first")
     bootstrap_samples: Annotated[int, Field(ge=100)] = Field(500, description="paired-bootstrap resamples")
 
 
-class TrackingConfig(_Section):
+class TrackingConfig(Section):
     """Names in MLflow. Where the server is comes from MLFLOW_TRACKING_URI (SQLite file by default)."""
 
     experiment: str = Field("clvml", min_length=1, description="MLflow experiment")
     registered_model: str = Field("clvml", min_length=1, description="name in the model registry")
 
 
-class Config(_Section):
+class Config(Section):
     """A complete configuration."""
 
     data: DataConfig
@@ -188,26 +192,36 @@ def read_config(path: str | Path, overrides: list[str] | None = None) -> Config:
         The file is missing or not YAML, a key is unknown (the nearest known key is named), a value is
         of the wrong type or range, or a required key is absent.
     """
+    raw = read_keys(path, "configuration", "give --config", "docs/configuration.md")
+    for assignment in overrides or []:
+        assign(raw, assignment)
+    return parse_config(raw, f"configuration '{path}'{' with --set' if overrides else ''}")
+
+
+def read_keys(path: str | Path, what: str, give: str, page: str) -> dict[str, Any]:
+    """Read a YAML file of keys; errors call it ``what`` and say how to ``give`` another one.
+
+    Raises
+    ------
+    InputError
+        The file is missing, cannot be read, is not YAML, or holds no keys.
+    """
     path = Path(path)
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(
-            f"configuration '{path}' does not exist; give --config an existing YAML file"
-        ) from None
+        raise InputError(f"{what} '{path}' does not exist; {give} an existing YAML file") from None
     except IsADirectoryError:
-        raise InputError(f"configuration '{path}' is a directory; give --config a YAML file") from None
+        raise InputError(f"{what} '{path}' is a directory; {give} a YAML file") from None
     except OSError as error:
-        raise InputError(f"configuration '{path}' cannot be read: {error.strerror}; check the path") from None
+        raise InputError(f"{what} '{path}' cannot be read: {error.strerror}; check the path") from None
     except UnicodeDecodeError:
-        raise InputError(f"configuration '{path}' is not UTF-8 text; give --config a YAML file") from None
+        raise InputError(f"{what} '{path}' is not UTF-8 text; {give} a YAML file") from None
     except yaml.YAMLError as error:
-        raise InputError(f"configuration '{path}' is not valid YAML{_place(error)}; correct it") from None
+        raise InputError(f"{what} '{path}' is not valid YAML{_place(error)}; correct it") from None
     if not isinstance(raw, dict):
-        raise InputError(f"configuration '{path}' holds no keys; see docs/configuration.md for an example")
-    for assignment in overrides or []:
-        assign(raw, assignment)
-    return parse_config(raw, f"configuration '{path}'{' with --set' if overrides else ''}")
+        raise InputError(f"{what} '{path}' holds no keys; see {page} for an example")
+    return raw
 
 
 def parse_config(raw: dict[str, Any], origin: str = "configuration") -> Config:
@@ -217,10 +231,15 @@ def parse_config(raw: dict[str, Any], origin: str = "configuration") -> Config:
     ...     "amount": "c"}}, "windows": {"horizon_days": 90}}).windows.step_days
     30
     """
+    return parse_keys(Config, raw, origin)
+
+
+def parse_keys(section: type[Keys], raw: dict[str, Any], origin: str) -> Keys:
+    """Check keys given as nested dictionaries against a section; ``origin`` names them in errors."""
     try:
-        return Config.model_validate(raw)
+        return section.model_validate(raw)
     except ValidationError as error:
-        problems = "\n".join(f"  - {_describe(problem, raw)}" for problem in error.errors())
+        problems = "\n".join(f"  - {_describe(problem, section)}" for problem in error.errors())
         count = error.error_count()
         raise InputError(f"{origin} has {count} problem{'s' * (count > 1)}:\n{problems}") from None
 
@@ -256,17 +275,18 @@ def assign(raw: dict[str, Any], assignment: str) -> None:
         raise InputError(f"--set '{assignment}': the value is not valid YAML; quote it") from None
 
 
-def _describe(problem: Any, raw: dict[str, Any]) -> str:
+def _describe(problem: Any, section: type[BaseModel]) -> str:
     path = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        known = _keys_at(problem["loc"][:-1])
+        known = _keys_at(problem["loc"][:-1], section)
         return (
             f"unknown key '{path}'{did_you_mean(str(problem['loc'][-1]), known)}; known: {', '.join(known)}"
         )
     if problem["type"] == "missing":
         return f"'{path}' is required"
     if problem["type"] == "model_type":
-        return f"'{path}' must hold keys ({', '.join(_keys_at(problem['loc']))}); currently set to {problem['input']!r}"
+        keys = ", ".join(_keys_at(problem["loc"], section))
+        return f"'{path}' must hold keys ({keys}); currently set to {problem['input']!r}"
     got = problem["input"]
     return f"'{path}': {problem['msg'].removeprefix('Value error, ')}; currently set to {got!r}"
 
@@ -279,10 +299,10 @@ def _place(error: yaml.YAMLError) -> str:
     return f": {problem} at line {mark.line + 1}, column {mark.column + 1}"
 
 
-def _keys_at(location: tuple[Any, ...]) -> list[str]:
-    section: type[BaseModel] = Config
+def _keys_at(location: tuple[Any, ...], section: type[BaseModel]) -> list[str]:
     for part in location:
         annotation = section.model_fields[part].annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            section = annotation
+        for kind in (annotation, *get_args(annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                section = kind
     return list(section.model_fields)

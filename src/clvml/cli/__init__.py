@@ -13,6 +13,7 @@ import typer
 from clvml.cli.backtest import backtest
 from clvml.cli.check import check
 from clvml.cli.compare import compare
+from clvml.cli.experiment import experiment
 from clvml.cli.monitor import monitor
 from clvml.cli.promote import promote
 from clvml.cli.score import score
@@ -47,7 +48,7 @@ def root(
 
 
 # In the order of the work, which is the order of the help.
-for command in (check, train, backtest, score, compare, promote, monitor, sync):
+for command in (check, train, backtest, score, experiment, compare, promote, monitor, sync):
     app.command()(command)
 
 

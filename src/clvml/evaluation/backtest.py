@@ -23,6 +23,10 @@ MODEL_NAME = "clvml"
 BTYD_NAME = "BTYD (MBG/NBD, Gamma-Gamma)"
 
 
+# Expected spend and p_churn by model; None where it has none.
+_Forecasts = dict[str, tuple[np.ndarray | None, np.ndarray | None]]
+
+
 @dataclass(frozen=True)
 class Backtest:
     """Out-of-time predictions of our model and of the rules it has to beat.
@@ -85,7 +89,7 @@ def run_backtest(
         progress(f"testing as of {cutoff}")
         try:
             model = fit_customer_model(days, cutoff, config)
-            part, models = _predict_fold(days, cutoff, config, model)
+            part, models = predict_fold(days, cutoff, config, model)
         except InputError as error:
             # An early fold may have too little to learn from; the others are still worth having.
             progress(f"skipped: {error}")
@@ -102,35 +106,21 @@ def run_backtest(
     return Backtest(predictions, models, leaderboard)
 
 
-def _predict_fold(
-    days: CustomerDays, cutoff: date, config: Config, model: CustomerModel
+def predict_fold(
+    days: CustomerDays, cutoff: date, config: Config, model: CustomerModel, baselines: bool = True
 ) -> tuple[pd.DataFrame, tuple[ModelColumns, ...]]:
+    """Return what a model and, unless left out, the baselines say of one test window.
+
+    One row per customer, with labels and interval, and which column is whose; see `Backtest`.
+    """
     horizon = config.windows.horizon_days
     test = days.snapshots([cutoff], horizon)
-    windows = trainable(days.first_day, cutoff, config.windows)
-    trained = windows.horizon_days if windows else horizon
-    train = days.snapshots([cutoff - timedelta(days=trained)], trained)
-    if train.empty:
-        raise InputError(f"nobody bought anything before the newest training cutoff of {cutoff}")
     ours = model.predict(test, cutoff)
     part = test[["cutoff", "customer_id", "actual_spend", "purchases", "churned", "purchase_days"]].copy()
     part["low"], part["high"] = ours["expected_spend_low"], ours["expected_spend_high"]
-    forecasts: dict[str, tuple[np.ndarray | None, np.ndarray | None]] = {
-        MODEL_NAME: (ours["expected_spend"].to_numpy(), ours["p_churn"].to_numpy())
-    }
-    prior = model.trees.prior
-    # The published model knows no season.
-    plain = Prior(prior.btyd, prior.gamma_gamma, prior.mean_value, Season.flat(), prior.first_day)
-    btyd = plain.forecast(test, cutoff, horizon)
-    forecasts[BTYD_NAME] = (btyd["btyd_spend"].to_numpy(), btyd["btyd_p_churn"].to_numpy())
-    log_days = (cutoff - days.first_day).days
-    for baseline in BASELINES:
-        spend, churn = baseline.fit_predict(train, test, trained, log_days)
-        # Rules carry a shorter window on in proportion, where the log holds no longer one.
-        forecasts[baseline.name] = (
-            None if spend is None else spend * (horizon / trained),
-            None if churn is None else churn ** (horizon / trained),
-        )
+    forecasts: _Forecasts = {MODEL_NAME: (ours["expected_spend"].to_numpy(), ours["p_churn"].to_numpy())}
+    if baselines:
+        forecasts |= _baselines(days, cutoff, config, model, test)
     models = []
     for number, (name, (spend, churn)) in enumerate(forecasts.items()):
         columns = {f"spend_{number}": spend, f"churn_{number}": churn}
@@ -145,3 +135,28 @@ def _predict_fold(
             )
         )
     return part, tuple(models)
+
+
+def _baselines(
+    days: CustomerDays, cutoff: date, config: Config, model: CustomerModel, test: pd.DataFrame
+) -> _Forecasts:
+    horizon = config.windows.horizon_days
+    windows = trainable(days.first_day, cutoff, config.windows)
+    trained = windows.horizon_days if windows else horizon
+    train = days.snapshots([cutoff - timedelta(days=trained)], trained)
+    if train.empty:
+        raise InputError(f"nobody bought anything before the newest training cutoff of {cutoff}")
+    prior = model.trees.prior
+    # The published model knows no season.
+    plain = Prior(prior.btyd, prior.gamma_gamma, prior.mean_value, Season.flat(), prior.first_day)
+    btyd = plain.forecast(test, cutoff, horizon)
+    forecasts: _Forecasts = {BTYD_NAME: (btyd["btyd_spend"].to_numpy(), btyd["btyd_p_churn"].to_numpy())}
+    log_days = (cutoff - days.first_day).days
+    for baseline in BASELINES:
+        spend, churn = baseline.fit_predict(train, test, trained, log_days)
+        # Rules carry a shorter window on in proportion, where the log holds no longer one.
+        forecasts[baseline.name] = (
+            None if spend is None else spend * (horizon / trained),
+            None if churn is None else churn ** (horizon / trained),
+        )
+    return forecasts

@@ -10,10 +10,17 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from clvml.tracking.record import LoggedRun, ResolvedModel, StoreUnreachable, TrainingRecord
+from clvml.tracking.record import (
+    LoggedRun,
+    ResolvedModel,
+    StoreUnreachable,
+    TrainingRecord,
+    VariantRecord,
+)
 
 if TYPE_CHECKING:
     from clvml.tracking.comparison import compare
+    from clvml.tracking.experiments import ExperimentRuns, search_storage
     from clvml.tracking.location import tracking_uri
     from clvml.tracking.monitoring import log_monitoring, training_metrics
     from clvml.tracking.pending import keep_training, sync
@@ -24,10 +31,12 @@ if TYPE_CHECKING:
     from clvml.tracking.session import check_tracking
 
 __all__ = [
+    "ExperimentRuns",
     "LoggedRun",
     "ResolvedModel",
     "StoreUnreachable",
     "TrainingRecord",
+    "VariantRecord",
     "check_tracking",
     "compare",
     "keep_training",
@@ -37,6 +46,7 @@ __all__ = [
     "recorded_training",
     "resolve_model",
     "rollback",
+    "search_storage",
     "sync",
     "tracking_uri",
     "training_metrics",
@@ -47,6 +57,7 @@ __all__ = [
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 _HOMES = {
+    "ExperimentRuns": "clvml.tracking.experiments",
     "check_tracking": "clvml.tracking.session",
     "compare": "clvml.tracking.comparison",
     "keep_training": "clvml.tracking.pending",
@@ -56,6 +67,7 @@ _HOMES = {
     "recorded_training": "clvml.tracking.reproduction",
     "resolve_model": "clvml.tracking.registry",
     "rollback": "clvml.tracking.promotion",
+    "search_storage": "clvml.tracking.experiments",
     "sync": "clvml.tracking.pending",
     "tracking_uri": "clvml.tracking.location",
     "training_metrics": "clvml.tracking.monitoring",

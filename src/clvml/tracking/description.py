@@ -51,17 +51,23 @@ def run_tags(record: TrainingRecord) -> dict[str, str]:
         "horizon_days": str(record.horizon_days),
         "data_fingerprint": record.fingerprint,
         "registered_model": record.config.tracking.registered_model,
-        "clvml_version": _version("clvml"),
-        "versions": package_versions(),
         "fold_cutoffs": ", ".join(f"{step}: {day}" for day, step in fold_steps(record.fold_metrics).items()),
         "mlflow.note.content": note(record),
-        "mlflow.source.name": "clvml train",
+        **environment_tags("clvml train"),
+    }
+    return {key: value for key, value in (tags | record.tags).items() if value}
+
+
+def environment_tags(command: str) -> dict[str, str]:
+    """Return the tags of what a run was made with, by which command, and by whom."""
+    return {
+        "clvml_version": _version("clvml"),
+        "versions": package_versions(),
+        "mlflow.source.name": command,
         "mlflow.source.type": "LOCAL",
         **_git_tags(),
+        "mlflow.user": _user(),
     }
-    if user := _user():
-        tags["mlflow.user"] = user
-    return {key: value for key, value in (tags | record.tags).items() if value}
 
 
 def package_versions() -> str:

@@ -133,3 +133,30 @@ class ResolvedModel:
     directory: Path
     version: str
     run_id: str
+
+
+@dataclass(frozen=True)
+class VariantRecord:
+    """A variant of an experiment, as it is logged.
+
+    Attributes
+    ----------
+    name : str
+        Of the run.
+    key : str
+        Equal for what gives equal predictions; by it, a finished variant is found again.
+    changes : dict of str to object
+        What differs from the base configuration, by key.
+    config : Config
+    fingerprint : str
+        Of the purchase log.
+    quality : dict
+        The data-quality report, ready for JSON.
+    """
+
+    name: str
+    key: str
+    changes: dict[str, Any]
+    config: Config
+    fingerprint: str
+    quality: dict[str, Any]

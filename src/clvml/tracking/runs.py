@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from clvml.tracking.artifacts import LEADERBOARD_TABLE, copy_model, write_run_files
 from clvml.tracking.description import (
@@ -148,7 +149,7 @@ def closing(store: Store, run_id: str) -> Iterator[None]:
 
 
 def _log_everything(record: TrainingRecord, store: Store, run_id: str, experiment: str) -> str:
-    dataset = _dataset(record)
+    dataset = purchase_dataset(record.config.data.source, record.fingerprint, record.quality)
     context = entities.InputTag("mlflow.data.context", "training")
     store.client.log_inputs(run_id, datasets=[entities.DatasetInput(dataset, [context])])
     with tempfile.TemporaryDirectory(prefix="clvml-") as name:
@@ -174,13 +175,14 @@ def _log_everything(record: TrainingRecord, store: Store, run_id: str, experimen
     return model_id
 
 
-def _dataset(record: TrainingRecord) -> entities.Dataset:
+def purchase_dataset(source: str, fingerprint: str, quality: dict[str, Any]) -> entities.Dataset:
+    """Return a purchase log as MLflow's data set."""
     # MLflow's own dataset classes would read the data to hash it, and the log has its fingerprint already.
-    source = hide_password(record.config.data.source)
-    counts = {"num_rows": record.quality.get("rows_out"), "num_customers": record.quality.get("customers")}
+    source = hide_password(source)
+    counts = {"num_rows": quality.get("rows_out"), "num_customers": quality.get("customers")}
     return entities.Dataset(
         name=_dataset_name(source),
-        digest=record.fingerprint[:DIGEST_LENGTH],
+        digest=fingerprint[:DIGEST_LENGTH],
         source_type="database" if "://" in source else "local",
         source=json.dumps({"uri": source}),
         profile=json.dumps({key: value for key, value in counts.items() if value is not None}),

@@ -1,0 +1,110 @@
+"""clvml experiment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clvml.cli.inputs import now
+from clvml.cli.options import DataOption, JsonOption, SetOption
+from clvml.cli.output import command_line, print_json, print_list, print_paragraph, print_table, progress
+
+if TYPE_CHECKING:
+    from clvml.experiments.runner import Outcome
+
+
+def experiment(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Experiment: experiments/NNN-name.yaml.")],
+    data: DataOption = None,
+    overrides: SetOption = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run finished variants again.")] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, max=64, help="Variants at once. Default: half the cores."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the variants that a file defines, compare them, log to MLflow, write the result beside the file."""
+    # The file is checked before anything heavy is loaded.
+    from clvml.experiments.definition import read_experiment
+
+    definition = read_experiment(file, overrides, data)
+
+    from clvml.experiments.comparison import answer
+    from clvml.experiments.report import check_report, write_report
+    from clvml.experiments.runner import run_experiment
+    from clvml.tracking import search_storage, tracking_uri
+
+    uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
+    check_report(definition)
+    outcome = run_experiment(
+        definition, uri, now(), search_storage(uri), write_report, fresh, workers, progress
+    )
+    text = answer(outcome.comparison)
+    page = definition.path.with_suffix(".md")
+    if as_json:
+        print_json(_summary(outcome, text, page, uri))
+        return
+    typer.echo()
+    print_paragraph(text)
+    _print_variants(outcome)
+    failed = [f"{r.variant.name}: {r.error}" for r in outcome.results if r.error]
+    print_list("Failed; run the command again to try them again", failed)
+    typer.echo(f"\nThe page is {page}. The runs are in experiment '{outcome.experiment}':")
+    typer.echo(f"  {command_line('mlflow', 'ui', '--backend-store-uri', uri)}")
+
+
+def _print_variants(outcome: Outcome) -> None:
+    from clvml.evaluation.leaderboard import METRICS
+    from clvml.experiments.comparison import values
+
+    comparison = outcome.comparison
+    metric = METRICS[comparison.metric]
+    gains = [comparison.gains(board) for board in (comparison.earlier, comparison.last)]
+    rows = []
+    for name in comparison.ranked():
+        cells = []
+        for board, gain in zip((comparison.earlier, comparison.last), gains, strict=True):
+            cells += [metric.text(values(board, comparison.metric)[name])]
+            cells += [gain[name].verdict if name in gain else "base"]
+        rows.append([name, *cells])
+    print_table(["Variant", "choosing", "against base", "last date", "against base"], rows)
+    typer.echo(f"\n{metric.label}: {metric.description}")
+
+
+def _summary(outcome: Outcome, text: str, page: Path, uri: str) -> dict[str, Any]:
+    from clvml.experiments.runner import run_metrics
+
+    comparison = outcome.comparison
+    gains = comparison.gains(comparison.earlier)
+    last = comparison.gains(comparison.last)
+    return {
+        "question": outcome.definition.question,
+        "answer": text,
+        "metric": comparison.metric,
+        "base": comparison.base,
+        "best": comparison.best,
+        "variants": [
+            {
+                "name": (name := result.variant.name),
+                "changes": result.variant.changes,
+                "status": "failed" if result.error else "finished",
+                "error": result.error or None,
+                "run_id": result.run_id,
+                "gain": gains[name]._asdict() if name in gains else None,
+                "gain_last_fold": last[name]._asdict() if name in last else None,
+                "metrics": {} if result.predictions is None else run_metrics(result.predictions),
+            }
+            for result in outcome.results
+        ],
+        "run_now": outcome.run_now,
+        "test_dates": [day.isoformat() for day in comparison.dates],
+        "data_fingerprint": outcome.fingerprint,
+        "experiment": outcome.experiment,
+        "run_id": outcome.run_id,
+        "tracking_uri": uri,
+        "page": str(page),
+    }

@@ -1,0 +1,1 @@
+"""Experiments: a question as a file, answered out of time by variants of one configuration."""

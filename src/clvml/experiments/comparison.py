@@ -1,0 +1,206 @@
+"""Variants held against the first of them: chosen on the earlier test dates, reported on the last."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+import pandas as pd
+
+from clvml import pipeline
+from clvml.evaluation.backtest import MODEL_NAME
+from clvml.evaluation.leaderboard import METRICS, Leaderboard, ModelColumns, build_leaderboard
+
+_KEYS = ["cutoff", "customer_id"]
+_LABELS = [*_KEYS, "actual_spend", "churned"]
+
+
+class Gain(NamedTuple):
+    """How much better a variant is than the base by the chosen metric, with its 95 % interval.
+
+    The verdict is "better", "worse" or "no clear difference".
+    """
+
+    value: float
+    low: float
+    high: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` found.
+
+    Attributes
+    ----------
+    base, best : str
+        The first variant, and the one that is best on the earlier test dates; "" where there is none.
+    metric : str
+        By which it is best.
+    earlier, last : Leaderboard
+        Variants with the base as champion, on the test dates but the last, and on the last.
+    baselines : dict of str to dict of str to float
+        ``{"earlier" or "last": {(baseline, metric): value}}``.
+    dates : tuple of date
+        The test dates.
+    rows : int
+        Predictions of each variant on them.
+    apart : tuple of str
+        Variants that predict something else than the base does (another horizon, other cleaning), and stand
+        in neither board.
+    """
+
+    base: str
+    best: str
+    metric: str
+    earlier: Leaderboard
+    last: Leaderboard
+    baselines: dict[str, dict[tuple[str, str], float]]
+    dates: tuple[date, ...]
+    rows: int
+    apart: tuple[str, ...]
+
+    def gains(self, board: Leaderboard) -> dict[str, Gain]:
+        """Return ``{variant: Gain}`` of all but the base, by the chosen metric."""
+        turned = {"better": "worse", "worse": "better"}
+        rows = board.versus[board.versus["metric"] == self.metric]
+        return {
+            str(row["opponent"]): Gain(
+                # Not -x, which makes -0.0 of nothing.
+                0.0 - row["difference"],
+                0.0 - row["high"],
+                0.0 - row["low"],
+                turned.get(row["verdict"], row["verdict"]),
+            )
+            for row in rows.to_dict("records")
+        }
+
+    def ranked(self) -> list[str]:
+        """Return the variants, best first by the chosen metric on the earlier test dates."""
+        gains = self.gains(self.earlier)
+        return sorted(self.earlier.models, key=lambda name: -gains[name].value if name != self.base else 0.0)
+
+
+def compare(
+    predictions: Mapping[str, pd.DataFrame], base: str, metric: str, samples: int, seed: int
+) -> Comparison:
+    """Hold variants against the base, on the same customers and dates.
+
+    Parameters
+    ----------
+    predictions : mapping of str to DataFrame
+        By variant: one row per test date and customer, with labels and columns ``spend/<model>`` and
+        ``churn/<model>``.
+    base : str
+        The variant that others are held against; where it is missing (it failed), the first that is there.
+    metric : str
+    samples, seed : int
+        Of the bootstrap.
+    """
+    base = base if base in predictions else next(iter(predictions))
+    sorted_ = {name: frame.sort_values(_KEYS, ignore_index=True) for name, frame in predictions.items()}
+    labels = sorted_[base][_LABELS]
+    together = {name: frame for name, frame in sorted_.items() if frame[_LABELS].equals(labels)}
+    columns = {
+        f"{kind}/{name}": frame[f"{kind}/{MODEL_NAME}"]
+        for name, frame in together.items()
+        for kind in ("spend", "churn")
+    }
+    frame = pd.concat([labels, pd.DataFrame(columns)], axis="columns")
+    last = frame["cutoff"] == frame["cutoff"].max()
+    models = model_columns(frame, together)
+    earlier_board, last_board = (
+        build_leaderboard(frame[rows], models, base, samples, seed) for rows in (~last, last)
+    )
+    found = Comparison(
+        base=base,
+        best="",
+        metric=metric,
+        earlier=earlier_board,
+        last=last_board,
+        baselines={
+            "earlier": _baselines(sorted_[base][~last]),
+            "last": _baselines(sorted_[base][last]),
+        },
+        dates=tuple(day.date() for day in sorted(pd.to_datetime(frame["cutoff"].unique()))),
+        rows=len(frame),
+        apart=tuple(name for name in predictions if name not in together),
+    )
+    return Comparison(**{**vars(found), "best": found.ranked()[0]})
+
+
+def model_columns(frame: pd.DataFrame, names: Iterable[str]) -> tuple[ModelColumns, ...]:
+    """Return the columns of the models called ``names``."""
+    return tuple(
+        ModelColumns(
+            name,
+            f"spend/{name}" if f"spend/{name}" in frame else None,
+            f"churn/{name}" if f"churn/{name}" in frame else None,
+        )
+        for name in names
+    )
+
+
+def answer(comparison: Comparison) -> str:
+    """Return the verdict in a sentence or two."""
+    metric = METRICS[comparison.metric]
+    label = pipeline.short_label(comparison.metric)
+    base, best = comparison.base, comparison.best
+    pooled = {board: values(getattr(comparison, board), comparison.metric) for board in ("earlier", "last")}
+
+    def against(board: str, name: str) -> str:
+        mine, theirs = (metric.text(pooled[board].get(who, math.nan)) for who in (name, base))
+        return f"{label} {mine} against {theirs}"
+
+    earlier, last = comparison.gains(comparison.earlier), comparison.gains(comparison.last)
+    if not earlier:
+        return f"Nothing could be compared with '{base}'."
+    if best == base:
+        near = max(earlier, key=lambda name: earlier[name].value)
+        worse = sum(gain.verdict == "worse" for gain in earlier.values())
+        return (
+            f"No variant is better than '{base}' on the dates used for choosing ({label}"
+            f" {metric.text(pooled['earlier'].get(base, math.nan))}); the nearest, '{near}', has"
+            f" {metric.text(pooled['earlier'].get(near, math.nan))}. {worse} of {len(earlier)}"
+            f" {'is' if worse == 1 else 'are'} clearly worse."
+        )
+    gain, later = earlier[best], last[best]
+    held = {
+        "better": "it is better there, too",
+        "worse": "there, it is worse",
+        "no clear difference": "there is no clear difference there",
+    }[later.verdict]
+    lead = {
+        "better": f"'{best}' is better than '{base}'",
+        "no clear difference": f"'{best}' comes out first, but not clearly before '{base}'",
+    }.get(gain.verdict, f"'{best}' comes out first")
+    convinced = gain.verdict == "better" and later.verdict != "worse"
+    advice = f"Worth a change to '{best}'." if convinced else f"No reason to leave '{base}'."
+    return (
+        f"{lead} on the dates used for choosing ({against('earlier', best)}; gain {gain.value:.3g}, 95 % interval"
+        f" {gain.low:.3g} to {gain.high:.3g}). At the last date, which was not used for choosing: "
+        f"{against('last', best)}; {held} (gain {later.value:.3g}, {later.low:.3g} to {later.high:.3g})."
+        f" {advice}"
+    )
+
+
+def values(board: Leaderboard, metric: str) -> dict[str, float]:
+    """Return ``{model: pooled value}`` of a metric."""
+    rows = board.pooled[board.pooled["metric"] == metric]
+    return {str(m): float(v) for m, v in zip(rows["model"], rows["value"], strict=True)}
+
+
+def _baselines(rows: pd.DataFrame) -> dict[tuple[str, str], float]:
+    names = [str(column).partition("/")[2] for column in rows if str(column).startswith("spend/")]
+    names = [name for name in names if name != MODEL_NAME]
+    if not names:
+        return {}
+    board = build_leaderboard(rows, model_columns(rows, names), names[0], samples=1, seed=0)
+    pooled = board.pooled
+    return {
+        (str(model), str(metric)): float(value)
+        for model, metric, value in zip(pooled["model"], pooled["metric"], pooled["value"], strict=True)
+    }

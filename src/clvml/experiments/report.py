@@ -1,0 +1,247 @@
+"""The page of an experiment: question, answer, tables, chart, and how to make it again."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from clvml import pipeline
+from clvml.evaluation.leaderboard import METRICS, Leaderboard
+from clvml.evaluation.plots import CHAMPION, GRID, INK, PALE, SECOND
+from clvml.experiments.comparison import Comparison, Gain, answer
+from clvml.experiments.definition import Definition, Search, shown
+from clvml.experiments.runner import Outcome, run_metrics
+from clvml.files import check_output, replacing
+from clvml.tracking.location import hide_password
+
+METRICS_SHOWN = ("wape", "rmse", "spearman", "gini", "total_bias", "roc_auc", "log_loss", "brier")
+BASELINES_SHOWN = 3
+LONGEST_CHART = 20
+LONGEST_FINGERPRINT = 12
+IMAGES = "images"
+
+
+def check_report(definition: Definition) -> None:
+    """Refuse an experiment whose result could not be written at the end of the work.
+
+    Raises
+    ------
+    InputError
+        The folder of the experiment file cannot be written.
+    """
+    check_output(definition.path.with_suffix(".md"), (".md",), definition.base.data.source, "result")
+
+
+def write_report(outcome: Outcome) -> list[Path]:
+    """Write the page beside the experiment file and its chart into ``images/``; return both paths.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written.
+    """
+    path = outcome.definition.path
+    page, image = path.with_suffix(".md"), path.parent / IMAGES / f"{path.stem}.png"
+    image.parent.mkdir(exist_ok=True)
+    with replacing(image) as draft:
+        # Without the software's name, the same figure gives the same bytes under another matplotlib release.
+        plot_gains_over_base(outcome.comparison).savefig(draft, format="png", metadata={"Software": None})
+    with replacing(page) as draft:
+        draft.write_text(page_text(outcome), encoding="utf-8")
+    return [page, image]
+
+
+def page_text(outcome: Outcome) -> str:
+    """Return the page in Markdown; equal for equal results."""
+    definition, comparison = outcome.definition, outcome.comparison
+    number, _, words = definition.name.partition("-")
+    title = f"{number}: {words.replace('-', ' ')}" if words else definition.name
+    label = METRICS[comparison.metric].label
+    dates = [day.isoformat() for day in comparison.dates]
+    failed = [result for result in outcome.results if result.error]
+    parts = [
+        f"# {title}",
+        f"**Question.** {definition.question}",
+        f"**Answer.** {answer(comparison)}",
+        f"![Gain of each variant over the base]({IMAGES}/{definition.path.stem}.png)",
+        f"## Chosen on: {_dates(dates[:-1])}",
+        f"Best first by {label}. The gain is over '{comparison.base}', positive where the variant is better, with its"
+        " 95 % interval by a paired bootstrap over customers; the other figures are means over the dates.",
+        _table(comparison, comparison.earlier, "earlier"),
+        f"## Only reported: {dates[-1]}",
+        _table(comparison, comparison.last, "last"),
+    ]
+    if comparison.apart:
+        parts += ["## Not comparable", _apart(outcome)]
+    parts += ["## Variants", _variants(outcome)]
+    if failed:
+        parts += [
+            "## Failed",
+            "\n".join(f"- {result.variant.name}: {' '.join(result.error.split())}" for result in failed),
+        ]
+    parts += ["## Data and method", _method(outcome)]
+    return "\n\n".join(parts) + "\n"
+
+
+def plot_gains_over_base(comparison: Comparison) -> Figure:
+    """Draw the gain of each variant over the base: filled on the dates used for choosing, hollow on the last."""
+    metric = METRICS[comparison.metric]
+    names = [name for name in comparison.ranked() if name != comparison.base][:LONGEST_CHART][::-1]
+    figure = Figure(
+        figsize=(9.0, 2.2 + 0.5 * max(len(names), 1)), dpi=100, layout="constrained", facecolor="white"
+    )
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.axvline(0, color=INK, linewidth=1)
+    for board, offset, label, fill in (
+        (comparison.earlier, 0.13, "dates used for choosing", CHAMPION),
+        (comparison.last, -0.13, "last date, only reported", "white"),
+    ):
+        gains = comparison.gains(board)
+        colour = CHAMPION if fill == CHAMPION else SECOND
+        for height, name in enumerate(names):
+            gain = gains[name]
+            if not math.isfinite(gain.value + gain.low):
+                continue
+            axes.plot([gain.low, gain.high], [height + offset] * 2, color=colour, linewidth=2, zorder=2)
+            axes.plot(
+                gain.value,
+                height + offset,
+                "o",
+                color=colour,
+                markerfacecolor=fill,
+                markersize=7,
+                zorder=3,
+                label=label if height == 0 else None,
+            )
+    axes.set_yticks(range(len(names)), [textwrap.shorten(name, 44, placeholder="...") for name in names])
+    axes.set_ylim(-0.6, max(len(names), 1) - 0.4)
+    short = pipeline.short_label(metric.name)
+    axes.set_xlabel(f"gain in {short} over '{comparison.base}' (right of 0: better than the base)")
+    axes.set_title(
+        textwrap.fill(f"{metric.label}: gain over '{comparison.base}', with 95 % interval", 80),
+        loc="left",
+        fontsize=13,
+        color=INK,
+    )
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.set_axisbelow(True)
+    axes.grid(True, axis="x", color=GRID, linewidth=0.8)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(PALE)
+    axes.tick_params(labelsize=10, colors=INK, length=0)
+    if names:
+        figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def _table(comparison: Comparison, board: Leaderboard, which: str) -> str:
+    metrics = list(dict.fromkeys((comparison.metric, *METRICS_SHOWN)))
+    gains = comparison.gains(board)
+    values = {
+        (str(row["model"]), str(row["metric"])): float(row["value"])
+        for row in board.pooled.to_dict("records")
+    }
+    header = ["variant", *(pipeline.short_label(name) for name in metrics), "gain", "against the base"]
+    rows = [
+        [
+            f"**{name}**" if name == comparison.best else name,
+            *(_cell(name_, values.get((name, name_))) for name_ in metrics),
+            *_gain_cells(gains.get(name)),
+        ]
+        for name in comparison.ranked()
+    ]
+    baselines = comparison.baselines[which]
+    known = [model for model, metric in baselines if metric == comparison.metric]
+    better = METRICS[comparison.metric].better
+
+    def order(model: str) -> float:
+        value = baselines[model, comparison.metric]
+        return -value if better == "higher" else abs(value)
+
+    rows += [
+        [
+            f"*{pipeline.short_name(model)}*",
+            *(_cell(metric, baselines.get((model, metric))) for metric in metrics),
+            "",
+            "",
+        ]
+        for model in sorted(known, key=order)[:BASELINES_SHOWN]
+    ]
+    return _markdown(header, rows)
+
+
+def _gain_cells(gain: Gain | None) -> list[str]:
+    if gain is None:
+        return ["", "base"]
+    return [f"{gain.value:+.3g} ({gain.low:+.3g} to {gain.high:+.3g})", gain.verdict]
+
+
+def _apart(outcome: Outcome) -> str:
+    metrics = list(dict.fromkeys((outcome.comparison.metric, *METRICS_SHOWN)))
+    rows = []
+    for result in outcome.results:
+        if result.predictions is not None and result.variant.name in outcome.comparison.apart:
+            values = run_metrics(result.predictions)
+            rows.append([result.variant.name, *(_cell(name, values.get(name)) for name in metrics)])
+    return (
+        "These predict something else than the base does, or other customers: no pair, no gain.\n\n"
+        + _markdown(["variant", *(pipeline.short_label(name) for name in metrics)], rows)
+    )
+
+
+def _variants(outcome: Outcome) -> str:
+    rows = [
+        [
+            result.variant.name,
+            ", ".join(f"`{key}: {shown(value)}`" for key, value in result.variant.changes.items())
+            or f"`{outcome.definition.config_path}` as it is",
+        ]
+        for result in outcome.results
+    ]
+    return _markdown(["variant", "changes"], rows, numbers=False)
+
+
+def _method(outcome: Outcome) -> str:
+    definition, comparison = outcome.definition, outcome.comparison
+    base = definition.base
+    lines = [
+        f"Data: `{hide_password(base.data.source)}`, fingerprint `{outcome.fingerprint[:LONGEST_FINGERPRINT]}`, known"
+        f" until {outcome.as_of.isoformat()}; {comparison.rows:,} predictions of {base.windows.horizon_days} days.",
+        f"Method: each variant is trained anew as of each test date, on nothing dated at or after it;"
+        f" {base.evaluation.bootstrap_samples} draws of customers, seed {base.seed}. Rows in italics are the best"
+        " baselines.",
+    ]
+    if isinstance(definition.search, Search):
+        spaces = ", ".join(
+            f"`{key}` in {shown(given if isinstance(given, list) else [given.low, given.high])}"
+            for key, given in definition.search.parameters.items()
+        )
+        lines.append(f"Search: {definition.search.trials} trials of Optuna's TPE over {spaces}.")
+    overrides = [word for assignment in definition.overrides for word in ("--set", assignment)]
+    source = ["--data", hide_password(definition.source)] if definition.source else []
+    command = shlex.join(["clvml", "experiment", definition.path.as_posix(), *source, *overrides])
+    return "\n".join([*(f"- {line}" for line in lines), "", f"Made by `{command}`."])
+
+
+def _cell(metric: str, value: float | None) -> str:
+    return "" if value is None else METRICS[metric].text(value)
+
+
+def _dates(dates: list[str]) -> str:
+    return dates[0] if len(dates) == 1 else f"{', '.join(dates[:-1])} and {dates[-1]}"
+
+
+def _markdown(header: list[str], rows: list[list[Any]], numbers: bool = True) -> str:
+    rule = ["---", *["---:" if numbers else "---"] * (len(header) - 1)]
+    lines = [header, rule, *rows]
+    return "\n".join(
+        f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines
+    )

@@ -1,0 +1,459 @@
+"""Runs the variants of an experiment: shared features, several at once, nothing finished repeated."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sqlalchemy.exc import SQLAlchemyError
+
+import clvml
+from clvml import pipeline
+from clvml.config import Config
+from clvml.errors import InputError
+from clvml.evaluation.backtest import MODEL_NAME, predict_fold
+from clvml.evaluation.leaderboard import METRICS, Leaderboard, ModelColumns, build_leaderboard
+from clvml.experiments.cache import SharedDays
+from clvml.experiments.comparison import Comparison, answer, compare, model_columns
+from clvml.experiments.definition import Definition, Search, Variant, config_key, name_of, short_hash
+from clvml.models.customer_model import fit_customer_model
+from clvml.snapshots import OPTIONAL_COLUMNS
+from clvml.tracking import ExperimentRuns, VariantRecord
+from clvml.windows import test_cutoffs
+
+Progress = Callable[[str], None]
+
+# What the predictions come from: where none of it has changed, a finished variant is not run again.
+_CODE = (
+    "features.py",
+    "labels.py",
+    "snapshots.py",
+    "windows.py",
+    "ingest",
+    "models",
+    "evaluation/backtest.py",
+)
+_LABELS = ["cutoff", "customer_id", "actual_spend", "churned"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a variant: predictions, or an error.
+
+    Attributes
+    ----------
+    variant : Variant
+    run_id : str
+        Its MLflow run.
+    predictions : DataFrame or None
+        One row per test date and customer: labels, interval, and columns ``spend/<model>`` and ``churn/<model>``.
+    error : str
+        Why there are none.
+    """
+
+    variant: Variant
+    run_id: str
+    predictions: pd.DataFrame | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished experiment.
+
+    Attributes
+    ----------
+    definition : Definition
+    comparison : Comparison
+    results : tuple of Result
+    fingerprint : str
+        Of the purchase log.
+    as_of : date
+        End of what was known; the last test window ends there.
+    experiment, run_id : str
+        Where it is in MLflow.
+    run_now : int
+        How many variants were run now; the others had been finished before.
+    """
+
+    definition: Definition
+    comparison: Comparison
+    results: tuple[Result, ...]
+    fingerprint: str
+    as_of: date
+    experiment: str
+    run_id: str
+    run_now: int
+
+
+def run_experiment(
+    definition: Definition,
+    uri: str,
+    now: datetime,
+    storage: Path,
+    write: Callable[[Outcome], list[Path]],
+    fresh: bool = False,
+    workers: int | None = None,
+    progress: Progress = lambda text: None,
+) -> Outcome:
+    """Run what is not finished yet, compare, write the result, and log it.
+
+    Parameters
+    ----------
+    definition : Definition
+    uri : str
+        Tracking store.
+    now : datetime
+        For reading the purchase log.
+    storage : Path
+        SQLite file of Optuna, for a search.
+    write : callable
+        Writes the result into files, which are logged.
+    fresh : bool
+        Run everything again.
+    workers : int, optional
+        Variants at once; by default half the cores. The results do not depend on it.
+    progress : callable
+        Told what is being done.
+
+    Raises
+    ------
+    InputError
+        The data cannot be read or is too short for two test dates, the store cannot be used, or every variant
+        failed.
+    """
+    bench = _Bench(definition, now, progress)
+    name, base = definition.name, definition.base
+    key = short_hash([bench.fingerprint, code_fingerprint()])
+    runs = ExperimentRuns(uri, base.tracking, name, key, definition.question, fresh)
+    workers = workers or max(1, (os.cpu_count() or 1) // 2)
+    lane = _Lane(bench, runs, workers, progress)
+    with runs.closing(lane.running):
+        results = lane.run(definition.variants)
+        if definition.search is not None:
+            results += _search(definition, definition.search, bench, lane, storage, fresh)
+        done = [result for result in results if result.predictions is not None]
+        if not done:
+            raise InputError(f"every variant of '{definition.path}' failed; the first: {results[0].error}")
+        progress("comparing")
+        predictions = {r.variant.name: r.predictions for r in done if r.predictions is not None}
+        comparison = compare(
+            predictions,
+            definition.variants[0].name,
+            definition.metric,
+            base.evaluation.bootstrap_samples,
+            base.seed,
+        )
+        outcome = Outcome(
+            definition,
+            comparison,
+            tuple(results),
+            bench.fingerprint,
+            bench.as_of,
+            runs.experiment,
+            runs.run_id,
+            lane.run_now,
+        )
+        files = write(outcome)
+        note = f"{definition.question}\n\n{answer(comparison)}"
+        runs.conclude(run_metrics(predictions[comparison.best]), note, files)
+    return outcome
+
+
+def code_fingerprint() -> str:
+    """Return a hash of the code that makes predictions, and of XGBoost's version."""
+    home = Path(clvml.__file__).parent
+    files = [
+        path
+        for part in _CODE
+        for path in ([home / part] if part.endswith(".py") else (home / part).rglob("*.py"))
+    ]
+    digest = hashlib.sha256(_xgboost_version().encode())
+    for path in sorted(files):
+        digest.update(path.relative_to(home).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class _Bench:
+    """The data, read once per way of cleaning it, and the test dates; safe in threads."""
+
+    def __init__(self, definition: Definition, now: datetime, progress: Progress) -> None:
+        self.definition, self.now, self.progress = definition, now, progress
+        self.stop = threading.Event()
+        self._lock = threading.Lock()
+        self._read: dict[str, tuple[pipeline.Prepared, SharedDays]] = {}
+        progress(f"reading {definition.base.data.source}")
+        prepared = pipeline.prepare(definition.base.data, now)
+        self.as_of = prepared.as_of
+        self.fingerprint = prepared.log.fingerprint
+        self.quality = prepared.log.quality.to_dict()
+        self._keep(definition.base, prepared)
+        found = len(self.cutoffs(definition.base))
+        if found < 2:
+            windows = definition.base.windows
+            raise InputError(
+                f"an experiment needs two test dates, one of which is only reported; '{definition.base.data.source}'"
+                f" has {found} for a horizon of {windows.horizon_days} days: set a shorter windows.horizon_days"
+                " or give more data"
+            )
+
+    def data(self, config: Config) -> tuple[pipeline.Prepared, SharedDays]:
+        with self._lock:
+            key = config.data.model_dump_json()
+            if key not in self._read:
+                self._keep(config, pipeline.prepare(config.data, self.now, as_of=self.as_of))
+            return self._read[key]
+
+    def cutoffs(self, config: Config) -> list[date]:
+        _, days = self._read[self.definition.base.data.model_dump_json()]
+        return test_cutoffs(days.first_day, self.as_of, config.windows, self.definition.folds)
+
+    def key(self, variant: Variant) -> str:
+        """Return what tells predictions apart: configuration, data, dates, code."""
+        return short_hash(
+            [
+                config_key(variant.config),
+                self.fingerprint,
+                self.as_of.isoformat(),
+                [cutoff.isoformat() for cutoff in self.cutoffs(variant.config)],
+                self._is_base(variant),
+                code_fingerprint(),
+            ]
+        )
+
+    def record(self, variant: Variant) -> VariantRecord:
+        return VariantRecord(
+            variant.name, self.key(variant), variant.changes, variant.config, self.fingerprint, self.quality
+        )
+
+    def predict(self, variant: Variant, threads: int) -> pd.DataFrame:
+        """Return the out-of-time predictions of a variant; of the base, those of the baselines as well."""
+        config = variant.config
+        if not config.model.n_jobs:
+            config = config.model_copy(update={"model": config.model.model_copy(update={"n_jobs": threads})})
+        _, days = self.data(config)
+        cutoffs = self.cutoffs(config)
+        if not cutoffs:
+            raise InputError(f"no test date leaves room for a horizon of {config.windows.horizon_days} days")
+        parts = []
+        for cutoff in cutoffs:
+            if self.stop.is_set():
+                raise InputError("stopped")
+            self.progress(f"{variant.name}: testing as of {cutoff}")
+            model = fit_customer_model(days, cutoff, config)
+            part, models = predict_fold(days, cutoff, config, model, baselines=self._is_base(variant))
+            parts.append(_named(part, models))
+        return pd.concat(parts, ignore_index=True)
+
+    def _is_base(self, variant: Variant) -> bool:
+        return variant.name == self.definition.variants[0].name
+
+    def _keep(self, config: Config, prepared: pipeline.Prepared) -> None:
+        log = prepared.log
+        columns = [name for name in log.columns if name in OPTIONAL_COLUMNS]
+        days = SharedDays(log.connection, log.table, columns)
+        self._read[config.data.model_dump_json()] = prepared, days
+
+
+class _Lane:
+    """Takes variants through: found finished, or run in a thread and logged from this one."""
+
+    def __init__(self, bench: _Bench, runs: ExperimentRuns, workers: int, progress: Progress) -> None:
+        self.bench, self.runs, self.workers, self.progress = bench, runs, workers, progress
+        self.running: dict[str, str] = {}
+        self.run_now = 0
+
+    def run(self, variants: Iterable[Variant]) -> list[Result]:
+        variants = list(variants)
+        done: dict[str, Result] = {}
+        waiting = []
+        for variant in variants:
+            found = self.runs.finished(self.bench.key(variant))
+            if found is None:
+                waiting.append(variant)
+            else:
+                done[variant.name] = Result(variant, *found)
+        if done:
+            self.progress(f"{len(done)} of {len(variants)} variants were finished before")
+        at_once = max(1, min(self.workers, len(waiting)))
+        threads = max(1, (os.cpu_count() or 1) // at_once)
+        with self._pool(at_once) as pool:
+            futures: dict[Future[pd.DataFrame], Variant] = {}
+            while waiting or futures:
+                while waiting and len(futures) < at_once:
+                    variant = waiting.pop(0)
+                    self.running[variant.name] = self.runs.start(self.bench.record(variant))
+                    futures[pool.submit(self.bench.predict, variant, threads)] = variant
+                for future in wait(futures, return_when=FIRST_COMPLETED).done:
+                    variant = futures.pop(future)
+                    done[variant.name] = self._close(variant, future)
+                    self.run_now += 1
+                    self.progress(f"{variant.name}: done, {len(done)} of {len(variants)}")
+        return [done[variant.name] for variant in variants]
+
+    def _close(self, variant: Variant, future: Future[pd.DataFrame]) -> Result:
+        run_id = self.running[variant.name]
+        error = future.exception()
+        if error is not None and not isinstance(error, Exception):
+            raise error
+        if error is None:
+            predictions = future.result()
+            self.runs.finish(run_id, run_metrics(predictions), predictions)
+            result = Result(variant, run_id, predictions)
+        else:
+            # Whatever went wrong with one variant, the others are still worth having.
+            text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+            self.runs.fail(run_id, text)
+            self.progress(f"{variant.name} failed: {text}")
+            result = Result(variant, run_id, error=text)
+        del self.running[variant.name]
+        return result
+
+    @contextmanager
+    def _pool(self, workers: int) -> Iterator[ThreadPoolExecutor]:
+        pool = ThreadPoolExecutor(workers)
+        try:
+            yield pool
+        except BaseException:
+            self.progress("stopping as soon as the test date at hand is done; what is finished is kept")
+            self.bench.stop.set()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _search(
+    definition: Definition, search: Search, bench: _Bench, lane: _Lane, storage: Path, fresh: bool
+) -> list[Result]:
+    """Run the trials of a search one after the other: each is proposed from all before it.
+
+    The proposal of a trial depends on its number and the trials before it alone, so that a search that was
+    interrupted goes on as if it had not been.
+    """
+    import optuna
+
+    key = short_hash(
+        [
+            definition.path.stem,
+            config_key(definition.base),
+            {k: v if isinstance(v, list) else v.model_dump() for k, v in search.parameters.items()},
+            [definition.metric, definition.folds, bench.fingerprint, code_fingerprint()],
+        ]
+    )
+    distributions = {k: _distribution(optuna, given) for k, given in search.parameters.items()}
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        store = _search_store(optuna, storage)
+        study_name = f"{definition.name} {key}"
+        if fresh and study_name in optuna.get_all_study_names(store):
+            optuna.delete_study(study_name=study_name, storage=store)
+        results: dict[str, Result] = {}
+        for number in range(search.trials):
+            sampler = optuna.samplers.TPESampler(seed=definition.base.seed * 10_007 + number)
+            study = optuna.create_study(
+                study_name=study_name, storage=store, sampler=sampler, load_if_exists=True
+            )
+            trials = study.get_trials(deepcopy=False)
+            # A trial that was proposed and interrupted is there already.
+            asked = trials[number].params if number < len(trials) else study.ask(distributions).params
+            changes = {key: _chosen(search.parameters[key], asked[key]) for key in search.parameters}
+            variant = definition.vary(f"trial {number + 1}: {name_of(changes)}", changes)
+            same = config_key(variant.config)
+            if same not in results:
+                results[same] = lane.run([variant])[0]
+            told = number < len(trials) and trials[number].state.is_finished()
+            if not told:
+                value = _objective(results[same], definition.metric)
+                state = optuna.trial.TrialState.FAIL if value is None else None
+                study.tell(number, value, state=state)
+        return list(results.values())
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+
+
+def _search_store(optuna: Any, path: Path) -> Any:
+    try:
+        return optuna.storages.RDBStorage(f"sqlite:///{path.absolute().as_posix()}")
+    except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"the search cannot be kept in '{path}': {reason}; make the file writable, or move it away"
+        ) from None
+
+
+def _distribution(optuna: Any, given: Any) -> Any:
+    if isinstance(given, list):
+        # Optuna takes no lists as choices.
+        return optuna.distributions.CategoricalDistribution([json.dumps(choice) for choice in given])
+    if given.int:
+        return optuna.distributions.IntDistribution(int(given.low), int(given.high), log=given.log)
+    return optuna.distributions.FloatDistribution(given.low, given.high, log=given.log)
+
+
+def _chosen(given: Any, asked: Any) -> Any:
+    if isinstance(given, list):
+        return json.loads(asked)
+    # Six digits read well, and change no result.
+    return asked if given.int else float(f"{asked:.6g}")
+
+
+def _objective(result: Result, metric: str) -> float | None:
+    """Return what a search minimises, over the test dates but the last."""
+    if result.predictions is None:
+        return None
+    folds = _board(_earlier(result.predictions)).folds
+    values = folds.loc[(folds["model"] == MODEL_NAME) & (folds["metric"] == metric), "value"].to_numpy()
+    better = METRICS[metric].better
+    values = -values if better == "higher" else np.abs(values) if better == "zero" else values
+    return float(np.mean(values)) if np.isfinite(values).all() else None
+
+
+def run_metrics(predictions: pd.DataFrame) -> dict[str, float]:
+    """Return the metrics of our model: means over the test dates but the last, and ``last_fold.*`` of that."""
+    last = predictions["cutoff"] == predictions["cutoff"].max()
+    metrics: dict[str, float] = {}
+    for prefix, rows in (("", predictions[~last]), ("last_fold.", predictions[last])):
+        pooled = _board(rows).pooled
+        ours = pooled[pooled["model"] == MODEL_NAME]
+        metrics |= {
+            f"{prefix}{name}": float(value) for name, value in zip(ours["metric"], ours["value"], strict=True)
+        }
+    return metrics
+
+
+def _board(rows: pd.DataFrame) -> Leaderboard:
+    # One draw: only the values are needed.
+    return build_leaderboard(rows, model_columns(rows, [MODEL_NAME]), MODEL_NAME, samples=1, seed=0)
+
+
+def _earlier(predictions: pd.DataFrame) -> pd.DataFrame:
+    return predictions[predictions["cutoff"] < predictions["cutoff"].max()]
+
+
+def _named(part: pd.DataFrame, models: tuple[ModelColumns, ...]) -> pd.DataFrame:
+    """Return the predictions of a fold under the names of the models."""
+    names = {m.spend: f"spend/{m.name}" for m in models if m.spend}
+    names |= {m.churn: f"churn/{m.name}" for m in models if m.churn}
+    return part[[*_LABELS, "low", "high", *names]].rename(columns=names)
+
+
+def _xgboost_version() -> str:
+    for name in ("xgboost", "xgboost-cpu"):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return ""

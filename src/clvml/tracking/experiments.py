@@ -1,0 +1,173 @@
+"""An experiment in MLflow: a parent run with one child run per variant, found again when it is resumed."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from clvml.config import TrackingConfig
+from clvml.tracking.description import LONGEST_NOTE, LONGEST_VALUE, environment_tags, public_config
+from clvml.tracking.location import locate
+from clvml.tracking.record import VariantRecord
+from clvml.tracking.runs import purchase_dataset
+from clvml.tracking.session import MlflowException, Store, entities, experiment_id, open_store
+
+KEY_TAG, KIND_TAG, ERROR_TAG = "clvml.key", "clvml.kind", "error"
+PREDICTIONS = "predictions.parquet"
+SEARCH_FILE = "optuna.db"
+_PARENT_TAG = "mlflow.parentRunId"
+
+
+class ExperimentRuns:
+    """The runs of one experiment file, in an MLflow experiment of their own.
+
+    Parameters
+    ----------
+    uri : str
+        From `clvml.tracking.tracking_uri`.
+    tracking : TrackingConfig
+        The MLflow experiment is called ``<tracking.experiment>/<name>``.
+    name : str
+        Of the experiment file.
+    key : str
+        Equal for equal data and code: a parent run of the same key is continued.
+    question : str
+    fresh : bool
+        Begin a new parent run, and find nothing of the runs before it.
+
+    Raises
+    ------
+    InputError
+        The store cannot be used; see `clvml.tracking.session.open_store`. This holds for all methods.
+    """
+
+    def __init__(
+        self, uri: str, tracking: TrackingConfig, name: str, key: str, question: str, fresh: bool = False
+    ) -> None:
+        self.uri = uri
+        self.experiment = f"{tracking.experiment}/{name}"
+        with open_store(uri) as store:
+            self.experiment_id = str(experiment_id(store, self.experiment))
+            found = [] if fresh else self._find(store, "experiment", key)
+            if found:
+                self.run_id = str(found[0].info.run_id)
+                store.client.update_run(self.run_id, status="RUNNING")
+            else:
+                tags = {**environment_tags("clvml experiment"), KEY_TAG: key, KIND_TAG: "experiment"}
+                run = store.client.create_run(self.experiment_id, tags=tags, run_name=name)
+                self.run_id = str(run.info.run_id)
+            store.client.set_tag(self.run_id, "mlflow.note.content", question)
+        self._fresh = fresh
+
+    def finished(self, key: str) -> tuple[str, pd.DataFrame] | None:
+        """Return the run and the predictions of a variant that was finished before, or None."""
+        with open_store(self.uri) as store:
+            for run in self._find(store, "variant", key):
+                ours = run.data.tags.get(_PARENT_TAG) == self.run_id
+                if run.info.status == "FINISHED" and (ours or not self._fresh):
+                    with contextlib.suppress(MlflowException, OSError):
+                        return str(run.info.run_id), self._predictions(store, run.info.run_id)
+        return None
+
+    def start(self, variant: VariantRecord) -> str:
+        """Return the running child run of a variant: a new one, or the one that failed or was interrupted."""
+        with open_store(self.uri) as store:
+            for run in self._find(store, "variant", variant.key):
+                if run.info.status != "FINISHED" and run.data.tags.get(_PARENT_TAG) == self.run_id:
+                    run_id = str(run.info.run_id)
+                    store.client.update_run(run_id, status="RUNNING", name=variant.name)
+                    if ERROR_TAG in run.data.tags:
+                        store.client.delete_tag(run_id, ERROR_TAG)
+                    return run_id
+            changes = {key: str(value)[:LONGEST_VALUE] for key, value in variant.changes.items()}
+            tags = {
+                **environment_tags("clvml experiment"),
+                _PARENT_TAG: self.run_id,
+                KEY_TAG: variant.key,
+                KIND_TAG: "variant",
+                "data_fingerprint": variant.fingerprint,
+                "horizon_days": str(variant.config.windows.horizon_days),
+                "mlflow.note.content": "\n".join(f"- `{key}`: {value}" for key, value in changes.items())
+                or "the base configuration",
+            }
+            run = store.client.create_run(self.experiment_id, tags=tags, run_name=variant.name)
+            run_id = str(run.info.run_id)
+            params = [entities.Param(key, value) for key, value in changes.items()]
+            store.client.log_batch(run_id, params=params)
+            dataset = purchase_dataset(variant.config.data.source, variant.fingerprint, variant.quality)
+            context = entities.InputTag("mlflow.data.context", "evaluation")
+            store.client.log_inputs(run_id, datasets=[entities.DatasetInput(dataset, [context])])
+            text = yaml.safe_dump(public_config(variant.config), sort_keys=False, allow_unicode=True)
+            store.client.log_text(run_id, text, "config.yaml")
+            return run_id
+
+    def finish(self, run_id: str, metrics: Mapping[str, float], predictions: pd.DataFrame) -> None:
+        """Log what a variant gave, and close its run."""
+        with open_store(self.uri) as store, tempfile.TemporaryDirectory(prefix="clvml-") as folder:
+            path = Path(folder, PREDICTIONS)
+            predictions.to_parquet(path, index=False, compression="zstd")
+            store.client.log_artifact(run_id, str(path))
+            _log_metrics(store, run_id, metrics)
+            store.client.set_terminated(run_id)
+
+    def fail(self, run_id: str, error: str) -> None:
+        """Close the run of a variant that failed; the error becomes a tag and its description."""
+        with open_store(self.uri) as store:
+            store.client.set_tag(run_id, ERROR_TAG, error[:LONGEST_NOTE])
+            store.client.set_tag(run_id, "mlflow.note.content", f"Failed: {error}"[:LONGEST_NOTE])
+            store.client.set_terminated(run_id, status="FAILED")
+
+    @contextlib.contextmanager
+    def closing(self, running: dict[str, str]) -> Iterator[None]:
+        """Mark the parent run, and the runs still in ``running``, as killed or failed if the block does not end."""
+        try:
+            yield
+        except BaseException as error:
+            status = "FAILED" if isinstance(error, Exception) else "KILLED"
+            # Where the store itself is what failed, its first error is the one to tell.
+            with contextlib.suppress(Exception), open_store(self.uri) as store:
+                for run_id in (*running.values(), self.run_id):
+                    store.client.set_terminated(run_id, status=status)
+            raise
+
+    def conclude(self, metrics: Mapping[str, float], note: str, files: list[Path]) -> None:
+        """Log the answer to the parent run, and close it."""
+        with open_store(self.uri) as store:
+            store.client.set_tag(self.run_id, "mlflow.note.content", note[:LONGEST_NOTE])
+            for path in files:
+                store.client.log_artifact(self.run_id, str(path))
+            _log_metrics(store, self.run_id, metrics)
+            store.client.set_terminated(self.run_id)
+
+    def _find(self, store: Store, kind: str, key: str) -> list[entities.Run]:
+        return list(
+            store.client.search_runs(
+                [self.experiment_id],
+                f"tags.`{KEY_TAG}` = '{key}' and tags.`{KIND_TAG}` = '{kind}'",
+                order_by=["attributes.start_time DESC"],
+            )
+        )
+
+    def _predictions(self, store: Store, run_id: str) -> pd.DataFrame:
+        with tempfile.TemporaryDirectory(prefix="clvml-") as folder:
+            return pd.read_parquet(store.client.download_artifacts(run_id, PREDICTIONS, folder))
+
+
+def search_storage(uri: str) -> Path:
+    """Return where searches are kept: beside an SQLite store, else in the current folder."""
+    _, _, artifacts = locate(uri, must_exist=False)
+    sqlite = artifacts is not None and uri.startswith("sqlite")
+    return (artifacts.parent if sqlite and artifacts else Path.cwd()) / SEARCH_FILE
+
+
+def _log_metrics(store: Store, run_id: str, metrics: Mapping[str, float]) -> None:
+    now = int(time.time() * 1000)
+    known = [entities.Metric(key, value, now, 0) for key, value in metrics.items() if math.isfinite(value)]
+    store.client.log_batch(run_id, metrics=known)

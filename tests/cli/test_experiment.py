@@ -1,0 +1,84 @@
+"""clvml experiment, end to end on a small shop: what is printed, written and refused."""
+
+import json
+
+import pytest
+import yaml
+
+from clvml import cli
+
+KEYS = {
+    "question": "Is a base worth it?",
+    "config": "shop.yaml",
+    "data": "orders.csv",
+    "folds": 2,
+    "variants": {"as it is": None, "from nothing": {"model.base": "none"}},
+}
+
+
+@pytest.fixture
+def run(monkeypatch, capfd, tmp_path):
+    """Return a function that runs `clvml experiment` in an empty folder: (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+
+    def _run(*arguments):
+        monkeypatch.setattr("sys.argv", ["clvml", "experiment", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return end.value.code, *capfd.readouterr()
+
+    return _run
+
+
+def test_an_experiment_is_run_written_and_not_run_again(run, shop, tmp_path):
+    (tmp_path / "shop.yaml").write_text(shop.config.read_text())
+    (tmp_path / "001-base.yaml").write_text(yaml.safe_dump(KEYS, sort_keys=False))
+    options = ("001-base.yaml", "--data", str(shop.log), "--set", "model.n_estimators=5")
+    code, out, err = run(*options)
+    assert code == 0, err
+    assert "from nothing: testing as of 2024-0" in err
+    page = (tmp_path / "001-base.md").read_bytes()
+    assert (tmp_path / "images" / "001-base.png").read_bytes().startswith(b"\x89PNG")
+    # The wording of the page is that of the terminal, which breaks lines.
+    assert (
+        page.decode().partition("**Answer.** ")[2].partition("\n")[0].split()
+        == out.partition("Variant")[0].split()
+    )
+    assert f"--data {shop.log} --set model.n_estimators=5`" in page.decode()
+    assert "| *BTYD* |" in page.decode()
+
+    code, out, err = run(*options, "--json")
+    assert code == 0, err
+    assert "2 of 2 variants were finished before" in err
+    assert (tmp_path / "001-base.md").read_bytes() == page
+    summary = json.loads(out)
+    assert summary["run_now"] == 0
+    assert [variant["name"] for variant in summary["variants"]] == ["as it is", "from nothing"]
+    assert summary["variants"][0]["gain"] is None
+    assert summary["variants"][1]["gain"]["verdict"] in ("better", "worse", "no clear difference")
+    assert summary["experiment"] == "clvml/001-base"
+
+
+def test_bad_input_leaves_nothing(run, tmp_path):
+    (tmp_path / "001-base.yaml").write_text(yaml.safe_dump(KEYS | {"folds": 1}))
+    before = sorted(tmp_path.rglob("*"))
+    for arguments, message in (
+        (["none.yaml"], "Error: experiment 'none.yaml' does not exist; give an existing YAML file\n"),
+        (["001-base.yaml"], "Error: experiment '001-base.yaml' has 1 problem:\n  - 'folds': Input should be"),
+    ):
+        code, out, err = run(*arguments)
+        assert (code, out) == (2, "")
+        assert err.startswith(message)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_store_that_cannot_be_used_is_said_before_anything_is_trained(run, shop, tmp_path, monkeypatch):
+    (tmp_path / "shop.yaml").write_text(shop.config.read_text())
+    (tmp_path / "001-base.yaml").write_text(yaml.safe_dump(KEYS))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    code, out, err = run("001-base.yaml", "--data", str(shop.log))
+    assert (code, out) == (2, "")
+    assert "MLflow server 'http://127.0.0.1:9' cannot be reached" in err
+    assert "testing" not in err
+    assert not (tmp_path / "001-base.md").exists()

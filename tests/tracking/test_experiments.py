@@ -1,0 +1,77 @@
+"""The runs of an experiment in MLflow: names, tags, states, and what must not be in them."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from clvml.config import TrackingConfig, parse_config
+from clvml.errors import InputError
+from clvml.tracking import ExperimentRuns, VariantRecord, search_storage
+from clvml.tracking.session import open_store
+
+from .conftest import CONFIG
+
+TRACKING = TrackingConfig(experiment="shop")
+
+
+def variant(name="deep", key="k1"):
+    return VariantRecord(
+        name, key, {"model.max_depth": 6}, parse_config(CONFIG), "f1e2" * 16, {"rows_out": 5}
+    )
+
+
+def test_a_variant_is_found_only_when_it_is_finished(uri):
+    runs = ExperimentRuns(uri, TRACKING, "001-depth", "data and code", "Deeper?")
+    predictions = pd.DataFrame({"customer_id": ["a"], "spend/clvml": [0.1 + 0.2]})
+    run_id = runs.start(variant())
+    assert runs.finished("k1") is None
+    runs.finish(run_id, {"wape": 0.5, "gini": float("nan")}, predictions)
+    found, read = runs.finished("k1")
+    assert found == run_id
+    pd.testing.assert_frame_equal(read, predictions, check_exact=True)
+    assert runs.finished("k2") is None
+    with open_store(uri) as store:
+        run = store.client.get_run(run_id)
+        assert run.data.metrics == {"wape": 0.5}
+        assert run.data.tags["mlflow.parentRunId"] == runs.run_id
+        assert run.info.run_name == "deep"
+        text = Path(store.client.download_artifacts(run_id, "config.yaml")).read_text()
+        assert "hunter2" not in text + str(run.to_dictionary())
+
+
+def test_a_failed_variant_is_taken_up_again(uri):
+    runs = ExperimentRuns(uri, TRACKING, "001-depth", "data and code", "Deeper?")
+    run_id = runs.start(variant())
+    runs.fail(run_id, "no luck")
+    with open_store(uri) as store:
+        run = store.client.get_run(run_id)
+        assert (run.info.status, run.data.tags["error"]) == ("FAILED", "no luck")
+    assert ExperimentRuns(uri, TRACKING, "001-depth", "data and code", "Deeper?").start(variant()) == run_id
+    with open_store(uri) as store:
+        run = store.client.get_run(run_id)
+        assert (run.info.status, run.data.tags.get("error")) == ("RUNNING", None)
+
+
+def test_equal_data_and_code_continue_the_parent(uri):
+    first = ExperimentRuns(uri, TRACKING, "001-depth", "one", "Deeper?")
+    assert first.experiment == "shop/001-depth"
+    assert ExperimentRuns(uri, TRACKING, "001-depth", "one", "Deeper?").run_id == first.run_id
+    for key, fresh in (("two", False), ("one", True)):
+        assert ExperimentRuns(uri, TRACKING, "001-depth", key, "Deeper?", fresh).run_id != first.run_id
+
+
+def test_what_is_unfinished_is_closed_with_the_reason(uri):
+    runs = ExperimentRuns(uri, TRACKING, "001-depth", "one", "Deeper?")
+    running = {"deep": runs.start(variant())}
+    for error, status in ((KeyboardInterrupt, "KILLED"), (InputError, "FAILED")):
+        with pytest.raises(error), runs.closing(running):
+            raise error
+        with open_store(uri) as store:
+            assert {store.client.get_run(i).info.status for i in (*running.values(), runs.run_id)} == {status}
+
+
+def test_searches_are_kept_beside_the_store(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert search_storage("sqlite:///runs/mlflow.db") == tmp_path / "runs" / "optuna.db"
+    assert search_storage("databricks") == tmp_path / "optuna.db"
