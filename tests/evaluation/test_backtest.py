@@ -153,11 +153,21 @@ def test_a_fold_that_cannot_be_trained_leaves_the_others(days, monkeypatch):
 
 
 def test_a_log_too_short_for_a_fold_says_what_is_needed(days):
-    as_of = FIRST + timedelta(days=179)
+    as_of = FIRST + timedelta(days=87)
     message = (
-        "179 days of history before 2022-06-29 are too short to test a horizon of 60 days out of time: 180 are"
+        "87 days of history before 2022-03-29 are too short to test a horizon of 60 days out of time: 88 are"
         " needed; set a shorter windows.horizon_days or give more data"
     )
     with pytest.raises(InputError, match=re.escape(message)):
         run_backtest(days, as_of, SETTINGS)
-    assert len(run_backtest(days, as_of + timedelta(days=1), SETTINGS).predictions) > 100
+    tested = run_backtest(days, as_of + timedelta(days=1), SETTINGS)
+    assert tested.predictions["cutoff"].unique().tolist() == [pd.Timestamp(FIRST) + pd.Timedelta(days=28)]
+
+
+def test_rules_of_a_short_log_are_carried_on_in_proportion(days):
+    # 100 days of log before the cutoff: learnt on 50, tested on 60.
+    tested = run_backtest(days, FIRST + timedelta(days=160), SETTINGS, folds=1)
+    mean = next(model for model in tested.models if model.name == "mean")
+    learnt = days.snapshots([FIRST + timedelta(days=50)], 50)
+    assert tested.predictions[mean.spend].iloc[0] == pytest.approx(learnt["actual_spend"].mean() * 60 / 50)
+    assert tested.predictions[mean.churn].iloc[0] == pytest.approx(learnt["churned"].mean() ** (60 / 50))

@@ -40,13 +40,17 @@ class SharedDays(CustomerDays):
         )
 
     def snapshots(
-        self, cutoffs: Sequence[date], horizon_days: int, features: Collection[str] | None = None
+        self,
+        cutoffs: Sequence[date],
+        horizon_days: int,
+        features: Collection[str] | None = None,
+        label_days: int | None = None,
     ) -> pd.DataFrame:
         """Return features and labels stacked over cutoffs; see `CustomerDays`."""
         chosen = None if features is None else tuple(features)
         return self._shared(
-            ("snapshots", tuple(cutoffs), horizon_days, chosen),
-            lambda: super(SharedDays, self).snapshots(cutoffs, horizon_days, features),
+            ("snapshots", tuple(cutoffs), horizon_days, chosen, label_days),
+            lambda: super(SharedDays, self).snapshots(cutoffs, horizon_days, features, label_days),
         )
 
     def daily_totals(self, cutoff: date) -> pd.Series:
