@@ -7,6 +7,7 @@ import io
 import json
 import os
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -22,6 +23,8 @@ import pytest
 
 from clvml.cli import main
 from clvml.snapshots import OPTIONAL_COLUMNS, CustomerDays
+
+from .servers import postgres_server
 
 BuildDays = Callable[[pd.DataFrame], CustomerDays]
 
@@ -124,3 +127,26 @@ def shop_lines() -> pd.DataFrame:
     order("only-refunds", 545, -3.0)
     frame = pd.DataFrame(rows, columns=["customer_id", "order_date", "order_id", "amount", "product_id"])
     return frame.sample(frac=1, random_state=0)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Return the address of a PostgreSQL server, password included; the tests share it."""
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Any]:
+    """Return a local Spark session. It takes ten seconds to start: the tests share it."""
+    sql = pytest.importorskip("pyspark.sql", reason="pyspark is not installed")
+    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+        pytest.skip("no Java is installed")
+    builder = sql.SparkSession.builder.master("local[2]").config("spark.sql.shuffle.partitions", "2")
+    # Little data: compiling the queries would take longer than running them.
+    for name in ("spark.ui.enabled", "spark.sql.codegen.wholeStage", "spark.sql.adaptive.enabled"):
+        builder = builder.config(name, "false")
+    session = builder.config("spark.driver.host", "127.0.0.1").getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    yield session
+    session.stop()

@@ -13,6 +13,7 @@ import typer
 from clvml.cli.backtest import backtest
 from clvml.cli.check import check
 from clvml.cli.score import score
+from clvml.cli.sql import sql
 from clvml.cli.train import train
 from clvml.errors import InputError
 
@@ -43,7 +44,7 @@ def root(
 
 
 # In the order of the work, which is the order of the help.
-for command in (check, train, backtest, score):
+for command in (check, train, backtest, score, sql):
     app.command()(command)
 
 
