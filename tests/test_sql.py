@@ -92,9 +92,7 @@ def test_sqlite(samples, log):
     lines, expected = samples[log]
     with closing(sqlite3.connect(":memory:")) as connection:
         lines.to_sql("orders", connection, index=False)
-        _same(
-            pd.read_sql(feature_sql(LOGS[log], "orders", CUTOFF, HORIZON, "sqlite"), connection), expected
-        )
+        _same(pd.read_sql(feature_sql(LOGS[log], "orders", CUTOFF, HORIZON, "sqlite"), connection), expected)
 
 
 @pytest.mark.parametrize("log", LOGS)
@@ -144,7 +142,9 @@ def test_ignored_columns():
 
 
 def test_refuses_what_is_unknown():
-    with pytest.raises(InputError, match=re.escape("dialect 'sparc' is not supported (did you mean 'spark'?)")):
+    with pytest.raises(
+        InputError, match=re.escape("dialect 'sparc' is not supported (did you mean 'spark'?)")
+    ):
         feature_sql(LOGS["cdnow"], "t", CUTOFF, HORIZON, "sparc")
     with pytest.raises(InputError, match=re.escape("table 'a..b.' is no name of a table in spark")):
         feature_sql(LOGS["cdnow"], "a..b.", CUTOFF, HORIZON, "spark")
@@ -166,4 +166,7 @@ def test_command(monkeypatch, capsys):
     assert code == 0
     assert '"dialect": "postgres", "table": "orders", "as_of": "2024-01-01", "horizon_days": 30' in printed
     assert run("-d", "spark", "--as-of", "2024-01-01")[0] == 2
-    assert run("-d", "spark")[2] == "Error: the query needs a date; add --as-of YYYY-MM-DD, the first day not used\n"
+    assert (
+        run("-d", "spark")[2]
+        == "Error: the query needs a date; add --as-of YYYY-MM-DD, the first day not used\n"
+    )

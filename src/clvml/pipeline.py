@@ -11,19 +11,22 @@ from typing import Any, Literal
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from clvml.addresses import hide_password, is_address
 from clvml.config import ColumnsConfig, Config, DataConfig, assign, parse_config
+from clvml.database_output import check_database_output, write_database_table
 from clvml.errors import InputError
 from clvml.evaluation.backtest import MODEL_NAME, Backtest, run_backtest
 from clvml.evaluation.leaderboard import METRICS
 from clvml.explain import Surrogate, driver_sentences, drivers, log_odds
 from clvml.features import available_features
-from clvml.files import TABLES, check_output
+from clvml.files import TABLES, check_output, write_table
 from clvml.ingest import HistoryVerdict, PurchaseLog, check_history, read_purchase_log
 from clvml.ingest.mapping import map_columns, propose_columns
 from clvml.ingest.source import read_parts
 from clvml.models.customer_model import CustomerModel, fit_customer_model
-from clvml.score import Scorer, customer_days, spend_thresholds, tier_thresholds
+from clvml.score import COLUMNS, Scorer, customer_days, spend_thresholds, tier_thresholds
 from clvml.snapshots import CustomerDays
 from clvml.tracking.record import TrainingRecord
 from clvml.windows import training_cutoffs
@@ -177,6 +180,8 @@ def train(
         The log is too short, or there is nothing to learn from it.
     """
     log, as_of = prepared.log, prepared.as_of
+    # The model keeps its configuration.
+    config = config.with_source(hide_password(config.data.source))
     verdict = check_length(prepared, config)
     if not verdict.enough:
         raise InputError(verdict.message)
@@ -227,6 +232,28 @@ def train(
 def score(prepared: Prepared, scorer: Scorer, explain: Literal["all", "none"] | int = "all") -> pd.DataFrame:
     """Return the scored file of a prepared log."""
     return scorer.score(customer_days(prepared.log), prepared.as_of, explain)
+
+
+def check_scored_output(output: str, source: str) -> None:
+    """Refuse a file or database table that the scored rows could not be written to, or that holds something else.
+
+    Raises
+    ------
+    InputError
+        See `clvml.files.check_output` and `clvml.database_output.check_database_output`.
+    """
+    if is_address(output):
+        check_database_output(output, COLUMNS, source)
+    else:
+        check_output(Path(output), TABLES, source)
+
+
+def write_scored(scored: pd.DataFrame, output: str) -> None:
+    """Write the scored rows into a file or database table, whole or not at all."""
+    if is_address(output):
+        write_database_table([pa.Table.from_pandas(scored, preserve_index=False)], output)
+    else:
+        write_table(scored, Path(output))
 
 
 def scoring_notes(prepared: Prepared, scorer: Scorer, config: Config) -> list[str]:

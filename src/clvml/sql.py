@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
@@ -200,18 +201,24 @@ def _replace_aggregates(select: exp.Select, without_stddev: bool) -> None:
     if added:
         source = select.args["from_"].this
         columns = ", ".join(f"{sql} as {name}" for name, sql in added.items())
-        source.replace(_parsed(f"select *, {columns} from {source.sql('duckdb')}").subquery(source.alias_or_name))
+        source.replace(
+            _parsed(f"select *, {columns} from {source.sql('duckdb')}").subquery(source.alias_or_name)
+        )
 
 
 def _partition_by_peers(window: exp.Window) -> None:
     """Turn ``order by x range between current row and current row``, which not all have, into a partition."""
     spec = window.args.get("spec")
-    if spec and spec.args["kind"].upper() == "RANGE" and spec.args["start"] == spec.args["end"] == "CURRENT ROW":
+    if (
+        spec
+        and spec.args["kind"].upper() == "RANGE"
+        and spec.args["start"] == spec.args["end"] == "CURRENT ROW"
+    ):
         peers = [ordered.this.copy() for ordered in window.args["order"].expressions]
         window.set("partition_by", [*window.args["partition_by"], *peers])
         window.set("order", None)
         window.set("spec", None)
 
 
-def _parsed(sql: str) -> exp.Expression:
+def _parsed(sql: str) -> Any:
     return sqlglot.parse_one(sql, read="duckdb")

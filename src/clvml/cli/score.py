@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def score(
     data: DataArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Scored file (.csv or .parquet).")],
+    output: Annotated[str, typer.Option("--output", "-o", help="Scored file (.csv or .parquet) or table.")],
     config: ConfigOption = None,
     model: Annotated[
         str, typer.Option("--model", "-m", help="champion, challenger, a version, an MLflow URI, a folder.")
@@ -46,13 +46,13 @@ def score(
 ) -> None:
     """Score every customer of a purchase log into a ranked file."""
     from clvml import pipeline
+    from clvml.addresses import hide_password
     from clvml.config import parse_config
-    from clvml.files import TABLES, check_output, write_table
     from clvml.score import Scorer
     from clvml.tracking import resolve_model, tracking_uri
 
-    check_output(output, TABLES, data)
-    if rejects is not None and rejects.absolute() == output.absolute():
+    pipeline.check_scored_output(output, data)
+    if rejects is not None and rejects.absolute() == Path(output).absolute():
         raise InputError(f"--output and --rejects are both '{output}'; give two names")
     asked, until = _explain_choice(explain), parse_date(as_of)
     settings = load_config(config, overrides) if config else None
@@ -66,14 +66,14 @@ def score(
         raw = overridden(scorer.model.config.model_dump(mode="json"), overrides)
         settings = parse_config(raw, "the model's configuration with --set")
     named = ", ".join(f"{ours}: {theirs}" for ours, theirs in settings.data.columns.mapped().items())
-    progress(f"reading {data} (columns{'' if config else ' as in training'}: {named})")
+    progress(f"reading {hide_password(data)} (columns{'' if config else ' as in training'}: {named})")
     prepared = pipeline.prepare(settings.data, now(), data, until, rejects)
     progress("scoring")
     table = pipeline.score(prepared, scorer, asked)
-    write_table(table, output)
+    pipeline.write_scored(table, output)
     quality = prepared.log.quality
     summary = {
-        "output": str(output),
+        "output": hide_password(output),
         "customers": len(table),
         "as_of": prepared.as_of,
         "horizon_days": scorer.model.horizon_days,

@@ -38,12 +38,13 @@ def train(
     import tempfile
 
     from clvml import pipeline
+    from clvml.addresses import hide_password
     from clvml.tracking import check_tracking, log_training, tracking_uri
 
     settings = load_config(config, overrides, data)
     until = parse_date(as_of)
     uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
-    progress(f"reading {settings.data.source}")
+    progress(f"reading {hide_password(settings.data.source)}")
     prepared = pipeline.prepare(settings.data, now(), as_of=until, rejects=rejects)
     # Before an hour is spent on what could not be logged, but not for data that cannot be read.
     check_tracking(settings.tracking, uri)
@@ -81,7 +82,7 @@ def train(
     options = [] if which == "models:/clvml@champion" else ["--model", which]
     typer.echo(f"\nThe model is {logged.model_uri}, now the {logged.alias} of '{name}'. Score customers with")
     typer.echo(
-        f"  {command_line('clvml', 'score', settings.data.source, '--output', 'scores.csv', *options)}"
+        f"  {command_line('clvml', 'score', hide_password(settings.data.source), '--output', 'scores.csv', *options)}"
     )
     typer.echo(f"Plots and metrics are in run {logged.run_id} of experiment '{logged.experiment}':")
     typer.echo(f"  {command_line('mlflow', 'ui', '--backend-store-uri', uri)}")

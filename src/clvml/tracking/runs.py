@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from clvml.addresses import hide_password
 from clvml.tracking.artifacts import LEADERBOARD_TABLE, copy_model, write_run_files
 from clvml.tracking.description import (
     fold_series,
@@ -19,7 +20,6 @@ from clvml.tracking.description import (
     run_params,
     run_tags,
 )
-from clvml.tracking.location import hide_password
 from clvml.tracking.model import log_model
 from clvml.tracking.record import LoggedRun, TrainingRecord
 from clvml.tracking.session import (
