@@ -131,7 +131,7 @@ def test_refuses_a_table_of_something_else(database):
 def test_refuses_files_that_cannot_be_written(tmp_path):
     for kind in ("duckdb", "sqlite"):
         with pytest.raises(
-            InputError, match="folder '.*nowhere' of the output does not exist; create it first"
+            InputError, match=r"folder '.*nowhere' of the output does not exist; create it first"
         ):
             check_database_output(f"{kind}:///{tmp_path}/nowhere/x.db?table=scores", COLUMNS)
         (tmp_path / "text.db").write_text("no database at all, only text" * 100)

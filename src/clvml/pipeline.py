@@ -28,6 +28,7 @@ from clvml.ingest.source import read_parts
 from clvml.models.customer_model import CustomerModel, fit_customer_model
 from clvml.score import COLUMNS, Scorer, customer_days, spend_thresholds, tier_thresholds
 from clvml.snapshots import CustomerDays
+from clvml.spark import SparkLog, read_lines, sampled, score_lines
 from clvml.tracking.record import TrainingRecord
 from clvml.windows import training_cutoffs
 
@@ -118,6 +119,15 @@ def assume_config(source: str, overrides: list[str] | None = None) -> Config:
     return parse_config(raw, "--set")
 
 
+@dataclass(frozen=True)
+class PreparedOnSpark:
+    """As `Prepared`, with the log on Spark."""
+
+    log: SparkLog
+    as_of: date
+    note: str
+
+
 def prepare(
     data: DataConfig,
     now: datetime,
@@ -130,17 +140,34 @@ def prepare(
     if rejects is not None:
         check_output(rejects, TABLES, source, "rejects file")
     log = read_purchase_log(data, source=source, now=now, as_of=as_of, rejects=rejects)
+    return Prepared(log, *_dated(log.last_day, as_of))
+
+
+def prepare_on_spark(
+    session: Any, data: DataConfig, now: datetime, source: str | None = None, as_of: date | None = None
+) -> PreparedOnSpark:
+    """Read and clean a purchase log in a Spark session; see `prepare`."""
+    log = read_lines(session, data, source or data.source, now, as_of)
+    return PreparedOnSpark(log, *_dated(log.last_day, as_of))
+
+
+def sample_from_spark(prepared: PreparedOnSpark, config: Config) -> Prepared:
+    """Bring the lines of some of the customers from Spark to this machine, to train on."""
+    log = sampled(prepared.log, config, prepared.as_of)
+    return Prepared(log, prepared.as_of, prepared.note)
+
+
+def _dated(last_day: date, as_of: date | None) -> tuple[date, str]:
+    """Return the date up to which a log is used, and a note on it."""
     if as_of is None:
-        chosen = log.last_day + timedelta(days=1)
-        return Prepared(
-            log, chosen, f"as of {chosen}, the day after the last order; --as-of sets another date"
-        )
-    silent = (as_of - log.last_day).days
+        chosen = last_day + timedelta(days=1)
+        return chosen, f"as of {chosen}, the day after the last order; --as-of sets another date"
+    silent = (as_of - last_day).days
     note = (
-        f"no order in the {silent:,} days before {as_of}: if orders are missing since {log.last_day}, customers"
+        f"no order in the {silent:,} days before {as_of}: if orders are missing since {last_day}, customers"
         " look likelier to leave than they are; leave --as-of out to start at the day after the last order"
     )
-    return Prepared(log, as_of, note if silent > _SILENCE_DAYS else "")
+    return as_of, note if silent > _SILENCE_DAYS else ""
 
 
 def check_length(prepared: Prepared, config: Config) -> HistoryVerdict:
@@ -229,8 +256,12 @@ def train(
     return Trained(scorer, tested, record, sentences)
 
 
-def score(prepared: Prepared, scorer: Scorer, explain: Literal["all", "none"] | int = "all") -> pd.DataFrame:
+def score(
+    prepared: Prepared | PreparedOnSpark, scorer: Scorer, explain: Literal["all", "none"] | int = "all"
+) -> pd.DataFrame:
     """Return the scored file of a prepared log."""
+    if isinstance(prepared, PreparedOnSpark):
+        return score_lines(prepared.log, scorer, prepared.as_of, explain)
     return scorer.score(customer_days(prepared.log), prepared.as_of, explain)
 
 
@@ -256,7 +287,7 @@ def write_scored(scored: pd.DataFrame, output: str) -> None:
         write_table(scored, Path(output))
 
 
-def scoring_notes(prepared: Prepared, scorer: Scorer, config: Config) -> list[str]:
+def scoring_notes(prepared: Prepared | PreparedOnSpark, scorer: Scorer, config: Config) -> list[str]:
     """Return what to know about a scored file: its date, the age of the model, settings without effect."""
     notes = [prepared.note] if prepared.note else []
     model = scorer.model

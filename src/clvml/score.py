@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -122,10 +122,29 @@ class Scorer:
         InputError
             No line is dated before ``as_of``, or the log lacks columns of the training data.
         """
-        model = self.model
-        features = days.features(as_of, model.horizon_days)
+        features = days.features(as_of, self.model.horizon_days)
         if features.empty:
             raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
+        return ranked(self.score_features(features, as_of, explain))
+
+    def score_features(
+        self,
+        features: pd.DataFrame,
+        as_of: date,
+        explain: Literal["all", "none"] | int | Collection[str] = "all",
+    ) -> pd.DataFrame:
+        """Return the scored row of each row of a feature table, in its order.
+
+        Parameters
+        ----------
+        features : DataFrame
+            What `clvml.features.features_query` gives for the customers, or for some of them.
+        as_of : date
+            The cutoff of the features.
+        explain : "all", "none", int or collection of str
+            As for `score`, or the ids of the customers whose reasons to give.
+        """
+        model = self.model
         predicted = model.predict(features, as_of)
         tier = value_tier(predicted["clv"].to_numpy(), model.tiers)
         money = [f"expected_spend_{days}d" for days in HORIZONS] + ["clv"]
@@ -154,11 +173,18 @@ class Scorer:
         texts = list(scored.columns[scored.dtypes != "float64"].drop("horizon_days"))
         # One text type for all, so that a column without any value has it too.
         scored[texts] = scored[texts].astype("string").replace("", pd.NA)
-        ranked = scored.sort_values(["clv", "customer_id"], ascending=[False, True], kind="stable")
-        return ranked.reset_index(drop=True)
+        return scored
+
+    def at_risk(self, features: pd.DataFrame, as_of: date) -> pd.Series:
+        """Return the value at risk of each row of a feature table [currency]; missing without a purchase day."""
+        predicted = self.model.predict(features, as_of)
+        return (predicted["p_churn"] * predicted["expected_spend"]).where(features["purchase_days"] > 0)
 
     def _reasons(
-        self, features: pd.DataFrame, predicted: pd.DataFrame, explain: Literal["all", "none"] | int
+        self,
+        features: pd.DataFrame,
+        predicted: pd.DataFrame,
+        explain: Literal["all", "none"] | int | Collection[str],
     ) -> dict[str, pd.Series]:
         rows = features.loc[self._explained(features, predicted, explain)]
         if rows.empty:
@@ -173,15 +199,26 @@ class Scorer:
         return {name: said.iloc[:, position] for position, name in enumerate(REASONS)}
 
     def _explained(
-        self, features: pd.DataFrame, predicted: pd.DataFrame, explain: Literal["all", "none"] | int
+        self,
+        features: pd.DataFrame,
+        predicted: pd.DataFrame,
+        explain: Literal["all", "none"] | int | Collection[str],
     ) -> pd.Index:
         known = features.index[features["purchase_days"] > 0]
         if explain == "all":
             return known
         if explain == "none":
             return known[:0]
+        if not isinstance(explain, int):
+            return known[features.loc[known, "customer_id"].isin(list(explain))]
         at_risk = (predicted["p_churn"] * predicted["expected_spend"]).loc[known]
-        return at_risk.sort_values(ascending=False, kind="stable").index[: int(explain)]
+        return at_risk.sort_values(ascending=False, kind="stable").index[:explain]
+
+
+def ranked(scored: pd.DataFrame) -> pd.DataFrame:
+    """Return scored rows by ``clv`` falling, then by ``customer_id``."""
+    order = scored.sort_values(["clv", "customer_id"], ascending=[False, True], kind="stable")
+    return order.reset_index(drop=True)
 
 
 def tier_thresholds(clv: np.ndarray) -> tuple[float, ...]:

@@ -68,7 +68,7 @@ def test_reads_queries(read, rows, duckdb_file, sqlite_file):
     assert rows(read(source=f"duckdb:///{duckdb_file}?query={query.format('orders')}")) == ROWS[:1]
     query = query.format('"my orders"')
     assert rows(read(source=f"sqlite:///{sqlite_file}?query={query}")) == ROWS[:1]
-    with pytest.raises(InputError, match="cannot be read: .*nosuch.*; check the table or the query"):
+    with pytest.raises(InputError, match=r"cannot be read: .*nosuch.*; check the table or the query"):
         read(source=f"duckdb:///{duckdb_file}?query=select * from nosuch")
     with pytest.raises(InputError, match="cannot be read as a SQLite database: no such table: nosuch"):
         read(source=f"sqlite:///{sqlite_file}?query=select * from nosuch")
@@ -117,7 +117,8 @@ def test_reads_postgres(read, rows, reasons, postgres_tables):
 
 
 def test_reads_many_rows_of_postgres(read, rows, postgres_url):
-    query = "select 'c' || n %25 1000 as customer, date '2024-01-01' as day, n as amount from generate_series(1, 300000) n"
+    chosen = "'c' || n %25 1000 as customer, date '2024-01-01' as day, n as amount"
+    query = f"select {chosen} from generate_series(1, 300000) n"
     log = read(source=f"{postgres_url}?query={query}")
     assert rows(log, "count(*), sum(amount)") == [(300_000, 300_000 * 300_001 / 2)]
 
@@ -151,7 +152,8 @@ def test_refuses_what_postgres_refuses(read, postgres_tables, monkeypatch):
 
 
 def test_refuses_addresses_that_do_not_fit(read, duckdb_file, sqlite_file, tmp_path):
-    supported = "duckdb:///FILE?table=NAME, sqlite:///FILE?table=NAME, postgresql://USER@HOST/DATABASE?table=NAME, or a file"
+    forms = ("duckdb:///FILE", "sqlite:///FILE", "postgresql://USER@HOST/DATABASE")
+    supported = f"{', '.join(f'{form}?table=NAME' for form in forms)}, or a file"
     with _raises(f"addresses of the kind 's3://' are not supported; supported: {supported}"):
         read(source="s3://bucket/orders.parquet")
     for source in ("duckdb://x.db?table=orders", f"duckdb:///{duckdb_file}", "sqlite:///?table=x"):

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from clvml.cli.inputs import load_config, now, overridden, parse_date
+from clvml.cli.inputs import load_config, now, overridden, parse_date, spark_session
 from clvml.cli.options import (
     AsOfOption,
     ConfigOption,
     DataArgument,
+    EngineOption,
     JsonOption,
+    MasterOption,
     RejectsOption,
     SetOption,
 )
@@ -26,7 +28,7 @@ from clvml.cli.output import (
 from clvml.errors import InputError
 
 if TYPE_CHECKING:
-    from clvml.pipeline import Prepared
+    from clvml.pipeline import Prepared, PreparedOnSpark
 
 
 def score(
@@ -41,6 +43,8 @@ def score(
         str, typer.Option("--explain", help="all, none, or N: the N customers with most value at risk.")
     ] = "all",
     rejects: RejectsOption = None,
+    engine: EngineOption = "duckdb",
+    master: MasterOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -67,9 +71,14 @@ def score(
         settings = parse_config(raw, "the model's configuration with --set")
     named = ", ".join(f"{ours}: {theirs}" for ours, theirs in settings.data.columns.mapped().items())
     progress(f"reading {hide_password(data)} (columns{'' if config else ' as in training'}: {named})")
-    prepared = pipeline.prepare(settings.data, now(), data, until, rejects)
-    progress("scoring")
-    table = pipeline.score(prepared, scorer, asked)
+    prepared: Prepared | PreparedOnSpark
+    with spark_session(engine, master, rejects) as session:
+        if session is None:
+            prepared = pipeline.prepare(settings.data, now(), data, until, rejects)
+        else:
+            prepared = pipeline.prepare_on_spark(session, settings.data, now(), data, until)
+        progress("scoring")
+        table = pipeline.score(prepared, scorer, asked)
     pipeline.write_scored(table, output)
     quality = prepared.log.quality
     summary = {
@@ -101,7 +110,7 @@ def _explain_choice(text: str) -> Literal["all", "none"] | int:
     raise InputError(f"--explain '{text}' is not all, none or a number of customers")
 
 
-def _print_scored(table: Any, summary: dict[str, Any], prepared: Prepared) -> None:
+def _print_scored(table: Any, summary: dict[str, Any], prepared: Prepared | PreparedOnSpark) -> None:
     quality = prepared.log.quality
     currency = f" {quality.currency}" if quality.currency else ""
     typer.echo(

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import typer
 
-from clvml.cli.inputs import load_config, now, parse_date
+from clvml.cli.inputs import load_config, now, parse_date, spark_session
 from clvml.cli.options import (
     AsOfOption,
     ConfigOption,
     DataOption,
+    EngineOption,
     JsonOption,
+    MasterOption,
     RejectsOption,
     SetOption,
 )
@@ -31,6 +33,8 @@ def train(
     data: DataOption = None,
     as_of: AsOfOption = None,
     rejects: RejectsOption = None,
+    engine: EngineOption = "duckdb",
+    master: MasterOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -45,7 +49,12 @@ def train(
     until = parse_date(as_of)
     uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
     progress(f"reading {hide_password(settings.data.source)}")
-    prepared = pipeline.prepare(settings.data, now(), as_of=until, rejects=rejects)
+    with spark_session(engine, master, rejects) as session:
+        if session is None:
+            prepared = pipeline.prepare(settings.data, now(), as_of=until, rejects=rejects)
+        else:
+            whole = pipeline.prepare_on_spark(session, settings.data, now(), as_of=until)
+            prepared = pipeline.sample_from_spark(whole, settings)
     # Before an hour is spent on what could not be logged, but not for data that cannot be read.
     check_tracking(settings.tracking, uri)
     if not as_json:

@@ -139,7 +139,7 @@ def _read(
         connection, TABLE, columns, data, rows_in, money_in, reasons, as_of or local_now.date()
     )
     return PurchaseLog(
-        connection, quality, columns, quality.first_day, quality.last_day, _fingerprint(connection, columns)
+        connection, quality, columns, quality.first_day, quality.last_day, fingerprint(connection, columns)
     )
 
 
@@ -155,7 +155,8 @@ def _nothing_left(source: str, rows_in: int, reasons: list[ReasonCount], as_of: 
     )
 
 
-def _fingerprint(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...]) -> str:
+def fingerprint(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...]) -> str:
+    """Return SHA-256 over the content of the purchase log, whatever the order of its rows."""
     row = f"hash({', '.join(columns)})"
     numbers = connection.execute(
         f"SELECT count(*), sum({row}::HUGEINT), bit_xor(hash({row}, 1)) FROM {TABLE}"
