@@ -279,20 +279,39 @@ def segment(
 def pyfunc_predict(
     model: Scorer | Path, frame: pd.DataFrame, as_of: date | None, now: datetime | None = None
 ) -> pd.DataFrame:
-    """Score a purchase log given as a frame, as the MLflow model does.
+    """Score a frame, which is a purchase log or a feature table, as the MLflow model does.
+
+    A purchase log gives one row per customer, best value first; a feature table gives a row for each of its rows, in
+    its order.
 
     Parameters
     ----------
     model : Scorer or Path
         A loaded model or the directory of one.
     frame : DataFrame
-        Columns as in the configuration the model was trained with.
+        A purchase log, with columns as in the configuration the model was trained with; or ``customer_id`` and the
+        features (`clvml.features.features_query`).
     as_of : date, optional
-        The first day not observed; the day after the last order without one.
+        The first day not observed. Without one it is the day after the last order, or what column ``cutoff`` of the
+        feature table says.
     now : datetime, optional
         Order dates after it are rejected; the present without one.
+
+    Raises
+    ------
+    InputError
+        The frame is neither of the two, or nothing says which day its features are of.
     """
     scorer = Scorer.load(model) if isinstance(model, Path) else model
+    columns = scorer.model.config.data.columns
+    log_columns = [columns.customer_id, columns.order_date, columns.amount]
+    if not set(log_columns) <= set(frame.columns):
+        if not {"customer_id", "purchase_days"} <= set(frame.columns):
+            raise InputError(
+                f"the input is no purchase log ({', '.join(log_columns)}, ...) and no feature table (customer_id,"
+                f" purchase_days, ...); its columns are {', '.join(map(str, frame.columns)) or 'none'}"
+            )
+        return scorer.score_features(frame, as_of or _cutoff(frame))
     with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
         # Through a file, so that a frame is cleaned by the rules that clean every other log.
         source = Path(folder) / "purchases.parquet"
@@ -305,6 +324,17 @@ def pyfunc_predict(
             as_of=as_of,
         )
         return scorer.score(customer_days(log), as_of or log.last_day + timedelta(days=1))
+
+
+def _cutoff(features: pd.DataFrame) -> date:
+    try:
+        (text,) = features["cutoff"].astype(str).str[:10].unique() if "cutoff" in features else ("",)
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            "which day the features are of is not known; give the parameter as_of (YYYY-MM-DD), or the same date as"
+            " text in every row of column cutoff"
+        ) from None
 
 
 def customer_days(log: PurchaseLog) -> CustomerDays:

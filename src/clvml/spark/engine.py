@@ -185,7 +185,7 @@ def _scored(
             scorer = scorer or load()
             scored = scorer.score_features(features, as_of, explain)
             # Spark takes None for a text that is not there.
-            texts = list(scored.select_dtypes("string").columns)
+            texts: list[str] = list(scored.select_dtypes("string").columns)
             scored[texts] = scored[texts].astype(object).where(scored[texts].notna(), None)
             yield scored
 
