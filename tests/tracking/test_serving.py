@@ -1,12 +1,15 @@
-"""The MLflow model gives what `clvml score` gives: loaded, as a Spark UDF and over HTTP, from a log or from features."""
+"""The MLflow model gives what `clvml score` gives: loaded, as a Spark UDF, served; from a log or from features."""
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 
 import duckdb
 import mlflow
@@ -117,7 +120,7 @@ def test_spark_udf(spark, model_uri, features, scores):
     score = mlflow.pyfunc.spark_udf(
         spark, model_uri, result_type=result_type, env_manager="local", params=PARAMS
     )
-    spark.createDataFrame(features.values.tolist(), list(features.columns)).createOrReplaceTempView(
+    spark.createDataFrame(features.to_numpy().tolist(), list(features.columns)).createOrReplaceTempView(
         "features"
     )
     table = spark.table("features").drop("cutoff")
@@ -131,9 +134,15 @@ def _served(model_uri, log):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(model_uri), "-h", "127.0.0.1"]
+    # MLflow calls uvicorn by its name, and has children of its own to be stopped.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     with log.open("w") as output:
         server = subprocess.Popen(
-            [*command, "-p", str(port), "-w", "1", "--env-manager", "local"], stdout=output, stderr=output
+            [*command, "-p", str(port), "-w", "1", "--env-manager", "local"],
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "PATH": path},
+            start_new_session=True,
         )
     try:
         deadline = time.monotonic() + 180
@@ -147,8 +156,8 @@ def _served(model_uri, log):
                 time.sleep(0.5)
         yield f"http://127.0.0.1:{port}/invocations"
     finally:
-        server.terminate()
-        server.wait(30)
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(60)
 
 
 def test_served(model_uri, log, features, scores, tmp_path):

@@ -62,8 +62,8 @@ def _signature(
     example: pd.DataFrame, output: pd.DataFrame, features: Collection[Feature]
 ) -> models.ModelSignature:
     # A model has one signature, and this one takes a purchase log or a feature table: so every column is
-    # optional, and those that are given decide. Text for dates, since MLflow cannot read a CSV file that has a datetime column in its schema; and for
-    # ids, since it would read 00123 as 123.
+    # optional, and those that are given decide. Text for dates, since MLflow cannot read a CSV file that has a
+    # datetime column in its schema; and for ids, since it would read 00123 as 123.
     inputs = types.schema.Schema(
         [
             types.schema.ColSpec(
