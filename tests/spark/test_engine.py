@@ -13,7 +13,7 @@ from clvml.errors import InputError
 from clvml.ingest import read_purchase_log
 from clvml.spark import read_lines, running, sampled
 
-NOW = datetime(2024, 6, 1, tzinfo=UTC)
+NOW = datetime(2024, 7, 1, tzinfo=UTC)
 COLUMNS = {
     "customer_id": "who",
     "order_date": "day",
@@ -27,7 +27,7 @@ LINES = """who,day,money,item,units,money of,till
 1.0,2024-01-05,10,a,1,gbp,1
 2.0,2024-01-05 23:30:00,10.5,a,x,GBP,1
  3 ,2024-01-05T23:30:00Z,-3,"b,""c"" d",nan,GBP,1
-3,2024-07-01,5,a,1,GBP,1
+3,2024-07-02,5,a,1,GBP,1
 n/a,2024-01-05,1,a,1,GBP,1
 ,2024-01-05,1,a,1,GBP,1
 4,,1,a,1,GBP,1
@@ -177,7 +177,7 @@ def test_refuses_options_that_do_not_go_together(shop, tmp_path, monkeypatch, ca
 
 
 def test_names_what_is_missing(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pyspark.errors", None)
+    monkeypatch.setitem(sys.modules, "pyspark.sql", None)
     message = r"needs PySpark, which is not installed; install it with: pip install 'clvml\[spark\]'"
     with pytest.raises(InputError, match=message), running():
         pass

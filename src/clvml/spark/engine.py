@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ from clvml.ingest.log import TABLE, PurchaseLog, fingerprint
 from clvml.ingest.quality import build_quality
 from clvml.score import COLUMNS, Scorer, ranked
 from clvml.snapshots import OPTIONAL_COLUMNS
-from clvml.spark.lines import SparkLog
+from clvml.spark.lines import SparkLog, is_spark_error
 from clvml.sql import translate
 
 NOT_SAMPLED = "customer not in the sample to train on"
@@ -47,7 +48,6 @@ def running(master: str | None = None) -> Iterator[Any]:
         PySpark or Java is missing, or Spark cannot be started or reached.
     """
     try:
-        from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
     except ImportError:
         raise InputError(
@@ -67,11 +67,9 @@ def running(master: str | None = None) -> Iterator[Any]:
     try:
         session = builder.getOrCreate()
         session.sql("select 1").collect()
-    except (PySparkException, OSError, RuntimeError) as error:
-        raise _not_started(master, error) from None
+        _use_this_python(session)
     except Exception as error:
-        # Errors of Java and of gRPC are of types of their own.
-        if type(error).__module__.partition(".")[0] not in ("py4j", "grpc"):
+        if not (is_spark_error(error) or isinstance(error, OSError | RuntimeError)):
             raise
         raise _not_started(master, error) from None
     try:
@@ -163,6 +161,13 @@ def sampled(log: SparkLog, config: Config, reference_day: date) -> PurchaseLog:
         report.last_day,
         fingerprint(connection, log.columns),
     )
+
+
+def _use_this_python(session: Any) -> None:
+    """Let the workers of this machine be of this Python, which has clvml; on a cluster PYSPARK_PYTHON says which."""
+    context = getattr(session, "_sc", None)
+    if context is not None and context.master.startswith("local") and context.pythonExec == "python3":
+        context.pythonExec = sys.executable
 
 
 def _load(files: dict[str, bytes], version: str, run_id: str) -> Scorer:

@@ -100,8 +100,6 @@ def read_lines(session: Any, data: DataConfig, source: str, now: datetime, as_of
         The source cannot be read, its columns do not fit the mapping, no line of it can be used, or something in it
         would be read otherwise than `clvml.ingest.read_purchase_log` does.
     """
-    from pyspark.errors import PySparkException
-
     session.conf.set("spark.sql.session.timeZone", data.timezone)
     origin = hide_password(source)
     try:
@@ -116,8 +114,15 @@ def read_lines(session: Any, data: DataConfig, source: str, now: datetime, as_of
         decimal_ids = _check(session, mapping, data)
         told_apart = [f"c{i}" for i, name in enumerate(columns) if name not in data.ignore_columns]
         return _clean(session, data, source, tuple(mapping), told_apart, decimal_ids, now, as_of)
-    except PySparkException as error:
+    except Exception as error:
+        if not is_spark_error(error):
+            raise
         raise _unreadable(origin, error) from None
+
+
+def is_spark_error(error: Exception) -> bool:
+    """Return whether an error is of Spark, of its Java or of the way to its server: each has types of its own."""
+    return type(error).__module__.partition(".")[0] in ("pyspark", "py4j", "grpc")
 
 
 def _read(session: Any, source: str) -> tuple[Any, tuple[str, ...]]:
