@@ -7,6 +7,8 @@ import io
 import json
 import os
 import random
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -136,9 +138,26 @@ def mlflow_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """Return the URL of a PostgreSQL database: one for all tests, which make schemas or databases of their own."""
+    """Return the URL of a PostgreSQL database, password included; tests make schemas or tables of their own."""
     programs = postgres_programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed: no initdb on the path or in /usr/lib/postgresql/*/bin")
     with postgres_cluster(programs) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Any]:
+    """Return a local Spark session. It takes ten seconds to start: the tests share it."""
+    sql = pytest.importorskip("pyspark.sql", reason="pyspark is not installed")
+    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+        pytest.skip("no Java is installed")
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = sql.SparkSession.builder.master("local[2]").config("spark.sql.shuffle.partitions", "2")
+    # Little data: compiling the queries would take longer than running them.
+    for name in ("spark.ui.enabled", "spark.sql.codegen.wholeStage", "spark.sql.adaptive.enabled"):
+        builder = builder.config(name, "false")
+    session = builder.config("spark.driver.host", "127.0.0.1").getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    yield session
+    session.stop()

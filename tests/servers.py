@@ -14,10 +14,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import requests
 
 START_SECONDS = 90
+PASSWORD = "let me in"
 
 
 def free_port() -> int:
@@ -102,12 +104,12 @@ def postgres_cluster(programs: Path) -> Iterator[str]:
     control = (str(programs / "pg_ctl"), "-D", str(data), "-w")
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='{folder}' -c fsync=off"
     try:
-        run(
-            str(programs / "initdb"), "-D", str(data), "-U", "clvml", "-A", "trust", "-E", "UTF8", "--no-sync"
-        )
+        (folder / "password").write_text(PASSWORD)
+        login = ("-U", "clvml", "-A", "scram-sha-256", f"--pwfile={folder}/password")
+        run(str(programs / "initdb"), "-D", str(data), *login, "-E", "UTF8", "--locale=C", "--no-sync")
         run(*control, "-l", str(folder / "log"), "-o", options, "start")
         try:
-            yield f"postgresql://clvml@127.0.0.1:{port}/postgres"
+            yield f"postgresql://clvml:{quote(PASSWORD)}@127.0.0.1:{port}/postgres"
         finally:
             run(*control, "-m", "immediate", "stop")
     finally:

@@ -153,6 +153,14 @@ class EvaluationConfig(Section):
     bootstrap_samples: Annotated[int, Field(ge=100)] = Field(500, description="paired-bootstrap resamples")
 
 
+class SparkConfig(Section):
+    """What `--engine spark` brings to this machine."""
+
+    sample_customers: Annotated[int, Field(ge=1000)] = Field(
+        100_000, description="customers to train on with --engine spark; more are sampled down to these"
+    )
+
+
 class TrackingConfig(Section):
     """Names in MLflow. Where the server is comes from MLFLOW_TRACKING_URI (SQLite file by default)."""
 
@@ -169,6 +177,7 @@ class Config(Section):
     value: ValueConfig = Field(default_factory=ValueConfig)
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     tracking: TrackingConfig = Field(default_factory=TrackingConfig)
+    spark: SparkConfig = Field(default_factory=SparkConfig)
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="seed of everything random")
 
     def with_source(self, source: str) -> Config:

@@ -452,6 +452,7 @@ def customer_days_query(purchases: str, columns: Collection[str] = ()) -> str:
     """
     counts = "".join(f", {name}" for name, needs in _COUNTS.items() if needs in columns)
     first_line = "amount > 0 and (previous is null or previous < day)"
+    # The latest of the days before is what lag(... ignore nulls) would give, which few other databases have.
     # Lines are not summed by day beforehand: sorting them for the window costs less than a hash table of
     # all customer days, and rows sorted by customer are then aggregated several times as fast.
     return f"""\
@@ -459,15 +460,15 @@ select
   customer_id, day, amount, lines{counts},
   case when {first_line} then day end as purchase_day,
   case when {first_line} then day_amount end as purchase_amount,
-  case when {first_line} then day - previous end as gap
+  case when {first_line} then date_diff('day', previous, day) end as gap
 from (
   select
     *,
     sum(amount) over (
       partition by customer_id order by day range between current row and current row
     ) as day_amount,
-    lag(case when amount > 0 then day end ignore nulls) over (
-      partition by customer_id order by day
+    max(case when amount > 0 then day end) over (
+      partition by customer_id order by day rows between unbounded preceding and 1 preceding
     ) as previous
   from ({_entries(purchases, columns)}) as entries
 ) as marked"""
@@ -572,7 +573,10 @@ select
     {", ".join(weights)},
     case when age <= 365 and age > 365 - {horizon_days} then 1e0 else 0e0 end as same_season
   from (
-    select *, date '{cutoff}' - day as age, date '{cutoff}' - purchase_day as purchase_age
+    select
+      *,
+      date_diff('day', day, date '{cutoff}') as age,
+      date_diff('day', purchase_day, date '{cutoff}') as purchase_age
     from ({history}) as history
   ) as aged"""
 

@@ -11,21 +11,25 @@ from typing import Any, Literal
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from clvml.addresses import hide_password, is_address
 from clvml.config import ColumnsConfig, Config, DataConfig, assign, parse_config
+from clvml.database_output import check_database_output, write_database_table
 from clvml.errors import InputError
 from clvml.evaluation.backtest import MODEL_NAME, Backtest, run_backtest
 from clvml.evaluation.leaderboard import METRICS
 from clvml.evaluation.reach import churn_reach
 from clvml.explain import Surrogate, driver_sentences, drivers, log_odds
 from clvml.features import available_features
-from clvml.files import TABLES, check_output
+from clvml.files import TABLES, check_output, write_table
 from clvml.ingest import PurchaseLog, read_purchase_log
 from clvml.ingest.mapping import map_columns, propose_columns
 from clvml.ingest.source import read_parts
 from clvml.models.customer_model import CustomerModel, fit_customer_model
-from clvml.score import Scorer, customer_days, spend_thresholds, tier_thresholds
+from clvml.score import COLUMNS, Scorer, customer_days, spend_thresholds, tier_thresholds
 from clvml.snapshots import CustomerDays
+from clvml.spark import SparkLog, read_lines, sampled, score_lines
 from clvml.tracking.record import TrainingRecord
 from clvml.windows import HistoryVerdict, check_history
 
@@ -116,6 +120,15 @@ def assume_config(source: str, overrides: list[str] | None = None) -> Config:
     return parse_config(raw, "--set")
 
 
+@dataclass(frozen=True)
+class PreparedOnSpark:
+    """As `Prepared`, with the log on Spark."""
+
+    log: SparkLog
+    as_of: date
+    note: str
+
+
 def prepare(
     data: DataConfig,
     now: datetime,
@@ -128,17 +141,34 @@ def prepare(
     if rejects is not None:
         check_output(rejects, TABLES, source, "rejects file")
     log = read_purchase_log(data, source=source, now=now, as_of=as_of, rejects=rejects)
+    return Prepared(log, *_dated(log.last_day, as_of))
+
+
+def prepare_on_spark(
+    session: Any, data: DataConfig, now: datetime, source: str | None = None, as_of: date | None = None
+) -> PreparedOnSpark:
+    """Read and clean a purchase log in a Spark session; see `prepare`."""
+    log = read_lines(session, data, source or data.source, now, as_of)
+    return PreparedOnSpark(log, *_dated(log.last_day, as_of))
+
+
+def sample_from_spark(prepared: PreparedOnSpark, config: Config) -> Prepared:
+    """Bring the lines of some of the customers from Spark to this machine, to train on."""
+    log = sampled(prepared.log, config, prepared.as_of)
+    return Prepared(log, prepared.as_of, prepared.note)
+
+
+def _dated(last_day: date, as_of: date | None) -> tuple[date, str]:
+    """Return the date up to which a log is used, and a note on it."""
     if as_of is None:
-        chosen = log.last_day + timedelta(days=1)
-        return Prepared(
-            log, chosen, f"as of {chosen}, the day after the last order; --as-of sets another date"
-        )
-    silent = (as_of - log.last_day).days
+        chosen = last_day + timedelta(days=1)
+        return chosen, f"as of {chosen}, the day after the last order; --as-of sets another date"
+    silent = (as_of - last_day).days
     note = (
-        f"no order in the {silent:,} days before {as_of}: if orders are missing since {log.last_day}, customers"
+        f"no order in the {silent:,} days before {as_of}: if orders are missing since {last_day}, customers"
         " look likelier to leave than they are; leave --as-of out to start at the day after the last order"
     )
-    return Prepared(log, as_of, note if silent > _SILENCE_DAYS else "")
+    return as_of, note if silent > _SILENCE_DAYS else ""
 
 
 def check_length(prepared: Prepared, config: Config) -> HistoryVerdict:
@@ -175,6 +205,8 @@ def train(
         Fewer than two customers bought anything.
     """
     log, as_of = prepared.log, prepared.as_of
+    # The model keeps its configuration.
+    config = config.with_source(hide_password(config.data.source))
     progress("building the features")
     days = customer_days(log)
     notes = [prepared.note] if prepared.note else []
@@ -234,12 +266,38 @@ def _tested_predictions(tested: Backtest) -> pd.DataFrame:
     return tested.predictions[list(columns)].rename(columns=columns)
 
 
-def score(prepared: Prepared, scorer: Scorer, explain: Literal["all", "none"] | int = "all") -> pd.DataFrame:
+def score(
+    prepared: Prepared | PreparedOnSpark, scorer: Scorer, explain: Literal["all", "none"] | int = "all"
+) -> pd.DataFrame:
     """Return the scored file of a prepared log."""
+    if isinstance(prepared, PreparedOnSpark):
+        return score_lines(prepared.log, scorer, prepared.as_of, explain)
     return scorer.score(customer_days(prepared.log), prepared.as_of, explain)
 
 
-def scoring_notes(prepared: Prepared, scorer: Scorer, config: Config) -> list[str]:
+def check_scored_output(output: str, source: str) -> None:
+    """Refuse a file or database table that the scored rows could not be written to, or that holds something else.
+
+    Raises
+    ------
+    InputError
+        See `clvml.files.check_output` and `clvml.database_output.check_database_output`.
+    """
+    if is_address(output):
+        check_database_output(output, COLUMNS, source)
+    else:
+        check_output(Path(output), TABLES, source)
+
+
+def write_scored(scored: pd.DataFrame, output: str) -> None:
+    """Write the scored rows into a file or database table, whole or not at all."""
+    if is_address(output):
+        write_database_table([pa.Table.from_pandas(scored, preserve_index=False)], output)
+    else:
+        write_table(scored, Path(output))
+
+
+def scoring_notes(prepared: Prepared | PreparedOnSpark, scorer: Scorer, config: Config) -> list[str]:
     """Return what to know about a scored file: its date, the age of the model, settings without effect."""
     notes = [prepared.note] if prepared.note else []
     model = scorer.model

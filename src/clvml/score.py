@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -132,10 +132,29 @@ class Scorer:
         InputError
             No line is dated before ``as_of``, or the log lacks columns of the training data.
         """
-        model = self.model
-        features = days.features(as_of, model.horizon_days)
+        features = days.features(as_of, self.model.horizon_days)
         if features.empty:
             raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
+        return ranked(self.score_features(features, as_of, explain))
+
+    def score_features(
+        self,
+        features: pd.DataFrame,
+        as_of: date,
+        explain: Literal["all", "none"] | int | Collection[str] = "all",
+    ) -> pd.DataFrame:
+        """Return the scored row of each row of a feature table, in its order.
+
+        Parameters
+        ----------
+        features : DataFrame
+            What `clvml.features.features_query` gives for the customers, or for some of them.
+        as_of : date
+            The cutoff of the features.
+        explain : "all", "none", int or collection of str
+            As for `score`, or the ids of the customers whose reasons to give.
+        """
+        model = self.model
         predicted = model.predict(features, as_of)
         tier = value_tier(predicted["clv"].to_numpy(), model.tiers)
         money = [f"expected_spend_{days}d" for days in HORIZONS] + ["clv"]
@@ -164,11 +183,18 @@ class Scorer:
         texts = list(scored.columns[scored.dtypes != "float64"].drop("horizon_days"))
         # One text type for all, so that a column without any value has it too.
         scored[texts] = scored[texts].astype("string").replace("", pd.NA)
-        ranked = scored.sort_values(["clv", "customer_id"], ascending=[False, True], kind="stable")
-        return ranked.reset_index(drop=True)
+        return scored
+
+    def at_risk(self, features: pd.DataFrame, as_of: date) -> pd.Series:
+        """Return the value at risk of each row of a feature table [currency]; missing without a purchase day."""
+        predicted = self.model.predict(features, as_of)
+        return (predicted["p_churn"] * predicted["expected_spend"]).where(features["purchase_days"] > 0)
 
     def _reasons(
-        self, features: pd.DataFrame, predicted: pd.DataFrame, explain: Literal["all", "none"] | int
+        self,
+        features: pd.DataFrame,
+        predicted: pd.DataFrame,
+        explain: Literal["all", "none"] | int | Collection[str],
     ) -> dict[str, pd.Series]:
         rows = features.loc[self._explained(features, predicted, explain)]
         if rows.empty:
@@ -183,15 +209,26 @@ class Scorer:
         return {name: said.iloc[:, position] for position, name in enumerate(REASONS)}
 
     def _explained(
-        self, features: pd.DataFrame, predicted: pd.DataFrame, explain: Literal["all", "none"] | int
+        self,
+        features: pd.DataFrame,
+        predicted: pd.DataFrame,
+        explain: Literal["all", "none"] | int | Collection[str],
     ) -> pd.Index:
         known = features.index[features["purchase_days"] > 0]
         if explain == "all":
             return known
         if explain == "none":
             return known[:0]
+        if not isinstance(explain, int):
+            return known[features.loc[known, "customer_id"].isin(list(explain))]
         at_risk = (predicted["p_churn"] * predicted["expected_spend"]).loc[known]
-        return at_risk.sort_values(ascending=False, kind="stable").index[: int(explain)]
+        return at_risk.sort_values(ascending=False, kind="stable").index[:explain]
+
+
+def ranked(scored: pd.DataFrame) -> pd.DataFrame:
+    """Return scored rows by ``clv`` falling, then by ``customer_id``."""
+    order = scored.sort_values(["clv", "customer_id"], ascending=[False, True], kind="stable")
+    return order.reset_index(drop=True)
 
 
 def tier_thresholds(clv: np.ndarray) -> tuple[float, ...]:
@@ -252,20 +289,39 @@ def segment(
 def pyfunc_predict(
     model: Scorer | Path, frame: pd.DataFrame, as_of: date | None, now: datetime | None = None
 ) -> pd.DataFrame:
-    """Score a purchase log given as a frame, as the MLflow model does.
+    """Score a frame, which is a purchase log or a feature table, as the MLflow model does.
+
+    A purchase log gives one row per customer, best value first; a feature table gives a row for each of its rows, in
+    its order.
 
     Parameters
     ----------
     model : Scorer or Path
         A loaded model or the directory of one.
     frame : DataFrame
-        Columns as in the configuration the model was trained with.
+        A purchase log, with columns as in the configuration the model was trained with; or ``customer_id`` and the
+        features (`clvml.features.features_query`).
     as_of : date, optional
-        The first day not observed; the day after the last order without one.
+        The first day not observed. Without one it is the day after the last order, or what column ``cutoff`` of the
+        feature table says.
     now : datetime, optional
         Order dates after it are rejected; the present without one.
+
+    Raises
+    ------
+    InputError
+        The frame is neither of the two, or nothing says which day its features are of.
     """
     scorer = Scorer.load(model) if isinstance(model, Path) else model
+    columns = scorer.model.config.data.columns
+    log_columns = [columns.customer_id, columns.order_date, columns.amount]
+    if not set(log_columns) <= set(frame.columns):
+        if not {"customer_id", "purchase_days"} <= set(frame.columns):
+            raise InputError(
+                f"the input is no purchase log ({', '.join(log_columns)}, ...) and no feature table (customer_id,"
+                f" purchase_days, ...); its columns are {', '.join(map(str, frame.columns)) or 'none'}"
+            )
+        return scorer.score_features(frame, as_of or _cutoff(frame))
     with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
         # Through a file, so that a frame is cleaned by the rules that clean every other log.
         source = Path(folder) / "purchases.parquet"
@@ -278,6 +334,17 @@ def pyfunc_predict(
             as_of=as_of,
         )
         return scorer.score(customer_days(log), as_of or log.last_day + timedelta(days=1))
+
+
+def _cutoff(features: pd.DataFrame) -> date:
+    try:
+        (text,) = features["cutoff"].astype(str).str[:10].unique() if "cutoff" in features else ("",)
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            "which day the features are of is not known; give the parameter as_of (YYYY-MM-DD), or the same date as"
+            " text in every row of column cutoff"
+        ) from None
 
 
 def customer_days(log: PurchaseLog) -> CustomerDays:

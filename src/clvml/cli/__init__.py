@@ -17,6 +17,7 @@ from clvml.cli.experiment import experiment
 from clvml.cli.monitor import monitor
 from clvml.cli.promote import promote
 from clvml.cli.score import score
+from clvml.cli.sql import sql
 from clvml.cli.sync import sync
 from clvml.cli.train import train
 from clvml.errors import InputError
@@ -48,7 +49,7 @@ def root(
 
 
 # In the order of the work, which is the order of the help.
-for command in (check, train, backtest, score, experiment, compare, promote, monitor, sync):
+for command in (check, train, backtest, score, experiment, compare, promote, monitor, sync, sql):
     app.command()(command)
 
 

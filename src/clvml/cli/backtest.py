@@ -32,10 +32,11 @@ def backtest(
 ) -> None:
     """Compare the model with the baselines at several past dates; nothing is logged."""
     from clvml import pipeline
+    from clvml.addresses import hide_password
 
     settings = load_config(config, overrides, data)
     until = parse_date(as_of)
-    progress(f"reading {settings.data.source}")
+    progress(f"reading {hide_password(settings.data.source)}")
     prepared = pipeline.prepare(settings.data, now(), as_of=until)
     result = pipeline.backtest(prepared, settings, folds, progress)
     if as_json:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +44,24 @@ def parse_date(text: str | None) -> date | None:
     if parsed is None or parsed.isoformat() != text:
         raise InputError(f"--as-of '{text}' is not a date; give it as YYYY-MM-DD")
     return parsed
+
+
+@contextmanager
+def spark_session(engine: str, master: str | None, rejects: Path | None) -> Iterator[Any]:
+    """Yield the session of the Spark engine, or None for the other."""
+    if engine != "spark":
+        if master is not None:
+            raise InputError("--master is for Spark; add --engine spark, or leave it out")
+        yield None
+        return
+    if rejects is not None:
+        raise InputError(
+            "the Spark engine counts the rows it rejects and does not keep them; leave out --rejects or --engine"
+        )
+    from clvml.spark import running
+
+    with running(master) as session:
+        yield session
 
 
 def now() -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,6 +21,14 @@ SetOption = Annotated[
     typer.Option("--set", help="Override a config key: windows.horizon_days=90. Repeatable."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+EngineOption = Annotated[
+    Literal["duckdb", "spark"],
+    typer.Option("--engine", help="duckdb: this machine; spark: a cluster, or this machine."),
+]
+MasterOption = Annotated[
+    str | None,
+    typer.Option("--master", help="Spark's: local[4], yarn, spark://..., sc://... (or SPARK_REMOTE)."),
+]
 RejectsOption = Annotated[
     Path | None, typer.Option("--rejects", help="Write rejected rows here (.csv or .parquet).")
 ]

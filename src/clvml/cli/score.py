@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from clvml.cli.inputs import load_config, now, overridden, parse_date
+from clvml.cli.inputs import load_config, now, overridden, parse_date, spark_session
 from clvml.cli.options import (
     AsOfOption,
     ConfigOption,
     DataArgument,
+    EngineOption,
     JsonOption,
+    MasterOption,
     RejectsOption,
     SetOption,
 )
@@ -26,12 +28,12 @@ from clvml.cli.output import (
 from clvml.errors import InputError
 
 if TYPE_CHECKING:
-    from clvml.pipeline import Prepared
+    from clvml.pipeline import Prepared, PreparedOnSpark
 
 
 def score(
     data: DataArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Scored file (.csv or .parquet).")],
+    output: Annotated[str, typer.Option("--output", "-o", help="Scored file (.csv or .parquet) or table.")],
     config: ConfigOption = None,
     model: Annotated[
         str, typer.Option("--model", "-m", help="champion, challenger, a version, an MLflow URI, a folder.")
@@ -41,18 +43,20 @@ def score(
         str, typer.Option("--explain", help="all, none, or N: the N customers with most value at risk.")
     ] = "all",
     rejects: RejectsOption = None,
+    engine: EngineOption = "duckdb",
+    master: MasterOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score every customer of a purchase log into a ranked file."""
     from clvml import pipeline
+    from clvml.addresses import hide_password
     from clvml.config import parse_config
-    from clvml.files import TABLES, check_output, write_table
     from clvml.score import Scorer
     from clvml.tracking import resolve_model, tracking_uri
 
-    check_output(output, TABLES, data)
-    if rejects is not None and rejects.absolute() == output.absolute():
+    pipeline.check_scored_output(output, data)
+    if rejects is not None and rejects.absolute() == Path(output).absolute():
         raise InputError(f"--output and --rejects are both '{output}'; give two names")
     asked, until = _explain_choice(explain), parse_date(as_of)
     settings = load_config(config, overrides) if config else None
@@ -66,14 +70,19 @@ def score(
         raw = overridden(scorer.model.config.model_dump(mode="json"), overrides)
         settings = parse_config(raw, "the model's configuration with --set")
     named = ", ".join(f"{ours}: {theirs}" for ours, theirs in settings.data.columns.mapped().items())
-    progress(f"reading {data} (columns{'' if config else ' as in training'}: {named})")
-    prepared = pipeline.prepare(settings.data, now(), data, until, rejects)
-    progress("scoring")
-    table = pipeline.score(prepared, scorer, asked)
-    write_table(table, output)
+    progress(f"reading {hide_password(data)} (columns{'' if config else ' as in training'}: {named})")
+    prepared: Prepared | PreparedOnSpark
+    with spark_session(engine, master, rejects) as session:
+        if session is None:
+            prepared = pipeline.prepare(settings.data, now(), data, until, rejects)
+        else:
+            prepared = pipeline.prepare_on_spark(session, settings.data, now(), data, until)
+        progress("scoring")
+        table = pipeline.score(prepared, scorer, asked)
+    pipeline.write_scored(table, output)
     quality = prepared.log.quality
     summary = {
-        "output": str(output),
+        "output": hide_password(output),
         "customers": len(table),
         "as_of": prepared.as_of,
         "horizon_days": scorer.model.horizon_days,
@@ -101,7 +110,7 @@ def _explain_choice(text: str) -> Literal["all", "none"] | int:
     raise InputError(f"--explain '{text}' is not all, none or a number of customers")
 
 
-def _print_scored(table: Any, summary: dict[str, Any], prepared: Prepared) -> None:
+def _print_scored(table: Any, summary: dict[str, Any], prepared: Prepared | PreparedOnSpark) -> None:
     quality = prepared.log.quality
     currency = f" {quality.currency}" if quality.currency else ""
     typer.echo(

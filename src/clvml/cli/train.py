@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clvml.cli.inputs import load_config, now, overridden, parse_date
+from clvml.cli.inputs import load_config, now, overridden, parse_date, spark_session
 from clvml.cli.options import (
     AsOfOption,
     ConfigOption,
     DataOption,
+    EngineOption,
     JsonOption,
+    MasterOption,
     RejectsOption,
     SetOption,
 )
@@ -43,6 +45,8 @@ def train(
     data: DataOption = None,
     as_of: AsOfOption = None,
     rejects: RejectsOption = None,
+    engine: EngineOption = "duckdb",
+    master: MasterOption = None,
     overrides: SetOption = None,
     from_run: Annotated[
         str | None,
@@ -54,6 +58,7 @@ def train(
     import tempfile
 
     from clvml import pipeline
+    from clvml.addresses import hide_password
     from clvml.tracking import StoreUnreachable, check_tracking, tracking_uri
 
     until = parse_date(as_of)
@@ -63,8 +68,13 @@ def train(
         settings = load_config(config, overrides, data)
     else:
         recorded, settings, until = _recorded(from_run, config, overrides, data, until, uri)
-    progress(f"reading {settings.data.source}")
-    prepared = pipeline.prepare(settings.data, now(), as_of=until, rejects=rejects)
+    progress(f"reading {hide_password(settings.data.source)}")
+    with spark_session(engine, master, rejects) as session:
+        if session is None:
+            prepared = pipeline.prepare(settings.data, now(), as_of=until, rejects=rejects)
+        else:
+            whole = pipeline.prepare_on_spark(session, settings.data, now(), as_of=until)
+            prepared = pipeline.sample_from_spark(whole, settings)
     changes = _check_data(recorded, prepared, data)
     # Before an hour is spent on what could not be logged, but not for data that cannot be read.
     try:
@@ -205,12 +215,14 @@ def _print_trained(trained: Trained, notes: list[str], reproduced: dict[str, Any
 
 
 def _print_logged(logged: LoggedRun, settings: Config, uri: str) -> None:
+    from clvml.addresses import hide_password
+
     name = settings.tracking.registered_model
     which = logged.model_uri if logged.alias != "champion" else f"models:/{name}@champion"
     options = [] if which == "models:/clvml@champion" else ["--model", which]
     typer.echo(f"\nThe model is {logged.model_uri}, now the {logged.alias} of '{name}'. Score customers with")
     typer.echo(
-        f"  {command_line('clvml', 'score', settings.data.source, '--output', 'scores.csv', *options)}"
+        f"  {command_line('clvml', 'score', hide_password(settings.data.source), '--output', 'scores.csv', *options)}"
     )
     typer.echo(f"Plots and metrics are in run {logged.run_id} of experiment '{logged.experiment}':")
     typer.echo(f"  {command_line('mlflow', 'ui', '--backend-store-uri', uri)}")

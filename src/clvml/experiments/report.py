@@ -13,13 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from clvml import pipeline
+from clvml.addresses import hide_password
 from clvml.evaluation.leaderboard import METRICS, Leaderboard
 from clvml.evaluation.plots import CHAMPION, GRID, INK, PALE, SECOND
 from clvml.experiments.comparison import Comparison, Gain, answer
 from clvml.experiments.definition import Definition, Search, shown
 from clvml.experiments.runner import Outcome, run_metrics
 from clvml.files import check_output, replacing
-from clvml.tracking.location import hide_password
 
 METRICS_SHOWN = ("wape", "rmse", "spearman", "gini", "total_bias", "roc_auc", "log_loss", "brier")
 BASELINES_SHOWN = 3

@@ -140,7 +140,7 @@ def count_reasons(
     rows_in = sum(rows for rows, _ in found.values())
     money_in = sum((money for _, money in found.values()), Decimal(0))
     counts = [
-        ReasonCount(reason, _treatment(reason, data), found[reason][0], float(found[reason][1]))
+        ReasonCount(reason, treatment_of(reason, data), found[reason][0], float(found[reason][1]))
         for reason in PRECEDENCE
         if reason in found
     ]
@@ -166,10 +166,11 @@ def count_reasons(
 
 def rejected_reasons(data: DataConfig) -> list[str]:
     """Return the reasons whose rows belong in the rejects file."""
-    return [reason for reason in PRECEDENCE if _treatment(reason, data) == "rejected"]
+    return [reason for reason in PRECEDENCE if treatment_of(reason, data) == "rejected"]
 
 
-def _treatment(reason: str, data: DataConfig) -> Treatment:
+def treatment_of(reason: str, data: DataConfig) -> Treatment:
+    """Return what becomes of the rows that a reason leaves out."""
     if reason == AFTER_AS_OF:
         return "dropped"
     if reason in (REPEAT_ACROSS, REPEAT_WITHIN):

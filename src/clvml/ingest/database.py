@@ -1,41 +1,33 @@
-"""Purchase logs in a database: ``duckdb:///file.db?table=orders`` and ``sqlite:///file.db?table=orders``.
+"""Purchase logs in a database: a table or a query of DuckDB, SQLite or PostgreSQL.
 
-A table has no line numbers and may change between two queries, so it is copied once.
+A table has no line numbers and may change between two queries, so it is copied once, in batches.
 """
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from contextlib import closing
-from pathlib import Path
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import quote
 
 import duckdb
 import pyarrow as pa
 
+from clvml.addresses import Address
 from clvml.errors import InputError, did_you_mean
 from clvml.ingest.sql import identifier, literal
+from clvml.postgres import connected
 
-_SUPPORTED = "duckdb:///FILE?table=NAME and sqlite:///FILE?table=NAME"
 _BATCH_ROWS = 50_000
+# What Arrow says as PostgreSQL means it; the others, such as numeric, are read as text.
+_PLAIN_TYPES = (
+    *("bool", "int2", "int4", "int8", "float4", "float8", "text", "varchar"),
+    *("date", "timestamp", "timestamptz"),
+)
+Columns = tuple[tuple[str, ...], tuple[str, ...]]
 
 
-def is_database(source: str) -> bool:
-    """Return whether ``source`` is an address (``scheme://...``) and not a path.
-
-    >>> is_database("sqlite:///shop.db?table=orders"), is_database("data/orders.csv")
-    (True, False)
-    """
-    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source) is not None
-
-
-def copy_table(
-    connection: duckdb.DuckDBPyConnection, url: str, copy: str
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Copy a database table into the temporary table ``copy`` (line, broken, c0, c1, ...).
-
-    Three slashes start a path relative to the current folder, four an absolute one.
+def copy_table(connection: duckdb.DuckDBPyConnection, address: Address, copy: str) -> Columns:
+    """Copy a database table into the temporary table ``copy`` (broken, c0, c1, ...; of SQLite also line).
 
     Returns
     -------
@@ -45,71 +37,66 @@ def copy_table(
     Raises
     ------
     InputError
-        The address is not supported or not well-formed, or the file or table does not exist.
+        The file, server or table does not exist or cannot be read, or the query is not one.
     """
-    parts = urlsplit(url)
-    scheme = parts.scheme.lower()
-    if scheme in ("postgresql", "postgres"):
-        # The address is not repeated: it may hold a password.
+    if address.kind == "postgresql":
+        return _copy_postgres(connection, address, copy)
+    if not address.path.is_file():
         raise InputError(
-            "postgresql:// is not supported yet; export the table to Parquet or CSV and give that file"
+            f"database '{address.path}' does not exist; check the path (four slashes start an absolute one)"
         )
-    if scheme not in ("duckdb", "sqlite"):
-        raise InputError(
-            f"addresses of the kind '{scheme}://' are not supported; supported: {_SUPPORTED}, or a file"
-        )
-    tables = parse_qs(parts.query).get("table", [])
-    if parts.netloc or len(parts.path) < 2 or len(tables) != 1:
-        raise InputError(f"'{url}' is not of the form {scheme}:///FILE?table=NAME")
-    path = Path(unquote(parts.path[1:]))
-    if not path.is_file():
-        raise InputError(
-            f"database '{path}' does not exist; check the path (four slashes start an absolute one)"
-        )
-    return (_copy_duckdb if scheme == "duckdb" else _copy_sqlite)(connection, path, tables[0], copy)
+    return (_copy_duckdb if address.kind == "duckdb" else _copy_sqlite)(connection, address, copy)
 
 
-def _copy_duckdb(
-    connection: duckdb.DuckDBPyConnection, path: Path, table: str, copy: str
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _copy_duckdb(connection: duckdb.DuckDBPyConnection, address: Address, copy: str) -> Columns:
+    path, table = address.path, address.table
     try:
         connection.execute(f"ATTACH {literal(str(path))} AS clvml_source (TYPE duckdb, READ_ONLY)")
     except duckdb.Error as error:
         raise InputError(
             f"'{path}' cannot be opened as a DuckDB database: {str(error).splitlines()[0]}"
         ) from None
+    home = connection.execute("SELECT current_database()").fetchall()[0][0]
+    # A query names the tables of its own database.
+    connection.execute("USE clvml_source")
     try:
         found = connection.execute(
             "SELECT table_schema, table_name FROM information_schema.tables "
             "WHERE table_catalog = 'clvml_source'"
         ).fetchall()
         known = {name if schema == "main" else f"{schema}.{name}": (schema, name) for schema, name in found}
-        if table not in known:
-            raise _no_table(path, table, list(known))
-        full_name = ".".join(identifier(name) for name in ("clvml_source", *known[table]))
-        described = connection.execute(f"DESCRIBE SELECT * FROM {full_name}").fetchall()
+        if table is None:
+            origin = f"({address.query}\n) AS query"
+        elif table in known:
+            origin = ".".join(identifier(name) for name in ("clvml_source", *known[table]))
+        else:
+            raise _no_table(str(path), table, list(known))
+        described = connection.execute(f"DESCRIBE SELECT * FROM {origin}").fetchall()
         renamed = ", ".join(f"{identifier(row[0])} AS c{index}" for index, row in enumerate(described))
         connection.execute(
-            f"CREATE TEMP TABLE {copy} AS SELECT NULL::VARCHAR AS broken, {renamed} FROM {full_name}"
+            f"CREATE TEMP TABLE {copy} AS SELECT NULL::VARCHAR AS broken, {renamed} FROM {origin}"
         )
+    except duckdb.Error as error:
+        raise _unreadable(str(path), error) from None
     finally:
+        connection.execute(f"USE {identifier(home)}")
         connection.execute("DETACH clvml_source")
     return tuple(row[0] for row in described), tuple(row[1] for row in described)
 
 
-def _copy_sqlite(
-    connection: duckdb.DuckDBPyConnection, path: Path, table: str, copy: str
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _copy_sqlite(connection: duckdb.DuckDBPyConnection, address: Address, copy: str) -> Columns:
     # Python's own reader, because DuckDB's extension has to be fetched from the network first.
+    path, table = address.path, address.table
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as database:
             known = [
                 row[0]
                 for row in database.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
             ]
-            if table not in known:
-                raise _no_table(path, table, known)
-            cursor = database.execute(f"SELECT * FROM {identifier(table)}")
+            if table is not None and table not in known:
+                raise _no_table(str(path), table, known)
+            origin = f"({address.query}\n)" if table is None else identifier(table)
+            cursor = database.execute(f"SELECT * FROM {origin}")
             columns = tuple(column[0] for column in cursor.description)
             names = [f"c{index}" for index in range(len(columns))]
             declared = ", ".join(f"{name} VARCHAR" for name in names)
@@ -130,12 +117,70 @@ def _copy_sqlite(
     return columns, ("VARCHAR",) * len(columns)
 
 
+def _copy_postgres(connection: duckdb.DuckDBPyConnection, address: Address, copy: str) -> Columns:
+    with connected(address) as database, database.cursor() as cursor:
+        if address.table is None:
+            origin = f"({address.query}\n) AS query"
+        else:
+            # The first part of a name that has a dot of its own is still its schema.
+            cursor.execute(
+                "SELECT n.nspname, c.relname, n.nspname = ANY (current_schemas(false)) FROM pg_class AS c"
+                " JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f')"
+                " AND n.nspname NOT IN ('pg_catalog', 'information_schema')"
+            )
+            known: dict[str, tuple[str, str]] = {}
+            for schema, name, is_usual in cursor.fetchall():
+                known[f"{schema}.{name}"] = (schema, name)
+                if is_usual:
+                    known[name] = (schema, name)
+            if address.table not in known:
+                listed = [name for name in known if not name.startswith("public.")]
+                raise _no_table(address.shown, address.table, listed)
+            origin = ".".join(map(identifier, known[address.table]))
+        cursor.execute(f"SELECT * FROM {origin} LIMIT 0")
+        chosen = [_read_postgres(field) for field in cursor.fetch_arrow_table().schema]
+        cursor.execute(f"SELECT {', '.join(chosen)} FROM {origin}")
+        reader = cursor.fetch_record_batch()
+        columns = tuple(reader.schema.names)
+        reader = pa.RecordBatchReader.from_batches(
+            pa.schema([field.with_name(f"c{index}") for index, field in enumerate(reader.schema)]),
+            (batch.rename_columns([f"c{index}" for index in range(len(columns))]) for batch in reader),
+        )
+        connection.register("clvml_batches", reader)
+        try:
+            connection.execute(
+                f"CREATE TEMP TABLE {copy} AS SELECT NULL::VARCHAR AS broken, * FROM clvml_batches"
+            )
+        except duckdb.Error as error:
+            raise _unreadable(address.shown, error) from None
+        finally:
+            connection.unregister("clvml_batches")
+    described = connection.execute(f"DESCRIBE {copy}").fetchall()
+    return columns, tuple(row[1] for row in described[1:])
+
+
+def _read_postgres(field: pa.Field) -> str:
+    kind = (field.metadata or {}).get(b"POSTGRESQL:type", b"").decode()
+    name = identifier(field.name)
+    if kind in _PLAIN_TYPES:
+        return name
+    # Money comes with the sign of its currency.
+    return f"{name}{'::numeric' if kind == 'money' else ''}::text AS {name}"
+
+
 def _text(value: object) -> str | None:
     if value is None or value == "":
         return None
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _no_table(path: Path, table: str, known: list[str]) -> InputError:
-    listed = ", ".join(f"'{name}'" for name in sorted(known)) or "none"
-    return InputError(f"'{path}' has no table '{table}'{did_you_mean(table, known)}; its tables: {listed}")
+def _no_table(place: str, table: str, known: list[str]) -> InputError:
+    listed = ", ".join(f"'{name}'" for name in sorted(known)[:20]) or "none"
+    more = f" and {len(known) - 20} more" if len(known) > 20 else ""
+    return InputError(
+        f"'{place}' has no table '{table}'{did_you_mean(table, known)}; its tables: {listed}{more}"
+    )
+
+
+def _unreadable(place: str, error: Exception) -> InputError:
+    return InputError(f"'{place}' cannot be read: {str(error).splitlines()[0]}; check the table or the query")

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
+from clvml.addresses import hide_password
 from clvml.config import DataConfig
 from clvml.errors import InputError
 from clvml.ingest.cleaning import VERDICTS, ReasonCount, build_verdicts, count_reasons, rejected_reasons
@@ -127,7 +128,7 @@ def _read(
     if rejects is not None:
         write_rejects(connection, staged.parts, rejected_reasons(data), rejects)
     if rows_in == sum(count.rows for count in reasons if count.treatment in ("rejected", "dropped")):
-        raise _nothing_left(source, rows_in, reasons, as_of)
+        raise _nothing_left(hide_password(source), rows_in, reasons, as_of)
     optional = tuple(name for name in _OPTIONAL if name in mapping)
     columns = ("customer_id", "order_ts", "order_day", "amount", *optional)
     listed = ", ".join(("customer_id", "order_ts", "order_ts::DATE AS order_day", "amount", *optional))
@@ -138,7 +139,7 @@ def _read(
         connection, TABLE, columns, data, rows_in, money_in, reasons, as_of or local_now.date()
     )
     return PurchaseLog(
-        connection, quality, columns, quality.first_day, quality.last_day, _fingerprint(connection, columns)
+        connection, quality, columns, quality.first_day, quality.last_day, fingerprint(connection, columns)
     )
 
 
@@ -154,7 +155,8 @@ def _nothing_left(source: str, rows_in: int, reasons: list[ReasonCount], as_of: 
     )
 
 
-def _fingerprint(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...]) -> str:
+def fingerprint(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...]) -> str:
+    """Return SHA-256 over the content of the purchase log, whatever the order of its rows."""
     row = f"hash({', '.join(columns)})"
     numbers = connection.execute(
         f"SELECT count(*), sum({row}::HUGEINT), bit_xor(hash({row}, 1)) FROM {TABLE}"

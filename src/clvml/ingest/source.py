@@ -12,8 +12,9 @@ from pathlib import Path
 
 import duckdb
 
+from clvml.addresses import is_address, parse_address
 from clvml.errors import InputError
-from clvml.ingest.database import copy_table, is_database
+from clvml.ingest.database import copy_table
 from clvml.ingest.delimited import Layout, copy_carefully, count_lines, delimited_relation, read_layout
 from clvml.ingest.sql import identifier, literal
 
@@ -67,9 +68,10 @@ def read_parts(connection: duckdb.DuckDBPyConnection, source: str) -> list[Part]
     InputError
         The source does not exist, holds no data file, mixes kinds of files or columns, or cannot be read.
     """
-    if is_database(source):
-        columns, types = copy_table(connection, source, "clvml_raw_0")
-        return [Part(source, "clvml_raw_0", columns, types, "table", copied=True)]
+    if is_address(source):
+        address = parse_address(source)
+        columns, types = copy_table(connection, address, "clvml_raw_0")
+        return [Part(address.shown, "clvml_raw_0", columns, types, "table", copied=True)]
     parts = [_read_part(connection, path) for path in find_files(source)]
     _check_same_kind(parts, source)
     return [parts[0], *(_same_columns(part, parts[0]) for part in parts[1:])]

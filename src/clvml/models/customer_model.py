@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -154,7 +155,15 @@ class CustomerModel:
         InputError
             A feature of the trained model is missing.
         """
-        missing = sorted(set(self.trees.predictors) - set(features.columns) - set(PRIOR_COLUMNS))
+        self.check_features(features.columns)
+        return pd.concat(
+            [features, self.trees.prior.forecast(features, cutoff, horizon_days or self.horizon_days)],
+            axis="columns",
+        )
+
+    def check_features(self, names: Collection[str]) -> None:
+        """Raise `InputError` where a feature of the trained model is missing."""
+        missing = sorted(set(self.trees.predictors) - set(names) - set(PRIOR_COLUMNS))
         if missing:
             needed = ", ".join(
                 sorted({f.needs for f in available_features(self.columns) if f.name in missing} - {""})
@@ -164,10 +173,6 @@ class CustomerModel:
                 f"the model was trained on features that this data does not have: {', '.join(missing[:5])}"
                 f"{' ...' if len(missing) > 5 else ''}; {remedy}train a model on data like this"
             )
-        return pd.concat(
-            [features, self.trees.prior.forecast(features, cutoff, horizon_days or self.horizon_days)],
-            axis="columns",
-        )
 
     def with_tiers(self, tiers: tuple[float, ...], thresholds: dict[str, float]) -> CustomerModel:
         """Return the model with the least ``clv`` of each value tier, highest first, and other limits."""

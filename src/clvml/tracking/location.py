@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 from pathlib import Path
 from urllib.parse import quote
@@ -12,6 +11,7 @@ import requests
 import sqlalchemy
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from clvml.addresses import hide_password
 from clvml.errors import InputError, did_you_mean
 from clvml.tracking.record import StoreUnreachable
 
@@ -20,7 +20,6 @@ ARTIFACT_FOLDER = "mlartifacts"
 HEALTH_SECONDS = 10
 _GATEWAY_ERRORS = (502, 503, 504)
 _SQL_SCHEMES = ("postgresql", "mysql", "mssql")
-_SECRET = re.compile(r"([?&](?:password|passwd|pwd|secret|token)=)[^&]*", re.IGNORECASE)
 _KNOWN = (
     "sqlite:///FILE, postgresql://..., mysql://..., mssql://..., http://HOST:PORT, https://... or databricks"
 )
@@ -72,26 +71,6 @@ def locate(uri: str, must_exist: bool) -> tuple[str, str, Path | None]:
         f"tracking store '{uri}': unknown scheme '{scheme}'{did_you_mean(scheme, known)}; set "
         f"MLFLOW_TRACKING_URI to one of {_KNOWN}"
     )
-
-
-def hide_password(uri: str) -> str:
-    """Return `uri` with the password, if it has one, replaced.
-
-    >>> hide_password("postgresql://ann:secret@db/shop?table=orders")
-    'postgresql://ann:***@db/shop?table=orders'
-    >>> hide_password("postgresql://db/shop?user=ann&password=secret&table=orders")
-    'postgresql://db/shop?user=ann&password=***&table=orders'
-    >>> hide_password("data/orders.csv")
-    'data/orders.csv'
-    """
-    if "://" not in uri:
-        return uri
-    uri = _SECRET.sub(r"\1***", uri)
-    start, slashes, rest = uri.partition("://")
-    authority, slash, path = rest.partition("/")
-    login, at, host = authority.rpartition("@")
-    user, colon, _ = login.partition(":")
-    return f"{start}{slashes}{user}:***@{host}{slash}{path}" if at and colon else uri
 
 
 def first_line(error: Exception) -> str:

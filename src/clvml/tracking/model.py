@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from clvml.features import Feature, available_features
 from clvml.tracking.description import requirements, run_params
 from clvml.tracking.pyfunc import PurchaseLogScorer
 from clvml.tracking.record import TrainingRecord
@@ -39,7 +40,7 @@ def log_model(record: TrainingRecord, store: Store, run_id: str, experiment: str
         name=MODEL_NAME,
         loader_module=LOADER_MODULE,
         data_path=str(directory),
-        signature=_signature(example, output),
+        signature=_signature(example, output, available_features(columns.mapped())),
         input_example=example,
         pip_requirements=requirements(),
     )
@@ -57,16 +58,29 @@ def _input_example(rows: pd.DataFrame, numbers: Collection[str | None]) -> pd.Da
     return pd.DataFrame(served).reset_index(drop=True)
 
 
-def _signature(example: pd.DataFrame, output: pd.DataFrame) -> models.ModelSignature:
-    # Text for dates, since MLflow cannot read a CSV file that has a datetime column in its schema; and for
-    # ids, since it would read 00123 as 123.
+def _signature(
+    example: pd.DataFrame, output: pd.DataFrame, features: Collection[Feature]
+) -> models.ModelSignature:
+    # A model has one signature, and this one takes a purchase log or a feature table: so every column is
+    # optional, and those that are given decide. Text for dates, since MLflow cannot read a CSV file that has a
+    # datetime column in its schema; and for ids, since it would read 00123 as 123.
     inputs = types.schema.Schema(
         [
             types.schema.ColSpec(
                 types.DataType.double if pd.api.types.is_float_dtype(column) else types.DataType.string,
                 str(name),
+                required=False,
             )
             for name, column in example.items()
+        ]
+        + [
+            types.schema.ColSpec(kind, name, required=False)
+            for name, kind in {
+                "customer_id": types.DataType.string,
+                "cutoff": types.DataType.string,
+                **{feature.name: types.DataType.double for feature in features},
+            }.items()
+            if name not in example
         ]
     )
     return models.ModelSignature(

@@ -1,13 +1,16 @@
 """How MLflow loads and serves a clvml model: the loader module that its artifact names.
 
 The artifact holds data alone; this code comes with the installed package, so loading a model runs nothing
-that came with it. Input is a purchase log, one row per order or line, with the columns of the data that the
-model was trained on: ids and dates as text, amounts as numbers. Output is the scored file, one row per
-customer.
+that came with it. Input is one of two tables, told apart by their columns: a purchase log, one row per order or
+line, with the columns of the data that the model was trained on (ids and dates as text, amounts as numbers); or a
+feature table, one row per customer, as the query of `clvml sql` makes it. Output is the scored file: for a log one
+row per customer, best value first; for features a row for each row, in their order.
 
     model = mlflow.pyfunc.load_model("models:/clvml@champion")
     model.predict(log.astype({"customer_id": str, "order_date": str, "amount": float}))
     model.predict(log, params={"as_of": "2011-12-10"})
+    model.predict(features, params={"as_of": "2011-12-10"})
+    mlflow.pyfunc.spark_udf(spark, "models:/clvml@champion", result_type=..., params={"as_of": "2011-12-10"})
 """
 
 from __future__ import annotations
@@ -27,27 +30,27 @@ if TYPE_CHECKING:
 
 
 class PurchaseLogScorer:
-    """Scores purchase logs with the model in a directory, which `run_id` trained."""
+    """Scores purchase logs and feature tables with the model in a directory, which `run_id` trained."""
 
     def __init__(self, directory: str | Path, run_id: str = "") -> None:
         self.directory = Path(directory)
         self.run_id = run_id
 
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Return one row per customer of a purchase log.
+        """Return the scored rows of a purchase log or a feature table.
 
         Parameters
         ----------
         model_input : DataFrame
-            One row per order or order line, with the columns of the model's signature.
+            With columns of the model's signature, which names those of both.
         params : dict, optional
             ``as_of``: the first day not observed, such as "2011-12-10"; empty or absent takes the day after
-            the last order.
+            the last order, or the features' cutoff.
 
         Raises
         ------
         InputError
-            ``as_of`` is no date, or the scorer refuses the log.
+            ``as_of`` is no date, or the scorer refuses the input.
         """
         # Imported here, for a process that only tracks needs no models.
         from clvml.score import pyfunc_predict

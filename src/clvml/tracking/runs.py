@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from clvml.addresses import hide_password
 from clvml.tracking.artifacts import LEADERBOARD_TABLE, copy_model, write_run_files
 from clvml.tracking.description import (
     fold_series,
@@ -21,7 +22,6 @@ from clvml.tracking.description import (
     run_params,
     run_tags,
 )
-from clvml.tracking.location import hide_password
 from clvml.tracking.model import log_model
 from clvml.tracking.record import STARTED_TAG, UPLOAD_TAG, LoggedRun, TrainingRecord
 from clvml.tracking.registry import search_versions

@@ -1,0 +1,73 @@
+"""clvml sql."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clvml.cli.inputs import load_config, overridden, parse_date
+from clvml.cli.options import ConfigOption, JsonOption, SetOption
+from clvml.cli.output import print_json
+from clvml.errors import InputError
+
+if TYPE_CHECKING:
+    from clvml.config import Config
+
+
+def sql(
+    dialect: Annotated[
+        str, typer.Option("--dialect", "-d", help="duckdb, spark, postgres, sqlite, bigquery, snowflake, ...")
+    ],
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="First day not used (YYYY-MM-DD); required.")
+    ] = None,
+    table: Annotated[str, typer.Option("--table", help="Table or view of order lines.")] = "orders",
+    columns: Annotated[
+        str | None,
+        typer.Option("--columns", help="Its columns: customer_id=...,order_date=...,amount=...,..."),
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option("--horizon", min=1, help="Days of future to predict (the model's).")
+    ] = None,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the SQL that makes the feature table in a warehouse."""
+    from clvml.sql import check_dialect, feature_sql
+
+    dialect = check_dialect(dialect)
+    until = parse_date(as_of)
+    if until is None:
+        raise InputError("the query needs a date; add --as-of YYYY-MM-DD, the first day not used")
+    settings = _settings(config, overrides, table, columns, horizon)
+    query = feature_sql(settings.data, table, until, settings.windows.horizon_days, dialect)
+    if as_json:
+        print_json(
+            {
+                "dialect": dialect,
+                "table": table,
+                "as_of": until,
+                "horizon_days": settings.windows.horizon_days,
+                "sql": query,
+            }
+        )
+        return
+    typer.echo(f"{query};")
+
+
+def _settings(
+    config: Path | None, overrides: list[str] | None, table: str, columns: str | None, horizon: int | None
+) -> Config:
+    from clvml.config import parse_config
+
+    asked = [f"data.columns.{pair}" for pair in (columns or "").split(",") if pair]
+    if horizon is not None:
+        asked.append(f"windows.horizon_days={horizon}")
+    asked += overrides or []
+    if config is not None:
+        return load_config(config, asked)
+    raw: dict[str, Any] = overridden({"data": {"source": table, "columns": {}}, "windows": {}}, asked)
+    return parse_config(raw, "what --columns, --horizon and --set say")

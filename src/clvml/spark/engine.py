@@ -1,0 +1,223 @@
+"""What is done with a purchase log on Spark: scoring all of it, training on a sample of its customers."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from clvml import windows
+from clvml.config import Config
+from clvml.errors import InputError
+from clvml.features import available_features, customer_days_query, features_query
+from clvml.ingest.cleaning import ReasonCount
+from clvml.ingest.log import TABLE, PurchaseLog, fingerprint
+from clvml.ingest.quality import build_quality
+from clvml.score import COLUMNS, Scorer, ranked
+from clvml.snapshots import OPTIONAL_COLUMNS
+from clvml.spark.lines import SparkLog, is_spark_error
+from clvml.sql import translate
+
+NOT_SAMPLED = "customer not in the sample to train on"
+_QUIET = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}
+
+
+@contextmanager
+def running(master: str | None = None) -> Iterator[Any]:
+    """Yield a Spark session and stop it afterwards, unless it was there before.
+
+    Parameters
+    ----------
+    master : str, optional
+        ``local[4]``, ``yarn``, ``spark://...``, ``k8s://...``, or ``sc://...`` of a Spark Connect server. Without
+        one Spark decides (``SPARK_REMOTE``, its configuration, or this machine).
+
+    Raises
+    ------
+    InputError
+        PySpark or Java is missing, or Spark cannot be started or reached.
+    """
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise InputError(
+            "the Spark engine needs PySpark, which is not installed; install it with: pip install 'clvml[spark]'"
+        ) from None
+    present = SparkSession.getActiveSession()
+    if present is not None:
+        yield present
+        return
+    builder = SparkSession.builder.appName("clvml")
+    if master is not None and master.startswith("sc://"):
+        builder = builder.remote(master)
+    else:
+        builder = builder.master(master) if master else builder
+        for key, value in _QUIET.items():
+            builder = builder.config(key, value)
+    try:
+        session = builder.getOrCreate()
+        session.sql("select 1").collect()
+        _use_this_python(session)
+    except Exception as error:
+        if not (is_spark_error(error) or isinstance(error, OSError | RuntimeError)):
+            raise
+        raise _not_started(master, error) from None
+    try:
+        yield session
+    finally:
+        session.stop()
+
+
+def score_lines(
+    log: SparkLog,
+    scorer: Scorer,
+    as_of: date,
+    explain: Literal["all", "none"] | int = "all",
+) -> pd.DataFrame:
+    """Return the scored rows of a log, as `clvml.score.Scorer.score` does.
+
+    Features are made and the model is applied on Spark; one row per customer comes to this machine.
+
+    Raises
+    ------
+    InputError
+        No line is dated before ``as_of``, or the log lacks columns of the training data.
+    """
+    optional = [name for name in OPTIONAL_COLUMNS if name in log.columns]
+    scorer.model.check_features([feature.name for feature in available_features(optional)])
+    session = log.session
+    days = translate(customer_days_query(log.table, optional), "spark")
+    session.sql(days).createOrReplaceTempView("clvml_days")
+    history = windows.history("clvml_days", as_of)
+    query = features_query(history, as_of, scorer.model.horizon_days, optional)
+    features = session.sql(translate(query, "spark")).drop("cutoff")
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # PySpark warns of every pandas from version 3 on; what it is used for here is tested.
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+        scorer.save(Path(folder))
+        files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+        load = partial(_load, files, scorer.version, scorer.run_id)
+        chosen: Literal["all", "none"] | frozenset[str] = "none"
+        if isinstance(explain, int):
+            risks = features.mapInPandas(partial(_at_risk, load, as_of), "customer_id string, risk double")
+            top = risks.where("risk is not null").orderBy("risk", "customer_id", ascending=[False, True])
+            chosen = frozenset(row[0] for row in top.limit(explain).collect())
+        else:
+            chosen = explain
+        table = features.mapInPandas(partial(_scored, load, as_of, chosen), _schema()).toArrow()
+    if not table.num_rows:
+        raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
+    scored = table.to_pandas()
+    texts = [name for name in COLUMNS if pa.types.is_string(table.schema.field(name).type)]
+    scored[texts] = scored[texts].astype("string")
+    return ranked(scored)
+
+
+def sampled(log: SparkLog, config: Config, reference_day: date) -> PurchaseLog:
+    """Return the lines of at most ``config.spark.sample_customers`` customers, on this machine.
+
+    Which customers depends on their ids alone.
+    """
+    session, quality = log.session, log.quality
+    session.sql(
+        f"select customer_id from (select distinct customer_id from {log.table}) order by xxhash64(customer_id),"
+        f" customer_id limit {config.spark.sample_customers}"
+    ).createOrReplaceTempView("clvml_sample")
+    lines = session.sql(
+        f"select {', '.join(log.columns)} from {log.table} left semi join clvml_sample using (customer_id)"
+    )
+    connection = duckdb.connect(
+        config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+    )
+    connection.register("clvml_lines", lines.toArrow())
+    connection.execute(f"create table {TABLE} as select * from clvml_lines order by all")
+    connection.unregister("clvml_lines")
+    rows, money = connection.execute(f"select count(*), sum(amount::decimal(38, 6)) from {TABLE}").fetchall()[
+        0
+    ]
+    reasons = list(quality.reasons)
+    if rows < quality.rows_out:
+        reasons.append(
+            ReasonCount(NOT_SAMPLED, "dropped", quality.rows_out - rows, quality.money_out - float(money))
+        )
+    report = build_quality(
+        connection, TABLE, log.columns, config.data, quality.rows_in, quality.money_in, reasons, reference_day
+    )
+    return PurchaseLog(
+        connection,
+        report,
+        log.columns,
+        report.first_day,
+        report.last_day,
+        fingerprint(connection, log.columns),
+    )
+
+
+def _use_this_python(session: Any) -> None:
+    """Let the workers of this machine be of this Python, which has clvml; on a cluster PYSPARK_PYTHON says which."""
+    context = getattr(session, "_sc", None)
+    if context is not None and context.master.startswith("local") and context.pythonExec == "python3":
+        context.pythonExec = sys.executable
+
+
+def _load(files: dict[str, bytes], version: str, run_id: str) -> Scorer:
+    """Return the model on a worker, from the files of its folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        return Scorer.load(Path(folder), version, run_id)
+
+
+def _scored(
+    load: Callable[[], Scorer],
+    as_of: date,
+    explain: Literal["all", "none"] | frozenset[str],
+    batches: Iterator[pd.DataFrame],
+) -> Iterator[pd.DataFrame]:
+    scorer: Scorer | None = None
+    for features in batches:
+        if len(features):
+            scorer = scorer or load()
+            scored = scorer.score_features(features, as_of, explain)
+            # Spark takes None for a text that is not there.
+            texts: list[str] = list(scored.select_dtypes("string").columns)
+            scored[texts] = scored[texts].astype(object).where(scored[texts].notna(), None)
+            yield scored
+
+
+def _at_risk(
+    load: Callable[[], Scorer], as_of: date, batches: Iterator[pd.DataFrame]
+) -> Iterator[pd.DataFrame]:
+    scorer: Scorer | None = None
+    for features in batches:
+        if len(features):
+            scorer = scorer or load()
+            yield pd.DataFrame(
+                {"customer_id": features["customer_id"], "risk": scorer.at_risk(features, as_of)}
+            )
+
+
+def _schema() -> str:
+    kinds = {"horizon_days": "int", "p_churn": "double", "clv": "double", "historic_spend": "double"}
+    return ", ".join(
+        f"{name} {kinds.get(name, 'double' if name.startswith('expected_') else 'string')}"
+        for name in COLUMNS
+    )
+
+
+def _not_started(master: str | None, error: Exception) -> InputError:
+    said = str(error).strip().splitlines()
+    return InputError(
+        f"Spark {f'at {master!r} ' if master else ''}cannot be used: {said[0] if said else type(error).__name__};"
+        " it needs Java 17 or newer (JAVA_HOME) on this machine, or --master with the address of a cluster that runs"
+    )
