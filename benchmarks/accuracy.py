@@ -2,7 +2,7 @@
 
     python benchmarks/accuracy.py                     everything that is not in benchmarks/.cache yet
     python benchmarks/accuracy.py --only cdnow        groups whose name holds this
-    python benchmarks/accuracy.py --without-peers     rules and clvml alone
+    python benchmarks/accuracy.py --peers             rules and clvml alone
 
 Predictions are kept in benchmarks/.cache by what they were made from (code, settings, data), so that a change of
 clvml costs only clvml's. Peers run in an environment of their own (make peers) and get and give Parquet files.
@@ -62,10 +62,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", default="", help="groups whose name holds this")
-    parser.add_argument("--without-peers", action="store_true", help="rules and clvml alone")
+    parser.add_argument(
+        "--peers", nargs="*", default=PEERS, choices=PEERS, help="these of the peers, or none"
+    )
     arguments = parser.parse_args()
     groups = [group for group in GROUPS if arguments.only in group.name]
-    for result in measure_groups(groups, () if arguments.without_peers else PEERS):
+    for result in measure_groups(groups, tuple(arguments.peers)):
         print(summary(result))
 
 
@@ -200,8 +202,12 @@ def start_peers(
     if not jobs:
         return None
     path = CACHE / "jobs.json"
-    path.write_text(json.dumps(list(jobs.values())), encoding="utf-8")
-    return subprocess.Popen([PEERS_PYTHON, ROOT / "benchmarks" / "peers" / "run.py", path])
+    # The slowest last, so that a run that is stopped leaves the most.
+    ordered = sorted(jobs.values(), key=lambda job: job["model"].startswith("pymc"))
+    path.write_text(json.dumps(ordered), encoding="utf-8")
+    # lifetimes prints the state of a fit that does not converge; its error is kept with the prediction.
+    command = [PEERS_PYTHON, ROOT / "benchmarks" / "peers" / "run.py", path]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 
 def boosted(model: str) -> bool:
