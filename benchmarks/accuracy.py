@@ -39,13 +39,14 @@ from clvml.snapshots import LABELS, CustomerDays
 from clvml.windows import training_cutoffs
 
 OURS = "clvml"
+# The slowest last, so that a run that is stopped leaves the most.
 PEERS = (
     "lifetimes BG/NBD",
     "lifetimes MBG/NBD",
+    "LightGBM",
+    "XGBoost",
     "lifetimes Pareto/NBD",
     "pymc-marketing BG/NBD",
-    "XGBoost",
-    "LightGBM",
 )
 # Their P(alive), which many users take for P(not churned), stands beside their P(no order in the window).
 NOT_ALIVE = "1 - P(alive), "
@@ -202,8 +203,7 @@ def start_peers(
     if not jobs:
         return None
     path = CACHE / "jobs.json"
-    # The slowest last, so that a run that is stopped leaves the most.
-    ordered = sorted(jobs.values(), key=lambda job: job["model"].startswith("pymc"))
+    ordered = sorted(jobs.values(), key=lambda job: PEERS.index(job["model"]))
     path.write_text(json.dumps(ordered), encoding="utf-8")
     # lifetimes prints the state of a fit that does not converge; its error is kept with the prediction.
     command = [PEERS_PYTHON, ROOT / "benchmarks" / "peers" / "run.py", path]
@@ -226,7 +226,7 @@ def peer_prediction(log: Log, cutoff: date, horizon_days: int, model: str) -> tu
 
 
 def measure(group: Group, log: Log, peers: tuple[str, ...]) -> dict[str, Any]:
-    """Return the leaderboard of a group as a dictionary, with coverage, failures, settings and seconds."""
+    """Return the leaderboard of a group as a dictionary, with coverage, failures and settings."""
     predictions, models, about = collect(group, log, peers)
     key = digest(
         frame_digest(predictions), *(f"{model}" for model in models), evaluation_code(), f"{SAMPLES}"
@@ -257,7 +257,7 @@ def collect(
     group: Group, log: Log, peers: tuple[str, ...]
 ) -> tuple[pd.DataFrame, list[ModelColumns], dict[str, Any]]:
     """Return the predictions of every model that has one at all dates of a group, and what the others said."""
-    parts, failures, settings, seconds = [], {}, {}, {}
+    parts, failures, settings = [], {}, {}
     for cutoff in group.cutoffs:
         test = log.test(cutoff, group.horizon_days)
         part = test[["cutoff", "customer_id", "actual_spend", "churned", "purchase_days"]].copy()
@@ -269,7 +269,6 @@ def collect(
                 failures.setdefault(name, {})[f"{cutoff}"] = said["error"]
                 continue
             settings.setdefault(name, {})[f"{cutoff}"] = said["settings"]
-            seconds[name] = seconds.get(name, 0.0) + said["seconds"]
             frame = pd.read_parquet(place.with_suffix(".parquet")).set_index("customer_id")
             frame = frame.reindex(part["customer_id"])
             for column in ("spend", "churn"):
@@ -295,8 +294,7 @@ def collect(
         }
         if any(columns.values()):
             models.append(ModelColumns(name, **columns))
-    about = {"failures": failures, "settings": settings, "seconds": seconds}
-    return predictions, models, about
+    return predictions, models, {"failures": failures, "settings": settings}
 
 
 def rules(

@@ -142,10 +142,13 @@ an order in the window.
     if compared:
         heads = ["metric", OURS, "best of the others", "", "gain, 95 % interval", "verdict"]
         text += table(heads, [verdict(row) for row in compared]) + "\n"
+    text += "\n"
+    for name, said in result["settings"].items():
+        text += f"- {name}: {sentence(' / '.join(dict.fromkeys(said.values())) or 'nothing to note')}\n"
     for name, errors in result["failures"].items():
         said = "; ".join(dict.fromkeys(errors.values()))
-        text += f"\n- no forecast by {name} at {', '.join(errors)}: {sentence(said)}"
-    return text + ("\n" if result["failures"] else "")
+        text += f"- no forecast by {name} at {', '.join(errors)}: {sentence(said)}\n"
+    return text
 
 
 def verdict(row: dict[str, Any]) -> list[str]:
