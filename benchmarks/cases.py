@@ -52,8 +52,8 @@ DATA_SETS = (
     DataSet(
         "simulated_orders",
         "Simulated orders",
-        "5,000 customers, one year of orders that the authors of lifetimes simulated from BG/NBD: the home ground of"
-        " the parametric models. Spend is the number of orders.",
+        "5,000 customers, one year of orders that the authors of lifetimes simulated with its own routines: the home"
+        " ground of the parametric models. Spend is the number of orders.",
     ),
 )
 

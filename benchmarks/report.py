@@ -41,14 +41,16 @@ The others:
 
 - rules: zero; the mean of the last window; the spend of the last 365 days, pro rata; x*t/T; the plain formula; the
   churn rate by recency; the mean of the RFM cell (src/clvml/evaluation/baselines.py);
-- lifetimes 0.11.3: BG/NBD, MBG/NBD, Pareto/NBD, each with Gamma-Gamma; penalizer 0, and .001, .01, .1 in turn where
+- lifetimes: BG/NBD, MBG/NBD, Pareto/NBD, each with Gamma-Gamma; penalizer 0, and .001, .01, .1 in turn where
   that does not converge. P(no order in the window) is the library's own for Pareto/NBD and
   1 - P(alive) (1 - ((alpha + T) / (alpha + T + t))^(r + x)) for the other two, which the library lacks;
-- pymc-marketing 0.19.2: BG/NBD with Gamma-Gamma, default priors, maximum a posteriori;
+- pymc-marketing: BG/NBD with Gamma-Gamma, default priors, maximum a posteriori;
 - "{NOT_ALIVE}...": what many users of these packages take for churn;
 - XGBoost (Tweedie, and a classifier) and LightGBM (a classifier times a gamma regression of what buyers spend), on
   clvml's features and up to six past windows, without its ideas: depth 4 or 31 leaves, learning rate .05, rounds by
   early stopping on the newest window, then fitted again on all (benchmarks/peers/boosted.py).
+
+Their versions are pinned in benchmarks/peers/requirements.txt.
 
 None was tuned on a test window. Online Retail II and CDNOW were looked at while clvml's recipe was developed
 (docs/decisions/002); the other two were not.
