@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PEERS := .venv-peers
 CONFIG ?= configs/online_retail.yaml
 # A configuration of one's own goes with an input of one's own.
 INPUT ?= $(if $(SCORE_CONFIG),,data/online_retail_ii.parquet)
@@ -15,7 +16,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test check lint format backtest experiments score benchmark docs ui constraints clean
+.PHONY: help setup train test check lint format backtest experiments score benchmark peers docs ui constraints clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -66,8 +67,15 @@ format: setup ## Format the code
 docs: setup ## Re-make the pages that are generated from the code
 	$(BIN)/python docs/generate.py
 
-benchmark: setup ## Re-make docs/benchmarks.md: accuracy and speed
+benchmark: setup peers ## Re-make docs/benchmarks.md: accuracy beside other packages, and speed
 	$(BIN)/python benchmarks/report.py
+
+peers: $(PEERS)/.installed ## Create the environment of the packages that are benchmarked beside clvml
+
+$(PEERS)/.installed: benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 constraints: setup ## Pin the newest versions that fit
 	$(BIN)/python -m pip install --quiet uv
@@ -75,4 +83,5 @@ constraints: setup ## Pin the newest versions that fit
 	  --no-header --all-extras pyproject.toml --output-file constraints.txt
 
 clean: ## Remove the environment and what runs left behind
-	rm -rf $(VENV) out mlflow.db optuna.db mlartifacts .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(PEERS) out mlflow.db optuna.db mlartifacts .pytest_cache .hypothesis .mypy_cache .ruff_cache \
+	  .import_linter_cache
