@@ -41,7 +41,7 @@ def artifact_files(tmp_path):
 def test_run_holds_names_tags_and_params(logged, record, uri):
     run, _ = read_run(uri, logged.run_id)
     tags = run.data.tags
-    assert run.info.run_name == "online-retail 2011-12-10 h180"
+    assert run.info.run_name == "2011-12-10 h180"
     assert run.info.status == "FINISHED"
     assert tags["as_of"] == "2011-12-10"
     assert tags["horizon_days"] == "180"
@@ -65,19 +65,15 @@ def test_runs_are_named_by_what_is_set_otherwise(make_record):
         "model": {"max_depth": 5, "n_jobs": 1},
         "windows": {"horizon_days": 180, "max_cutoffs": 3},
     }
-    assert run_name(make_record(config=parse_config(raw))) == (
-        "online-retail 2011-12-10 h180 max_depth=5 max_cutoffs=3"
-    )
+    assert run_name(make_record(config=parse_config(raw))) == "max_depth=5 max_cutoffs=3, 2011-12-10 h180"
     raw["model"] = {"max_depth": 5, "subsample": 0.5, "reg_lambda": 1}
-    assert run_name(make_record(config=parse_config(raw))).endswith(
-        " h180 max_depth=5 subsample=0.5 reg_lambda=1.0 +1"
-    )
+    named = run_name(make_record(config=parse_config(raw)))
+    assert named == "max_depth=5 subsample=0.5 reg_lambda=1.0 +1, 2011-12-10 h180"
 
 
 def test_the_experiment_says_what_its_runs_are(logged, uri):
     with open_store(uri) as store:
         tags = store.client.get_experiment_by_name("online-retail").tags
-    assert tags["mlflow.experiment.primaryMetric.name"] == "wape"
     assert "`clvml compare`" in tags["mlflow.note.content"]
 
 

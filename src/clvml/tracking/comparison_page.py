@@ -37,7 +37,7 @@ thead th { border-top: 0; color: var(--soft); font-weight: 600; } th:first-child
 tbody th { max-width: 11rem; overflow: hidden; text-overflow: ellipsis; }
 .better { color: var(--good); } .worse { color: var(--bad); } .even { color: var(--even); }
 .verdict { font-weight: 600; }
-.gain { display: grid; grid-template-columns: 6rem 1fr 10rem; gap: 0 .8rem; align-items: center; font-size: .9rem;
+.gain { display: grid; grid-template-columns: 6rem 1fr 12rem; gap: 0 .8rem; align-items: center; font-size: .9rem;
   font-variant-numeric: tabular-nums; margin: .3rem 0; }
 .gain svg { width: 100%; height: 1.1rem; } .gain .number { text-align: right; }
 @media (max-width: 34rem) { .gain { grid-template-columns: 1fr auto; } .gain svg { grid-column: 1 / -1; order: 3; } }

@@ -29,11 +29,10 @@ HEADLINE = ("wape", "total_bias", "spearman", "roc_auc", "brier")
 
 
 def run_name(record: TrainingRecord) -> str:
-    """Return the name of the run, such as ``online-retail 2011-12-10 h180 max_depth=5``.
+    """Return the name of the run, such as ``max_depth=5, 2011-12-10 h180``.
 
-    What is set otherwise than by default tells runs of the same data apart; the rest of it is in the parameters.
+    What is set otherwise than by default comes first: MLflow's table cuts long names, and it tells runs apart.
     """
-    base = f"{record.config.tracking.experiment} {record.as_of.isoformat()} h{record.horizon_days}"
     changed = [
         f"{key}={value}"
         for section in (record.config.model, record.config.windows)
@@ -41,7 +40,8 @@ def run_name(record: TrainingRecord) -> str:
         if key not in ("horizon_days", "n_jobs")
     ]
     more = [f"+{len(changed) - SETTINGS_NAMED}"] if len(changed) > SETTINGS_NAMED else []
-    return " ".join([base, *changed[:SETTINGS_NAMED], *more])
+    settings = " ".join([*changed[:SETTINGS_NAMED], *more])
+    return f"{settings}{', ' if settings else ''}{record.as_of.isoformat()} h{record.horizon_days}"
 
 
 def run_tags(record: TrainingRecord) -> dict[str, str]:

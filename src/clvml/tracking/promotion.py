@@ -11,13 +11,13 @@ from __future__ import annotations
 import contextlib
 import getpass
 import json
+import re
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from clvml.errors import InputError
 from clvml.tracking.comparison import ComparedRun, compare_pair
@@ -29,6 +29,7 @@ from clvml.tracking.session import MlflowException, Store, mlflow, open_store
 HISTORY_TAG = "champion_history"
 CLAIM_PREFIX = "promotion_under_way."
 HISTORY_KEPT = 50
+NOBODY = "nobody"
 LONGEST_REASON = 500
 # A promotion takes seconds; one that announced itself so long ago was broken off.
 ABANDONED_SECONDS = 600
@@ -122,14 +123,15 @@ def rollback(registered_model: str, uri: str, reason: str | None = None) -> Prom
         champion = past_run(store, "champion", registered_model)
         with _alone(store, registered_model):
             _check_unchanged(store, registered_model, champion.version)
-            entry = _entry(_history(store, registered_model), champion.version)
-            if entry is None or not entry["replaced"]:
+            # How it last became the champion: later steps are of promotions that were broken off or rolled back.
+            replaced = [old for old, new in _history(store, registered_model) if new == champion.version]
+            if not replaced or not replaced[-1]:
                 raise InputError(
                     f"version {champion.version} of '{registered_model}' did not replace another by 'clvml "
                     "promote', so there is none to return to; 'clvml promote VERSION --force REASON' makes any "
                     "version the champion"
                 )
-            previous = past_run(store, entry["replaced"], registered_model)
+            previous = past_run(store, replaced[-1], registered_model)
             check_model(store, previous.run_id, registered_model, previous.version)
             said = f"rolled back from version {champion.version}{f': {reason}' if reason else ''}"
             _set_tags(
@@ -203,20 +205,16 @@ def _register(store: Store, run: PastRun, name: str) -> str:
 
 
 def _record(store: Store, name: str, version: str, before: str, reason: str) -> None:
-    entry = {"version": version, "replaced": before, "at": _now(), "by": _user(), "reason": reason}
-    kept = [*_history(store, name), entry][-HISTORY_KEPT:]
-    store.client.set_registered_model_tag(name, HISTORY_TAG, json.dumps(kept, ensure_ascii=False))
-    _set_tags(
-        store,
-        name,
-        version,
-        {
-            "promoted_at": entry["at"],
-            "promoted_by": entry["by"],
-            "promoted_over": before,
-            "promotion_reason": reason,
-        },
-    )
+    steps = [*_history(store, name), (before, version)][-HISTORY_KEPT:]
+    text = ", ".join(f"{replaced or NOBODY} > {champion}" for replaced, champion in steps)
+    store.client.set_registered_model_tag(name, HISTORY_TAG, text)
+    tags = {
+        "promoted_at": _now(),
+        "promoted_by": _user(),
+        "promoted_over": before,
+        "promotion_reason": reason,
+    }
+    _set_tags(store, name, version, tags)
 
 
 def _set_tags(store: Store, name: str, version: str, tags: dict[str, str]) -> None:
@@ -225,22 +223,11 @@ def _set_tags(store: Store, name: str, version: str, tags: dict[str, str]) -> No
             store.client.set_model_version_tag(name, version, key, value)
 
 
-def _history(store: Store, name: str) -> list[dict[str, Any]]:
-    text = store.client.get_registered_model(name).tags.get(HISTORY_TAG, "[]")
-    try:
-        entries = json.loads(text)
-    except json.JSONDecodeError:
-        return []
-    complete = isinstance(entries, list) and all(
-        isinstance(entry, dict) and {"version", "replaced"} <= set(entry) for entry in entries
-    )
-    return entries if complete else []
-
-
-def _entry(history: list[dict[str, Any]], version: str) -> dict[str, Any] | None:
-    """Return how a version last became champion, as far as it did so over another."""
-    mine = [entry for entry in history if entry["version"] == version]
-    return mine[-1] if mine else None
+def _history(store: Store, name: str) -> list[tuple[str, str]]:
+    """Return who replaced whom, oldest first: ``[(champion before, champion after)]``."""
+    text = store.client.get_registered_model(name).tags.get(HISTORY_TAG, "")
+    steps = [re.fullmatch(rf"(\d+|{NOBODY}) > (\d+)", part.strip()) for part in text.split(",")]
+    return [(step[1].replace(NOBODY, ""), step[2]) for step in steps if step]
 
 
 @contextmanager

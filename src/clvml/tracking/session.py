@@ -165,8 +165,6 @@ def experiment_id(store: Store, name: str, create: bool = True) -> str | None:
     tags = {
         # Without the kind, MLflow's page asks whether this is about chatbots.
         "mlflow.experimentKind": "custom_model_development",
-        "mlflow.experiment.primaryMetric.name": "wape",
-        "mlflow.experiment.primaryMetric.greaterIsBetter": "False",
         "mlflow.note.content": EXPERIMENT_NOTE,
     }
     return str(store.client.create_experiment(name, artifact_location=location, tags=tags))
