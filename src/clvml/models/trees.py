@@ -24,6 +24,9 @@ Array = NDArray[np.float64]
 _WEIGHT_DAYS = 90.0
 # P(buy) below which the spend of a buyer is not divided out of a prior any further.
 _LEAST_P_BUY = 0.02
+# What the churn trees count beside the BTYD they were boosted from, on the logit scale: a few windows make them
+# surer than they should be (experiments/003).
+_TREES_SHARE = 0.75
 # How much of the way from the level of the trees to that of the prior is taken (experiments/001).
 _ANCHORING = 0.75
 # Mean squared error of a logarithm of totals that nobody could have avoided.
@@ -93,7 +96,7 @@ class Trees:
     base: str = "blend"
 
     def p_churn(self, frame: pd.DataFrame) -> Array:
-        """Return P(no purchase): the mean of trees and BTYD on the logit scale, at the level of the anchor.
+        """Return P(no purchase): a mean of trees and BTYD on the logit scale, at the level of the anchor.
 
         Trees that are not boosted from BTYD stand alone.
         """
@@ -102,7 +105,7 @@ class Trees:
         prior = _churn_prior(frame, self.base)
         logits = logit_of(self.churn.predict_proba(frame[list(self.predictors)], prior)[:, 1])
         if prior is not None:
-            logits = (logits + logit_of(prior)) / 2.0
+            logits = _TREES_SHARE * logits + (1.0 - _TREES_SHARE) * logit_of(prior)
         return expit(logits + self.level.churn_shift)
 
     def spends(self, frame: pd.DataFrame, p_churn: Array) -> dict[str, Array]:
