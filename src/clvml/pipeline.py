@@ -12,6 +12,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from clvml.batches import ScoredTable, score_in_batches
 from clvml.config import ColumnsConfig, Config, DataConfig, assign, parse_config
 from clvml.errors import InputError
 from clvml.evaluation.backtest import MODEL_NAME, Backtest, run_backtest
@@ -121,12 +122,16 @@ def prepare(
     source: str | None = None,
     as_of: date | None = None,
     rejects: Path | None = None,
+    connection: duckdb.DuckDBPyConnection | None = None,
 ) -> Prepared:
-    """Read and clean a purchase log; ``as_of`` is the day after its last line unless given."""
+    """Read and clean a purchase log; ``as_of`` is the day after its last line unless given.
+
+    The log's table is made in ``connection`` (`clvml.workspace`), or in a new database in memory.
+    """
     source = source or data.source
     if rejects is not None:
         check_output(rejects, TABLES, source, "rejects file")
-    log = read_purchase_log(data, source=source, now=now, as_of=as_of, rejects=rejects)
+    log = read_purchase_log(data, source=source, connection=connection, now=now, as_of=as_of, rejects=rejects)
     if as_of is None:
         chosen = log.last_day + timedelta(days=1)
         return Prepared(
@@ -224,9 +229,14 @@ def train(
     return Trained(scorer, tested, record, sentences)
 
 
-def score(prepared: Prepared, scorer: Scorer, explain: Literal["all", "none"] | int = "all") -> pd.DataFrame:
-    """Return the scored file of a prepared log."""
-    return scorer.score(customer_days(prepared.log), prepared.as_of, explain)
+def score(
+    prepared: Prepared,
+    scorer: Scorer,
+    explain: Literal["all", "none"] | int = "all",
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> ScoredTable:
+    """Score a prepared log; ``progress`` is told how many customers of how many are done."""
+    return score_in_batches(scorer, customer_days(prepared.log), prepared.as_of, explain, progress)
 
 
 def scoring_notes(prepared: Prepared, scorer: Scorer, config: Config) -> list[str]:

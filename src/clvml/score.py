@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -122,13 +122,44 @@ class Scorer:
         InputError
             No line is dated before ``as_of``, or the log lacks columns of the training data.
         """
-        model = self.model
-        features = days.features(as_of, model.horizon_days)
+        features = days.features(as_of, self.model.horizon_days)
         if features.empty:
             raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
+        scored = self.rows(features, as_of, explain == "all")
+        if isinstance(explain, int):
+            at_risk = scored["at_risk"].sort_values(ascending=False, kind="stable")
+            chosen = at_risk.dropna().index[:explain]
+            for name, said in self.reasons(features.loc[chosen]).items():
+                scored.loc[chosen, name] = said.replace("", pd.NA)
+        ranked = scored.sort_values(["clv", "customer_id"], ascending=[False, True], kind="stable")
+        return ranked[list(COLUMNS)].reset_index(drop=True)
+
+    def rows(self, features: pd.DataFrame, as_of: date, explain: bool = True) -> pd.DataFrame:
+        """Score the customers of a feature table, of all or of a part: nobody's row depends on the others.
+
+        That holds where the log begins as in training or later; `with_log_from` sets an earlier first day.
+
+        Parameters
+        ----------
+        features : DataFrame
+            One row per customer, as `CustomerDays.features` or its SQL on another engine gives it.
+        as_of : date
+            The first day not observed: the cutoff of the features.
+        explain : bool
+            Whether to give reasons.
+
+        Returns
+        -------
+        DataFrame
+            `COLUMNS`, in the order of `features`, and ``at_risk``: P(churn) times expected spend [currency],
+            missing for customers without a purchase day.
+        """
+        model = self.model
         predicted = model.predict(features, as_of)
         tier = value_tier(predicted["clv"].to_numpy(), model.tiers)
         money = [f"expected_spend_{days}d" for days in HORIZONS] + ["clv"]
+        said = self.reasons(features) if explain else dict.fromkeys(REASONS, "")
+        at_risk = (predicted["p_churn"] * predicted["expected_spend"]).where(features["purchase_days"] > 0)
         scored = pd.DataFrame(
             {
                 "customer_id": features["customer_id"],
@@ -146,7 +177,7 @@ class Scorer:
                 "next_order_date": _dates(as_of, predicted["next_order_days"] - 1),
                 "value_tier": tier,
                 "segment": segment(features, predicted, tier, model.thresholds),
-                **self._reasons(features, predicted, explain),
+                **{name: said[name] for name in REASONS},
                 "model_version": self.version,
                 "run_id": self.run_id,
             }
@@ -154,34 +185,29 @@ class Scorer:
         texts = list(scored.columns[scored.dtypes != "float64"].drop("horizon_days"))
         # One text type for all, so that a column without any value has it too.
         scored[texts] = scored[texts].astype("string").replace("", pd.NA)
-        ranked = scored.sort_values(["clv", "customer_id"], ascending=[False, True], kind="stable")
-        return ranked.reset_index(drop=True)
+        return scored.assign(at_risk=at_risk)
 
-    def _reasons(
-        self, features: pd.DataFrame, predicted: pd.DataFrame, explain: Literal["all", "none"] | int
-    ) -> dict[str, pd.Series]:
-        rows = features.loc[self._explained(features, predicted, explain)]
-        if rows.empty:
-            return {name: pd.Series("", index=features.index) for name in REASONS}
-        said = reasons(
-            rows,
-            self.surrogate.contributions(rows),
+    def reasons(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Return `REASONS` of each customer of a feature table, same index; empty where there is none."""
+        bought = features[features["purchase_days"] > 0]
+        if bought.empty:
+            return pd.DataFrame("", index=features.index, columns=list(REASONS))
+        return reasons(
+            bought,
+            self.surrogate.contributions(bought),
             available_features(self.model.columns),
             top=len(REASONS),
             typical=self.surrogate.typical_,
         ).reindex(features.index, fill_value="")
-        return {name: said.iloc[:, position] for position, name in enumerate(REASONS)}
 
-    def _explained(
-        self, features: pd.DataFrame, predicted: pd.DataFrame, explain: Literal["all", "none"] | int
-    ) -> pd.Index:
-        known = features.index[features["purchase_days"] > 0]
-        if explain == "all":
-            return known
-        if explain == "none":
-            return known[:0]
-        at_risk = (predicted["p_churn"] * predicted["expected_spend"]).loc[known]
-        return at_risk.sort_values(ascending=False, kind="stable").index[: int(explain)]
+    def with_log_from(self, first_day: date) -> Scorer:
+        """Return the scorer for a log that begins on a day, where that is earlier than in training.
+
+        The age of a log is otherwise that of its oldest customer, and a part of the customers would not tell.
+        """
+        trees = self.model.trees
+        prior = replace(trees.prior, first_day=min(trees.prior.first_day, first_day))
+        return replace(self, model=replace(self.model, trees=replace(trees, prior=prior)))
 
 
 def tier_thresholds(clv: np.ndarray) -> tuple[float, ...]:
@@ -286,5 +312,6 @@ def _cents(money: pd.Series) -> pd.Series:
 
 def _dates(start: date, days: pd.Series) -> pd.Series:
     """Return ISO dates ``days`` after ``start``; missing where days are."""
-    moved = pd.Timestamp(start) + pd.to_timedelta(days, unit="D")
-    return moved.dt.strftime("%Y-%m-%d")
+    present = days.notna().to_numpy()
+    moved = np.datetime64(start, "D") + days.fillna(0).to_numpy().astype("timedelta64[D]")
+    return pd.Series(np.where(present, np.datetime_as_string(moved), ""), index=days.index)

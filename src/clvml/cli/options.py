@@ -24,3 +24,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on std
 RejectsOption = Annotated[
     Path | None, typer.Option("--rejects", help="Write rejected rows here (.csv or .parquet).")
 ]
+MemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        help="Most memory to take, such as 4GB; the rest spills into a folder that is removed afterwards.",
+    ),
+]

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from clvml.cli.inputs import load_config, now, overridden, parse_date
+from clvml.cli.inputs import load_config, now, overridden, parse_date, workspace
 from clvml.cli.options import (
     AsOfOption,
     ConfigOption,
     DataArgument,
     JsonOption,
+    MemoryOption,
     RejectsOption,
     SetOption,
 )
 from clvml.cli.output import (
+    Meter,
     print_json,
     print_list,
     print_table,
@@ -26,7 +28,7 @@ from clvml.cli.output import (
 from clvml.errors import InputError
 
 if TYPE_CHECKING:
-    from clvml.pipeline import Prepared
+    from clvml.ingest.quality import QualityReport
 
 
 def score(
@@ -41,13 +43,14 @@ def score(
         str, typer.Option("--explain", help="all, none, or N: the N customers with most value at risk.")
     ] = "all",
     rejects: RejectsOption = None,
+    memory: MemoryOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score every customer of a purchase log into a ranked file."""
     from clvml import pipeline
     from clvml.config import parse_config
-    from clvml.files import TABLES, check_output, write_table
+    from clvml.files import TABLES, check_output
     from clvml.score import Scorer
     from clvml.tracking import resolve_model, tracking_uri
 
@@ -67,28 +70,31 @@ def score(
         settings = parse_config(raw, "the model's configuration with --set")
     named = ", ".join(f"{ours}: {theirs}" for ours, theirs in settings.data.columns.mapped().items())
     progress(f"reading {data} (columns{'' if config else ' as in training'}: {named})")
-    prepared = pipeline.prepare(settings.data, now(), data, until, rejects)
-    progress("scoring")
-    table = pipeline.score(prepared, scorer, asked)
-    write_table(table, output)
-    quality = prepared.log.quality
-    summary = {
-        "output": str(output),
-        "customers": len(table),
-        "as_of": prepared.as_of,
-        "horizon_days": scorer.model.horizon_days,
-        "model_version": resolved.version,
-        "run_id": resolved.run_id,
-        "rows_in": quality.rows_in,
-        "rows_out": quality.rows_out,
-        "expected_spend": round(float(table["expected_spend"].sum()), 2),
-        "clv": round(float(table["clv"].sum()), 2),
-        "notes": pipeline.scoring_notes(prepared, scorer, settings),
-    }
+    with workspace(memory) as connection:
+        prepared = pipeline.prepare(settings.data, now(), data, until, rejects, connection)
+        progress("building the features")
+        scored = pipeline.score(prepared, scorer, asked, Meter("customers scored"))
+        progress(f"writing {output}")
+        scored.write(output)
+        quality = prepared.log.quality
+        summary = {
+            "output": str(output),
+            "customers": scored.customers,
+            "as_of": prepared.as_of,
+            "horizon_days": scorer.model.horizon_days,
+            "model_version": resolved.version,
+            "run_id": resolved.run_id,
+            "rows_in": quality.rows_in,
+            "rows_out": quality.rows_out,
+            "expected_spend": scored.total("expected_spend"),
+            "clv": scored.total("clv"),
+            "notes": pipeline.scoring_notes(prepared, scorer, settings),
+        }
+        segments = scored.segments()
     if as_json:
         print_json(summary)
         return
-    _print_scored(table, summary, prepared)
+    _print_scored(segments, summary, quality)
 
 
 def _explain_choice(text: str) -> Literal["all", "none"] | int:
@@ -101,8 +107,9 @@ def _explain_choice(text: str) -> Literal["all", "none"] | int:
     raise InputError(f"--explain '{text}' is not all, none or a number of customers")
 
 
-def _print_scored(table: Any, summary: dict[str, Any], prepared: Prepared) -> None:
-    quality = prepared.log.quality
+def _print_scored(
+    segments: list[tuple[str, int, float, float]], summary: dict[str, Any], quality: QualityReport
+) -> None:
     currency = f" {quality.currency}" if quality.currency else ""
     typer.echo(
         f"{summary['customers']:,} customers scored as of {summary['as_of']} into {summary['output']}"
@@ -117,14 +124,11 @@ def _print_scored(table: Any, summary: dict[str, Any], prepared: Prepared) -> No
         typer.echo(
             f"{left_out:,} of {quality.rows_in:,} rows were left out; `clvml check` says why, --rejects keeps them"
         )
-    by = table.groupby("segment").agg(
-        customers=("clv", "size"), clv=("clv", "sum"), p_churn=("p_churn", "mean")
-    )
     print_table(
         ["Segment", "customers", "mean P(churn)", f"CLV{currency}"],
         [
-            [str(name), f"{row.customers:,.0f}", f"{row.p_churn:.0%}", f"{row.clv:,.0f}"]
-            for name, row in by.sort_values("clv", ascending=False).iterrows()
+            [name, f"{customers:,}", f"{p_churn:.0%}", f"{clv:,.0f}"]
+            for name, customers, p_churn, clv in segments
         ],
     )
     print_list("Notes", summary["notes"])

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import typer
 
-from clvml.cli.inputs import load_config, now, parse_date
+from clvml.cli.inputs import load_config, now, parse_date, workspace
 from clvml.cli.options import (
     AsOfOption,
     ConfigOption,
     DataOption,
     JsonOption,
+    MemoryOption,
     RejectsOption,
     SetOption,
 )
@@ -31,6 +32,7 @@ def train(
     data: DataOption = None,
     as_of: AsOfOption = None,
     rejects: RejectsOption = None,
+    memory: MemoryOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -44,16 +46,17 @@ def train(
     until = parse_date(as_of)
     uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
     progress(f"reading {settings.data.source}")
-    prepared = pipeline.prepare(settings.data, now(), as_of=until, rejects=rejects)
-    # Before an hour is spent on what could not be logged, but not for data that cannot be read.
-    check_tracking(settings.tracking, uri)
-    if not as_json:
-        typer.echo(prepared.log.quality.to_text())
-        say_rejects(prepared, rejects)
-    with tempfile.TemporaryDirectory() as folder:
-        trained = pipeline.train(prepared, settings, Path(folder), progress)
-        progress("logging to MLflow")
-        logged = log_training(trained.record, uri)
+    with workspace(memory) as connection:
+        prepared = pipeline.prepare(settings.data, now(), as_of=until, rejects=rejects, connection=connection)
+        # Before an hour is spent on what could not be logged, but not for data that cannot be read.
+        check_tracking(settings.tracking, uri)
+        if not as_json:
+            typer.echo(prepared.log.quality.to_text())
+            say_rejects(prepared, rejects)
+        with tempfile.TemporaryDirectory() as folder:
+            trained = pipeline.train(prepared, settings, Path(folder), progress)
+            progress("logging to MLflow")
+            logged = log_training(trained.record, uri)
     if as_json:
         print_json(
             {
