@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from clvml.cli.inputs import load_config, now, parse_date, spark_session
+from clvml.cli.inputs import load_config, now, parse_date, spark_session, workspace
 from clvml.cli.options import (
     AsOfOption,
     ConfigOption,
@@ -15,6 +15,7 @@ from clvml.cli.options import (
     EngineOption,
     JsonOption,
     MasterOption,
+    MemoryOption,
     RejectsOption,
     SetOption,
 )
@@ -33,6 +34,7 @@ def train(
     data: DataOption = None,
     as_of: AsOfOption = None,
     rejects: RejectsOption = None,
+    memory: MemoryOption = None,
     engine: EngineOption = "duckdb",
     master: MasterOption = None,
     overrides: SetOption = None,
@@ -49,21 +51,24 @@ def train(
     until = parse_date(as_of)
     uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
     progress(f"reading {hide_password(settings.data.source)}")
-    with spark_session(engine, master, rejects) as session:
-        if session is None:
-            prepared = pipeline.prepare(settings.data, now(), as_of=until, rejects=rejects)
-        else:
-            whole = pipeline.prepare_on_spark(session, settings.data, now(), as_of=until)
-            prepared = pipeline.sample_from_spark(whole, settings)
-    # Before an hour is spent on what could not be logged, but not for data that cannot be read.
-    check_tracking(settings.tracking, uri)
-    if not as_json:
-        typer.echo(prepared.log.quality.to_text())
-        say_rejects(prepared, rejects)
-    with tempfile.TemporaryDirectory() as folder:
-        trained = pipeline.train(prepared, settings, Path(folder), progress)
-        progress("logging to MLflow")
-        logged = log_training(trained.record, uri)
+    with workspace(memory) as connection:
+        with spark_session(engine, master, rejects) as session:
+            if session is None:
+                prepared = pipeline.prepare(
+                    settings.data, now(), as_of=until, rejects=rejects, connection=connection
+                )
+            else:
+                whole = pipeline.prepare_on_spark(session, settings.data, now(), as_of=until)
+                prepared = pipeline.sample_from_spark(whole, settings, connection)
+        # Before an hour is spent on what could not be logged, but not for data that cannot be read.
+        check_tracking(settings.tracking, uri)
+        if not as_json:
+            typer.echo(prepared.log.quality.to_text())
+            say_rejects(prepared, rejects)
+        with tempfile.TemporaryDirectory() as folder:
+            trained = pipeline.train(prepared, settings, Path(folder), progress)
+            progress("logging to MLflow")
+            logged = log_training(trained.record, uri)
     if as_json:
         print_json(
             {
