@@ -54,7 +54,7 @@ def score(scorer, tmp_path_factory):
         data = scorer.model.config.data
         data = data.model_copy(update={"columns": data.columns.model_copy(update=columns)})
         prepared = pipeline.prepare(data, NOW, str(path), as_of)
-        return pipeline.score(prepared, scorer, explain)
+        return pipeline.score(prepared, scorer, explain).frame()
 
     return _score
 

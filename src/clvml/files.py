@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from clvml.errors import InputError
 FORMULA = r"^'*[=+\-@\t\r\n＝＋－＠]"
 NUMBER = r"^[+-]?([0-9]+([.,][0-9]+)*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 TABLES = (".csv", ".parquet")
+
+_leftovers: set[Path] = set()
 
 
 def check_output(
@@ -68,21 +72,63 @@ def check_output(
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it into place when the block ends well.
 
+    Drafts of the same output that killed commands left behind are removed; one that another command is writing
+    is left alone, and whoever ends last has the last word.
+
     Raises
     ------
     InputError
-        The folder cannot be written, or the disk is full.
+        The folder cannot be written, was removed meanwhile, or the disk is full.
     """
+    _remove_stale_drafts(path)
     draft = _draft(path)
     try:
-        yield draft
-        draft.replace(path)
+        with removed_when_ended(draft), locked(draft):
+            yield draft
+            # What is renamed must be on the disk, or a power cut could leave an empty file under the old name.
+            with draft.open("rb") as written:
+                os.fsync(written.fileno())
+            draft.replace(path)
     except OSError as error:
+        reason = error.strerror or error
+        if not path.parent.is_dir():
+            reason = f"its folder '{path.parent}' was removed meanwhile"
         raise InputError(
-            f"output '{path}' cannot be written: {error.strerror or error}; make room or choose another folder"
+            f"output '{path}' cannot be written: {reason}; make room or choose another folder"
         ) from None
+
+
+@contextmanager
+def removed_when_ended(path: Path) -> Iterator[Path]:
+    """Remove a file or folder when the block ends, or when `remove_leftovers` is called meanwhile."""
+    _leftovers.add(path)
+    try:
+        yield path
     finally:
-        draft.unlink(missing_ok=True)
+        _remove(path)
+        _leftovers.discard(path)
+
+
+def remove_leftovers() -> None:
+    """Remove the temporary files and folders of all open blocks: for whoever ends the process without unwinding."""
+    for path in list(_leftovers):
+        _remove(path)
+
+
+@contextmanager
+def locked(path: Path, create: bool = True) -> Iterator[bool]:
+    """Hold a lock on a file, which ends with the process however it ends; yield whether it could be had.
+
+    Raises
+    ------
+    OSError
+        The file cannot be opened, or is not there and must not be made.
+    """
+    handle = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0), 0o666)
+    try:
+        yield _lock(handle)
+    finally:
+        os.close(handle)
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
@@ -131,3 +177,32 @@ def _belongs(path: Path, source: str) -> bool:
 
 def _draft(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def _remove_stale_drafts(path: Path) -> None:
+    for draft in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        if re.fullmatch(rf"\.{re.escape(path.name)}\.\d+\.tmp", draft.name):
+            with suppress(OSError), locked(draft, create=False) as stale:
+                if stale:
+                    draft.unlink()
+
+
+def _lock(handle: int) -> bool:
+    try:
+        import fcntl
+    except ImportError:
+        # Without such locks (Windows) nothing is known to be stale.
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)

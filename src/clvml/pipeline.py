@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from clvml.addresses import hide_password, is_address
+from clvml.batches import ScoredTable, score_in_batches
 from clvml.config import ColumnsConfig, Config, DataConfig, assign, parse_config
 from clvml.database_output import check_database_output, write_database_table
 from clvml.errors import InputError
@@ -22,7 +23,7 @@ from clvml.evaluation.leaderboard import METRICS
 from clvml.evaluation.reach import churn_reach
 from clvml.explain import Surrogate, driver_sentences, drivers, log_odds
 from clvml.features import available_features
-from clvml.files import TABLES, check_output, write_table
+from clvml.files import TABLES, check_output
 from clvml.ingest import PurchaseLog, read_purchase_log
 from clvml.ingest.mapping import map_columns, propose_columns
 from clvml.ingest.source import read_parts
@@ -135,12 +136,16 @@ def prepare(
     source: str | None = None,
     as_of: date | None = None,
     rejects: Path | None = None,
+    connection: duckdb.DuckDBPyConnection | None = None,
 ) -> Prepared:
-    """Read and clean a purchase log; ``as_of`` is the day after its last line unless given."""
+    """Read and clean a purchase log; ``as_of`` is the day after its last line unless given.
+
+    The log's table is made in ``connection`` (`clvml.workspace`), or in a new database in memory.
+    """
     source = source or data.source
     if rejects is not None:
         check_output(rejects, TABLES, source, "rejects file")
-    log = read_purchase_log(data, source=source, now=now, as_of=as_of, rejects=rejects)
+    log = read_purchase_log(data, source=source, connection=connection, now=now, as_of=as_of, rejects=rejects)
     return Prepared(log, *_dated(log.last_day, as_of))
 
 
@@ -152,9 +157,11 @@ def prepare_on_spark(
     return PreparedOnSpark(log, *_dated(log.last_day, as_of))
 
 
-def sample_from_spark(prepared: PreparedOnSpark, config: Config) -> Prepared:
-    """Bring the lines of some of the customers from Spark to this machine, to train on."""
-    log = sampled(prepared.log, config, prepared.as_of)
+def sample_from_spark(
+    prepared: PreparedOnSpark, config: Config, connection: duckdb.DuckDBPyConnection
+) -> Prepared:
+    """Bring the lines of some of the customers from Spark into ``connection``, to train on."""
+    log = sampled(prepared.log, config, prepared.as_of, connection)
     return Prepared(log, prepared.as_of, prepared.note)
 
 
@@ -267,12 +274,25 @@ def _tested_predictions(tested: Backtest) -> pd.DataFrame:
 
 
 def score(
-    prepared: Prepared | PreparedOnSpark, scorer: Scorer, explain: Literal["all", "none"] | int = "all"
-) -> pd.DataFrame:
-    """Return the scored file of a prepared log."""
-    if isinstance(prepared, PreparedOnSpark):
-        return score_lines(prepared.log, scorer, prepared.as_of, explain)
-    return scorer.score(customer_days(prepared.log), prepared.as_of, explain)
+    prepared: Prepared,
+    scorer: Scorer,
+    explain: Literal["all", "none"] | int = "all",
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> ScoredTable:
+    """Score a prepared log; ``progress`` is told how many customers of how many are done."""
+    return score_in_batches(scorer, customer_days(prepared.log), prepared.as_of, explain, progress)
+
+
+def score_on_spark(
+    prepared: PreparedOnSpark,
+    scorer: Scorer,
+    connection: duckdb.DuckDBPyConnection,
+    explain: Literal["all", "none"] | int = "all",
+) -> ScoredTable:
+    """Score a log on Spark, and bring the rows into a table of ``connection``."""
+    scored = ScoredTable(connection)
+    score_lines(prepared.log, scorer, prepared.as_of, scored, explain)
+    return scored
 
 
 def check_scored_output(output: str, source: str) -> None:
@@ -289,12 +309,13 @@ def check_scored_output(output: str, source: str) -> None:
         check_output(Path(output), TABLES, source)
 
 
-def write_scored(scored: pd.DataFrame, output: str) -> None:
+def write_scored(scored: ScoredTable, output: str) -> None:
     """Write the scored rows into a file or database table, whole or not at all."""
     if is_address(output):
-        write_database_table([pa.Table.from_pandas(scored, preserve_index=False)], output)
+        frames = (pa.Table.from_pandas(frame, preserve_index=False) for frame in scored.frames())
+        write_database_table(frames, output)
     else:
-        write_table(scored, Path(output))
+        scored.write(Path(output))
 
 
 def scoring_notes(prepared: Prepared | PreparedOnSpark, scorer: Scorer, config: Config) -> list[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -135,29 +135,41 @@ class Scorer:
         features = days.features(as_of, self.model.horizon_days)
         if features.empty:
             raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
-        return ranked(self.score_features(features, as_of, explain))
+        scored = self.rows(features, as_of, explain == "all")
+        if isinstance(explain, int):
+            at_risk = scored["at_risk"].sort_values(ascending=False, kind="stable")
+            chosen = at_risk.dropna().index[:explain]
+            for name, said in self.reasons(features.loc[chosen]).items():
+                scored.loc[chosen, name] = said.replace("", pd.NA)
+        ranked = scored.sort_values(["clv", "customer_id"], ascending=[False, True], kind="stable")
+        return ranked[list(COLUMNS)].reset_index(drop=True)
 
-    def score_features(
-        self,
-        features: pd.DataFrame,
-        as_of: date,
-        explain: Literal["all", "none"] | int | Collection[str] = "all",
-    ) -> pd.DataFrame:
-        """Return the scored row of each row of a feature table, in its order.
+    def rows(self, features: pd.DataFrame, as_of: date, explain: bool = True) -> pd.DataFrame:
+        """Score the customers of a feature table, of all or of a part: nobody's row depends on the others.
+
+        That holds where the log begins as in training or later; `with_log_from` sets an earlier first day.
 
         Parameters
         ----------
         features : DataFrame
-            What `clvml.features.features_query` gives for the customers, or for some of them.
+            One row per customer, as `CustomerDays.features` or its SQL on another engine gives it.
         as_of : date
-            The cutoff of the features.
-        explain : "all", "none", int or collection of str
-            As for `score`, or the ids of the customers whose reasons to give.
+            The first day not observed: the cutoff of the features.
+        explain : bool
+            Whether to give reasons.
+
+        Returns
+        -------
+        DataFrame
+            `COLUMNS`, in the order of `features`, and ``at_risk``: P(churn) times expected spend [currency],
+            missing for customers without a purchase day.
         """
         model = self.model
         predicted = model.predict(features, as_of)
         tier = value_tier(predicted["clv"].to_numpy(), model.tiers)
         money = [f"expected_spend_{days}d" for days in HORIZONS] + ["clv"]
+        said = self.reasons(features) if explain else dict.fromkeys(REASONS, "")
+        at_risk = (predicted["p_churn"] * predicted["expected_spend"]).where(features["purchase_days"] > 0)
         scored = pd.DataFrame(
             {
                 "customer_id": features["customer_id"],
@@ -175,7 +187,7 @@ class Scorer:
                 "next_order_date": _dates(as_of, predicted["next_order_days"] - 1),
                 "value_tier": tier,
                 "segment": segment(features, predicted, tier, model.thresholds),
-                **self._reasons(features, predicted, explain),
+                **{name: said[name] for name in REASONS},
                 "model_version": self.version,
                 "run_id": self.run_id,
             }
@@ -183,52 +195,29 @@ class Scorer:
         texts = list(scored.columns[scored.dtypes != "float64"].drop("horizon_days"))
         # One text type for all, so that a column without any value has it too.
         scored[texts] = scored[texts].astype("string").replace("", pd.NA)
-        return scored
+        return scored.assign(at_risk=at_risk)
 
-    def at_risk(self, features: pd.DataFrame, as_of: date) -> pd.Series:
-        """Return the value at risk of each row of a feature table [currency]; missing without a purchase day."""
-        predicted = self.model.predict(features, as_of)
-        return (predicted["p_churn"] * predicted["expected_spend"]).where(features["purchase_days"] > 0)
-
-    def _reasons(
-        self,
-        features: pd.DataFrame,
-        predicted: pd.DataFrame,
-        explain: Literal["all", "none"] | int | Collection[str],
-    ) -> dict[str, pd.Series]:
-        rows = features.loc[self._explained(features, predicted, explain)]
-        if rows.empty:
-            return {name: pd.Series("", index=features.index) for name in REASONS}
-        said = reasons(
-            rows,
-            self.surrogate.contributions(rows),
+    def reasons(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Return `REASONS` of each customer of a feature table, same index; empty where there is none."""
+        bought = features[features["purchase_days"] > 0]
+        if bought.empty:
+            return pd.DataFrame("", index=features.index, columns=list(REASONS))
+        return reasons(
+            bought,
+            self.surrogate.contributions(bought),
             available_features(self.model.columns),
             top=len(REASONS),
             typical=self.surrogate.typical_,
         ).reindex(features.index, fill_value="")
-        return {name: said.iloc[:, position] for position, name in enumerate(REASONS)}
 
-    def _explained(
-        self,
-        features: pd.DataFrame,
-        predicted: pd.DataFrame,
-        explain: Literal["all", "none"] | int | Collection[str],
-    ) -> pd.Index:
-        known = features.index[features["purchase_days"] > 0]
-        if explain == "all":
-            return known
-        if explain == "none":
-            return known[:0]
-        if not isinstance(explain, int):
-            return known[features.loc[known, "customer_id"].isin(list(explain))]
-        at_risk = (predicted["p_churn"] * predicted["expected_spend"]).loc[known]
-        return at_risk.sort_values(ascending=False, kind="stable").index[:explain]
+    def with_log_from(self, first_day: date) -> Scorer:
+        """Return the scorer for a log that begins on a day, where that is earlier than in training.
 
-
-def ranked(scored: pd.DataFrame) -> pd.DataFrame:
-    """Return scored rows by ``clv`` falling, then by ``customer_id``."""
-    order = scored.sort_values(["clv", "customer_id"], ascending=[False, True], kind="stable")
-    return order.reset_index(drop=True)
+        The age of a log is otherwise that of its oldest customer, and a part of the customers would not tell.
+        """
+        trees = self.model.trees
+        prior = replace(trees.prior, first_day=min(trees.prior.first_day, first_day))
+        return replace(self, model=replace(self.model, trees=replace(trees, prior=prior)))
 
 
 def tier_thresholds(clv: np.ndarray) -> tuple[float, ...]:
@@ -321,7 +310,7 @@ def pyfunc_predict(
                 f"the input is no purchase log ({', '.join(log_columns)}, ...) and no feature table (customer_id,"
                 f" purchase_days, ...); its columns are {', '.join(map(str, frame.columns)) or 'none'}"
             )
-        return scorer.score_features(frame, as_of or _cutoff(frame))
+        return scorer.rows(frame, as_of or _cutoff(frame))[list(COLUMNS)]
     with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
         # Through a file, so that a frame is cleaned by the rules that clean every other log.
         source = Path(folder) / "purchases.parquet"
@@ -363,8 +352,9 @@ def _cents(money: pd.Series) -> pd.Series:
 
 def _dates(start: date, days: pd.Series) -> pd.Series:
     """Return ISO dates ``days`` after ``start``; missing where days are."""
-    moved = pd.Timestamp(start) + pd.to_timedelta(days, unit="D")
-    return moved.dt.strftime("%Y-%m-%d")
+    present = days.notna().to_numpy()
+    moved = np.datetime64(start, "D") + days.fillna(0).to_numpy().astype("timedelta64[D]")
+    return pd.Series(np.where(present, np.datetime_as_string(moved), ""), index=days.index)
 
 
 def read_scores(path: Path) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import json
 import sys
 from datetime import UTC, date, datetime
 
+import duckdb
 import pandas as pd
 import pytest
 
@@ -111,10 +112,11 @@ def test_the_same_scored_file(spark, shop, tmp_path, monkeypatch, capsys):
 
 
 def test_a_sample_to_train_on(spark, shop):
+    connection = duckdb.connect()
     config = read_config(shop.config)
     log = read_lines(spark, config.data, str(shop.log), NOW, None)
     few = config.model_copy(update={"spark": SparkConfig.model_construct(sample_customers=50)})
-    sample = sampled(log, few, date(2024, 7, 1))
+    sample = sampled(log, few, date(2024, 7, 1), connection)
     assert sample.quality.customers == 50
     left_out = {reason.reason: reason for reason in sample.quality.reasons}[
         "customer not in the sample to train on"
@@ -125,8 +127,8 @@ def test_a_sample_to_train_on(spark, shop):
     lines = shop.lines[shop.lines["customer_id"].isin([row[0] for row in ids])]
     # All lines of these customers, and no others.
     assert len(lines.drop_duplicates()) == sample.quality.rows_out
-    assert sampled(log, few, date(2024, 7, 1)).fingerprint == sample.fingerprint
-    everybody = sampled(log, config, date(2024, 7, 1))
+    assert sampled(log, few, date(2024, 7, 1), connection).fingerprint == sample.fingerprint
+    everybody = sampled(log, config, date(2024, 7, 1), connection)
     assert everybody.fingerprint == read_purchase_log(config.data, source=str(shop.log), now=NOW).fingerprint
 
 

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from clvml.cli.inputs import load_config, now, parse_date
+from clvml.cli.inputs import load_config, now, parse_date, workspace
 from clvml.cli.options import (
     AsOfOption,
     ConfigOption,
     DataArgument,
     JsonOption,
+    MemoryOption,
     RejectsOption,
     SetOption,
 )
@@ -30,6 +31,7 @@ def check(
     config: ConfigOption = None,
     rejects: RejectsOption = None,
     as_of: AsOfOption = None,
+    memory: MemoryOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -37,7 +39,9 @@ def check(
     from clvml import pipeline
 
     settings = load_config(config, overrides) if config else pipeline.assume_config(data, overrides)
-    prepared = pipeline.prepare(settings.data, now(), data, parse_date(as_of), rejects)
+    until = parse_date(as_of)
+    with workspace(memory) as connection:
+        prepared = pipeline.prepare(settings.data, now(), data, until, rejects, connection)
     length = pipeline.check_length(prepared, settings)
     if as_json:
         summary = {

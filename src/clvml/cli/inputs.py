@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from clvml.errors import InputError
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from clvml.config import Config
 
 
@@ -44,6 +46,14 @@ def parse_date(text: str | None) -> date | None:
     if parsed is None or parsed.isoformat() != text:
         raise InputError(f"--as-of '{text}' is not a date; give it as YYYY-MM-DD")
     return parsed
+
+
+def workspace(memory: str | None) -> AbstractContextManager[DuckDBPyConnection]:
+    """Return the database to work in, within --memory where it is given."""
+    from clvml.workspace import parse_memory
+    from clvml.workspace import workspace as opened
+
+    return opened(parse_memory(memory) if memory is not None else None)
 
 
 @contextmanager

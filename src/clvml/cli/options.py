@@ -32,3 +32,10 @@ MasterOption = Annotated[
 RejectsOption = Annotated[
     Path | None, typer.Option("--rejects", help="Write rejected rows here (.csv or .parquet).")
 ]
+MemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        help="Most memory to take, such as 4GB; the rest spills into a folder that is removed afterwards.",
+    ),
+]

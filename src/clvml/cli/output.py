@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,43 @@ if TYPE_CHECKING:
     from clvml.pipeline import Prepared
 
 SPEND_SHOWN = ("wape", "rmse", "spearman", "gini", "total_bias", "top_10_share")
+_SECONDS_BETWEEN = 0.2
+# Short work needs no lines in a log file.
+_SECONDS_BEFORE_LINES = 5
 CHURN_SHOWN = ("roc_auc", "average_precision", "log_loss", "brier", "expected_calibration_error")
 
 
 def progress(text: str) -> None:
     typer.echo(f"... {text}", err=True)
+
+
+class Meter:
+    """How far the work is, with rate and time left: one line that changes on a terminal, else a line per tenth."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.started = self.shown = time.monotonic()
+        self.tenth = 0
+
+    def __call__(self, done: int, of: int) -> None:
+        now = time.monotonic()
+        terminal = sys.stderr.isatty()
+        tenth = 10 * done // of
+        if terminal and now - self.shown < _SECONDS_BETWEEN and done < of:
+            return
+        if not terminal and (tenth == self.tenth or now - self.started < _SECONDS_BEFORE_LINES):
+            return
+        self.shown, self.tenth = now, tenth
+        rate = done / max(now - self.started, 1e-9)
+        left = f", {_duration((of - done) / rate)} left" if 0 < done < of else ""
+        text = f"... {done:,} of {of:,} {self.what} ({rate:,.0f} a second{left})"
+        # To the end of the line nothing of a longer text may stay.
+        typer.echo(f"\r{text}\x1b[K" if terminal else text, err=True, nl=not terminal or done >= of)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"
 
 
 def print_json(value: dict[str, Any]) -> None:

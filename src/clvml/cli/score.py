@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from clvml.cli.inputs import load_config, now, overridden, parse_date, spark_session
+from clvml.cli.inputs import load_config, now, overridden, parse_date, spark_session, workspace
 from clvml.cli.options import (
     AsOfOption,
     ConfigOption,
@@ -16,10 +16,12 @@ from clvml.cli.options import (
     EngineOption,
     JsonOption,
     MasterOption,
+    MemoryOption,
     RejectsOption,
     SetOption,
 )
 from clvml.cli.output import (
+    Meter,
     print_json,
     print_list,
     print_table,
@@ -28,7 +30,9 @@ from clvml.cli.output import (
 from clvml.errors import InputError
 
 if TYPE_CHECKING:
+    from clvml.ingest.quality import QualityReport
     from clvml.pipeline import Prepared, PreparedOnSpark
+    from clvml.spark import SparkQuality
 
 
 def score(
@@ -43,6 +47,7 @@ def score(
         str, typer.Option("--explain", help="all, none, or N: the N customers with most value at risk.")
     ] = "all",
     rejects: RejectsOption = None,
+    memory: MemoryOption = None,
     engine: EngineOption = "duckdb",
     master: MasterOption = None,
     overrides: SetOption = None,
@@ -72,32 +77,36 @@ def score(
     named = ", ".join(f"{ours}: {theirs}" for ours, theirs in settings.data.columns.mapped().items())
     progress(f"reading {hide_password(data)} (columns{'' if config else ' as in training'}: {named})")
     prepared: Prepared | PreparedOnSpark
-    with spark_session(engine, master, rejects) as session:
+    with workspace(memory) as connection, spark_session(engine, master, rejects) as session:
         if session is None:
-            prepared = pipeline.prepare(settings.data, now(), data, until, rejects)
+            prepared = pipeline.prepare(settings.data, now(), data, until, rejects, connection)
+            progress("building the features")
+            scored = pipeline.score(prepared, scorer, asked, Meter("customers scored"))
         else:
             prepared = pipeline.prepare_on_spark(session, settings.data, now(), data, until)
-        progress("scoring")
-        table = pipeline.score(prepared, scorer, asked)
-    pipeline.write_scored(table, output)
-    quality = prepared.log.quality
-    summary = {
-        "output": hide_password(output),
-        "customers": len(table),
-        "as_of": prepared.as_of,
-        "horizon_days": scorer.model.horizon_days,
-        "model_version": resolved.version,
-        "run_id": resolved.run_id,
-        "rows_in": quality.rows_in,
-        "rows_out": quality.rows_out,
-        "expected_spend": round(float(table["expected_spend"].sum()), 2),
-        "clv": round(float(table["clv"].sum()), 2),
-        "notes": pipeline.scoring_notes(prepared, scorer, settings),
-    }
+            progress("scoring")
+            scored = pipeline.score_on_spark(prepared, scorer, connection, asked)
+        progress(f"writing {hide_password(output)}")
+        pipeline.write_scored(scored, output)
+        quality = prepared.log.quality
+        summary = {
+            "output": hide_password(output),
+            "customers": scored.customers,
+            "as_of": prepared.as_of,
+            "horizon_days": scorer.model.horizon_days,
+            "model_version": resolved.version,
+            "run_id": resolved.run_id,
+            "rows_in": quality.rows_in,
+            "rows_out": quality.rows_out,
+            "expected_spend": scored.total("expected_spend"),
+            "clv": scored.total("clv"),
+            "notes": pipeline.scoring_notes(prepared, scorer, settings),
+        }
+        segments = scored.segments()
     if as_json:
         print_json(summary)
         return
-    _print_scored(table, summary, prepared)
+    _print_scored(segments, summary, quality)
 
 
 def _explain_choice(text: str) -> Literal["all", "none"] | int:
@@ -110,8 +119,11 @@ def _explain_choice(text: str) -> Literal["all", "none"] | int:
     raise InputError(f"--explain '{text}' is not all, none or a number of customers")
 
 
-def _print_scored(table: Any, summary: dict[str, Any], prepared: Prepared | PreparedOnSpark) -> None:
-    quality = prepared.log.quality
+def _print_scored(
+    segments: list[tuple[str, int, float, float]],
+    summary: dict[str, Any],
+    quality: QualityReport | SparkQuality,
+) -> None:
     currency = f" {quality.currency}" if quality.currency else ""
     typer.echo(
         f"{summary['customers']:,} customers scored as of {summary['as_of']} into {summary['output']}"
@@ -126,14 +138,11 @@ def _print_scored(table: Any, summary: dict[str, Any], prepared: Prepared | Prep
         typer.echo(
             f"{left_out:,} of {quality.rows_in:,} rows were left out; `clvml check` says why, --rejects keeps them"
         )
-    by = table.groupby("segment").agg(
-        customers=("clv", "size"), clv=("clv", "sum"), p_churn=("p_churn", "mean")
-    )
     print_table(
         ["Segment", "customers", "mean P(churn)", f"CLV{currency}"],
         [
-            [str(name), f"{row.customers:,.0f}", f"{row.p_churn:.0%}", f"{row.clv:,.0f}"]
-            for name, row in by.sort_values("clv", ascending=False).iterrows()
+            [name, f"{customers:,}", f"{p_churn:.0%}", f"{clv:,.0f}"]
+            for name, customers, p_churn, clv in segments
         ],
     )
     print_list("Notes", summary["notes"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clvml.cli.inputs import load_config, now, overridden, parse_date, spark_session
+from clvml.cli.inputs import load_config, now, overridden, parse_date, spark_session, workspace
 from clvml.cli.options import (
     AsOfOption,
     ConfigOption,
@@ -17,6 +17,7 @@ from clvml.cli.options import (
     EngineOption,
     JsonOption,
     MasterOption,
+    MemoryOption,
     RejectsOption,
     SetOption,
 )
@@ -45,6 +46,7 @@ def train(
     data: DataOption = None,
     as_of: AsOfOption = None,
     rejects: RejectsOption = None,
+    memory: MemoryOption = None,
     engine: EngineOption = "duckdb",
     master: MasterOption = None,
     overrides: SetOption = None,
@@ -69,30 +71,33 @@ def train(
     else:
         recorded, settings, until = _recorded(from_run, config, overrides, data, until, uri)
     progress(f"reading {hide_password(settings.data.source)}")
-    with spark_session(engine, master, rejects) as session:
-        if session is None:
-            prepared = pipeline.prepare(settings.data, now(), as_of=until, rejects=rejects)
-        else:
-            whole = pipeline.prepare_on_spark(session, settings.data, now(), as_of=until)
-            prepared = pipeline.sample_from_spark(whole, settings)
-    changes = _check_data(recorded, prepared, data)
-    # Before an hour is spent on what could not be logged, but not for data that cannot be read.
-    try:
-        check_tracking(settings.tracking, uri)
-    except StoreUnreachable as error:
-        progress(
-            f"{error}; training goes on, and its results are kept on disk if nothing answers at its end either"
-        )
-    if not as_json:
-        typer.echo(prepared.log.quality.to_text())
-        say_rejects(prepared, rejects)
-    with tempfile.TemporaryDirectory() as folder:
-        trained = pipeline.train(prepared, settings, Path(folder), progress)
-        record = trained.record
-        if recorded is not None:
-            record = _as_reproduction(record, recorded, changes)
-        progress("logging to MLflow")
-        logged, kept, reason = _log_or_keep(record, uri)
+    with workspace(memory) as connection:
+        with spark_session(engine, master, rejects) as session:
+            if session is None:
+                prepared = pipeline.prepare(
+                    settings.data, now(), as_of=until, rejects=rejects, connection=connection
+                )
+            else:
+                whole = pipeline.prepare_on_spark(session, settings.data, now(), as_of=until)
+                prepared = pipeline.sample_from_spark(whole, settings, connection)
+        changes = _check_data(recorded, prepared, data)
+        # Before an hour is spent on what could not be logged, but not for data that cannot be read.
+        try:
+            check_tracking(settings.tracking, uri)
+        except StoreUnreachable as error:
+            progress(
+                f"{error}; training goes on, and its results are kept on disk if nothing answers at its end either"
+            )
+        if not as_json:
+            typer.echo(prepared.log.quality.to_text())
+            say_rejects(prepared, rejects)
+        with tempfile.TemporaryDirectory() as folder:
+            trained = pipeline.train(prepared, settings, Path(folder), progress)
+            record = trained.record
+            if recorded is not None:
+                record = _as_reproduction(record, recorded, changes)
+            progress("logging to MLflow")
+            logged, kept, reason = _log_or_keep(record, uri)
     reproduced = _reproduced(recorded, record) if recorded is not None and not changes else None
     notes = [*record.notes, *(logged.notes if logged else ())]
     if as_json:

@@ -11,6 +11,7 @@ import json
 import math
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ import xgboost as xgb
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
 
+from clvml.explain.treeshap import TreeTables
 from clvml.explain.wording import Typical, direction_of
 
 Array = NDArray[np.float64]
@@ -35,6 +37,11 @@ TYPICAL_ROWS = 10_000
 # Below this share of all influence, a direction is an accident of the few trees that use the feature.
 NEGLIGIBLE = 0.01
 BATCH_ROWS = 16_384
+# The look-up tables have to agree with XGBoost on so many rows, to this much of the largest value.
+CHECKED_ROWS = 8
+TOLERANCE = 1e-4
+
+_tables: WeakKeyDictionary[xgb.Booster, TreeTables | None] = WeakKeyDictionary()
 
 
 def log_odds(p_churn: ArrayLike, clip: float = 1e-3) -> Array:
@@ -71,9 +78,13 @@ def log_odds(p_churn: ArrayLike, clip: float = 1e-3) -> Array:
 def shap_values(booster: xgb.Booster, matrix: SinglePrecision) -> SinglePrecision:
     """Return exact SHAP values of a tree model: path-dependent TreeSHAP [1]_.
 
+    By look-up tables (`clvml.explain.treeshap`) on all cores, in which every row is worked out by itself; by
+    XGBoost's own contributions where the tables are not for such a model or differ from them.
+
     Parameters
     ----------
     booster : xgboost.Booster
+        A trained model; its tables are kept for the next call, so it must not be trained further.
     matrix : array of shape (rows, features)
         NaN where a feature is missing.
 
@@ -88,6 +99,25 @@ def shap_values(booster: xgb.Booster, matrix: SinglePrecision) -> SinglePrecisio
     .. [1] Lundberg et al. (2020), From local explanations to global understanding with explainable AI for
        trees, Nature Machine Intelligence 2, 56-67.
     """
+    if not len(matrix):
+        return np.empty((0, matrix.shape[1] + 1), dtype=np.float32)
+    if booster not in _tables:
+        _tables[booster] = _checked_tables(booster, matrix[:CHECKED_ROWS])
+    tables = _tables[booster]
+    return _xgboost_values(booster, matrix) if tables is None else tables.values(matrix)
+
+
+def _checked_tables(booster: xgb.Booster, matrix: SinglePrecision) -> TreeTables | None:
+    try:
+        tables = TreeTables(booster)
+    except ValueError:
+        return None
+    expected, found = _xgboost_values(booster, matrix), tables.values(matrix)
+    limit = TOLERANCE * max(1.0, float(np.abs(expected).max(initial=0.0)))
+    return tables if np.abs(found - expected).max(initial=0.0) <= limit else None
+
+
+def _xgboost_values(booster: xgb.Booster, matrix: SinglePrecision) -> SinglePrecision:
     values = np.empty((len(matrix), matrix.shape[1] + 1), dtype=np.float32)
     for start in range(0, len(matrix), BATCH_ROWS):
         rows = slice(start, start + BATCH_ROWS)

@@ -110,7 +110,7 @@ def build_verdicts(
                {trimmed} AS trimmed, {decimal} AS decimal_id, zoned,
                CASE WHEN broken IS NULL AND isfinite(amount) AND abs(amount) < 1e15
                     THEN amount::{MONEY} END AS money,
-               digest
+               digest, NULL::VARCHAR AS repeat
         FROM {STAGED}
         """
     )
@@ -121,8 +121,8 @@ def build_verdicts(
     connection.execute(
         f"""
         CREATE TEMP VIEW {VERDICTS} AS
-        SELECT judged.* EXCLUDE (reason, digest), coalesce(reason, {repeat}, {refund}) AS reason, repeat
-        FROM {_JUDGED} AS judged LEFT JOIN {_REPEATS} USING (place)
+        SELECT * EXCLUDE (reason, digest, repeat), coalesce(reason, {repeat}, {refund}) AS reason, repeat
+        FROM {_JUDGED}
         """
     )
 
@@ -254,3 +254,10 @@ def _build_repeats(
         QUALIFY row_number() OVER (PARTITION BY {", ".join(same)} ORDER BY place) > 1
         """
     )
+    # Written into the rows, and only where there are any: a join would be paid for by every later query.
+    if connection.execute(f"SELECT count(*) FROM {_REPEATS}").fetchall()[0][0]:
+        connection.execute(
+            f"UPDATE {_JUDGED} SET repeat = repeats.repeat FROM {_REPEATS} AS repeats"
+            f" WHERE {_JUDGED}.place = repeats.place"
+        )
+    connection.execute(f"DROP TABLE {_REPEATS}")

@@ -18,7 +18,7 @@ from clvml.ingest.cleaning import VERDICTS, ReasonCount, build_verdicts, count_r
 from clvml.ingest.mapping import map_columns
 from clvml.ingest.quality import QualityReport, build_quality
 from clvml.ingest.rejects import check_rejects_path, write_rejects
-from clvml.ingest.source import read_parts
+from clvml.ingest.source import read_parts, stamps
 from clvml.ingest.sql import identifier, setting
 from clvml.ingest.staging import build_staged
 
@@ -110,6 +110,42 @@ def read_purchase_log(
 
 
 def _read(
+    connection: duckdb.DuckDBPyConnection,
+    data: DataConfig,
+    source: str,
+    now: datetime,
+    as_of: date | None,
+    rejects: Path | None,
+) -> PurchaseLog:
+    before = stamps(source)
+    try:
+        log = _read_once(connection, data, source, now, as_of, rejects)
+    except (InputError, OSError, duckdb.Error) as error:
+        # What is wrong may only be that the file was half written when it was read.
+        changed = _change(source, before)
+        if changed and not isinstance(error, duckdb.InterruptException):
+            raise InputError(changed) from None
+        raise
+    changed = _change(source, before)
+    if changed:
+        raise InputError(changed)
+    return log
+
+
+def _change(source: str, before: dict[str, tuple[int, int]]) -> str:
+    """Return what happened to the files since ``before``, as an error to show; empty where nothing did."""
+    try:
+        after = stamps(source)
+    except (InputError, OSError):
+        after = {}
+    names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    if not names:
+        return ""
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"'{names[0]}'{more} changed while it was read; wait until the export has ended, then run it again"
+
+
+def _read_once(
     connection: duckdb.DuckDBPyConnection,
     data: DataConfig,
     source: str,

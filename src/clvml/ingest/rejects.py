@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from fnmatch import fnmatch
 from pathlib import Path
 
 import duckdb
 
 from clvml.errors import InputError
-from clvml.files import FORMULA, NUMBER, escaped
+from clvml.files import FORMULA, NUMBER, escaped, replacing
 from clvml.ingest.cleaning import VERDICTS
 from clvml.ingest.source import Part
 from clvml.ingest.sql import identifier, literal, setting
@@ -80,15 +79,12 @@ def write_rejects(
     cells = ["reason", escape("file"), "line", *(escape(f"c{index}") for index in range(width))]
     headers = [identifier(escaped(name) if as_csv else name) for name in taken]
     columns = ", ".join(f"{cell} AS {header}" for cell, header in zip(cells, headers, strict=True))
-    temporary = rejects.with_name(f"{rejects.name}.{os.getpid()}.tmp")
     options = "FORMAT csv, HEADER" if as_csv else "FORMAT parquet, COMPRESSION zstd"
-    try:
+    with replacing(rejects) as temporary:
         connection.execute(
-            f"COPY (SELECT {columns} FROM {_ROWS} ORDER BY place) TO {literal(str(temporary))} ({options})"
+            f"COPY (SELECT {columns} FROM {_ROWS} ORDER BY place) TO {literal(str(temporary))}"
+            f" ({options}, USE_TMP_FILE false)"
         )
-        temporary.replace(rejects)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _part_sql(part: Part, number: int, width: int) -> str:

@@ -109,6 +109,17 @@ def find_files(source: str) -> list[Path]:
     return files
 
 
+def stamps(source: str) -> dict[str, tuple[int, int]]:
+    """Return size and time of the last change of each file of ``source``; nothing for a database table.
+
+    A table is copied by one query, and files are read by several: whoever reads compares before and after.
+    """
+    if is_address(source):
+        return {}
+    states = {str(path): path.stat() for path in find_files(source)}
+    return {name: (state.st_size, state.st_mtime_ns) for name, state in states.items()}
+
+
 def _read_part(connection: duckdb.DuckDBPyConnection, path: Path) -> Part:
     kind = _kind(path)
     if kind == "Parquet":

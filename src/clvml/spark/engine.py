@@ -14,16 +14,16 @@ from typing import Any, Literal
 
 import duckdb
 import pandas as pd
-import pyarrow as pa
 
 from clvml import windows
+from clvml.batches import BATCH_ROWS, ScoredTable
 from clvml.config import Config
 from clvml.errors import InputError
 from clvml.features import available_features, customer_days_query, features_query
 from clvml.ingest.cleaning import ReasonCount
 from clvml.ingest.log import TABLE, PurchaseLog, fingerprint
 from clvml.ingest.quality import build_quality
-from clvml.score import COLUMNS, Scorer, ranked
+from clvml.score import COLUMNS, Scorer
 from clvml.snapshots import OPTIONAL_COLUMNS
 from clvml.spark.lines import SparkLog, is_spark_error
 from clvml.sql import translate
@@ -82,9 +82,10 @@ def score_lines(
     log: SparkLog,
     scorer: Scorer,
     as_of: date,
+    scored: ScoredTable,
     explain: Literal["all", "none"] | int = "all",
-) -> pd.DataFrame:
-    """Return the scored rows of a log, as `clvml.score.Scorer.score` does.
+) -> None:
+    """Fill ``scored`` with the scored rows of a log, as `clvml.batches.score_in_batches` does.
 
     Features are made and the model is applied on Spark; one row per customer comes to this machine.
 
@@ -96,35 +97,42 @@ def score_lines(
     optional = [name for name in OPTIONAL_COLUMNS if name in log.columns]
     scorer.model.check_features([feature.name for feature in available_features(optional)])
     session = log.session
+    oldest = session.sql(
+        f"select min(order_day) from {log.table} where amount > 0 and order_day < '{as_of}'"
+    ).first()
+    if oldest[0] is not None:
+        scorer = scorer.with_log_from(oldest[0])
     days = translate(customer_days_query(log.table, optional), "spark")
     session.sql(days).createOrReplaceTempView("clvml_days")
     history = windows.history("clvml_days", as_of)
     query = features_query(history, as_of, scorer.model.horizon_days, optional)
     features = session.sql(translate(query, "spark")).drop("cutoff")
+    scored.create()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # PySpark warns of every pandas from version 3 on; what it is used for here is tested.
         warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
         scorer.save(Path(folder))
         files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
         load = partial(_load, files, scorer.version, scorer.run_id)
-        chosen: Literal["all", "none"] | frozenset[str] = "none"
+        chosen: frozenset[str] = frozenset()
         if isinstance(explain, int):
-            risks = features.mapInPandas(partial(_at_risk, load, as_of), "customer_id string, risk double")
-            top = risks.where("risk is not null").orderBy("risk", "customer_id", ascending=[False, True])
+            risks = features.mapInPandas(partial(_at_risk, load, as_of), "customer_id string, at_risk double")
+            top = risks.where("at_risk is not null").orderBy(
+                "at_risk", "customer_id", ascending=[False, True]
+            )
             chosen = frozenset(row[0] for row in top.limit(explain).collect())
-        else:
-            chosen = explain
-        table = features.mapInPandas(partial(_scored, load, as_of, chosen), _schema()).toArrow()
+        apply = partial(_scored, load, as_of, explain == "all", chosen)
+        table = features.mapInPandas(apply, _schema()).toArrow()
     if not table.num_rows:
         raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
-    scored = table.to_pandas()
-    texts = [name for name in COLUMNS if pa.types.is_string(table.schema.field(name).type)]
-    scored[texts] = scored[texts].astype("string")
-    return ranked(scored)
+    for batch in table.to_batches(BATCH_ROWS):
+        scored.append(batch.to_pandas())
 
 
-def sampled(log: SparkLog, config: Config, reference_day: date) -> PurchaseLog:
-    """Return the lines of at most ``config.spark.sample_customers`` customers, on this machine.
+def sampled(
+    log: SparkLog, config: Config, reference_day: date, connection: duckdb.DuckDBPyConnection
+) -> PurchaseLog:
+    """Bring the lines of at most ``config.spark.sample_customers`` customers into ``connection``.
 
     Which customers depends on their ids alone.
     """
@@ -136,11 +144,8 @@ def sampled(log: SparkLog, config: Config, reference_day: date) -> PurchaseLog:
     lines = session.sql(
         f"select {', '.join(log.columns)} from {log.table} left semi join clvml_sample using (customer_id)"
     )
-    connection = duckdb.connect(
-        config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-    )
     connection.register("clvml_lines", lines.toArrow())
-    connection.execute(f"create table {TABLE} as select * from clvml_lines order by all")
+    connection.execute(f"create or replace table {TABLE} as select * from clvml_lines order by all")
     connection.unregister("clvml_lines")
     rows, money = connection.execute(f"select count(*), sum(amount::decimal(38, 6)) from {TABLE}").fetchall()[
         0
@@ -181,18 +186,23 @@ def _load(files: dict[str, bytes], version: str, run_id: str) -> Scorer:
 def _scored(
     load: Callable[[], Scorer],
     as_of: date,
-    explain: Literal["all", "none"] | frozenset[str],
+    explain: bool,
+    chosen: frozenset[str],
     batches: Iterator[pd.DataFrame],
 ) -> Iterator[pd.DataFrame]:
     scorer: Scorer | None = None
     for features in batches:
         if len(features):
             scorer = scorer or load()
-            scored = scorer.score_features(features, as_of, explain)
+            rows = scorer.rows(features, as_of, explain)[list(COLUMNS)]
+            picked = features["customer_id"].isin(chosen)
+            if picked.any():
+                for name, said in scorer.reasons(features[picked]).items():
+                    rows.loc[picked, name] = said.replace("", pd.NA)
             # Spark takes None for a text that is not there.
-            texts: list[str] = list(scored.select_dtypes("string").columns)
-            scored[texts] = scored[texts].astype(object).where(scored[texts].notna(), None)
-            yield scored
+            texts: list[str] = list(rows.select_dtypes("string").columns)
+            rows[texts] = rows[texts].astype(object).where(rows[texts].notna(), None)
+            yield rows
 
 
 def _at_risk(
@@ -202,8 +212,8 @@ def _at_risk(
     for features in batches:
         if len(features):
             scorer = scorer or load()
-            yield pd.DataFrame(
-                {"customer_id": features["customer_id"], "risk": scorer.at_risk(features, as_of)}
+            yield scorer.rows(features, as_of, explain=False)[["customer_id", "at_risk"]].astype(
+                {"customer_id": object}
             )
 
 

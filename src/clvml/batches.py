@@ -1,0 +1,226 @@
+"""Scoring in batches: a customer base of any size within a limit of memory, the same rows as in one piece.
+
+The features of all customers become a table in DuckDB, which spills; Python sees one batch of it at a time. What it
+makes of a customer depends on nothing but that customer, so the size of a batch changes no value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clvml.errors import InputError
+from clvml.files import FORMULA, NUMBER, replacing
+from clvml.score import COLUMNS, REASONS, Scorer
+from clvml.snapshots import CustomerDays
+
+Progress = Callable[[int, int], None]
+
+# Enough to hide what a call costs, few enough that an interrupt, which waits for the call under way, is quick.
+BATCH_ROWS = 32_768
+_FEATURES = "customer_features"
+_SCORED = "scored"
+_INCOMING = "clvml_rows"
+_TYPES = {
+    name: "BIGINT" if name == "horizon_days" else "DOUBLE"
+    for name in COLUMNS
+    if name in ("horizon_days", "p_churn", "clv", "historic_spend") or name.startswith("expected_")
+}
+
+
+@dataclass(frozen=True)
+class ScoredTable:
+    """Scored rows in DuckDB: appended in any order, read best value first.
+
+    Attributes
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    name : str
+        Table with `COLUMNS` and ``place``, the number of the customer in the table of features.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    name: str = _SCORED
+
+    def create(self) -> None:
+        """Make the table, empty; an earlier one of the same name is replaced."""
+        columns = ", ".join(f"{name} {_TYPES.get(name, 'VARCHAR')}" for name in COLUMNS)
+        self.connection.execute(
+            f"create or replace table {self.name} ({columns}, place BIGINT, at_risk DOUBLE)"
+        )
+
+    def append(self, rows: pd.DataFrame) -> None:
+        """Add scored rows: `COLUMNS` and, where they are known, ``place`` and ``at_risk``."""
+        self.connection.register(_INCOMING, pa.Table.from_pandas(rows, preserve_index=False))
+        try:
+            self.connection.execute(f"insert into {self.name} by name select * from {_INCOMING}")
+        finally:
+            self.connection.unregister(_INCOMING)
+
+    @property
+    def customers(self) -> int:
+        """How many rows there are."""
+        return int(self.connection.execute(f"select count(*) from {self.name}").fetchall()[0][0])
+
+    def total(self, column: str) -> float:
+        """Return the sum of a column of money, the same in any order of the rows."""
+        # Whole cents; a double holds them exactly up to 90 million million.
+        cents = f"sum(round({column} * 100)::HUGEINT)"
+        return float(self.connection.execute(f"select {cents} from {self.name}").fetchall()[0][0] or 0) / 100
+
+    def segments(self) -> list[tuple[str, int, float, float]]:
+        """Return segment, customers, mean P(churn) and sum of ``clv`` of each, most valuable first."""
+        return self.connection.execute(
+            f"select segment, count(*), avg(p_churn), sum(clv) from {self.name} group by segment"
+            " order by sum(clv) desc, segment"
+        ).fetchall()
+
+    def frames(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
+        """Yield `COLUMNS` in frames of at most so many rows, by ``clv`` falling, then by ``customer_id``."""
+        listed = ", ".join(COLUMNS)
+        for batch in self._ordered(listed, rows):
+            yield _typed(batch.to_pandas())
+
+    def frame(self) -> pd.DataFrame:
+        """Return all rows at once."""
+        return pd.concat(self.frames(), ignore_index=True)
+
+    def write(self, path: Path) -> None:
+        """Write the rows as `clvml.files.write_table` would, to the byte in CSV, without holding them in memory.
+
+        Raises
+        ------
+        InputError
+            The file cannot be written.
+        """
+        with replacing(path) as draft:
+            if path.suffix.lower() == ".parquet":
+                schema = pa.Schema.from_pandas(_typed(_empty()), preserve_index=False)
+                with pq.ParquetWriter(draft, schema) as writer:
+                    for batch in self._ordered(", ".join(COLUMNS), 1_048_576):
+                        writer.write_table(pa.Table.from_batches([batch]).cast(schema))
+                return
+            with draft.open("w", encoding="utf-8", newline="") as file:
+                file.write(",".join(COLUMNS) + "\n")
+                for batch in self._ordered(_line_sql(), BATCH_ROWS):
+                    file.write("\n".join(batch.column(0).to_pylist()) + "\n")
+
+    def _ordered(self, expressions: str, rows: int) -> Iterator[pa.RecordBatch]:
+        query = f"select {expressions} from {self.name} order by clv desc, customer_id"
+        yield from self.connection.sql(query).to_arrow_reader(rows)
+
+
+def score_in_batches(
+    scorer: Scorer,
+    days: CustomerDays,
+    as_of: date,
+    explain: Literal["all", "none"] | int = "all",
+    progress: Progress = lambda done, of: None,
+    batch_rows: int = BATCH_ROWS,
+) -> ScoredTable:
+    """Score every customer with a line before ``as_of``, as `Scorer.score` does, in bounded memory.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    days : CustomerDays
+        The purchase days of the log; tables are made beside them.
+    as_of : date
+        The first day not observed.
+    explain : "all", "none" or int
+        Whose reasons to give; a number: of so many customers with most value at risk.
+    progress : callable
+        Told how many customers of how many are scored.
+    batch_rows : int
+        Customers in Python's memory at a time.
+
+    Raises
+    ------
+    InputError
+        No line is dated before ``as_of``, or the log lacks columns of the training data.
+    """
+    connection = days.connection
+    query = days.features_query(as_of, scorer.model.horizon_days)
+    connection.execute(f"create or replace table {_FEATURES} as {query}")
+    customers, oldest = connection.execute(f'select count(*), max("T") from {_FEATURES}').fetchall()[0]
+    if not customers:
+        raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
+    if oldest is not None:
+        scorer = scorer.with_log_from(as_of - timedelta(days=int(oldest)))
+    scored = ScoredTable(connection)
+    scored.create()
+    progress(0, customers)
+    for start in range(0, customers, batch_rows):
+        features = _features(connection, f"rowid >= {start} and rowid < {start + batch_rows}")
+        places = features.pop("place")
+        rows = scorer.rows(features, as_of, explain == "all")
+        scored.append(rows.assign(place=places))
+        progress(min(start + batch_rows, customers), customers)
+    if isinstance(explain, int) and explain:
+        _explain_most_at_risk(scorer, scored, explain, batch_rows)
+    return scored
+
+
+def _explain_most_at_risk(scorer: Scorer, scored: ScoredTable, customers: int, batch_rows: int) -> None:
+    connection = scored.connection
+    connection.execute(
+        f"create or replace temp table clvml_chosen as select place from {scored.name} where at_risk is not null"
+        f" order by at_risk desc, customer_id limit {customers}"
+    )
+    (chosen,) = connection.execute("select count(*) from clvml_chosen").fetchall()[0]
+    for start in range(0, chosen, batch_rows):
+        part = f"select place from clvml_chosen where rowid >= {start} and rowid < {start + batch_rows}"
+        features = _features(connection, f"rowid in ({part})")
+        places = features.pop("place")
+        reasons = scorer.reasons(features).replace("", pd.NA).assign(place=places)
+        connection.register(_INCOMING, pa.Table.from_pandas(reasons, preserve_index=False))
+        try:
+            given = ", ".join(f"{name} = given.{name}" for name in REASONS)
+            connection.execute(
+                f"update {scored.name} set {given} from {_INCOMING} as given"
+                f" where {scored.name}.place = given.place"
+            )
+        finally:
+            connection.unregister(_INCOMING)
+    connection.execute("drop table clvml_chosen")
+
+
+def _features(connection: duckdb.DuckDBPyConnection, where: str) -> pd.DataFrame:
+    return connection.execute(f"select *, rowid as place from {_FEATURES} where {where} order by rowid").df()
+
+
+def _empty() -> pd.DataFrame:
+    return pd.DataFrame({name: [] for name in COLUMNS})
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    kinds = {"BIGINT": "int64", "DOUBLE": "float64"}
+    return frame.astype({name: kinds.get(_TYPES.get(name, ""), "string") for name in COLUMNS})
+
+
+def _line_sql() -> str:
+    """Return SQL of a row as a line of CSV without its end, to the byte as pandas writes it."""
+    cells = [_cell_sql(name, _TYPES.get(name, "VARCHAR")) for name in COLUMNS]
+    return " || ',' || ".join(cells) + " as line"
+
+
+def _cell_sql(name: str, kind: str) -> str:
+    if kind == "BIGINT":
+        return f"coalesce({name}::VARCHAR, '')"
+    if kind == "DOUBLE":
+        # Python turns to exponents one power of ten later.
+        long = f"abs({name}) >= 1e15 and abs({name}) < 1e16"
+        return f"coalesce(case when {long} then printf('%.1f', {name}) else {name}::VARCHAR end, '')"
+    formula, number = (pattern.replace("'", "''") for pattern in (FORMULA, NUMBER))
+    runs = f"regexp_matches({name}, '{formula}') and not regexp_matches({name}, '{number}')"
+    escaped = f"case when {runs} then '''' || {name} else {name} end"
+    quoted = f"case when regexp_matches({name}, '[,\"\\r\\n]') then '\"' || replace({escaped}, '\"', '\"\"') || '\"'"
+    return f"coalesce({quoted} else {escaped} end, '')"

@@ -1,0 +1,244 @@
+"""Exact SHAP values of shallow trees by look-up.
+
+A leaf of a tree is reached through at most ``depth`` conditions, and its share in the SHAP values of a row depends
+on nothing but which of them the row meets. So all that a branch of up to eight splits can add is worked out once,
+for each of its 256 outcomes; a row then costs one comparison per split and one look-up per feature of a branch,
+for all rows of a block together. XGBoost walks every tree for every row instead (docs/benchmarks.md has the ratio).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import factorial, prod
+from typing import Any, NamedTuple
+
+import numpy as np
+import xgboost as xgb
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+SinglePrecision = NDArray[np.float32]
+
+# Outcomes of a branch are numbered in a byte.
+SPLITS = 8
+# Rows of a block: enough to hide what a call to NumPy costs, few enough to stay near the processor.
+BLOCK_ROWS = 16_384
+
+
+class _Split(NamedTuple):
+    feature: int
+    threshold: np.float32
+    missing_left: bool
+
+
+class _Step(NamedTuple):
+    """One condition on the way to a leaf: the split by its node, the side taken, and the share that took it."""
+
+    node: int
+    feature: int
+    left: bool
+    share: float
+
+
+class _Leaf(NamedTuple):
+    """A leaf, the way to it, and the features on the way with the shares that met all conditions on each."""
+
+    value: float
+    path: tuple[_Step, ...]
+    features: tuple[int, ...]
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class _Branch:
+    """Leaves that hang on the same few splits.
+
+    Attributes
+    ----------
+    splits : tuple of _Split
+        The first is the lowest bit of an outcome; a bit is 1 where a row goes left.
+    features : array of shape (k,)
+    table : array of shape (k, 2 ** len(splits))
+        What the branch adds to the SHAP value of each feature, by outcome.
+    """
+
+    splits: tuple[_Split, ...]
+    features: NDArray[np.intp]
+    table: SinglePrecision
+
+
+class TreeTables:
+    """The look-up tables of a tree model with one output.
+
+    Parameters
+    ----------
+    booster : xgboost.Booster
+        Trees with numeric splits; at most eight splits deep.
+
+    Attributes
+    ----------
+    base : float
+        The mean prediction over the rows the trees were learnt from [unit of the prediction].
+
+    Raises
+    ------
+    ValueError
+        The model is of another kind.
+
+    References
+    ----------
+    Lundberg et al. (2020), From local explanations to global understanding with explainable AI for trees, Nature
+    Machine Intelligence 2, 56-67 (path-dependent TreeSHAP); Nadel and Wettenstein (2025), From Decision Trees to
+    Boolean Logic: A Fast and Unified SHAP Algorithm, arXiv:2511.09376 (outcomes of a path as bits).
+    """
+
+    def __init__(self, booster: xgb.Booster) -> None:
+        learner = json.loads(bytes(booster.save_raw("json")))["learner"]
+        model = learner["gradient_booster"]
+        parameters = learner["learner_model_param"]
+        trees = model.get("model", {}).get("trees", [])
+        if model["name"] != "gbtree" or int(parameters["num_target"]) > 1 or int(parameters["num_class"]) > 1:
+            raise ValueError("look-up tables are for boosted trees with one output")
+        if any(tree["categories"] for tree in trees):
+            raise ValueError("look-up tables are for numeric splits")
+        self.width = int(parameters["num_feature"])
+        # XGBoost writes the margin as it was given, "[5E-1]"; the objectives used here leave it as it is.
+        self.base = float(parameters["base_score"].strip("[]"))
+        self._branches: list[_Branch] = []
+        read = [_read_tree(tree) for tree in trees]
+        shapley = _shapley_by_shares({leaf.shares for _, leaves in read for leaf in leaves})
+        for splits, leaves in read:
+            self.base += sum(leaf.value * prod(leaf.shares) for leaf in leaves)
+            self._branches += [_branch(splits, part, shapley) for part in _parts(leaves)]
+
+    def values(self, matrix: SinglePrecision) -> SinglePrecision:
+        """Return SHAP values, shape (rows, features + 1), the base last; NaN in ``matrix`` is missing.
+
+        Every row is worked out by itself, on all cores: the same values in whatever company.
+        """
+        values = np.empty((len(matrix), self.width + 1), dtype=np.float32)
+        blocks = [slice(start, start + BLOCK_ROWS) for start in range(0, len(matrix), BLOCK_ROWS)]
+
+        def work(rows: slice) -> None:
+            values[rows] = self._block(matrix[rows])
+
+        if len(blocks) < 2:
+            for rows in blocks:
+                work(rows)
+            return values
+        pool = ThreadPoolExecutor(os.cpu_count())
+        try:
+            for _ in pool.map(work, blocks):
+                pass
+        finally:
+            # An interrupt waits for the blocks under way and no others.
+            pool.shutdown(cancel_futures=True)
+        return values
+
+    def _block(self, matrix: SinglePrecision) -> SinglePrecision:
+        columns = np.ascontiguousarray(matrix.T)
+        values = np.zeros((self.width + 1, len(matrix)), dtype=np.float32)
+        values[-1] = self.base
+        code = np.empty(len(matrix), dtype=np.uint8)
+        left = np.empty(len(matrix), dtype=bool)
+        share = np.empty(len(matrix), dtype=np.float32)
+        for branch in self._branches:
+            code[:] = 0
+            for split in reversed(branch.splits):
+                if split.missing_left:
+                    np.greater_equal(columns[split.feature], split.threshold, out=left)
+                    np.logical_not(left, out=left)
+                else:
+                    np.less(columns[split.feature], split.threshold, out=left)
+                np.add(code, code, out=code)
+                np.bitwise_or(code, left.view(np.uint8), out=code)
+            outcome = code.astype(np.intp)
+            for feature, table in zip(branch.features, branch.table, strict=True):
+                # "wrap" only because the default checks and copies; no outcome lies outside.
+                np.take(table, outcome, out=share, mode="wrap")
+                values[feature] += share
+        return values.T
+
+
+def _read_tree(tree: dict[str, Any]) -> tuple[dict[int, _Split], list[_Leaf]]:
+    """Return the splits by node and the leaves, from left to right, of a tree in XGBoost's JSON."""
+    lefts, rights = tree["left_children"], tree["right_children"]
+    cover = tree["sum_hessian"]
+    features, conditions = tree["split_indices"], np.asarray(tree["split_conditions"], dtype=np.float32)
+    splits: dict[int, _Split] = {}
+    leaves: list[_Leaf] = []
+    waiting: list[tuple[int, tuple[_Step, ...]]] = [(0, ())]
+    while waiting:
+        node, path = waiting.pop()
+        if lefts[node] < 0:
+            share: dict[int, float] = {}
+            for step in path:
+                share[step.feature] = share.get(step.feature, 1.0) * step.share
+            leaves.append(_Leaf(float(conditions[node]), path, tuple(share), tuple(share.values())))
+            continue
+        splits[node] = _Split(features[node], conditions[node], bool(tree["default_left"][node]))
+        for child, left in ((rights[node], False), (lefts[node], True)):
+            step = _Step(node, features[node], left, cover[child] / cover[node])
+            waiting.append((child, (*path, step)))
+    return splits, leaves
+
+
+def _parts(leaves: list[_Leaf], depth: int = 0) -> list[list[_Leaf]]:
+    """Return the leaves of a subtree in groups that hang on at most eight splits each."""
+    if len({step.node for leaf in leaves for step in leaf.path}) <= SPLITS:
+        return [leaves]
+    if len(leaves) == 1:
+        raise ValueError(f"look-up tables are for trees of at most {SPLITS} splits in a row")
+    sides = [[leaf for leaf in leaves if leaf.path[depth].left == left] for left in (True, False)]
+    return [part for side in sides for part in _parts(side, depth + 1)]
+
+
+def _branch(
+    splits: dict[int, _Split], leaves: list[_Leaf], shapley: dict[tuple[float, ...], Array]
+) -> _Branch:
+    nodes = sorted({step.node for leaf in leaves for step in leaf.path})
+    features = sorted({feature for leaf in leaves for feature in leaf.features})
+    outcomes = np.arange(2 ** len(nodes))
+    goes_left = {node: (outcomes >> bit & 1).astype(bool) for bit, node in enumerate(nodes)}
+    table = np.zeros((len(features), len(outcomes)))
+    for leaf in leaves:
+        meets = {feature: np.ones(len(outcomes), dtype=bool) for feature in leaf.features}
+        for step in leaf.path:
+            meets[step.feature] &= goes_left[step.node] == step.left
+        pattern = np.zeros(len(outcomes), dtype=np.intp)
+        for place, feature in enumerate(leaf.features):
+            pattern += meets[feature] << place
+        for feature, values in zip(leaf.features, shapley[leaf.shares], strict=True):
+            table[features.index(feature)] += leaf.value * values[pattern]
+    chosen = tuple(splits[node] for node in nodes)
+    return _Branch(chosen, np.asarray(features, dtype=np.intp), table.astype(np.float32))
+
+
+def _shapley_by_shares(asked: set[tuple[float, ...]]) -> dict[tuple[float, ...], Array]:
+    """Return the Shapley values of leaves worth 1, shape (features on the path, 2 ** features), by their shares.
+
+    The game: a set of known features is worth the product, over the path, of 1 or 0 for known features whose
+    conditions are met or not, and of the share of rows that met them for the others. Columns are patterns: bit i is
+    whether the conditions on feature i are met.
+    """
+    found: dict[tuple[float, ...], Array] = {}
+    for k in {len(shares) for shares in asked}:
+        same = sorted(shares for shares in asked if len(shares) == k)
+        share = np.asarray(same, dtype=float).reshape(len(same), k, 1)
+        met = (np.arange(2**k) >> np.arange(k)[:, None] & 1).astype(float)
+        weights = [factorial(size) * factorial(k - size - 1) / factorial(k) for size in range(k)]
+        shapley = np.empty((len(same), k, 2**k))
+        for own in range(k):
+            # Position s: the worth of the sets of s other features, added up.
+            sets = np.zeros((k, len(same), 2**k))
+            sets[0] = 1.0
+            for other in (place for place in range(k) if place != own):
+                sets[1:] = sets[1:] * share[:, other] + sets[:-1] * met[other]
+                sets[0] *= share[:, other]
+            worth = sum(weight * part for weight, part in zip(weights, sets, strict=True))
+            shapley[:, own] = (met[own] - share[:, own]) * worth
+        found |= dict(zip(same, shapley, strict=True))
+    return found
