@@ -47,6 +47,10 @@ customers. A model knows nothing of its test window (the recipe was developed on
 
 {measured("features.py", ["--small"] if small else ["--repeat", "3"])}
 
+### Scoring and reasons
+
+{measured("scoring.py", ["--small", "--repeat", "1"] if small else [])}
+
 ### Start-up
 
 ```
