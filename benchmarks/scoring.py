@@ -28,7 +28,7 @@ from clvml.batches import score_in_batches
 from clvml.config import parse_config
 from clvml.explain import shap_values
 from clvml.explain.plots import shap
-from clvml.ingest import read_purchase_log
+from clvml.ingest import PurchaseLog, read_purchase_log
 from clvml.score import Scorer, customer_days
 from clvml.workspace import workspace
 
@@ -75,22 +75,7 @@ def scoring_table(scorer: Scorer, folder: Path, sizes: tuple[int, ...], repeat: 
         with workspace() as connection:
             log = read_purchase_log(config(size).data, connection=connection, now=NOW, as_of=AFTER_LAST_DAY)
 
-            def features() -> None:
-                days = customer_days(log)
-                query = days.features_query(AFTER_LAST_DAY, HORIZON_DAYS)
-                connection.execute(f"create or replace table bare as {query}")
-
-            def scored(explain: Any) -> Callable[[], None]:
-                return lambda: score_in_batches(scorer, customer_days(log), AFTER_LAST_DAY, explain).write(
-                    folder / "scores.csv"
-                )
-
-            cases = {
-                "features": features,
-                "scored without reasons": scored("none"),
-                "scored with all reasons": scored("all"),
-            }
-            medians = in_turns(cases, repeat)
+            medians = in_turns(scoring_cases(scorer, log, folder / "scores.csv"), repeat)
         rows += [
             f"| {size:,} | {name} | {seconds:.2f} | {seconds / medians['features']:.2f} x"
             f" | {1e6 * seconds / size:,.0f} |"
@@ -98,6 +83,23 @@ def scoring_table(scorer: Scorer, folder: Path, sizes: tuple[int, ...], repeat: 
         ]
     head = "| customers | case | seconds | ratio | microseconds a customer |\n|---|---|---|---|---|\n"
     return head + "\n".join(rows)
+
+
+def scoring_cases(scorer: Scorer, log: PurchaseLog, output: Path) -> dict[str, Callable[[], None]]:
+    """Return the cases of one log, the features alone first."""
+
+    def features() -> None:
+        query = customer_days(log).features_query(AFTER_LAST_DAY, HORIZON_DAYS)
+        log.connection.execute(f"create or replace table bare as {query}")
+
+    def scored(explain: Any) -> None:
+        score_in_batches(scorer, customer_days(log), AFTER_LAST_DAY, explain).write(output)
+
+    return {
+        "features": features,
+        "scored without reasons": lambda: scored("none"),
+        "scored with all reasons": lambda: scored("all"),
+    }
 
 
 def shap_table(scorer: Scorer, customers: int, repeat: int) -> str:
