@@ -13,6 +13,7 @@ import typer
 from clvml.cli.backtest import backtest
 from clvml.cli.check import check
 from clvml.cli.compare import compare
+from clvml.cli.ending import WORDS, Ending, prompt_end
 from clvml.cli.experiment import experiment
 from clvml.cli.monitor import monitor
 from clvml.cli.promote import promote
@@ -54,7 +55,7 @@ for command in (check, train, backtest, score, experiment, compare, promote, mon
 
 
 def main() -> None:
-    """Run the command line: 0 done, 2 the input is at fault, 1 a defect of ours, 130 interrupted."""
+    """Run the command line: 0 done, 2 the input is at fault, 1 a defect of ours, 130 interrupted, 143 terminated."""
     # Threads of XGBoost that wait for work must not burn the core another one needs: on a busy machine that
     # makes training several times slower. OpenMP reads this when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -62,26 +63,28 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show must not end the work.
             stream.reconfigure(errors="backslashreplace")
+    ending = Ending()
     try:
-        app(prog_name="clvml")
+        with prompt_end() as ending:
+            app(prog_name="clvml")
     except InputError as error:
         _fail(f"Error: {error}", 2)
     except KeyboardInterrupt:
-        _fail("Interrupted.", 130)
+        _ended(ending)
     except SystemExit as end:
         # Typer has its own way with an interrupt and with a reader of our output that left (`clvml ... | head`).
         if isinstance(end.__context__, BrokenPipeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(141)
         if end.code == 130:
-            _fail("Interrupted.", 130)
+            _ended(ending)
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, people are told what to do about it
         import traceback
 
         if isinstance(error, RuntimeError) and str(error) == "Query interrupted":
             # What DuckDB makes of Ctrl-C.
-            _fail("Interrupted.", 130)
+            _ended(ending)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             _fail(f"Error: the disk is full ({error}); make room and run it again", 2)
         typer.echo(
@@ -90,6 +93,11 @@ def main() -> None:
             err=True,
         )
         _fail(traceback.format_exc(), 1)
+
+
+def _ended(ending: Ending) -> NoReturn:
+    code = ending.code or 130
+    _fail(WORDS[code], code)
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -1,0 +1,53 @@
+"""The workspace: a limit that holds, and a folder that goes away."""
+
+import re
+
+import pytest
+
+from clvml.errors import InputError
+from clvml.workspace import parse_memory, workspace
+
+
+@pytest.mark.parametrize(("text", "size"), [("1GB", 10**9), ("1.5 gb", 15 * 10**8), ("2GiB", 2**31)])
+def test_sizes_are_read(text, size):
+    assert parse_memory(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "4", "GB", "-4GB", "4 apples", "4GB or so", "nanGB", "４GB"])
+def test_what_is_no_size_is_refused(text):
+    message = f"--memory '{text}' is not a size; give a number with MB or GB, such as 4GB"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        parse_memory(text)
+
+
+def test_too_little_is_refused():
+    with pytest.raises(InputError, match="'100MB' is too little; give at least 1GB"):
+        parse_memory("100MB")
+
+
+@pytest.mark.parametrize("memory", [None, 10**9])
+def test_a_workspace_spills_into_its_folder_and_goes_away(tmp_path, memory):
+    with workspace(memory, tmp_path) as connection:
+        (folder,) = tmp_path.iterdir()
+        place = connection.execute("select current_setting('temp_directory')").fetchone()[0]
+        assert place == str(folder / "spill")
+        connection.execute("create table t as select range as i from range(1000)")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_killed_commands_left_is_removed_and_the_living_are_left_alone(tmp_path):
+    dead = tmp_path / "clvml-1-dead"
+    dead.mkdir()
+    (dead / "lock").touch()
+    (dead / "purchases.duckdb").touch()
+    with workspace(None, tmp_path):
+        assert not dead.exists()
+        (living,) = tmp_path.iterdir()
+        with workspace(None, tmp_path):
+            assert living.exists()
+        assert living.exists()
+
+
+def test_a_folder_that_takes_nothing_is_refused(tmp_path):
+    with pytest.raises(InputError, match="cannot be written: No such file or directory"):
+        workspace(None, tmp_path / "missing").__enter__()
