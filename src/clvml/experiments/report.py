@@ -15,9 +15,9 @@ from matplotlib.ticker import MaxNLocator
 from clvml import pipeline
 from clvml.evaluation.leaderboard import METRICS, Leaderboard
 from clvml.evaluation.plots import CHAMPION, GRID, INK, PALE, SECOND
-from clvml.experiments.comparison import Comparison, Gain, answer
+from clvml.experiments.comparison import Comparison, Gain, answer, run_metrics
 from clvml.experiments.definition import Definition, Search, shown
-from clvml.experiments.runner import Outcome, run_metrics
+from clvml.experiments.runner import Outcome
 from clvml.files import check_output, replacing
 from clvml.tracking.location import hide_password
 
