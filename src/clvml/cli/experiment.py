@@ -76,7 +76,7 @@ def _print_variants(outcome: Outcome) -> None:
 
 
 def _summary(outcome: Outcome, text: str, page: Path, uri: str) -> dict[str, Any]:
-    from clvml.experiments.runner import run_metrics
+    from clvml.experiments.comparison import run_metrics
 
     comparison = outcome.comparison
     gains = comparison.gains(comparison.earlier)

@@ -193,6 +193,30 @@ def values(board: Leaderboard, metric: str) -> dict[str, float]:
     return {str(m): float(v) for m, v in zip(rows["model"], rows["value"], strict=True)}
 
 
+def run_metrics(predictions: pd.DataFrame) -> dict[str, float]:
+    """Return the metrics of our model: means over the test dates but the last, and ``last_fold.*`` of that."""
+    last = predictions["cutoff"] == predictions["cutoff"].max()
+    metrics: dict[str, float] = {}
+    for prefix, rows in (("", predictions[~last]), ("last_fold.", predictions[last])):
+        pooled = point_board(rows).pooled
+        ours = pooled[pooled["model"] == MODEL_NAME]
+        metrics |= {
+            f"{prefix}{name}": float(value) for name, value in zip(ours["metric"], ours["value"], strict=True)
+        }
+    return metrics
+
+
+def point_board(rows: pd.DataFrame) -> Leaderboard:
+    """Return the metrics of our model alone on these rows."""
+    # One draw: only the values are needed.
+    return build_leaderboard(rows, model_columns(rows, [MODEL_NAME]), MODEL_NAME, samples=1, seed=0)
+
+
+def earlier_dates(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return the predictions of the test dates but the last."""
+    return predictions[predictions["cutoff"] < predictions["cutoff"].max()]
+
+
 def _baselines(rows: pd.DataFrame) -> dict[tuple[str, str], float]:
     names = [str(column).partition("/")[2] for column in rows if str(column).startswith("spend/")]
     names = [name for name in names if name != MODEL_NAME]

@@ -16,9 +16,9 @@ from clvml import pipeline
 from clvml.addresses import hide_password
 from clvml.evaluation.leaderboard import METRICS, Leaderboard
 from clvml.evaluation.plots import CHAMPION, GRID, INK, PALE, SECOND
-from clvml.experiments.comparison import Comparison, Gain, answer
+from clvml.experiments.comparison import Comparison, Gain, answer, run_metrics
 from clvml.experiments.definition import Definition, Search, shown
-from clvml.experiments.runner import Outcome, run_metrics
+from clvml.experiments.runner import Outcome
 from clvml.files import check_output, replacing
 
 METRICS_SHOWN = ("wape", "rmse", "spearman", "gini", "total_bias", "roc_auc", "log_loss", "brier")

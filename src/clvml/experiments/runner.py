@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -13,21 +12,19 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
-from sqlalchemy.exc import SQLAlchemyError
 
 import clvml
 from clvml import pipeline
 from clvml.config import Config
 from clvml.errors import InputError
-from clvml.evaluation.backtest import MODEL_NAME, predict_fold
-from clvml.evaluation.leaderboard import METRICS, Leaderboard, ModelColumns, build_leaderboard
+from clvml.evaluation.backtest import predict_fold
+from clvml.evaluation.leaderboard import ModelColumns
 from clvml.experiments.cache import SharedDays
-from clvml.experiments.comparison import Comparison, answer, compare, model_columns
-from clvml.experiments.definition import Definition, Search, Variant, config_key, name_of, short_hash
+from clvml.experiments.comparison import Comparison, answer, compare, run_metrics
+from clvml.experiments.definition import Definition, Variant, config_key, short_hash
+from clvml.experiments.search import run_search
 from clvml.models.customer_model import fit_customer_model
 from clvml.snapshots import OPTIONAL_COLUMNS
 from clvml.tracking import ExperimentRuns, VariantRecord
@@ -143,7 +140,15 @@ def run_experiment(
     with runs.closing(lane.running):
         results = lane.run(definition.variants)
         if definition.search is not None:
-            results += _search(definition, definition.search, bench, lane, storage, fresh)
+            results += run_search(
+                definition,
+                definition.search,
+                # Of the same data and code, proposals are the same.
+                key,
+                lambda variant: lane.run([variant])[0],
+                storage,
+                fresh,
+            )
         done = [result for result in results if result.predictions is not None]
         if not done:
             raise InputError(f"every variant of '{definition.path}' failed; the first: {results[0].error}")
@@ -332,115 +337,6 @@ class _Lane:
             raise
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _search(
-    definition: Definition, search: Search, bench: _Bench, lane: _Lane, storage: Path, fresh: bool
-) -> list[Result]:
-    """Run the trials of a search one after the other: each is proposed from all before it.
-
-    The proposal of a trial depends on its number and the trials before it alone, so that a search that was
-    interrupted goes on as if it had not been.
-    """
-    import optuna
-
-    key = short_hash(
-        [
-            definition.path.stem,
-            config_key(definition.base),
-            {k: v if isinstance(v, list) else v.model_dump() for k, v in search.parameters.items()},
-            [definition.metric, definition.folds, bench.fingerprint, code_fingerprint()],
-        ]
-    )
-    distributions = {k: _distribution(optuna, given) for k, given in search.parameters.items()}
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        store = _search_store(optuna, storage)
-        study_name = f"{definition.name} {key}"
-        if fresh and study_name in optuna.get_all_study_names(store):
-            optuna.delete_study(study_name=study_name, storage=store)
-        results: dict[str, Result] = {}
-        for number in range(search.trials):
-            sampler = optuna.samplers.TPESampler(seed=definition.base.seed * 10_007 + number)
-            study = optuna.create_study(
-                study_name=study_name, storage=store, sampler=sampler, load_if_exists=True
-            )
-            trials = study.get_trials(deepcopy=False)
-            # A trial that was proposed and interrupted is there already.
-            asked = trials[number].params if number < len(trials) else study.ask(distributions).params
-            changes = {key: _chosen(search.parameters[key], asked[key]) for key in search.parameters}
-            variant = definition.vary(f"trial {number + 1}: {name_of(changes)}", changes)
-            same = config_key(variant.config)
-            if same not in results:
-                results[same] = lane.run([variant])[0]
-            told = number < len(trials) and trials[number].state.is_finished()
-            if not told:
-                value = _objective(results[same], definition.metric)
-                state = optuna.trial.TrialState.FAIL if value is None else None
-                study.tell(number, value, state=state)
-        return list(results.values())
-    finally:
-        optuna.logging.set_verbosity(verbosity)
-
-
-def _search_store(optuna: Any, path: Path) -> Any:
-    try:
-        return optuna.storages.RDBStorage(f"sqlite:///{path.absolute().as_posix()}")
-    except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"the search cannot be kept in '{path}': {reason}; make the file writable, or move it away"
-        ) from None
-
-
-def _distribution(optuna: Any, given: Any) -> Any:
-    if isinstance(given, list):
-        # Optuna takes no lists as choices.
-        return optuna.distributions.CategoricalDistribution([json.dumps(choice) for choice in given])
-    if given.int:
-        return optuna.distributions.IntDistribution(int(given.low), int(given.high), log=given.log)
-    return optuna.distributions.FloatDistribution(given.low, given.high, log=given.log)
-
-
-def _chosen(given: Any, asked: Any) -> Any:
-    if isinstance(given, list):
-        return json.loads(asked)
-    # Six digits read well, and change no result.
-    return asked if given.int else float(f"{asked:.6g}")
-
-
-def _objective(result: Result, metric: str) -> float | None:
-    """Return what a search minimises, over the test dates but the last."""
-    if result.predictions is None:
-        return None
-    folds = _board(_earlier(result.predictions)).folds
-    values = folds.loc[(folds["model"] == MODEL_NAME) & (folds["metric"] == metric), "value"].to_numpy()
-    better = METRICS[metric].better
-    values = -values if better == "higher" else np.abs(values) if better == "zero" else values
-    return float(np.mean(values)) if np.isfinite(values).all() else None
-
-
-def run_metrics(predictions: pd.DataFrame) -> dict[str, float]:
-    """Return the metrics of our model: means over the test dates but the last, and ``last_fold.*`` of that."""
-    last = predictions["cutoff"] == predictions["cutoff"].max()
-    metrics: dict[str, float] = {}
-    for prefix, rows in (("", predictions[~last]), ("last_fold.", predictions[last])):
-        pooled = _board(rows).pooled
-        ours = pooled[pooled["model"] == MODEL_NAME]
-        metrics |= {
-            f"{prefix}{name}": float(value) for name, value in zip(ours["metric"], ours["value"], strict=True)
-        }
-    return metrics
-
-
-def _board(rows: pd.DataFrame) -> Leaderboard:
-    # One draw: only the values are needed.
-    return build_leaderboard(rows, model_columns(rows, [MODEL_NAME]), MODEL_NAME, samples=1, seed=0)
-
-
-def _earlier(predictions: pd.DataFrame) -> pd.DataFrame:
-    return predictions[predictions["cutoff"] < predictions["cutoff"].max()]
 
 
 def _named(part: pd.DataFrame, models: tuple[ModelColumns, ...]) -> pd.DataFrame:
