@@ -28,6 +28,8 @@ with warnings.catch_warnings():
     from mlflow.utils.logging_utils import MLFLOW_LOGGING_STREAM
 
 __all__ = [
+    "MISSING",
+    "PARENT_TAG",
     "MlflowClient",
     "MlflowException",
     "Store",
@@ -46,6 +48,10 @@ EXPERIMENT_NOTE = (
     "that it had not seen, its description says how it stands against simple rules. `clvml compare` holds the runs "
     "against the champion, customer by customer."
 )
+# MLflow's own tag, by which its page groups runs under another.
+PARENT_TAG = "mlflow.parentRunId"
+# What MLflow says of a thing that is not there: a file and a server have different words.
+MISSING = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
 _NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NOISY = ("mlflow", "alembic", "sqlalchemy", "urllib3")
 _SETTINGS = {
@@ -181,7 +187,7 @@ def registered_aliases(store: Store, name: str) -> dict[str, str] | None:
     try:
         aliases = store.client.get_registered_model(name).aliases
     except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+        if error.error_code in MISSING:
             return None
         if error.error_code == "INVALID_PARAMETER_VALUE":
             raise InputError(f"tracking.registered_model '{name}': {first_line(error)}") from error
