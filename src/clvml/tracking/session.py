@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from clvml.config import TrackingConfig
 from clvml.errors import InputError
-from clvml.tracking.location import first_line, locate
+from clvml.tracking.location import first_line, locate, read_only
 
 # Importing mlflow.pyfunc warns about MLflow's own type hints. Other modules of this package take mlflow from
 # here, so that it happens in one place.
@@ -137,6 +137,9 @@ def open_store(uri: str, must_exist: bool = False) -> Iterator[Store]:
                 raise
             # Where nothing answers any more, that is what there is to say.
             locate(uri, must_exist)
+            # SQLite's words for it, somewhere in MLflow's.
+            if any(text in str(error) for text in ("readonly database", "unable to open database file")):
+                raise InputError(read_only(shown)) from error
             raise InputError(f"tracking store '{shown}': {_remedy(error, shown)}") from error
         except OSError as error:
             if error.errno not in _NO_PERMISSION:
