@@ -213,11 +213,11 @@ def read_keys(path: str | Path, what: str, give: str, page: str) -> dict[str, An
     Raises
     ------
     InputError
-        The file is missing, cannot be read, is not YAML, or holds no keys.
+        The file is missing, cannot be read, is not YAML, has a key twice, or holds no keys.
     """
     path = Path(path)
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_EachKeyOnce)
     except FileNotFoundError:
         raise InputError(f"{what} '{path}' does not exist; {give} an existing YAML file") from None
     except IsADirectoryError:
@@ -226,11 +226,32 @@ def read_keys(path: str | Path, what: str, give: str, page: str) -> dict[str, An
         raise InputError(f"{what} '{path}' cannot be read: {error.strerror}; check the path") from None
     except UnicodeDecodeError:
         raise InputError(f"{what} '{path}' is not UTF-8 text; {give} a YAML file") from None
+    except _RepeatedKey as error:
+        raise InputError(f"{what} '{path}': {error}; rename or drop one") from None
     except yaml.YAMLError as error:
         raise InputError(f"{what} '{path}' is not valid YAML{_place(error)}; correct it") from None
     if not isinstance(raw, dict):
         raise InputError(f"{what} '{path}' holds no keys; see {page} for an example")
     return raw
+
+
+class _RepeatedKey(yaml.YAMLError):
+    """A key that comes twice in one place."""
+
+
+class _EachKeyOnce(yaml.SafeLoader):
+    """Refuses a key that comes twice, of which YAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            # Keys that are not plain have no text of their own; merged ones ("<<") may come again.
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in lines:
+                    raise _RepeatedKey(f"'{key.value}' comes twice (lines {lines[key.value]} and {line})")
+                lines[key.value] = line
+        return super().construct_mapping(node, deep)
 
 
 def parse_config(raw: dict[str, Any], origin: str = "configuration") -> Config:

@@ -63,6 +63,8 @@ class Monitoring:
     recommendation : {"keep", "recalibrate", "retrain"}
     reasons : list of str
         Why, in words.
+    unjudged : list of str
+        What could not be judged, and why.
     """
 
     as_of: date
@@ -76,13 +78,14 @@ class Monitoring:
     drift: pd.DataFrame
     recommendation: Recommendation
     reasons: list[str]
+    unjudged: list[str]
 
 
 def monitor(
     scores: pd.DataFrame,
     days: CustomerDays,
     until: date,
-    scorer: Scorer,
+    scorer: Scorer | None,
     promised: Mapping[str, float] | None = None,
 ) -> Monitoring:
     """Compare a scored file with what the log says happened since.
@@ -95,8 +98,8 @@ def monitor(
         Of a log that goes on beyond the date of the scores.
     until : date
         The first day that the log does not cover.
-    scorer : Scorer
-        The model that made the scores.
+    scorer : Scorer, optional
+        The model that made the scores; without it, neither drift nor the total nor the age are judged.
     promised : mapping of str to float, optional
         Metrics of the model's training, out of time.
 
@@ -126,6 +129,7 @@ def monitor(
     metrics = _metrics(outcome, compared == horizon)
     drift = _drift(days, until, scorer)
     recommendation, reasons = _recommend(outcome, metrics, drift, promised or {}, scorer, until)
+    unjudged = _unjudged(metrics, drift, promised or {}, scorer)
     return Monitoring(
         as_of=as_of,
         until=until,
@@ -138,6 +142,7 @@ def monitor(
         drift=drift,
         recommendation=recommendation,
         reasons=reasons,
+        unjudged=unjudged,
     )
 
 
@@ -233,12 +238,12 @@ def _by_tier(outcome: pd.DataFrame, horizon_over: bool) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _drift(days: CustomerDays, until: date, scorer: Scorer) -> pd.DataFrame:
-    model = scorer.model
+def _drift(days: CustomerDays, until: date, scorer: Scorer | None) -> pd.DataFrame:
     columns = ["name", "description", "psi", "distance", "median_then", "median_now", "weight", "words"]
-    if days.first_day >= model.as_of:
+    if scorer is None or days.first_day >= scorer.model.as_of:
         # The log does not reach back to the training: there is nothing to compare with.
         return pd.DataFrame(columns=columns)
+    model = scorer.model
     then, now = (_bought(days.features(day, model.horizon_days)) for day in (model.as_of, until))
     known = [feature for feature in available_features(model.columns) if feature.predictor]
     strength = np.abs(scorer.surrogate.contributions(then))[:, :-1].mean(axis=0)
@@ -283,10 +288,9 @@ def _recommend(
     metrics: dict[str, float],
     drift: pd.DataFrame,
     promised: Mapping[str, float],
-    scorer: Scorer,
+    scorer: Scorer | None,
     until: date,
 ) -> tuple[Recommendation, list[str]]:
-    model = scorer.model
     retrain: list[str] = []
     for name in RANKING_METRICS:
         if name in metrics and name in promised:
@@ -297,11 +301,12 @@ def _recommend(
                     f"the order of customers is worse than in training: {label} {metrics[name]:.3f}"
                     f" ({low:.3f} to {high:.3f} by chance), {promised[name]:.3f} in training"
                 )
-    age = (until - model.as_of).days
-    if age > _STALE_HORIZONS * model.horizon_days:
+    if scorer is not None and (age := (until - scorer.model.as_of).days) > (
+        _STALE_HORIZONS * scorer.model.horizon_days
+    ):
         retrain.append(
             f"the model was trained {age:,} days ago, more than {_STALE_HORIZONS} horizons of"
-            f" {model.horizon_days:,} days"
+            f" {scorer.model.horizon_days:,} days"
         )
     drifted = drift[(drift["psi"] >= STRONG_DRIFT) & drift["weight"].notna()]
     share = float(drifted["weight"].sum()) if len(drifted) else 0.0
@@ -314,26 +319,43 @@ def _recommend(
         return "retrain", retrain
 
     recalibrate: list[str] = []
-    variance = model.intervals.variance(outcome["predicted_spend"], outcome["p_churn"])
-    low, high = model.intervals.total_interval(metrics["expected_total"], float(variance.sum()))
-    if not low <= metrics["actual_total"] <= high:
-        recalibrate.append(
-            f"customers spent {metrics['actual_total']:,.0f} where {metrics['expected_total']:,.0f} was expected"
-            f" ({low:,.0f} to {high:,.0f} at {model.intervals.level:.0%})"
-        )
+    if scorer is not None:
+        intervals = scorer.model.intervals
+        variance = intervals.variance(outcome["predicted_spend"], outcome["p_churn"])
+        low, high = intervals.total_interval(metrics["expected_total"], float(variance.sum()))
+        if not low <= metrics["actual_total"] <= high:
+            recalibrate.append(
+                f"customers spent {metrics['actual_total']:,.0f} where {metrics['expected_total']:,.0f} was"
+                f" expected ({low:,.0f} to {high:,.0f} at {intervals.level:.0%})"
+            )
     if metrics.get("expected_calibration_error", 0.0) > _MISCALIBRATED:
         recalibrate.append(
             f"{metrics['churn_rate']:.0%} bought nothing where {metrics['mean_p_churn']:.0%} were expected to"
         )
     if metrics.get("interval_coverage", 1.0) < _LEAST_COVERAGE:
         recalibrate.append(
-            f"the {model.intervals.level:.0%} intervals of spend held {metrics['interval_coverage']:.0%} of customers"
+            f"the intervals of spend held {metrics['interval_coverage']:.0%} of customers, fewer than"
+            f" {_LEAST_COVERAGE:.0%}"
         )
     if recalibrate:
         return "recalibrate", recalibrate
-    return "keep", [
-        "order, totals and intervals are within what chance allows, and customers are as in training"
-    ]
+    return "keep", ["all that could be judged is within its limits"]
+
+
+def _unjudged(
+    metrics: Mapping[str, float], drift: pd.DataFrame, promised: Mapping[str, float], scorer: Scorer | None
+) -> list[str]:
+    """Return what the recommendation knows nothing of."""
+    missing = []
+    if not any(name in promised for name in RANKING_METRICS):
+        missing.append("the order of customers (what the model reached in training is not known)")
+    if "interval_coverage" not in metrics:
+        missing.append("churn and intervals (the horizon is not over)")
+    if scorer is None:
+        missing.append("total spend, drift and the age of the model (the model cannot be read)")
+    elif drift.empty:
+        missing.append("drift (the data does not reach back to the training)")
+    return missing
 
 
 def _chance(outcome: pd.DataFrame, name: str) -> tuple[float, float]:

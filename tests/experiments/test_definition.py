@@ -121,10 +121,12 @@ def test_mistakes_are_named(write, keys, message):
 
 def test_files_that_are_none(folder, write):
     (folder / "broken.yaml").write_text("question: [", encoding="utf-8")
+    (folder / "twice.yaml").write_text("question: q\nvariants:\n  a:\n  b: {}\n  a: {}\n", encoding="utf-8")
     (folder / "empty.yaml").write_text("", encoding="utf-8")
     for name, message in (
         ("missing.yaml", "experiment 'missing.yaml' does not exist; give an existing YAML file"),
         ("broken.yaml", "experiment 'broken.yaml' is not valid YAML"),
+        ("twice.yaml", "experiment 'twice.yaml': 'a' comes twice (lines 3 and 5); rename or drop one"),
         ("empty.yaml", "experiment 'empty.yaml' holds no keys; see docs/experiments.md"),
         ("orders.csv", "must end in .yaml"),
     ):

@@ -1,5 +1,6 @@
 """The runs of an experiment in MLflow: names, tags, states, and what must not be in them."""
 
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -12,12 +13,13 @@ from clvml.tracking.session import open_store
 
 from .conftest import CONFIG
 
+AS_OF = date(2011, 12, 10)
 TRACKING = TrackingConfig(experiment="shop")
 
 
 def variant(name="deep", key="k1"):
     return VariantRecord(
-        name, key, {"model.max_depth": 6}, parse_config(CONFIG), "f1e2" * 16, {"rows_out": 5}
+        name, key, {"model.max_depth": 6}, parse_config(CONFIG), "f1e2" * 16, {"rows_out": 5}, AS_OF
     )
 
 

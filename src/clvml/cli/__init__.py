@@ -97,6 +97,7 @@ def main() -> None:
 
 def _ended(ending: Ending) -> NoReturn:
     code = ending.code or 130
+    ending.told = True
     _fail(WORDS[code], code)
 
 

@@ -18,9 +18,10 @@ _PATIENCE_SECONDS = 1.0
 
 
 class Ending:
-    """What a signal asked for, if one came: ``code`` is the exit code, 0 before that."""
+    """What a signal asked for: ``code`` is the exit code, 0 before one came; ``told`` is whether it was said."""
 
     code = 0
+    told = False
 
 
 @contextmanager
@@ -42,7 +43,7 @@ def prompt_end() -> Iterator[Ending]:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     old_writer = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    watcher = threading.Thread(target=_watch, args=(reader,), daemon=True)
+    watcher = threading.Thread(target=_watch, args=(reader, ending), daemon=True)
     watcher.start()
     try:
         yield ending
@@ -50,12 +51,14 @@ def prompt_end() -> Iterator[Ending]:
         signal.set_wakeup_fd(old_writer)
         for number, handler in before.items():
             signal.signal(number, handler)
-        os.close(writer)
-        watcher.join(timeout=2 * _PATIENCE_SECONDS)
-        os.close(reader)
+        # After a signal the watcher stays: Python waits for threads at work before it ends.
+        if not ending.code:
+            os.close(writer)
+            watcher.join(timeout=2 * _PATIENCE_SECONDS)
+            os.close(reader)
 
 
-def _watch(reader: int) -> None:
+def _watch(reader: int, ending: Ending) -> None:
     """Wait for a signal on the pipe that the interpreter writes them to, at once and from whatever thread."""
     while received := os.read(reader, 1):
         code = EXIT_CODES.get(signal.Signals(received[0]))
@@ -72,5 +75,6 @@ def _watch(reader: int) -> None:
                 continue
         if files := sys.modules.get("clvml.files"):
             files.remove_leftovers()
-        os.write(2, f"{WORDS[code]}\n".encode())
+        if not ending.told:
+            os.write(2, f"{WORDS[code]}\n".encode())
         os._exit(code)

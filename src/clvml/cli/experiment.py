@@ -59,18 +59,16 @@ def experiment(
 
 def _print_variants(outcome: Outcome) -> None:
     from clvml.evaluation.leaderboard import METRICS
-    from clvml.experiments.comparison import values
+    from clvml.experiments.comparison import value_text, values
 
     comparison = outcome.comparison
     metric = METRICS[comparison.metric]
-    gains = [comparison.gains(board) for board in (comparison.earlier, comparison.last)]
-    rows = []
-    for name in comparison.ranked():
-        cells = []
-        for board, gain in zip((comparison.earlier, comparison.last), gains, strict=True):
-            cells += [metric.text(values(board, comparison.metric)[name])]
-            cells += [gain[name].verdict if name in gain else "base"]
-        rows.append([name, *cells])
+    rows = [[name] for name in comparison.ranked()]
+    for board in (comparison.earlier, comparison.last):
+        gains, found = comparison.gains(board), values(board)
+        for row in rows:
+            text = value_text(board, metric.name, found[row[0], metric.name])
+            row += [text, gains[row[0]].verdict if row[0] in gains else "base"]
     print_table(["Variant", "choosing", "against base", "last date", "against base"], rows)
     typer.echo(f"\n{metric.label}: {metric.description}")
 

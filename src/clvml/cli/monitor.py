@@ -14,7 +14,9 @@ from clvml.cli.output import print_json, print_list, print_paragraph, print_tabl
 from clvml.errors import InputError
 
 if TYPE_CHECKING:
+    from clvml.config import Config
     from clvml.monitoring import Monitoring
+    from clvml.tracking import ResolvedModel
 
 RETRAIN = 3
 _SHOWN_DRIFT = 8
@@ -34,27 +36,34 @@ def monitor(
 ) -> None:
     """Compare scores with what happened since; exit code 3 asks for another training."""
     from clvml import pipeline
+    from clvml.addresses import hide_password
     from clvml.config import parse_config
     from clvml.monitoring import monitor as compare
     from clvml.score import Scorer, customer_days, read_scores
-    from clvml.tracking import log_monitoring, resolve_model, tracking_uri, training_metrics
+    from clvml.tracking import tracking_uri
 
     frame = read_scores(scores)
     until = parse_date(as_of)
     settings = load_config(config, overrides) if config else None
-    registered = settings.tracking.registered_model if settings else "clvml"
     uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
-    resolved = resolve_model(model or _model_of(frame, scores), registered, uri)
-    scorer = Scorer.load(resolved.directory, resolved.version, resolved.run_id)
-    if settings is None:
+    notes: list[str] = []
+    resolved = _resolved(model or _model_of(frame, scores), settings, uri, notes)
+    scorer = Scorer.load(resolved.directory, resolved.version, resolved.run_id) if resolved else None
+    if scorer is not None and settings is None:
         raw = overridden(scorer.model.config.model_dump(mode="json"), overrides)
         settings = parse_config(raw, "the model's configuration with --set")
-    progress(f"reading {data}")
+    if settings is None:
+        raise InputError(
+            f"{notes[0]}. Without the model, --config says how the data is to be read; or name a folder that holds "
+            "the model with --model"
+        )
+    progress(f"reading {hide_password(data)}")
     prepared = pipeline.prepare(settings.data, now(), data, until)
     progress("comparing")
-    promised = training_metrics(resolved.run_id, uri) if resolved.run_id else {}
+    promised = _promised(resolved, uri)
     found = compare(frame, customer_days(prepared.log), prepared.as_of, scorer, promised)
-    run_id = log_monitoring(found, resolved, settings.tracking, uri) if resolved.run_id else ""
+    run_id = _logged(found, resolved, settings, uri, notes)
+    notes += [f"not judged: {text}" for text in found.unjudged]
     if as_json:
         print_json(
             {
@@ -69,14 +78,56 @@ def monitor(
                 "metrics": found.metrics,
                 "tiers": found.tiers.to_dict("records"),
                 "drift": found.drift.to_dict("records"),
-                "model_version": resolved.version,
+                "model_version": resolved.version if resolved else None,
                 "run_id": run_id,
+                "notes": notes,
             }
         )
     else:
         _print_monitoring(found, prepared.log.quality.currency)
+        print_list("Notes", notes)
     if found.recommendation != "keep":
         raise typer.Exit(RETRAIN)
+
+
+def _resolved(reference: str, settings: Config | None, uri: str, notes: list[str]) -> ResolvedModel | None:
+    """Return the model; where the store does not answer, say so and go on without."""
+    from clvml.tracking import StoreUnreachable, resolve_model
+
+    try:
+        return resolve_model(reference, settings.tracking.registered_model if settings else "clvml", uri)
+    except StoreUnreachable as error:
+        notes.append(str(error))
+        return None
+
+
+def _promised(model: ResolvedModel | None, uri: str) -> dict[str, float]:
+    """Return what the training of the model measured, nothing where that cannot be known."""
+    from clvml.tracking import training_metrics
+
+    try:
+        return training_metrics(model.run_id, uri) if model and model.run_id else {}
+    except InputError:
+        # The same is said by the logging, which is after the work.
+        return {}
+
+
+def _logged(
+    found: Monitoring, model: ResolvedModel | None, settings: Config, uri: str, notes: list[str]
+) -> str | None:
+    """Log what was found and return the run; where that fails, say why: the result is worth having all the same."""
+    from clvml.tracking import log_monitoring
+
+    if model is None:
+        return None
+    if not model.run_id:
+        notes.append("not logged: a folder does not say which run trained its model")
+        return None
+    try:
+        return log_monitoring(found, model, settings.tracking, uri)
+    except InputError as error:
+        notes.append(f"not logged: {error}")
+        return None
 
 
 def _model_of(scores: Any, path: Path) -> str:

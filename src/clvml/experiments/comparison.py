@@ -146,14 +146,14 @@ def model_columns(frame: pd.DataFrame, names: Iterable[str]) -> tuple[ModelColum
 
 def answer(comparison: Comparison) -> str:
     """Return the verdict in a sentence or two."""
-    metric = METRICS[comparison.metric]
     label = pipeline.short_label(comparison.metric)
     base, best = comparison.base, comparison.best
-    pooled = {board: values(getattr(comparison, board), comparison.metric) for board in ("earlier", "last")}
 
-    def against(board: str, name: str) -> str:
-        mine, theirs = (metric.text(pooled[board].get(who, math.nan)) for who in (name, base))
-        return f"{label} {mine} against {theirs}"
+    def value(board: Leaderboard, name: str) -> str:
+        return value_text(board, comparison.metric, values(board).get((name, comparison.metric), math.nan))
+
+    def against(board: Leaderboard, name: str) -> str:
+        return f"{label} {value(board, name)} against {value(board, base)}"
 
     earlier, last = comparison.gains(comparison.earlier), comparison.gains(comparison.last)
     if not earlier:
@@ -163,8 +163,8 @@ def answer(comparison: Comparison) -> str:
         worse = sum(gain.verdict == "worse" for gain in earlier.values())
         return (
             f"No variant is better than '{base}' on the dates used for choosing ({label}"
-            f" {metric.text(pooled['earlier'].get(base, math.nan))}); the nearest, '{near}', has"
-            f" {metric.text(pooled['earlier'].get(near, math.nan))}. {worse} of {len(earlier)}"
+            f" {value(comparison.earlier, base)}); the nearest, '{near}', has"
+            f" {value(comparison.earlier, near)}. {worse} of {len(earlier)}"
             f" {'is' if worse == 1 else 'are'} clearly worse."
         )
     gain, later = earlier[best], last[best]
@@ -180,17 +180,36 @@ def answer(comparison: Comparison) -> str:
     convinced = gain.verdict == "better" and later.verdict != "worse"
     advice = f"Worth a change to '{best}'." if convinced else f"No reason to leave '{base}'."
     return (
-        f"{lead} on the dates used for choosing ({against('earlier', best)}; gain {gain.value:.3g}, 95 % interval"
-        f" {gain.low:.3g} to {gain.high:.3g}). At the last date, which was not used for choosing: "
-        f"{against('last', best)}; {held} (gain {later.value:.3g}, {later.low:.3g} to {later.high:.3g})."
+        f"{lead} on the dates used for choosing ({against(comparison.earlier, best)}; gain {gain.value:.3g}, 95 %"
+        f" interval {gain.low:.3g} to {gain.high:.3g}). At the last date, which was not used for choosing: "
+        f"{against(comparison.last, best)}; {held} (gain {later.value:.3g}, {later.low:.3g} to {later.high:.3g})."
         f" {advice}"
     )
 
 
-def values(board: Leaderboard, metric: str) -> dict[str, float]:
-    """Return ``{model: pooled value}`` of a metric."""
-    rows = board.pooled[board.pooled["metric"] == metric]
-    return {str(m): float(v) for m, v in zip(rows["model"], rows["value"], strict=True)}
+def values(board: Leaderboard) -> dict[tuple[str, str], float]:
+    """Return ``{(model, metric): mean over the dates}``.
+
+    Where zero is best, of several dates it is the mean of the distance from zero, as it is in the gain: too
+    much at one date does not make up for too little at another.
+    """
+    found = _by_model_and_metric(board.pooled)
+    if _dates(board) > 1:
+        zero_is_best = board.folds["metric"].map(lambda name: METRICS[name].better == "zero")
+        sizes = board.folds[zero_is_best].assign(value=lambda folds: folds["value"].abs())
+        found |= _by_model_and_metric(sizes.groupby(["model", "metric"])["value"].mean().reset_index())
+    return found
+
+
+def value_text(board: Leaderboard, metric: str, value: float) -> str:
+    """Return one of `values` as people read it: a size has no sign."""
+    return METRICS[metric].text(value, signed=_dates(board) == 1)
+
+
+def value_label(board: Leaderboard, metric: str) -> str:
+    """Return what `values` holds of a metric, for the head of a column."""
+    label = pipeline.short_label(metric)
+    return f"size of {label}" if METRICS[metric].better == "zero" and _dates(board) > 1 else label
 
 
 def run_metrics(predictions: pd.DataFrame) -> dict[str, float]:
@@ -217,14 +236,20 @@ def earlier_dates(predictions: pd.DataFrame) -> pd.DataFrame:
     return predictions[predictions["cutoff"] < predictions["cutoff"].max()]
 
 
+def _dates(board: Leaderboard) -> int:
+    return int(board.folds["cutoff"].nunique())
+
+
+def _by_model_and_metric(rows: pd.DataFrame) -> dict[tuple[str, str], float]:
+    return {
+        (str(model), str(metric)): float(value)
+        for model, metric, value in zip(rows["model"], rows["metric"], rows["value"], strict=True)
+    }
+
+
 def _baselines(rows: pd.DataFrame) -> dict[tuple[str, str], float]:
     names = [str(column).partition("/")[2] for column in rows if str(column).startswith("spend/")]
     names = [name for name in names if name != MODEL_NAME]
     if not names:
         return {}
-    board = build_leaderboard(rows, model_columns(rows, names), names[0], samples=1, seed=0)
-    pooled = board.pooled
-    return {
-        (str(model), str(metric)): float(value)
-        for model, metric, value in zip(pooled["model"], pooled["metric"], pooled["value"], strict=True)
-    }
+    return values(build_leaderboard(rows, model_columns(rows, names), names[0], samples=1, seed=0))

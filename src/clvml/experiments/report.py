@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 import textwrap
 from pathlib import Path
@@ -14,10 +15,20 @@ from matplotlib.ticker import MaxNLocator
 
 from clvml import pipeline
 from clvml.addresses import hide_password
+from clvml.evaluation.backtest import MODEL_NAME
 from clvml.evaluation.leaderboard import METRICS, Leaderboard
 from clvml.evaluation.plots import CHAMPION, GRID, INK, PALE, SECOND
-from clvml.experiments.comparison import Comparison, Gain, answer, run_metrics
-from clvml.experiments.definition import Definition, Search, shown
+from clvml.experiments.comparison import (
+    Comparison,
+    Gain,
+    answer,
+    earlier_dates,
+    point_board,
+    value_label,
+    value_text,
+    values,
+)
+from clvml.experiments.definition import Definition, Range, Search, shown
 from clvml.experiments.runner import Outcome
 from clvml.files import check_output, replacing
 
@@ -69,11 +80,12 @@ def page_text(outcome: Outcome) -> str:
     parts = [
         f"# {title}",
         f"**Question.** {definition.question}",
-        f"**Answer.** {answer(comparison)}",
+        f"**Answer.** {_plain(answer(comparison))}",
         f"![Gain of each variant over the base]({IMAGES}/{definition.path.stem}.png)",
         f"## Chosen on: {_dates(dates[:-1])}",
         f"Best first by {label}. The gain is over '{comparison.base}', positive where the variant is better, with its"
-        " 95 % interval by a paired bootstrap over customers; the other figures are means over the dates.",
+        " 95 % interval by a paired bootstrap over customers; the other figures are means over the dates"
+        f"{', of a bias over its size' if len(dates) > 2 else ''}.",
         _table(comparison, comparison.earlier, "earlier"),
         f"## Only reported: {dates[-1]}",
         _table(comparison, comparison.last, "last"),
@@ -84,7 +96,9 @@ def page_text(outcome: Outcome) -> str:
     if failed:
         parts += [
             "## Failed",
-            "\n".join(f"- {result.variant.name}: {' '.join(result.error.split())}" for result in failed),
+            "\n".join(
+                f"- {_plain(result.variant.name)}: {' '.join(result.error.split())}" for result in failed
+            ),
         ]
     parts += ["## Data and method", _method(outcome)]
     return "\n\n".join(parts) + "\n"
@@ -144,16 +158,12 @@ def plot_gains_over_base(comparison: Comparison) -> Figure:
 
 def _table(comparison: Comparison, board: Leaderboard, which: str) -> str:
     metrics = list(dict.fromkeys((comparison.metric, *METRICS_SHOWN)))
-    gains = comparison.gains(board)
-    values = {
-        (str(row["model"]), str(row["metric"])): float(row["value"])
-        for row in board.pooled.to_dict("records")
-    }
-    header = ["variant", *(pipeline.short_label(name) for name in metrics), "gain", "against the base"]
+    gains, found = comparison.gains(board), values(board)
+    header = ["variant", *(value_label(board, metric) for metric in metrics), "gain", "against the base"]
     rows = [
         [
-            f"**{name}**" if name == comparison.best else name,
-            *(_cell(name_, values.get((name, name_))) for name_ in metrics),
+            f"**{_plain(name)}**" if name == comparison.best else _plain(name),
+            *_cells(board, found, name, metrics),
             *_gain_cells(gains.get(name)),
         ]
         for name in comparison.ranked()
@@ -168,8 +178,8 @@ def _table(comparison: Comparison, board: Leaderboard, which: str) -> str:
 
     rows += [
         [
-            f"*{pipeline.short_name(model)}*",
-            *(_cell(metric, baselines.get((model, metric))) for metric in metrics),
+            f"*{_plain(pipeline.short_name(model))}*",
+            *_cells(board, baselines, model, metrics),
             "",
             "",
         ]
@@ -186,21 +196,25 @@ def _gain_cells(gain: Gain | None) -> list[str]:
 
 def _apart(outcome: Outcome) -> str:
     metrics = list(dict.fromkeys((outcome.comparison.metric, *METRICS_SHOWN)))
-    rows = []
-    for result in outcome.results:
-        if result.predictions is not None and result.variant.name in outcome.comparison.apart:
-            values = run_metrics(result.predictions)
-            rows.append([result.variant.name, *(_cell(name, values.get(name)) for name in metrics)])
+    boards = {
+        result.variant.name: point_board(earlier_dates(result.predictions))
+        for result in outcome.results
+        if result.predictions is not None and result.variant.name in outcome.comparison.apart
+    }
+    header = ["variant", *(value_label(next(iter(boards.values())), metric) for metric in metrics)]
+    rows = [
+        [_plain(name), *_cells(board, values(board), MODEL_NAME, metrics)] for name, board in boards.items()
+    ]
     return (
         "These predict something else than the base does, or other customers: no pair, no gain.\n\n"
-        + _markdown(["variant", *(pipeline.short_label(name) for name in metrics)], rows)
+        + _markdown(header, rows)
     )
 
 
 def _variants(outcome: Outcome) -> str:
     rows = [
         [
-            result.variant.name,
+            _plain(result.variant.name),
             ", ".join(f"`{key}: {shown(value)}`" for key, value in result.variant.changes.items())
             or f"`{outcome.definition.config_path}` as it is",
         ]
@@ -220,10 +234,7 @@ def _method(outcome: Outcome) -> str:
         " baselines.",
     ]
     if isinstance(definition.search, Search):
-        spaces = ", ".join(
-            f"`{key}` in {shown(given if isinstance(given, list) else [given.low, given.high])}"
-            for key, given in definition.search.parameters.items()
-        )
+        spaces = ", ".join(f"`{key}` {_space(given)}" for key, given in definition.search.parameters.items())
         lines.append(f"Search: {definition.search.trials} trials of Optuna's TPE over {spaces}.")
     overrides = [word for assignment in definition.overrides for word in ("--set", assignment)]
     source = ["--data", hide_password(definition.source)] if definition.source else []
@@ -231,8 +242,27 @@ def _method(outcome: Outcome) -> str:
     return "\n".join([*(f"- {line}" for line in lines), "", f"Made by `{command}`."])
 
 
-def _cell(metric: str, value: float | None) -> str:
-    return "" if value is None else METRICS[metric].text(value)
+def _space(given: Range | list[Any]) -> str:
+    """Return in words what a search chooses from."""
+    if isinstance(given, list):
+        return f"in {shown(given)}"
+    kind = int if given.int else float
+    return f"from {kind(given.low):g} to {kind(given.high):g}{' by its logarithm' if given.log else ''}"
+
+
+def _cells(
+    board: Leaderboard, found: dict[tuple[str, str], float], model: str, metrics: list[str]
+) -> list[str]:
+    """Return what was measured of a model, a cell per metric, empty for what it does not predict."""
+    return [
+        value_text(board, metric, found[model, metric]) if (model, metric) in found else ""
+        for metric in metrics
+    ]
+
+
+def _plain(name: str) -> str:
+    """Return a name without what Markdown would take for its own."""
+    return re.sub(r"([\\*`<])", r"\\\1", name)
 
 
 def _dates(dates: list[str]) -> str:

@@ -240,7 +240,13 @@ class _Bench:
 
     def record(self, variant: Variant) -> VariantRecord:
         return VariantRecord(
-            variant.name, self.key(variant), variant.changes, variant.config, self.fingerprint, self.quality
+            variant.name,
+            self.key(variant),
+            variant.changes,
+            variant.config,
+            self.fingerprint,
+            self.quality,
+            self.as_of,
         )
 
     def predict(self, variant: Variant, threads: int) -> pd.DataFrame:
@@ -332,11 +338,13 @@ class _Lane:
         try:
             yield pool
         except BaseException:
-            self.progress("stopping as soon as the test date at hand is done; what is finished is kept")
+            self.progress("stopping; what is finished is kept")
             self.bench.stop.set()
+            # A test date in training cannot be broken off, and nobody waits for what it gives: the runs are
+            # closed at once, so that they are even where the process is ended.
+            pool.shutdown(wait=False, cancel_futures=True)
             raise
-        finally:
-            pool.shutdown(cancel_futures=True)
+        pool.shutdown()
 
 
 def _named(part: pd.DataFrame, models: tuple[ModelColumns, ...]) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,9 @@ import pandas as pd
 
 from clvml.evaluation import METRICS
 from clvml.evaluation.leaderboard import ModelColumns, build_leaderboard
-from clvml.tracking.history import PastRun, champion_of, experiment_runs, read_predictions
+from clvml.tracking.artifacts import CONFIG_FILE
+from clvml.tracking.description import flat_params
+from clvml.tracking.history import PastRun, champion_of, experiment_runs, read_mapping, read_predictions
 from clvml.tracking.session import Store, open_store
 
 # Two of each kind: how far off the money is, whether the right customers are found, how good the churn risk is.
@@ -188,15 +190,25 @@ def _held_against(store: Store, champion: PastRun | None, runs: Sequence[PastRun
         else:
             tested[run.run_id] = mine
     differences = _differences(theirs, tested) if theirs is not None and tested else {}
-    return [
-        ComparedRun(
-            run,
-            obstacles.get(run.run_id, ""),
-            differences.get(run.run_id, ()),
-            config_differences(run, champion),
-        )
-        for run in runs
-    ]
+    compared = []
+    for run in runs:
+        found = differences.get(run.run_id, ())
+        whole = _whole(store, run, found)
+        obstacle = obstacles.get(run.run_id, "")
+        compared.append(ComparedRun(whole, obstacle, found, config_differences(whole, champion)))
+    return compared
+
+
+def _whole(store: Store, run: PastRun, differences: tuple[Difference, ...]) -> PastRun:
+    """Return a variant as if it were a training, with all parameters and the metrics of all dates."""
+    config = read_mapping(store, run, CONFIG_FILE) if run.is_variant else None
+    if config is None:
+        return run
+    return replace(
+        run,
+        params=flat_params(config),
+        metrics=run.metrics | {difference.metric: difference.value for difference in differences},
+    )
 
 
 def _unlike(run: PastRun, champion: PastRun) -> str:

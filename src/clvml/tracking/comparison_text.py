@@ -12,9 +12,9 @@ _SETTINGS_SHOWN = 6
 
 
 def short(run: PastRun) -> str:
-    """Return how a run is called in a column: its version, or else its id."""
+    """Return how a run is called in a column: its version, its name as a variant, or else its id."""
     if not run.version:
-        return run.run_id
+        return run.name if run.is_variant else run.run_id
     return f"v{run.version}{f' {run.alias}' if run.alias else ''}"
 
 

@@ -82,7 +82,12 @@ def run_params(config: Config) -> dict[str, str]:
     Left out: what is not set, the names of the input's columns, and the names in MLflow. The whole of it is
     in the run's ``config.yaml``.
     """
-    flat = _flatten(public_config(config))
+    return flat_params(public_config(config))
+
+
+def flat_params(config: dict[str, Any]) -> dict[str, str]:
+    """Return a configuration given as nested dicts, such as a run's ``config.yaml``, as `run_params` does."""
+    flat = _flatten(config)
     return {
         key: text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
         for key, text in flat.items()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -13,16 +11,15 @@ import pandas as pd
 import yaml
 
 from clvml.config import TrackingConfig
+from clvml.tracking.artifacts import CONFIG_FILE, PREDICTIONS_FILE
 from clvml.tracking.description import LONGEST_NOTE, LONGEST_VALUE, environment_tags, public_config
 from clvml.tracking.location import locate
-from clvml.tracking.record import VariantRecord
-from clvml.tracking.runs import purchase_dataset
-from clvml.tracking.session import MlflowException, Store, entities, experiment_id, open_store
+from clvml.tracking.record import EXPERIMENT, KIND_TAG, VARIANT, VariantRecord
+from clvml.tracking.runs import log_metrics, purchase_dataset
+from clvml.tracking.session import PARENT_TAG, MlflowException, Store, entities, experiment_id, open_store
 
-KEY_TAG, KIND_TAG, ERROR_TAG = "clvml.key", "clvml.kind", "error"
-PREDICTIONS = "predictions.parquet"
+KEY_TAG, ERROR_TAG = "clvml.key", "error"
 SEARCH_FILE = "optuna.db"
-_PARENT_TAG = "mlflow.parentRunId"
 
 
 class ExperimentRuns:
@@ -55,12 +52,12 @@ class ExperimentRuns:
         self.experiment = f"{tracking.experiment}/{name}"
         with open_store(uri) as store:
             self.experiment_id = str(experiment_id(store, self.experiment))
-            found = [] if fresh else self._find(store, "experiment", key)
+            found = [] if fresh else self._find(store, EXPERIMENT, key)
             if found:
                 self.run_id = str(found[0].info.run_id)
                 store.client.update_run(self.run_id, status="RUNNING")
             else:
-                tags = {**environment_tags("clvml experiment"), KEY_TAG: key, KIND_TAG: "experiment"}
+                tags = {**environment_tags("clvml experiment"), KEY_TAG: key, KIND_TAG: EXPERIMENT}
                 run = store.client.create_run(self.experiment_id, tags=tags, run_name=name)
                 self.run_id = str(run.info.run_id)
             store.client.set_tag(self.run_id, "mlflow.note.content", question)
@@ -69,8 +66,8 @@ class ExperimentRuns:
     def finished(self, key: str) -> tuple[str, pd.DataFrame] | None:
         """Return the run and the predictions of a variant that was finished before, or None."""
         with open_store(self.uri) as store:
-            for run in self._find(store, "variant", key):
-                ours = run.data.tags.get(_PARENT_TAG) == self.run_id
+            for run in self._find(store, VARIANT, key):
+                ours = run.data.tags.get(PARENT_TAG) == self.run_id
                 if run.info.status == "FINISHED" and (ours or not self._fresh):
                     with contextlib.suppress(MlflowException, OSError):
                         return str(run.info.run_id), self._predictions(store, run.info.run_id)
@@ -79,8 +76,8 @@ class ExperimentRuns:
     def start(self, variant: VariantRecord) -> str:
         """Return the running child run of a variant: a new one, or the one that failed or was interrupted."""
         with open_store(self.uri) as store:
-            for run in self._find(store, "variant", variant.key):
-                if run.info.status != "FINISHED" and run.data.tags.get(_PARENT_TAG) == self.run_id:
+            for run in self._find(store, VARIANT, variant.key):
+                if run.info.status != "FINISHED" and run.data.tags.get(PARENT_TAG) == self.run_id:
                     run_id = str(run.info.run_id)
                     store.client.update_run(run_id, status="RUNNING", name=variant.name)
                     if ERROR_TAG in run.data.tags:
@@ -89,10 +86,12 @@ class ExperimentRuns:
             changes = {key: str(value)[:LONGEST_VALUE] for key, value in variant.changes.items()}
             tags = {
                 **environment_tags("clvml experiment"),
-                _PARENT_TAG: self.run_id,
+                PARENT_TAG: self.run_id,
                 KEY_TAG: variant.key,
-                KIND_TAG: "variant",
+                KIND_TAG: VARIANT,
                 "data_fingerprint": variant.fingerprint,
+                "as_of": variant.as_of.isoformat(),
+                "registered_model": variant.config.tracking.registered_model,
                 "horizon_days": str(variant.config.windows.horizon_days),
                 "mlflow.note.content": "\n".join(f"- `{key}`: {value}" for key, value in changes.items())
                 or "the base configuration",
@@ -105,16 +104,16 @@ class ExperimentRuns:
             context = entities.InputTag("mlflow.data.context", "evaluation")
             store.client.log_inputs(run_id, datasets=[entities.DatasetInput(dataset, [context])])
             text = yaml.safe_dump(public_config(variant.config), sort_keys=False, allow_unicode=True)
-            store.client.log_text(run_id, text, "config.yaml")
+            store.client.log_text(run_id, text, CONFIG_FILE)
             return run_id
 
     def finish(self, run_id: str, metrics: Mapping[str, float], predictions: pd.DataFrame) -> None:
         """Log what a variant gave, and close its run."""
         with open_store(self.uri) as store, tempfile.TemporaryDirectory(prefix="clvml-") as folder:
-            path = Path(folder, PREDICTIONS)
+            path = Path(folder, PREDICTIONS_FILE)
             predictions.to_parquet(path, index=False, compression="zstd")
             store.client.log_artifact(run_id, str(path))
-            _log_metrics(store, run_id, metrics)
+            log_metrics(store, run_id, metrics)
             store.client.set_terminated(run_id)
 
     def fail(self, run_id: str, error: str) -> None:
@@ -143,7 +142,7 @@ class ExperimentRuns:
             store.client.set_tag(self.run_id, "mlflow.note.content", note[:LONGEST_NOTE])
             for path in files:
                 store.client.log_artifact(self.run_id, str(path))
-            _log_metrics(store, self.run_id, metrics)
+            log_metrics(store, self.run_id, metrics)
             store.client.set_terminated(self.run_id)
 
     def _find(self, store: Store, kind: str, key: str) -> list[entities.Run]:
@@ -157,7 +156,7 @@ class ExperimentRuns:
 
     def _predictions(self, store: Store, run_id: str) -> pd.DataFrame:
         with tempfile.TemporaryDirectory(prefix="clvml-") as folder:
-            return pd.read_parquet(store.client.download_artifacts(run_id, PREDICTIONS, folder))
+            return pd.read_parquet(store.client.download_artifacts(run_id, PREDICTIONS_FILE, folder))
 
 
 def search_storage(uri: str) -> Path:
@@ -165,9 +164,3 @@ def search_storage(uri: str) -> Path:
     _, _, artifacts = locate(uri, must_exist=False)
     sqlite = artifacts is not None and uri.startswith("sqlite")
     return (artifacts.parent if sqlite and artifacts else Path.cwd()) / SEARCH_FILE
-
-
-def _log_metrics(store: Store, run_id: str, metrics: Mapping[str, float]) -> None:
-    now = int(time.time() * 1000)
-    known = [entities.Metric(key, value, now, 0) for key, value in metrics.items() if math.isfinite(value)]
-    store.client.log_batch(run_id, metrics=known)

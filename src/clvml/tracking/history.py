@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,13 +15,13 @@ import pyarrow as pa
 import yaml
 
 from clvml.errors import InputError, did_you_mean
+from clvml.evaluation.backtest import MODEL_NAME
 from clvml.tracking.artifacts import PREDICTIONS_FILE
-from clvml.tracking.record import KIND_TAG, MONITORING
+from clvml.tracking.record import EXPERIMENT, KIND_TAG, MONITORING, VARIANT
 from clvml.tracking.registry import REGISTERED_FORM, RUN_FORM, find_run, find_version, quoted, search_versions
-from clvml.tracking.session import MlflowException, Store, mlflow
+from clvml.tracking.session import Store, mlflow, registered_aliases
 
 PREDICTION_COLUMNS = ["cutoff", "customer_id", "actual_spend", "churned", "spend", "p_churn"]
-_MISSING = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ class PastRun:
     def label(self) -> str:
         """Return what people call it: the version where there is one, else the name and the id."""
         return f"version {self.version}" if self.version else f"run {self.run_id}"
+
+    @property
+    def is_variant(self) -> bool:
+        """Whether it is a variant of an experiment and not a training."""
+        return self.tags.get(KIND_TAG) == VARIANT
 
     @property
     def as_of(self) -> str:
@@ -106,13 +112,7 @@ def champion_of(store: Store, registered_model: str) -> PastRun | None:
 
 def aliases_of(store: Store, registered_model: str) -> dict[str, str]:
     """Return ``{alias: version}``; nothing for a name that is not registered."""
-    try:
-        aliases = store.client.get_registered_model(registered_model).aliases
-    except MlflowException as error:
-        if error.error_code in _MISSING:
-            return {}
-        raise
-    return {str(alias): str(version) for alias, version in aliases.items()}
+    return registered_aliases(store, registered_model) or {}
 
 
 def experiment_runs(
@@ -140,11 +140,7 @@ def experiment_runs(
             f"experiment '{experiment}' was deleted in '{store.shown}'; restore it with 'mlflow experiments "
             f"restore --experiment-id {found.experiment_id}', or give another to --experiment"
         )
-    runs = [
-        run
-        for run in store.client.search_runs([found.experiment_id], max_results=limit)
-        if run.data.tags.get(KIND_TAG) != MONITORING
-    ]
+    runs = list(itertools.islice(_tested_runs(store, found.experiment_id), limit))
     if not runs:
         raise InputError(f"experiment '{experiment}' has no runs yet; run 'clvml train' first")
     versions = _versions_by_run(store, dict.fromkeys([*_model_names(store, runs), default_model]))
@@ -164,9 +160,11 @@ def read_predictions(store: Store, run: PastRun) -> pd.DataFrame | None:
             table = pd.read_parquet(path)
         except (OSError, pa.ArrowInvalid):
             return None
-    if list(table.columns) != PREDICTION_COLUMNS:
+    # A variant of an experiment keeps the predictions of the baselines as well.
+    table = table.rename(columns={f"spend/{MODEL_NAME}": "spend", f"churn/{MODEL_NAME}": "p_churn"})
+    if not set(PREDICTION_COLUMNS) <= set(table.columns):
         return None
-    return table.sort_values(["cutoff", "customer_id"], kind="stable", ignore_index=True)
+    return table[PREDICTION_COLUMNS].sort_values(["cutoff", "customer_id"], kind="stable", ignore_index=True)
 
 
 def read_mapping(store: Store, run: PastRun, name: str) -> dict[str, Any] | None:
@@ -202,6 +200,17 @@ def _run_of_version(store: Store, name: str, alias_or_version: str) -> PastRun:
             "tracking.registered_model to a name of clvml's own"
         )
     return _past_run(find_run(store, run_id), name, version, _alias(store, name, version))
+
+
+def _tested_runs(store: Store, experiment: str) -> Iterator[Any]:
+    """Yield trainings and variants of an experiment, the newest first."""
+    token: str | None = None
+    while True:
+        page = store.client.search_runs([experiment], page_token=token)
+        yield from (run for run in page if run.data.tags.get(KIND_TAG) not in (MONITORING, EXPERIMENT))
+        token = page.token
+        if not token:
+            return
 
 
 def _alias(store: Store, name: str, version: str) -> str:

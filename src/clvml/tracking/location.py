@@ -73,6 +73,14 @@ def locate(uri: str, must_exist: bool) -> tuple[str, str, Path | None]:
     )
 
 
+def read_only(shown: str) -> str:
+    """Return the message about a store that cannot be written."""
+    return (
+        f"tracking store '{shown}' can only be read: its file or folder is not yours to write; give yourself the "
+        "permission, or set MLFLOW_TRACKING_URI to another"
+    )
+
+
 def first_line(error: Exception) -> str:
     """Return the first line of an error's message: what follows is often a traceback or an SQL statement."""
     lines = str(error).strip().splitlines()
@@ -99,8 +107,11 @@ def _check_sqlite(path: Path, must_exist: bool) -> None:
         return
     if not path.is_file():
         raise InputError(f"tracking store '{path}' is a folder; give a file, such as {DEFAULT_URI}")
-    if not os.access(path, os.R_OK if must_exist else os.R_OK | os.W_OK):
-        raise InputError(f"no permission to {'read' if must_exist else 'write'} the tracking store '{path}'")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"no permission to read the tracking store '{path}'")
+    # A database is written beside itself, too: its journal.
+    if not must_exist and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        raise InputError(read_only(str(path)))
     try:
         connection = sqlite3.connect(f"file:{quote(path.as_posix())}?mode=ro", uri=True)
         try:
@@ -128,7 +139,9 @@ def _check_folder(path: Path) -> None:
     except OSError as error:
         raise InputError(f"folder of the tracking store '{path}' cannot be made: {error.strerror}") from None
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise InputError(f"no permission to create the tracking store '{path}'")
+        raise InputError(
+            f"no permission to create the tracking store '{path}'; set MLFLOW_TRACKING_URI to another"
+        )
 
 
 def _check_database(uri: str) -> str:

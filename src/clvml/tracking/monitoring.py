@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from pathlib import Path
 
@@ -10,8 +9,8 @@ from clvml.config import TrackingConfig
 from clvml.monitoring import Monitoring
 from clvml.tracking.record import KIND_TAG, MONITORING, ResolvedModel
 from clvml.tracking.registry import find_run
-from clvml.tracking.runs import closing
-from clvml.tracking.session import entities, open_store
+from clvml.tracking.runs import closing, log_metrics
+from clvml.tracking.session import PARENT_TAG, open_store
 
 
 def training_metrics(run_id: str, uri: str) -> dict[str, float]:
@@ -42,7 +41,7 @@ def log_monitoring(found: Monitoring, model: ResolvedModel, names: TrackingConfi
             run_name=f"monitored until {found.until}",
             tags={
                 KIND_TAG: MONITORING,
-                "mlflow.parentRunId": model.run_id,
+                PARENT_TAG: model.run_id,
                 "mlflow.source.name": "clvml monitor",
                 "mlflow.source.type": "LOCAL",
                 "mlflow.note.content": f"**{found.recommendation}**\n\n{reasons}",
@@ -55,15 +54,7 @@ def log_monitoring(found: Monitoring, model: ResolvedModel, names: TrackingConfi
         )
         run_id = str(run.info.run_id)
         with closing(store, run_id):
-            now = run.info.start_time
-            store.client.log_batch(
-                run_id,
-                metrics=[
-                    entities.Metric(name, value, now, 0)
-                    for name, value in found.metrics.items()
-                    if math.isfinite(value)
-                ],
-            )
+            log_metrics(store, run_id, found.metrics)
             with tempfile.TemporaryDirectory() as folder:
                 for name, table in (("tiers", found.tiers), ("drift", found.drift)):
                     table.to_csv(Path(folder) / f"{name}.csv", index=False)

@@ -24,7 +24,8 @@ from clvml.tracking.comparison import ComparedRun, compare_pair
 from clvml.tracking.comparison_text import label, why
 from clvml.tracking.history import PastRun, aliases_of, past_run
 from clvml.tracking.registry import check_model, logged_model_id
-from clvml.tracking.session import MlflowException, Store, mlflow, open_store
+from clvml.tracking.runs import version_tags
+from clvml.tracking.session import MISSING, MlflowException, Store, mlflow, open_store
 
 HISTORY_TAG = "champion_history"
 CLAIM_PREFIX = "promotion_under_way."
@@ -197,10 +198,11 @@ def _check_unchanged(store: Store, name: str, before: str) -> None:
 
 
 def _register(store: Store, run: PastRun, name: str) -> str:
-    tags = {key: run.tags[key] for key in ("as_of", "horizon_days", "data_fingerprint") if key in run.tags}
     with contextlib.suppress(MlflowException):
         store.client.create_registered_model(name)
-    found = mlflow.register_model(f"models:/{logged_model_id(store, run.run_id)}", name, tags=tags)
+    found = mlflow.register_model(
+        f"models:/{logged_model_id(store, run.run_id)}", name, tags=version_tags(run.tags)
+    )
     return str(found.version)
 
 
@@ -238,7 +240,7 @@ def _alone(store: Store, name: str) -> Iterator[None]:
     try:
         store.client.set_registered_model_tag(name, mine, value)
     except MlflowException as error:
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"):
+        if error.error_code not in MISSING:
             raise
         # The first version of a name, which two could hardly want at once.
         yield

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from clvml.config import Config
 from clvml.errors import InputError
 
+# Tells runs of other kinds from the trainings, which have no such tag.
+KIND_TAG, EXPERIMENT, VARIANT, MONITORING = "clvml.kind", "experiment", "variant", "monitoring"
 # Tags of a training that was kept on disk until the store answered.
-# Tells runs that judge a model from runs that train one.
-KIND_TAG, MONITORING = "clvml.kind", "monitoring"
 UPLOAD_TAG = "upload_id"
 STARTED_TAG = "trained_at"
 
@@ -152,6 +152,8 @@ class VariantRecord:
         Of the purchase log.
     quality : dict
         The data-quality report, ready for JSON.
+    as_of : date
+        The first day not observed.
     """
 
     name: str
@@ -160,3 +162,4 @@ class VariantRecord:
     config: Config
     fingerprint: str
     quality: dict[str, Any]
+    as_of: date

@@ -15,12 +15,11 @@ import yaml
 from clvml.errors import InputError, did_you_mean
 from clvml.tracking.model import LOADER_MODULE
 from clvml.tracking.record import ResolvedModel
-from clvml.tracking.session import MlflowException, Store, mlflow, open_store
+from clvml.tracking.session import MISSING, MlflowException, Store, mlflow, open_store
 
 UNREGISTERED = "unregistered"
 MODEL_FILE = "model.json"
 _ALIASES = ("champion", "challenger")
-_MISSING = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
 _MODEL_ID = re.compile(r"models:/(m-[0-9a-f]{32})")
 REGISTERED_FORM = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+|latest)|@(?P<alias>[^/@]+))")
 RUN_FORM = re.compile(r"(?:runs:/)?(?P<run_id>[0-9a-f]{32})(?:/(?P<model>[^/]+))?")
@@ -151,7 +150,7 @@ def _from_logged_model(store: Store, model_id: str, registered_model: str) -> Re
     try:
         model = store.client.get_logged_model(model_id)
     except MlflowException as error:
-        if error.error_code in _MISSING:
+        if error.error_code in MISSING:
             raise InputError(f"model 'models:/{model_id}' is not in '{store.shown}'; {_FORMS}") from error
         raise
     what = f"model 'models:/{model_id}'"
@@ -185,7 +184,7 @@ def find_run(store: Store, run_id: str) -> Any:
     try:
         return store.client.get_run(run_id)
     except MlflowException as error:
-        if error.error_code in _MISSING:
+        if error.error_code in MISSING:
             raise InputError(
                 f"run '{run_id}' is not in '{store.shown}'; 'clvml compare' lists the runs"
             ) from error

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -79,7 +80,7 @@ def log_training(record: TrainingRecord, uri: str) -> LoggedRun:
                 )
             alias = "challenger" if "champion" in (aliases or {}) else "champion"
             found = mlflow.register_model(
-                f"models:/{model_id}", names.registered_model, tags=_version_tags(tags)
+                f"models:/{model_id}", names.registered_model, tags=version_tags(tags)
             )
             version = str(found.version)
             store.client.update_model_version(names.registered_model, version, description=note(record))
@@ -148,6 +149,13 @@ def closing(store: Store, run_id: str) -> Iterator[None]:
     store.client.set_terminated(run_id)
 
 
+def log_metrics(store: Store, run_id: str, metrics: Mapping[str, float]) -> None:
+    """Log those metrics of a run that are numbers."""
+    now = int(time.time() * 1000)
+    known = [entities.Metric(key, value, now, 0) for key, value in metrics.items() if math.isfinite(value)]
+    store.client.log_batch(run_id, metrics=known)
+
+
 def _log_everything(record: TrainingRecord, store: Store, run_id: str, experiment: str) -> str:
     dataset = purchase_dataset(record.config.data.source, record.fingerprint, record.quality)
     context = entities.InputTag("mlflow.data.context", "training")
@@ -195,5 +203,6 @@ def _dataset_name(source: str) -> str:
     return table[0] if table else address.rstrip("/").rpartition("/")[2].partition(".")[0] or address
 
 
-def _version_tags(tags: dict[str, str]) -> dict[str, str]:
+def version_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of a run that its version in the registry has, too."""
     return {key: value for key, value in tags.items() if key in ("as_of", "horizon_days", "data_fingerprint")}

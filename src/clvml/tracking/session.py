@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from clvml.config import TrackingConfig
 from clvml.errors import InputError
-from clvml.tracking.location import first_line, locate
+from clvml.tracking.location import first_line, locate, read_only
 
 # Importing mlflow.pyfunc warns about MLflow's own type hints. Other modules of this package take mlflow from
 # here, so that it happens in one place.
@@ -28,6 +28,8 @@ with warnings.catch_warnings():
     from mlflow.utils.logging_utils import MLFLOW_LOGGING_STREAM
 
 __all__ = [
+    "MISSING",
+    "PARENT_TAG",
     "MlflowClient",
     "MlflowException",
     "Store",
@@ -46,6 +48,10 @@ EXPERIMENT_NOTE = (
     "that it had not seen, its description says how it stands against simple rules. `clvml compare` holds the runs "
     "against the champion, customer by customer."
 )
+# MLflow's own tag, by which its page groups runs under another.
+PARENT_TAG = "mlflow.parentRunId"
+# What MLflow says of a thing that is not there: a file and a server have different words.
+MISSING = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
 _NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NOISY = ("mlflow", "alembic", "sqlalchemy", "urllib3")
 _SETTINGS = {
@@ -131,6 +137,9 @@ def open_store(uri: str, must_exist: bool = False) -> Iterator[Store]:
                 raise
             # Where nothing answers any more, that is what there is to say.
             locate(uri, must_exist)
+            # SQLite's words for it, somewhere in MLflow's.
+            if any(text in str(error) for text in ("readonly database", "unable to open database file")):
+                raise InputError(read_only(shown)) from error
             raise InputError(f"tracking store '{shown}': {_remedy(error, shown)}") from error
         except OSError as error:
             if error.errno not in _NO_PERMISSION:
@@ -181,7 +190,7 @@ def registered_aliases(store: Store, name: str) -> dict[str, str] | None:
     try:
         aliases = store.client.get_registered_model(name).aliases
     except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+        if error.error_code in MISSING:
             return None
         if error.error_code == "INVALID_PARAMETER_VALUE":
             raise InputError(f"tracking.registered_model '{name}': {first_line(error)}") from error
