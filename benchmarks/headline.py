@@ -96,16 +96,17 @@ def worse(now: dict[str, Any], recorded: dict[str, Any]) -> list[str]:
             better = METRICS[metric].better
             limit = max(abs(then["low"]), abs(then["high"]))
             lost = {
-                "higher": mine["value"] < then["low"],
-                "lower": mine["value"] > then["high"],
-                "zero": abs(mine["value"]) > limit,
+                # Turned round, so that what is not a number is worse.
+                "higher": not mine["value"] >= then["low"],
+                "lower": not mine["value"] <= then["high"],
+                "zero": not abs(mine["value"]) <= limit,
             }[better]
             if lost:
                 found.append(
                     f"{case}: {metric} is {mine['value']:g}, recorded {then['value']:g}"
                     f" ({then['low']:g} to {then['high']:g})"
                 )
-            if mine["gain"] < then["gain_low"]:
+            if not mine["gain"] >= then["gain_low"]:
                 found.append(
                     f"{case}: gain in {metric} over '{mine['rule']}' is {mine['gain']:g}, recorded {then['gain']:g}"
                     f" (from {then['gain_low']:g}) over '{then['rule']}'"

@@ -110,7 +110,8 @@ def test_an_interrupt_ends_within_two_seconds_and_leaves_nothing(command, stage,
     assert not command.output.exists()
 
 
-def test_a_full_disk_is_one_message_and_keeps_the_old_output(command):
+@pytest.mark.parametrize("spilling", [False, True], ids=["output", "database"])
+def test_a_full_disk_is_one_message_and_keeps_the_old_output(command, spilling):
     command.output.write_text("old")
     limit = 200_000
 
@@ -118,9 +119,11 @@ def test_a_full_disk_is_one_message_and_keeps_the_old_output(command):
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
-    command.words[command.words.index("--memory") :] = []
+    if not spilling:
+        command.words[command.words.index("--memory") :] = []
     code, said = command.run(preexec_fn=small_files)
     assert code == 2
+    assert "defect" not in said
     assert "Traceback" not in said
     assert command.output.read_text() == "old"
     assert command.left() == []

@@ -16,7 +16,7 @@ _FORMS = {
     "postgresql": "postgresql://USER@HOST/DATABASE?table=NAME",
 }
 _SUPPORTED = f"{', '.join(_FORMS.values())}, or a file"
-_SECRET = re.compile(r"([?&](?:password|passwd|pwd|secret|token)=)[^&]*", re.IGNORECASE)
+_SECRET = re.compile(r"([?&](?:(?:ssl)?password|passwd|pwd|secret|token)=)[^&]*", re.IGNORECASE)
 # A query may hold anything, so it goes to the end.
 _WANTED = re.compile(r"[?&](?:query=(?P<query>.*)$|table=(?P<table>[^&]*))", re.DOTALL)
 

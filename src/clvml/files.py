@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import re
@@ -20,6 +21,14 @@ from clvml.errors import InputError
 # mean the same to Python and to DuckDB.
 FORMULA = r"^'*[=+\-@\t\r\n＝＋－＠]"
 NUMBER = r"^[+-]?([0-9]+([.,][0-9]+)*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_NO_ROOM = (
+    "No space left",
+    "File too large",
+    "Disk quota",
+    "max_temp_directory_size",
+    "failed to offload",
+    "Could not write",
+)
 TABLES = (".csv", ".parquet")
 
 _leftovers: set[Path] = set()
@@ -61,11 +70,24 @@ def check_output(
     draft = _draft(path)
     try:
         draft.touch()
-        draft.unlink()
+        # Another command that clears drafts may be quicker.
+        draft.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(
             f"{what} '{path}' cannot be written: {error.strerror or error}; choose another folder"
         ) from None
+
+
+def no_room(error: BaseException) -> bool:
+    """Return whether an error says that a disk is full; DuckDB has no error number for it.
+
+    >>> no_room(OSError(errno.ENOSPC, "No space left on device")), no_room(OSError(errno.EACCES, "no"))
+    (True, False)
+    """
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    named = type(error).__name__ in ("IOException", "OutOfMemoryException")
+    return named and any(words in str(error) for words in _NO_ROOM)
 
 
 @contextmanager

@@ -33,6 +33,7 @@ from clvml.snapshots import CustomerDays
 from clvml.spark import SparkLog, read_lines, sampled, score_lines
 from clvml.tracking.record import TrainingRecord
 from clvml.windows import HistoryVerdict, check_history
+from clvml.workspace import offline_database
 
 Progress = Callable[[str], None]
 
@@ -99,7 +100,7 @@ def assume_config(source: str, overrides: list[str] | None = None) -> Config:
     if not isinstance(data, dict) or not isinstance(data.get("columns"), dict):
         return parse_config(raw, "--set")
     named: dict[str, Any] = data["columns"]
-    with duckdb.connect() as connection:
+    with offline_database() as connection:
         first = read_parts(connection, source)[0]
     fields = ColumnsConfig.model_fields
     known = {ours: theirs for ours, theirs in named.items() if isinstance(theirs, str) and ours in fields}

@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -22,6 +21,7 @@ from clvml.ingest import PurchaseLog, read_purchase_log
 from clvml.models.customer_model import CustomerModel
 from clvml.models.outlook import HORIZONS
 from clvml.snapshots import OPTIONAL_COLUMNS, CustomerDays
+from clvml.workspace import offline_database
 
 COLUMNS = (
     "customer_id",
@@ -310,11 +310,20 @@ def pyfunc_predict(
                 f"the input is no purchase log ({', '.join(log_columns)}, ...) and no feature table (customer_id,"
                 f" purchase_days, ...); its columns are {', '.join(map(str, frame.columns)) or 'none'}"
             )
+        missing = [f.name for f in available_features(scorer.model.columns) if f.name not in frame.columns]
+        if missing:
+            raise InputError(
+                f"the feature table lacks {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}; give all that"
+                " `clvml sql` selects"
+            )
         return scorer.rows(frame, as_of or _cutoff(frame))[list(COLUMNS)]
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+    with tempfile.TemporaryDirectory() as folder, offline_database() as connection:
         # Through a file, so that a frame is cleaned by the rules that clean every other log.
         source = Path(folder) / "purchases.parquet"
-        frame.to_parquet(source, index=False)
+        try:
+            frame.to_parquet(source, index=False)
+        except pa.ArrowException as error:
+            raise InputError(f"a column of the input mixes types ({error}); give ids as text") from None
         log = read_purchase_log(
             scorer.model.config.data,
             source=str(source),
@@ -386,6 +395,16 @@ def read_scores(path: Path) -> pd.DataFrame:
     for name in ("as_of", "horizon_days", "model_version", "run_id"):
         if (scores[name].astype("string") != str(scores[name].iloc[0])).any():
             raise InputError(f"scored file '{path}' mixes several {name}; give the file of one scoring")
+    try:
+        date.fromisoformat(str(scores["as_of"].iloc[0]))
+        for name in _NUMBERS:
+            scores[name] = pd.to_numeric(scores[name])
+            if scores[name].isna().any():
+                raise ValueError(f"{name} is missing for a customer")
+    except ValueError as error:
+        raise InputError(
+            f"scored file '{path}' was changed since it was written ({error}); give it as `clvml score` wrote it"
+        ) from None
     twice = scores.loc[scores["customer_id"].duplicated(), "customer_id"]
     if len(twice):
         raise InputError(

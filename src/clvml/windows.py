@@ -33,7 +33,7 @@ def trainable(first_day: date, as_of: date, windows: WindowsConfig) -> WindowsCo
     if history >= windows.horizon_days + windows.min_history_days:
         return windows
     bridged = min(history // 2, windows.horizon_days)
-    if bridged < SHORTEST_HORIZON_DAYS:
+    if bridged < min(SHORTEST_HORIZON_DAYS, windows.horizon_days):
         return None
     least = min(windows.min_history_days, bridged)
     return windows.model_copy(update={"horizon_days": bridged, "min_history_days": least})

@@ -22,6 +22,8 @@ LEAST_MEMORY = 10**9
 _DATABASE_SHARE = 0.5
 # Threads of DuckDB work on blocks of their own.
 _MEMORY_PER_THREAD = 125 * 10**6
+# Fetching extensions would touch the network.
+_OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 _PREFIX = "clvml-"
 
 
@@ -71,10 +73,8 @@ def workspace(memory: int | None = None, parent: Path | None = None) -> Iterator
             f"temporary folder '{parent}' cannot be written: {error.strerror or error}; set TMPDIR to another"
         ) from None
     with removed_when_ended(folder), locked(folder / "lock"):
-        # Fetching extensions would touch the network.
         config: dict[str, str | bool | int | float | list[str]] = {
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
+            **_OFFLINE,
             "temp_directory": str(folder / "spill"),
         }
         if memory is not None:
@@ -88,6 +88,11 @@ def workspace(memory: int | None = None, parent: Path | None = None) -> Iterator
         finally:
             with suppress(duckdb.Error):
                 connection.close()
+
+
+def offline_database() -> duckdb.DuckDBPyConnection:
+    """Return a DuckDB in memory that fetches no extensions: that would touch the network."""
+    return duckdb.connect(config=dict(_OFFLINE))
 
 
 def _disk_folder() -> Path:

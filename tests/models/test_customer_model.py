@@ -398,6 +398,17 @@ def test_btyd_predicts_alone_where_nothing_can_be_trained(tmp_path):
     pd.testing.assert_frame_equal(again.predict(features, model.as_of), predicted, check_exact=True)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_few_who_buy_again_are_never_thinned_out(seed):
+    once = log_of([f"c{i:04}" for i in range(3000)], np.arange(3000) % 150, np.ones(3000))
+    again = log_of(["c0001", "c0002"], [190, 185], [5.0, 7.0])
+    log = pd.concat([once, again], ignore_index=True)
+    days, as_of = customer_days(log), FIRST + timedelta(days=200)
+    settings = config(30, max_cutoffs=3, max_rows=1000).model_copy(update={"seed": seed})
+    model = fit_customer_model(days, as_of, settings)
+    check_sane(model.predict(days.features(as_of, 30), as_of))
+
+
 def test_windows_without_buyers_leave_it_to_btyd():
     log = pd.concat([log_of(["a"], [0], [-1.0]), log_of(list("bcd"), [180, 185, 190], np.ones(3))])
     model, _ = fit_and_predict(log, 200, 30)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import sys
@@ -22,6 +21,7 @@ from clvml.cli.sql import sql
 from clvml.cli.sync import sync
 from clvml.cli.train import train
 from clvml.errors import InputError
+from clvml.files import no_room
 
 app = typer.Typer(
     name="clvml",
@@ -85,8 +85,9 @@ def main() -> None:
         if isinstance(error, RuntimeError) and str(error) == "Query interrupted":
             # What DuckDB makes of Ctrl-C.
             _ended(ending)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            _fail(f"Error: the disk is full ({error}); make room and run it again", 2)
+        if no_room(error):
+            said = str(error).strip().partition("\n")[0]
+            _fail(f"Error: the disk is full ({said}); make room, or point TMPDIR at a larger disk", 2)
         typer.echo(
             f"Error: {type(error).__name__}; this is a defect of clvml and not of your input: please report it"
             " with your command and the lines below",

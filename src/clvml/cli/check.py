@@ -66,6 +66,9 @@ def check(
 def _print_assumed(settings: Config) -> None:
     import yaml
 
+    from clvml.addresses import hide_password
+
+    settings = settings.with_source(hide_password(settings.data.source))
     assumed = settings.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     print_paragraph(
         "No configuration was given; what follows is assumed from the names of the columns. Correct it, keep it"

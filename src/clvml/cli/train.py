@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -150,7 +151,7 @@ def _recorded(
     settings = parse_config(raw, f"the configuration of run '{recorded.run_id}' with --set")
     if data is not None:
         return recorded, settings.with_source(data), until
-    if ":***@" in settings.data.source:
+    if re.search(r":\*\*\*@|=\*\*\*(&|$)", settings.data.source):
         raise InputError(
             f"run '{recorded.run_id}' recorded '{settings.data.source}', without the password; give the whole address "
             "with --data, and --as-of " + recorded.as_of.isoformat()
@@ -234,10 +235,13 @@ def _print_logged(logged: LoggedRun, settings: Config, uri: str) -> None:
 
 
 def _print_kept(kept: Path | None, reason: str, settings: Config) -> None:
+    from clvml.addresses import hide_password
+
     typer.echo()
     print_paragraph(f"Not logged: {reason}")
     typer.echo(f"\nNothing is lost: the training is in {kept}. When the store answers, upload it with")
     typer.echo(f"  {command_line('clvml', 'sync')}")
     typer.echo("Until then, score customers with")
     model = ["--model", f"{kept}/model"]
-    typer.echo(f"  {command_line('clvml', 'score', settings.data.source, '--output', 'scores.csv', *model)}")
+    source = hide_password(settings.data.source)
+    typer.echo(f"  {command_line('clvml', 'score', source, '--output', 'scores.csv', *model)}")

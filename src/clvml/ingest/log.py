@@ -21,6 +21,7 @@ from clvml.ingest.rejects import check_rejects_path, write_rejects
 from clvml.ingest.source import read_parts, stamps
 from clvml.ingest.sql import identifier, setting
 from clvml.ingest.staging import build_staged
+from clvml.workspace import offline_database
 
 TABLE = "purchase_log"
 _OPTIONAL = ("order_id", "product_id", "quantity")
@@ -92,10 +93,7 @@ def read_purchase_log(
         raise TypeError("as_of must be a date without a time; pass as_of.date()")
     own = connection is None
     if connection is None:
-        # Fetching extensions would touch the network.
-        connection = duckdb.connect(
-            config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-        )
+        connection = offline_database()
     try:
         # A row is known by its place in the input, so tables must keep that order.
         with setting(connection, "preserve_insertion_order", "true"):

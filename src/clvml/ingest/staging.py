@@ -12,6 +12,7 @@ import duckdb
 
 from clvml.config import DataConfig
 from clvml.errors import InputError
+from clvml.files import no_room
 from clvml.ingest.dates import date_sql, iso_sql, slashed_order
 from clvml.ingest.source import Part, copied_part, unreadable
 from clvml.ingest.sql import literal
@@ -110,6 +111,8 @@ def _stage(
         else:
             connection.execute(f"INSERT INTO {STAGED} {body}")
     except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
+        if no_room(error):
+            raise
         raise unreadable(part.name, error) from None
     connection.execute(f"DROP TABLE IF EXISTS {_INCOMING}")
     return part

@@ -158,6 +158,10 @@ def fit_trees(
     totals = frame.groupby("cutoff")[["actual_spend", "btyd_spend", "trailing_365d"]].sum()
     chances = _chances(weights, config.model.max_rows)
     kept = np.random.default_rng(config.seed).random(len(frame)) < chances
+    spenders = (frame["actual_spend"] > 0).to_numpy()
+    if not kept[spenders].any():
+        # Too few to be left to chance.
+        kept, chances = kept | spenders, np.where(spenders, 1.0, chances)
     frame, churned, weights = frame[kept], churned[kept], weights[kept] / chances[kept]
     spend = frame["actual_spend"].clip(lower=0.0).to_numpy()
     base = config.model.base

@@ -13,8 +13,6 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import duckdb
-
 from clvml.addresses import KINDS, hide_password, is_address
 from clvml.config import DataConfig
 from clvml.errors import InputError
@@ -24,6 +22,7 @@ from clvml.ingest.delimited import Layout, read_layout
 from clvml.ingest.mapping import map_columns
 from clvml.ingest.source import find_files, read_parts
 from clvml.ingest.staging import IDS
+from clvml.workspace import offline_database
 
 LINES = "clvml_lines"
 _JUDGED = "clvml_judged"
@@ -140,7 +139,7 @@ def _read(session: Any, source: str) -> tuple[Any, tuple[str, ...]]:
         return _renamed(session.read.parquet(source))
     files = find_files(source)
     if any(path.suffix.lower() in (".parquet", ".pq") for path in files):
-        with duckdb.connect() as connection:
+        with offline_database() as connection:
             parts = read_parts(connection, source)
         columns = parts[0].columns
         mixed = [
