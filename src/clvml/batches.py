@@ -105,7 +105,9 @@ class ScoredTable:
         pairs = zip(sums["expected_spend"], sums.pop("variance"), strict=True)
         ends = [intervals.total_interval(total, variance) for total, variance in pairs]
         sums["expected_spend_low"], sums["expected_spend_high"] = zip(*ends, strict=True)
-        return sums.astype({"customers": int})
+        # Sums in another order differ in their last bits.
+        places = {name: 6 if name == "p_churn" else 2 for name in sums.columns.drop(["segment", "customers"])}
+        return sums.astype({"customers": int}).round(places)
 
     def frames(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
         """Yield `COLUMNS` in frames of at most so many rows, by ``clv`` falling, then by ``customer_id``."""

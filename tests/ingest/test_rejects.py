@@ -165,7 +165,7 @@ def test_a_failing_write_leaves_the_old_file(read, tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr("pathlib.Path.replace", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match="cannot be written: disk full; make room"):
         read(HEADER + "ann,2024-01-05,1\n", rejects=rejects)
     assert rejects.read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["orders.csv", "out.csv"]
