@@ -122,7 +122,7 @@ def test_a_full_disk_is_one_message_and_keeps_the_old_output(command, spilling):
     if not spilling:
         command.words[command.words.index("--memory") :] = []
     code, said = command.run(preexec_fn=small_files)
-    assert code == 2
+    assert code == 2, said
     assert "defect" not in said
     assert "Traceback" not in said
     assert command.output.read_text() == "old"

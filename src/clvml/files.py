@@ -86,7 +86,8 @@ def no_room(error: BaseException) -> bool:
     """
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    named = type(error).__name__ in ("IOException", "OutOfMemoryException")
+    # The exceptions of DuckDB, which is not imported for this.
+    named = type(error).__module__.startswith(("duckdb", "_duckdb"))
     return named and any(words in str(error) for words in _NO_ROOM)
 
 

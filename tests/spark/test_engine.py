@@ -106,6 +106,8 @@ def test_the_same_scored_file(spark, shop, tmp_path, monkeypatch, capsys):
         found, spark_rows = score(tmp_path / "spark.parquet", *options, "--engine", "spark")
         pd.testing.assert_frame_equal(spark_rows, duckdb_rows, rtol=1e-6, atol=1e-6)
         assert (spark_rows["reason_1"].notna().sum() == 20) == ("20" in options)
+        segments = [pd.DataFrame(summary.pop("segments")) for summary in (found, expected)]
+        pd.testing.assert_frame_equal(*segments, atol=0.02)
         assert {**found, "output": ""} == {**expected, "output": ""}
     # The session was there before, so it is still there.
     assert spark.range(1).count() == 1
