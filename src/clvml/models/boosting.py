@@ -82,13 +82,11 @@ class _Boosted(BaseEstimator):
     def _margin(self, X: ArrayLike, prior: ArrayLike | None) -> Array:
         check_is_fitted(self, "booster_")
         rows: Array = validate_data(self, X, reset=False, ensure_all_finite="allow-nan", dtype=np.float64)
-        matrix = xgb.DMatrix(
-            rows,
-            base_margin=self._prior_margin(prior, len(rows)),
-            feature_names=self.booster_.feature_names,
-            nthread=self.n_jobs,
+        # Straight from the array: a DMatrix would cost as much as the trees.
+        margin = self.booster_.inplace_predict(
+            rows, predict_type="margin", base_margin=self._prior_margin(prior, len(rows))
         )
-        return np.asarray(self.booster_.predict(matrix, output_margin=True), dtype=float)
+        return np.asarray(margin, dtype=float)
 
     def _prior_margin(self, prior: ArrayLike | None, rows: int) -> Array | None:
         raise NotImplementedError

@@ -245,11 +245,23 @@ class BetaGeometric(BaseEstimator):
         NotFittedError, ValueError
             As in `expected_purchases`.
         """
+        horizon = check_vector("horizon_days", [horizon_days])
+        return self.p_no_purchase_curve(horizon, frequency, recency, T)[:, 0]
+
+    def p_no_purchase_curve(
+        self, horizons: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
+    ) -> Array:
+        """Like `p_no_purchase`, for several horizons at once: shape (n_customers, n_horizons)."""
         r, alpha, _, _ = self._theta()
-        h = check_vector("horizon_days", [horizon_days])[0]
+        windows = check_vector("horizons", horizons)
         x, t_x, age = check_history(frequency, recency, T)
-        p_next = -np.expm1(-(r + x) * np.log1p(h / (alpha + age)))
-        return 1.0 - self._p_alive(x, t_x, age) * p_next
+        alive = self._p_alive(x, t_x, age)
+        # One horizon after the other lies in memory, as it is worked out.
+        none = np.empty((len(windows), len(x)))
+        for j, h in enumerate(windows):
+            p_next = -np.expm1(-(r + x) * np.log1p(h / (alpha + age)))
+            none[j] = 1.0 - alive * p_next
+        return none.T
 
     def p_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """P(not dropped out by the cutoff), given the history; of one-time buyers, 1 in the BG/NBD.

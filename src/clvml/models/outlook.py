@@ -51,12 +51,13 @@ def next_order_days(
     grid = np.arange(0, _LONGEST_WAIT_DAYS + 1, 5)[1:]
     clock = np.cumsum(prior.season.curve(cutoff, max(int(grid[-1]), horizon_days)))
     history = (features["frequency"], features["recency"], features["T"])
-    by_horizon = 1.0 - prior.btyd.p_no_purchase(clock[horizon_days - 1], *history)
+    windows = clock[[horizon_days - 1, *(grid - 1)]]
+    by_horizon, *by_days = 1.0 - prior.btyd.p_no_purchase_curve(windows, *history).T
     scale = (1.0 - p_churn) / np.maximum(by_horizon, 1e-9)
     days = np.full(len(features), np.nan)
     before = np.zeros(len(features))
-    for day in grid:
-        by_day = np.minimum((1.0 - prior.btyd.p_no_purchase(clock[day - 1], *history)) * scale, 1.0)
+    for day, by_btyd in zip(grid, by_days, strict=True):
+        by_day = np.minimum(by_btyd * scale, 1.0)
         reached = np.isnan(days) & (by_day >= 0.5)
         step = (0.5 - before[reached]) / np.maximum(by_day[reached] - before[reached], 1e-12)
         days[reached] = day - 5 + 5 * step
