@@ -339,7 +339,12 @@ def _recommend(
         )
     if recalibrate:
         return "recalibrate", recalibrate
-    return "keep", ["all that could be judged is within its limits"]
+    judged = (
+        scorer is not None or "interval_coverage" in metrics or any(n in promised for n in RANKING_METRICS)
+    )
+    return "keep", [
+        "all that could be judged is within its limits" if judged else "nothing can be judged yet"
+    ]
 
 
 def _unjudged(
