@@ -1,35 +1,38 @@
-"""What features cost, against a bare group-by over the same file.
+"""What features cost: against a bare group-by of DuckDB, and against how others summarise a log.
 
-    python benchmarks/features.py            20 million purchases of 0.8 million customers
+    python benchmarks/features.py            20 million purchases of 0.8 million customers; 1 million beside others
     python benchmarks/features.py --small    200,000 purchases, in seconds
 
-Every case starts at one Parquet file (one line per purchase, text ids) and ends with a table in DuckDB, unless
-it says otherwise. Cases take turns, so that a busy machine slows all of them alike; medians are printed. The
-processor's time is the steadier figure where other programs run.
+Every case starts at one Parquet file (one line per purchase, text ids). In the first table it ends with a table in
+DuckDB, unless it says otherwise; in the second with a frame of pandas. Cases take turns, so that a busy machine slows
+all of them alike; medians are printed. The processor's time is the steadier figure where other programs run. The
+others run in an environment of their own (`make peers`), and are left out where that is missing.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import platform
 import statistics
+import subprocess
 import time
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
+from accuracy import PEERS_PYTHON
+from purchases import AFTER_LAST_DAY, cached_purchases
 
+from clvml.features import available_features
 from clvml.snapshots import CustomerDays
 
-CACHE = Path(__file__).parent / ".cache"
 HORIZON_DAYS = 180
 STEP_DAYS = 30
-AFTER_LAST_DAY = date(2023, 1, 1)
 BARE = "bare group by customer, DuckDB"
+RFM = Path(__file__).parent / "peers" / "rfm.py"
 
 
 def main() -> None:
@@ -40,66 +43,25 @@ def main() -> None:
     parser.add_argument("--purchases", type=int, default=20_000_000)
     parser.add_argument("--cutoffs", type=int, default=6, help="cutoffs of the case with several (default 6)")
     parser.add_argument("--repeat", type=int, default=5, help="turns of every case (default 5)")
-    parser.add_argument("--only-clvml", action="store_true", help="leave polars and pandas out")
     parser.add_argument("--small", action="store_true", help="200,000 purchases of 8,000 customers")
-    parser.add_argument("--output", type=Path, help="also write the result, as .json or .md")
-    arguments = parser.parse_args()
-    if arguments.output and arguments.output.suffix not in (".json", ".md"):
-        parser.error(f"--output must end in .json or .md (currently '{arguments.output}')")
-    if arguments.small:
-        arguments.customers, arguments.purchases = 8_000, 200_000
-
-    path = generate_log(arguments.customers, arguments.purchases)
-    cases = build_cases(path, arguments.cutoffs, arguments.only_clvml)
-    result = {
-        "customers": arguments.customers,
-        "purchases": arguments.purchases,
-        "repeat": arguments.repeat,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
-        "versions": {"python": platform.python_version(), "duckdb": duckdb.__version__},
-        "cases": measure(cases, arguments.repeat),
-    }
-    table = to_markdown(result)
-    print(table)
-    if arguments.output:
-        text = table if arguments.output.suffix == ".md" else json.dumps(result, indent=2)
-        arguments.output.write_text(text + "\n")
-
-
-def generate_log(customers: int, purchases: int) -> Path:
-    """Write three years of purchases to the cache, unless they are there, and return the file.
-
-    Few customers buy much and many little; each has a first day of their own.
-    """
-    path = CACHE / f"log_{purchases}_{customers}.parquet"
-    if path.exists():
-        return path
-    CACHE.mkdir(exist_ok=True)
-    unfinished = path.with_suffix(".tmp")
-    with duckdb.connect(config={"threads": 1}) as connection:  # several threads would share the seed
-        connection.execute("select setseed(0.5)")
-        connection.execute(f"""\
-copy (
-  select
-    'C' || lpad(cast(customer as varchar), 8, '0') as customer_id,
-    timestamp '2020-01-01'
-      + to_seconds(cast(floor((first + (1 - first) * u) * 1095) * 86400 + floor(v * 86400) as bigint))
-      as order_date,
-    round(exp(1.5 + w + x), 2) as amount
-  from (
-    select *, hash(customer) / 18446744073709551616.0 * 0.8 as first
-    from (
-      select
-        cast(floor({customers} * pow(random(), 1.6)) as bigint) as customer,
-        random() as u, random() as v, random() as w, random() as x
-      from range({purchases})
+    parser.add_argument(
+        "--peers-python", type=Path, default=PEERS_PYTHON, help="Python of the environment of the others"
     )
-  )
-) to '{unfinished}' (format parquet, compression zstd)""")
-    return unfinished.replace(path)
+    arguments = parser.parse_args()
+    customers, purchases = arguments.customers, arguments.purchases
+    others = (41_000, 1_000_000)
+    if arguments.small:
+        customers, purchases = others = 8_000, 200_000
+    path = cached_purchases(customers, purchases)
+    seconds = in_turns(build_cases(path, arguments.cutoffs), arguments.repeat)
+    print(heading(customers, purchases, arguments.repeat))
+    print(bare_table(seconds))
+    print()
+    print(heading(*others, arguments.repeat))
+    print(others_table(cached_purchases(*others), arguments.repeat, arguments.peers_python))
 
 
-def build_cases(path: Path, cutoffs: int, only_clvml: bool) -> dict[str, Callable[[], object]]:
+def build_cases(path: Path, cutoffs: int) -> dict[str, Callable[[], object]]:
     """Return the cases by name, the bare group-by first."""
 
     def bare() -> object:
@@ -111,93 +73,85 @@ def build_cases(path: Path, cutoffs: int, only_clvml: bool) -> dict[str, Callabl
 
     def features(count: int) -> object:
         with duckdb.connect() as connection:
-            lines = f"(select customer_id, cast(order_date as date) as order_day, amount from '{path}')"
-            days = CustomerDays(connection, lines)
+            days = CustomerDays(connection, lines_of(path))
             for k in range(count):
                 cutoff = AFTER_LAST_DAY - timedelta(days=STEP_DAYS * k)
                 query = days.features_query(cutoff, HORIZON_DAYS)
                 connection.execute(f"create table features_{k} as {query}")
             return days
 
-    def frame() -> object:
-        with duckdb.connect() as connection:
-            lines = f"(select customer_id, cast(order_date as date) as order_day, amount from '{path}')"
-            return CustomerDays(connection, lines).features(AFTER_LAST_DAY, HORIZON_DAYS)
-
-    def polars_days() -> object:
-        import polars as pl
-
-        days = pl.scan_parquet(path).group_by("customer_id", pl.col("order_date").dt.date())
-        return days.agg(pl.col("amount").sum(), pl.len()).collect()
-
-    def pandas_days() -> object:
-        import pandas as pd
-
-        lines = pd.read_parquet(path)
-        keys = [lines["customer_id"], lines["order_date"].dt.normalize()]
-        return lines.groupby(keys, sort=False)["amount"].agg(["sum", "count"])
-
-    cases: dict[str, Callable[[], object]] = {
+    return {
         BARE: bare,
         "features, 1 cutoff": lambda: features(1),
         f"features, {cutoffs} cutoffs": lambda: features(cutoffs),
-        "features, 1 cutoff, to a pandas frame": frame,
+        "features, 1 cutoff, to a pandas frame": lambda: features_frame(path),
     }
-    if not only_clvml:
-        for package, case in (("polars", polars_days), ("pandas", pandas_days)):
-            if importlib.util.find_spec(package):
-                cases[f"group by customer and day alone, {package}"] = case
-    return cases
 
 
-def measure(cases: dict[str, Callable[[], object]], repeat: int) -> dict[str, dict[str, float]]:
-    """Run the cases in turns; return the medians of seconds and of their ratios to the bare group-by.
+def features_frame(path: Path) -> object:
+    with duckdb.connect() as connection:
+        return CustomerDays(connection, lines_of(path)).features(AFTER_LAST_DAY, HORIZON_DAYS)
 
-    Ratios are taken within a turn, where the machine was the same for both.
-    """
-    turns = []
+
+def lines_of(path: Path) -> str:
+    return f"(select customer_id, cast(order_date as date) as order_day, amount from '{path}')"
+
+
+def in_turns(cases: dict[str, Callable[[], object]], repeat: int) -> dict[str, list[tuple[float, float]]]:
+    """Return the wall and processor seconds of every turn of each case; cases take turns."""
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in cases}
     for _ in range(repeat):
-        turn = {}
         for name, case in cases.items():
             wall, processor = time.perf_counter(), time.process_time()
             case()
-            turn[name] = (time.perf_counter() - wall, time.process_time() - processor)
-        turns.append(turn)
-
-    def median(name: str, clock: int, relative: bool) -> float:
-        values = [turn[name][clock] / (turn[BARE][clock] if relative else 1) for turn in turns]
-        return round(statistics.median(values), 3)
-
-    return {
-        name: {
-            "seconds": median(name, 0, False),
-            "ratio": median(name, 0, True),
-            "processor_seconds": median(name, 1, False),
-            "processor_ratio": median(name, 1, True),
-        }
-        for name in cases
-    }
+            seconds[name].append((time.perf_counter() - wall, time.process_time() - processor))
+    return seconds
 
 
-def to_markdown(result: dict) -> str:
-    lines = [
-        f"{result['purchases']:,} purchases, {result['customers']:,} customers;"
-        f" median of {result['repeat']}; {result['machine']}",
-        "",
-        "| case | seconds | ratio | processor seconds | ratio |",
-        "|---|---|---|---|---|",
-    ]
-    for name, case in result["cases"].items():
-        lines.append(
-            f"| {name} | {case['seconds']:.2f} | {case['ratio']:.2f} x"
-            f" | {case['processor_seconds']:.2f} | {case['processor_ratio']:.2f} x |"
+def bare_table(seconds: dict[str, list[tuple[float, float]]]) -> str:
+    """Return medians and their ratios to the bare group-by in Markdown.
+
+    Ratios are taken within a turn, where the machine was the same for both.
+    """
+    lines = ["| case | seconds | ratio | processor seconds | ratio |", "|---|---|---|---|---|"]
+    for name, turns in seconds.items():
+        cells = [name]
+        for clock in (0, 1):
+            ratios = [turn[clock] / bare[clock] for turn, bare in zip(turns, seconds[BARE], strict=True)]
+            cells.append(f"{statistics.median(turn[clock] for turn in turns):.2f}")
+            cells.append(f"{statistics.median(ratios):.2f} x")
+        lines.append(f"| {' | '.join(cells)} |")
+    one, several = (statistics.median(turn[1] for turn in turns) for turns in list(seconds.values())[1:3])
+    return "\n".join([*lines, "", f"Several cutoffs cost {several / one:.2f} x one."])
+
+
+def others_table(path: Path, repeat: int, python: Path) -> str:
+    """Return what a summary of the log costs by other packages, beside all features, in Markdown."""
+    count = len(available_features(()))
+    ours = in_turns({"clvml": lambda: features_frame(path)}, repeat + 1)["clvml"]
+    # The first turn loads libraries, as the others did before they were timed.
+    mine = statistics.median(wall for wall, _ in ours[1:])
+    lines = ["| to a pandas frame | columns | seconds | of clvml |", "|---|---|---|---|"]
+    lines.append(f"| clvml, features of 1 cutoff | {count} | {mine:.2f} | 1.00 x |")
+    if not python.exists():
+        return "\n".join(
+            [*lines, "", "The others are not measured: their environment is missing (`make peers`)."]
         )
-    one, several = list(result["cases"].values())[1:3]
-    lines += [
-        "",
-        f"Several cutoffs cost {several['processor_seconds'] / one['processor_seconds']:.2f} x one.",
-    ]
-    return "\n".join(lines)
+    command = [python, RFM, path, str(repeat + 1)]
+    done = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    for name, turns in done["seconds"].items():
+        theirs = statistics.median(turns[1:])
+        lines.append(f"| {name} | 4 | {theirs:.2f} | {theirs / mine:.2f} x |")
+    versions = ", ".join(f"{package} {version}" for package, version in done["versions"].items())
+    return "\n".join([*lines, "", f"By {versions}."])
+
+
+def heading(customers: int, purchases: int, repeat: int) -> str:
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    return (
+        f"{purchases:,} purchases, {customers:,} customers; median of {repeat}; {machine}; DuckDB"
+        f" {duckdb.__version__}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 import xgboost as xgb
-from features import AFTER_LAST_DAY, HORIZON_DAYS, generate_log
+from features import HORIZON_DAYS
+from purchases import AFTER_LAST_DAY, cached_purchases
 
 from clvml import pipeline
 from clvml.batches import score_in_batches
@@ -57,7 +58,7 @@ def main() -> None:
 def config(customers: int, trees: int | None = None) -> Any:
     model = {"model": {"n_estimators": trees}} if trees else {}
     columns = {name: name for name in ("customer_id", "order_date", "amount")}
-    source = generate_log(customers, LINES_PER_CUSTOMER * customers)
+    source = cached_purchases(customers, LINES_PER_CUSTOMER * customers)
     raw = {"data": {"source": str(source), "columns": columns}, "windows": {"horizon_days": HORIZON_DAYS}}
     return parse_config({**raw, **model, "evaluation": {"folds": 1, "bootstrap_samples": 100}}, "benchmark")
 

@@ -136,6 +136,24 @@ def test_an_output_folder_that_goes_away_is_one_message(command):
     assert "Traceback" not in said
 
 
+def test_an_input_that_changes_while_it_is_read_is_one_message(command, big_log, tmp_path):
+    log = shutil.copy(big_log, tmp_path / "orders.parquet")
+    command.words[command.words.index(str(big_log))] = str(log)
+    command.output.write_text("old")
+    process = command.start()
+    wait_for(process, "reading")
+    # Again and again, because the first time may come before the reading has begun.
+    while process.poll() is None:
+        os.utime(log)
+        time.sleep(0.01)
+    said = process.communicate()[1]
+    assert process.returncode == 2
+    assert f"Error: '{log}' changed while it was read" in said
+    assert "Traceback" not in said
+    assert command.output.read_text() == "old"
+    assert command.left() == []
+
+
 def test_two_scorings_to_the_same_output_leave_a_whole_one(command, whole):
     both = [command.start() for _ in range(2)]
     codes = [process.wait(timeout=300) for process in both]

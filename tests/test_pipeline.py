@@ -124,9 +124,12 @@ def test_length_is_checked_against_the_horizon(written):
     config = pipeline.assume_config(written, ["windows.horizon_days=58"])
     prepared = pipeline.prepare(config.data, NOW)
     verdict = pipeline.check_length(prepared, config)
+    assert (verdict.enough, verdict.trained_days, verdict.longest_horizon_days) == (True, 58, 58)
+    longer = config.model_copy(update={"windows": config.windows.model_copy(update={"horizon_days": 60})})
+    verdict = pipeline.check_length(prepared, longer)
     assert (verdict.enough, verdict.trained_days, verdict.longest_horizon_days) == (False, 58, 57)
     assert verdict.message == (
-        "the log has 117 days before 2024-05-01; a horizon of 58 days needs 118 (58 of horizon and 60 of history):"
+        "the log has 117 days before 2024-05-01; a horizon of 60 days needs 120 (60 of horizon and 60 of history):"
         " not enough; windows of 58 days will be trained on, and carried on from there"
     )
 
@@ -140,9 +143,9 @@ def test_training_records_the_log_that_it_read(shop, scorer):
 def test_scoring_notes(shop, scorer):
     config = scorer.model.config
 
-    def notes(as_of, **settings):
+    def notes(as_of, today=None, **settings):
         prepared = pipeline.prepare(config.data, NOW, as_of=as_of)
-        return pipeline.scoring_notes(prepared, scorer, config.model_copy(update=settings))
+        return pipeline.scoring_notes(prepared, scorer, config.model_copy(update=settings), today)
 
     assert notes(date(2024, 6, 30)) == []
     assert notes(date(2024, 8, 29))[1:] == []
@@ -151,6 +154,10 @@ def test_scoring_notes(shop, scorer):
     ]
     assert notes(date(2024, 6, 29)) == [
         "the model was trained on data up to 2024-06-30, after 2024-06-29: it has seen what it predicts here"
+    ]
+    assert notes(date(2024, 6, 30), today=date(2024, 8, 30)) == [
+        "the scores are as of 2024-06-30, 61 days ago and longer than the horizon of 60 days: they say what was to be"
+        " expected then; give newer data to look ahead"
     ]
     other = {
         "windows": config.windows.model_copy(update={"horizon_days": 90}),
@@ -261,7 +268,7 @@ def test_a_log_too_short_for_a_fold_is_trained_untested(shop, tmp_path):
                 "source": str(shop.log),
                 "columns": {"customer_id": "customer_id", "order_date": "order_date", "amount": "amount"},
             },
-            "windows": {"horizon_days": 400},
+            "windows": {"horizon_days": 530},
             "model": {"n_estimators": 2},
         }
     )

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from clvml.errors import InputError
 from clvml.files import FORMULA, NUMBER, replacing
+from clvml.models.intervals import SpendIntervals
 from clvml.score import COLUMNS, REASONS, Scorer
 from clvml.snapshots import CustomerDays
 
@@ -76,12 +77,35 @@ class ScoredTable:
         cents = f"sum(round({column} * 100)::HUGEINT)"
         return float(self.connection.execute(f"select {cents} from {self.name}").fetchall()[0][0] or 0) / 100
 
-    def segments(self) -> list[tuple[str, int, float, float]]:
-        """Return segment, customers, mean P(churn) and sum of ``clv`` of each, most valuable first."""
-        return self.connection.execute(
-            f"select segment, count(*), avg(p_churn), sum(clv) from {self.name} group by segment"
-            " order by sum(clv) desc, segment"
-        ).fetchall()
+    def segments(self, intervals: SpendIntervals) -> pd.DataFrame:
+        """Return what there is of each segment, the most valuable first, and of all customers.
+
+        Columns ``segment`` (``all`` in the last row), ``customers``, ``p_churn`` (mean), ``expected_spend``,
+        ``expected_spend_low``, ``expected_spend_high`` (of the total, which is no sum of the customers' intervals)
+        and ``clv`` [currency].
+        """
+        sums = self.connection.execute(
+            f"select segment, count(*) as customers, avg(p_churn) as p_churn, sum(expected_spend) as expected_spend,"
+            f" sum(clv) as clv from {self.name} group by segment order by clv desc, segment"
+        ).df()
+        variances = dict.fromkeys(sums["segment"], 0.0)
+        rows = self.connection.sql(f"select segment, expected_spend, p_churn from {self.name}")
+        for batch in rows.to_arrow_reader(1_048_576):
+            part = batch.to_pandas()
+            variance = pd.Series(intervals.variance(part["expected_spend"], part["p_churn"]))
+            for segment, own in variance.groupby(part["segment"]).sum().items():
+                variances[str(segment)] += float(own)
+        sums["variance"] = sums["segment"].map(variances)
+        everyone = {
+            "segment": "all",
+            "p_churn": float((sums["p_churn"] * sums["customers"]).sum() / sums["customers"].sum()),
+            **sums[["customers", "expected_spend", "clv", "variance"]].sum().to_dict(),
+        }
+        sums = pd.concat([sums, pd.DataFrame([everyone])], ignore_index=True)
+        pairs = zip(sums["expected_spend"], sums.pop("variance"), strict=True)
+        ends = [intervals.total_interval(total, variance) for total, variance in pairs]
+        sums["expected_spend_low"], sums["expected_spend_high"] = zip(*ends, strict=True)
+        return sums.astype({"customers": int})
 
     def frames(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
         """Yield `COLUMNS` in frames of at most so many rows, by ``clv`` falling, then by ``customer_id``."""

@@ -318,10 +318,21 @@ def write_scored(scored: ScoredTable, output: str) -> None:
         scored.write(Path(output))
 
 
-def scoring_notes(prepared: Prepared | PreparedOnSpark, scorer: Scorer, config: Config) -> list[str]:
-    """Return what to know about a scored file: its date, the age of the model, settings without effect."""
+def scoring_notes(
+    prepared: Prepared | PreparedOnSpark, scorer: Scorer, config: Config, today: date | None = None
+) -> list[str]:
+    """Return what to know about a scored file: its date, the age of data and model, settings without effect.
+
+    ``today`` is None where the date of the scores was asked for: a past one then needs no word about it.
+    """
     notes = [prepared.note] if prepared.note else []
     model = scorer.model
+    silent = (today - prepared.as_of).days if today else 0
+    if silent > model.horizon_days:
+        notes.append(
+            f"the scores are as of {prepared.as_of}, {silent:,} days ago and longer than the horizon of"
+            f" {model.horizon_days:,} days: they say what was to be expected then; give newer data to look ahead"
+        )
     age = (prepared.as_of - model.as_of).days
     if age > model.horizon_days:
         notes.append(

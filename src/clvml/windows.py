@@ -69,6 +69,8 @@ def check_history(first_day: date, as_of: date, windows: WindowsConfig) -> Histo
     history, horizon, least = (as_of - first_day).days, windows.horizon_days, windows.min_history_days
     longest = max(0, history - least)
     trained = trainable(first_day, as_of, windows)
+    # Half of the log is history enough, too.
+    least = min(least, max(history - horizon, horizon))
     message = (
         f"the log has {max(0, history):,} days before {as_of}; a horizon of {horizon:,} days needs"
         f" {horizon + least:,} ({horizon:,} of horizon and {least:,} of history): "
@@ -82,6 +84,7 @@ def check_history(first_day: date, as_of: date, windows: WindowsConfig) -> Histo
         )
     days = trained.horizon_days
     if days == horizon:
+        longest = max(longest, days)
         return HistoryVerdict(True, days, longest, f"{message}enough, up to {longest:,} days")
     return HistoryVerdict(
         False,

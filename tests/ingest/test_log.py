@@ -1,6 +1,8 @@
 """From a source to the purchase log: identities, independence of order and format, the real data sets."""
 
 import random
+import re
+import shutil
 import tempfile
 from datetime import date, datetime
 from pathlib import Path
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from clvml.config import DataConfig, read_config
 from clvml.errors import InputError
 from clvml.ingest import read_purchase_log
+from clvml.ingest.source import read_parts
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2024, 6, 1)
@@ -141,3 +144,40 @@ def test_cdnow(reasons):
     assert (report.rows_in, report.rows_out, report.customers) == (69_659, 69_659, 23_570)
     assert report.money_out == 2_500_315.63
     assert (log.first_day, log.last_day) == (date(1997, 1, 1), date(1998, 6, 30))
+
+
+def _grow(path):
+    path.write_text(path.read_text() + "bob,2024-01-06,7\n")
+
+
+def _half(path):
+    path.write_bytes(path.read_bytes()[:9])
+
+
+def _remove(path):
+    path.unlink()
+
+
+def _join(path):
+    shutil.copy(path, path.with_name("b.csv"))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"), [(_grow, "a.csv"), (_half, "a.csv"), (_remove, "a.csv"), (_join, "b.csv")]
+)
+def test_a_source_that_changes_while_it_is_read_is_refused(read, tmp_path, monkeypatch, change, named):
+    folder = tmp_path / "export"
+    folder.mkdir()
+    path = folder / "a.csv"
+    path.write_text("customer,day,amount\nann,2024-01-05,5\n")
+
+    def read_parts_late(connection, source):
+        change(path)
+        return read_parts(connection, source)
+
+    monkeypatch.setattr("clvml.ingest.log.read_parts", read_parts_late)
+    message = (
+        f"'{folder / named}' changed while it was read; wait until the export has ended, then run it again"
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        read(source=folder)

@@ -24,6 +24,7 @@ from clvml.cli.output import (
     Meter,
     print_json,
     print_list,
+    print_paragraph,
     print_table,
     progress,
 )
@@ -100,13 +101,14 @@ def score(
             "rows_out": quality.rows_out,
             "expected_spend": scored.total("expected_spend"),
             "clv": scored.total("clv"),
-            "notes": pipeline.scoring_notes(prepared, scorer, settings),
+            "value": scorer.model.config.value.model_dump(),
+            "segments": scored.segments(scorer.model.intervals).to_dict("records"),
+            "notes": pipeline.scoring_notes(prepared, scorer, settings, None if until else now().date()),
         }
-        segments = scored.segments()
     if as_json:
         print_json(summary)
         return
-    _print_scored(segments, summary, quality)
+    _print_scored(summary, quality)
 
 
 def _explain_choice(text: str) -> Literal["all", "none"] | int:
@@ -119,19 +121,20 @@ def _explain_choice(text: str) -> Literal["all", "none"] | int:
     raise InputError(f"--explain '{text}' is not all, none or a number of customers")
 
 
-def _print_scored(
-    segments: list[tuple[str, int, float, float]],
-    summary: dict[str, Any],
-    quality: QualityReport | SparkQuality,
-) -> None:
+def _print_scored(summary: dict[str, Any], quality: QualityReport | SparkQuality) -> None:
     currency = f" {quality.currency}" if quality.currency else ""
     typer.echo(
         f"{summary['customers']:,} customers scored as of {summary['as_of']} into {summary['output']}"
         f" (model version {summary['model_version']})"
     )
-    typer.echo(
-        f"expected spend {summary['expected_spend']:,.0f}{currency} in {summary['horizon_days']} days,"
-        f" lifetime value {summary['clv']:,.0f}{currency}"
+    *segments, everyone = summary["segments"]
+    value = summary["value"]
+    cost = f", less {value['retention_cost']:,.2f} per customer" if value["retention_cost"] else ""
+    print_paragraph(
+        f"Expected spend is {summary['expected_spend']:,.0f}{currency} in {summary['horizon_days']} days"
+        f" (80 %: {everyone['expected_spend_low']:,.0f} to {everyone['expected_spend_high']:,.0f}); lifetime value is"
+        f" {summary['clv']:,.0f}{currency}: the present value of a margin of {value['margin']:.0%} over"
+        f" {value['horizon_days']:,} days at {value['discount_rate']:.0%} a year{cost}."
     )
     left_out = quality.rows_in - quality.rows_out
     if left_out:
@@ -139,10 +142,17 @@ def _print_scored(
             f"{left_out:,} of {quality.rows_in:,} rows were left out; `clvml check` says why, --rejects keeps them"
         )
     print_table(
-        ["Segment", "customers", "mean P(churn)", f"CLV{currency}"],
+        ["Segment", "customers", "mean P(churn)", f"spend{currency}", "80 % interval", f"CLV{currency}"],
         [
-            [name, f"{customers:,}", f"{p_churn:.0%}", f"{clv:,.0f}"]
-            for name, customers, p_churn, clv in segments
+            [
+                row["segment"],
+                f"{row['customers']:,}",
+                f"{row['p_churn']:.0%}",
+                f"{row['expected_spend']:,.0f}",
+                f"{row['expected_spend_low']:,.0f} to {row['expected_spend_high']:,.0f}",
+                f"{row['clv']:,.0f}",
+            ]
+            for row in segments
         ],
     )
     print_list("Notes", summary["notes"])

@@ -246,11 +246,8 @@ def _write(
 ) -> None:
     for index in np.unique(chosen[chosen >= 0]):
         rows, ranks = np.nonzero(chosen == index)
-        words = phrases[index].say(columns, rows)
-        texts[rows, ranks] = [
-            WHEN_ZERO.get(text, text) + (RAISES if up else LOWERS)
-            for text, up in zip(words, rising[rows, ranks].tolist(), strict=True)
-        ]
+        risk = np.where(rising[rows, ranks], np.asarray(RAISES, dtype=object), LOWERS)
+        texts[rows, ranks] = phrases[index].say(columns, rows) + risk
 
 
 class _Phrase:
@@ -260,29 +257,21 @@ class _Phrase:
     """
 
     def __init__(self, words: str) -> None:
-        self.clauses = [_clause(clause) for clause in words.split(";")]
+        self.clauses = [_clause(clause) for clause in re.split("(?=;)", words)]
         self.said = [field for _, _, field, _ in self.clauses[0] if field]
         self.fields = {field for clause in self.clauses for _, _, field, _ in clause if field}
 
     def sayable(self, columns: dict[str, Array], size: int) -> NDArray[np.bool_]:
         return _present(self.clauses[0], columns, size)
 
-    def say(self, columns: dict[str, Array], rows: Indices) -> list[str]:
+    def say(self, columns: dict[str, Array], rows: Indices) -> NDArray[np.object_]:
         own = {name: columns[name][rows] for name in self.fields & columns.keys()}
         texts = _render(self.clauses[0], own, len(rows))
         for clause in self.clauses[1:]:
-            present = _present(clause, own, len(rows))
-            if present.all():
-                more = _render(clause, own, len(rows))
-            elif present.any():
-                more = [""] * len(rows)
-                places = np.flatnonzero(present)
+            places = np.flatnonzero(_present(clause, own, len(rows)))
+            if len(places):
                 part = {name: values[places] for name, values in own.items()}
-                for place, text in zip(places, _render(clause, part, len(places)), strict=True):
-                    more[place] = text
-            else:
-                continue
-            texts = [f"{text};{extra}" if extra else text for text, extra in zip(texts, more, strict=True)]
+                texts[places] += _render(clause, part, len(places))
         return texts
 
 
@@ -313,13 +302,28 @@ def _present(clause: _Clause, columns: dict[str, Array], size: int) -> NDArray[n
     return present
 
 
-def _render(clause: _Clause, columns: dict[str, Array], size: int) -> list[str]:
-    texts, last = [""] * size, [""] * size
+def _render(clause: _Clause, columns: dict[str, Array], size: int) -> NDArray[np.object_]:
+    first, kind = _kinds(clause, columns, size)
+    texts, last = [""] * len(first), [""] * len(first)
     for before, after_one, field, spec in clause:
         texts = [
             text + (after_one if value == "1" else before) for text, value in zip(texts, last, strict=True)
         ]
         if field:
-            last = [format(value, spec) for value in columns[field].tolist()]
+            last = [format(value, spec) for value in columns[field][first].tolist()]
             texts = [text + value for text, value in zip(texts, last, strict=True)]
-    return texts
+    return np.asarray([WHEN_ZERO.get(text, text) for text in texts], dtype=object)[kind]
+
+
+def _kinds(clause: _Clause, columns: dict[str, Array], size: int) -> tuple[Indices, Indices]:
+    """Return the first row of each kind, and the kind of each row; the clause reads alike in all rows of a kind."""
+    kind = np.zeros(size, dtype=np.intp)
+    for _, _, field, spec in clause:
+        if field:
+            # As the format does, this rounds halves to even.
+            values = np.rint(columns[field]) if spec.endswith(".0f") else columns[field]
+            codes, different = pd.factorize(values)
+            kind, _ = pd.factorize(kind * len(different) + codes)
+    first = np.empty(kind.max(initial=-1) + 1, dtype=np.intp)
+    first[kind[::-1]] = np.arange(size)[::-1]
+    return first, kind

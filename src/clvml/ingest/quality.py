@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from statistics import median
 from typing import Any
 
@@ -145,22 +146,12 @@ def build_quality(
         FROM {table}
         """
     ).fetchall()[0]
-    customers, purchase_days, buyers, one_time, between = connection.execute(
-        f"""
-        WITH days AS (
-            SELECT customer_id, order_day, max(amount) > 0 AS bought
-            FROM {table} GROUP BY customer_id, order_day
-        ),
-        steps AS (
-            SELECT customer_id, order_day - lag(order_day) OVER by_day AS step
-            FROM days WHERE bought WINDOW by_day AS (PARTITION BY customer_id ORDER BY order_day)
-        ),
-        buyers AS (SELECT customer_id, count(*) AS days FROM steps GROUP BY customer_id)
-        SELECT (SELECT count(DISTINCT customer_id) FROM days), (SELECT count(*) FROM steps), count(*),
-               count(*) FILTER (days = 1), (SELECT median(step) FROM steps)
-        FROM buyers
-        """
+    (customers,) = connection.execute(
+        f"SELECT count(*) FROM (SELECT DISTINCT customer_id FROM {table})"
     ).fetchall()[0]
+    rhythm = _rhythm(connection, table)
+    buyers = sum(days for step, _, days in rhythm if step is None)
+    one_time = sum(days for step, last, days in rhythm if step is None and last)
     left_out = [count for count in reasons if count.reason == REFUND and count.treatment != "kept"]
     refund_lines = refunds + sum(count.rows for count in left_out)
     refund_money = float(negative) + sum(count.money for count in left_out)
@@ -172,7 +163,7 @@ def build_quality(
         reasons=tuple(reasons),
         customers=customers,
         orders=order_count,
-        purchase_days=purchase_days,
+        purchase_days=sum(days for *_, days in rhythm),
         first_day=first_day,
         last_day=last_day,
         freshness_days=(reference_day - last_day).days,
@@ -180,10 +171,45 @@ def build_quality(
         one_time_share=one_time / buyers if buyers else None,
         refund_line_share=refund_lines / (rows_out + sum(count.rows for count in left_out)),
         refund_money_share=abs(refund_money) / float(positive) if positive else None,
-        median_days_between=between,
+        median_days_between=_median_step(rhythm),
         currency=data.currency,
         timezone=data.timezone,
     )
+
+
+def _rhythm(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[int | None, bool, int]]:
+    """Return how many purchase days came how long after the one before, in order of that.
+
+    Rows are the step [days; None of a first purchase day, which comes last], whether it is the last day of its
+    customer, and the number of purchase days. DuckDB's own median would hold every step of the log in memory.
+    """
+    return connection.execute(
+        f"""
+        WITH days AS (
+            SELECT customer_id, order_day FROM {table} GROUP BY customer_id, order_day HAVING max(amount) > 0
+        ),
+        steps AS (
+            SELECT order_day - lag(order_day) OVER by_day AS step, lead(order_day) OVER by_day IS NULL AS last
+            FROM days WINDOW by_day AS (PARTITION BY customer_id ORDER BY order_day)
+        )
+        SELECT step, last, count(*) FROM steps GROUP BY step, last ORDER BY step NULLS LAST
+        """
+    ).fetchall()
+
+
+def _median_step(rhythm: list[tuple[int | None, bool, int]]) -> float | None:
+    """Return the median of the steps [days]; None where nobody came back.
+
+    >>> _median_step([(1, True, 2), (4, True, 1), (5, False, 1), (None, False, 9)])
+    2.5
+    """
+    steps = [(step, days) for step, _, days in rhythm if step is not None]
+    total = sum(days for _, days in steps)
+    if not total:
+        return None
+    upto = list(accumulate(days for _, days in steps))
+    middle = [steps[bisect_right(upto, place)][0] for place in ((total - 1) // 2, total // 2)]
+    return sum(middle) / 2
 
 
 def _find_gaps(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[Gap, ...]:
