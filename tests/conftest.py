@@ -65,7 +65,18 @@ class Shop:
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an MLflow database without runs: creating one takes seconds, copying it none."""
+    from clvml.tracking.session import open_store
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    with open_store(f"sqlite:///{path}") as store:
+        store.client.search_experiments()
+    return path
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Shop:
     """Return a shop of 240 customers and one and a half years, with its model trained once for all tests.
 
     The configuration names a file that is not there: the log is given by --data.
@@ -73,6 +84,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     folder = tmp_path_factory.mktemp("shop")
     log, config, tracking = folder / "orders.csv", folder / "shop.yaml", f"sqlite:///{folder}/mlflow.db"
     shop_lines().to_csv(log, index=False)
+    shutil.copy(empty_store, folder / "mlflow.db")
     config.write_text(
         "data:\n"
         "  source: last-year.csv\n"
@@ -130,9 +142,11 @@ def shop_lines() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def mlflow_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def mlflow_address(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[str]:
     """Return the address of an MLflow server on SQLite, its artifacts proxied: one for all tests."""
-    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as address:
+    folder = tmp_path_factory.mktemp("mlflow")
+    shutil.copy(empty_store, folder / "server.db")
+    with mlflow_server(folder) as address:
         yield address
 
 

@@ -107,6 +107,21 @@ def test_a_stale_model_asks_for_training(scorer, days, scores):
     assert "the model was trained 121 days ago, more than 2 horizons of 60 days" in found.reasons
 
 
+def test_without_the_model_what_happened_is_compared_all_the_same(scorer, days, scores):
+    whole, part = (monitor(scores, days, UNTIL, who, {"roc_auc": 0.5}) for who in (scorer, None))
+    assert part.metrics == whole.metrics
+    pd.testing.assert_frame_equal(part.tiers, whole.tiers)
+    assert part.drift.empty
+    assert (part.recommendation, part.unjudged) == (
+        "keep",
+        ["total spend, drift and the age of the model (the model cannot be read)"],
+    )
+    assert whole.unjudged == []
+    assert monitor(scores, days, UNTIL, None, {"roc_auc": 0.99}).recommendation == "retrain"
+    early = monitor(scores, days, AS_OF + timedelta(days=45), None)
+    assert early.reasons == ["nothing can be judged yet"]
+
+
 def test_drift_is_of_the_customers_now_against_those_of_training(scorer, days, scores):
     drift = monitor(scores, days, UNTIL, scorer).drift.set_index("name")
     then, now = (days.features(day, HORIZON).query("purchase_days > 0") for day in (AS_OF, UNTIL))

@@ -339,7 +339,19 @@ def _recommend(
         )
     if recalibrate:
         return "recalibrate", recalibrate
-    return "keep", ["all that could be judged is within its limits"]
+    if (
+        scorer is None
+        and "interval_coverage" not in metrics
+        and not any(n in promised for n in RANKING_METRICS)
+    ):
+        return "keep", ["nothing can be judged yet"]
+    reasons = ["all that could be judged is within its limits"]
+    if share > 0.0:
+        reasons.append(
+            f"features that make up {share:.0%} of the explained churn risk have strongly changed; below"
+            f" {_DRIFTED_SHARE:.0%} that alone is no reason to train again"
+        )
+    return "keep", reasons
 
 
 def _unjudged(

@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from clvml.experiments import runner
-from clvml.tracking.session import open_store
 
 CONFIG = {
     "data": {
@@ -23,17 +22,8 @@ CONFIG = {
 TWO = {"as it is": None, "deep": {"model.max_depth": 6}}
 
 
-@pytest.fixture(scope="session")
-def store_of_nothing(tmp_path_factory):
-    """Return an MLflow database without runs: creating one takes seconds, copying it none."""
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    with open_store(f"sqlite:///{path}") as store:
-        store.client.search_experiments()
-    return path
-
-
 @pytest.fixture
-def folder(tmp_path, monkeypatch, store_of_nothing):
+def folder(tmp_path, monkeypatch, empty_store):
     """Return the current folder, with a log of 80 customers over 500 days, its configuration and a store."""
     rng = np.random.default_rng(0)
     who = rng.integers(80, size=900)
@@ -41,7 +31,7 @@ def folder(tmp_path, monkeypatch, store_of_nothing):
     lines = pd.DataFrame({"customer": [f"c{n:02}" for n in who], "day": days, "amount": 10.0 + who})
     lines.to_csv(tmp_path / "orders.csv", index=False)
     (tmp_path / "shop.yaml").write_text(yaml.safe_dump(CONFIG), encoding="utf-8")
-    shutil.copy(store_of_nothing, tmp_path / "mlflow.db")
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from clvml.experiments.comparison import answer, compare
+from clvml.experiments.comparison import answer, compare, value_label, value_text, values
 
 
 def predictions(noise, last_noise=None, baseline=False):
@@ -64,6 +65,22 @@ def test_a_bias_counts_by_its_size():
     found = compared("total_bias", base=0.8, small=0.1)
     assert found.best == "small"
     assert found.gains(found.earlier)["small"].value > 0
+
+
+def test_a_bias_up_and_down_does_not_read_as_none():
+    swinging, steady = predictions(0.0), predictions(0.0)
+    swinging["spend/clvml"] = swinging["actual_spend"] * np.where(swinging["cutoff"].dt.month == 1, 1.3, 0.7)
+    steady["spend/clvml"] = 0.9 * steady["actual_spend"]
+    found = compare({"swinging": swinging, "steady": steady}, "swinging", "total_bias", 100, 0)
+    shown = values(found.earlier)
+    assert shown["swinging", "total_bias"] == pytest.approx(0.3)
+    gain = found.gains(found.earlier)["steady"].value
+    assert gain == pytest.approx(shown["swinging", "total_bias"] - shown["steady", "total_bias"])
+    assert value_label(found.earlier, "total_bias") == "size of bias"
+    assert value_text(found.earlier, "total_bias", 0.3) == "30.0 %"
+    # At one date, the sign says more and hides nothing.
+    assert value_label(found.last, "total_bias") == "bias"
+    assert value_text(found.last, "total_bias", values(found.last)["steady", "total_bias"]) == "-10.0 %"
 
 
 def test_other_labels_stand_apart_and_the_order_of_rows_does_not_matter():

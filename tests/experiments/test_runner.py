@@ -2,11 +2,13 @@
 
 import re
 import shutil
+import threading
 from datetime import UTC, datetime
 
 import pytest
 
 from clvml.errors import InputError
+from clvml.experiments import runner
 from clvml.experiments.definition import read_experiment
 from clvml.experiments.report import write_report
 from clvml.experiments.runner import run_experiment
@@ -62,10 +64,7 @@ def test_runs_are_nested_with_metrics_and_what_differs(write, run):
     assert parent.data.metrics == deep.data.metrics
     assert deep.data.metrics.keys() >= {"wape", "roc_auc", "last_fold.wape", "last_fold.roc_auc"}
     assert deep.inputs.dataset_inputs[0].dataset.name == "orders"
-
-
-def test_the_last_date_does_not_choose(write, run):
-    outcome = run(write(variants=TWO))
+    # The last date does not choose.
     dates = [day.isoformat() for day in outcome.comparison.dates]
     folds = {
         board: sorted(str(day)[:10] for day in getattr(outcome.comparison, board).folds["cutoff"].unique())
@@ -88,29 +87,30 @@ def test_what_is_finished_is_not_repeated(folder, write, run, trained):
     config = folder / "shop.yaml"
     config.write_text(config.read_text().replace("n_estimators: 10", "n_estimators: 11"))
     assert run(write(variants=DEPTHS)).run_now == 3
-
-
-def test_changed_data_is_another_result(folder, write, run):
-    run(write(variants=TWO))
+    # So does changed data.
     with (folder / "orders.csv").open("a") as log:
         log.write("c01,2024-01-01,5.0\n")
     assert run(write(variants=TWO)).run_now == 2
 
 
-def test_fresh_runs_all_again(write, run, trained):
-    first = run(write(variants=TWO))
-    again = run(write(variants=TWO), fresh=True)
+def test_fresh_runs_all_again_and_the_number_of_workers_changes_nothing(folder, write, run, trained):
+    first = run(write(variants=TWO), workers=1)
+    page = (folder / "001-depth.md").read_bytes()
+    again = run(write(variants=TWO), fresh=True, workers=3)
     assert again.run_now == 2
     assert again.run_id != first.run_id
     assert len(trained) == 4
+    assert (folder / "001-depth.md").read_bytes() == page
     # What is found afterwards is the newest.
     assert run(write(variants=TWO)).run_id == again.run_id
 
 
 def test_a_failed_variant_is_recorded_and_the_rest_goes_on(folder, write, run, trained):
-    variants = {"as it is": None, "broken": {"model.max_depth": 13}, "deep": {"model.max_depth": 6}}
+    variants = {"broken": {"model.max_depth": 13}, "as it is": None, "deep": {"model.max_depth": 6}}
     outcome = run(write(variants=variants))
-    assert [bool(result.error) for result in outcome.results] == [False, True, False]
+    assert [bool(result.error) for result in outcome.results] == [True, False, False]
+    # Where it is the base that failed, the first of the others takes its place.
+    assert outcome.comparison.base == "as it is"
     _, children = logged_runs()
     assert children["broken"].info.status == "FAILED"
     assert children["broken"].data.tags["error"] == "RuntimeError: no luck"
@@ -131,11 +131,6 @@ def test_nothing_is_written_where_all_fail(folder, write, run):
     assert logged_runs()[0].info.status == "FAILED"
 
 
-def test_a_base_that_fails_leaves_the_others_comparable(write, run):
-    variants = {"broken": {"model.max_depth": 13}, "as it is": None, "deep": {"model.max_depth": 6}}
-    assert run(write(variants=variants)).comparison.base == "as it is"
-
-
 def test_an_interrupted_experiment_is_resumed(folder, write, run, trained, monkeypatch):
     variants = {"as it is": None, "stopped": {"model.max_depth": 14}, "deep": {"model.max_depth": 6}}
     with pytest.raises(KeyboardInterrupt):
@@ -153,6 +148,26 @@ def test_an_interrupted_experiment_is_resumed(folder, write, run, trained, monke
     assert logged_runs()[0].info.status == "FINISHED"
 
 
+def test_an_interrupt_waits_for_nothing_that_is_in_training(write, run, monkeypatch):
+    at_work, let_go, ended = threading.Event(), threading.Event(), []
+
+    def predict(self, variant, threads):
+        if variant.name == "as it is":
+            at_work.set()
+            let_go.wait(60)
+            ended.append(variant.name)
+        at_work.wait(60)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner._Bench, "predict", predict)
+    with pytest.raises(KeyboardInterrupt):
+        run(write(variants=TWO), workers=2)
+    assert ended == []
+    let_go.set()
+    parent, children = logged_runs()
+    assert {one.info.status for one in (parent, *children.values())} == {"KILLED"}
+
+
 def test_a_search_that_was_interrupted_goes_on_as_if_it_had_not_been(folder, write, run, trained):
     shutil.copy(folder / "mlflow.db", folder / "whole.db")
     whole = run(write(search=SEARCH), "sqlite:///whole.db", "whole-optuna.db")
@@ -165,14 +180,6 @@ def test_a_search_that_was_interrupted_goes_on_as_if_it_had_not_been(folder, wri
     assert part.run_now + rest.run_now == len(names)
     # Without the search's own file, the runs are still found by what they are.
     assert run(write(search=SEARCH), storage="lost-optuna.db").run_now == 0
-
-
-def test_the_number_of_workers_changes_nothing(folder, write, run):
-    pages = []
-    for workers in (1, 3):
-        run(write(variants=DEPTHS), workers=workers, fresh=True)
-        pages.append((folder / "001-depth.md").read_bytes())
-    assert pages[0] == pages[1]
 
 
 def test_another_horizon_stands_apart(folder, write, run):

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from clvml.config import parse_config
 from clvml.evaluation import METRICS
 from clvml.tracking import TrainingRecord
-from clvml.tracking.session import open_store
 
 CONFIG = {
     "data": {
@@ -59,15 +58,6 @@ def out_of_time(spend_noise, churn_noise=1.0, customers=150, seed=0, dates=("201
     }
     found["log_loss"] = METRICS["log_loss"].function(table["churned"], table["p_churn"])
     return {"predictions": table, "metrics": found}
-
-
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory):
-    """Return an MLflow database without runs: creating one takes seconds, copying it none."""
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    with open_store(f"sqlite:///{path}") as store:
-        store.client.search_experiments()
-    return path
 
 
 @pytest.fixture

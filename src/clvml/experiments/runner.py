@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import threading
@@ -177,6 +178,7 @@ def run_experiment(
     return outcome
 
 
+@functools.cache
 def code_fingerprint() -> str:
     """Return a hash of the code that makes predictions, and of XGBoost's version."""
     home = Path(clvml.__file__).parent

@@ -20,6 +20,11 @@ from clvml.tracking.session import PARENT_TAG, MlflowException, Store, entities,
 
 KEY_TAG, ERROR_TAG = "clvml.key", "error"
 SEARCH_FILE = "optuna.db"
+_NOTE = (
+    "The parent run has the answer in its description and the page among its artifacts; each run under it is one "
+    "variant: metrics are means over the test dates used for choosing, last_fold.* those of the last date, which is "
+    "only reported."
+)
 
 
 class ExperimentRuns:
@@ -52,6 +57,10 @@ class ExperimentRuns:
         self.experiment = f"{tracking.experiment}/{name}"
         with open_store(uri) as store:
             self.experiment_id = str(experiment_id(store, self.experiment))
+            # In place of the one about trainings.
+            store.client.set_experiment_tag(
+                self.experiment_id, "mlflow.note.content", f"**{question}** {_NOTE}"[:LONGEST_NOTE]
+            )
             found = [] if fresh else self._find(store, EXPERIMENT, key)
             if found:
                 self.run_id = str(found[0].info.run_id)

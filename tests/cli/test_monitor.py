@@ -1,0 +1,91 @@
+"""clvml monitor where the model or the store cannot be had: the comparison is worth having all the same."""
+
+import json
+import shutil
+
+import pytest
+import yaml
+
+from clvml.tracking import resolve_model
+
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def scored(run, shop, tmp_path):
+    """Return (scored file, copy of its model), in a folder whose store is a copy of the shop's."""
+    shutil.copy(shop.folder / "mlflow.db", tmp_path)
+    shutil.copytree(resolve_model("champion", "clvml", shop.tracking).directory, tmp_path / "folder")
+    code, _, err = run("score", shop.log, "-o", "scores.csv", "--as-of", "2024-05-01", "--explain", "none")
+    assert code == 0, err
+    return "scores.csv", "./folder"
+
+
+def test_a_server_that_is_down(run, shop, scored, monkeypatch):
+    scores, model = scored
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", NOBODY)
+    code, out, err = run("monitor", scores, "--data", shop.log)
+    assert (code, out) == (2, "")
+    assert f"Error: MLflow server '{NOBODY}' cannot be reached" in err
+    assert "Without the model, --config says how the data is to be read" in err
+
+    code, out, err = run("monitor", scores, "--data", shop.log, "--config", shop.config)
+    assert code == 0, err
+    assert "Spend error (WAPE)" in out
+    assert "(the model cannot be read)" in " ".join(out.split())
+
+    code, out, err = run("monitor", scores, "--data", shop.log, "--model", model, "--json")
+    assert code in (0, 3), err
+    found = json.loads(out)
+    assert len(found["drift"]) > 5
+    assert (found["run_id"], found["model_version"]) == (None, "unregistered")
+    assert found["notes"][0] == "not logged: a folder does not say which run trained its model"
+
+
+def test_scores_of_a_model_in_a_folder(run, shop, scored):
+    _, model = scored
+    args = ("score", shop.log, "-o", "f.csv", "--as-of", "2024-05-01", "--explain", "none", "--model", model)
+    assert run(*args)[0] == 0
+    code, _, err = run("monitor", "f.csv", "--data", shop.log)
+    assert code == 2
+    assert "scored file 'f.csv' does not say which model made it; name it with --model" in err
+    assert run("monitor", "f.csv", "--data", shop.log, "--model", model)[0] in (0, 3)
+
+
+def test_a_store_that_can_only_be_read(run, shop, scored, monkeypatch, tmp_path):
+    scores, _ = scored
+    commands = {
+        "train": ("train", "--config", shop.config, "--data", shop.log),
+        "experiment": ("experiment", "001-base.yaml", "--data", shop.log),
+        "promote": ("promote", "--rollback"),
+        "monitor": ("monitor", scores, "--data", shop.log, "--json"),
+    }
+    shutil.copy(shop.config, tmp_path / "shop.yaml")
+    keys = {"question": "?", "config": "shop.yaml", "variants": {"a": None, "b": {"model.base": "none"}}}
+    (tmp_path / "001-base.yaml").write_text(yaml.safe_dump(keys))
+    # A new name: MLflow keeps connections that are open.
+    shutil.copy(tmp_path / "mlflow.db", tmp_path / "locked.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/locked.db")
+    lock(monkeypatch)
+    for name, command in commands.items():
+        code, out, err = run(*command)
+        said = json.loads(out)["notes"][0] if name == "monitor" else err.partition("Error: ")[2]
+        assert (code == 2) == (name != "monitor"), said
+        assert "locked.db' can only be read: its file or folder is not yours to write; give" in said
+        assert said.count("\n") <= 1
+
+
+def lock(monkeypatch):
+    """Make SQLite files as they are for somebody who may only read them, root included."""
+    import os
+    import sqlite3
+
+    may, connect = os.access, sqlite3.dbapi2.connect
+
+    def read_only(*arguments, **options):
+        connection = connect(*arguments, **options)
+        connection.execute("PRAGMA query_only = on")
+        return connection
+
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK and may(path, mode))
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", read_only)
