@@ -34,6 +34,7 @@ _LEAST_COVERAGE = 0.65
 # Older than so many horizons, a model is stale whatever it scores.
 _STALE_HORIZONS = 2
 _BOOTSTRAP_SAMPLES = 200
+_MOST_RESAMPLED = 20_000
 _BINS = 10
 RANKING_METRICS = ("roc_auc", "spearman")
 
@@ -240,8 +241,10 @@ def _by_tier(outcome: pd.DataFrame, horizon_over: bool) -> pd.DataFrame:
 
 def _drift(days: CustomerDays, until: date, scorer: Scorer | None) -> pd.DataFrame:
     columns = ["name", "description", "psi", "distance", "median_then", "median_now", "weight", "words"]
-    if scorer is None or days.first_day >= scorer.model.as_of:
-        # The log does not reach back to the training: there is nothing to compare with.
+    if scorer is None or days.first_day > max(
+        scorer.model.trees.prior.first_day, scorer.model.as_of - timedelta(days=365)
+    ):
+        # What the log does not hold of the time before the training would look like drift.
         return pd.DataFrame(columns=columns)
     model = scorer.model
     then, now = (_bought(days.features(day, model.horizon_days)) for day in (model.as_of, until))
@@ -319,7 +322,8 @@ def _recommend(
         return "retrain", retrain
 
     recalibrate: list[str] = []
-    if scorer is not None:
+    # P(churn) is of the whole horizon, and so is the interval of the total.
+    if scorer is not None and "interval_coverage" in metrics:
         intervals = scorer.model.intervals
         variance = intervals.variance(outcome["predicted_spend"], outcome["p_churn"])
         low, high = intervals.total_interval(metrics["expected_total"], float(variance.sum()))
@@ -362,7 +366,7 @@ def _unjudged(
     if not any(name in promised for name in RANKING_METRICS):
         missing.append("the order of customers (what the model reached in training is not known)")
     if "interval_coverage" not in metrics:
-        missing.append("churn and intervals (the horizon is not over)")
+        missing.append("churn, intervals and the total (the horizon is not over)")
     if scorer is None:
         missing.append("total spend, drift and the age of the model (the model cannot be read)")
     elif drift.empty:
@@ -374,10 +378,16 @@ def _chance(outcome: pd.DataFrame, name: str) -> tuple[float, float]:
     """Return the ends of the 95 % bootstrap interval of a ranking metric."""
     pair = ("churned", "p_churn") if name in CHURN_METRICS else ("actual_spend", "predicted_spend")
     metric = {**SPEND_METRICS, **CHURN_METRICS}[name]
+    if len(outcome) > _MOST_RESAMPLED:
+        # A wider interval only makes the alarm more cautious.
+        outcome = outcome.sample(_MOST_RESAMPLED, random_state=0)
     even = np.full(len(outcome), 1.0 / len(outcome))
     drawn = np.random.default_rng(0).multinomial(len(outcome), even, _BOOTSTRAP_SAMPLES).T
     values = metric.function(outcome[pair[0]], outcome[pair[1]], drawn.astype(float))
-    low, high = np.nanquantile(values, (0.025, 0.975))
+    defined = np.asarray(values)[np.isfinite(values)]
+    if not len(defined):
+        return float("nan"), float("nan")
+    low, high = np.quantile(defined, (0.025, 0.975))
     return float(low), float(high)
 
 

@@ -236,7 +236,7 @@ def _method(outcome: Outcome) -> str:
     if isinstance(definition.search, Search):
         spaces = ", ".join(f"`{key}` {_space(given)}" for key, given in definition.search.parameters.items())
         lines.append(f"Search: {definition.search.trials} trials of Optuna's TPE over {spaces}.")
-    overrides = [word for assignment in definition.overrides for word in ("--set", assignment)]
+    overrides = [word for assignment in definition.overrides for word in ("--set", _shown(assignment))]
     source = ["--data", hide_password(definition.source)] if definition.source else []
     command = shlex.join(["clvml", "experiment", definition.path.as_posix(), *source, *overrides])
     return "\n".join([*(f"- {line}" for line in lines), "", f"Made by `{command}`."])
@@ -275,3 +275,8 @@ def _markdown(header: list[str], rows: list[list[Any]], numbers: bool = True) ->
     return "\n".join(
         f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines
     )
+
+
+def _shown(assignment: str) -> str:
+    key, equals, value = assignment.partition("=")
+    return key + equals + hide_password(value)

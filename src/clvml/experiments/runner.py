@@ -18,6 +18,7 @@ import pandas as pd
 
 import clvml
 from clvml import pipeline
+from clvml.addresses import hide_password
 from clvml.config import Config
 from clvml.errors import InputError
 from clvml.evaluation.backtest import predict_fold
@@ -42,6 +43,7 @@ _CODE = (
     "ingest",
     "models",
     "evaluation/backtest.py",
+    "evaluation/baselines.py",
 )
 _LABELS = ["cutoff", "customer_id", "actual_spend", "churned"]
 
@@ -201,7 +203,7 @@ class _Bench:
         self.stop = threading.Event()
         self._lock = threading.Lock()
         self._read: dict[str, tuple[pipeline.Prepared, SharedDays]] = {}
-        progress(f"reading {definition.base.data.source}")
+        progress(f"reading {hide_password(definition.base.data.source)}")
         prepared = pipeline.prepare(definition.base.data, now)
         self.as_of = prepared.as_of
         self.fingerprint = prepared.log.fingerprint
@@ -211,7 +213,8 @@ class _Bench:
         if found < 2:
             windows = definition.base.windows
             raise InputError(
-                f"an experiment needs two test dates, one of which is only reported; '{definition.base.data.source}'"
+                "an experiment needs two test dates, one of which is only reported;"
+                f" '{hide_password(definition.base.data.source)}'"
                 f" has {found} for a horizon of {windows.horizon_days} days: set a shorter windows.horizon_days"
                 " or give more data"
             )
@@ -258,8 +261,11 @@ class _Bench:
             config = config.model_copy(update={"model": config.model.model_copy(update={"n_jobs": threads})})
         _, days = self.data(config)
         cutoffs = self.cutoffs(config)
-        if not cutoffs:
-            raise InputError(f"no test date leaves room for a horizon of {config.windows.horizon_days} days")
+        if len(cutoffs) < 2:
+            raise InputError(
+                f"a horizon of {config.windows.horizon_days} days leaves {len(cutoffs)} test date(s), and two are"
+                " needed"
+            )
         parts = []
         for cutoff in cutoffs:
             if self.stop.is_set():

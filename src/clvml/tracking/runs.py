@@ -63,7 +63,8 @@ def log_training(record: TrainingRecord, uri: str) -> LoggedRun:
     """
     names = record.config.tracking
     with open_store(uri) as store:
-        aliases = registered_aliases(store, names.registered_model)
+        # Refuses a name that cannot be used before a run is made.
+        registered_aliases(store, names.registered_model)
         tags = run_tags(record)
         run = store.client.create_run(
             str(experiment_id(store, names.experiment)),
@@ -74,6 +75,8 @@ def log_training(record: TrainingRecord, uri: str) -> LoggedRun:
         run_id = run.info.run_id
         with closing(store, run_id):
             model_id = _log_everything(record, store, run_id, run.info.experiment_id)
+            # Read again: while this one was uploaded, another may have become champion.
+            aliases = registered_aliases(store, names.registered_model)
             if aliases is None:
                 store.client.create_registered_model(
                     names.registered_model, description="Customer lifetime value and churn, by clvml."
