@@ -21,7 +21,6 @@ from clvml.cli.sql import sql
 from clvml.cli.sync import sync
 from clvml.cli.train import train
 from clvml.errors import InputError
-from clvml.files import no_room
 
 app = typer.Typer(
     name="clvml",
@@ -81,6 +80,8 @@ def main() -> None:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, people are told what to do about it
         import traceback
+
+        from clvml.files import no_room
 
         if isinstance(error, RuntimeError) and str(error) == "Query interrupted":
             # What DuckDB makes of Ctrl-C.
