@@ -66,7 +66,7 @@ def environment_tags(command: str) -> dict[str, str]:
         "mlflow.source.name": command,
         "mlflow.source.type": "LOCAL",
         **_git_tags(),
-        "mlflow.user": _user(),
+        "mlflow.user": user_name(),
     }
 
 
@@ -217,7 +217,8 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Return who runs this, empty where the system does not say."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):

@@ -9,7 +9,6 @@ breaks off before it has changed nothing.
 from __future__ import annotations
 
 import contextlib
-import getpass
 import json
 import re
 import time
@@ -22,6 +21,7 @@ from datetime import UTC, datetime
 from clvml.errors import InputError
 from clvml.tracking.comparison import ComparedRun, compare_pair
 from clvml.tracking.comparison_text import label, why
+from clvml.tracking.description import user_name
 from clvml.tracking.history import PastRun, aliases_of, past_run
 from clvml.tracking.registry import check_model, logged_model_id
 from clvml.tracking.runs import version_tags
@@ -139,7 +139,7 @@ def rollback(registered_model: str, uri: str, reason: str | None = None) -> Prom
                 store,
                 registered_model,
                 champion.version,
-                {"rolled_back_at": _now(), "rolled_back_by": _user()},
+                {"rolled_back_at": _now(), "rolled_back_by": user_name()},
             )
             _set_tags(store, registered_model, previous.version, {"promotion_reason": said[:LONGEST_REASON]})
             store.client.set_registered_model_alias(registered_model, "champion", previous.version)
@@ -212,7 +212,7 @@ def _record(store: Store, name: str, version: str, before: str, reason: str) -> 
     store.client.set_registered_model_tag(name, HISTORY_TAG, text)
     tags = {
         "promoted_at": _now(),
-        "promoted_by": _user(),
+        "promoted_by": user_name(),
         "promoted_over": before,
         "promotion_reason": reason,
     }
@@ -236,7 +236,7 @@ def _history(store: Store, name: str) -> list[tuple[str, str]]:
 def _alone(store: Store, name: str) -> Iterator[None]:
     """Hold the announcement of this promotion; InputError where another one is under way."""
     mine = CLAIM_PREFIX + uuid.uuid4().hex
-    value = json.dumps({"by": _user(), "at": _now()})
+    value = json.dumps({"by": user_name(), "at": _now()})
     try:
         store.client.set_registered_model_tag(name, mine, value)
     except MlflowException as error:
@@ -288,10 +288,3 @@ def _seconds_since(claim: str) -> float:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return ""
