@@ -619,7 +619,8 @@ def test_a_full_disk_is_no_defect(run, shop, monkeypatch):
     assert run("check", shop.log) == (
         2,
         "",
-        "Error: the disk is full ([Errno 28] No space left on device: '/tmp/x'); make room, or point TMPDIR at a larger disk\n",
+        "Error: the disk is full ([Errno 28] No space left on device: '/tmp/x'); make room, or point TMPDIR at a"
+        " larger disk\n",
     )
 
 
