@@ -102,7 +102,7 @@ def test_loaded(model_uri, log, features, scores):
             lambda table: table[["customer_id", "cutoff"]],
             "is no purchase log .customer_id, order_date, amount",
         ),
-        (lambda table: table.drop(columns="spend_sum"), "features that this data does not have: spend_sum"),
+        (lambda table: table.drop(columns="spend_sum"), "the feature table lacks spend_sum; give all that"),
     ],
 )
 def test_refuses_what_is_neither(model_uri, features, change, message):
