@@ -624,6 +624,20 @@ def test_a_full_disk_is_no_defect(run, shop, monkeypatch):
     )
 
 
+def test_too_little_memory_is_no_defect(run, shop, monkeypatch):
+    import duckdb
+
+    def full(*arguments):
+        raise duckdb.OutOfMemoryException("Out of Memory Error: could not allocate block\nmore")
+
+    monkeypatch.setattr("clvml.pipeline.check_length", full)
+    code, out, err = run("check", shop.log)
+    assert (code, out) == (2, "")
+    assert err == (
+        "Error: there is too little memory (Out of Memory Error: could not allocate block); give more with --memory\n"
+    )
+
+
 def test_a_reader_that_leaves(shop):
     # As in `clvml check log.csv | head -0`, by the status that other tools end with.
     command = [sys.executable, "-m", "clvml", "check", str(shop.log)]

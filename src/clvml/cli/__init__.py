@@ -89,6 +89,9 @@ def main() -> None:
         if no_room(error):
             said = str(error).strip().partition("\n")[0]
             _fail(f"Error: the disk is full ({said}); make room, or point TMPDIR at a larger disk", 2)
+        if type(error).__name__ == "OutOfMemoryException":
+            said = str(error).strip().partition("\n")[0]
+            _fail(f"Error: there is too little memory ({said}); give more with --memory", 2)
         typer.echo(
             f"Error: {type(error).__name__}; this is a defect of clvml and not of your input: please report it"
             " with your command and the lines below",
