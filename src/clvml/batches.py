@@ -20,10 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clvml.errors import InputError
-from clvml.files import FORMULA, NUMBER, replacing
 from clvml.models.intervals import SpendIntervals
 from clvml.score import COLUMNS, REASONS, Scorer
 from clvml.snapshots import CustomerDays
+from clvml.storage.files import FORMULA, NUMBER, replacing
 
 Progress = Callable[[int, int], None]
 
@@ -124,7 +124,7 @@ class ScoredTable:
         return pd.concat(self.frames(), ignore_index=True)
 
     def write(self, path: Path) -> None:
-        """Write the rows as `clvml.files.write_table` would, to the byte in CSV, without holding them in memory.
+        """Write the rows as `clvml.storage.files.write_table` would, to the byte in CSV, but not all at once.
 
         Raises
         ------

@@ -56,9 +56,9 @@ def score(
 ) -> None:
     """Score every customer of a purchase log into a ranked file."""
     from clvml import pipeline
-    from clvml.addresses import hide_password
     from clvml.config import parse_config
     from clvml.score import Scorer
+    from clvml.storage.addresses import hide_password
     from clvml.tracking import resolve_model, tracking_uri
 
     pipeline.check_scored_output(output, data)

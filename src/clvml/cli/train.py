@@ -61,7 +61,7 @@ def train(
     import tempfile
 
     from clvml import pipeline
-    from clvml.addresses import hide_password
+    from clvml.storage.addresses import hide_password
     from clvml.tracking import StoreUnreachable, check_tracking, tracking_uri
 
     until = parse_date(as_of)
@@ -221,7 +221,7 @@ def _print_trained(trained: Trained, notes: list[str], reproduced: dict[str, Any
 
 
 def _print_logged(logged: LoggedRun, settings: Config, uri: str) -> None:
-    from clvml.addresses import hide_password
+    from clvml.storage.addresses import hide_password
 
     name = settings.tracking.registered_model
     which = logged.model_uri if logged.alias != "champion" else f"models:/{name}@champion"
@@ -235,7 +235,7 @@ def _print_logged(logged: LoggedRun, settings: Config, uri: str) -> None:
 
 
 def _print_kept(kept: Path | None, reason: str, settings: Config) -> None:
-    from clvml.addresses import hide_password
+    from clvml.storage.addresses import hide_password
 
     typer.echo()
     print_paragraph(f"Not logged: {reason}")

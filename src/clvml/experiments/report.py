@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from clvml import pipeline
-from clvml.addresses import hide_password
 from clvml.evaluation.backtest import MODEL_NAME
 from clvml.evaluation.leaderboard import METRICS, Leaderboard
 from clvml.evaluation.plots import CHAMPION, GRID, INK, PALE, SECOND
@@ -30,7 +29,8 @@ from clvml.experiments.comparison import (
 )
 from clvml.experiments.definition import Definition, Range, Search, shown
 from clvml.experiments.runner import Outcome
-from clvml.files import check_output, replacing
+from clvml.storage.addresses import hide_password
+from clvml.storage.files import check_output, replacing
 
 METRICS_SHOWN = ("wape", "rmse", "spearman", "gini", "total_bias", "roc_auc", "log_loss", "brier")
 BASELINES_SHOWN = 3

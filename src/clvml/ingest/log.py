@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from clvml.addresses import hide_password
 from clvml.config import DataConfig
 from clvml.errors import InputError
 from clvml.ingest.cleaning import VERDICTS, ReasonCount, build_verdicts, count_reasons, rejected_reasons
@@ -19,9 +18,10 @@ from clvml.ingest.mapping import map_columns
 from clvml.ingest.quality import QualityReport, build_quality
 from clvml.ingest.rejects import check_rejects_path, write_rejects
 from clvml.ingest.source import read_parts, stamps
-from clvml.ingest.sql import identifier, setting
 from clvml.ingest.staging import build_staged
-from clvml.workspace import offline_database
+from clvml.storage.addresses import hide_password
+from clvml.storage.sql import identifier, setting
+from clvml.storage.workspace import offline_database
 
 TABLE = "purchase_log"
 _OPTIONAL = ("order_id", "product_id", "quantity")
