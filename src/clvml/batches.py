@@ -247,7 +247,7 @@ def _in_parallel(
 
 
 def _features(connection: duckdb.DuckDBPyConnection, where: str) -> pd.DataFrame:
-    return connection.execute(f"select *, rowid as place from {_FEATURES} where {where} order by rowid").df()
+    return connection.execute(f"select *, rowid as place from {_FEATURES} where {where}").df()
 
 
 def _empty() -> pd.DataFrame:
