@@ -32,7 +32,7 @@ from clvml.errors import InputError
 
 if TYPE_CHECKING:
     from clvml.ingest.quality import QualityReport
-    from clvml.pipeline import Prepared, PreparedOnSpark
+    from clvml.pipeline import Prepared
     from clvml.spark import SparkQuality
 
 
@@ -77,7 +77,7 @@ def score(
         settings = parse_config(raw, "the model's configuration with --set")
     named = ", ".join(f"{ours}: {theirs}" for ours, theirs in settings.data.columns.mapped().items())
     progress(f"reading {hide_password(data)} (columns{'' if config else ' as in training'}: {named})")
-    prepared: Prepared | PreparedOnSpark
+    prepared: Prepared
     with workspace(memory) as connection, spark_session(engine, master, rejects) as session:
         if session is None:
             prepared = pipeline.prepare(settings.data, now(), data, until, rejects, connection)

@@ -72,15 +72,15 @@ def train(
     else:
         recorded, settings, until = _recorded(from_run, config, overrides, data, until, uri)
     progress(f"reading {hide_password(settings.data.source)}")
-    with workspace(memory) as connection:
-        with spark_session(engine, master, rejects) as session:
-            if session is None:
-                prepared = pipeline.prepare(
-                    settings.data, now(), as_of=until, rejects=rejects, connection=connection
-                )
-            else:
-                whole = pipeline.prepare_on_spark(session, settings.data, now(), as_of=until)
-                prepared = pipeline.sample_from_spark(whole, settings, connection)
+    prepared: Prepared
+    with workspace(memory) as connection, spark_session(engine, master, rejects) as session:
+        if session is None:
+            prepared = pipeline.prepare(
+                settings.data, now(), as_of=until, rejects=rejects, connection=connection
+            )
+        else:
+            whole = pipeline.prepare_on_spark(session, settings.data, now(), as_of=until)
+            prepared = pipeline.sample_on_spark(whole, settings)
         changes = _check_data(recorded, prepared, data)
         # Before an hour is spent on what could not be logged, but not for data that cannot be read.
         try:

@@ -3,12 +3,11 @@
 from clvml.pipeline.preparation import (
     ASSUMED_HORIZON_DAYS,
     Prepared,
-    PreparedOnSpark,
     assume_config,
     check_length,
     prepare,
     prepare_on_spark,
-    sample_from_spark,
+    sample_on_spark,
 )
 from clvml.pipeline.scoring import check_scored_output, score, score_on_spark, scoring_notes, write_scored
 from clvml.pipeline.training import Trained, backtest, train
@@ -17,7 +16,6 @@ from clvml.pipeline.verdict import answer, headline_metrics, reach, short_label,
 __all__ = [
     "ASSUMED_HORIZON_DAYS",
     "Prepared",
-    "PreparedOnSpark",
     "Trained",
     "answer",
     "assume_config",
@@ -28,7 +26,7 @@ __all__ = [
     "prepare",
     "prepare_on_spark",
     "reach",
-    "sample_from_spark",
+    "sample_on_spark",
     "score",
     "score_on_spark",
     "scoring_notes",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import duckdb
 
@@ -14,7 +14,7 @@ from clvml.errors import InputError
 from clvml.ingest import PurchaseLog, read_purchase_log
 from clvml.ingest.mapping import map_columns, propose_columns
 from clvml.ingest.source import read_parts
-from clvml.spark import SparkLog, read_lines, sampled
+from clvml.spark import SparkLog, SparkSample, read_lines, sampled
 from clvml.storage.files import TABLES, check_output
 from clvml.storage.workspace import offline_database
 from clvml.windows import HistoryVerdict, check_history
@@ -25,20 +25,14 @@ _REQUIRED = ("customer_id", "order_date", "amount")
 _SILENCE_DAYS = 31
 
 
+Log = TypeVar("Log", PurchaseLog, SparkLog, SparkSample)
+
+
 @dataclass(frozen=True)
-class Prepared:
+class Prepared(Generic[Log]):
     """A purchase log that was read, the date up to which it is used, and a note on that date."""
 
-    log: PurchaseLog
-    as_of: date
-    note: str
-
-
-@dataclass(frozen=True)
-class PreparedOnSpark:
-    """As `Prepared`, with the log on Spark."""
-
-    log: SparkLog
+    log: Log
     as_of: date
     note: str
 
@@ -97,7 +91,7 @@ def prepare(
     as_of: date | None = None,
     rejects: Path | None = None,
     connection: duckdb.DuckDBPyConnection | None = None,
-) -> Prepared:
+) -> Prepared[PurchaseLog]:
     """Read and clean a purchase log; ``as_of`` is the day after its last line unless given.
 
     The log's table is made in ``connection`` (`clvml.storage.workspace`), or in a new database in memory.
@@ -111,18 +105,15 @@ def prepare(
 
 def prepare_on_spark(
     session: Any, data: DataConfig, now: datetime, source: str | None = None, as_of: date | None = None
-) -> PreparedOnSpark:
+) -> Prepared[SparkLog]:
     """Read and clean a purchase log in a Spark session; see `prepare`."""
     log = read_lines(session, data, source or data.source, now, as_of)
-    return PreparedOnSpark(log, *_dated(log.last_day, as_of))
+    return Prepared(log, *_dated(log.last_day, as_of))
 
 
-def sample_from_spark(
-    prepared: PreparedOnSpark, config: Config, connection: duckdb.DuckDBPyConnection
-) -> Prepared:
-    """Bring the lines of some of the customers from Spark into ``connection``, to train on."""
-    log = sampled(prepared.log, config, prepared.as_of, connection)
-    return Prepared(log, prepared.as_of, prepared.note)
+def sample_on_spark(prepared: Prepared[SparkLog], config: Config) -> Prepared[SparkSample]:
+    """Choose some of the customers of a log on Spark, to train on."""
+    return Prepared(sampled(prepared.log, config, prepared.as_of), prepared.as_of, prepared.note)
 
 
 def check_length(prepared: Prepared, config: Config) -> HistoryVerdict:

@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from clvml.batches import ScoredTable, score_in_batches
 from clvml.config import Config
-from clvml.pipeline.preparation import Prepared, PreparedOnSpark
+from clvml.pipeline.preparation import Prepared
 from clvml.score import COLUMNS, Scorer, customer_days
-from clvml.spark import score_lines
+from clvml.spark import SparkLog, score_lines
 from clvml.storage.addresses import is_address
 from clvml.storage.database_output import check_database_output, write_database_table
 from clvml.storage.files import TABLES, check_output
@@ -31,7 +31,7 @@ def score(
 
 
 def score_on_spark(
-    prepared: PreparedOnSpark,
+    prepared: Prepared[SparkLog],
     scorer: Scorer,
     connection: duckdb.DuckDBPyConnection,
     explain: Literal["all", "none"] | int = "all",
@@ -65,9 +65,7 @@ def write_scored(scored: ScoredTable, output: str) -> None:
         scored.write(Path(output))
 
 
-def scoring_notes(
-    prepared: Prepared | PreparedOnSpark, scorer: Scorer, config: Config, today: date | None = None
-) -> list[str]:
+def scoring_notes(prepared: Prepared, scorer: Scorer, config: Config, today: date | None = None) -> list[str]:
     """Return what to know about a scored file: its date, the age of data and model, settings without effect.
 
     ``today`` is None where the date of the scores was asked for: a past one then needs no word about it.

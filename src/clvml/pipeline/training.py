@@ -21,6 +21,7 @@ from clvml.pipeline.preparation import Prepared
 from clvml.pipeline.verdict import headline_metrics
 from clvml.score import Scorer, customer_days, spend_thresholds, tier_thresholds
 from clvml.snapshots import CustomerDays
+from clvml.spark import SparkSample
 from clvml.storage.addresses import hide_password
 from clvml.tracking.record import TrainingRecord
 
@@ -55,7 +56,7 @@ def backtest(
     prepared: Prepared, config: Config, folds: int | None = None, progress: Progress = lambda text: None
 ) -> Backtest:
     """Run the rolling-origin leaderboard on a prepared log."""
-    return run_backtest(customer_days(prepared.log), prepared.as_of, config, folds, progress)
+    return run_backtest(_days(prepared.log), prepared.as_of, config, folds, progress)
 
 
 def train(
@@ -83,7 +84,7 @@ def train(
     # The model keeps its configuration.
     config = config.with_source(hide_password(config.data.source))
     progress("building the features")
-    days = customer_days(log)
+    days = _days(log)
     notes = [prepared.note] if prepared.note else []
     tested: Backtest | None = None
     try:
@@ -125,6 +126,10 @@ def train(
         predictions=_tested_predictions(tested) if tested else pd.DataFrame(),
     )
     return Trained(scorer, tested, record, sentences)
+
+
+def _days(log: PurchaseLog | SparkSample) -> CustomerDays:
+    return log.days() if isinstance(log, SparkSample) else customer_days(log)
 
 
 def _tested_predictions(tested: Backtest) -> pd.DataFrame:
@@ -187,14 +192,14 @@ def _figures(tested, contributions, known, features, config):
     }
 
 
-def _example(log: PurchaseLog, data: DataConfig) -> pd.DataFrame:
+def _example(log: PurchaseLog | SparkSample, data: DataConfig) -> pd.DataFrame:
     """Return the lines of a few customers under the names of the input, as an example for MLflow."""
     theirs = data.columns.mapped()
     held = {("order_ts" if name == "order_date" else name): theirs[name] for name in theirs}
     chosen = ", ".join(f'{ours} as "{name}"' for ours, name in held.items() if ours in log.columns)
     if data.columns.currency:
         chosen += f", '{data.currency or log.quality.currency}' as \"{data.columns.currency}\""
-    return log.connection.execute(
+    return log.frame(
         f"select {chosen} from {log.table} where customer_id in (select distinct customer_id from {log.table}"
         f" order by customer_id limit {_EXAMPLE_CUSTOMERS}) order by customer_id, order_ts, amount limit 50"
-    ).df()
+    )
