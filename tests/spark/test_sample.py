@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, date, datetime
 
+import duckdb
 import pandas as pd
 import pytest
 
@@ -22,8 +23,14 @@ def log(spark, shop):
 
 
 @pytest.fixture(scope="module")
-def everybody(log, shop):
-    return sampled(log, read_config(shop.config), TODAY)
+def connection():
+    with duckdb.connect() as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def everybody(log, shop, connection):
+    return sampled(log, read_config(shop.config), TODAY, connection)
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +38,10 @@ def on_duckdb(shop):
     return read_purchase_log(read_config(shop.config).data, source=str(shop.log), now=NOW, as_of=TODAY)
 
 
-def test_a_sample_is_all_lines_of_some_customers(log, shop):
+def test_a_sample_is_all_lines_of_some_customers(log, shop, connection):
     config = read_config(shop.config)
     few = config.model_copy(update={"spark": SparkConfig.model_construct(sample_customers=50)})
-    sample = sampled(log, few, TODAY)
+    sample = sampled(log, few, TODAY, connection)
     assert sample.quality.customers == 50
     left_out = {reason.reason: reason for reason in sample.quality.reasons}[
         "customer not in the sample to train on"
@@ -44,7 +51,7 @@ def test_a_sample_is_all_lines_of_some_customers(log, shop):
     ids = sample.frame(f"select distinct customer_id from {sample.table}")["customer_id"]
     lines = shop.lines[shop.lines["customer_id"].isin(ids)]
     assert len(lines.drop_duplicates()) == sample.quality.rows_out
-    assert sampled(log, few, TODAY).fingerprint == sample.fingerprint
+    assert sampled(log, few, TODAY, connection).fingerprint == sample.fingerprint
 
 
 def test_a_sample_of_everybody_is_described_as_the_log_is(everybody, on_duckdb):

@@ -80,7 +80,7 @@ def train(
             )
         else:
             whole = pipeline.prepare_on_spark(session, settings.data, now(), as_of=until)
-            prepared = pipeline.sample_on_spark(whole, settings)
+            prepared = pipeline.sample_on_spark(whole, settings, connection)
         changes = _check_data(recorded, prepared, data)
         # Before an hour is spent on what could not be logged, but not for data that cannot be read.
         try:

@@ -111,9 +111,12 @@ def prepare_on_spark(
     return Prepared(log, *_dated(log.last_day, as_of))
 
 
-def sample_on_spark(prepared: Prepared[SparkLog], config: Config) -> Prepared[SparkSample]:
-    """Choose some of the customers of a log on Spark, to train on."""
-    return Prepared(sampled(prepared.log, config, prepared.as_of), prepared.as_of, prepared.note)
+def sample_on_spark(
+    prepared: Prepared[SparkLog], config: Config, connection: duckdb.DuckDBPyConnection
+) -> Prepared[SparkSample]:
+    """Choose some of the customers of a log on Spark, to train on; their features come into ``connection``."""
+    log = sampled(prepared.log, config, prepared.as_of, connection)
+    return Prepared(log, prepared.as_of, prepared.note)
 
 
 def check_length(prepared: Prepared, config: Config) -> HistoryVerdict:

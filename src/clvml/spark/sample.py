@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from itertools import count
 from typing import Any
 
 import duckdb
@@ -23,14 +24,26 @@ from clvml.sql import translate
 
 NOT_SAMPLED = "customer not in the sample to train on"
 _SAMPLE = "clvml_sampled_lines"
+_NUMBERS = count()
 
 
 class SparkDays(CustomerDays):
-    """`CustomerDays` in a Spark session: the same SQL in its dialect, whose rows alone come here."""
+    """`CustomerDays` in a Spark session: the same SQL in its dialect, whose rows alone come here.
 
-    def __init__(self, session: Any, purchases: str, columns: Collection[str] = ()) -> None:
+    They are kept in ``connection``, because training asks for the same ones several times.
+    """
+
+    def __init__(
+        self,
+        session: Any,
+        connection: duckdb.DuckDBPyConnection,
+        purchases: str,
+        columns: Collection[str] = (),
+    ) -> None:
         self.session = session
+        self.connection = connection
         self.columns = tuple(columns)
+        self._brought: dict[str, str] = {}
         # Every cutoff asks for them.
         days = session.sql(translate(customer_days_query(purchases, columns), "spark")).persist()
         days.createOrReplaceTempView(self.table)
@@ -41,17 +54,28 @@ class SparkDays(CustomerDays):
         return query
 
     def _frame(self, query: str) -> pd.DataFrame:
-        return self._run(query).sort_values(["customer_id"], ignore_index=True)
+        return self.connection.execute(f"from {self._bring(query)} order by customer_id").df()
 
     def _run(self, query: str) -> pd.DataFrame:
-        return _frame(self.session, query)
+        return self.connection.execute(f"from {self._bring(query)}").df()
+
+    def _bring(self, query: str) -> str:
+        """Return the table here with the rows of a query there."""
+        if query not in self._brought:
+            self._brought[query] = f"clvml_brought_{next(_NUMBERS)}"
+            _copy(self.session, query, self.connection, self._brought[query])
+        return self._brought[query]
 
 
 @dataclass(frozen=True)
 class SparkSample:
-    """The lines of some customers of a `SparkLog`, on Spark; attributes as of `clvml.ingest.PurchaseLog`."""
+    """The lines of some customers of a `SparkLog`, on Spark; attributes as of `clvml.ingest.PurchaseLog`.
+
+    ``connection`` takes what comes here.
+    """
 
     session: Any
+    connection: duckdb.DuckDBPyConnection
     quality: QualityReport
     columns: tuple[str, ...]
     first_day: date
@@ -61,19 +85,21 @@ class SparkSample:
 
     def days(self) -> SparkDays:
         """Return the purchase days of the sampled customers."""
-        return SparkDays(
-            self.session, self.table, [name for name in self.columns if name in OPTIONAL_COLUMNS]
-        )
+        optional = [name for name in self.columns if name in OPTIONAL_COLUMNS]
+        return SparkDays(self.session, self.connection, self.table, optional)
 
     def frame(self, query: str) -> pd.DataFrame:
         """Return the rows of a query, written for DuckDB."""
-        return _frame(self.session, query)
+        _copy(self.session, query, self.connection, "clvml_frame")
+        return self.connection.execute("from clvml_frame").df()
 
 
-def sampled(log: SparkLog, config: Config, reference_day: date) -> SparkSample:
+def sampled(
+    log: SparkLog, config: Config, reference_day: date, connection: duckdb.DuckDBPyConnection
+) -> SparkSample:
     """Choose at most ``config.spark.sample_customers`` customers, by their ids alone, and describe their lines.
 
-    ``reference_day`` is the day the age of the log is counted to.
+    ``reference_day`` is the day the age of the log is counted to; ``connection`` takes what comes here.
     """
     session, quality = log.session, log.quality
     session.sql(
@@ -100,6 +126,7 @@ def sampled(log: SparkLog, config: Config, reference_day: date) -> SparkSample:
     parts = lines.mapInArrow(partial(_hashed, log.columns), "rows long, total string, mixed string").collect()
     return SparkSample(
         session,
+        connection,
         report,
         log.columns,
         report.first_day,
@@ -116,8 +143,10 @@ def _hashed(columns: tuple[str, ...], batches: Iterator[pa.RecordBatch]) -> Iter
             yield pa.RecordBatch.from_pylist([{"rows": rows, "total": str(total), "mixed": str(mixed)}])
 
 
-def _frame(session: Any, query: str) -> pd.DataFrame:
-    frame = session.sql(translate(query, "spark")).toArrow().to_pandas()
-    # As DuckDB gives them.
-    days = [name for name in ("cutoff", "day", "order_ts") if name in frame]
-    return frame.astype(dict.fromkeys(days, "datetime64[us]"))
+def _copy(session: Any, query: str, connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Make a table here of the rows of a query there."""
+    connection.register("clvml_incoming", session.sql(translate(query, "spark")).toArrow())
+    try:
+        connection.execute(f"create or replace table {table} as from clvml_incoming")
+    finally:
+        connection.unregister("clvml_incoming")
