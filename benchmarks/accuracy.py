@@ -419,7 +419,7 @@ def our_code() -> str:
 @cache
 def evaluation_code() -> str:
     source = ROOT / "src" / "clvml" / "evaluation"
-    return digest(*((source / name).read_text(encoding="utf-8") for name in ("leaderboard.py", "metrics.py")))
+    return digest(*((source / name).read_text(encoding="utf-8") for name in ("leaderboard.py", "metrics.py", "sample.py")))
 
 
 def slug(text: str) -> str:
