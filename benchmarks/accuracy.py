@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from cases import CACHE, CHURN, GROUPS, ROOT, SPEND, Group
+from cases import CACHE, CHURN, EXPORTED, GROUPS, ROOT, SPEND, Group
 
 from clvml import pipeline
 from clvml.config import Config, read_config
@@ -91,7 +91,7 @@ def export_data() -> None:
     """Write the data that the peers' packages carry to the cache, unless it is there."""
     if not PEERS_PYTHON.exists():
         sys.exit(f"'{PEERS_PYTHON}' does not exist; make it with: make peers")
-    if not all((CACHE / f"{name}.parquet").exists() for name in ("groceries", "simulated_orders")):
+    if not all((CACHE / f"{name}.parquet").exists() for name in EXPORTED):
         subprocess.run([PEERS_PYTHON, ROOT / "benchmarks" / "peers" / "export_data.py", CACHE], check=True)
 
 
