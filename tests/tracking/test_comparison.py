@@ -3,6 +3,7 @@
 import re
 import shutil
 
+import numpy as np
 import pytest
 from tests.tracking.conftest import CONFIG, out_of_time
 
@@ -128,6 +129,21 @@ def test_by_another_metric_and_only_the_newest(logged):
     assert {one.run.version for one in found.runs} == {"9", "10", "11"}
     assert found.champion.version == "1", "the champion counts though it is not among them"
     assert table(found)[0][:4] == ["Run", "when (UTC)", "log loss", "WAPE"]
+
+
+def test_a_bias_is_sorted_by_its_size(logged):
+    found = compare(logged[0], "online-retail", "clvml", 20, "total_bias")
+    sizes = [one.run.metrics["total_bias"] for one in found.runs]
+    assert all(size >= 0 for size in sizes[:-1])
+    assert np.isnan(sizes[-1]), "of the run without predictions it is not known"
+    comparable = sizes[:5]
+    assert comparable == sorted(comparable)
+    named = {one.run.version: one for one in found.runs}
+    champion = next(row for row in named["2"].differences if row.metric == "total_bias").champion_value
+    assert named["1"].run.metrics["total_bias"] == pytest.approx(champion)
+    header, rows = table(found)
+    assert header[2] == "size of bias"
+    assert not any("+" in row[2] for row in rows)
 
 
 def test_the_page_stands_alone(found, by_name):

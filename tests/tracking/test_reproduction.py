@@ -49,7 +49,7 @@ def test_other_packages_and_metrics_are_told(recorded):
     assert found.environment_changes() == ""
     older = dataclasses.replace(found, versions=found.versions.replace("xgboost ", "xgboost 0."))
     assert older.environment_changes().startswith("xgboost ")
-    pooled = {key: value for key, value in found.metrics.items() if not key.startswith("fold/")}
+    pooled = {key: value for key, value in found.metrics.items() if not key.startswith("window.")}
     assert found.metric_changes({**pooled, "coverage": float("nan")}) == {}
     nearly = {**pooled, "wape": pooled["wape"] * (1 + 1e-15)}
     assert list(found.metric_changes(nearly)) == ["wape"], "to the last digit"

@@ -84,6 +84,8 @@ class Outcome:
         End of what was known; the last test window ends there.
     experiment, run_id : str
         Where it is in MLflow.
+    mlflow_page : str
+        Address of its runs there, with their metrics.
     run_now : int
         How many variants were run now; the others had been finished before.
     """
@@ -95,6 +97,7 @@ class Outcome:
     as_of: date
     experiment: str
     run_id: str
+    mlflow_page: str
     run_now: int
 
 
@@ -135,9 +138,10 @@ def run_experiment(
         failed.
     """
     bench = _Bench(definition, now, progress)
-    name, base = definition.name, definition.base
+    base = definition.base
     key = short_hash([bench.fingerprint, code_fingerprint()])
-    runs = ExperimentRuns(uri, base.tracking, name, key, definition.question, fresh)
+    whole = VariantRecord(definition.name, key, {}, base, bench.fingerprint, bench.quality, bench.as_of)
+    runs = ExperimentRuns(uri, whole, definition.question, definition.metric, fresh)
     workers = workers or max(1, (os.cpu_count() or 1) // 2)
     lane = _Lane(bench, runs, workers, progress)
     with runs.closing(lane.running):
@@ -172,6 +176,7 @@ def run_experiment(
             bench.as_of,
             runs.experiment,
             runs.run_id,
+            runs.mlflow_page,
             lane.run_now,
         )
         files = write(outcome)

@@ -10,6 +10,7 @@ from clvml.evaluation import METRICS
 from clvml.tracking.comparison import HEADLINE, ComparedRun, Comparison, Difference
 from clvml.tracking.comparison_text import (
     champion_sentence,
+    heading,
     label,
     left_out_sentence,
     short,
@@ -55,7 +56,7 @@ def comparison_page(found: Comparison) -> str:
         "<meta name='viewport' content='width=device-width, initial-scale=1'>",
         f"<title>Runs of {escape(found.experiment)}</title><style>{_STYLE}</style></head><body>",
         f"<h1>Runs of {escape(found.experiment)}</h1>",
-        f"<p>Best first by {escape(label(found.metric))}. {escape(champion_sentence(found))}</p>",
+        f"<p>Best first by {escape(heading(found.metric))}. {escape(champion_sentence(found))}</p>",
         f"<p class='soft'>Means over past test dates. Written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by clvml "
         "compare.</p>",
         "<div class='scroll'><table><thead><tr>",
@@ -73,7 +74,7 @@ def comparison_page(found: Comparison) -> str:
         *(_card(found, one) for one in found.runs),
         "<h2>What the columns mean</h2><dl>",
         *(
-            f"<dt>{escape(label(name))}</dt><dd>{escape(METRICS[name].description)}</dd>"
+            f"<dt>{escape(heading(name))}</dt><dd>{escape(METRICS[name].description)}</dd>"
             for name in shown_metrics(found)
         ),
         "</dl></body></html>\n",

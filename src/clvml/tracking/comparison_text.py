@@ -28,9 +28,18 @@ def label(metric: str) -> str:
     return name.partition("(")[2].rstrip(")") or name
 
 
+def heading(metric: str) -> str:
+    """Return what a column of a metric holds: of one where zero is best, the size.
+
+    >>> heading("wape"), heading("total_bias")
+    ('WAPE', 'size of bias')
+    """
+    return f"size of {label(metric)}" if METRICS[metric].better == "zero" else label(metric)
+
+
 def value_text(run: PastRun, metric: str) -> str:
     value = run.metrics.get(metric, math.nan)
-    return METRICS[metric].text(value) if math.isfinite(value) else "-"
+    return METRICS[metric].text(value, signed=False) if math.isfinite(value) else "-"
 
 
 def shown_metrics(found: Comparison) -> tuple[str, ...]:
@@ -49,7 +58,7 @@ def table(found: Comparison) -> tuple[list[str], list[list[str]]]:
         ]
         for one in found.runs
     ]
-    return ["Run", "when (UTC)", *(label(name) for name in metrics)], rows
+    return ["Run", "when (UTC)", *(heading(name) for name in metrics)], rows
 
 
 def champion_sentence(found: Comparison) -> str:

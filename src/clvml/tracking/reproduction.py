@@ -10,7 +10,7 @@ from typing import Any
 from clvml.config import Config, parse_config
 from clvml.errors import InputError
 from clvml.tracking.artifacts import CONFIG_FILE, QUALITY_FILE
-from clvml.tracking.description import package_versions
+from clvml.tracking.description import FOLD_PREFIX, package_versions
 from clvml.tracking.history import past_run, read_mapping
 from clvml.tracking.session import open_store
 
@@ -74,7 +74,8 @@ class RecordedTraining:
 
     def metric_changes(self, metrics: dict[str, float]) -> dict[str, tuple[float | None, float | None]]:
         """Return ``{metric: (now, then)}`` where a metric is not the same to the last digit."""
-        keys = [key for key in self.metrics if not key.startswith("fold/")]
+        # The second is what earlier releases called it.
+        keys = [key for key in self.metrics if not key.startswith((FOLD_PREFIX, "fold/"))]
         keys += [key for key, value in metrics.items() if key not in self.metrics and value == value]
         pairs = {key: (metrics.get(key), self.metrics.get(key)) for key in keys}
         return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
