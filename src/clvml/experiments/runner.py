@@ -35,15 +35,16 @@ from clvml.windows import test_cutoffs
 Progress = Callable[[str], None]
 
 # What the predictions come from: where none of it has changed, a finished variant is not run again.
+# Modules, and folders of them.
 _CODE = (
-    "features.py",
-    "labels.py",
-    "snapshots.py",
-    "windows.py",
+    "features",
+    "labels",
+    "snapshots",
+    "windows",
     "ingest",
     "models",
-    "evaluation/backtest.py",
-    "evaluation/baselines.py",
+    "evaluation/backtest",
+    "evaluation/baselines",
 )
 _LABELS = ["cutoff", "customer_id", "actual_spend", "churned"]
 
@@ -192,7 +193,7 @@ def code_fingerprint() -> str:
     files = [
         path
         for part in _CODE
-        for path in ([home / part] if part.endswith(".py") else (home / part).rglob("*.py"))
+        for path in ((home / part).rglob("*.py") if (home / part).is_dir() else [home / f"{part}.py"])
     ]
     digest = hashlib.sha256(_xgboost_version().encode())
     for path in sorted(files):
@@ -324,7 +325,8 @@ class _Lane:
                     variant = futures.pop(future)
                     done[variant.name] = self._close(variant, future)
                     self.run_now += 1
-                    self.progress(f"{variant.name}: done, {len(done)} of {len(variants)}")
+                    ended = "failed" if done[variant.name].error else "done"
+                    self.progress(f"{variant.name}: {ended}, {len(done)} of {len(variants)}")
         return [done[variant.name] for variant in variants]
 
     def _close(self, variant: Variant, future: Future[pd.DataFrame]) -> Result:
@@ -340,7 +342,6 @@ class _Lane:
             # Whatever went wrong with one variant, the others are still worth having.
             text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
             self.runs.fail(run_id, text)
-            self.progress(f"{variant.name} failed: {text}")
             result = Result(variant, run_id, error=text)
         del self.running[variant.name]
         return result
