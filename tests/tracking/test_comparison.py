@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from clvml.errors import InputError
 from clvml.evaluation import METRICS
 from clvml.tracking import compare, log_training
 from clvml.tracking.comparison_page import comparison_page
-from clvml.tracking.comparison_text import gain_text, settings_text, short, standing, table, why
+from clvml.tracking.comparison_text import gain_text, settings_text, short, standing, summary, table, why
 from clvml.tracking.session import open_store
 
 DEEPER = {**CONFIG, "model": {"max_depth": 5}}
@@ -80,6 +81,15 @@ def test_verdicts_and_intervals_are_the_runs_own(by_name):
     assert standing(worse, None) == "worse"
     assert worse.metrics_with("worse") == ["wape", "rmse", "spearman", "gini"]
     assert all(row.high < 0 for row in worse.differences if row.metric in ("wape", "gini"))
+
+
+def test_the_summary_says_which_to_use(found, by_name):
+    better = f"v{by_name['sharper'].run.version}"
+    assert summary(found).startswith(f"Clearly better than the champion, and worse in nothing: {better}")
+    assert f"clvml promote models:/clvml/{by_name['sharper'].run.version}" in summary(found)
+    alike = replace(found, runs=(by_name["same"], by_name["blunter"], by_name["mixed"]))
+    assert summary(alike).startswith("No run is clearly better than the champion")
+    assert summary(replace(found, champion=None)) == ""
 
 
 def test_what_is_equal_is_no_difference(by_name, found):

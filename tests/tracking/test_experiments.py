@@ -77,7 +77,7 @@ def test_the_parent_has_its_data_and_opens_on_the_page(uri):
     assert used.dataset.digest == "f1e2" * 3
     state = view_state(tags[VIEW_TAG])
     assert state["selectedColumns"][:3] == ["metrics.`gini`", "metrics.`last_fold.gini`", "metrics.`wape`"]
-    assert state["runsExpanded"] == {runs.run_id: True}
+    assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`gini`", False)
     assert "**Deeper?**" in tags["mlflow.note.content"]
 
 

@@ -74,6 +74,21 @@ def champion_sentence(found: Comparison) -> str:
     )
 
 
+def summary(found: Comparison) -> str:
+    """Return which runs could replace the champion, and how; nothing where there is none."""
+    if found.champion is None:
+        return ""
+    better = [one.run for one in found.runs if standing(one, found.champion) == "better"]
+    if not better:
+        return "No run is clearly better than the champion in one of the metrics below and worse in none."
+    said = f"Clearly better than the champion, and worse in nothing: {', '.join(map(short, better))}."
+    registered = [run for run in better if run.version]
+    if registered:
+        first = registered[0]
+        said += f" To use it: clvml promote models:/{first.registered_model}/{first.version}"
+    return said
+
+
 def left_out_sentence(found: Comparison) -> str:
     if not found.left_out:
         return ""
@@ -106,10 +121,15 @@ def why(one: ComparedRun) -> list[str]:
 
 def gain_text(difference: Difference) -> str:
     """Return a metric with its gain and interval: ``WAPE by 0.012 (0.004 to 0.020)``."""
-    sign = -1.0 if difference.verdict == "worse" else 1.0
+    return f"{label(difference.metric)} by {gain_numbers(difference, flip=difference.verdict == 'worse')}"
+
+
+def gain_numbers(difference: Difference, flip: bool = False) -> str:
+    """Return a gain and its interval, as a loss where ``flip``."""
+    sign = -1.0 if flip else 1.0
     ends = sorted((sign * difference.low, sign * difference.high))
     gain, low, high = (_amount(difference, number) for number in (sign * difference.gain, *ends))
-    return f"{label(difference.metric)} by {gain} ({low} to {high})"
+    return f"{gain} ({low} to {high})"
 
 
 def _amount(difference: Difference, value: float) -> str:

@@ -63,8 +63,7 @@ class ExperimentRuns:
                 store.client.update_run(self.run_id, status="RUNNING")
             else:
                 self.run_id = self._create(store, base, {KIND_TAG: EXPERIMENT})
-            first = [metric, f"last_fold.{metric}"]
-            save_view(store, self.experiment_id, f"**{question}** {_NOTE}", first, expanded=self.run_id)
+            save_view(store, self.experiment_id, f"**{question}** {_NOTE}", best_by=metric)
             store.client.set_tag(self.run_id, "mlflow.note.content", question)
         self._fresh = fresh
 

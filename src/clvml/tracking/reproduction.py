@@ -100,6 +100,12 @@ def recorded_training(reference: str, registered_model: str, uri: str) -> Record
     """
     with open_store(uri, must_exist=True) as store:
         run = past_run(store, reference, registered_model)
+        if run.is_variant:
+            changes = "".join(f" --set '{key}={value}'" for key, value in run.params.items())
+            raise InputError(
+                f"run '{run.run_id}' ({run.name}) is a variant of an experiment, not a training; train its settings "
+                f"with 'clvml train --config FILE{changes}'"
+            )
         raw = read_mapping(store, run, CONFIG_FILE)
         quality = read_mapping(store, run, QUALITY_FILE)
     if raw is None or quality is None or not run.as_of or not run.fingerprint:

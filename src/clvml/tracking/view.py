@@ -10,14 +10,14 @@ import base64
 import json
 import time
 import zlib
-from collections.abc import Collection
 from typing import Any
 
 from clvml.addresses import hide_password
+from clvml.evaluation import METRICS
 from clvml.tracking.description import LONGEST_NOTE
 from clvml.tracking.session import Store
 
-VIEW_ID, VIEW_NAME = "clvml", "Metrics"
+VIEW_ID = "clvml"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW_ID}"
 # In the order of the columns.
 VIEW_METRICS = ("wape", "total_bias", "spearman", "gini", "roc_auc", "log_loss", "brier")
@@ -44,9 +44,7 @@ def view_address(uri: str, experiment: str) -> str:
     return f"{server}/{view_path(experiment)}"
 
 
-def save_view(
-    store: Store, experiment: str, note: str, first: Collection[str] = (), expanded: str = ""
-) -> None:
+def save_view(store: Store, experiment: str, note: str, best_by: str = "") -> None:
     """Save the view with an experiment, and describe it.
 
     Parameters
@@ -56,40 +54,39 @@ def save_view(
         Its id.
     note : str
         What the page says on top, after a link to the view.
-    first : collection of str
-        Metrics to stand before `VIEW_METRICS`.
-    expanded : str
-        A parent run, whose children are to be seen.
+    best_by : str
+        The metric of an experiment's answer: it comes first, with its value at the last test date, and sorts the
+        runs. Without, the newest run comes first.
     """
     now = int(time.time() * 1000)
     # Packed, as MLflow does it: a tag of 5,000 characters is the most that it keeps.
-    packed = base64.b64encode(zlib.compress(json.dumps(_state([*first, *VIEW_METRICS], expanded)).encode()))
-    view = {"name": VIEW_NAME, "createdAt": now, "updatedAt": now, "state": f"deflate;{packed.decode()}"}
+    packed = base64.b64encode(zlib.compress(json.dumps(_state(best_by)).encode()))
+    name = "Best first" if best_by else "Metrics"
+    view = {"name": name, "createdAt": now, "updatedAt": now, "state": f"deflate;{packed.decode()}"}
     store.client.set_experiment_tag(experiment, VIEW_TAG, json.dumps(view))
     text = f"**[Show metrics]({view_path(experiment)})** {note}"
     store.client.set_experiment_tag(experiment, "mlflow.note.content", text[:LONGEST_NOTE])
 
 
-def _state(metrics: list[str], expanded: str) -> dict[str, Any]:
-    metrics = list(dict.fromkeys(metrics))
+def _state(best_by: str) -> dict[str, Any]:
+    first = [best_by, f"last_fold.{best_by}"] if best_by else []
+    metrics = list(dict.fromkeys([*first, *VIEW_METRICS]))
     attributes = {"attributes.`Models`": 170, "attributes.`Dataset`": 220}
     widths = {f"metrics.`{metric}`": 96 for metric in metrics} | attributes
     return {
         "selectedColumns": list(widths),
         "columnOrder": list(widths),
         "columnWidths": widths,
-        # Newest first: by a metric, MLflow would no longer show runs below their parent.
-        "orderByKey": "attributes.start_time",
-        "orderByAsc": False,
+        # By a metric, MLflow shows the runs side by side; else below their parent, folded.
+        "orderByKey": f"metrics.`{best_by}`" if best_by else "attributes.start_time",
+        "orderByAsc": bool(best_by) and METRICS[best_by].better != "higher",
         "searchFilter": "",
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "runsExpanded": {expanded: True} if expanded else {},
         "runsPinned": [],
         "runsHidden": [],
-        "runsVisibilityMap": {},
         "runsHiddenMode": "FIRST_20_RUNS",
         "viewMaximized": False,
         "runListHidden": False,
