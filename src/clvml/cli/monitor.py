@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,6 +51,9 @@ def monitor(
     uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
     notes: list[str] = []
     resolved = _resolved(model or _model_of(frame, scores), settings, uri, notes)
+    if resolved and model is None:
+        # The scores know their version; a run alone does not say under which name to look.
+        resolved = replace(resolved, version=str(frame["model_version"].iloc[0]))
     scorer = Scorer.load(resolved.directory, resolved.version, resolved.run_id) if resolved else None
     if scorer is not None and settings is None:
         raw = overridden(scorer.model.config.model_dump(mode="json"), overrides)

@@ -75,8 +75,8 @@ def champion_sentence(found: Comparison) -> str:
 
 
 def summary(found: Comparison) -> str:
-    """Return which runs could replace the champion, and how; nothing where there is none."""
-    if found.champion is None:
+    """Return which runs could replace the champion, and how; nothing where none was held against it."""
+    if found.champion is None or not any(one.differences for one in found.runs):
         return ""
     better = [one.run for one in found.runs if standing(one, found.champion) == "better"]
     if not better:

@@ -110,8 +110,8 @@ def recorded_training(reference: str, registered_model: str, uri: str) -> Record
         quality = read_mapping(store, run, QUALITY_FILE)
     if raw is None or quality is None or not run.as_of or not run.fingerprint:
         raise InputError(
-            f"{run.label} has no record of a training by clvml ({CONFIG_FILE}, {QUALITY_FILE} and the tags as_of and "
-            "data_fingerprint); give a run that 'clvml compare' lists"
+            f"{run.label} has no record of a training by clvml, or its files are gone ({CONFIG_FILE}, {QUALITY_FILE} "
+            "and the tags as_of and data_fingerprint); give a run that 'clvml compare' lists"
         )
     config = parse_config(raw, f"the configuration recorded in run '{run.run_id}'")
     return RecordedTraining(
