@@ -51,9 +51,10 @@ def monitor(
     uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
     notes: list[str] = []
     resolved = _resolved(model or _model_of(frame, scores), settings, uri, notes)
-    if resolved and model is None:
-        # The scores know their version; a run alone does not say under which name to look.
-        resolved = replace(resolved, version=str(frame["model_version"].iloc[0]))
+    version = frame["model_version"].iloc[0]
+    if resolved and model is None and isinstance(version, str):
+        # A run alone does not say under which name to look for its version.
+        resolved = replace(resolved, version=version)
     scorer = Scorer.load(resolved.directory, resolved.version, resolved.run_id) if resolved else None
     if scorer is not None and settings is None:
         raw = overridden(scorer.model.config.model_dump(mode="json"), overrides)

@@ -80,33 +80,10 @@ def _state(best_by: str) -> dict[str, Any]:
         # By a metric, MLflow shows the runs side by side; else below their parent, folded.
         "orderByKey": f"metrics.`{best_by}`" if best_by else "attributes.start_time",
         "orderByAsc": bool(best_by) and METRICS[best_by].better != "higher",
-        "searchFilter": "",
-        "startTime": "ALL",
-        "lifecycleFilter": "Active",
-        "datasetsFilter": [],
-        "modelVersionFilter": "All Runs",
-        "runsPinned": [],
-        "runsHidden": [],
-        "runsHiddenMode": "FIRST_20_RUNS",
-        "viewMaximized": False,
-        "runListHidden": False,
-        "groupBy": None,
-        "groupsExpanded": {},
-        "useGroupedValuesInCharts": True,
-        "hideEmptyCharts": True,
-        "autoRefreshEnabled": True,
-        "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
         # MLflow adds the charts of all other metrics below, as long as these keep their order.
         "isAccordionReordered": True,
         "compareRunSections": [
-            {
-                "uuid": VIEW_ID,
-                "name": "First of all",
-                "display": True,
-                "isReordered": False,
-                "deleted": False,
-                "isGenerated": True,
-            }
+            {"uuid": VIEW_ID, "name": "First of all", "display": True, "isReordered": False}
         ],
         "compareRunCharts": [
             {
