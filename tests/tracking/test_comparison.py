@@ -128,6 +128,17 @@ def test_what_cannot_be_compared_says_why(by_name, name, obstacle):
     assert standing(by_name[name], None) == f"not comparable: {obstacle}"
 
 
+def test_runs_of_another_project(logged, tmp_path):
+    shutil.copy(logged[0].removeprefix("sqlite:///"), tmp_path / "mlflow.db")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    with open_store(uri) as store:
+        run = store.client.create_run(store.client.create_experiment("theirs"))
+        store.client.log_metric(run.info.run_id, "wape", 0.5)
+        store.client.set_terminated(run.info.run_id)
+    (one,) = compare(uri, "theirs", "clvml", 20).runs
+    assert one.obstacle == "it was not made by clvml"
+
+
 def test_settings_that_differ(by_name):
     assert by_name["sharper"].settings == {"model.max_depth": ("5", "3")}
     assert settings_text(by_name["sharper"]) == "model.max_depth 5 (champion 3)"

@@ -231,6 +231,8 @@ def _size(predictions: pd.DataFrame | None, metric: str) -> float:
 
 def _unlike(run: PastRun, champion: PastRun) -> str:
     """Return in words why two runs were not tested on the same, as far as their tags tell."""
+    if not run.horizon_days:
+        return "it was not made by clvml"
     if run.horizon_days != champion.horizon_days:
         return f"another horizon: {run.horizon_days} days, the champion's is {champion.horizon_days}"
     if run.fingerprint != champion.fingerprint:
