@@ -101,7 +101,9 @@ GROUPS = (
     Group("groceries", "short history", 180, (date(2017, 7, 1),), "181 days known: one horizon"),
     Group("supermarket", "", 14, (date(2001, 1, 5), date(2001, 2, 10)), "before and after the New Year"),
     Group("supermarket", "", 30, (date(2001, 1, 20),), "80 days known; the New Year is in the window"),
-    Group("supermarket", "short history", 30, (date(2000, 12, 15),), "44 days known: fewer than two horizons"),
+    Group(
+        "supermarket", "short history", 30, (date(2000, 12, 15),), "44 days known: fewer than two horizons"
+    ),
     Group("supermarket", "short history", 60, (date(2000, 12, 25),), "54 days known: less than one horizon"),
     Group("simulated_orders", "", 30, (date(2014, 7, 1), date(2014, 10, 1)), "half and three quarters known"),
     Group("simulated_orders", "", 90, (date(2014, 7, 1), date(2014, 10, 1)), "the same dates"),

@@ -31,7 +31,7 @@ from clvml.explain import shap_values
 from clvml.explain.plots import shap
 from clvml.ingest import PurchaseLog, read_purchase_log
 from clvml.score import Scorer, customer_days
-from clvml.workspace import workspace
+from clvml.storage.workspace import workspace
 
 TRAINED_ON = 10_000
 LINES_PER_CUSTOMER = 20

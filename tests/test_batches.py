@@ -11,8 +11,8 @@ import pytest
 from clvml import pipeline
 from clvml.batches import ScoredTable, score_in_batches
 from clvml.errors import InputError
-from clvml.files import write_table
 from clvml.score import COLUMNS, Scorer, customer_days
+from clvml.storage.files import write_table
 from clvml.tracking import resolve_model
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)

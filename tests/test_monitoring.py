@@ -156,7 +156,7 @@ def test_distance_by_hand():
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
 def test_a_scored_file_is_read_as_it_was_written(scores, tmp_path, ending):
-    from clvml.files import write_table
+    from clvml.storage.files import write_table
 
     path = tmp_path / f"scores{ending}"
     write_table(scores, path)

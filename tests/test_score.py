@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from clvml import pipeline
 from clvml.errors import InputError
-from clvml.files import write_table
 from clvml.models.customer_model import fit_customer_model
 from clvml.models.outlook import HORIZONS
 from clvml.score import (
@@ -30,6 +29,7 @@ from clvml.score import (
     tier_thresholds,
     value_tier,
 )
+from clvml.storage.files import write_table
 from clvml.tracking import resolve_model
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)

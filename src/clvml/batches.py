@@ -20,10 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clvml.errors import InputError
-from clvml.files import FORMULA, NUMBER, replacing
 from clvml.models.intervals import SpendIntervals
 from clvml.score import COLUMNS, REASONS, Scorer
 from clvml.snapshots import CustomerDays
+from clvml.storage.files import FORMULA, NUMBER, replacing
 
 Progress = Callable[[int, int], None]
 
@@ -124,7 +124,7 @@ class ScoredTable:
         return pd.concat(self.frames(), ignore_index=True)
 
     def write(self, path: Path) -> None:
-        """Write the rows as `clvml.files.write_table` would, to the byte in CSV, without holding them in memory.
+        """Write the rows as `clvml.storage.files.write_table` would, to the byte in CSV, but not all at once.
 
         Raises
         ------
@@ -179,8 +179,7 @@ def score_in_batches(
     """
     connection = days.connection
     query = days.features_query(as_of, scorer.model.horizon_days)
-    # Side by side, customers of the same age and number of purchases share most of what BTYD works out for them.
-    connection.execute(f'create or replace table {_FEATURES} as from ({query}) order by "T", frequency')
+    connection.execute(f"create or replace table {_FEATURES} as {query}")
     customers, oldest = connection.execute(f'select count(*), max("T") from {_FEATURES}').fetchall()[0]
     if not customers:
         raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
@@ -248,7 +247,7 @@ def _in_parallel(
 
 
 def _features(connection: duckdb.DuckDBPyConnection, where: str) -> pd.DataFrame:
-    return connection.execute(f"select *, rowid as place from {_FEATURES} where {where} order by rowid").df()
+    return connection.execute(f"select *, rowid as place from {_FEATURES} where {where}").df()
 
 
 def _empty() -> pd.DataFrame:
@@ -263,7 +262,8 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 def _line_sql() -> str:
     """Return SQL of a row as a line of CSV without its end, to the byte as pandas writes it."""
     cells = [_cell_sql(name, _TYPES.get(name, "VARCHAR")) for name in COLUMNS]
-    return " || ',' || ".join(cells) + " as line"
+    # One call: each || would copy the line so far.
+    return f"concat_ws(',', {', '.join(cells)}) as line"
 
 
 def _cell_sql(name: str, kind: str) -> str:
@@ -276,5 +276,9 @@ def _cell_sql(name: str, kind: str) -> str:
     formula, number = (pattern.replace("'", "''") for pattern in (FORMULA, NUMBER))
     runs = f"regexp_matches({name}, '{formula}') and not regexp_matches({name}, '{number}')"
     escaped = f"case when {runs} then '''' || {name} else {name} end"
-    quoted = f"case when regexp_matches({name}, '[,\"\\r\\n]') then '\"' || replace({escaped}, '\"', '\"\"') || '\"'"
-    return f"coalesce({quoted} else {escaped} end, '')"
+    quoted = (
+        f"when regexp_matches({name}, '[,\"\\r\\n]') then '\"' || replace({escaped}, '\"', '\"\"') || '\"'"
+    )
+    # Almost every text is of this kind, and one look is enough.
+    usual = f"when regexp_full_match({name}, '[0-9A-Za-z][^,\"\\r\\n]*') then {name}"
+    return f"coalesce(case {usual} {quoted} else {escaped} end, '')"

@@ -16,12 +16,12 @@ import pyarrow as pa
 from clvml.errors import InputError
 from clvml.explain import Surrogate, reasons
 from clvml.features import available_features
-from clvml.files import unescaped
 from clvml.ingest import PurchaseLog, read_purchase_log
 from clvml.models.customer_model import CustomerModel
 from clvml.models.outlook import HORIZONS
 from clvml.snapshots import OPTIONAL_COLUMNS, CustomerDays
-from clvml.workspace import offline_database
+from clvml.storage.files import unescaped
+from clvml.storage.workspace import offline_database
 
 COLUMNS = (
     "customer_id",

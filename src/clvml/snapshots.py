@@ -56,10 +56,10 @@ class CustomerDays:
 
     def daily_totals(self, cutoff: date) -> pd.Series:
         """Return net spend per day before the cutoff [currency], indexed by every day of the log."""
-        totals = self.connection.execute(
-            f"select day, round(sum(amount), 6) as amount from ({windows.history(self.table, cutoff)}) "
-            "group by day order by day"
-        ).df()
+        totals = self._run(
+            f"select day, round(sum(amount), 6) as amount from ({windows.history(self.table, cutoff)}) as history"
+            " group by day order by day"
+        )
         series = totals.set_index("day")["amount"]
         return series.reindex(pd.date_range(self.first_day, cutoff, inclusive="left"), fill_value=0.0)
 
@@ -120,7 +120,10 @@ where features.purchase_days > 0""")
         )
 
     def _frame(self, query: str) -> pd.DataFrame:
-        return self.connection.execute(f"{query} order by codes.customer_id").df()
+        return self._run(f"{query} order by codes.customer_id")
+
+    def _run(self, query: str) -> pd.DataFrame:
+        return self.connection.execute(query).df()
 
 
 def _code_customers(connection: duckdb.DuckDBPyConnection, purchases: str) -> str:

@@ -4,15 +4,14 @@ import json
 import sys
 from datetime import UTC, date, datetime
 
-import duckdb
 import pandas as pd
 import pytest
 
 from clvml.cli import main
-from clvml.config import DataConfig, SparkConfig, read_config
+from clvml.config import DataConfig
 from clvml.errors import InputError
 from clvml.ingest import read_purchase_log
-from clvml.spark import read_lines, running, sampled
+from clvml.spark import read_lines, running
 
 NOW = datetime(2024, 7, 1, tzinfo=UTC)
 COLUMNS = {
@@ -101,6 +100,8 @@ def test_the_same_scored_file(spark, shop, tmp_path, monkeypatch, capsys):
         assert end.value.code == 0, printed.err
         return json.loads(printed.out), pd.read_parquet(output)
 
+    # Rows come in more than one slice.
+    monkeypatch.setattr("clvml.spark.engine._SLICE_ROWS", 100)
     for options in (("--as-of", "2024-05-01"), ("--explain", "20")):
         expected, duckdb_rows = score(tmp_path / "duckdb.parquet", *options)
         found, spark_rows = score(tmp_path / "spark.parquet", *options, "--engine", "spark")
@@ -111,27 +112,6 @@ def test_the_same_scored_file(spark, shop, tmp_path, monkeypatch, capsys):
         assert {**found, "output": ""} == {**expected, "output": ""}
     # The session was there before, so it is still there.
     assert spark.range(1).count() == 1
-
-
-def test_a_sample_to_train_on(spark, shop):
-    connection = duckdb.connect()
-    config = read_config(shop.config)
-    log = read_lines(spark, config.data, str(shop.log), NOW, None)
-    few = config.model_copy(update={"spark": SparkConfig.model_construct(sample_customers=50)})
-    sample = sampled(log, few, date(2024, 7, 1), connection)
-    assert sample.quality.customers == 50
-    left_out = {reason.reason: reason for reason in sample.quality.reasons}[
-        "customer not in the sample to train on"
-    ]
-    assert sample.quality.rows_out == log.quality.rows_out - left_out.rows
-    assert sample.quality.money_out == pytest.approx(log.quality.money_out - left_out.money)
-    ids = sample.connection.execute(f"select distinct customer_id from {sample.table} order by 1").fetchall()
-    lines = shop.lines[shop.lines["customer_id"].isin([row[0] for row in ids])]
-    # All lines of these customers, and no others.
-    assert len(lines.drop_duplicates()) == sample.quality.rows_out
-    assert sampled(log, few, date(2024, 7, 1), connection).fingerprint == sample.fingerprint
-    everybody = sampled(log, config, date(2024, 7, 1), connection)
-    assert everybody.fingerprint == read_purchase_log(config.data, source=str(shop.log), now=NOW).fingerprint
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - whatever it is, people are told what to do about it
         import traceback
 
-        from clvml.files import no_room
+        from clvml.storage.files import no_room
 
         if isinstance(error, RuntimeError) and str(error) == "Query interrupted":
             # What DuckDB makes of Ctrl-C.

@@ -32,7 +32,7 @@ def backtest(
 ) -> None:
     """Compare the model with the baselines at several past dates; nothing is logged."""
     from clvml import pipeline
-    from clvml.addresses import hide_password
+    from clvml.storage.addresses import hide_password
 
     settings = load_config(config, overrides, data)
     until = parse_date(as_of)

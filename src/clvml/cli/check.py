@@ -66,7 +66,7 @@ def check(
 def _print_assumed(settings: Config) -> None:
     import yaml
 
-    from clvml.addresses import hide_password
+    from clvml.storage.addresses import hide_password
 
     settings = settings.with_source(hide_password(settings.data.source))
     assumed = settings.model_dump(mode="json", exclude_unset=True, exclude_none=True)

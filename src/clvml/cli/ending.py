@@ -73,7 +73,7 @@ def _watch(reader: int, ending: Ending) -> None:
                     return
             except BlockingIOError:
                 continue
-        if files := sys.modules.get("clvml.files"):
+        if files := sys.modules.get("clvml.storage.files"):
             files.remove_leftovers()
         if not ending.told:
             os.write(2, f"{WORDS[code]}\n".encode())

@@ -50,8 +50,8 @@ def parse_date(text: str | None) -> date | None:
 
 def workspace(memory: str | None) -> AbstractContextManager[DuckDBPyConnection]:
     """Return the database to work in, within --memory where it is given."""
-    from clvml.workspace import parse_memory
-    from clvml.workspace import workspace as opened
+    from clvml.storage.workspace import parse_memory
+    from clvml.storage.workspace import workspace as opened
 
     return opened(parse_memory(memory) if memory is not None else None)
 

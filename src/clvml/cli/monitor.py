@@ -39,10 +39,10 @@ def monitor(
 ) -> None:
     """Compare scores with what happened since; exit code 3 asks for another training."""
     from clvml import pipeline
-    from clvml.addresses import hide_password
     from clvml.config import parse_config
     from clvml.monitoring import monitor as compare
     from clvml.score import Scorer, customer_days, read_scores
+    from clvml.storage.addresses import hide_password
     from clvml.tracking import tracking_uri
 
     frame = read_scores(scores)

@@ -32,7 +32,7 @@ from clvml.errors import InputError
 
 if TYPE_CHECKING:
     from clvml.ingest.quality import QualityReport
-    from clvml.pipeline import Prepared, PreparedOnSpark
+    from clvml.pipeline import Prepared
     from clvml.spark import SparkQuality
 
 
@@ -56,9 +56,9 @@ def score(
 ) -> None:
     """Score every customer of a purchase log into a ranked file."""
     from clvml import pipeline
-    from clvml.addresses import hide_password
     from clvml.config import parse_config
     from clvml.score import Scorer
+    from clvml.storage.addresses import hide_password
     from clvml.tracking import resolve_model, tracking_uri
 
     pipeline.check_scored_output(output, data)
@@ -77,7 +77,7 @@ def score(
         settings = parse_config(raw, "the model's configuration with --set")
     named = ", ".join(f"{ours}: {theirs}" for ours, theirs in settings.data.columns.mapped().items())
     progress(f"reading {hide_password(data)} (columns{'' if config else ' as in training'}: {named})")
-    prepared: Prepared | PreparedOnSpark
+    prepared: Prepared
     with workspace(memory) as connection, spark_session(engine, master, rejects) as session:
         if session is None:
             prepared = pipeline.prepare(settings.data, now(), data, until, rejects, connection)

@@ -62,7 +62,7 @@ def train(
     import tempfile
 
     from clvml import pipeline
-    from clvml.addresses import hide_password
+    from clvml.storage.addresses import hide_password
     from clvml.tracking import StoreUnreachable, check_tracking, tracking_uri
 
     until = parse_date(as_of)
@@ -73,15 +73,15 @@ def train(
     else:
         recorded, settings, until = _recorded(from_run, config, overrides, data, until, uri)
     progress(f"reading {hide_password(settings.data.source)}")
-    with workspace(memory) as connection:
-        with spark_session(engine, master, rejects) as session:
-            if session is None:
-                prepared = pipeline.prepare(
-                    settings.data, now(), as_of=until, rejects=rejects, connection=connection
-                )
-            else:
-                whole = pipeline.prepare_on_spark(session, settings.data, now(), as_of=until)
-                prepared = pipeline.sample_from_spark(whole, settings, connection)
+    prepared: Prepared
+    with workspace(memory) as connection, spark_session(engine, master, rejects) as session:
+        if session is None:
+            prepared = pipeline.prepare(
+                settings.data, now(), as_of=until, rejects=rejects, connection=connection
+            )
+        else:
+            whole = pipeline.prepare_on_spark(session, settings.data, now(), as_of=until)
+            prepared = pipeline.sample_on_spark(whole, settings, connection)
         changes = _check_data(recorded, prepared, data)
         # Before an hour is spent on what could not be logged, but not for data that cannot be read.
         try:
@@ -223,7 +223,7 @@ def _print_trained(trained: Trained, notes: list[str], reproduced: dict[str, Any
 
 
 def _print_logged(logged: LoggedRun, settings: Config, uri: str) -> None:
-    from clvml.addresses import hide_password
+    from clvml.storage.addresses import hide_password
 
     name = settings.tracking.registered_model
     which = logged.model_uri if logged.alias != "champion" else f"models:/{name}@champion"
@@ -237,7 +237,7 @@ def _print_logged(logged: LoggedRun, settings: Config, uri: str) -> None:
 
 
 def _print_kept(kept: Path | None, reason: str, settings: Config) -> None:
-    from clvml.addresses import hide_password
+    from clvml.storage.addresses import hide_password
 
     typer.echo()
     print_paragraph(f"Not logged: {reason}")

@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from clvml import pipeline
-from clvml.addresses import hide_password
 from clvml.evaluation.backtest import MODEL_NAME
 from clvml.evaluation.leaderboard import METRICS, Leaderboard
 from clvml.evaluation.plots import CHAMPION, GRID, INK, PALE, SECOND
@@ -32,7 +31,7 @@ from clvml.experiments.comparison import (
 )
 from clvml.experiments.definition import Definition, Range, Search, Variant, shown
 from clvml.experiments.runner import Outcome, code_fingerprint
-from clvml.files import check_output, replacing
+from clvml.storage.files import check_output, replacing
 
 METRICS_SHOWN = ("wape", "rmse", "spearman", "gini", "total_bias", "roc_auc", "log_loss", "brier")
 BASELINES_SHOWN = 3

@@ -18,7 +18,6 @@ import pandas as pd
 
 import clvml
 from clvml import pipeline
-from clvml.addresses import hide_password
 from clvml.config import Config
 from clvml.errors import InputError
 from clvml.evaluation.backtest import predict_fold
@@ -29,6 +28,7 @@ from clvml.experiments.definition import Definition, Variant, config_key, short_
 from clvml.experiments.search import run_search
 from clvml.models.customer_model import fit_customer_model
 from clvml.snapshots import OPTIONAL_COLUMNS
+from clvml.storage.addresses import hide_password
 from clvml.tracking import ExperimentRuns, VariantRecord
 from clvml.windows import test_cutoffs
 

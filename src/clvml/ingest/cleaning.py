@@ -16,8 +16,8 @@ import duckdb
 from clvml.config import DataConfig
 from clvml.errors import InputError
 from clvml.ingest.delimited import NOT_UTF8, STRAY_QUOTE, TOO_FEW_COLUMNS, TOO_LONG, TOO_MANY_COLUMNS
-from clvml.ingest.sql import literal
 from clvml.ingest.staging import IDS, STAGED, Staged
+from clvml.storage.sql import literal
 
 VERDICTS = "clvml_verdicts"
 _JUDGED = "clvml_judged"

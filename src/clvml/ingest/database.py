@@ -12,10 +12,10 @@ from urllib.parse import quote
 import duckdb
 import pyarrow as pa
 
-from clvml.addresses import Address
 from clvml.errors import InputError, did_you_mean
-from clvml.ingest.sql import identifier, literal
-from clvml.postgres import connected
+from clvml.storage.addresses import Address
+from clvml.storage.postgres import connected
+from clvml.storage.sql import identifier, literal
 
 _BATCH_ROWS = 50_000
 # What Arrow says as PostgreSQL means it; the others, such as numeric, are read as text.

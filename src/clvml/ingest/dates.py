@@ -11,7 +11,7 @@ from typing import Literal
 import duckdb
 
 from clvml.errors import InputError
-from clvml.ingest.sql import literal
+from clvml.storage.sql import literal
 
 _ZONED = r"\d ?([zZ]|UTC|GMT|[+-]\d{2}(:?\d{2})?)$"
 _SLASHED = r"^\d{1,2}[/.-]\d{1,2}[/.-](\d{4}|\d{2})(\D|$)"

@@ -22,7 +22,7 @@ import duckdb
 import pyarrow as pa
 
 from clvml.errors import InputError
-from clvml.ingest.sql import literal
+from clvml.storage.sql import literal
 
 TOO_FEW_COLUMNS = "broken line: too few columns"
 TOO_MANY_COLUMNS = "broken line: too many columns"

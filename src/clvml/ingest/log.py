@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,8 +11,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import duckdb
+import pandas as pd
 
-from clvml.addresses import hide_password
 from clvml.config import DataConfig
 from clvml.errors import InputError
 from clvml.ingest.cleaning import VERDICTS, ReasonCount, build_verdicts, count_reasons, rejected_reasons
@@ -19,9 +20,10 @@ from clvml.ingest.mapping import map_columns
 from clvml.ingest.quality import QualityReport, build_quality
 from clvml.ingest.rejects import check_rejects_path, write_rejects
 from clvml.ingest.source import read_parts, stamps
-from clvml.ingest.sql import identifier, setting
 from clvml.ingest.staging import build_staged
-from clvml.workspace import offline_database
+from clvml.storage.addresses import hide_password
+from clvml.storage.sql import identifier, setting
+from clvml.storage.workspace import offline_database
 
 TABLE = "purchase_log"
 _OPTIONAL = ("order_id", "product_id", "quantity")
@@ -55,6 +57,10 @@ class PurchaseLog:
     last_day: date
     fingerprint: str
     table: str = TABLE
+
+    def frame(self, query: str) -> pd.DataFrame:
+        """Return the rows of a query."""
+        return self.connection.execute(query).df()
 
 
 def read_purchase_log(
@@ -170,7 +176,14 @@ def _read_once(
         f"CREATE OR REPLACE TABLE {TABLE} AS SELECT {listed} FROM {VERDICTS} WHERE reason IS NULL"
     )
     quality = build_quality(
-        connection, TABLE, columns, data, rows_in, money_in, reasons, as_of or local_now.date()
+        lambda query: connection.execute(query).fetchall(),
+        TABLE,
+        columns,
+        data,
+        rows_in,
+        money_in,
+        reasons,
+        as_of or local_now.date(),
     )
     return PurchaseLog(
         connection, quality, columns, quality.first_day, quality.last_day, fingerprint(connection, columns)
@@ -191,11 +204,26 @@ def _nothing_left(source: str, rows_in: int, reasons: list[ReasonCount], as_of: 
 
 def fingerprint(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...]) -> str:
     """Return SHA-256 over the content of the purchase log, whatever the order of its rows."""
+    return digest(columns, [hashed(connection, TABLE, columns)])
+
+
+def hashed(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: tuple[str, ...]
+) -> tuple[int, int, int]:
+    """Return the number of rows, and the sum and the exclusive or of their hashes: `digest` adds up parts of a log."""
     row = f"hash({', '.join(columns)})"
-    numbers = connection.execute(
-        f"SELECT count(*), sum({row}::HUGEINT), bit_xor(hash({row}, 1)) FROM {TABLE}"
+    rows, total, mixed = connection.execute(
+        f"SELECT count(*), coalesce(sum({row}::HUGEINT), 0), coalesce(bit_xor(hash({row}, 1)), 0) FROM {table}"
     ).fetchall()[0]
-    return hashlib.sha256(repr((columns, *map(int, numbers))).encode()).hexdigest()
+    return int(rows), int(total), int(mixed)
+
+
+def digest(columns: tuple[str, ...], parts: Iterable[tuple[int, int, int]]) -> str:
+    """Return the fingerprint of a log from what `hashed` returned of its parts."""
+    rows, total, mixed = 0, 0, 0
+    for part in parts:
+        rows, total, mixed = rows + part[0], total + part[1], mixed ^ part[2]
+    return hashlib.sha256(repr((columns, rows, total, mixed)).encode()).hexdigest()
 
 
 def _drop_temporary(connection: duckdb.DuckDBPyConnection) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from itertools import accumulate, pairwise
 from statistics import median
 from typing import Any
 
-import duckdb
-
 from clvml.config import DataConfig
 from clvml.ingest.cleaning import MONEY, REFUND, ReasonCount
+
+Run = Callable[[str], list[tuple[Any, ...]]]
 
 _LISTED_GAPS = 5
 _SHORTEST_GAP_DAYS = 7
@@ -127,7 +127,7 @@ class QualityReport:
 
 
 def build_quality(
-    connection: duckdb.DuckDBPyConnection,
+    run: Run,
     table: str,
     columns: tuple[str, ...],
     data: DataConfig,
@@ -136,20 +136,21 @@ def build_quality(
     reasons: list[ReasonCount],
     reference_day: date,
 ) -> QualityReport:
-    """Describe the purchase log in ``table``; ``reference_day`` is the day its age is counted to."""
+    """Describe the purchase log in ``table``; ``reference_day`` is the day its age is counted to.
+
+    ``run`` returns the rows of a query, which is written for DuckDB, from wherever the table is.
+    """
     orders = "count(DISTINCT order_id)" if "order_id" in columns else "NULL"
-    rows_out, money_out, positive, negative, refunds, order_count, first_day, last_day = connection.execute(
+    rows_out, money_out, positive, negative, refunds, order_count, first_day, last_day = run(
         f"""
         SELECT count(*), sum(amount::{MONEY}), coalesce(sum(amount::{MONEY}) FILTER (amount > 0), 0),
                coalesce(sum(amount::{MONEY}) FILTER (amount < 0), 0), count(*) FILTER (amount < 0),
                {orders}, min(order_day), max(order_day)
         FROM {table}
         """
-    ).fetchall()[0]
-    (customers,) = connection.execute(
-        f"SELECT count(*) FROM (SELECT DISTINCT customer_id FROM {table})"
-    ).fetchall()[0]
-    rhythm = _rhythm(connection, table)
+    )[0]
+    (customers,) = run(f"SELECT count(*) FROM (SELECT DISTINCT customer_id FROM {table}) AS ids")[0]
+    rhythm = _rhythm(run, table)
     buyers = sum(days for step, _, days in rhythm if step is None)
     one_time = sum(days for step, last, days in rhythm if step is None and last)
     left_out = [count for count in reasons if count.reason == REFUND and count.treatment != "kept"]
@@ -167,7 +168,7 @@ def build_quality(
         first_day=first_day,
         last_day=last_day,
         freshness_days=(reference_day - last_day).days,
-        gaps=_find_gaps(connection, table),
+        gaps=_find_gaps(run, table),
         one_time_share=one_time / buyers if buyers else None,
         refund_line_share=refund_lines / (rows_out + sum(count.rows for count in left_out)),
         refund_money_share=abs(refund_money) / float(positive) if positive else None,
@@ -177,24 +178,25 @@ def build_quality(
     )
 
 
-def _rhythm(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[int | None, bool, int]]:
+def _rhythm(run: Run, table: str) -> list[tuple[int | None, bool, int]]:
     """Return how many purchase days came how long after the one before, in order of that.
 
-    Rows are the step [days; None of a first purchase day, which comes last], whether it is the last day of its
+    Rows are the step [days; None of a first purchase day], whether it is the last day of its
     customer, and the number of purchase days. DuckDB's own median would hold every step of the log in memory.
     """
-    return connection.execute(
+    return run(
         f"""
         WITH days AS (
             SELECT customer_id, order_day FROM {table} GROUP BY customer_id, order_day HAVING max(amount) > 0
         ),
         steps AS (
-            SELECT order_day - lag(order_day) OVER by_day AS step, lead(order_day) OVER by_day IS NULL AS last
+            SELECT date_diff('day', lag(order_day) OVER by_day, order_day) AS step,
+                lead(order_day) OVER by_day IS NULL AS last
             FROM days WINDOW by_day AS (PARTITION BY customer_id ORDER BY order_day)
         )
-        SELECT step, last, count(*) FROM steps GROUP BY step, last ORDER BY step NULLS LAST
+        SELECT step, last, count(*) FROM steps GROUP BY step, last ORDER BY step
         """
-    ).fetchall()
+    )
 
 
 def _median_step(rhythm: list[tuple[int | None, bool, int]]) -> float | None:
@@ -212,10 +214,8 @@ def _median_step(rhythm: list[tuple[int | None, bool, int]]) -> float | None:
     return sum(middle) / 2
 
 
-def _find_gaps(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[Gap, ...]:
-    days = [
-        row[0] for row in connection.execute(f"SELECT DISTINCT order_day FROM {table} ORDER BY 1").fetchall()
-    ]
+def _find_gaps(run: Run, table: str) -> tuple[Gap, ...]:
+    days = sorted(row[0] for row in run(f"SELECT DISTINCT order_day FROM {table}"))
     if len(days) < 2:
         return ()
     steps = [(later - earlier).days for earlier, later in pairwise(days)]

@@ -8,10 +8,10 @@ from pathlib import Path
 import duckdb
 
 from clvml.errors import InputError
-from clvml.files import FORMULA, NUMBER, escaped, replacing
 from clvml.ingest.cleaning import VERDICTS
 from clvml.ingest.source import Part
-from clvml.ingest.sql import identifier, literal, setting
+from clvml.storage.files import FORMULA, NUMBER, escaped, replacing
+from clvml.storage.sql import identifier, literal, setting
 
 _PLACES = "clvml_rejected_places"
 _ROWS = "clvml_rejected_rows"

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import duckdb
 
-from clvml.addresses import is_address, parse_address
 from clvml.errors import InputError
 from clvml.ingest.database import copy_table
 from clvml.ingest.delimited import Layout, copy_carefully, count_lines, delimited_relation, read_layout
-from clvml.ingest.sql import identifier, literal
+from clvml.storage.addresses import is_address, parse_address
+from clvml.storage.sql import identifier, literal
 
 _KINDS = {".csv": "CSV", ".tsv": "TSV", ".parquet": "Parquet", ".pq": "Parquet"}
 _PACKED = (".gz", ".zst")

@@ -12,10 +12,10 @@ import duckdb
 
 from clvml.config import DataConfig
 from clvml.errors import InputError
-from clvml.files import no_room
 from clvml.ingest.dates import date_sql, iso_sql, slashed_order
 from clvml.ingest.source import Part, copied_part, unreadable
-from clvml.ingest.sql import literal
+from clvml.storage.files import no_room
+from clvml.storage.sql import literal
 
 STAGED = "clvml_staged"
 _INCOMING = "clvml_incoming"

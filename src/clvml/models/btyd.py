@@ -25,7 +25,11 @@ Array = NDArray[np.float64]
 _PARAMS = ("r", "alpha", "a", "b")
 _NODES = 200
 _LONGEST_HORIZON = 1e5
-_CHUNK_ROWS = 2048
+_CHUNK_ROWS = 4096
+# Width of a panel of the logarithm of time, and points in it.
+_PANEL = 0.5
+_POINTS = 12
+_SHORTEST_WINDOW = 1e-12
 
 
 class BetaGeometric(BaseEstimator):
@@ -200,28 +204,16 @@ class BetaGeometric(BaseEstimator):
         r, alpha, a, b = self._theta()
         windows = check_vector("horizons", horizons)
         x, t_x, age = check_history(frequency, recency, T)
-        # While alive, what is to come depends on (x, T) alone: far fewer pairs than customers.
         x_values, row_x = np.unique(x, return_inverse=True)
-        ages, row_age = np.unique(age, return_inverse=True)
-        pairs, row_pair = np.unique(row_x * len(ages) + row_age, return_inverse=True)
-        pair_x, pair_age = pairs // len(ages), ages[pairs % len(ages)]
         p, density = _dropout_nodes(a, b + x_values + self._offset, alpha / (r + x_values))
-        while_alive = np.empty((len(pairs), len(windows)))
-        for first in range(0, len(pairs), _CHUNK_ROWS):
-            rows = slice(first, first + _CHUNK_ROWS)
-            p_rows, density_over_p = p[pair_x[rows]], (density / p)[pair_x[rows]]
-            shape = (r + x_values[pair_x[rows]])[:, None]
-            p_per_day = p_rows / (alpha + pair_age[rows])[:, None]
-            for j, h in enumerate(windows):
-                died = -np.expm1(-shape * np.log1p(p_per_day * h))
-                while_alive[rows, j] = (died * density_over_p).sum(axis=1)
+        while_alive = _expected_per_p(r + x_values, p, density, row_x, windows, alpha + age)
         order = np.argsort(windows, kind="stable")
-        # The terms rise with the horizon, but log1p and expm1 only to within their last bit.
+        # The terms rise with the horizon, but only to within their last bits.
         while_alive[:, order] = np.maximum.accumulate(while_alive[:, order], axis=1)
-        return while_alive[row_pair] * self._p_alive(x, t_x, age)[:, None]
+        return while_alive * self._p_alive(x, t_x, age)[:, None]
 
     def p_no_purchase(
-        self, horizon_days: float, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
+        self, horizon_days: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
     ) -> Array:
         """P(no purchase day in ``(T, T + horizon]``), given the history: churn over a window, exactly.
 
@@ -230,7 +222,7 @@ class BetaGeometric(BaseEstimator):
 
         Parameters
         ----------
-        horizon_days : float
+        horizon_days : float or array-like of shape (n_customers,)
             Length of the window [days], at least 0.
         frequency, recency, T : array-like of shape (n_customers,)
             As in `fit`.
@@ -245,23 +237,41 @@ class BetaGeometric(BaseEstimator):
         NotFittedError, ValueError
             As in `expected_purchases`.
         """
-        horizon = check_vector("horizon_days", [horizon_days])
-        return self.p_no_purchase_curve(horizon, frequency, recency, T)[:, 0]
-
-    def p_no_purchase_curve(
-        self, horizons: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
-    ) -> Array:
-        """Like `p_no_purchase`, for several horizons at once: shape (n_customers, n_horizons)."""
         r, alpha, _, _ = self._theta()
-        windows = check_vector("horizons", horizons)
+        windows = check_vector("horizon_days", np.atleast_1d(horizon_days))
         x, t_x, age = check_history(frequency, recency, T)
-        alive = self._p_alive(x, t_x, age)
-        # One horizon after the other lies in memory, as it is worked out.
-        none = np.empty((len(windows), len(x)))
-        for j, h in enumerate(windows):
-            p_next = -np.expm1(-(r + x) * np.log1p(h / (alpha + age)))
-            none[j] = 1.0 - alive * p_next
-        return none.T
+        p_next = -np.expm1(-(r + x) * np.log1p(windows / (alpha + age)))
+        return 1.0 - self._p_alive(x, t_x, age) * p_next
+
+    def days_to_purchase(
+        self, probability: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
+    ) -> Array:
+        """The window at whose end a purchase has this probability [days]; infinite where none is long enough.
+
+        Parameters
+        ----------
+        probability : array-like of shape (n_customers,)
+            From 0 to 1.
+        frequency, recency, T : array-like of shape (n_customers,)
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_customers,)
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As in `expected_purchases`.
+        """
+        r, alpha, _, _ = self._theta()
+        x, t_x, age = check_history(frequency, recency, T)
+        alive = np.maximum(self._p_alive(x, t_x, age), np.finfo(float).tiny)
+        wanted = check_vector("probability", probability, len(x)) / alive
+        days = np.full(len(x), np.inf)
+        can = wanted < 1.0
+        days[can] = (alpha + age[can]) * np.expm1(-np.log1p(-wanted[can]) / (r + x[can]))
+        return days
 
     def p_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """P(not dropped out by the cutoff), given the history; of one-time buyers, 1 in the BG/NBD.
@@ -372,6 +382,73 @@ class BetaGeometric(BaseEstimator):
 
     def _p_alive(self, x: Array, t_x: Array, age: Array) -> Array:
         return np.asarray(expit(-self._log_odds_dead(x, t_x, age)), dtype=np.float64)
+
+
+def _expected_per_p(
+    shapes: Array, p: Array, density: Array, row: NDArray[np.intp], windows: Array, days: Array
+) -> Array:
+    """``E_p[(1 - (1 + p u) ** -shape) / p]`` of ``u`` = window / days, shape (len(row), len(windows)).
+
+    Of one shape this is a smooth curve of ``log u``. It is averaged over the nodes at a few Chebyshev points of each
+    panel of that axis, and interpolated between them to 1e-12. Panels are the same whatever is asked, so that nobody's
+    value depends on the others.
+
+    Parameters
+    ----------
+    shapes : array of shape (k,)
+    p, density : arrays of shape (k, nodes)
+        Of `_dropout_nodes`.
+    row : array of shape (n,)
+        Which of the shapes a customer has.
+    windows : array of shape (m,)
+    days : array of shape (n,)
+    """
+    expected = np.empty((len(row), len(windows)))
+    if not expected.size:
+        return expected
+    log_windows = np.log(np.maximum(windows, _SHORTEST_WINDOW)) / _PANEL
+    log_days = np.log(days) / _PANEL
+    first = math.floor(log_windows.min() - log_days.max())
+    panels = math.floor(log_windows.max() - log_days.min()) - first + 1
+    chunks = [slice(start, start + _CHUNK_ROWS) for start in range(0, len(row), _CHUNK_ROWS)]
+
+    def places(chunk: slice) -> tuple[Array, NDArray[np.intp]]:
+        place = log_windows - log_days[chunk, None] - first
+        panel = place.astype(np.intp)
+        return place - panel, panel * len(shapes) + row[chunk, None]
+
+    asked = np.zeros(panels * len(shapes), dtype=bool)
+    for chunk in chunks:
+        asked[places(chunk)[1]] = True
+    number = np.cumsum(asked) - 1
+    panel, shape = np.divmod(np.flatnonzero(asked), len(shapes))
+    series = _chebyshev_series(shapes[shape], p[shape], density[shape], first + panel)
+    for chunk in chunks:
+        place, cell = places(chunk)
+        cell = number[cell]
+        # Clenshaw's sum.
+        twice = 4.0 * place - 2.0
+        now, before = np.zeros_like(place), np.zeros_like(place)
+        for coefficient in series[:0:-1]:
+            now, before = coefficient[cell] + twice * now - before, now
+        # No more than who never drops out.
+        most = shapes[row[chunk], None] * windows / days[chunk, None]
+        expected[chunk] = np.minimum(series[0][cell] + twice / 2.0 * now - before, most)
+    return expected
+
+
+def _chebyshev_series(shapes: Array, p: Array, density: Array, panels: Array) -> Array:
+    """Return the coefficients of `_expected_per_p` in each panel of one shape, shape (points, len(panels))."""
+    angles = (np.arange(_POINTS) + 0.5) * np.pi / _POINTS
+    series = np.zeros((_POINTS, len(panels)))
+    for angle in angles:
+        u = np.exp((panels + (np.cos(angle) + 1.0) / 2.0) * _PANEL)
+        died = -np.expm1(-shapes[:, None] * np.log1p(p * u[:, None]))
+        # No matrix product: its last bits depend on how many panels are in it.
+        cosines = np.cos(np.arange(_POINTS) * angle) * (2.0 / _POINTS)
+        series += cosines[:, None] * (died * (density / p)).sum(axis=1)
+    series[0] /= 2.0
+    return series
 
 
 def _dropout_nodes(a: float, b: Array, days_per_purchase: Array) -> tuple[Array, Array]:

@@ -48,20 +48,23 @@ def next_order_days(
 
     P(purchase by a day) is ``1 - p_churn`` at the horizon and follows BTYD elsewhere.
     """
-    grid = np.arange(0, _LONGEST_WAIT_DAYS + 1, 5)[1:]
+    grid = np.arange(0, _LONGEST_WAIT_DAYS + 1, 5)
     clock = np.cumsum(prior.season.curve(cutoff, max(int(grid[-1]), horizon_days)))
     history = (features["frequency"], features["recency"], features["T"])
-    windows = clock[[horizon_days - 1, *(grid - 1)]]
-    by_horizon, *by_days = 1.0 - prior.btyd.p_no_purchase_curve(windows, *history).T
+    by_horizon = 1.0 - prior.btyd.p_no_purchase(clock[horizon_days - 1], *history)
     scale = (1.0 - p_churn) / np.maximum(by_horizon, 1e-9)
+    half = 0.5 / np.maximum(scale, 0.5)
+    ticks = np.concatenate([[0.0], clock[grid[1:] - 1]])
+    place = np.searchsorted(ticks, prior.btyd.days_to_purchase(half, *history))
+    reached = place < len(grid)
+    to = np.maximum(place[reached], 1)
+    seen = [column[reached] for column in history]
+    before, after = (
+        np.minimum((1.0 - prior.btyd.p_no_purchase(ticks[tick], *seen)) * scale[reached], 1.0)
+        for tick in (to - 1, to)
+    )
     days = np.full(len(features), np.nan)
-    before = np.zeros(len(features))
-    for day, by_btyd in zip(grid, by_days, strict=True):
-        by_day = np.minimum(by_btyd * scale, 1.0)
-        reached = np.isnan(days) & (by_day >= 0.5)
-        step = (0.5 - before[reached]) / np.maximum(by_day[reached] - before[reached], 1e-12)
-        days[reached] = day - 5 + 5 * step
-        before = by_day
+    days[reached] = grid[to] - 5 + 5 * (0.5 - before) / np.maximum(after - before, 1e-12)
     # Rounded first, or a day and a rounding error would be the day after.
     return np.ceil(np.round(days, 6))
 

@@ -1,4 +1,4 @@
-"""What is done with a purchase log on Spark: scoring all of it, training on a sample of its customers."""
+"""Spark sessions, and scoring in one."""
 
 from __future__ import annotations
 
@@ -12,24 +12,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import duckdb
 import pandas as pd
 
 from clvml import windows
 from clvml.batches import BATCH_ROWS, ScoredTable
-from clvml.config import Config
 from clvml.errors import InputError
 from clvml.features import available_features, customer_days_query, features_query
-from clvml.ingest.cleaning import ReasonCount
-from clvml.ingest.log import TABLE, PurchaseLog, fingerprint
-from clvml.ingest.quality import build_quality
 from clvml.score import COLUMNS, Scorer
 from clvml.snapshots import OPTIONAL_COLUMNS
 from clvml.spark.lines import SparkLog, is_spark_error
 from clvml.sql import translate
 
-NOT_SAMPLED = "customer not in the sample to train on"
 _QUIET = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}
+
+# Scored rows that come here at a time; a million of them take some 400 MB.
+_SLICE_ROWS = 500_000
 
 
 @contextmanager
@@ -122,50 +119,22 @@ def score_lines(
             )
             chosen = frozenset(row[0] for row in top.limit(explain).collect())
         apply = partial(_scored, load, as_of, explain == "all", chosen)
-        table = features.mapInPandas(apply, _schema()).toArrow()
-    if not table.num_rows:
+        rows = features.mapInPandas(apply, _schema()).persist()
+        try:
+            _bring(rows, scored)
+        finally:
+            rows.unpersist()
+    if not scored.customers:
         raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
-    for batch in table.to_batches(BATCH_ROWS):
-        scored.append(batch.to_pandas())
 
 
-def sampled(
-    log: SparkLog, config: Config, reference_day: date, connection: duckdb.DuckDBPyConnection
-) -> PurchaseLog:
-    """Bring the lines of at most ``config.spark.sample_customers`` customers into ``connection``.
-
-    Which customers depends on their ids alone.
-    """
-    session, quality = log.session, log.quality
-    session.sql(
-        f"select customer_id from (select distinct customer_id from {log.table}) order by xxhash64(customer_id),"
-        f" customer_id limit {config.spark.sample_customers}"
-    ).createOrReplaceTempView("clvml_sample")
-    lines = session.sql(
-        f"select {', '.join(log.columns)} from {log.table} left semi join clvml_sample using (customer_id)"
-    )
-    connection.register("clvml_lines", lines.toArrow())
-    connection.execute(f"create or replace table {TABLE} as select * from clvml_lines order by all")
-    connection.unregister("clvml_lines")
-    rows, money = connection.execute(f"select count(*), sum(amount::decimal(38, 6)) from {TABLE}").fetchall()[
-        0
-    ]
-    reasons = list(quality.reasons)
-    if rows < quality.rows_out:
-        reasons.append(
-            ReasonCount(NOT_SAMPLED, "dropped", quality.rows_out - rows, quality.money_out - float(money))
-        )
-    report = build_quality(
-        connection, TABLE, log.columns, config.data, quality.rows_in, quality.money_in, reasons, reference_day
-    )
-    return PurchaseLog(
-        connection,
-        report,
-        log.columns,
-        report.first_day,
-        report.last_day,
-        fingerprint(connection, log.columns),
-    )
+def _bring(rows: Any, scored: ScoredTable) -> None:
+    """Append the rows slice by slice, so that this machine holds one of them at a time."""
+    slices = -(-rows.count() // _SLICE_ROWS)
+    for number in range(slices):
+        part = rows.where(f"pmod(xxhash64(customer_id), {slices}) = {number}").toArrow()
+        for batch in part.to_batches(BATCH_ROWS):
+            scored.append(batch.to_pandas())
 
 
 def _use_this_python(session: Any) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from clvml.addresses import hide_password
 from clvml.config import Config
 from clvml.evaluation import METRICS
+from clvml.storage.addresses import hide_password
 from clvml.tracking.record import TrainingRecord
 
 # XGBoost comes in two distributions; the first that is installed counts.

@@ -11,8 +11,8 @@ import requests
 import sqlalchemy
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from clvml.addresses import hide_password
 from clvml.errors import InputError, did_you_mean
+from clvml.storage.addresses import hide_password
 from clvml.tracking.record import StoreUnreachable
 
 DEFAULT_URI = "sqlite:///mlflow.db"

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from clvml.addresses import hide_password
+from clvml.storage.addresses import hide_password
 from clvml.tracking.artifacts import LEADERBOARD_TABLE, copy_model, write_run_files
 from clvml.tracking.description import (
     fold_series,

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from clvml.addresses import Address
 from clvml.errors import InputError
+from clvml.storage.addresses import Address
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clvml.errors import InputError
-from clvml.files import TABLES, check_output, escaped, replacing, write_table
+from clvml.storage.files import TABLES, check_output, escaped, replacing, write_table
 
 
 def refused(message: str):

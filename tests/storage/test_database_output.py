@@ -11,8 +11,8 @@ import pytest
 from adbc_driver_postgresql import dbapi
 from tests.servers import PASSWORD
 
-from clvml.database_output import check_database_output, write_database_table
 from clvml.errors import InputError
+from clvml.storage.database_output import check_database_output, write_database_table
 
 COLUMNS = ["customer_id", "clv", "segment"]
 OLD = [("ann", 1.0, "VIP")]

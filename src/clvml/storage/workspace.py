@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from clvml.errors import InputError
-from clvml.files import locked, removed_when_ended
+from clvml.storage.files import locked, removed_when_ended
 
 _UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 # Python with its libraries and one batch of customers takes about half of it.

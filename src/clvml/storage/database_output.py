@@ -15,10 +15,10 @@ from itertools import chain
 import duckdb
 import pyarrow as pa
 
-from clvml.addresses import Address, is_address, parse_address
 from clvml.errors import InputError
-from clvml.ingest.sql import identifier
-from clvml.postgres import connected
+from clvml.storage.addresses import Address, is_address, parse_address
+from clvml.storage.postgres import connected
+from clvml.storage.sql import identifier
 
 _STAGING = "clvml_staging"
 _SQLITE_TYPES = ((pa.types.is_integer, "INTEGER"), (pa.types.is_floating, "REAL"))

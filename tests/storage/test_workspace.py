@@ -5,7 +5,7 @@ import re
 import pytest
 
 from clvml.errors import InputError
-from clvml.workspace import parse_memory, workspace
+from clvml.storage.workspace import parse_memory, workspace
 
 
 @pytest.mark.parametrize(("text", "size"), [("1GB", 10**9), ("1.5 gb", 15 * 10**8), ("2GiB", 2**31)])
