@@ -81,8 +81,8 @@ def _print_variants(outcome: Outcome) -> None:
 
 
 def _summary(outcome: Outcome, text: str, page: Path, uri: str) -> dict[str, Any]:
-    from clvml.addresses import hide_password
     from clvml.experiments.comparison import run_metrics
+    from clvml.storage.addresses import hide_password
 
     comparison = outcome.comparison
     gains = comparison.gains(comparison.earlier)

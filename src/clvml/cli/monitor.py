@@ -142,7 +142,7 @@ def _next_commands(
     found: Monitoring, model: ResolvedModel | None, scorer: Scorer | None, data: str
 ) -> list[str]:
     """Return the commands that mend what was found: the same settings on the new data, and in use."""
-    from clvml.addresses import hide_password
+    from clvml.storage.addresses import hide_password
 
     if found.recommendation == "keep" or model is None or scorer is None or not model.run_id:
         return []

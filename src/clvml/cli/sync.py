@@ -21,7 +21,7 @@ def sync(
     as_json: JsonOption = False,
 ) -> None:
     """Upload trainings that were kept on disk because the tracking store did not answer."""
-    from clvml.addresses import hide_password
+    from clvml.storage.addresses import hide_password
     from clvml.tracking import sync as upload_kept
     from clvml.tracking import tracking_uri
 

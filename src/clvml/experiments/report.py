@@ -31,6 +31,7 @@ from clvml.experiments.comparison import (
 )
 from clvml.experiments.definition import Definition, Range, Search, Variant, shown
 from clvml.experiments.runner import Outcome, code_fingerprint
+from clvml.storage.addresses import hide_password
 from clvml.storage.files import check_output, replacing
 
 METRICS_SHOWN = ("wape", "rmse", "spearman", "gini", "total_bias", "roc_auc", "log_loss", "brier")

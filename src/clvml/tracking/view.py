@@ -12,8 +12,8 @@ import time
 import zlib
 from typing import Any
 
-from clvml.addresses import hide_password
 from clvml.evaluation import METRICS
+from clvml.storage.addresses import hide_password
 from clvml.tracking.description import LONGEST_NOTE
 from clvml.tracking.session import Store
 
