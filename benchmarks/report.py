@@ -53,8 +53,8 @@ The others:
 Their versions are pinned in benchmarks/peers/requirements.txt.
 
 None was fitted to a test window. Online Retail II and CDNOW were looked at while clvml's recipe was developed
-(docs/decisions/002), and all five logs, these dates among others, for the choices of docs/decisions/006; so were four logs
-that are not here.
+(docs/decisions/002), and all five logs, these dates among others, for the choices of docs/decisions/006; so were
+four logs that are not here.
 """
 
 
@@ -113,8 +113,9 @@ def singly(results: list[dict[str, Any]]) -> str:
         rows.append([opponent, *(" ".join(str(cell[v]) for v in SIGNS) if cell else "·" for cell in cells)])
     return f"""## Against each of the others
 
-In how many of the groups clvml is better than this one, not clearly different, and worse. Against zero WAPE has little to
-say: where most customers spend nothing, no forecast with the right total beats it.
+In how many of the groups clvml is better than this one, not clearly different, and worse. Against zero WAPE says
+little:
+where most customers spend nothing, no forecast with the right total beats it.
 
 {table(["", *map(column, SHOWN)], rows)}
 """
