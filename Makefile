@@ -74,7 +74,7 @@ peers: $(PEERS)/.installed ## Create the environment of the packages that are be
 
 $(PEERS)/.installed: benchmarks/peers/requirements.txt
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
 	@touch $@
 
 constraints: setup ## Pin the newest versions that fit

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from cases import CACHE, CHURN, GROUPS, ROOT, SPEND, Group
+from cases import CACHE, CHURN, EXPORTED, GROUPS, ROOT, SPEND, Group
 
 from clvml import pipeline
 from clvml.config import Config, read_config
@@ -91,7 +91,7 @@ def export_data() -> None:
     """Write the data that the peers' packages carry to the cache, unless it is there."""
     if not PEERS_PYTHON.exists():
         sys.exit(f"'{PEERS_PYTHON}' does not exist; make it with: make peers")
-    if not all((CACHE / f"{name}.parquet").exists() for name in ("groceries", "simulated_orders")):
+    if not all((CACHE / f"{name}.parquet").exists() for name in EXPORTED):
         subprocess.run([PEERS_PYTHON, ROOT / "benchmarks" / "peers" / "export_data.py", CACHE], check=True)
 
 
@@ -408,10 +408,9 @@ def digest(*parts: str) -> str:
 def our_code() -> str:
     """Return a digest of the modules that a forecast depends on."""
     source = ROOT / "src" / "clvml"
-    modules = [
-        source / name for name in ("config.py", "features.py", "labels.py", "snapshots.py", "windows.py")
-    ]
-    modules += sorted((source / "models").glob("*.py")) + sorted((source / "ingest").glob("*.py"))
+    modules = [source / name for name in ("config.py", "labels.py", "snapshots.py", "windows.py")]
+    for folder in ("features", "ingest", "models"):
+        modules += sorted((source / folder).glob("*.py"))
     libraries = [version(name) for name in ("xgboost", "scikit-learn", "scipy", "numpy")]
     return digest(*(module.read_text(encoding="utf-8") for module in modules), *libraries)
 
@@ -419,7 +418,12 @@ def our_code() -> str:
 @cache
 def evaluation_code() -> str:
     source = ROOT / "src" / "clvml" / "evaluation"
-    return digest(*((source / name).read_text(encoding="utf-8") for name in ("leaderboard.py", "metrics.py")))
+    return digest(
+        *(
+            (source / name).read_text(encoding="utf-8")
+            for name in ("leaderboard.py", "metrics.py", "sample.py")
+        )
+    )
 
 
 def slug(text: str) -> str:

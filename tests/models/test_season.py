@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from clvml.models.prior import fit_prior
-from clvml.models.season import DAYS_OF_YEAR, TRUST_IN_ONE_YEAR, Season, fit_season
+from clvml.models.season import DAYS_OF_YEAR, TRUST_IN_ONE_YEAR, Season, fit_season, running_share
 
 from .test_customer_model import customer_days, simulate_log
 
@@ -35,6 +35,24 @@ def waves(years, first=date(2022, 1, 1)):
 
 
 # --- by itself ---
+
+
+def test_a_log_that_begins_amid_a_running_business_shows_its_season_in_sales_alone():
+    sales, _ = waves(1.1)
+    # All customers are met in the first months: half of them at once, the others later and later.
+    ages = len(sales) - np.concatenate([np.zeros(500), np.linspace(0, 170, 500)])
+    # Not 1: the first winter sold more than the summer after it.
+    assert 0.75 < running_share(sales, ages) < 1
+    index = np.asarray(fit_season(sales, [], ages).index)
+    assert np.corrcoef(np.log(index), np.log(TRUTH))[0, 1] > 0.98
+    assert np.log(index).std() < TRUST_IN_ONE_YEAR * np.log(TRUTH).std()
+    # A young business meets customers all the time, and what a cohort buys fades.
+    young = len(sales) - np.linspace(0, len(sales), 1000)
+    assert np.allclose(fit_season(sales, [], young).index, 1.0, atol=0.01)
+    fading = sales * np.exp(-np.arange(len(sales)) / 60)
+    assert fit_season(fading, [], ages) == Season.flat()
+    assert running_share(sales.iloc[:300], ages) == 0.0
+    assert running_share(sales, []) == 0.0
 
 
 def test_flat_below_a_year():

@@ -1,8 +1,10 @@
 """A small training record, a stand-in for the scorer, and a store that need not be created for every test."""
 
+import base64
 import json
 import shutil
 import sys
+import zlib
 from datetime import date
 from types import ModuleType
 
@@ -58,6 +60,12 @@ def out_of_time(spend_noise, churn_noise=1.0, customers=150, seed=0, dates=("201
     }
     found["log_loss"] = METRICS["log_loss"].function(table["churned"], table["p_churn"])
     return {"predictions": table, "metrics": found}
+
+
+def view_state(tag):
+    """Return what a saved view of MLflow's page shows."""
+    packed = json.loads(tag)["state"].removeprefix("deflate;")
+    return json.loads(zlib.decompress(base64.b64decode(packed)))
 
 
 @pytest.fixture

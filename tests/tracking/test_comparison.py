@@ -2,7 +2,9 @@
 
 import re
 import shutil
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from tests.tracking.conftest import CONFIG, out_of_time
 
@@ -11,7 +13,7 @@ from clvml.errors import InputError
 from clvml.evaluation import METRICS
 from clvml.tracking import compare, log_training
 from clvml.tracking.comparison_page import comparison_page
-from clvml.tracking.comparison_text import gain_text, settings_text, short, standing, table, why
+from clvml.tracking.comparison_text import gain_text, settings_text, short, standing, summary, table, why
 from clvml.tracking.session import open_store
 
 DEEPER = {**CONFIG, "model": {"max_depth": 5}}
@@ -81,6 +83,15 @@ def test_verdicts_and_intervals_are_the_runs_own(by_name):
     assert all(row.high < 0 for row in worse.differences if row.metric in ("wape", "gini"))
 
 
+def test_the_summary_says_which_to_use(found, by_name):
+    better = f"v{by_name['sharper'].run.version}"
+    assert summary(found).startswith(f"Clearly better than the champion, and worse in nothing: {better}")
+    assert f"clvml promote models:/clvml/{by_name['sharper'].run.version}" in summary(found)
+    alike = replace(found, runs=(by_name["same"], by_name["blunter"], by_name["mixed"]))
+    assert summary(alike).startswith("No run is clearly better than the champion")
+    assert summary(replace(found, champion=None)) == ""
+
+
 def test_what_is_equal_is_no_difference(by_name, found):
     same = by_name["same"]
     assert {difference.verdict for difference in same.differences} == {"no clear difference"}
@@ -117,6 +128,17 @@ def test_what_cannot_be_compared_says_why(by_name, name, obstacle):
     assert standing(by_name[name], None) == f"not comparable: {obstacle}"
 
 
+def test_runs_of_another_project(logged, tmp_path):
+    shutil.copy(logged[0].removeprefix("sqlite:///"), tmp_path / "mlflow.db")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    with open_store(uri) as store:
+        run = store.client.create_run(store.client.create_experiment("theirs"))
+        store.client.log_metric(run.info.run_id, "wape", 0.5)
+        store.client.set_terminated(run.info.run_id)
+    (one,) = compare(uri, "theirs", "clvml", 20).runs
+    assert one.obstacle == "it was not made by clvml"
+
+
 def test_settings_that_differ(by_name):
     assert by_name["sharper"].settings == {"model.max_depth": ("5", "3")}
     assert settings_text(by_name["sharper"]) == "model.max_depth 5 (champion 3)"
@@ -128,6 +150,21 @@ def test_by_another_metric_and_only_the_newest(logged):
     assert {one.run.version for one in found.runs} == {"9", "10", "11"}
     assert found.champion.version == "1", "the champion counts though it is not among them"
     assert table(found)[0][:4] == ["Run", "when (UTC)", "log loss", "WAPE"]
+
+
+def test_a_bias_is_sorted_by_its_size(logged):
+    found = compare(logged[0], "online-retail", "clvml", 20, "total_bias")
+    sizes = [one.run.metrics["total_bias"] for one in found.runs]
+    assert all(size >= 0 for size in sizes[:-1])
+    assert np.isnan(sizes[-1]), "of the run without predictions it is not known"
+    comparable = sizes[:5]
+    assert comparable == sorted(comparable)
+    named = {one.run.version: one for one in found.runs}
+    champion = next(row for row in named["2"].differences if row.metric == "total_bias").champion_value
+    assert named["1"].run.metrics["total_bias"] == pytest.approx(champion)
+    header, rows = table(found)
+    assert header[2] == "size of bias"
+    assert not any("+" in row[2] for row in rows)
 
 
 def test_the_page_stands_alone(found, by_name):

@@ -67,7 +67,7 @@ def test_sync_uploads_once_and_cleans_up(make_record, folder, uri, scored, kept)
     run = next(run for run in all_runs(uri) if run.info.run_id == uploads[0].logged.run_id)
     made = pd.Timestamp(run.data.tags["trained_at"]).timestamp() * 1000
     assert run.info.start_time == made, "the run stands where the training was, not the upload"
-    assert {"wape", "fold/wape"} <= set(run.data.metrics)
+    assert {"wape", "window.wape"} <= set(run.data.metrics)
     with open_store(uri) as store:
         names = {item.path for item in store.client.list_artifacts(run.info.run_id)}
     assert {"predictions.parquet", "plots", "config.yaml", "leaderboard.json"} <= names

@@ -207,6 +207,13 @@ def test_files_that_are_gone(make_record, uri, scored, tmp_path):
         resolve_model("1", "clvml", uri)
 
 
+def test_a_name_with_an_apostrophe(make_record, uri, scored):
+    for name in ("anns shop", "ann's shop"):
+        raw = {**CONFIG, "tracking": {"experiment": name, "registered_model": name}}
+        run_id = log_training(make_record(config=parse_config(raw)), uri).run_id
+        assert resolve_model("champion", name, uri).run_id == run_id
+
+
 def test_no_champion_among_other_aliases(make_record, uri, scored):
     other = parse_config({**CONFIG, "tracking": {"registered_model": "other"}})
     log_training(make_record(config=other), uri)

@@ -7,6 +7,7 @@ from tests.tracking.conftest import out_of_time
 
 from clvml.errors import InputError
 from clvml.tracking import log_training, recorded_training
+from clvml.tracking.record import KIND_TAG, VARIANT
 from clvml.tracking.session import open_store
 
 QUALITY = {
@@ -49,7 +50,7 @@ def test_other_packages_and_metrics_are_told(recorded):
     assert found.environment_changes() == ""
     older = dataclasses.replace(found, versions=found.versions.replace("xgboost ", "xgboost 0."))
     assert older.environment_changes().startswith("xgboost ")
-    pooled = {key: value for key, value in found.metrics.items() if not key.startswith("fold/")}
+    pooled = {key: value for key, value in found.metrics.items() if not key.startswith("window.")}
     assert found.metric_changes({**pooled, "coverage": float("nan")}) == {}
     nearly = {**pooled, "wape": pooled["wape"] * (1 + 1e-15)}
     assert list(found.metric_changes(nearly)) == ["wape"], "to the last digit"
@@ -60,4 +61,12 @@ def test_a_run_of_something_else(uri):
     with open_store(uri) as store:
         run = store.client.create_run("0").info.run_id
     with pytest.raises(InputError, match=f"run {run} has no record of a training by clvml"):
+        recorded_training(run, "clvml", uri)
+
+
+def test_a_variant_says_what_to_train(uri):
+    with open_store(uri) as store:
+        run = store.client.create_run("0", tags={KIND_TAG: VARIANT}, run_name="deep").info.run_id
+        store.client.log_param(run, "model.max_depth", 6)
+    with pytest.raises(InputError, match=r"\(deep\) is a variant .* FILE --set 'model.max_depth=6''"):
         recorded_training(run, "clvml", uri)

@@ -12,13 +12,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from tests.tracking.conftest import CONFIG, out_of_time
+from tests.tracking.conftest import CONFIG, out_of_time, view_state
 
 from clvml.config import parse_config
 from clvml.errors import InputError
-from clvml.tracking import check_tracking, log_training, resolve_model
+from clvml.tracking import check_tracking, log_training, resolve_model, runs
 from clvml.tracking.description import run_name
+from clvml.tracking.registry import ensure_registered
 from clvml.tracking.session import entities, mlflow, open_store
+from clvml.tracking.view import VIEW_METRICS, VIEW_TAG
 
 PICKLE_MAGIC = re.compile(rb"\A\x80[\x02-\x05]")
 PICKLE_NAMES = {".pkl", ".pickle", ".joblib", ".cloudpickle", ".pt", ".npy", ".npz", ".py", ".pyc"}
@@ -75,15 +77,33 @@ def test_the_experiment_says_what_its_runs_are(logged, uri):
     with open_store(uri) as store:
         tags = store.client.get_experiment_by_name("online-retail").tags
     assert "`clvml compare`" in tags["mlflow.note.content"]
+    path = logged.mlflow_page.partition("#")[2]
+    assert f"**[Show metrics](#{path})**" in tags["mlflow.note.content"]
+    assert len(tags[VIEW_TAG]) < 5000, "the most that MLflow keeps"
+    state = view_state(tags[VIEW_TAG])
+    assert state["selectedColumns"][:2] == ["metrics.`wape`", "metrics.`total_bias`"]
+    assert [chart["metricKey"] for chart in state["compareRunCharts"]] == list(VIEW_METRICS)
+
+
+def test_two_trainings_make_the_same_name_at_once(make_record, uri, scored, monkeypatch):
+    real = runs.registered_aliases
+
+    def registered_meanwhile(store, name):
+        found = real(store, name)
+        ensure_registered(store, name)
+        return found
+
+    monkeypatch.setattr(runs, "registered_aliases", registered_meanwhile)
+    assert log_training(make_record(), uri).alias == "champion"
 
 
 def test_metrics_are_pooled_and_a_series_over_folds(logged, uri):
     run, client = read_run(uri, logged.run_id)
     assert run.data.metrics["wape"] == 0.65
     assert "coverage" not in run.data.metrics, "NaN is not logged"
-    series = client.get_metric_history(logged.run_id, "fold/wape")
+    series = client.get_metric_history(logged.run_id, "window.wape")
     assert [(point.step, point.value) for point in series] == [(1, 0.70), (2, 0.60)]
-    assert set(run.data.metrics) == {"wape", "total_bias", "roc_auc", "fold/wape", "fold/roc_auc"}
+    assert set(run.data.metrics) == {"wape", "total_bias", "roc_auc", "window.wape", "window.roc_auc"}
     model = client.get_logged_model(run.outputs.model_outputs[0].model_id)
     assert {metric.key: metric.value for metric in model.metrics}["roc_auc"] == 0.81
 
@@ -256,7 +276,7 @@ def test_thousands_of_metrics_fit(make_record, uri, scored):
     )
     run, client = read_run(uri, log_training(make_record(fold_metrics=folds), uri).run_id)
     assert len(run.data.metrics) == 3 + 100
-    assert len(client.get_metric_history(run.info.run_id, "fold/metric_99")) == 12
+    assert len(client.get_metric_history(run.info.run_id, "window.metric_99")) == 12
 
 
 def global_state():

@@ -63,13 +63,14 @@ def compare(
 
 
 def _as_dict(found: Comparison) -> dict[str, Any]:
-    from clvml.tracking.comparison_text import standing
+    from clvml.tracking.comparison_text import standing, summary
 
     return {
         "experiment": found.experiment,
         "champion": asdict(found.champion) if found.champion else None,
         "sorted_by": found.metric,
         "runs": [{**asdict(one), "standing": standing(one, found.champion)} for one in found.runs],
+        "summary": summary(found),
         "left_out": found.left_out,
     }
 
@@ -81,6 +82,7 @@ def _print_comparison(found: Comparison) -> None:
         settings_text,
         short,
         standing,
+        summary,
         table,
         why,
     )
@@ -99,4 +101,7 @@ def _print_comparison(found: Comparison) -> None:
         "Against the champion on the same customers and dates, where chance is ruled out at 95 %",
         [line(one) for one in found.runs],
     )
+    if text := summary(found):
+        typer.echo()
+        print_paragraph(text)
     print_list("Notes", [text for text in [left_out_sentence(found)] if text])

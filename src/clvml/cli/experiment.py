@@ -10,7 +10,14 @@ import typer
 
 from clvml.cli.inputs import now
 from clvml.cli.options import DataOption, JsonOption, SetOption
-from clvml.cli.output import command_line, print_json, print_list, print_paragraph, print_table, progress
+from clvml.cli.output import (
+    print_json,
+    print_list,
+    print_mlflow_page,
+    print_paragraph,
+    print_table,
+    progress,
+)
 
 if TYPE_CHECKING:
     from clvml.experiments.runner import Outcome
@@ -54,7 +61,7 @@ def experiment(
     failed = [f"{r.variant.name}: {r.error}" for r in outcome.results if r.error]
     print_list("Failed; run the command again to try them again", failed)
     typer.echo(f"\nThe page is {page}. The runs are in experiment '{outcome.experiment}':")
-    typer.echo(f"  {command_line('mlflow', 'ui', '--backend-store-uri', uri)}")
+    print_mlflow_page(uri, outcome.mlflow_page)
 
 
 def _print_variants(outcome: Outcome) -> None:
@@ -75,6 +82,7 @@ def _print_variants(outcome: Outcome) -> None:
 
 def _summary(outcome: Outcome, text: str, page: Path, uri: str) -> dict[str, Any]:
     from clvml.experiments.comparison import run_metrics
+    from clvml.storage.addresses import hide_password
 
     comparison = outcome.comparison
     gains = comparison.gains(comparison.earlier)
@@ -103,6 +111,7 @@ def _summary(outcome: Outcome, text: str, page: Path, uri: str) -> dict[str, Any
         "data_fingerprint": outcome.fingerprint,
         "experiment": outcome.experiment,
         "run_id": outcome.run_id,
-        "tracking_uri": uri,
+        "tracking_uri": hide_password(uri),
+        "mlflow_page": outcome.mlflow_page,
         "page": str(page),
     }

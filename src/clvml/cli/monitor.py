@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,15 +11,17 @@ import typer
 
 from clvml.cli.inputs import load_config, now, overridden, parse_date
 from clvml.cli.options import AsOfOption, ConfigOption, JsonOption, SetOption
-from clvml.cli.output import print_json, print_list, print_paragraph, print_table, progress
+from clvml.cli.output import command_line, print_json, print_list, print_paragraph, print_table, progress
 from clvml.errors import InputError
 
 if TYPE_CHECKING:
     from clvml.config import Config
     from clvml.monitoring import Monitoring
+    from clvml.score import Scorer
     from clvml.tracking import ResolvedModel
 
-RETRAIN = 3
+# For a scheduler: the model is to be trained again.
+TRAIN_AGAIN = 3
 _SHOWN_DRIFT = 8
 
 
@@ -48,6 +51,10 @@ def monitor(
     uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
     notes: list[str] = []
     resolved = _resolved(model or _model_of(frame, scores), settings, uri, notes)
+    version = frame["model_version"].iloc[0]
+    if resolved and model is None and isinstance(version, str):
+        # A run alone does not say under which name to look for its version.
+        resolved = replace(resolved, version=version)
     scorer = Scorer.load(resolved.directory, resolved.version, resolved.run_id) if resolved else None
     if scorer is not None and settings is None:
         raw = overridden(scorer.model.config.model_dump(mode="json"), overrides)
@@ -62,7 +69,8 @@ def monitor(
     progress("comparing")
     promised = _promised(resolved, uri)
     found = compare(frame, customer_days(prepared.log), prepared.as_of, scorer, promised)
-    run_id = _logged(found, resolved, settings, uri, notes)
+    run_id = _logged(found, resolved, uri, notes)
+    next_commands = _next_commands(found, resolved, scorer, data)
     notes += [f"not judged: {text}" for text in found.unjudged]
     if as_json:
         print_json(
@@ -75,6 +83,7 @@ def monitor(
                 "new_customers": found.new_customers,
                 "recommendation": found.recommendation,
                 "reasons": found.reasons,
+                "next": next_commands,
                 "metrics": found.metrics,
                 "tiers": found.tiers.to_dict("records"),
                 "drift": found.drift.to_dict("records"),
@@ -85,9 +94,10 @@ def monitor(
         )
     else:
         _print_monitoring(found, prepared.log.quality.currency)
+        _print_next(found, next_commands)
         print_list("Notes", notes)
     if found.recommendation != "keep":
-        raise typer.Exit(RETRAIN)
+        raise typer.Exit(TRAIN_AGAIN)
 
 
 def _resolved(reference: str, settings: Config | None, uri: str, notes: list[str]) -> ResolvedModel | None:
@@ -112,9 +122,7 @@ def _promised(model: ResolvedModel | None, uri: str) -> dict[str, float]:
         return {}
 
 
-def _logged(
-    found: Monitoring, model: ResolvedModel | None, settings: Config, uri: str, notes: list[str]
-) -> str | None:
+def _logged(found: Monitoring, model: ResolvedModel | None, uri: str, notes: list[str]) -> str | None:
     """Log what was found and return the run; where that fails, say why: the result is worth having all the same."""
     from clvml.tracking import log_monitoring
 
@@ -124,10 +132,38 @@ def _logged(
         notes.append("not logged: a folder does not say which run trained its model")
         return None
     try:
-        return log_monitoring(found, model, settings.tracking, uri)
+        return log_monitoring(found, model, uri)
     except InputError as error:
         notes.append(f"not logged: {error}")
         return None
+
+
+def _next_commands(
+    found: Monitoring, model: ResolvedModel | None, scorer: Scorer | None, data: str
+) -> list[str]:
+    """Return the commands that mend what was found: the same settings on the new data, and in use."""
+    from clvml.storage.addresses import hide_password
+
+    if found.recommendation == "keep" or model is None or scorer is None or not model.run_id:
+        return []
+    challenger = f"models:/{scorer.model.config.tracking.registered_model}@challenger"
+    reason = f"monitored until {found.until}: {found.recommendation}"
+    return [
+        command_line("clvml", "train", "--from-run", model.run_id, "--data", hide_password(data)),
+        # By force, for a test of newer data cannot be held against one of older data.
+        command_line("clvml", "promote", challenger, "--force", reason),
+    ]
+
+
+def _print_next(found: Monitoring, commands: list[str]) -> None:
+    if commands:
+        typer.echo("\nTrain the same settings on the data up to now, and put that model in use:")
+        for command in commands:
+            typer.echo(f"  {command}")
+    if found.recommendation == "retrain":
+        print_paragraph(
+            "Whether the settings still are the best, 'clvml experiment' says (docs/experiments.md)."
+        )
 
 
 def _model_of(scores: Any, path: Path) -> str:

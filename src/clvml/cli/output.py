@@ -155,6 +155,15 @@ def print_leaderboard(result: Backtest) -> None:
     )
 
 
+def print_mlflow_page(uri: str, page: str) -> None:
+    """Print where MLflow shows the runs, and how to start it where no server runs."""
+    from clvml.storage.addresses import hide_password
+
+    if not uri.startswith("http"):
+        typer.echo(f"  {command_line('mlflow', 'ui', '--backend-store-uri', hide_password(uri))}")
+    typer.echo(f"  {page}")
+
+
 def command_line(program: str, *words: str) -> str:
     """Return a command line that works in this shell: a program that is not on the path by its path."""
     import shlex

@@ -10,7 +10,7 @@ import typer
 
 from clvml.cli.inputs import load_config
 from clvml.cli.options import ConfigOption, JsonOption
-from clvml.cli.output import print_json, print_paragraph, progress
+from clvml.cli.output import command_line, print_json, print_paragraph, progress
 from clvml.errors import InputError
 
 
@@ -56,4 +56,8 @@ def promote(
         f"Version {done.version} of '{done.registered_model}' is now the champion{before}: {done.reason}."
     )
     if reference is not None and done.replaced:
-        typer.echo("The way back: clvml promote --rollback" + (f" --config {config}" if config else ""))
+        # Without a configuration, --rollback is of the default name.
+        back = ["--rollback", *(["--config", str(config)] if config else [])]
+        if done.registered_model != registered:
+            back = [f"models:/{done.registered_model}/{done.replaced}", "--force", "REASON"]
+        typer.echo(f"The way back: {command_line('clvml', 'promote', *back)}")

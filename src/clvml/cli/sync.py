@@ -21,6 +21,7 @@ def sync(
     as_json: JsonOption = False,
 ) -> None:
     """Upload trainings that were kept on disk because the tracking store did not answer."""
+    from clvml.storage.addresses import hide_password
     from clvml.tracking import sync as upload_kept
     from clvml.tracking import tracking_uri
 
@@ -32,7 +33,7 @@ def sync(
     if as_json:
         print_json(
             {
-                "tracking_uri": uri,
+                "tracking_uri": hide_password(uri),
                 "uploaded": len(uploads) - len(failed),
                 "uploads": list(map(asdict, uploads)),
             }

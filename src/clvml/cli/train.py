@@ -27,6 +27,7 @@ from clvml.cli.output import (
     print_json,
     print_leaderboard,
     print_list,
+    print_mlflow_page,
     print_paragraph,
     progress,
     say_rejects,
@@ -109,7 +110,8 @@ def train(
                 "model_uri": logged.model_uri if logged else None,
                 "alias": logged.alias if logged else None,
                 "experiment": settings.tracking.experiment,
-                "tracking_uri": uri,
+                "tracking_uri": hide_password(uri),
+                "mlflow_page": logged.mlflow_page if logged else None,
                 "pending": str(kept) if kept else None,
                 "pending_reason": reason or None,
                 "as_of": prepared.as_of,
@@ -231,7 +233,7 @@ def _print_logged(logged: LoggedRun, settings: Config, uri: str) -> None:
         f"  {command_line('clvml', 'score', hide_password(settings.data.source), '--output', 'scores.csv', *options)}"
     )
     typer.echo(f"Plots and metrics are in run {logged.run_id} of experiment '{logged.experiment}':")
-    typer.echo(f"  {command_line('mlflow', 'ui', '--backend-store-uri', uri)}")
+    print_mlflow_page(uri, logged.mlflow_page)
 
 
 def _print_kept(kept: Path | None, reason: str, settings: Config) -> None:

@@ -25,13 +25,11 @@ from clvml.evaluation.metrics import (
     CHURN_METRICS,
     SPEND_METRICS,
     Array,
-    Drawn,
     Metric,
-    Ranking,
-    Sample,
     check_arrays,
     check_churn,
 )
+from clvml.evaluation.sample import Drawn, Ranking, Sample
 
 METRICS = SPEND_METRICS | CHURN_METRICS
 # Resamples computed together: enough to keep the processor busy, few enough to stay in its cache.

@@ -252,6 +252,9 @@ def _variant(name: str, changes: Mapping[str, Any], settings: dict[str, Any], pa
 
 
 def _put(raw: dict[str, Any], key: str, value: Any, what: str) -> None:
+    meant = [f"{name}.{key}" for name, section in raw.items() if isinstance(section, dict) and key in section]
+    if key not in raw and meant:
+        raise InputError(f"{what}: unknown key '{key}' (did you mean '{meant[0]}'?)")
     try:
         assign(raw, f"{key}={shown(value)}")
     except InputError:
@@ -271,24 +274,31 @@ def _check_distinct(variants: tuple[Variant, ...], what: str) -> None:
 
 def _search(keys: SearchKeys, settings: dict[str, Any], path: str) -> Search:
     parameters: dict[str, Range | list[Any]] = {}
+
+    def check(key: str, value: Any) -> None:
+        _variant(name_of({key: value}), {key: value}, settings, path)
+
     for key, given in keys.parameters.items():
         what = f"search of '{key}' in experiment '{path}'"
         if isinstance(given, list) and len(given) > 1:
             parameters[key] = given
-            ends = given
+            for choice in given:
+                check(key, choice)
         elif isinstance(given, dict):
             span = parameters[key] = parse_keys(Range, given, what)
             if span.low >= span.high or (span.log and span.low <= 0):
                 least = "low must be below high, and above 0 with log"
                 raise InputError(f"{what}: {least}; currently set to low {span.low:g}, high {span.high:g}")
-            # What lies between may be refused, too: half a tree.
-            between = span.low + (span.high - span.low) / 3.7
-            ends = [int(end) if span.int else end for end in (span.low, span.high, between)]
+            for end in (span.low, span.high):
+                check(key, int(end) if span.int or end.is_integer() else end)
+            if not span.int:
+                try:
+                    check(key, span.low + (span.high - span.low) / 3.7)
+                except InputError:
+                    raise InputError(f"{what}: the key takes whole numbers only; add int: true") from None
         else:
             raise InputError(
                 f"{what} must be a list of two or more choices, or {{low: 1, high: 9, log: false, int: false}};"
                 f" currently set to {given!r}"
             )
-        for end in ends:
-            _variant(name_of({key: end}), {key: end}, settings, path)
     return Search(keys.trials, parameters)

@@ -6,6 +6,8 @@ import math
 import re
 import shlex
 import textwrap
+from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,8 @@ from clvml.experiments.comparison import (
     value_text,
     values,
 )
-from clvml.experiments.definition import Definition, Range, Search, shown
-from clvml.experiments.runner import Outcome
+from clvml.experiments.definition import Definition, Range, Search, Variant, shown
+from clvml.experiments.runner import Outcome, code_fingerprint
 from clvml.storage.addresses import hide_password
 from clvml.storage.files import check_output, replacing
 
@@ -92,7 +94,10 @@ def page_text(outcome: Outcome) -> str:
     ]
     if comparison.apart:
         parts += ["## Not comparable", _apart(outcome)]
-    parts += ["## Variants", _variants(outcome)]
+    parts += [
+        "## Variants",
+        variants_table((result.variant for result in outcome.results), definition.config_path),
+    ]
     if failed:
         parts += [
             "## Failed",
@@ -211,16 +216,23 @@ def _apart(outcome: Outcome) -> str:
     )
 
 
-def _variants(outcome: Outcome) -> str:
+def variants_table(variants: Iterable[Variant], config_path: str) -> str:
+    """Return what each variant changes, in Markdown."""
     rows = [
         [
-            _plain(result.variant.name),
-            ", ".join(f"`{key}: {shown(value)}`" for key, value in result.variant.changes.items())
-            or f"`{outcome.definition.config_path}` as it is",
+            _plain(variant.name),
+            ", ".join(f"`{key}: {shown(value)}`" for key, value in variant.changes.items())
+            or f"`{config_path}` as it is",
         ]
-        for result in outcome.results
+        for variant in variants
     ]
     return _markdown(["variant", "changes"], rows, numbers=False)
+
+
+def search_text(search: Search) -> str:
+    """Return what a search went through, in words."""
+    spaces = ", ".join(f"`{key}` {_space(given)}" for key, given in search.parameters.items())
+    return f"Search: {search.trials} trials of Optuna's TPE over {spaces}."
 
 
 def _method(outcome: Outcome) -> str:
@@ -233,9 +245,9 @@ def _method(outcome: Outcome) -> str:
         f" {base.evaluation.bootstrap_samples} draws of customers, seed {base.seed}. Rows in italics are the best"
         " baselines.",
     ]
-    if isinstance(definition.search, Search):
-        spaces = ", ".join(f"`{key}` {_space(given)}" for key, given in definition.search.parameters.items())
-        lines.append(f"Search: {definition.search.trials} trials of Optuna's TPE over {spaces}.")
+    if definition.search is not None:
+        lines.append(search_text(definition.search))
+    lines.append(f"Code: clvml {version('clvml')}, its forecasting part `{code_fingerprint()}`.")
     overrides = [word for assignment in definition.overrides for word in ("--set", _shown(assignment))]
     source = ["--data", hide_password(definition.source)] if definition.source else []
     command = shlex.join(["clvml", "experiment", definition.path.as_posix(), *source, *overrides])

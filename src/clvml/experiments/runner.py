@@ -35,15 +35,16 @@ from clvml.windows import test_cutoffs
 Progress = Callable[[str], None]
 
 # What the predictions come from: where none of it has changed, a finished variant is not run again.
+# Modules, and folders of them.
 _CODE = (
-    "features.py",
-    "labels.py",
-    "snapshots.py",
-    "windows.py",
+    "features",
+    "labels",
+    "snapshots",
+    "windows",
     "ingest",
     "models",
-    "evaluation/backtest.py",
-    "evaluation/baselines.py",
+    "evaluation/backtest",
+    "evaluation/baselines",
 )
 _LABELS = ["cutoff", "customer_id", "actual_spend", "churned"]
 
@@ -84,6 +85,8 @@ class Outcome:
         End of what was known; the last test window ends there.
     experiment, run_id : str
         Where it is in MLflow.
+    mlflow_page : str
+        Address of its runs there, with their metrics.
     run_now : int
         How many variants were run now; the others had been finished before.
     """
@@ -95,6 +98,7 @@ class Outcome:
     as_of: date
     experiment: str
     run_id: str
+    mlflow_page: str
     run_now: int
 
 
@@ -135,9 +139,10 @@ def run_experiment(
         failed.
     """
     bench = _Bench(definition, now, progress)
-    name, base = definition.name, definition.base
+    base = definition.base
     key = short_hash([bench.fingerprint, code_fingerprint()])
-    runs = ExperimentRuns(uri, base.tracking, name, key, definition.question, fresh)
+    whole = VariantRecord(definition.name, key, {}, base, bench.fingerprint, bench.quality, bench.as_of)
+    runs = ExperimentRuns(uri, whole, definition.question, definition.metric, fresh)
     workers = workers or max(1, (os.cpu_count() or 1) // 2)
     lane = _Lane(bench, runs, workers, progress)
     with runs.closing(lane.running):
@@ -172,6 +177,7 @@ def run_experiment(
             bench.as_of,
             runs.experiment,
             runs.run_id,
+            runs.mlflow_page,
             lane.run_now,
         )
         files = write(outcome)
@@ -187,7 +193,7 @@ def code_fingerprint() -> str:
     files = [
         path
         for part in _CODE
-        for path in ([home / part] if part.endswith(".py") else (home / part).rglob("*.py"))
+        for path in ((home / part).rglob("*.py") if (home / part).is_dir() else [home / f"{part}.py"])
     ]
     digest = hashlib.sha256(_xgboost_version().encode())
     for path in sorted(files):
@@ -319,7 +325,8 @@ class _Lane:
                     variant = futures.pop(future)
                     done[variant.name] = self._close(variant, future)
                     self.run_now += 1
-                    self.progress(f"{variant.name}: done, {len(done)} of {len(variants)}")
+                    ended = "failed" if done[variant.name].error else "done"
+                    self.progress(f"{variant.name}: {ended}, {len(done)} of {len(variants)}")
         return [done[variant.name] for variant in variants]
 
     def _close(self, variant: Variant, future: Future[pd.DataFrame]) -> Result:
@@ -335,7 +342,6 @@ class _Lane:
             # Whatever went wrong with one variant, the others are still worth having.
             text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
             self.runs.fail(run_id, text)
-            self.progress(f"{variant.name} failed: {text}")
             result = Result(variant, run_id, error=text)
         del self.running[variant.name]
         return result

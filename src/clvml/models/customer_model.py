@@ -21,13 +21,13 @@ from clvml.models.boosting import ChurnClassifier, SpendRegressor
 from clvml.models.intervals import SpendIntervals, fit_intervals
 from clvml.models.outlook import HORIZONS, growth, lifetime_value, next_order_days, value_days
 from clvml.models.prior import PRIOR_COLUMNS, Prior, fit_prior
-from clvml.models.trees import FORMS, Level, NothingToLearn, Trees, fit_trees, logit_of, with_prior
+from clvml.models.trees import Level, NothingToLearn, Trees, fit_trees, logit_of, with_prior
 from clvml.snapshots import CustomerDays
 from clvml.windows import trainable, training_cutoffs
 
 Array = NDArray[np.float64]
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,8 @@ class CustomerModel:
         Optional columns of the purchase log that the features use.
     trees : Trees
         Prior and boosted trees.
-    form : {"tweedie", "hurdle", "mean"}
-        How spend is predicted; chosen on the newest training window, by a model that had not seen it.
     intervals : SpendIntervals
-        From the same forecasts.
+        From forecasts of the newest training window by a model that had not seen it.
     fallback : dict of str to float
         ``p_churn`` and ``spend`` of customers about whom nothing but refunds is known.
     tiers : tuple of float
@@ -63,7 +61,6 @@ class CustomerModel:
     as_of: date
     columns: tuple[str, ...]
     trees: Trees
-    form: str
     intervals: SpendIntervals
     fallback: dict[str, float]
     tiers: tuple[float, ...] = ()
@@ -139,13 +136,13 @@ class CustomerModel:
         trees, horizon = self.trees, self.horizon_days
         if trees.horizon_days == horizon:
             p_churn = trees.p_churn(frame)
-            return frame, p_churn, trees.spends(frame, p_churn)[self.form]
+            return frame, p_churn, trees.spends(frame, p_churn)[self.config.model.spend]
         shorter = self.frame(features, cutoff, trees.horizon_days)
         p_shorter = trees.p_churn(shorter)
         prior, shorter_prior = logit_of(frame["btyd_p_churn"]), logit_of(shorter["btyd_p_churn"])
         p_churn = expit(logit_of(p_shorter) + prior - shorter_prior)
         grown = growth(trees.prior, features, cutoff, trees.horizon_days, [horizon])[:, 0]
-        return frame, p_churn, trees.spends(shorter, p_shorter)[self.form] * grown
+        return frame, p_churn, trees.spends(shorter, p_shorter)[self.config.model.spend] * grown
 
     def frame(self, features: pd.DataFrame, cutoff: date, horizon_days: int | None = None) -> pd.DataFrame:
         """Return the features with the columns of the prior beside them, of the whole horizon unless given.
@@ -190,9 +187,10 @@ class CustomerModel:
             "blend": self.trees.blend.tolist(),
             "level": self.trees.level._asdict(),
             "trained_days": self.trees.horizon_days,
+            "churn_share": self.trees.churn_share,
+            "churn_slope": self.trees.churn_slope,
             "churn_trees": self.trees.churn is not None,
             "spend_scale": {name: trees.scale_ for name, trees in self.trees.spend_trees.items()},
-            "form": self.form,
             "intervals": self.intervals.to_dict(),
             "fallback": self.fallback,
             "tiers": list(self.tiers),
@@ -236,13 +234,14 @@ class CustomerModel:
                 },
                 level=Level(**state["level"]),
                 base=state["config"]["model"].get("base", "blend"),
+                churn_share=float(state["churn_share"]),
+                churn_slope=float(state["churn_slope"]),
             )
             return cls(
                 config=Config.model_validate(state["config"]),
                 as_of=date.fromisoformat(state["as_of"]),
                 columns=tuple(state["columns"]),
                 trees=trees,
-                form=state["form"],
                 intervals=SpendIntervals.from_dict(state["intervals"]),
                 fallback=state["fallback"],
                 tiers=tuple(state["tiers"]),
@@ -263,8 +262,8 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     """Train on everything before ``as_of`` and nothing after.
 
     Snapshots at the training cutoffs are stacked; the prior is fitted at ``as_of``; trees are boosted from it.
-    How spend is predicted is chosen, and intervals are learnt, on the newest training window, from a model
-    trained only on windows that had ended before it began.
+    What the churn trees count beside BTYD is chosen, and intervals are learnt, on the newest training window, from a
+    model trained only on windows that had ended before it began.
 
     A log too short for the horizon trains a shorter one (`clvml.windows.trainable`), which the prior carries on;
     where nothing can be trained at all, the prior predicts alone. The model's notes say which was done.
@@ -288,35 +287,33 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     cutoffs = training_cutoffs(days.first_day, as_of, windows)
     horizon, trained = config.windows.horizon_days, windows.horizon_days
     snapshots = {cutoff: days.snapshots([cutoff], horizon, label_days=trained) for cutoff in cutoffs}
-    try:
-        trees = fit_trees(days, snapshots, as_of, config, trained)
-    except NothingToLearn as reason:
-        return _prior_alone(days, as_of, config, str(reason))
-
     newest = cutoffs[-1]
     ended = {c: s for c, s in snapshots.items() if c + timedelta(days=trained) <= newest}
     held_out = snapshots[newest]
-    selection = trees
+    unseen, share = None, {}
     if ended:
-        # The windows that had ended may hold too little to learn from.
-        with suppress(NothingToLearn):
-            selection = fit_trees(days, ended, newest, config, trained)
-    if selection is trees:
+        # The windows that had ended may hold too little to learn from, or no purchase at all.
+        with suppress(NothingToLearn, InputError):
+            unseen = fit_trees(days, ended, newest, config, trained)
+            frame = with_prior(held_out, unseen.prior, newest, trained)
+            share = {"churn_share": unseen.best_churn_share(frame, held_out["churned"])}
+    try:
+        trees = fit_trees(days, snapshots, as_of, config, trained, **share)
+    except NothingToLearn as reason:
+        return _prior_alone(days, as_of, config, str(reason))
+    if unseen is None:
+        frame = with_prior(held_out, trees.prior, newest, trained)
         notes.append(
-            "the log is too short to hold out a training window:"
-            f"{' spend is the mean of both forms, and' if config.model.spend == 'auto' else ''} its"
-            " intervals come from customers the model was trained on (they may be too narrow)"
+            "the log is too short to hold out a training window: its intervals come from customers the model was"
+            " trained on (they may be too narrow)"
         )
     if trees.churn is None:
         notes.append(
             "the training windows show no churn to learn from: the purchase model (BTYD) predicts it"
         )
-    frame = with_prior(held_out, selection.prior, newest, trained)
+    selection = unseen or trees
     p_churn = selection.p_churn(frame)
-    spends = selection.spends(frame, p_churn)
-    form: str = config.model.spend
-    if form == "auto":
-        form = "mean" if selection is trees else _best_form(spends, held_out["actual_spend"].to_numpy())
+    spend = selection.spends(frame, p_churn)[config.model.spend]
     once = pd.concat([snapshot[snapshot["purchase_days"] == 1] for snapshot in snapshots.values()])
     if once.empty:
         once = held_out
@@ -327,8 +324,7 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
         as_of=as_of,
         columns=days.columns,
         trees=trees,
-        form=form,
-        intervals=fit_intervals(spends[form], p_churn, held_out["actual_spend"]),
+        intervals=fit_intervals(spend, p_churn, held_out["actual_spend"]),
         fallback={
             "p_churn": float(once["churned"].mean()) ** (horizon / trained),
             "spend": max(float(once["actual_spend"].mean()), 0.0) * horizon / trained,
@@ -355,7 +351,6 @@ def _prior_alone(days: CustomerDays, as_of: date, config: Config, reason: str) -
         as_of=as_of,
         columns=days.columns,
         trees=Trees(prior, horizon),
-        form="mean",
         intervals=SpendIntervals.assumed(),
         fallback={
             "p_churn": float(expected["btyd_p_churn"].mean()),
@@ -363,16 +358,3 @@ def _prior_alone(days: CustomerDays, as_of: date, config: Config, reason: str) -
         },
         notes=(f"{reason}: the purchase model (BTYD) predicts alone, and the intervals are a rule of thumb",),
     )
-
-
-def _best_form(spends: dict[str, Array], actual: Array) -> str:
-    """Return the form with the smallest sum of relative absolute and relative squared error.
-
-    Either error alone would reward a bias: the absolute one towards zero, the squared one towards the largest.
-    """
-    absolute = {form: float(np.abs(spend - actual).mean()) for form, spend in spends.items()}
-    squared = {form: float(np.sqrt(np.mean((spend - actual) ** 2))) for form, spend in spends.items()}
-    least_absolute, least_squared = min(absolute.values()), min(squared.values())
-    if least_absolute <= 0 or least_squared <= 0:
-        return "mean"
-    return min(FORMS, key=lambda form: absolute[form] / least_absolute + squared[form] / least_squared)

@@ -144,7 +144,7 @@ def fit_prior(days: CustomerDays, cutoff: date, horizon_days: int, season: bool 
     prior = Prior(btyd, gamma_gamma, mean_value, Season.flat(), days.first_day)
     if not season:
         return prior
-    learnt = fit_season(days.daily_totals(cutoff), _surprises(days, cutoff, prior))
+    learnt = fit_season(days.daily_totals(cutoff), _surprises(days, cutoff, prior), customers["T"])
     return Prior(btyd, gamma_gamma, mean_value, learnt, days.first_day)
 
 

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 DAYS_OF_YEAR = 365
 SMOOTHING_DAYS = 15
 # A season seen once is partly chance: one year of log counts for this share of what it shows, two years for
 # 1 - (1 - share) ** 2, and so on.
 TRUST_IN_ONE_YEAR = 0.75
+# The days of a log's first year in which it has just begun, in which it is well under way, and the end of it.
+_YEAR_OF_ARRIVALS = (60, 180, 365)
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,17 @@ class Season:
         return cls(index=tuple(float(value) for value in state["index"]), years=int(state["years"]))
 
 
-def fit_season(daily_totals: pd.Series, surprises: Sequence[tuple[date, int, float]]) -> Season:
+def fit_season(
+    daily_totals: pd.Series, surprises: Sequence[tuple[date, int, float]], ages: ArrayLike = ()
+) -> Season:
     """Learn the season from what two views of the log agree on.
 
     Sales per day show the season, but also growth and the arrival of a cohort. The surprise of past windows,
     what customers spent over what BTYD expected of the same customers, is free of both, but high where the
     log begins and BTYD knows little of anyone. Each view is smoothed and shrunk towards 1 by the years seen;
     where both point the same way the smaller step is taken, elsewhere none. The more alike the two are over the
-    year (squared correlation), the more the season is that of the sales themselves.
+    year (squared correlation), or the surer it is that the log begins amid a running business, whose sales hold
+    neither growth from nothing nor a cohort (`running_share`), the more the season is that of the sales themselves.
 
     Parameters
     ----------
@@ -75,15 +80,19 @@ def fit_season(daily_totals: pd.Series, surprises: Sequence[tuple[date, int, flo
         Net sales [currency] of every day up to the cutoff, indexed by day.
     surprises : sequence of (start, days, ratio)
         Windows of the history with actual over expected spend.
+    ages : array of shape (customers,)
+        Days from each customer's first purchase to the cutoff (``T``).
 
     Returns
     -------
     Season
-        Flat where sales or surprises cover less than a year, or nothing was sold in one.
+        Flat where sales cover less than a year, nothing was sold in one, or sales are all there is to go by and may
+        hold growth or a cohort.
     """
     years = len(daily_totals) // DAYS_OF_YEAR
-    covered = sum(days for _, days, ratio in surprises if ratio > 0)
-    if years == 0 or covered < DAYS_OF_YEAR - 5:
+    covered = sum(days for _, days, ratio in surprises if ratio > 0) >= DAYS_OF_YEAR - 5
+    running = running_share(daily_totals, ages)
+    if years == 0 or not (covered or running):
         return Season.flat()
     recent = daily_totals.iloc[-years * DAYS_OF_YEAR :]
     steady = np.clip(recent.to_numpy(dtype=float), 0.0, None) * np.exp(
@@ -97,21 +106,62 @@ def fit_season(daily_totals: pd.Series, surprises: Sequence[tuple[date, int, flo
     of_sales = _level(_day_of_year(pd.DatetimeIndex(recent.index)), (sales / means).ravel())
     of_sales = np.log(np.maximum(_smooth_around(of_sales), 0.1))
 
-    days = np.concatenate(
-        [_day_of_year(pd.date_range(start, periods=n)) for start, n, r in surprises if r > 0]
-    )
-    ratios = np.concatenate([np.full(n, np.log(r)) for _, n, r in surprises if r > 0])
-    of_customers = _smooth_around(_level(days, ratios))
-    of_customers = of_customers - of_customers.mean()
-
+    of_customers = _of_customers(surprises) if covered else np.zeros(DAYS_OF_YEAR)
     agreed = np.where(
         of_sales * of_customers > 0,
         np.sign(of_sales) * np.minimum(np.abs(of_sales), np.abs(of_customers)),
         0.0,
     )
-    alike = max(_correlation(of_sales, of_customers), 0.0) ** 2
-    season = _trust(years) * (alike * of_sales + (1.0 - alike) * agreed)
+    believed = max(max(_correlation(of_sales, of_customers), 0.0) ** 2, running)
+    season = _trust(years) * (believed * of_sales + (1.0 - believed) * agreed)
     return Season(index=tuple(np.round(np.exp(season), 6).tolist()), years=years)
+
+
+def running_share(daily_totals: pd.Series, ages: ArrayLike) -> float:
+    """Return how surely a log begins amid a running business, from 0 to 1.
+
+    The customers of a running business come to be known soon after the log begins and few later, while it sells as
+    much as before. A young business goes on meeting customers, and the sales of a cohort fade.
+
+    Parameters
+    ----------
+    daily_totals : Series of float
+        Net sales [currency] of every day of the log up to the cutoff.
+    ages : array of shape (customers,)
+        Days from each customer's first purchase to the cutoff (``T``).
+
+    >>> sales = pd.Series(1.0, index=pd.date_range("2024-01-01", periods=400))
+    >>> running_share(sales, 400 - np.arange(60))
+    1.0
+    >>> running_share(sales, 400 - np.arange(400))
+    0.0
+    """
+    log_days, (begun, late, year) = len(daily_totals), _YEAR_OF_ARRIVALS
+    if log_days < year:
+        return 0.0
+    met = log_days - np.asarray(ages, dtype=float)
+    arrivals_begun, arrivals_late = (
+        (met < begun).sum() / begun,
+        ((met >= late) & (met < year)).sum() / (year - late),
+    )
+    sales = daily_totals.to_numpy(dtype=float)
+    sales_begun, sales_late = sales[:begun].mean(), sales[late:year].mean()
+    if arrivals_begun <= 0 or sales_begun <= 0:
+        return 0.0
+    known = np.clip(1.0 - arrivals_late / arrivals_begun, 0.0, 1.0)
+    # Sales that have halved are those of a cohort.
+    steady = np.clip(2.0 * sales_late / sales_begun - 1.0, 0.0, 1.0)
+    return float(known * steady)
+
+
+def _of_customers(surprises: Sequence[tuple[date, int, float]]) -> NDArray[np.float64]:
+    """Return the mean surprise by day of the year on the logarithm, around zero, shape (365,)."""
+    days = np.concatenate(
+        [_day_of_year(pd.date_range(start, periods=n)) for start, n, r in surprises if r > 0]
+    )
+    ratios = np.concatenate([np.full(n, np.log(r)) for _, n, r in surprises if r > 0])
+    smooth = _smooth_around(_level(days, ratios))
+    return smooth - smooth.mean()
 
 
 def _growth(daily_totals: pd.Series) -> float:

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
 from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
 
 from clvml.config import PRIOR, Config, ModelConfig
 from clvml.features import available_features
@@ -24,13 +26,14 @@ Array = NDArray[np.float64]
 _WEIGHT_DAYS = 90.0
 # P(buy) below which the spend of a buyer is not divided out of a prior any further.
 _LEAST_P_BUY = 0.02
-# What the churn trees count beside the BTYD they were boosted from, on the logit scale: a few windows make them
-# surer than they should be (experiments/003).
-_TREES_SHARE = 0.75
-# How much of the way from the level of the trees to that of the prior is taken (experiments/001).
-_ANCHORING = 0.75
-# Mean squared error of a logarithm of totals that nobody could have avoided.
-_LEVEL_NOISE = 0.02
+# What the churn trees may count beside the BTYD they were boosted from, on the logit scale, and what they do where no
+# window could be held out: a few windows make them surer than they should be, most where customers are few.
+_SHARES = (0.75, 1.0, 0.5, 0.25, 0.0)
+_USUAL_SHARE = _SHARES[0]
+# How much of a forecast's mean miss in the training windows is expected to last, and the mean squared error of a
+# logarithm of totals that nobody could have avoided: the larger, the more alike the forecasts count.
+_LASTING_MISS = 1.0 / 3.0
+_LEVEL_NOISE = 0.1
 FORMS = ("tweedie", "hurdle", "mean")
 
 
@@ -83,6 +86,10 @@ class Trees:
     tweedie, gamma : SpendRegressor or None
         Both or none.
     level : Level
+    churn_share : float
+        What the churn trees count beside BTYD, from 0 to 1.
+    churn_slope : float
+        Factor of the logits of BTYD's P(no purchase), from 0 to 1.
     """
 
     prior: Prior
@@ -94,6 +101,8 @@ class Trees:
     gamma: SpendRegressor | None = None
     level: Level = NO_CORRECTION
     base: str = "blend"
+    churn_share: float = _USUAL_SHARE
+    churn_slope: float = 1.0
 
     def p_churn(self, frame: pd.DataFrame) -> Array:
         """Return P(no purchase): a mean of trees and BTYD on the logit scale, at the level of the anchor.
@@ -102,11 +111,32 @@ class Trees:
         """
         if self.churn is None:
             return expit(logit_of(frame["btyd_p_churn"]) + self.level.churn_shift)
-        prior = _churn_prior(frame, self.base)
-        logits = logit_of(self.churn.predict_proba(frame[list(self.predictors)], prior)[:, 1])
-        if prior is not None:
-            logits = _TREES_SHARE * logits + (1.0 - _TREES_SHARE) * logit_of(prior)
-        return expit(logits + self.level.churn_shift)
+        trees, prior = self._churn_logits(frame, self.churn)
+        return expit(self.churn_share * trees + (1.0 - self.churn_share) * prior + self.level.churn_shift)
+
+    def best_churn_share(self, frame: pd.DataFrame, churned: ArrayLike) -> float:
+        """Return the share of the churn trees that ranks and spreads unseen customers best, whatever their level.
+
+        The log loss of each share is taken at the level that came true, since the level of one window is one draw.
+        """
+        y = np.asarray(churned, dtype=float)
+        if self.churn is None or not 0.0 < y.mean() < 1.0:
+            return _USUAL_SHARE
+        trees, prior = self._churn_logits(frame, self.churn)
+
+        def loss(share: float) -> float:
+            logits = share * trees + (1.0 - share) * prior
+            shift = brentq(lambda by: float(expit(logits + by).mean() - y.mean()), -50.0, 50.0)
+            p = np.clip(expit(logits + shift), PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN)
+            return float(-np.mean(y * np.log(p) + (1.0 - y) * np.log1p(-p)))
+
+        return min(_SHARES, key=loss)
+
+    def _churn_logits(self, frame: pd.DataFrame, churn: ChurnClassifier) -> tuple[Array, Array]:
+        """Return the logits of the churn trees and of the prior; trees without a prior stand in for it."""
+        prior = _churn_prior(frame, self.base, self.churn_slope)
+        trees = logit_of(churn.predict_proba(frame[list(self.predictors)], prior)[:, 1])
+        return trees, trees if prior is None else logit_of(prior)
 
     def spends(self, frame: pd.DataFrame, p_churn: Array) -> dict[str, Array]:
         """Return E[spend] by each of `FORMS`, shape (n,) each."""
@@ -133,9 +163,16 @@ class Trees:
 
 
 def fit_trees(
-    days: CustomerDays, snapshots: dict[date, pd.DataFrame], as_of: date, config: Config, horizon_days: int
+    days: CustomerDays,
+    snapshots: dict[date, pd.DataFrame],
+    as_of: date,
+    config: Config,
+    horizon_days: int,
+    churn_share: float = _USUAL_SHARE,
 ) -> Trees:
     """Fit the prior on what lies before ``as_of``, and trees on snapshots labelled over ``horizon_days``.
+
+    ``churn_share`` is what the churn trees count beside BTYD.
 
     Raises
     ------
@@ -171,6 +208,7 @@ def fit_trees(
     X = frame[list(predictors)]
     boosting = _boosting_parameters(config.model, config.seed)
     bought = churned == 0
+    slope = _churn_slope(frame, churned, weights)
     trees = Trees(
         prior=prior,
         horizon_days=horizon_days,
@@ -178,12 +216,14 @@ def fit_trees(
         blend=blend,
         churn=None
         if bought.all()
-        else ChurnClassifier(**boosting).fit(X, churned, weights, _churn_prior(frame, base)),
+        else ChurnClassifier(**boosting).fit(X, churned, weights, _churn_prior(frame, base, slope)),
         tweedie=SpendRegressor("tweedie", **boosting).fit(X, spend, weights, spend_prior),
         gamma=SpendRegressor("gamma", **boosting).fit(
             X[bought], spend[bought], weights[bought], _given_purchase(spend_prior, frame, bought)
         ),
         base=base,
+        churn_share=churn_share,
+        churn_slope=slope,
     )
     if not config.model.calibrate:
         return trees
@@ -195,26 +235,31 @@ def fit_trees(
 def _level(trees: Trees, now: pd.DataFrame, totals: pd.DataFrame) -> Level:
     """Return what brings the trees' predictions of all customers of today to the level of the prior.
 
-    ``totals`` has one row per training cutoff: what was spent, and what BTYD and trailing spend said. Each of
-    the two counts by how near it came: trailing spend is sound where the customer base is steady, and far too
-    high where a cohort fades.
+    ``totals`` has one row per training cutoff: what was spent, and what BTYD and trailing spend said. Part of what
+    each of the two missed on average is added to what it says now; each counts by how near it would have come with
+    that: trailing spend is sound where the customer base is steady, and far too high where a cohort fades.
     """
     p_churn = trees.p_churn(now)
-    churn_shift = _ANCHORING * (logit_of(now["btyd_p_churn"].mean()) - logit_of(p_churn.mean()))
+    churn_shift = logit_of(now["btyd_p_churn"].mean()) - logit_of(p_churn.mean())
     spends = trees.spends(now, expit(logit_of(p_churn) + churn_shift))
-    actual = np.log(np.maximum(totals["actual_spend"], 1e-9))
+    actual = _log(totals["actual_spend"])
     anchor = trust = 0.0
     for name in ("btyd_spend", "trailing_365d"):
-        miss = actual - np.log(np.maximum(totals[name], 1e-9))
-        weight = 1.0 / (float((miss**2).mean()) + _LEVEL_NOISE)
-        anchor += weight * float(np.log(max(now[name].sum(), 1e-9)))
+        miss = actual - _log(totals[name])
+        lasting = _LASTING_MISS * float(miss.mean())
+        weight = 1.0 / (float(((miss - lasting) ** 2).mean()) + _LEVEL_NOISE)
+        anchor += weight * (float(_log(now[name].sum())) + lasting)
         trust += weight
     anchor /= trust
 
     def factor(spend: Array) -> float:
-        return float(np.exp(_ANCHORING * (anchor - np.log(max(spend.sum(), 1e-9)))))
+        return float(np.exp(anchor - _log(spend.sum())))
 
     return Level(float(churn_shift), factor(spends["tweedie"]), factor(spends["hurdle"]))
+
+
+def _log(total: ArrayLike) -> Any:
+    return np.log(np.maximum(total, 1e-9))
 
 
 def with_prior(snapshot: pd.DataFrame, prior: Prior, cutoff: date, horizon_days: int) -> pd.DataFrame:
@@ -268,8 +313,20 @@ def _predictors(columns: Sequence[str], leave_out: Collection[str]) -> tuple[str
     return (*features, *forecasts)
 
 
-def _churn_prior(frame: pd.DataFrame, base: str) -> Array | None:
-    return frame["btyd_p_churn"].to_numpy() if base in ("blend", "btyd") else None
+def _churn_prior(frame: pd.DataFrame, base: str, slope: float) -> Array | None:
+    return expit(slope * logit_of(frame["btyd_p_churn"])) if base in ("blend", "btyd") else None
+
+
+def _churn_slope(frame: pd.DataFrame, churned: Array, weights: Array) -> float:
+    """Return by how much the logits of BTYD's P(no purchase) spread too far, from 0 to 1: logistic regression.
+
+    Where nearly everybody buys again, BTYD is far too sure of it, and trees that start there do not get away.
+    """
+    if churned.min() == churned.max():
+        return 1.0
+    logits = logit_of(frame[["btyd_p_churn"]])
+    slope = LogisticRegression(C=np.inf).fit(logits, churned, weights).coef_[0, 0]
+    return float(np.clip(slope, 0.0, 1.0))
 
 
 def _given_purchase(

@@ -91,7 +91,8 @@ class Comparison:
     left_out : dict of str to int
         Runs without any result, by status.
     metric : str
-        By which they are sorted.
+        By which they are sorted. Where zero is best, the value in the runs' metrics is the mean of the distance
+        from zero: too much at one date does not make up for too little at another.
     """
 
     experiment: str
@@ -132,6 +133,8 @@ def compare(
             run.status if run.status != "finished" else "without a test" for run in runs if run not in tested
         ]
         compared = _held_against(store, champion, tested)
+        if METRICS[metric].better == "zero":
+            compared = [_sized(store, one, metric) for one in compared]
     return Comparison(
         experiment=experiment,
         champion=champion,
@@ -204,15 +207,32 @@ def _whole(store: Store, run: PastRun, differences: tuple[Difference, ...]) -> P
     config = read_mapping(store, run, CONFIG_FILE) if run.is_variant else None
     if config is None:
         return run
-    return replace(
-        run,
-        params=flat_params(config),
-        metrics=run.metrics | {difference.metric: difference.value for difference in differences},
-    )
+    # A difference in a metric where zero is best is of its sizes.
+    means = {one.metric: one.value for one in differences if METRICS[one.metric].better != "zero"}
+    return replace(run, params=flat_params(config), metrics=run.metrics | means)
+
+
+def _sized(store: Store, one: ComparedRun, metric: str) -> ComparedRun:
+    """Return a run with the mean size of a metric over its test dates in place of its mean; NaN if not known."""
+    size = {difference.metric: difference.value for difference in one.differences}.get(metric)
+    if size is None:
+        size = _size(read_predictions(store, one.run), metric)
+    return replace(one, run=replace(one.run, metrics=one.run.metrics | {metric: size}))
+
+
+def _size(predictions: pd.DataFrame | None, metric: str) -> float:
+    if predictions is None:
+        return np.nan
+    # One draw: only the values are needed.
+    board = build_leaderboard(predictions, [ModelColumns("run", "spend", "p_churn")], "run", 1, SEED)
+    values = board.folds.loc[board.folds["metric"] == metric, "value"]
+    return float(values.abs().mean())
 
 
 def _unlike(run: PastRun, champion: PastRun) -> str:
     """Return in words why two runs were not tested on the same, as far as their tags tell."""
+    if not run.horizon_days:
+        return "it was not made by clvml"
     if run.horizon_days != champion.horizon_days:
         return f"another horizon: {run.horizon_days} days, the champion's is {champion.horizon_days}"
     if run.fingerprint != champion.fingerprint:

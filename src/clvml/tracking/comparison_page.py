@@ -10,11 +10,14 @@ from clvml.evaluation import METRICS
 from clvml.tracking.comparison import HEADLINE, ComparedRun, Comparison, Difference
 from clvml.tracking.comparison_text import (
     champion_sentence,
+    gain_numbers,
+    heading,
     label,
     left_out_sentence,
     short,
     shown_metrics,
     standing,
+    summary,
     table,
 )
 
@@ -37,10 +40,11 @@ thead th { border-top: 0; color: var(--soft); font-weight: 600; } th:first-child
 tbody th { max-width: 11rem; overflow: hidden; text-overflow: ellipsis; }
 .better { color: var(--good); } .worse { color: var(--bad); } .even { color: var(--even); }
 .verdict { font-weight: 600; }
-.gain { display: grid; grid-template-columns: 6rem 1fr 12rem; gap: 0 .8rem; align-items: center; font-size: .9rem;
+.gain { display: grid; grid-template-columns: 6rem 1fr 11rem 15rem; gap: 0 .8rem; align-items: center; font-size: .9rem;
   font-variant-numeric: tabular-nums; margin: .3rem 0; }
 .gain svg { width: 100%; height: 1.1rem; } .gain .number { text-align: right; }
-@media (max-width: 34rem) { .gain { grid-template-columns: 1fr auto; } .gain svg { grid-column: 1 / -1; order: 3; } }
+@media (max-width: 34rem) { .gain { grid-template-columns: 1fr auto; } .gain svg { grid-column: 1 / -1; order: 4; }
+  .gain .soft { grid-column: 1 / -1; } }
 dl { display: grid; grid-template-columns: auto 1fr; gap: .1rem .8rem; margin: .4rem 0 0; font-size: .9rem; }
 dt { font-family: ui-monospace, monospace; } dd { margin: 0; }
 """
@@ -55,7 +59,8 @@ def comparison_page(found: Comparison) -> str:
         "<meta name='viewport' content='width=device-width, initial-scale=1'>",
         f"<title>Runs of {escape(found.experiment)}</title><style>{_STYLE}</style></head><body>",
         f"<h1>Runs of {escape(found.experiment)}</h1>",
-        f"<p>Best first by {escape(label(found.metric))}. {escape(champion_sentence(found))}</p>",
+        f"<p>Best first by {escape(heading(found.metric))}. {escape(champion_sentence(found))}</p>",
+        f"<p><b>{escape(summary(found))}</b></p>",
         f"<p class='soft'>Means over past test dates. Written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by clvml "
         "compare.</p>",
         "<div class='scroll'><table><thead><tr>",
@@ -68,12 +73,12 @@ def comparison_page(found: Comparison) -> str:
         "</tbody></table></div>",
         *notes,
         "<p class='soft'>Below: the gain over the champion on the same customers and dates, with its 95 % interval "
-        "(customers drawn in pairs). Right of the line is better; where the bar crosses the line, chance is not "
-        "ruled out.</p>",
+        "(customers drawn in pairs), as a bar and in numbers. Right of the line is better; where the bar crosses the "
+        "line, chance is not ruled out.</p>",
         *(_card(found, one) for one in found.runs),
         "<h2>What the columns mean</h2><dl>",
         *(
-            f"<dt>{escape(label(name))}</dt><dd>{escape(METRICS[name].description)}</dd>"
+            f"<dt>{escape(heading(name))}</dt><dd>{escape(METRICS[name].description)}</dd>"
             for name in shown_metrics(found)
         ),
         "</dl></body></html>\n",
@@ -128,7 +133,8 @@ def _gain(difference: Difference) -> str:
         f"<rect x='{low:.2f}' width='{max(high - low, 0.5):.2f}' y='3.4' height='3.2' rx='.8' "
         "fill='currentColor' opacity='.45'/>"
         f"<rect x='{mid - 0.4:.2f}' width='.8' y='1.2' height='7.6' fill='currentColor'/></svg>"
-        f"<span class='number {colour}'>{escape(mine)} against {escape(theirs)}</span></div>"
+        f"<span class='number {colour}'>{escape(mine)} against {escape(theirs)}</span>"
+        f"<span class='number soft'>{escape(gain_numbers(difference))}</span></div>"
     )
 
 

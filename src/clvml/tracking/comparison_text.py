@@ -28,9 +28,18 @@ def label(metric: str) -> str:
     return name.partition("(")[2].rstrip(")") or name
 
 
+def heading(metric: str) -> str:
+    """Return what a column of a metric holds: of one where zero is best, the size.
+
+    >>> heading("wape"), heading("total_bias")
+    ('WAPE', 'size of bias')
+    """
+    return f"size of {label(metric)}" if METRICS[metric].better == "zero" else label(metric)
+
+
 def value_text(run: PastRun, metric: str) -> str:
     value = run.metrics.get(metric, math.nan)
-    return METRICS[metric].text(value) if math.isfinite(value) else "-"
+    return METRICS[metric].text(value, signed=False) if math.isfinite(value) else "-"
 
 
 def shown_metrics(found: Comparison) -> tuple[str, ...]:
@@ -49,7 +58,7 @@ def table(found: Comparison) -> tuple[list[str], list[list[str]]]:
         ]
         for one in found.runs
     ]
-    return ["Run", "when (UTC)", *(label(name) for name in metrics)], rows
+    return ["Run", "when (UTC)", *(heading(name) for name in metrics)], rows
 
 
 def champion_sentence(found: Comparison) -> str:
@@ -63,6 +72,21 @@ def champion_sentence(found: Comparison) -> str:
         f"The champion is {champion.label} of '{champion.registered_model}'{elsewhere}: "
         f"{champion.horizon_days} days from {champion.as_of}."
     )
+
+
+def summary(found: Comparison) -> str:
+    """Return which runs could replace the champion, and how; nothing where none was held against it."""
+    if found.champion is None or not any(one.differences for one in found.runs):
+        return ""
+    better = [one.run for one in found.runs if standing(one, found.champion) == "better"]
+    if not better:
+        return "No run is clearly better than the champion in one of the metrics below and worse in none."
+    said = f"Clearly better than the champion, and worse in nothing: {', '.join(map(short, better))}."
+    registered = [run for run in better if run.version]
+    if registered:
+        first = registered[0]
+        said += f" To use it: clvml promote models:/{first.registered_model}/{first.version}"
+    return said
 
 
 def left_out_sentence(found: Comparison) -> str:
@@ -97,10 +121,15 @@ def why(one: ComparedRun) -> list[str]:
 
 def gain_text(difference: Difference) -> str:
     """Return a metric with its gain and interval: ``WAPE by 0.012 (0.004 to 0.020)``."""
-    sign = -1.0 if difference.verdict == "worse" else 1.0
+    return f"{label(difference.metric)} by {gain_numbers(difference, flip=difference.verdict == 'worse')}"
+
+
+def gain_numbers(difference: Difference, flip: bool = False) -> str:
+    """Return a gain and its interval, as a loss where ``flip``."""
+    sign = -1.0 if flip else 1.0
     ends = sorted((sign * difference.low, sign * difference.high))
     gain, low, high = (_amount(difference, number) for number in (sign * difference.gain, *ends))
-    return f"{label(difference.metric)} by {gain} ({low} to {high})"
+    return f"{gain} ({low} to {high})"
 
 
 def _amount(difference: Difference, value: float) -> str:

@@ -24,6 +24,7 @@ GIT_SECONDS = 5
 SETTINGS_NAMED = 3
 LONGEST_VALUE = 250
 LONGEST_NOTE = 7500
+FOLD_PREFIX = "window."
 # In a note for people: what they ask for first, before the other metrics.
 HEADLINE = ("wape", "total_bias", "spearman", "roc_auc", "brier")
 
@@ -110,8 +111,8 @@ def pooled_metrics(record: TrainingRecord) -> dict[str, float]:
 def fold_series(record: TrainingRecord) -> list[tuple[str, int, float]]:
     """Return ``(key, step, value)`` of the trained model at each fold, oldest first; steps count from 1.
 
-    The keys begin with ``fold/``: under the pooled metric's own key, MLflow would show the last fold as its
-    value.
+    The keys begin with ``window.``: under the pooled metric's own key, MLflow would show the last fold as its
+    value. A slash would make them a section of charts above the pooled ones; so they come last in the alphabet.
     """
     folds = record.fold_metrics
     if folds.empty:
@@ -120,7 +121,7 @@ def fold_series(record: TrainingRecord) -> list[tuple[str, int, float]]:
     steps = fold_steps(folds)
     mine = folds[folds["model"] == name]
     series = [
-        (f"fold/{metric}", steps[_day(cutoff)], float(value))
+        (f"{FOLD_PREFIX}{metric}", steps[_day(cutoff)], float(value))
         for cutoff, metric, value in zip(mine["cutoff"], mine["metric"], mine["value"], strict=True)
         if math.isfinite(value)
     ]

@@ -10,20 +10,20 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from clvml.config import TrackingConfig
 from clvml.tracking.artifacts import CONFIG_FILE, PREDICTIONS_FILE
 from clvml.tracking.description import LONGEST_NOTE, LONGEST_VALUE, environment_tags, public_config
 from clvml.tracking.location import locate
 from clvml.tracking.record import EXPERIMENT, KIND_TAG, VARIANT, VariantRecord
 from clvml.tracking.runs import log_metrics, purchase_dataset
 from clvml.tracking.session import PARENT_TAG, MlflowException, Store, entities, experiment_id, open_store
+from clvml.tracking.view import save_view, view_address
 
 KEY_TAG, ERROR_TAG = "clvml.key", "error"
 SEARCH_FILE = "optuna.db"
 _NOTE = (
-    "The parent run has the answer in its description and the page among its artifacts; each run under it is one "
-    "variant: metrics are means over the test dates used for choosing, last_fold.* those of the last date, which is "
-    "only reported."
+    "The parent run has the answer in its description, the page among its artifacts, and the metrics of the best "
+    "variant. Each run under it is one variant: metrics are means over the test dates used for choosing, last_fold.* "
+    "those of the last date, which is only reported."
 )
 
 
@@ -34,13 +34,12 @@ class ExperimentRuns:
     ----------
     uri : str
         From `clvml.tracking.tracking_uri`.
-    tracking : TrackingConfig
-        The MLflow experiment is called ``<tracking.experiment>/<name>``.
-    name : str
-        Of the experiment file.
-    key : str
-        Equal for equal data and code: a parent run of the same key is continued.
+    base : VariantRecord
+        The experiment as a whole: its name, base configuration and data. A parent run of the same key is
+        continued. The MLflow experiment is called ``<tracking.experiment>/<name>``.
     question : str
+    metric : str
+        That decides; it comes first on MLflow's page.
     fresh : bool
         Begin a new parent run, and find nothing of the runs before it.
 
@@ -51,24 +50,20 @@ class ExperimentRuns:
     """
 
     def __init__(
-        self, uri: str, tracking: TrackingConfig, name: str, key: str, question: str, fresh: bool = False
+        self, uri: str, base: VariantRecord, question: str, metric: str, fresh: bool = False
     ) -> None:
         self.uri = uri
-        self.experiment = f"{tracking.experiment}/{name}"
+        self.experiment = f"{base.config.tracking.experiment}/{base.name}"
         with open_store(uri) as store:
             self.experiment_id = str(experiment_id(store, self.experiment))
-            # In place of the one about trainings.
-            store.client.set_experiment_tag(
-                self.experiment_id, "mlflow.note.content", f"**{question}** {_NOTE}"[:LONGEST_NOTE]
-            )
-            found = [] if fresh else self._find(store, EXPERIMENT, key)
+            self.mlflow_page = view_address(uri, self.experiment_id)
+            found = [] if fresh else self._find(store, EXPERIMENT, base.key)
             if found:
                 self.run_id = str(found[0].info.run_id)
                 store.client.update_run(self.run_id, status="RUNNING")
             else:
-                tags = {**environment_tags("clvml experiment"), KEY_TAG: key, KIND_TAG: EXPERIMENT}
-                run = store.client.create_run(self.experiment_id, tags=tags, run_name=name)
-                self.run_id = str(run.info.run_id)
+                self.run_id = self._create(store, base, {KIND_TAG: EXPERIMENT})
+            save_view(store, self.experiment_id, f"**{question}** {_NOTE}", best_by=metric)
             store.client.set_tag(self.run_id, "mlflow.note.content", question)
         self._fresh = fresh
 
@@ -94,24 +89,14 @@ class ExperimentRuns:
                     return run_id
             changes = {key: str(value)[:LONGEST_VALUE] for key, value in variant.changes.items()}
             tags = {
-                **environment_tags("clvml experiment"),
                 PARENT_TAG: self.run_id,
-                KEY_TAG: variant.key,
                 KIND_TAG: VARIANT,
-                "data_fingerprint": variant.fingerprint,
-                "as_of": variant.as_of.isoformat(),
-                "registered_model": variant.config.tracking.registered_model,
-                "horizon_days": str(variant.config.windows.horizon_days),
                 "mlflow.note.content": "\n".join(f"- `{key}`: {value}" for key, value in changes.items())
                 or "the base configuration",
             }
-            run = store.client.create_run(self.experiment_id, tags=tags, run_name=variant.name)
-            run_id = str(run.info.run_id)
+            run_id = self._create(store, variant, tags)
             params = [entities.Param(key, value) for key, value in changes.items()]
             store.client.log_batch(run_id, params=params)
-            dataset = purchase_dataset(variant.config.data.source, variant.fingerprint, variant.quality)
-            context = entities.InputTag("mlflow.data.context", "evaluation")
-            store.client.log_inputs(run_id, datasets=[entities.DatasetInput(dataset, [context])])
             text = yaml.safe_dump(public_config(variant.config), sort_keys=False, allow_unicode=True)
             store.client.log_text(run_id, text, CONFIG_FILE)
             return run_id
@@ -153,6 +138,23 @@ class ExperimentRuns:
                 store.client.log_artifact(self.run_id, str(path))
             log_metrics(store, self.run_id, metrics)
             store.client.set_terminated(self.run_id)
+
+    def _create(self, store: Store, record: VariantRecord, tags: dict[str, str]) -> str:
+        """Return a new run with what parent and variants have in common."""
+        common = {
+            **environment_tags("clvml experiment"),
+            KEY_TAG: record.key,
+            "data_fingerprint": record.fingerprint,
+            "as_of": record.as_of.isoformat(),
+            "registered_model": record.config.tracking.registered_model,
+            "horizon_days": str(record.config.windows.horizon_days),
+        }
+        run = store.client.create_run(self.experiment_id, tags=common | tags, run_name=record.name)
+        run_id = str(run.info.run_id)
+        dataset = purchase_dataset(record.config.data.source, record.fingerprint, record.quality)
+        context = entities.InputTag("mlflow.data.context", "evaluation")
+        store.client.log_inputs(run_id, datasets=[entities.DatasetInput(dataset, [context])])
+        return run_id
 
     def _find(self, store: Store, kind: str, key: str) -> list[entities.Run]:
         return list(

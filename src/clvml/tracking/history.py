@@ -234,7 +234,7 @@ def _versions_by_run(store: Store, names: Iterable[str]) -> dict[str, tuple[str,
     found: dict[str, tuple[str, str, str]] = {}
     for name in names:
         aliases = aliases_of(store, name)
-        versions = search_versions(store, f"name='{quoted(name)}'")
+        versions = search_versions(store, f"name={quoted(name)}")
         for version in sorted(versions, key=lambda item: int(item.version)):
             number = str(version.version)
             mine = _preferred(alias for alias, other in aliases.items() if other == number)

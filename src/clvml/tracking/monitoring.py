@@ -5,10 +5,9 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from clvml.config import TrackingConfig
 from clvml.monitoring import Monitoring
 from clvml.tracking.record import KIND_TAG, MONITORING, ResolvedModel
-from clvml.tracking.registry import find_run
+from clvml.tracking.registry import find_run, search_versions
 from clvml.tracking.runs import closing, log_metrics
 from clvml.tracking.session import PARENT_TAG, open_store
 
@@ -25,8 +24,10 @@ def training_metrics(run_id: str, uri: str) -> dict[str, float]:
         return dict(find_run(store, run_id).data.metrics)
 
 
-def log_monitoring(found: Monitoring, model: ResolvedModel, names: TrackingConfig, uri: str) -> str:
+def log_monitoring(found: Monitoring, model: ResolvedModel, uri: str) -> str:
     """Log what became of a scored file beside the training of its model, and return the run's id.
+
+    The versions of the model are told, too: those that were made by the same run, under whatever name.
 
     Raises
     ------
@@ -59,8 +60,8 @@ def log_monitoring(found: Monitoring, model: ResolvedModel, names: TrackingConfi
                 for name, table in (("tiers", found.tiers), ("drift", found.drift)):
                     table.to_csv(Path(folder) / f"{name}.csv", index=False)
                 store.client.log_artifacts(run_id, folder)
-            if model.version.isdigit():
-                tags = {"monitored_until": found.until.isoformat(), "recommendation": found.recommendation}
+            tags = {"monitored_until": found.until.isoformat(), "recommendation": found.recommendation}
+            for version in search_versions(store, f"run_id='{model.run_id}'"):
                 for key, value in tags.items():
-                    store.client.set_model_version_tag(names.registered_model, model.version, key, value)
+                    store.client.set_model_version_tag(version.name, str(version.version), key, value)
         return run_id

@@ -23,9 +23,9 @@ from clvml.tracking.comparison import ComparedRun, compare_pair
 from clvml.tracking.comparison_text import label, why
 from clvml.tracking.description import user_name
 from clvml.tracking.history import PastRun, aliases_of, past_run
-from clvml.tracking.registry import check_model, logged_model_id
+from clvml.tracking.registry import check_model, ensure_registered, logged_model_id
 from clvml.tracking.runs import version_tags
-from clvml.tracking.session import MISSING, MlflowException, Store, mlflow, open_store
+from clvml.tracking.session import MlflowException, Store, mlflow, open_store
 
 HISTORY_TAG = "champion_history"
 CLAIM_PREFIX = "promotion_under_way."
@@ -101,6 +101,8 @@ def promote(reference: str, registered_model: str, uri: str, force: str | None =
             compared = compare_pair(store, run, past_run(store, before, name))
             _check_better(compared, name, before)
         reason = _reason(compared, force)
+        # Only a name that is registered can hold the announcement.
+        ensure_registered(store, name)
         with _alone(store, name):
             _check_unchanged(store, name, before)
             version = run.version or _register(store, run, name)
@@ -198,8 +200,6 @@ def _check_unchanged(store: Store, name: str, before: str) -> None:
 
 
 def _register(store: Store, run: PastRun, name: str) -> str:
-    with contextlib.suppress(MlflowException):
-        store.client.create_registered_model(name)
     found = mlflow.register_model(
         f"models:/{logged_model_id(store, run.run_id)}", name, tags=version_tags(run.tags)
     )
@@ -236,15 +236,7 @@ def _history(store: Store, name: str) -> list[tuple[str, str]]:
 def _alone(store: Store, name: str) -> Iterator[None]:
     """Hold the announcement of this promotion; InputError where another one is under way."""
     mine = CLAIM_PREFIX + uuid.uuid4().hex
-    value = json.dumps({"by": user_name(), "at": _now()})
-    try:
-        store.client.set_registered_model_tag(name, mine, value)
-    except MlflowException as error:
-        if error.error_code not in MISSING:
-            raise
-        # The first version of a name, which two could hardly want at once.
-        yield
-        return
+    store.client.set_registered_model_tag(name, mine, json.dumps({"by": user_name(), "at": _now()}))
     try:
         _wait_for_others(store, name, mine)
         yield

@@ -104,6 +104,8 @@ class LoggedRun:
         "champion" if it is the first of its name, else "challenger".
     experiment : str
         The experiment's name.
+    mlflow_page : str
+        Address of its runs with their metrics; see `clvml.tracking.view`.
     notes : tuple of str
         What MLflow complained about while it logged the model; usually nothing.
     """
@@ -113,6 +115,7 @@ class LoggedRun:
     model_uri: str
     alias: str
     experiment: str
+    mlflow_page: str
     notes: tuple[str, ...] = ()
 
 
@@ -137,14 +140,15 @@ class ResolvedModel:
 
 @dataclass(frozen=True)
 class VariantRecord:
-    """A variant of an experiment, as it is logged.
+    """A variant of an experiment, or the experiment as a whole, as it is logged.
 
     Attributes
     ----------
     name : str
         Of the run.
     key : str
-        Equal for what gives equal predictions; by it, a finished variant is found again.
+        Equal for what gives equal predictions; by it, a finished variant is found again, and an experiment on
+        the same data and code.
     changes : dict of str to object
         What differs from the base configuration, by key.
     config : Config

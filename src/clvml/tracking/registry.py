@@ -115,7 +115,7 @@ def find_version(store: Store, name: str, alias_or_version: str) -> str:
     InputError
         There is no registered model of that name, or it has no such alias or version.
     """
-    versions = {str(found.version): found for found in search_versions(store, f"name='{quoted(name)}'")}
+    versions = {str(found.version): found for found in search_versions(store, f"name={quoted(name)}")}
     if not versions:
         raise InputError(_no_such_model(store, name))
     aliases = {alias: str(v) for alias, v in store.client.get_registered_model(name).aliases.items()}
@@ -134,6 +134,15 @@ def find_version(store: Store, name: str, alias_or_version: str) -> str:
         f"registered model '{name}' in '{store.shown}' has no {kind} '{alias_or_version}'{guess}; "
         f"aliases: {named}; versions: {listed}"
     )
+
+
+def ensure_registered(store: Store, name: str) -> None:
+    """Make the registered model of a name, unless there is one or somebody makes it at this moment."""
+    try:
+        store.client.create_registered_model(name, description="Customer lifetime value and churn, by clvml.")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
 
 
 def _no_such_model(store: Store, name: str) -> str:
@@ -235,8 +244,12 @@ def search_versions(store: Store, condition: str) -> list[Any]:
 
 
 def quoted(text: str) -> str:
-    """Return text that can stand between quotes in MLflow's search language, which knows no escape."""
-    return text.replace("'", "")
+    """Return text in quotes as MLflow's search language takes it, which knows no escape.
+
+    >>> print(quoted("shop"), quoted("ann's shop"))
+    'shop' "ann's shop"
+    """
+    return f'"{text}"' if "'" in text else f"'{text}'"
 
 
 def _fetch(store: Store, location: str, what: str) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 from clvml.config import Config, parse_config
 from clvml.errors import InputError
 from clvml.tracking.artifacts import CONFIG_FILE, QUALITY_FILE
-from clvml.tracking.description import package_versions
+from clvml.tracking.description import FOLD_PREFIX, package_versions
 from clvml.tracking.history import past_run, read_mapping
 from clvml.tracking.session import open_store
 
@@ -74,7 +74,8 @@ class RecordedTraining:
 
     def metric_changes(self, metrics: dict[str, float]) -> dict[str, tuple[float | None, float | None]]:
         """Return ``{metric: (now, then)}`` where a metric is not the same to the last digit."""
-        keys = [key for key in self.metrics if not key.startswith("fold/")]
+        # The second is what earlier releases called it.
+        keys = [key for key in self.metrics if not key.startswith((FOLD_PREFIX, "fold/"))]
         keys += [key for key, value in metrics.items() if key not in self.metrics and value == value]
         pairs = {key: (metrics.get(key), self.metrics.get(key)) for key in keys}
         return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
@@ -99,12 +100,18 @@ def recorded_training(reference: str, registered_model: str, uri: str) -> Record
     """
     with open_store(uri, must_exist=True) as store:
         run = past_run(store, reference, registered_model)
+        if run.is_variant:
+            changes = "".join(f" --set '{key}={value}'" for key, value in run.params.items())
+            raise InputError(
+                f"run '{run.run_id}' ({run.name}) is a variant of an experiment, not a training; train its settings "
+                f"with 'clvml train --config FILE{changes}'"
+            )
         raw = read_mapping(store, run, CONFIG_FILE)
         quality = read_mapping(store, run, QUALITY_FILE)
     if raw is None or quality is None or not run.as_of or not run.fingerprint:
         raise InputError(
-            f"{run.label} has no record of a training by clvml ({CONFIG_FILE}, {QUALITY_FILE} and the tags as_of and "
-            "data_fingerprint); give a run that 'clvml compare' lists"
+            f"{run.label} has no record of a training by clvml, or its files are gone ({CONFIG_FILE}, {QUALITY_FILE} "
+            "and the tags as_of and data_fingerprint); give a run that 'clvml compare' lists"
         )
     config = parse_config(raw, f"the configuration recorded in run '{run.run_id}'")
     return RecordedTraining(

@@ -25,7 +25,7 @@ from clvml.tracking.description import (
 )
 from clvml.tracking.model import log_model
 from clvml.tracking.record import STARTED_TAG, UPLOAD_TAG, LoggedRun, TrainingRecord
-from clvml.tracking.registry import search_versions
+from clvml.tracking.registry import ensure_registered, search_versions
 from clvml.tracking.session import (
     MlflowException,
     Store,
@@ -35,9 +35,15 @@ from clvml.tracking.session import (
     open_store,
     registered_aliases,
 )
+from clvml.tracking.view import VIEW_TAG, save_view, view_address
 
 # The most that MLflow takes at once is 1,000 of everything together.
 METRICS_AT_ONCE = 800
+EXPERIMENT_NOTE = (
+    "Customer lifetime value and churn, by clvml. Every run is one training: its metrics are means over past dates "
+    "that it had not seen, its description says how it stands against simple rules. `clvml compare` holds the runs "
+    "against the champion, customer by customer."
+)
 # MLflow takes 36 at most, and its pages show it beside the name; the whole fingerprint is a tag.
 DIGEST_LENGTH = 12
 
@@ -66,21 +72,22 @@ def log_training(record: TrainingRecord, uri: str) -> LoggedRun:
         # Refuses a name that cannot be used before a run is made.
         registered_aliases(store, names.registered_model)
         tags = run_tags(record)
+        experiment = str(experiment_id(store, names.experiment))
+        if VIEW_TAG not in store.client.get_experiment(experiment).tags:
+            save_view(store, experiment, EXPERIMENT_NOTE)
         run = store.client.create_run(
-            str(experiment_id(store, names.experiment)),
+            experiment,
             start_time=_started(record),
             tags=tags,
             run_name=run_name(record),
         )
         run_id = run.info.run_id
         with closing(store, run_id):
-            model_id = _log_everything(record, store, run_id, run.info.experiment_id)
+            model_id = _log_everything(record, store, run_id, experiment)
             # Read again: while this one was uploaded, another may have become champion.
             aliases = registered_aliases(store, names.registered_model)
             if aliases is None:
-                store.client.create_registered_model(
-                    names.registered_model, description="Customer lifetime value and churn, by clvml."
-                )
+                ensure_registered(store, names.registered_model)
             alias = "challenger" if "champion" in (aliases or {}) else "champion"
             found = mlflow.register_model(
                 f"models:/{model_id}", names.registered_model, tags=version_tags(tags)
@@ -94,6 +101,7 @@ def log_training(record: TrainingRecord, uri: str) -> LoggedRun:
             model_uri=f"models:/{names.registered_model}/{version}",
             alias=alias,
             experiment=names.experiment,
+            mlflow_page=view_address(uri, experiment),
             notes=tuple(text for text in store.complaints if "validate serving input" in text),
         )
 
@@ -125,6 +133,7 @@ def uploaded_before(record: TrainingRecord, uri: str) -> LoggedRun | None:
                     model_uri=f"models:/{found.name}/{found.version}",
                     alias=named[0] if named else "",
                     experiment=names.experiment,
+                    mlflow_page=view_address(uri, experiment),
                 )
             for version in versions:
                 store.client.delete_model_version(version.name, version.version)

@@ -43,11 +43,6 @@ __all__ = [
     "types",
 ]
 
-EXPERIMENT_NOTE = (
-    "Customer lifetime value and churn, by clvml. Every run is one training: its metrics are means over past dates "
-    "that it had not seen, its description says how it stands against simple rules. `clvml compare` holds the runs "
-    "against the champion, customer by customer."
-)
 # MLflow's own tag, by which its page groups runs under another.
 PARENT_TAG = "mlflow.parentRunId"
 # What MLflow says of a thing that is not there: a file and a server have different words.
@@ -171,12 +166,15 @@ def experiment_id(store: Store, name: str, create: bool = True) -> str | None:
         return None
     # MLflow would put the files of an SQLite store under ./mlruns, wherever the database is.
     location = None if store.artifact_root is None else (store.artifact_root / _file_name(name)).as_uri()
-    tags = {
-        # Without the kind, MLflow's page asks whether this is about chatbots.
-        "mlflow.experimentKind": "custom_model_development",
-        "mlflow.note.content": EXPERIMENT_NOTE,
-    }
-    return str(store.client.create_experiment(name, artifact_location=location, tags=tags))
+    # Without the kind, MLflow's page asks whether this is about chatbots.
+    tags = {"mlflow.experimentKind": "custom_model_development"}
+    try:
+        return str(store.client.create_experiment(name, artifact_location=location, tags=tags))
+    except MlflowException as error:
+        # Somebody else has just made it.
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        return experiment_id(store, name, create=False)
 
 
 def registered_aliases(store: Store, name: str) -> dict[str, str] | None:

@@ -1,0 +1,136 @@
+"""What training on many customers costs beside the XGBoost fits in it, and where its time goes.
+
+    python benchmarks/training.py                      1 million customers, 20 purchases each, 6 cutoffs
+    python benchmarks/training.py --customers 20_000   in a minute
+
+The model is fitted once, without test dates. Its trees see `model.max_rows` of the rows; beside it stands one XGBoost
+fit of the same trees on all of them. The processor's time is the steadier figure where other programs run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import resource
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+from purchases import AFTER_LAST_DAY, cached_purchases
+
+from clvml.config import parse_config
+from clvml.ingest import read_purchase_log
+from clvml.models.boosting import ChurnClassifier, SpendRegressor
+from clvml.models.btyd import BetaGeometric
+from clvml.models.customer_model import CustomerModel, fit_customer_model
+from clvml.score import customer_days
+from clvml.snapshots import CustomerDays
+from clvml.storage.workspace import workspace
+from clvml.windows import training_cutoffs
+
+LINES_PER_CUSTOMER = 20
+CUTOFFS = 6
+HORIZON_DAYS = 90
+PARTS = {
+    "features and labels": [(CustomerDays, "_frame")],
+    "BTYD fits": [(BetaGeometric, "fit")],
+    "XGBoost fits": [(ChurnClassifier, "fit"), (SpendRegressor, "fit")],
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--customers", type=int, default=1_000_000)
+    print(training_table(parser.parse_args().customers))
+
+
+def training_table(customers: int) -> str:
+    """Return seconds of a training by part, of one XGBoost fit on all its rows, and the memory, in Markdown."""
+    source = cached_purchases(customers, LINES_PER_CUSTOMER * customers)
+    columns = {name: name for name in ("customer_id", "order_date", "amount")}
+    windows = {"horizon_days": HORIZON_DAYS, "max_cutoffs": CUTOFFS}
+    config = parse_config(
+        {"data": {"source": str(source), "columns": columns}, "windows": windows}, "benchmark"
+    )
+    with workspace() as connection:
+        log = read_purchase_log(
+            config.data, connection=connection, now=datetime(2024, 1, 1, tzinfo=UTC), as_of=AFTER_LAST_DAY
+        )
+        days = customer_days(log)
+        with timed_parts() as parts:
+            model, whole = timed(lambda: fit_customer_model(days, AFTER_LAST_DAY, config))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        cutoffs = training_cutoffs(days.first_day, AFTER_LAST_DAY, config.windows)
+        rows = pd.concat([predictors(days, model, cutoff) for cutoff in cutoffs], ignore_index=True)
+    _, all_rows = timed(lambda: ChurnClassifier().fit(rows.drop(columns="churned"), rows["churned"]))
+    parts["everything else"] = whole - sum(parts.values())
+    fits = parts["XGBoost fits"]
+    lines = [
+        "| | seconds | processor | beside the XGBoost fits in it | beside one on all rows |",
+        "|---|---|---|---|---|",
+    ]
+    for name, (wall, processor) in {
+        "training": whole,
+        **parts,
+        "one XGBoost fit on all rows": all_rows,
+    }.items():
+        lines.append(
+            f"| {name} | {wall:.1f} | {processor:.1f} | {processor / fits[1]:.2f} x | {processor / all_rows[1]:.2f} x |"
+        )
+    return (
+        "\n".join(lines)
+        + f"\n\n{customers:,} customers, {len(rows):,} rows of {rows.shape[1] - 1} features at {len(cutoffs)} cutoffs;"
+        f" the trees see {config.model.max_rows:,} of them. Peak memory of the training: {peak:.1f} GiB."
+    )
+
+
+def predictors(days: CustomerDays, model: CustomerModel, cutoff: Any) -> pd.DataFrame:
+    """Return the columns that the trees read, and whether the customer left."""
+    frame = days.snapshots([cutoff], HORIZON_DAYS)
+    return model.frame(frame, cutoff)[[*model.trees.predictors, "churned"]].astype(np.float32)
+
+
+@contextmanager
+def timed_parts() -> Any:
+    """Add up what the functions of `PARTS` take while the block runs: {part: [seconds, processor seconds]}."""
+    spent = {name: np.zeros(2) for name in PARTS}
+
+    def watched(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            result, seconds = timed(lambda: function(*args, **kwargs))
+            spent[name] += seconds
+            return result
+
+        return run
+
+    patches = [
+        mock.patch.object(owner, method, watched(getattr(owner, method), name))
+        for name, methods in PARTS.items()
+        for owner, method in methods
+    ]
+    for patch in patches:
+        patch.start()
+    try:
+        yield spent
+    finally:
+        for patch in patches:
+            patch.stop()
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, Any]:
+    """Return the result and the seconds of the wall clock and of the processor, shape (2,)."""
+    wall, processor = time.perf_counter(), time.process_time()
+    result = work()
+    return result, np.array([time.perf_counter() - wall, time.process_time() - processor])
+
+
+if __name__ == "__main__":
+    main()
