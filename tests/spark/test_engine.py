@@ -114,6 +114,19 @@ def test_the_same_scored_file(spark, shop, tmp_path, monkeypatch, capsys):
     assert spark.range(1).count() == 1
 
 
+def test_says_what_a_worker_lacks(spark, shop, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", shop.tracking)
+    monkeypatch.setattr("clvml.score.Scorer.save", lambda self, folder: None)
+    command = ["clvml", "score", str(shop.log), "--output", str(tmp_path / "x.csv"), "--engine", "spark"]
+    monkeypatch.setattr("sys.argv", command)
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "Error: a Spark worker cannot score: " in said
+    assert "the workers need this version of clvml, and PYSPARK_PYTHON says which Python has it" in said
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

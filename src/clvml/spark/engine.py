@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 import warnings
@@ -27,6 +28,8 @@ _QUIET = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", 
 
 # PySpark warns of every pandas from version 3 on; what it is used for here is tested.
 _OF_PANDAS = "PySpark does not yet fully support pandas"
+# What is wrong with a worker's Python, in the traceback that Spark hands on.
+_WORKER_SAID = re.compile(r"(?:InputError|ModuleNotFoundError|ImportError): (.+)")
 # Scored rows that come here at a time; a million of them take some 400 MB.
 _SLICE_ROWS = 500_000
 
@@ -95,7 +98,7 @@ def score_lines(
     Raises
     ------
     InputError
-        No line is dated before ``as_of``, or the log lacks columns of the training data.
+        No line is dated before ``as_of``, the log lacks columns of the training data, or the workers lack clvml.
     """
     optional = [name for name in OPTIONAL_COLUMNS if name in log.columns]
     scorer.model.check_features([feature.name for feature in available_features(optional)])
@@ -127,6 +130,14 @@ def score_lines(
         rows = features.mapInPandas(apply, _schema()).persist()
         try:
             _bring(rows, scored)
+        except Exception as error:
+            said = _WORKER_SAID.search(str(error))
+            if not (said and is_spark_error(error)):
+                raise
+            raise InputError(
+                f"a Spark worker cannot score: {said[1]}; the workers need this version of clvml, and PYSPARK_PYTHON"
+                " says which Python has it"
+            ) from None
         finally:
             rows.unpersist()
     if not scored.customers:
