@@ -75,7 +75,7 @@ def test_totals_of_groups_are_held():
 
 def test_interval_of_a_group_is_narrower_than_the_sum_of_its_intervals():
     intervals = SpendIntervals.assumed()
-    expected, p_churn = np.full(100, 10.0), np.full(100, 0.3)
+    expected, p_churn = np.full(100, 10.0), np.full(100, 0.05)
     low, high = intervals.interval(expected, p_churn)
     total = intervals.total_interval(expected.sum(), intervals.variance(expected, p_churn).sum())
     assert low.sum() < total[0] < expected.sum() < total[1] < high.sum()
