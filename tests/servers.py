@@ -66,6 +66,45 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None
     raise RuntimeError(f"the MLflow server did not start: {log.read_text()[-2000:]}")
 
 
+@contextmanager
+def spark_connect_server(folder: Path) -> Iterator[str]:
+    """Run a Spark Connect server, whose workers are of this Python, and yield its address."""
+    import pyspark
+
+    port = free_port()
+    settings = {
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": port,
+        "spark.driver.host": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.sql.shuffle.partitions": 2,
+    }
+    command = [str(Path(pyspark.__file__).parent / "bin" / "spark-submit"), "--master", "local[2]"]
+    command += [f"--conf={name}={value}" for name, value in settings.items()]
+    command += ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "--name", "tests"]
+    environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+    environment.pop("SPARK_REMOTE", None)
+    log = folder / "spark.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, cwd=folder, env=environment, start_new_session=True
+        )
+    try:
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until and process.poll() is None:
+            with socket.socket() as tried:
+                if tried.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.2)
+        else:
+            raise RuntimeError(f"the Spark Connect server did not start: {log.read_text()[-2000:]}")
+        yield f"sc://127.0.0.1:{port}"
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(20)
+
+
 def postgres_programs() -> Path | None:
     """Return the folder of PostgreSQL's programs, the newest release first; None where it is not installed."""
     found = shutil.which("initdb")

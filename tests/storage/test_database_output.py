@@ -2,6 +2,9 @@
 
 import re
 import sqlite3
+import subprocess
+import sys
+import time
 from contextlib import closing
 from urllib.parse import quote
 
@@ -90,6 +93,39 @@ def test_a_failure_leaves_the_old_rows(database):
     with pytest.raises(KeyboardInterrupt):
         write_database_table(batches(), url)
     assert database.rows() == OLD
+    write_database_table([_batch(NEW)], url)
+    assert database.rows() == sorted(NEW)
+
+
+WRITER = """
+import sys
+import pyarrow as pa
+from clvml.storage.database_output import write_database_table
+
+def batches():
+    for batch in range(6):
+        names = [f"new {batch} {row}" for row in range(20_000)]
+        yield pa.table({"customer_id": names, "clv": [1.0] * len(names), "segment": ["lost"] * len(names)})
+        print(batch, flush=True)
+
+write_database_table(batches(), sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize(("batch", "seconds"), [(0, 0), (3, 0), (5, 0), (5, 0.02), (5, 0.1)])
+def test_killed_while_it_writes_the_old_rows_stay_or_the_new_ones_are_there(database, batch, seconds):
+    url = f"{database.url}?table=scores"
+    write_database_table([_batch(OLD)], url)
+    process = subprocess.Popen([sys.executable, "-c", WRITER, url], stdout=subprocess.PIPE, text=True)
+    with process:
+        while process.stdout.readline().strip() != str(batch):
+            assert process.poll() is None
+        # After the last batch comes the end of the transaction.
+        time.sleep(seconds)
+        process.kill()
+    # PostgreSQL ends what the dead one was at when it finds out.
+    rows = database.rows()
+    assert rows == OLD or (batch == 5 and len(rows) == 120_000)
     write_database_table([_batch(NEW)], url)
     assert database.rows() == sorted(NEW)
 

@@ -25,6 +25,8 @@ from clvml.sql import translate
 
 _QUIET = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}
 
+# PySpark warns of every pandas from version 3 on; what it is used for here is tested.
+_OF_PANDAS = "PySpark does not yet fully support pandas"
 # Scored rows that come here at a time; a million of them take some 400 MB.
 _SLICE_ROWS = 500_000
 
@@ -62,7 +64,11 @@ def running(master: str | None = None) -> Iterator[Any]:
         for key, value in _QUIET.items():
             builder = builder.config(key, value)
     try:
-        session = builder.getOrCreate()
+        with warnings.catch_warnings():
+            # A Spark Connect server, which SPARK_REMOTE may name, keeps settings of its own.
+            warnings.filterwarnings("ignore", "Failed to set spark", UserWarning)
+            warnings.filterwarnings("ignore", _OF_PANDAS, FutureWarning)
+            session = builder.getOrCreate()
         session.sql("select 1").collect()
         _use_this_python(session)
     except Exception as error:
@@ -106,8 +112,7 @@ def score_lines(
     features = session.sql(translate(query, "spark")).drop("cutoff")
     scored.create()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # PySpark warns of every pandas from version 3 on; what it is used for here is tested.
-        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+        warnings.filterwarnings("ignore", _OF_PANDAS, FutureWarning)
         scorer.save(Path(folder))
         files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
         load = partial(_load, files, scorer.version, scorer.run_id)

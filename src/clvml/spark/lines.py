@@ -88,6 +88,8 @@ def read_lines(session: Any, data: DataConfig, source: str, now: datetime, as_of
         would be read otherwise than `clvml.ingest.read_purchase_log` does.
     """
     session.conf.set("spark.sql.session.timeZone", data.timezone)
+    # What is kept for several uses may be of few parts, too: hundreds of tiny ones take ten times as long.
+    session.conf.set("spark.sql.optimizer.canChangeCachedPlanOutputPartitioning", "true")
     origin = hide_password(source)
     try:
         raw, columns = read_raw(session, source)
