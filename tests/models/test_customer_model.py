@@ -18,6 +18,7 @@ from clvml.features import FEATURES
 from clvml.models import customer_model
 from clvml.models import trees as trees_module
 from clvml.models.customer_model import FORMAT_VERSION, CustomerModel, fit_customer_model
+from clvml.models.intervals import LEVEL_SPREAD, SHORT_LOG_SPREAD
 from clvml.models.outlook import HORIZONS
 from clvml.models.prior import BTYD_COLUMNS
 from clvml.models.season import Season
@@ -249,6 +250,7 @@ def test_what_chooses_the_share_of_the_trees_has_not_seen_the_window_it_is_chose
     short = fit_customer_model(days, end, config(50, max_cutoffs=2))
     assert short.trees.churn_share == Trees.churn_share
     assert short.notes[0].startswith("the log is too short to hold out a training window: its intervals")
+    assert short.intervals.level_spread == SHORT_LOG_SPREAD > model.intervals.level_spread == LEVEL_SPREAD
 
 
 def test_the_share_of_the_trees_is_the_one_that_predicts_unseen_customers_best(model, days):

@@ -75,10 +75,22 @@ def test_totals_of_groups_are_held():
 
 def test_interval_of_a_group_is_narrower_than_the_sum_of_its_intervals():
     intervals = SpendIntervals.assumed()
-    expected, p_churn = np.full(100, 10.0), np.full(100, 0.3)
+    expected, p_churn = np.full(100, 10.0), np.full(100, 0.05)
     low, high = intervals.interval(expected, p_churn)
     total = intervals.total_interval(expected.sum(), intervals.variance(expected, p_churn).sum())
     assert low.sum() < total[0] < expected.sum() < total[1] < high.sum()
+
+
+def test_a_wider_level_widens_every_interval():
+    expected, p_churn, actual = draw(gamma, 1000, seed=1)
+    near = fit_intervals(expected, p_churn, actual)
+    far = fit_intervals(expected, p_churn, actual, level_spread=2 * LEVEL_SPREAD)
+    buyers = np.full(3, 0.02)
+    spends = np.array([1.0, 10.0, 100.0])
+    assert (far.interval(spends, buyers)[0] < near.interval(spends, buyers)[0]).all()
+    assert (far.interval(spends, buyers)[1] > near.interval(spends, buyers)[1]).all()
+    assert far.total_interval(100.0, 1.0)[0] < near.total_interval(100.0, 1.0)[0]
+    assert SpendIntervals.from_dict(far.to_dict()) == far
 
 
 def test_refunds_count_as_nothing_spent():

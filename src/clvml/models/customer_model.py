@@ -18,7 +18,7 @@ from clvml.config import Config, ValueConfig
 from clvml.errors import InputError
 from clvml.features import available_features
 from clvml.models.boosting import ChurnClassifier, SpendRegressor
-from clvml.models.intervals import SpendIntervals, fit_intervals
+from clvml.models.intervals import LEVEL_SPREAD, SHORT_LOG_SPREAD, SpendIntervals, fit_intervals
 from clvml.models.outlook import HORIZONS, growth, lifetime_value, next_order_days, value_days
 from clvml.models.prior import PRIOR_COLUMNS, Prior, fit_prior
 from clvml.models.trees import Level, NothingToLearn, Trees, fit_trees, logit_of, with_prior
@@ -305,7 +305,7 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
         frame = with_prior(held_out, trees.prior, newest, trained)
         notes.append(
             "the log is too short to hold out a training window: its intervals come from customers the model was"
-            " trained on (they may be too narrow)"
+            " trained on, and are widened for that"
         )
     if trees.churn is None:
         notes.append(
@@ -324,7 +324,12 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
         as_of=as_of,
         columns=days.columns,
         trees=trees,
-        intervals=fit_intervals(spend, p_churn, held_out["actual_spend"]),
+        intervals=fit_intervals(
+            spend,
+            p_churn,
+            held_out["actual_spend"],
+            level_spread=LEVEL_SPREAD if unseen else SHORT_LOG_SPREAD,
+        ),
         fallback={
             "p_churn": float(once["churned"].mean()) ** (horizon / trained),
             "spend": max(float(once["actual_spend"].mean()), 0.0) * horizon / trained,

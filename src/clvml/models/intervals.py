@@ -20,6 +20,8 @@ _SHARES = np.linspace(0.0, 1.0, 101)
 # Standard deviation of the logarithm by which all customers together come in above or below the forecast. What
 # is learnt from one window is one draw of it, so this is taken from what past windows of several logs showed.
 LEVEL_SPREAD = 0.25
+# The same where the log is too short for a forecast to have come due: the level is then known from less.
+SHORT_LOG_SPREAD = 0.4
 # Three points with the mean and the variance of a normal distribution.
 _LEVEL_DRAWS = np.sqrt(1.5) * np.array([-1.0, 0.0, 1.0])
 # Spread of the logarithm of a buyer's spend around its expectation, where no forecast has come due yet.
@@ -47,19 +49,24 @@ class SpendIntervals:
         Per group, the quantiles of actual over expected spend of buyers at 0, 1, ..., 100 %.
     variances : tuple of float
         Per group, the variance of that ratio.
+    level_spread : float
+        Standard deviation of the logarithm by which all customers together come in above or below the forecast.
     """
 
     level: float
     p_churn: tuple[float, ...]
     ratios: tuple[tuple[float, ...], ...]
     variances: tuple[float, ...]
+    level_spread: float = LEVEL_SPREAD
 
     @classmethod
     def assumed(cls, level: float = 0.8) -> SpendIntervals:
         """Return intervals for a model of which no forecast has come due: log-normal spend of buyers."""
         shares = np.clip(_SHARES, 1e-3, 1.0 - 1e-3)
-        ratios = np.exp(_ASSUMED_SPREAD * ndtri(shares) - _ASSUMED_SPREAD**2 / 2.0)
-        return cls(level, (0.5,), (tuple(ratios.tolist()),), (float(np.exp(_ASSUMED_SPREAD**2) - 1.0),))
+        spread = float(np.hypot(_ASSUMED_SPREAD, SHORT_LOG_SPREAD))
+        ratios = np.exp(spread * ndtri(shares) - spread**2 / 2.0)
+        variance = float(np.exp(_ASSUMED_SPREAD**2) - 1.0)
+        return cls(level, (0.5,), (tuple(ratios.tolist()),), (variance,), SHORT_LOG_SPREAD)
 
     def interval(self, expected: ArrayLike, p_churn: ArrayLike) -> tuple[Array, Array]:
         """Return the low and the high end of spend, shape (n,) each, in the unit of the expectation.
@@ -102,13 +109,13 @@ class SpendIntervals:
 
         >>> intervals = SpendIntervals.assumed()
         >>> [round(end) for end in intervals.total_interval(1000.0, 0.0)]
-        [704, 1335]
+        [553, 1541]
         >>> intervals.total_interval(0.0, 0.0)
         (0.0, 0.0)
         """
         if expected <= 0:
             return 0.0, 0.0
-        spread = float(np.sqrt(np.log1p(variance / expected**2) + LEVEL_SPREAD**2))
+        spread = float(np.sqrt(np.log1p(variance / expected**2) + self.level_spread**2))
         reach = float(ndtri(0.5 + self.level / 2.0)) * spread
         middle = expected * np.exp(-(spread**2) / 2.0)
         return float(min(middle * np.exp(-reach), expected)), float(max(middle * np.exp(reach), expected))
@@ -132,6 +139,7 @@ class SpendIntervals:
             "p_churn": list(self.p_churn),
             "ratios": [list(ratios) for ratios in self.ratios],
             "variances": list(self.variances),
+            "level_spread": self.level_spread,
         }
 
     @classmethod
@@ -142,11 +150,16 @@ class SpendIntervals:
             p_churn=tuple(state["p_churn"]),
             ratios=tuple(tuple(ratios) for ratios in state["ratios"]),
             variances=tuple(state["variances"]),
+            level_spread=float(state["level_spread"]),
         )
 
 
 def fit_intervals(
-    expected: ArrayLike, p_churn: ArrayLike, actual: ArrayLike, level: float = 0.8
+    expected: ArrayLike,
+    p_churn: ArrayLike,
+    actual: ArrayLike,
+    level: float = 0.8,
+    level_spread: float = LEVEL_SPREAD,
 ) -> SpendIntervals:
     """Learn intervals from forecasts (n,) and what was spent (n,), out of time.
 
@@ -157,6 +170,8 @@ def fit_intervals(
         spend counts as none, as it does for the trees.
     level : float
         Share of customers to be held.
+    level_spread : float
+        Standard deviation of the logarithm by which all customers together may come in above or below.
 
     Returns
     -------
@@ -176,8 +191,8 @@ def fit_intervals(
     middles, ratios, variances = [], [], []
     for number in range(len(starts)):
         own = ratio[group == number]
-        drawn = np.concatenate([own * np.exp(LEVEL_SPREAD * draw) for draw in _LEVEL_DRAWS])
+        drawn = np.concatenate([own * np.exp(level_spread * draw) for draw in _LEVEL_DRAWS])
         middles.append(float(np.median(p[group == number])))
         ratios.append(tuple(np.quantile(drawn, _SHARES).tolist()))
         variances.append(float(np.mean((own - own.mean()) ** 2)))
-    return SpendIntervals(level, tuple(middles), tuple(ratios), tuple(variances))
+    return SpendIntervals(level, tuple(middles), tuple(ratios), tuple(variances), level_spread)
