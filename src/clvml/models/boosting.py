@@ -81,7 +81,8 @@ class _Boosted(BaseEstimator):
 
     def _margin(self, X: ArrayLike, prior: ArrayLike | None) -> Array:
         check_is_fitted(self, "booster_")
-        rows: Array = validate_data(self, X, reset=False, ensure_all_finite="allow-nan", dtype=np.float64)
+        # The precision that XGBoost compares in.
+        rows = validate_data(self, X, reset=False, ensure_all_finite="allow-nan", dtype=np.float32)
         # Straight from the array: a DMatrix would cost as much as the trees.
         margin = self.booster_.inplace_predict(
             rows, predict_type="margin", base_margin=self._prior_margin(prior, len(rows))
