@@ -3,13 +3,14 @@
     .venv-peers/bin/python benchmarks/peers/run.py JOBS.json
 
 A job names a model, the Parquet file of what is known at a cutoff, and for every horizon where the prediction goes.
-A model that fails leaves its error in the place of a prediction.
+A model that fails, or takes longer than `LIMIT`, leaves its error in the place of a prediction.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
 import time
 import warnings
@@ -27,21 +28,30 @@ PARAMETRIC = {
     "pymc-marketing": parametric.fit_pymc,
 }
 BOOSTED = {"XGBoost": boosted.fit_predict_xgboost, "LightGBM": boosted.fit_predict_lightgbm}
+# A fit of these logs takes seconds to minutes; some of lifetimes' never end.
+LIMIT = 600
 
 
 def main() -> None:
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
+    signal.signal(signal.SIGALRM, give_up)
     for job in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")):
         started = time.perf_counter()
+        signal.alarm(LIMIT)
         try:
             forecasts = predict(job)
         except Exception as error:  # noqa: BLE001 (whatever a peer raises is its result)
             forecasts = [f"{type(error).__name__}: {error}"] * len(job["horizons"])
+        signal.alarm(0)
         seconds = time.perf_counter() - started
         for horizon, forecast in zip(job["horizons"], forecasts, strict=True):
             write(Path(horizon["output"]), forecast, seconds)
         print(f"{job['model']:<28} {job['case']:<34} {seconds:6.1f} s", file=sys.stderr, flush=True)
+
+
+def give_up(*_: object) -> None:
+    raise TimeoutError(f"not finished after {LIMIT} seconds")
 
 
 def predict(job: dict) -> list[tuple[pd.DataFrame, str] | str]:
