@@ -114,9 +114,8 @@ def singly(results: list[dict[str, Any]]) -> str:
         rows.append([opponent, *(" ".join(str(cell[v]) for v in SIGNS) if cell else "·" for cell in cells)])
     return f"""## Against each of the others
 
-In how many of the groups clvml is better than this one, not clearly different, and worse. Against zero WAPE says
-little:
-where most customers spend nothing, no forecast with the right total beats it.
+In how many of the groups clvml is better than this one, not clearly different, and worse. Against zero, WAPE says
+little: where most customers spend nothing, no forecast with the right total beats it.
 
 {table(["", *map(column, SHOWN)], rows)}
 """
