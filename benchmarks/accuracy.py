@@ -241,7 +241,7 @@ def measure(group: Group, log: Log, peers: tuple[str, ...]) -> dict[str, Any]:
         board = build_leaderboard(predictions, models, champion, SAMPLES, SEED).to_dict()
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(board), encoding="utf-8")
-    covered = coverage(predictions) if "low" in predictions else {}
+    covered = coverage(predictions) if "low" in predictions and OURS not in about["failures"] else {}
     return {
         "group": group._asdict(),
         "name": group.name,
@@ -287,7 +287,7 @@ def collect(
     names = [OURS, *peers, *(NOT_ALIVE + peer for peer in peers), *(rule.name for rule in BASELINES)]
     models = []
     for name in names:
-        if name in failures:
+        if name.removeprefix(NOT_ALIVE) in failures:
             continue
         columns = {
             kind: f"{name} {kind}" if f"{name} {kind}" in predictions else None for kind in ("spend", "churn")
@@ -408,8 +408,8 @@ def digest(*parts: str) -> str:
 def our_code() -> str:
     """Return a digest of the modules that a forecast depends on."""
     source = ROOT / "src" / "clvml"
-    modules = [source / name for name in ("config.py", "labels.py", "snapshots.py", "windows.py")]
-    for folder in ("features", "ingest", "models"):
+    modules = [source / name for name in ("config.py", "labels.py", "score.py", "snapshots.py", "windows.py")]
+    for folder in ("features", "ingest", "models", "storage"):
         modules += sorted((source / folder).glob("*.py"))
     libraries = [version(name) for name in ("xgboost", "scikit-learn", "scipy", "numpy")]
     return digest(*(module.read_text(encoding="utf-8") for module in modules), *libraries)

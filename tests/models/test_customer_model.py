@@ -246,7 +246,9 @@ def test_what_chooses_the_share_of_the_trees_has_not_seen_the_window_it_is_chose
     assert len(seen) == 4
     assert none == {}
     assert share == {"churn_share": model.trees.churn_share}
-    assert model.notes == ("less than a year of history, or no season in it: forecasts carry no season",)
+    assert model.notes == (
+        "less than a year of history, or no season that can be told from chance or growth: forecasts carry none",
+    )
     short = fit_customer_model(days, end, config(50, max_cutoffs=2))
     assert short.trees.churn_share == Trees.churn_share
     assert short.notes[0].startswith("the log is too short to hold out a training window: its intervals")
@@ -265,6 +267,23 @@ def test_the_share_of_the_trees_is_the_one_that_predicts_unseen_customers_best(m
         assert model.trees.best_churn_share(many, drawn) in share
     # One class says nothing of the shape.
     assert model.trees.best_churn_share(frame, np.ones(len(frame))) == Trees.churn_share
+
+
+def test_a_window_without_sales_or_with_a_great_refund_moves_the_level_little(days):
+    lines = simulate_log(300, 400, seed=8)
+    end = FIRST + timedelta(days=400)
+
+    def total(log):
+        shop = customer_days(log)
+        fitted = fit_customer_model(shop, end, config(30, max_cutoffs=6))
+        return float(fitted.predict(shop.features(end, 30), end)["expected_spend"].sum())
+
+    usual = total(lines)
+    refund = lines.iloc[[0]].assign(order_day=end - timedelta(days=5), amount=-1e6)
+    assert total(pd.concat([lines, refund], ignore_index=True)) > usual / 2
+    day = pd.to_datetime(lines["order_day"]).dt.date
+    closed = (day >= end - timedelta(days=90)) & (day < end - timedelta(days=45))
+    assert total(lines[~closed]) > usual / 3
 
 
 def test_a_prior_that_is_too_sure_is_spread_less(days):

@@ -1,6 +1,7 @@
 """Training on Spark: the features of a sample of customers are those of DuckDB, and so is the model."""
 
 import json
+import shutil
 from datetime import UTC, date, datetime
 
 import duckdb
@@ -74,8 +75,11 @@ def test_features_and_labels_are_those_of_duckdb(everybody, on_duckdb):
     pd.testing.assert_series_equal(ours.daily_totals(TODAY), theirs.daily_totals(TODAY))
 
 
-def test_the_model_is_the_one_that_duckdb_trains(spark, shop, monkeypatch, capsys):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", shop.tracking)
+def test_the_model_is_the_one_that_duckdb_trains(spark, shop, empty_store, tmp_path, monkeypatch, capsys):
+    # A store of its own: other tests count the versions in the shop's.
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     command = ["clvml", "train", "--config", str(shop.config), "--data", str(shop.log), "--engine", "spark"]
     monkeypatch.setattr("sys.argv", [*command, "--json"])
     with pytest.raises(SystemExit) as end:

@@ -49,9 +49,9 @@ def expected_per_p(
     chunks = [slice(start, start + _CHUNK_ROWS) for start in range(0, len(row), _CHUNK_ROWS)]
 
     def places(chunk: slice) -> tuple[Array, NDArray[np.intp]]:
-        place = log_windows - log_days[chunk, None] - first
-        panel = place.astype(np.intp)
-        return place - panel, panel * len(shapes) + row[chunk, None]
+        place = log_windows - log_days[chunk, None]
+        panel = np.floor(place)
+        return place - panel, (panel - first).astype(np.intp) * len(shapes) + row[chunk, None]
 
     asked = np.zeros(panels * len(shapes), dtype=bool)
     for chunk in chunks:

@@ -318,7 +318,9 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     if once.empty:
         once = held_out
     if config.model.season and not trees.prior.season.years:
-        notes.append("less than a year of history, or no season in it: forecasts carry no season")
+        notes.append(
+            "less than a year of history, or no season that can be told from chance or growth: forecasts carry none"
+        )
     return CustomerModel(
         config=config,
         as_of=as_of,

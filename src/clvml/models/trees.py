@@ -34,6 +34,8 @@ _USUAL_SHARE = _SHARES[0]
 # logarithm of totals that nobody could have avoided: the larger, the more alike the forecasts count.
 _LASTING_MISS = 1.0 / 3.0
 _LEVEL_NOISE = 0.1
+# No miss counts for more: a window in which nothing was sold, or a great deal refunded, says little of the next.
+_LARGEST_MISS = float(np.log(4.0))
 FORMS = ("tweedie", "hurdle", "mean")
 
 
@@ -86,6 +88,8 @@ class Trees:
     tweedie, gamma : SpendRegressor or None
         Both or none.
     level : Level
+    base : {"blend", "btyd", "trailing", "none"}
+        What the trees were boosted from.
     churn_share : float
         What the churn trees count beside BTYD, from 0 to 1.
     churn_slope : float
@@ -192,7 +196,8 @@ def fit_trees(
         raise NothingToLearn(f"the training windows hold {customers} customer(s){spent}")
     age = np.concatenate([np.full(len(s), (newest - cutoff).days) for cutoff, s in snapshots.items()])
     weights = np.exp(-age / _WEIGHT_DAYS)
-    totals = frame.groupby("cutoff")[["actual_spend", "btyd_spend", "trailing_365d"]].sum()
+    levels = frame[["cutoff", "actual_spend", "btyd_spend", "trailing_365d"]]
+    totals = levels.assign(actual_spend=levels["actual_spend"].clip(lower=0.0)).groupby("cutoff").sum()
     chances = _chances(weights, config.model.max_rows)
     kept = np.random.default_rng(config.seed).random(len(frame)) < chances
     spenders = (frame["actual_spend"] > 0).to_numpy()
@@ -245,7 +250,7 @@ def _level(trees: Trees, now: pd.DataFrame, totals: pd.DataFrame) -> Level:
     actual = _log(totals["actual_spend"])
     anchor = trust = 0.0
     for name in ("btyd_spend", "trailing_365d"):
-        miss = actual - _log(totals[name])
+        miss = (actual - _log(totals[name])).clip(-_LARGEST_MISS, _LARGEST_MISS)
         lasting = _LASTING_MISS * float(miss.mean())
         weight = 1.0 / (float(((miss - lasting) ** 2).mean()) + _LEVEL_NOISE)
         anchor += weight * (float(_log(now[name].sum())) + lasting)

@@ -61,7 +61,7 @@ def save_view(store: Store, experiment: str, note: str, best_by: str = "") -> No
     now = int(time.time() * 1000)
     # Packed, as MLflow does it: a tag of 5,000 characters is the most that it keeps.
     packed = base64.b64encode(zlib.compress(json.dumps(_state(best_by)).encode()))
-    name = "Best first" if best_by else "Metrics"
+    name = "Best first" if best_by and METRICS[best_by].better != "zero" else "Metrics"
     view = {"name": name, "createdAt": now, "updatedAt": now, "state": f"deflate;{packed.decode()}"}
     store.client.set_experiment_tag(experiment, VIEW_TAG, json.dumps(view))
     text = f"**[Show metrics]({view_path(experiment)})** {note}"
@@ -70,6 +70,8 @@ def save_view(store: Store, experiment: str, note: str, best_by: str = "") -> No
 
 def _state(best_by: str) -> dict[str, Any]:
     first = [best_by, f"last_fold.{best_by}"] if best_by else []
+    # MLflow sorts by the sign: of a bias, the best would stand in the middle.
+    ordered = bool(best_by) and METRICS[best_by].better != "zero"
     metrics = list(dict.fromkeys([*first, *VIEW_METRICS]))
     attributes = {"attributes.`Models`": 170, "attributes.`Dataset`": 220}
     widths = {f"metrics.`{metric}`": 96 for metric in metrics} | attributes
@@ -78,8 +80,8 @@ def _state(best_by: str) -> dict[str, Any]:
         "columnOrder": list(widths),
         "columnWidths": widths,
         # By a metric, MLflow shows the runs side by side; else below their parent, folded.
-        "orderByKey": f"metrics.`{best_by}`" if best_by else "attributes.start_time",
-        "orderByAsc": bool(best_by) and METRICS[best_by].better != "higher",
+        "orderByKey": f"metrics.`{best_by}`" if ordered else "attributes.start_time",
+        "orderByAsc": ordered and METRICS[best_by].better != "higher",
         # MLflow adds the charts of all other metrics below, as long as these keep their order.
         "isAccordionReordered": True,
         "compareRunSections": [
