@@ -24,6 +24,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 LOSSES = ROOT / "docs" / "losses.md"
 SHOWN = (*SPEND, *CHURN)
 SPEED = "## Speed\n"
+BY_HAND = "### Out of core, measured by hand\n"
 START, END = "<!-- cells: make benchmark -->\n", "<!-- end of cells -->\n"
 SIGNS = {"better": "**+**", "no clear difference": "=", "worse": "**−**"}
 SHORT = {"expected_calibration_error": "ECE", "decile_calibration_error": "tenths", "total_bias": "total"}
@@ -113,9 +114,8 @@ def singly(results: list[dict[str, Any]]) -> str:
         rows.append([opponent, *(" ".join(str(cell[v]) for v in SIGNS) if cell else "·" for cell in cells)])
     return f"""## Against each of the others
 
-In how many of the groups clvml is better than this one, not clearly different, and worse. Against zero WAPE says
-little:
-where most customers spend nothing, no forecast with the right total beats it.
+In how many of the groups clvml is better than this one, not clearly different, and worse. Against zero, WAPE says
+little: where most customers spend nothing, no forecast with the right total beats it.
 
 {table(["", *map(column, SHOWN)], rows)}
 """
@@ -228,9 +228,10 @@ def measured_speed() -> str:
     text = "\nWorth reading from a machine that does nothing else meanwhile.\n"
     text += f"\n### Features\n\n{printed('features.py', '--repeat', '3')}\n"
     text += f"\n### Start-up\n\n```\n{printed('startup.py')}\n```\n"
-    if (HERE / "scoring.py").exists():
-        text += f"\n### Scoring\n\n{printed('scoring.py')}\n"
-    return text
+    text += f"\n### Training\n\n{printed('training.py')}\n"
+    text += f"\n### Scoring\n\n{printed('scoring.py')}\n"
+    # Hours of a machine to itself: measured by hand, and kept.
+    return text + "".join(PAGE.read_text(encoding="utf-8").partition(f"\n{BY_HAND}")[1:])
 
 
 def printed(script: str, *arguments: str) -> str:

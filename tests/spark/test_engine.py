@@ -123,7 +123,7 @@ def test_says_what_a_worker_lacks(spark, shop, tmp_path, monkeypatch, capsys):
         main()
     assert end.value.code == 2
     said = capsys.readouterr().err.splitlines()[-1]
-    assert "Error: a Spark worker cannot score: " in said
+    assert "Error: a Spark worker cannot do its part: " in said
     assert "the workers need this version of clvml, and PYSPARK_PYTHON says which Python has it" in said
 
 

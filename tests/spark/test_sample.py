@@ -10,9 +10,11 @@ import pytest
 
 from clvml.cli import main
 from clvml.config import SparkConfig, read_config
+from clvml.errors import InputError
 from clvml.ingest import read_purchase_log
 from clvml.score import customer_days
 from clvml.spark import read_lines, sampled
+from clvml.spark.lines import worker_errors
 
 NOW = datetime(2024, 7, 1, tzinfo=UTC)
 TODAY = date(2024, 7, 1)
@@ -88,3 +90,16 @@ def test_the_model_is_the_one_that_duckdb_trains(spark, shop, empty_store, tmp_p
     assert end.value.code == 0, printed.err
     metrics = json.loads(printed.out)["metrics"]
     assert metrics == pytest.approx(shop.trained["metrics"], rel=1e-6)
+
+
+def test_what_a_worker_lacks_to_train_is_said(spark):
+    def failing(*_):
+        raise ModuleNotFoundError("No module named 'clvml'")
+
+    rows = spark.range(1).mapInArrow(failing, "rows long")
+    expected = "a Spark worker cannot do its part: No module named 'clvml'; the workers need this version"
+    with pytest.raises(InputError, match=expected), worker_errors():
+        rows.collect()
+    # What is no fault of a worker's stays what it is.
+    with pytest.raises(ZeroDivisionError), worker_errors():
+        raise ZeroDivisionError

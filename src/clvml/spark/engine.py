@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import tempfile
 import warnings
@@ -21,15 +20,13 @@ from clvml.errors import InputError
 from clvml.features import available_features, customer_days_query, features_query
 from clvml.score import COLUMNS, Scorer
 from clvml.snapshots import OPTIONAL_COLUMNS
-from clvml.spark.lines import SparkLog, is_spark_error
+from clvml.spark.lines import SparkLog, is_spark_error, worker_errors
 from clvml.sql import translate
 
 _QUIET = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}
 
 # PySpark warns of every pandas from version 3 on; what it is used for here is tested.
 _OF_PANDAS = "PySpark does not yet fully support pandas"
-# What is wrong with a worker's Python, in the traceback that Spark hands on.
-_WORKER_SAID = re.compile(r"(?:InputError|ModuleNotFoundError|ImportError): (.+)")
 # Scored rows that come here at a time; a million of them take some 400 MB.
 _SLICE_ROWS = 500_000
 
@@ -129,15 +126,8 @@ def score_lines(
         apply = partial(_scored, load, as_of, explain == "all", chosen)
         rows = features.mapInPandas(apply, _schema()).persist()
         try:
-            _bring(rows, scored)
-        except Exception as error:
-            said = _WORKER_SAID.search(str(error))
-            if not (said and is_spark_error(error)):
-                raise
-            raise InputError(
-                f"a Spark worker cannot score: {said[1]}; the workers need this version of clvml, and PYSPARK_PYTHON"
-                " says which Python has it"
-            ) from None
+            with worker_errors():
+                _bring(rows, scored)
         finally:
             rows.unpersist()
     if not scored.customers:

@@ -6,6 +6,9 @@ What Spark would read otherwise than DuckDB is refused.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -28,6 +31,8 @@ _PERHAPS = (
     r"r'^\d{4}[-/]|^\d{8}(\D|$)|^\d{1,2}[/.-]\d{1,2}[/.-](\d{4}|\d{2})(\D|$)|\d.*[A-Za-z]{3}|[A-Za-z]{3}.*\d'"
 )
 _MONEY = "decimal(38, 6)"
+# What is wrong with a worker's Python, in the traceback that Spark hands on.
+_WORKER_SAID = re.compile(r"(?:InputError|ModuleNotFoundError|ImportError): (.+)")
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,21 @@ def read_lines(session: Any, data: DataConfig, source: str, now: datetime, as_of
         if not is_spark_error(error):
             raise
         raise _unreadable(origin, error) from None
+
+
+@contextmanager
+def worker_errors() -> Iterator[None]:
+    """Say what a worker's Python lacks as an `InputError`, where the block lets workers run some of ours."""
+    try:
+        yield
+    except Exception as error:
+        said = _WORKER_SAID.search(str(error))
+        if not (said and is_spark_error(error)):
+            raise
+        raise InputError(
+            f"a Spark worker cannot do its part: {said[1]}; the workers need this version of clvml, and PYSPARK_PYTHON"
+            " says which Python has it"
+        ) from None
 
 
 def is_spark_error(error: Exception) -> bool:

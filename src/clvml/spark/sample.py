@@ -19,7 +19,7 @@ from clvml.ingest.cleaning import ReasonCount
 from clvml.ingest.log import digest, hashed
 from clvml.ingest.quality import QualityReport, build_quality
 from clvml.snapshots import OPTIONAL_COLUMNS, CustomerDays
-from clvml.spark.lines import SparkLog
+from clvml.spark.lines import SparkLog, worker_errors
 from clvml.sql import translate
 
 NOT_SAMPLED = "customer not in the sample to train on"
@@ -123,7 +123,10 @@ def sampled(
         run, _SAMPLE, log.columns, config.data, quality.rows_in, quality.money_in, reasons, reference_day
     )
     # By DuckDB on the workers, so that it is the one that DuckDB gives for the same lines.
-    parts = lines.mapInArrow(partial(_hashed, log.columns), "rows long, total string, mixed string").collect()
+    with worker_errors():
+        parts = lines.mapInArrow(
+            partial(_hashed, log.columns), "rows long, total string, mixed string"
+        ).collect()
     return SparkSample(
         session,
         connection,
