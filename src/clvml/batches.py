@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -34,6 +36,8 @@ _AT_A_TIME = 2
 _FEATURES = "customer_features"
 _SCORED = "scored"
 _INCOMING = "clvml_rows"
+# Texts of our own, which hold nothing that CSV or a spreadsheet would take for more than text.
+_OWN_TEXTS = ("as_of", "churn_risk", "last_order_date", "next_order_date", "value_tier", "segment")
 _TYPES = {
     name: "BIGINT" if name == "horizon_days" else "DOUBLE"
     for name in COLUMNS
@@ -55,12 +59,22 @@ class ScoredTable:
     connection: duckdb.DuckDBPyConnection
     name: str = _SCORED
 
-    def create(self) -> None:
-        """Make the table, empty; an earlier one of the same name is replaced."""
+    @contextmanager
+    def filling(self) -> Iterator[None]:
+        """Make the table, for `append` inside the block; an earlier one of the same name is replaced."""
         columns = ", ".join(f"{name} {_TYPES.get(name, 'VARCHAR')}" for name in COLUMNS)
-        self.connection.execute(
-            f"create or replace table {self.name} ({columns}, place BIGINT, at_risk DOUBLE)"
-        )
+        # One transaction: after each of many, DuckDB would lay the newest rows anew, at three times the cost.
+        self.connection.begin()
+        try:
+            self.connection.execute(
+                f"create or replace table {self.name} ({columns}, place BIGINT, at_risk DOUBLE)"
+            )
+            yield
+            self.connection.commit()
+        except BaseException:
+            with suppress(duckdb.Error):
+                self.connection.rollback()
+            raise
 
     def append(self, rows: pd.DataFrame) -> None:
         """Add scored rows: `COLUMNS` and, where they are known, ``place`` and ``at_risk``."""
@@ -138,10 +152,10 @@ class ScoredTable:
                     for batch in self._ordered(", ".join(COLUMNS), 1_048_576):
                         writer.write_table(pa.Table.from_batches([batch]).cast(schema))
                 return
-            with draft.open("w", encoding="utf-8", newline="") as file:
-                file.write(",".join(COLUMNS) + "\n")
+            with draft.open("wb") as file:
+                file.write(f"{','.join(COLUMNS)}\n".encode())
                 for batch in self._ordered(_line_sql(), BATCH_ROWS):
-                    file.write("\n".join(batch.column(0).to_pylist()) + "\n")
+                    file.write(_text_bytes(batch.column(0)))
 
     def _ordered(self, expressions: str, rows: int) -> Iterator[pa.RecordBatch]:
         query = f"select {expressions} from {self.name} order by clv desc, customer_id"
@@ -186,19 +200,19 @@ def score_in_batches(
     if oldest is not None:
         scorer = scorer.with_log_from(as_of - timedelta(days=int(oldest)))
     scored = ScoredTable(connection)
-    scored.create()
     progress(0, customers)
     done = 0
-    for rows in _in_parallel(
-        lambda features: scorer.rows(features, as_of, explain == "all").assign(place=features["place"]),
-        (
-            _features(connection, f"rowid >= {start} and rowid < {start + batch_rows}")
-            for start in range(0, customers, batch_rows)
-        ),
-    ):
-        scored.append(rows)
-        done += len(rows)
-        progress(done, customers)
+    with scored.filling():
+        for rows in _in_parallel(
+            lambda features: scorer.rows(features, as_of, explain == "all").assign(place=features["place"]),
+            (
+                _features(connection, f"rowid >= {start} and rowid < {start + batch_rows}")
+                for start in range(0, customers, batch_rows)
+            ),
+        ):
+            scored.append(rows)
+            done += len(rows)
+            progress(done, customers)
     if isinstance(explain, int) and explain:
         _explain_most_at_risk(scorer, scored, explain, batch_rows)
     return scored
@@ -250,6 +264,13 @@ def _features(connection: duckdb.DuckDBPyConnection, where: str) -> pd.DataFrame
     return connection.execute(f"select *, rowid as place from {_FEATURES} where {where}").df()
 
 
+def _text_bytes(texts: pa.StringArray) -> memoryview:
+    """Return the texts one after the other, as they lie in memory."""
+    _, offsets, content = texts.buffers()
+    ends = np.frombuffer(offsets, np.int32)[texts.offset :]
+    return memoryview(content)[ends[0] : ends[len(texts)]]
+
+
 def _empty() -> pd.DataFrame:
     return pd.DataFrame({name: [] for name in COLUMNS})
 
@@ -260,14 +281,14 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _line_sql() -> str:
-    """Return SQL of a row as a line of CSV without its end, to the byte as pandas writes it."""
-    cells = [_cell_sql(name, _TYPES.get(name, "VARCHAR")) for name in COLUMNS]
+    """Return SQL of a row as a line of CSV, to the byte as pandas writes it."""
+    *cells, last = (_cell_sql(name, _TYPES.get(name, "VARCHAR")) for name in COLUMNS)
     # One call: each || would copy the line so far.
-    return f"concat_ws(',', {', '.join(cells)}) as line"
+    return f"concat_ws(',', {', '.join(cells)}, concat({last}, chr(10))) as line"
 
 
 def _cell_sql(name: str, kind: str) -> str:
-    if kind == "BIGINT":
+    if kind == "BIGINT" or name in _OWN_TEXTS:
         return f"coalesce({name}::VARCHAR, '')"
     if kind == "DOUBLE":
         # Python turns to exponents one power of ten later.

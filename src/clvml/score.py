@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -168,34 +168,38 @@ class Scorer:
         predicted = model.predict(features, as_of)
         tier = value_tier(predicted["clv"].to_numpy(), model.tiers)
         money = [f"expected_spend_{days}d" for days in HORIZONS] + ["clv"]
-        said = self.reasons(features) if explain else dict.fromkeys(REASONS, "")
+        said = self.reasons(features).replace("", None) if explain else dict.fromkeys(REASONS, "")
         at_risk = (predicted["p_churn"] * predicted["expected_spend"]).where(features["purchase_days"] > 0)
-        scored = pd.DataFrame(
+
+        # One text type for all, so that a column without any value has it too.
+        def text(values: str | np.ndarray | pd.Series) -> Any:
+            if isinstance(values, str):
+                return pd.array([values or None], dtype="string").repeat(len(features))
+            return pd.Series(values, dtype="string").array
+
+        return pd.DataFrame(
             {
-                "customer_id": features["customer_id"],
-                "as_of": as_of.isoformat(),
+                "customer_id": text(features["customer_id"]),
+                "as_of": text(as_of.isoformat()),
                 "horizon_days": model.horizon_days,
                 "p_churn": predicted["p_churn"].round(6),
-                "churn_risk": _band(predicted["p_churn"].to_numpy(), (1 / 3, 2 / 3), RISKS),
+                "churn_risk": text(_band(predicted["p_churn"].to_numpy(), (1 / 3, 2 / 3), RISKS)),
                 "expected_orders": _cents(predicted["expected_orders"]),
                 "expected_spend": _cents(predicted["expected_spend"]),
                 "expected_spend_low": _cents(predicted["expected_spend_low"]),
                 "expected_spend_high": _cents(predicted["expected_spend_high"]),
                 **{name: _cents(predicted[name]) for name in money},
                 "historic_spend": _cents(features["spend_sum"]),
-                "last_order_date": _dates(as_of, -features["days_since_last_order"]),
-                "next_order_date": _dates(as_of, predicted["next_order_days"] - 1),
-                "value_tier": tier,
-                "segment": segment(features, predicted, tier, model.thresholds),
-                **{name: said[name] for name in REASONS},
-                "model_version": self.version,
-                "run_id": self.run_id,
+                "last_order_date": text(_dates(as_of, -features["days_since_last_order"])),
+                "next_order_date": text(_dates(as_of, predicted["next_order_days"] - 1)),
+                "value_tier": text(tier),
+                "segment": text(segment(features, predicted, tier, model.thresholds)),
+                **{name: text(said[name]) for name in REASONS},
+                "model_version": text(self.version),
+                "run_id": text(self.run_id),
+                "at_risk": at_risk,
             }
-        )[list(COLUMNS)]
-        texts = list(scored.columns[scored.dtypes != "float64"].drop("horizon_days"))
-        # One text type for all, so that a column without any value has it too.
-        scored[texts] = scored[texts].astype("string").replace("", pd.NA)
-        return scored.assign(at_risk=at_risk)
+        )
 
     def reasons(self, features: pd.DataFrame) -> pd.DataFrame:
         """Return `REASONS` of each customer of a feature table, same index; empty where there is none."""
@@ -242,7 +246,7 @@ def value_tier(clv: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
     ['platinum', 'gold', 'silver', 'bronze']
     """
     passed = sum((clv < threshold).astype(int) for threshold in thresholds)
-    return np.asarray(TIERS)[passed]
+    return np.asarray(TIERS, dtype=object)[passed]
 
 
 def segment(
@@ -272,7 +276,8 @@ def segment(
         "regular": p_churn < 0.5,
         "lapsing": p_churn < 0.85,
     }
-    return np.select(list(rules.values()), list(rules), default="lost")
+    first = np.select(list(rules.values()), range(len(rules)), default=len(rules))
+    return np.asarray([*rules, "lost"], dtype=object)[first]
 
 
 def pyfunc_predict(
@@ -351,7 +356,7 @@ def customer_days(log: PurchaseLog) -> CustomerDays:
 
 
 def _band(values: np.ndarray, edges: Sequence[float], names: Sequence[str]) -> np.ndarray:
-    return np.asarray(names)[np.digitize(values, edges)]
+    return np.asarray(names, dtype=object)[np.digitize(values, edges)]
 
 
 def _cents(money: pd.Series) -> pd.Series:
@@ -359,13 +364,12 @@ def _cents(money: pd.Series) -> pd.Series:
     return money.round(2) + 0.0
 
 
-def _dates(start: date, days: pd.Series) -> pd.Series:
-    """Return ISO dates ``days`` after ``start``; missing where days are."""
+def _dates(start: date, days: pd.Series) -> np.ndarray:
+    """Return ISO dates ``days`` after ``start``, shape (n,); None where days are missing."""
     # A few hundred days come again and again, and writing a date is slow; a missing one is the last, at -1.
     codes, moves = pd.factorize(days)
     moved = np.datetime64(start, "D") + np.asarray(moves).astype("timedelta64[D]")
-    dates = np.asarray([*np.datetime_as_string(moved), ""], dtype=object)
-    return pd.Series(dates[codes], index=days.index)
+    return np.asarray([*np.datetime_as_string(moved), None], dtype=object)[codes]
 
 
 def read_scores(path: Path) -> pd.DataFrame:

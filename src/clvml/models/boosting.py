@@ -83,6 +83,10 @@ class _Boosted(BaseEstimator):
         check_is_fitted(self, "booster_")
         # The precision that XGBoost compares in.
         rows = validate_data(self, X, reset=False, ensure_all_finite="allow-nan", dtype=np.float32)
+        return self.margin(rows, prior)
+
+    def margin(self, rows: NDArray[np.float32], prior: ArrayLike | None = None) -> Array:
+        """Return what trees and prior add up to, shape (n,), for rows (n, k) that need no check."""
         # Straight from the array: a DMatrix would cost as much as the trees.
         margin = self.booster_.inplace_predict(
             rows, predict_type="margin", base_margin=self._prior_margin(prior, len(rows))
@@ -286,7 +290,11 @@ class SpendRegressor(RegressorMixin, _Boosted):
 
     def predict(self, X: ArrayLike, prior: ArrayLike | None = None) -> Array:
         """Return E[spend] in the unit of the fit, shape (n,)."""
-        return np.exp(self._margin(X, prior)) * self.scale_
+        return self.expected(self._margin(X, prior))
+
+    def expected(self, margin: Array) -> Array:
+        """Return E[spend] of what `margin` gives, shape (n,)."""
+        return np.exp(margin) * self.scale_
 
     def load(self, path: Path, scale: float) -> SpendRegressor:
         """Read the trees that `save` wrote; ``scale`` is the fitted ``scale_``."""

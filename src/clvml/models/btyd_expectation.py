@@ -11,12 +11,12 @@ from scipy.special import expit
 
 Array = NDArray[np.float64]
 
-_NODES = 200
+_NODES = 140
 _LONGEST_HORIZON = 1e5
 _CHUNK_ROWS = 4096
 # Width of a panel of the logarithm of time, and points in it.
-_PANEL = 0.5
-_POINTS = 12
+_PANEL = 1.0
+_POINTS = 14
 _SHORTEST_WINDOW = 1e-12
 
 

@@ -99,32 +99,41 @@ class CustomerModel:
         """
         value = value or self.config.value
         days = [*HORIZONS, *value_days(value)]
-        predicted = pd.DataFrame(
-            {
-                "p_churn": self.fallback["p_churn"],
-                "expected_orders": 1.0 - self.fallback["p_churn"],
-                "expected_spend": self.fallback["spend"],
-                "next_order_days": np.nan,
-            },
-            index=features.index,
+        p_churn, orders, expected, waits = (
+            np.full(len(features), value)
+            for value in (
+                self.fallback["p_churn"],
+                1.0 - self.fallback["p_churn"],
+                self.fallback["spend"],
+                np.nan,
+            )
         )
         growths = np.tile(np.asarray(days, dtype=float) / self.horizon_days, (len(features), 1))
         known = (features["purchase_days"] > 0).to_numpy()
         if known.any():
-            bought = features[known]
-            frame, p_churn, spend = self._at_horizon(bought, cutoff)
-            orders = np.maximum(frame["btyd_orders"] / np.maximum(1.0 - frame["btyd_p_churn"], 1e-9), 1.0)
-            waits = next_order_days(self.trees.prior, bought, cutoff, self.horizon_days, p_churn)
-            predicted[known] = np.column_stack([p_churn, (1.0 - p_churn) * orders, spend, waits])
+            bought = features if known.all() else features[known]
+            frame, p_churn[known], expected[known] = self._at_horizon(bought, cutoff)
+            buys = np.maximum(1.0 - frame["btyd_p_churn"].to_numpy(), 1e-9)
+            orders[known] = (1.0 - p_churn[known]) * np.maximum(frame["btyd_orders"].to_numpy() / buys, 1.0)
+            waits[known] = next_order_days(
+                self.trees.prior, bought, cutoff, self.horizon_days, p_churn[known]
+            )
             growths[known] = growth(self.trees.prior, bought, cutoff, self.horizon_days, days)
-        expected = predicted["expected_spend"].to_numpy()
-        low, high = self.intervals.interval(expected, predicted["p_churn"])
-        predicted["expected_spend_low"], predicted["expected_spend_high"] = low, high
+        low, high = self.intervals.interval(expected, p_churn)
         spend_by = expected[:, None] * growths
-        for position, horizon in enumerate(HORIZONS):
-            predicted[f"expected_spend_{horizon}d"] = spend_by[:, position]
-        predicted["clv"] = lifetime_value(spend_by[:, len(HORIZONS) :], value)
-        return predicted
+        return pd.DataFrame(
+            {
+                "p_churn": p_churn,
+                "expected_orders": orders,
+                "expected_spend": expected,
+                "next_order_days": waits,
+                "expected_spend_low": low,
+                "expected_spend_high": high,
+                **{f"expected_spend_{days}d": spend_by[:, place] for place, days in enumerate(HORIZONS)},
+                "clv": lifetime_value(spend_by[:, len(HORIZONS) :], value),
+            },
+            index=features.index,
+        )
 
     def _at_horizon(self, features: pd.DataFrame, cutoff: date) -> tuple[pd.DataFrame, Array, Array]:
         """Return the features with the prior, P(no purchase) and E[spend], all of the whole horizon.

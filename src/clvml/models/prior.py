@@ -80,22 +80,24 @@ class Prior:
         ``btyd_p_churn`` is P(no purchase in the window), ``btyd_orders`` purchase days, the others currency.
         """
         clock = horizon_days * self.season.factor(cutoff, horizon_days)
-        history = (features["frequency"], features["recency"], features["T"])
+        history = tuple(features[name].to_numpy() for name in ("frequency", "recency", "T"))
         orders = self.btyd.expected_purchases(clock, *history)
         value = self._value(features)
+        own_value = np.maximum(np.nan_to_num(features["spend_mean"].to_numpy(float)), 0.0)
         columns = {
             "btyd_p_churn": self.btyd.p_no_purchase(clock, *history),
             "btyd_orders": orders,
             "btyd_value": value,
             "btyd_spend": orders * value,
-            "own_value_spend": orders * features["spend_mean"].fillna(0.0).clip(lower=0.0).to_numpy(),
+            "own_value_spend": orders * own_value,
         }
         # A log that begins before the one trained on shows its age by its oldest customer.
         log_days = max((cutoff - self.first_day).days, int(features["T"].max()) if len(features) else 0, 1)
         for window in (365, 180, 90):
             seen = min(window, log_days)
             usual = seen * self.season.factor(cutoff - timedelta(days=seen), seen)
-            columns[f"trailing_{window}d"] = features[f"spend_sum_{window}d"].clip(lower=0.0) * clock / usual
+            spent = np.maximum(features[f"spend_sum_{window}d"].to_numpy(float), 0.0)
+            columns[f"trailing_{window}d"] = spent * clock / usual
         return pd.DataFrame(columns, index=features.index)
 
     def _value(self, features: pd.DataFrame) -> Array:

@@ -36,6 +36,7 @@ _LASTING_MISS = 1.0 / 3.0
 _LEVEL_NOISE = 0.1
 # No miss counts for more: a window in which nothing was sold, or a great deal refunded, says little of the next.
 _LARGEST_MISS = float(np.log(4.0))
+_LARGEST_LOGIT = float(logit(1.0 - PROBABILITY_MARGIN))
 FORMS = ("tweedie", "hurdle", "mean")
 
 
@@ -139,18 +140,22 @@ class Trees:
     def _churn_logits(self, frame: pd.DataFrame, churn: ChurnClassifier) -> tuple[Array, Array]:
         """Return the logits of the churn trees and of the prior; trees without a prior stand in for it."""
         prior = _churn_prior(frame, self.base, self.churn_slope)
-        trees = logit_of(churn.predict_proba(frame[list(self.predictors)], prior)[:, 1])
+        trees = np.clip(churn.margin(self._rows(frame), prior), -_LARGEST_LOGIT, _LARGEST_LOGIT)
         return trees, trees if prior is None else logit_of(prior)
 
     def spends(self, frame: pd.DataFrame, p_churn: Array) -> dict[str, Array]:
         """Return E[spend] by each of `FORMS`, shape (n,) each."""
         if self.tweedie is None or self.gamma is None:
             return dict.fromkeys(FORMS, _blended(frame, self.blend))
-        X, prior = frame[list(self.predictors)], self.spend_prior(frame)
-        tweedie = self.level.tweedie * self.tweedie.predict(X, prior)
-        given_purchase = self.gamma.predict(X, _given_purchase(prior, frame))
+        rows, prior = self._rows(frame), self.spend_prior(frame)
+        tweedie = self.level.tweedie * self.tweedie.expected(self.tweedie.margin(rows, prior))
+        given_purchase = self.gamma.expected(self.gamma.margin(rows, _given_purchase(prior, frame)))
         hurdle = self.level.hurdle * (1.0 - p_churn) * given_purchase
         return {"tweedie": tweedie, "hurdle": hurdle, "mean": (tweedie + hurdle) / 2.0}
+
+    def _rows(self, frame: pd.DataFrame) -> NDArray[np.float32]:
+        # In the precision of XGBoost, so that it makes no copy.
+        return frame[list(self.predictors)].to_numpy(np.float32)
 
     @property
     def spend_trees(self) -> dict[str, SpendRegressor]:

@@ -110,7 +110,6 @@ def score_lines(
     history = windows.history("clvml_days", as_of)
     query = features_query(history, as_of, scorer.model.horizon_days, optional)
     features = session.sql(translate(query, "spark")).drop("cutoff")
-    scored.create()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.filterwarnings("ignore", _OF_PANDAS, FutureWarning)
         scorer.save(Path(folder))
@@ -126,7 +125,7 @@ def score_lines(
         apply = partial(_scored, load, as_of, explain == "all", chosen)
         rows = features.mapInPandas(apply, _schema()).persist()
         try:
-            with worker_errors():
+            with worker_errors(), scored.filling():
                 _bring(rows, scored)
         finally:
             rows.unpersist()
