@@ -70,7 +70,8 @@ def test_odd_texts_and_numbers_are_written_to_the_byte(tmp_path):
     rows["horizon_days"] = 180
     rows["reason_3"] = None
     # Ours to word: nothing in them needs a quote.
-    for name in ("as_of", "churn_risk", "last_order_date", "next_order_date", "value_tier", "segment"):
+    ours = ("as_of", "churn_risk", "last_order_date", "next_order_date", "value_tier", "segment")
+    for name in (*ours, "model_version", "run_id"):
         rows[name] = "first buyer to win back"
     with duckdb.connect() as connection:
         table = ScoredTable(connection)

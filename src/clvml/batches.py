@@ -36,8 +36,11 @@ _AT_A_TIME = 2
 _FEATURES = "customer_features"
 _SCORED = "scored"
 _INCOMING = "clvml_rows"
-# Texts of our own, which hold nothing that CSV or a spreadsheet would take for more than text.
-_OWN_TEXTS = ("as_of", "churn_risk", "last_order_date", "next_order_date", "value_tier", "segment")
+# Texts of clvml's or MLflow's making, which hold nothing that CSV or a spreadsheet would take for more than text.
+_OWN_TEXTS = (
+    *("as_of", "churn_risk", "last_order_date", "next_order_date"),
+    *("value_tier", "segment", "model_version", "run_id"),
+)
 _TYPES = {
     name: "BIGINT" if name == "horizon_days" else "DOUBLE"
     for name in COLUMNS
