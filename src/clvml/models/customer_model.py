@@ -18,7 +18,12 @@ from clvml.config import Config, ValueConfig
 from clvml.errors import InputError
 from clvml.features import available_features
 from clvml.models.boosting import ChurnClassifier, SpendRegressor
-from clvml.models.intervals import LEVEL_SPREAD, SHORT_LOG_SPREAD, SpendIntervals, fit_intervals
+from clvml.models.intervals import (
+    BUYER_SPREAD,
+    SHORT_LOG_BUYER_SPREAD,
+    SpendIntervals,
+    fit_intervals,
+)
 from clvml.models.outlook import HORIZONS, growth, lifetime_value, next_order_days, value_days
 from clvml.models.prior import PRIOR_COLUMNS, Prior, fit_prior
 from clvml.models.trees import Level, NothingToLearn, Trees, fit_trees, logit_of, with_prior
@@ -27,7 +32,7 @@ from clvml.windows import trainable, training_cutoffs
 
 Array = NDArray[np.float64]
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -330,7 +335,8 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
             spend,
             p_churn,
             held_out["actual_spend"],
-            level_spread=LEVEL_SPREAD if unseen else SHORT_LOG_SPREAD,
+            level_spread=trees.level.spread,
+            buyer_spread=BUYER_SPREAD if unseen else SHORT_LOG_BUYER_SPREAD,
         ),
         fallback={
             "p_churn": float(once["churned"].mean()) ** (horizon / trained),

@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from clvml.config import PRIOR, Config, ModelConfig
 from clvml.features import available_features
 from clvml.models.boosting import PROBABILITY_MARGIN, ChurnClassifier, SpendRegressor
+from clvml.models.intervals import LEVEL_SPREAD
 from clvml.models.prior import BTYD_COLUMNS, SPEND_COLUMNS, Prior, fit_blend, fit_prior
 from clvml.snapshots import CustomerDays
 
@@ -36,6 +37,8 @@ _LASTING_MISS = 1.0 / 3.0
 _LEVEL_NOISE = 0.1
 # No miss counts for more: a window in which nothing was sold, or a great deal refunded, says little of the next.
 _LARGEST_MISS = float(np.log(4.0))
+# How many windows of the log itself the usual spread of the level counts for: windows are few and alike.
+_USUAL_WINDOWS = 4.0
 FORMS = ("tweedie", "hurdle", "mean")
 
 
@@ -55,11 +58,14 @@ class Level(NamedTuple):
         Added to the logit of P(churn).
     tweedie, hurdle : float
         Factors of the expected spend by either form.
+    spread : float
+        Standard deviation of the logarithm by which all customers together come in above or below.
     """
 
     churn_shift: float = 0.0
     tweedie: float = 1.0
     hurdle: float = 1.0
+    spread: float = LEVEL_SPREAD
 
 
 def _btyd_alone() -> Array:
@@ -242,25 +248,32 @@ def _level(trees: Trees, now: pd.DataFrame, totals: pd.DataFrame) -> Level:
 
     ``totals`` has one row per training cutoff: what was spent, and what BTYD and trailing spend said. Part of what
     each of the two missed on average is added to what it says now; each counts by how near it would have come with
-    that: trailing spend is sound where the customer base is steady, and far too high where a cohort fades.
+    that: trailing spend is sound where the customer base is steady, and far too high where a cohort fades. What
+    both together would have missed by tells how far the level can be relied on.
     """
     p_churn = trees.p_churn(now)
     churn_shift = logit_of(now["btyd_p_churn"].mean()) - logit_of(p_churn.mean())
     spends = trees.spends(now, expit(logit_of(p_churn) + churn_shift))
     actual = _log(totals["actual_spend"])
     anchor = trust = 0.0
+    missed = np.zeros(len(totals))
     for name in ("btyd_spend", "trailing_365d"):
         miss = (actual - _log(totals[name])).clip(-_LARGEST_MISS, _LARGEST_MISS)
         lasting = _LASTING_MISS * float(miss.mean())
         weight = 1.0 / (float(((miss - lasting) ** 2).mean()) + _LEVEL_NOISE)
         anchor += weight * (float(_log(now[name].sum())) + lasting)
+        missed += weight * (miss - lasting).to_numpy()
         trust += weight
     anchor /= trust
+    # Windows overlap: a year of 90-day windows, a month apart, is worth about five.
+    windows = 1.0 + (max(totals.index) - min(totals.index)).days / trees.horizon_days
+    squares = _USUAL_WINDOWS * LEVEL_SPREAD**2 + windows * float(np.mean((missed / trust) ** 2))
+    spread = float(np.sqrt(squares / (_USUAL_WINDOWS + windows)))
 
     def factor(spend: Array) -> float:
         return float(np.exp(anchor - _log(spend.sum())))
 
-    return Level(float(churn_shift), factor(spends["tweedie"]), factor(spends["hurdle"]))
+    return Level(float(churn_shift), factor(spends["tweedie"]), factor(spends["hurdle"]), spread)
 
 
 def _log(total: ArrayLike) -> Any:
