@@ -260,6 +260,22 @@ def test_what_chooses_the_share_of_the_trees_has_not_seen_the_window_it_is_chose
     assert short.trees.churn_share == Trees.churn_share
     assert short.notes[0].startswith("the log is too short to hold out a training window: its intervals")
     assert spreads == [BUYER_SPREAD, SHORT_LOG_BUYER_SPREAD]
+    assert (model.trees.spend_share, short.trees.spend_share) == (1.0, 2 / 3)
+
+
+@pytest.mark.parametrize("base", ["blend", "none"])
+def test_spend_is_a_mean_of_trees_and_their_prior(days, base):
+    cutoff = END - timedelta(days=60)
+    fitted = fit_customer_model(days, END, config(base=base, n_estimators=8)).trees
+    frame = with_prior(days.snapshots([cutoff], 30), fitted.prior, cutoff, 30)
+    p_churn = fitted.p_churn(frame)
+    free = replace(fitted, level=NO_CORRECTION)
+    alone = free.spends(frame, p_churn)
+    for share in (0.0, 0.25, 1.0):
+        mixed = replace(free, spend_share=share).spends(frame, p_churn)
+        for form, spend in alone.items():
+            rest = spend if base == "none" else fitted.spend_prior(frame)
+            np.testing.assert_allclose(mixed[form], share * spend + (1 - share) * rest)
 
 
 def test_the_level_is_relied_on_as_far_as_past_windows_allow(model):

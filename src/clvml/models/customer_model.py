@@ -194,6 +194,7 @@ class CustomerModel:
             "trained_days": self.trees.horizon_days,
             "churn_share": self.trees.churn_share,
             "churn_slope": self.trees.churn_slope,
+            "spend_share": self.trees.spend_share,
             "churn_trees": self.trees.churn is not None,
             "spend_scale": {name: trees.scale_ for name, trees in self.trees.spend_trees.items()},
             "intervals": self.intervals.to_dict(),
@@ -241,6 +242,7 @@ class CustomerModel:
                 base=state["config"]["model"].get("base", "blend"),
                 churn_share=float(state["churn_share"]),
                 churn_slope=float(state["churn_slope"]),
+                spend_share=float(state["spend_share"]),
             )
             return cls(
                 config=Config.model_validate(state["config"]),
@@ -295,7 +297,8 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     newest = cutoffs[-1]
     ended = {c: s for c, s in snapshots.items() if c + timedelta(days=trained) <= newest}
     held_out = snapshots[newest]
-    unseen, share = None, {}
+    # Where the trees cannot be tried on a window that they have not seen, the prior counts as much as one window.
+    unseen, share = None, {"spend_share": len(cutoffs) / (len(cutoffs) + 1)}
     if ended:
         # The windows that had ended may hold too little to learn from, or no purchase at all.
         with suppress(NothingToLearn, InputError):

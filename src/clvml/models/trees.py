@@ -100,6 +100,8 @@ class Trees:
         What the churn trees count beside BTYD, from 0 to 1.
     churn_slope : float
         Factor of the logits of BTYD's P(no purchase), from 0 to 1.
+    spend_share : float
+        What the trees of spend count beside the prior that they were boosted from, from 0 to 1.
     """
 
     prior: Prior
@@ -113,6 +115,7 @@ class Trees:
     base: str = "blend"
     churn_share: float = _USUAL_SHARE
     churn_slope: float = 1.0
+    spend_share: float = 1.0
 
     def p_churn(self, frame: pd.DataFrame) -> Array:
         """Return P(no purchase): a mean of trees and BTYD on the logit scale, at the level of the anchor.
@@ -149,13 +152,15 @@ class Trees:
         return trees, trees if prior is None else logit_of(prior)
 
     def spends(self, frame: pd.DataFrame, p_churn: Array) -> dict[str, Array]:
-        """Return E[spend] by each of `FORMS`, shape (n,) each."""
+        """Return E[spend] by each of `FORMS`, shape (n,) each: means of trees and their prior, if they have one."""
         if self.tweedie is None or self.gamma is None:
             return dict.fromkeys(FORMS, _blended(frame, self.blend))
         X, prior = frame[list(self.predictors)], self.spend_prior(frame)
-        tweedie = self.level.tweedie * self.tweedie.predict(X, prior)
+        share = 1.0 if prior is None else self.spend_share
+        beside = 0.0 if prior is None else (1.0 - share) * prior
         given_purchase = self.gamma.predict(X, _given_purchase(prior, frame))
-        hurdle = self.level.hurdle * (1.0 - p_churn) * given_purchase
+        tweedie = self.level.tweedie * (share * self.tweedie.predict(X, prior) + beside)
+        hurdle = self.level.hurdle * (share * (1.0 - p_churn) * given_purchase + beside)
         return {"tweedie": tweedie, "hurdle": hurdle, "mean": (tweedie + hurdle) / 2.0}
 
     @property
@@ -179,10 +184,12 @@ def fit_trees(
     config: Config,
     horizon_days: int,
     churn_share: float = _USUAL_SHARE,
+    spend_share: float = 1.0,
 ) -> Trees:
     """Fit the prior on what lies before ``as_of``, and trees on snapshots labelled over ``horizon_days``.
 
-    ``churn_share`` is what the churn trees count beside BTYD.
+    ``churn_share`` is what the churn trees count beside BTYD, ``spend_share`` what those of spend count beside their
+    prior.
 
     Raises
     ------
@@ -235,6 +242,7 @@ def fit_trees(
         base=base,
         churn_share=churn_share,
         churn_slope=slope,
+        spend_share=spend_share,
     )
     if not config.model.calibrate:
         return trees
