@@ -18,7 +18,7 @@ from clvml.features import FEATURES
 from clvml.models import customer_model
 from clvml.models import trees as trees_module
 from clvml.models.customer_model import FORMAT_VERSION, CustomerModel, fit_customer_model
-from clvml.models.intervals import LEVEL_SPREAD, SHORT_LOG_SPREAD
+from clvml.models.intervals import BUYER_SPREAD, LEVEL_SPREAD, SHORT_LOG_BUYER_SPREAD
 from clvml.models.outlook import HORIZONS
 from clvml.models.prior import BTYD_COLUMNS
 from clvml.models.season import Season
@@ -230,14 +230,21 @@ def test_same_seed_same_numbers_whatever_happens_later(log, features, predicted)
 def test_what_chooses_the_share_of_the_trees_has_not_seen_the_window_it_is_chosen_on(monkeypatch):
     days = customer_days(simulate_log(300, 300, seed=5))
     end, horizon = FIRST + timedelta(days=300), timedelta(days=50)
-    fitted = []
+    fitted, spreads = [], []
 
     def noted(days, snapshots, as_of, settings, trained, **share):
         fitted.append((as_of, list(snapshots), share))
         return fit_trees(days, snapshots, as_of, settings, trained, **share)
 
     fit_trees = customer_model.fit_trees
+
+    def noted_spread(*forecasts, buyer_spread, **rest):
+        spreads.append(buyer_spread)
+        return fit_intervals(*forecasts, buyer_spread=buyer_spread, **rest)
+
+    fit_intervals = customer_model.fit_intervals
     monkeypatch.setattr(customer_model, "fit_trees", noted)
+    monkeypatch.setattr(customer_model, "fit_intervals", noted_spread)
     model = fit_customer_model(days, end, config(50, max_cutoffs=6))
     (held_out, seen, none), (final, cutoffs, share) = fitted
     assert final == end
@@ -252,7 +259,48 @@ def test_what_chooses_the_share_of_the_trees_has_not_seen_the_window_it_is_chose
     short = fit_customer_model(days, end, config(50, max_cutoffs=2))
     assert short.trees.churn_share == Trees.churn_share
     assert short.notes[0].startswith("the log is too short to hold out a training window: its intervals")
-    assert short.intervals.level_spread == SHORT_LOG_SPREAD > model.intervals.level_spread == LEVEL_SPREAD
+    assert spreads == [BUYER_SPREAD, SHORT_LOG_BUYER_SPREAD]
+    assert (model.trees.spend_share, short.trees.spend_share) == (1.0, 2 / 3)
+
+
+@pytest.mark.parametrize("base", ["blend", "none"])
+def test_spend_is_a_mean_of_trees_and_their_prior(days, base):
+    cutoff = END - timedelta(days=60)
+    fitted = fit_customer_model(days, END, config(base=base, n_estimators=8)).trees
+    frame = with_prior(days.snapshots([cutoff], 30), fitted.prior, cutoff, 30)
+    p_churn = fitted.p_churn(frame)
+    free = replace(fitted, level=NO_CORRECTION)
+    alone = free.spends(frame, p_churn)
+    for share in (0.0, 0.25, 1.0):
+        mixed = replace(free, spend_share=share).spends(frame, p_churn)
+        for form, spend in alone.items():
+            rest = spend if base == "none" else fitted.spend_prior(frame)
+            np.testing.assert_allclose(mixed[form], share * spend + (1 - share) * rest)
+
+
+def test_the_level_is_relied_on_as_far_as_past_windows_allow(model):
+    frame = pd.DataFrame({"btyd_spend": [1.0, 1.0], "trailing_365d": [1.0, 1.0], "btyd_p_churn": [0.5, 0.5]})
+    alone = Trees(model.trees.prior, 30, blend=np.array([1.0, 0, 0, 0, 0]))
+    for name in ("own_value_spend", "trailing_180d", "trailing_90d"):
+        frame[name] = 0.0
+
+    def spread(actual, step=30):
+        cutoffs = [FIRST + timedelta(days=step * k) for k in range(len(actual))]
+        totals = pd.DataFrame(
+            {"actual_spend": actual, "btyd_spend": 1.0, "trailing_365d": 1.0}, index=cutoffs
+        )
+        return trees_module._level(alone, frame, totals).spread
+
+    one, steady, wild = spread([1.0]), spread([1.0] * 12), spread([0.5, 2.0] * 6)
+    assert steady == pytest.approx(np.sqrt(4 * LEVEL_SPREAD**2 / 16))
+    assert one == pytest.approx(np.sqrt(4 * LEVEL_SPREAD**2 / 5))
+    assert steady < one < LEVEL_SPREAD < wild < np.log(2)
+    # Windows that overlap say less.
+    assert steady < spread([1.0] * 12, step=10) < one
+    # Of a miss that all windows share, a third is added to the level, and two thirds are left.
+    left = np.log(2) * 2 / 3
+    assert spread([2.0] * 12) == pytest.approx(np.sqrt((4 * LEVEL_SPREAD**2 + 12 * left**2) / 16))
+    assert model.intervals.level_spread == model.trees.level.spread != LEVEL_SPREAD
 
 
 def test_the_share_of_the_trees_is_the_one_that_predicts_unseen_customers_best(model, days):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from clvml.models.intervals import LEVEL_SPREAD, SpendIntervals, fit_intervals
+from clvml.models.intervals import BUYER_SPREAD, LEVEL_SPREAD, SpendIntervals, fit_intervals
 
 
 def gamma(given_purchase, rng):
@@ -34,7 +34,7 @@ def held(intervals, expected, p_churn, actual):
 def test_coverage_overall_and_by_risk(law):
     # What was learnt is tried on windows that come in higher or lower, as windows do.
     intervals = fit_intervals(*draw(law, 20_000, seed=1))
-    levels = np.exp(LEVEL_SPREAD * np.random.default_rng(2).standard_normal(12))
+    levels = np.exp(BUYER_SPREAD * np.random.default_rng(2).standard_normal(12))
     shares = []
     for seed, level in enumerate(levels, start=10):
         expected, p_churn, actual = draw(law, 4000, seed, level)
@@ -46,6 +46,32 @@ def test_coverage_overall_and_by_risk(law):
     assert (by_risk[:8] > 0.77).all()
     assert (by_risk[:8] < 0.84).all()
     assert (by_risk[8:] >= 0.8).all()
+
+
+@pytest.mark.parametrize("law", [gamma, lognormal])
+def test_a_window_that_came_in_high_or_low_is_taken_for_a_passing_surprise_in_the_main(law):
+    tried = draw(law, 20_000, seed=2)
+    for level in (0.6, 1.6):
+        intervals = fit_intervals(*draw(law, 20_000, seed=1, level=level))
+        assert 0.72 < held(intervals, *tried)[tried[1] < 0.6].mean() < 0.88
+        # The third of it that is expected to last shows in the ends.
+        high = intervals.interval([100.0], [0.3])[1][0]
+        usual = fit_intervals(*draw(law, 20_000, seed=1)).interval([100.0], [0.3])[1][0]
+        assert high / usual == pytest.approx(level ** (1 / 3), rel=0.02)
+
+
+def test_big_buyers_have_ratios_of_their_own():
+    rng = np.random.default_rng(4)
+    expected = np.repeat([10.0, 1000.0], 4000)
+    actual = expected * np.where(expected > 100, rng.uniform(0.9, 1.1, 8000), rng.uniform(0.1, 1.9, 8000))
+    intervals = fit_intervals(expected, np.zeros(8000), actual)
+    assert intervals.expected == (10.0, 1000.0)
+    for size in (10.0, 1000.0):
+        own = expected == size
+        assert held(intervals, expected[own], np.zeros(4000), actual[own]).mean() > 0.78
+    low, high = intervals.interval([10.0, 1000.0], [0.0, 0.0])
+    assert low[0] / 10 < 0.3 < 0.8 < low[1] / 1000
+    assert high[1] / 1000 < 1.2 < 1.6 < high[0] / 10
 
 
 def test_a_more_active_base_is_held_as_well():
@@ -81,10 +107,12 @@ def test_interval_of_a_group_is_narrower_than_the_sum_of_its_intervals():
     assert low.sum() < total[0] < expected.sum() < total[1] < high.sum()
 
 
-def test_a_wider_level_widens_every_interval():
+def test_a_wider_spread_widens_its_intervals():
     expected, p_churn, actual = draw(gamma, 1000, seed=1)
     near = fit_intervals(expected, p_churn, actual)
-    far = fit_intervals(expected, p_churn, actual, level_spread=2 * LEVEL_SPREAD)
+    far = fit_intervals(
+        expected, p_churn, actual, level_spread=2 * LEVEL_SPREAD, buyer_spread=4 * BUYER_SPREAD
+    )
     buyers = np.full(3, 0.02)
     spends = np.array([1.0, 10.0, 100.0])
     assert (far.interval(spends, buyers)[0] < near.interval(spends, buyers)[0]).all()
@@ -110,11 +138,11 @@ def test_by_hand():
 
 
 def test_between_groups_is_interpolated():
-    flat = SpendIntervals(0.8, (0.2, 0.4), ((2.0,) * 101, (4.0,) * 101), (0.0, 1.0))
-    np.testing.assert_allclose(
-        flat.interval(np.ones(4), [0.15, 0.2, 0.3, 0.5])[1], [2 / 0.85, 2 / 0.8, 3 / 0.7, 4 / 0.5]
-    )
-    np.testing.assert_allclose(flat.variance(np.ones(2), [0.3, 0.5]), [1.5 / 0.7 - 1, 2 / 0.5 - 1])
+    flat = SpendIntervals(0.8, (4.0, 16.0), ((2.0,) * 101, (4.0,) * 101), (0.0, 1.0))
+    # Halfway between 4 and 16 is 8, since it goes by the logarithm.
+    spends = np.array([1.0, 4.0, 8.0, 99.0])
+    np.testing.assert_allclose(flat.interval(spends, np.full(4, 0.5))[1], spends / 0.5 * [2, 2, 3, 4])
+    np.testing.assert_allclose(flat.variance([8.0, 99.0], [0.3, 0.5]), [64 * (1.5 / 0.7 - 1), 99**2 * 3.0])
 
 
 @pytest.mark.parametrize(
@@ -158,15 +186,15 @@ def test_degenerate_data_keep_the_order(expected, actual, p_churn):
     assert SpendIntervals.from_dict(json.loads(json.dumps(intervals.to_dict(), allow_nan=False))) == intervals
 
 
-def test_customers_of_equal_risk_share_an_interval():
+def test_customers_of_equal_expectation_share_an_interval():
     rng = np.random.default_rng(3)
-    p_churn = np.repeat([0.1, 0.5, 0.5, 0.5, 0.8], 300)
-    expected = rng.lognormal(2.0, 0.5, len(p_churn))
+    expected = np.repeat([1.0, 5.0, 5.0, 5.0, 8.0], 300)
+    p_churn = rng.uniform(0.1, 0.8, len(expected))
     actual = rng.gamma(2.0, expected / 2)
     order = rng.permutation(len(expected))
     one, other = (
         fit_intervals(expected, p_churn, actual),
         fit_intervals(expected[order], p_churn[order], actual[order]),
     )
-    assert one.p_churn == other.p_churn == (0.1, 0.5, 0.8)
+    assert one.expected == other.expected == (1.0, 5.0, 8.0)
     np.testing.assert_allclose(one.ratios, other.ratios)

@@ -18,7 +18,12 @@ from clvml.config import Config, ValueConfig
 from clvml.errors import InputError
 from clvml.features import available_features
 from clvml.models.boosting import ChurnClassifier, SpendRegressor
-from clvml.models.intervals import LEVEL_SPREAD, SHORT_LOG_SPREAD, SpendIntervals, fit_intervals
+from clvml.models.intervals import (
+    BUYER_SPREAD,
+    SHORT_LOG_BUYER_SPREAD,
+    SpendIntervals,
+    fit_intervals,
+)
 from clvml.models.outlook import HORIZONS, growth, lifetime_value, next_order_days, value_days
 from clvml.models.prior import PRIOR_COLUMNS, Prior, fit_prior
 from clvml.models.trees import Level, NothingToLearn, Trees, fit_trees, logit_of, with_prior
@@ -27,7 +32,7 @@ from clvml.windows import trainable, training_cutoffs
 
 Array = NDArray[np.float64]
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -198,6 +203,7 @@ class CustomerModel:
             "trained_days": self.trees.horizon_days,
             "churn_share": self.trees.churn_share,
             "churn_slope": self.trees.churn_slope,
+            "spend_share": self.trees.spend_share,
             "churn_trees": self.trees.churn is not None,
             "spend_scale": {name: trees.scale_ for name, trees in self.trees.spend_trees.items()},
             "intervals": self.intervals.to_dict(),
@@ -245,6 +251,7 @@ class CustomerModel:
                 base=state["config"]["model"].get("base", "blend"),
                 churn_share=float(state["churn_share"]),
                 churn_slope=float(state["churn_slope"]),
+                spend_share=float(state["spend_share"]),
             )
             return cls(
                 config=Config.model_validate(state["config"]),
@@ -299,7 +306,8 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     newest = cutoffs[-1]
     ended = {c: s for c, s in snapshots.items() if c + timedelta(days=trained) <= newest}
     held_out = snapshots[newest]
-    unseen, share = None, {}
+    # Where the trees cannot be tried on a window that they have not seen, the prior counts as much as one window.
+    unseen, share = None, {"spend_share": len(cutoffs) / (len(cutoffs) + 1)}
     if ended:
         # The windows that had ended may hold too little to learn from, or no purchase at all.
         with suppress(NothingToLearn, InputError):
@@ -339,7 +347,8 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
             spend,
             p_churn,
             held_out["actual_spend"],
-            level_spread=LEVEL_SPREAD if unseen else SHORT_LOG_SPREAD,
+            level_spread=trees.level.spread,
+            buyer_spread=BUYER_SPREAD if unseen else SHORT_LOG_BUYER_SPREAD,
         ),
         fallback={
             "p_churn": float(once["churned"].mean()) ** (horizon / trained),

@@ -17,11 +17,19 @@ _GROUP_SIZE = 200
 _MOST_GROUPS = 15
 # Shares at which the quantiles of a group are kept.
 _SHARES = np.linspace(0.0, 1.0, 101)
-# Standard deviation of the logarithm by which all customers together come in above or below the forecast. What
-# is learnt from one window is one draw of it, so this is taken from what past windows of several logs showed.
+# Standard deviation of the logarithm by which all customers together come in above or below the forecast, as past
+# windows of several logs showed.
 LEVEL_SPREAD = 0.25
-# The same where the log is too short for a forecast to have come due: the level is then known from less.
+# The same where the log is too short to train on: the level is then known from less.
 SHORT_LOG_SPREAD = 0.4
+# The same of what a buyer spends: most of what a total misses is the number of buyers, which P(churn) allows for.
+BUYER_SPREAD = 0.1
+# The same where no window was held out: trees fit the customers that they were trained on too well.
+SHORT_LOG_BUYER_SPREAD = 0.25
+# How much of what buyers as a whole spent beyond the forecast of one window is not expected to last.
+_PASSING_SURPRISE = 2.0 / 3.0
+# Larger ratios than those of this share of the buyers count for no more: a few would settle the mean.
+_TRIMMED_SHARE = 0.99
 # Three points with the mean and the variance of a normal distribution.
 _LEVEL_DRAWS = np.sqrt(1.5) * np.array([-1.0, 0.0, 1.0])
 # Spread of the logarithm of a buyer's spend around its expectation, where no forecast has come due yet.
@@ -35,7 +43,7 @@ class SpendIntervals:
 
     A customer buys nothing with the churn probability of the model, and otherwise a multiple of
     ``expected_spend / (1 - p_churn)``. The distribution of that multiple is learnt from forecasts out of time, in
-    groups of similar churn risk, and interpolated between them: split-conformal prediction within groups
+    groups of similar expected spend, and interpolated between them: split-conformal prediction within groups
     (Vovk et al. 2005, section 4.5) of those who buy. Since the chance of no purchase is the customer's own, the
     interval follows a customer base that grows more or less active.
 
@@ -43,8 +51,8 @@ class SpendIntervals:
     ----------
     level : float
         Share of customers whose spend the interval should hold.
-    p_churn : tuple of float
-        Median P(churn) of each group, rising.
+    expected : tuple of float
+        Median expected spend of each group, rising [currency].
     ratios : tuple of tuple of float
         Per group, the quantiles of actual over expected spend of buyers at 0, 1, ..., 100 %.
     variances : tuple of float
@@ -54,7 +62,7 @@ class SpendIntervals:
     """
 
     level: float
-    p_churn: tuple[float, ...]
+    expected: tuple[float, ...]
     ratios: tuple[tuple[float, ...], ...]
     variances: tuple[float, ...]
     level_spread: float = LEVEL_SPREAD
@@ -66,7 +74,7 @@ class SpendIntervals:
         spread = float(np.hypot(_ASSUMED_SPREAD, SHORT_LOG_SPREAD))
         ratios = np.exp(spread * ndtri(shares) - spread**2 / 2.0)
         variance = float(np.exp(_ASSUMED_SPREAD**2) - 1.0)
-        return cls(level, (0.5,), (tuple(ratios.tolist()),), (variance,), SHORT_LOG_SPREAD)
+        return cls(level, (1.0,), (tuple(ratios.tolist()),), (variance,), SHORT_LOG_SPREAD)
 
     def interval(self, expected: ArrayLike, p_churn: ArrayLike) -> tuple[Array, Array]:
         """Return the low and the high end of spend, shape (n,) each, in the unit of the expectation.
@@ -84,8 +92,8 @@ class SpendIntervals:
         buys = np.maximum(1.0 - p, _LEAST)
         tail = (1.0 - self.level) / 2.0
         certain = p <= tail
-        low = np.where(certain, self._quantile(p, (tail - p) / buys), 0.0)
-        high = self._quantile(p, np.where(certain, 1.0 - tail - p, self.level - p) / buys)
+        low = np.where(certain, self._quantile(mean, (tail - p) / buys), 0.0)
+        high = self._quantile(mean, np.where(certain, 1.0 - tail - p, self.level - p) / buys)
         high = np.where(p < self.level, high, 0.0)
         return np.minimum(low * mean / buys, mean), np.maximum(high * mean / buys, mean)
 
@@ -93,7 +101,7 @@ class SpendIntervals:
         """Return the variance of each customer's spend around the expectation, shape (n,), for `total_interval`."""
         mean, p = np.asarray(expected, dtype=float), np.asarray(p_churn, dtype=float)
         buys = np.maximum(1.0 - p, _LEAST)
-        spread = np.interp(p, self.p_churn, self.variances)
+        spread = np.interp(_log(mean), _log(self.expected), self.variances)
         return mean**2 * ((1.0 + spread) / buys - 1.0)
 
     def total_interval(self, expected: float, variance: float) -> tuple[float, float]:
@@ -120,10 +128,10 @@ class SpendIntervals:
         middle = expected * np.exp(-(spread**2) / 2.0)
         return float(min(middle * np.exp(-reach), expected)), float(max(middle * np.exp(reach), expected))
 
-    def _quantile(self, p_churn: Array, shares: Array) -> Array:
+    def _quantile(self, expected: Array, shares: Array) -> Array:
         """Return the ratio below which each customer's share lies, shape (n,)."""
         table = np.asarray(self.ratios)
-        group = np.interp(p_churn, self.p_churn, np.arange(len(table), dtype=float))
+        group = np.interp(_log(expected), _log(self.expected), np.arange(len(table), dtype=float))
         at = np.clip(shares, 0.0, 1.0) * (len(_SHARES) - 1)
         below, left = np.floor(group).astype(int), np.floor(at).astype(int)
         above, right = np.minimum(below + 1, len(table) - 1), np.minimum(left + 1, len(_SHARES) - 1)
@@ -136,7 +144,7 @@ class SpendIntervals:
         """Return the intervals as JSON-ready values."""
         return {
             "level": self.level,
-            "p_churn": list(self.p_churn),
+            "expected": list(self.expected),
             "ratios": [list(ratios) for ratios in self.ratios],
             "variances": list(self.variances),
             "level_spread": self.level_spread,
@@ -147,7 +155,7 @@ class SpendIntervals:
         """Return the intervals that `to_dict` described."""
         return cls(
             level=float(state["level"]),
-            p_churn=tuple(state["p_churn"]),
+            expected=tuple(state["expected"]),
             ratios=tuple(tuple(ratios) for ratios in state["ratios"]),
             variances=tuple(state["variances"]),
             level_spread=float(state["level_spread"]),
@@ -160,8 +168,12 @@ def fit_intervals(
     actual: ArrayLike,
     level: float = 0.8,
     level_spread: float = LEVEL_SPREAD,
+    buyer_spread: float = BUYER_SPREAD,
 ) -> SpendIntervals:
     """Learn intervals from forecasts (n,) and what was spent (n,), out of time.
+
+    What buyers as a whole spent above or below the forecast is one draw of a level: two thirds of it are taken out,
+    and the ratios are widened by ``buyer_spread``.
 
     Parameters
     ----------
@@ -170,8 +182,9 @@ def fit_intervals(
         spend counts as none, as it does for the trees.
     level : float
         Share of customers to be held.
-    level_spread : float
-        Standard deviation of the logarithm by which all customers together may come in above or below.
+    level_spread, buyer_spread : float
+        Standard deviations of the logarithm by which the spend of all customers together, and of a buyer, may come
+        in above or below.
 
     Returns
     -------
@@ -183,16 +196,23 @@ def fit_intervals(
     bought = (spent > 0) & (forecast > 0)
     if not bought.any():
         return SpendIntervals.assumed(level)
-    p, ratio = p[bought], (spent * (1.0 - p) / np.maximum(forecast, _LEAST))[bought]
-    groups = int(np.clip(len(p) // _GROUP_SIZE, 1, _MOST_GROUPS))
-    # Customers of equal risk stay together, so that the middles of the groups differ.
-    starts = np.unique([part[0] for part in np.array_split(np.sort(p), groups)])
-    group = np.searchsorted(starts, p, side="right") - 1
+    ratio = (spent * (1.0 - p) / np.maximum(forecast, _LEAST))[bought]
+    typical = np.minimum(ratio, np.quantile(ratio, _TRIMMED_SHARE)).mean()
+    ratio = ratio / np.maximum(typical, _LEAST) ** _PASSING_SURPRISE
+    mean = forecast[bought]
+    groups = int(np.clip(len(mean) // _GROUP_SIZE, 1, _MOST_GROUPS))
+    # Customers of equal expectation stay together, so that the middles of the groups differ.
+    starts = np.unique([part[0] for part in np.array_split(np.sort(mean), groups)])
+    group = np.searchsorted(starts, mean, side="right") - 1
     middles, ratios, variances = [], [], []
     for number in range(len(starts)):
         own = ratio[group == number]
-        drawn = np.concatenate([own * np.exp(level_spread * draw) for draw in _LEVEL_DRAWS])
-        middles.append(float(np.median(p[group == number])))
+        drawn = np.concatenate([own * np.exp(buyer_spread * draw) for draw in _LEVEL_DRAWS])
+        middles.append(float(np.median(mean[group == number])))
         ratios.append(tuple(np.quantile(drawn, _SHARES).tolist()))
         variances.append(float(np.mean((own - own.mean()) ** 2)))
     return SpendIntervals(level, tuple(middles), tuple(ratios), tuple(variances), level_spread)
+
+
+def _log(expected: ArrayLike) -> Array:
+    return np.log(np.maximum(expected, _LEAST))

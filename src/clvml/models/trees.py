@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from clvml.config import PRIOR, Config, ModelConfig
 from clvml.features import available_features
 from clvml.models.boosting import PROBABILITY_MARGIN, ChurnClassifier, SpendRegressor
+from clvml.models.intervals import LEVEL_SPREAD
 from clvml.models.prior import BTYD_COLUMNS, SPEND_COLUMNS, Prior, fit_blend, fit_prior
 from clvml.snapshots import CustomerDays
 
@@ -37,6 +38,8 @@ _LEVEL_NOISE = 0.1
 # No miss counts for more: a window in which nothing was sold, or a great deal refunded, says little of the next.
 _LARGEST_MISS = float(np.log(4.0))
 _LARGEST_LOGIT = float(logit(1.0 - PROBABILITY_MARGIN))
+# How many windows of the log itself the usual spread of the level counts for: windows are few and alike.
+_USUAL_WINDOWS = 4.0
 FORMS = ("tweedie", "hurdle", "mean")
 
 
@@ -56,11 +59,14 @@ class Level(NamedTuple):
         Added to the logit of P(churn).
     tweedie, hurdle : float
         Factors of the expected spend by either form.
+    spread : float
+        Standard deviation of the logarithm by which all customers together come in above or below.
     """
 
     churn_shift: float = 0.0
     tweedie: float = 1.0
     hurdle: float = 1.0
+    spread: float = LEVEL_SPREAD
 
 
 def _btyd_alone() -> Array:
@@ -95,6 +101,8 @@ class Trees:
         What the churn trees count beside BTYD, from 0 to 1.
     churn_slope : float
         Factor of the logits of BTYD's P(no purchase), from 0 to 1.
+    spend_share : float
+        What the trees of spend count beside the prior that they were boosted from, from 0 to 1.
     """
 
     prior: Prior
@@ -108,6 +116,7 @@ class Trees:
     base: str = "blend"
     churn_share: float = _USUAL_SHARE
     churn_slope: float = 1.0
+    spend_share: float = 1.0
 
     def p_churn(self, frame: pd.DataFrame) -> Array:
         """Return P(no purchase): a mean of trees and BTYD on the logit scale, at the level of the anchor.
@@ -144,13 +153,16 @@ class Trees:
         return trees, trees if prior is None else logit_of(prior)
 
     def spends(self, frame: pd.DataFrame, p_churn: Array) -> dict[str, Array]:
-        """Return E[spend] by each of `FORMS`, shape (n,) each."""
+        """Return E[spend] by each of `FORMS`, shape (n,) each: means of trees and their prior, if they have one."""
         if self.tweedie is None or self.gamma is None:
             return dict.fromkeys(FORMS, _blended(frame, self.blend))
         rows, prior = self._rows(frame), self.spend_prior(frame)
-        tweedie = self.level.tweedie * self.tweedie.expected(self.tweedie.margin(rows, prior))
+        share = 1.0 if prior is None else self.spend_share
+        beside = 0.0 if prior is None else (1.0 - share) * prior
+        spend = self.tweedie.expected(self.tweedie.margin(rows, prior))
         given_purchase = self.gamma.expected(self.gamma.margin(rows, _given_purchase(prior, frame)))
-        hurdle = self.level.hurdle * (1.0 - p_churn) * given_purchase
+        tweedie = self.level.tweedie * (share * spend + beside)
+        hurdle = self.level.hurdle * (share * (1.0 - p_churn) * given_purchase + beside)
         return {"tweedie": tweedie, "hurdle": hurdle, "mean": (tweedie + hurdle) / 2.0}
 
     def _rows(self, frame: pd.DataFrame) -> NDArray[np.float32]:
@@ -178,10 +190,12 @@ def fit_trees(
     config: Config,
     horizon_days: int,
     churn_share: float = _USUAL_SHARE,
+    spend_share: float = 1.0,
 ) -> Trees:
     """Fit the prior on what lies before ``as_of``, and trees on snapshots labelled over ``horizon_days``.
 
-    ``churn_share`` is what the churn trees count beside BTYD.
+    ``churn_share`` is what the churn trees count beside BTYD, ``spend_share`` what those of spend count beside their
+    prior.
 
     Raises
     ------
@@ -234,6 +248,7 @@ def fit_trees(
         base=base,
         churn_share=churn_share,
         churn_slope=slope,
+        spend_share=spend_share,
     )
     if not config.model.calibrate:
         return trees
@@ -247,25 +262,32 @@ def _level(trees: Trees, now: pd.DataFrame, totals: pd.DataFrame) -> Level:
 
     ``totals`` has one row per training cutoff: what was spent, and what BTYD and trailing spend said. Part of what
     each of the two missed on average is added to what it says now; each counts by how near it would have come with
-    that: trailing spend is sound where the customer base is steady, and far too high where a cohort fades.
+    that: trailing spend is sound where the customer base is steady, and far too high where a cohort fades. What
+    both together would have missed by tells how far the level can be relied on.
     """
     p_churn = trees.p_churn(now)
     churn_shift = logit_of(now["btyd_p_churn"].mean()) - logit_of(p_churn.mean())
     spends = trees.spends(now, expit(logit_of(p_churn) + churn_shift))
     actual = _log(totals["actual_spend"])
     anchor = trust = 0.0
+    missed = np.zeros(len(totals))
     for name in ("btyd_spend", "trailing_365d"):
         miss = (actual - _log(totals[name])).clip(-_LARGEST_MISS, _LARGEST_MISS)
         lasting = _LASTING_MISS * float(miss.mean())
         weight = 1.0 / (float(((miss - lasting) ** 2).mean()) + _LEVEL_NOISE)
         anchor += weight * (float(_log(now[name].sum())) + lasting)
+        missed += weight * (miss - lasting).to_numpy()
         trust += weight
     anchor /= trust
+    # Windows overlap: a year of 90-day windows, a month apart, is worth about five.
+    windows = 1.0 + (max(totals.index) - min(totals.index)).days / trees.horizon_days
+    squares = _USUAL_WINDOWS * LEVEL_SPREAD**2 + windows * float(np.mean((missed / trust) ** 2))
+    spread = float(np.sqrt(squares / (_USUAL_WINDOWS + windows)))
 
     def factor(spend: Array) -> float:
         return float(np.exp(anchor - _log(spend.sum())))
 
-    return Level(float(churn_shift), factor(spends["tweedie"]), factor(spends["hurdle"]))
+    return Level(float(churn_shift), factor(spends["tweedie"]), factor(spends["hurdle"]), spread)
 
 
 def _log(total: ArrayLike) -> Any:
