@@ -75,8 +75,8 @@ def test_odd_texts_and_numbers_are_written_to_the_byte(tmp_path):
         rows[name] = "first buyer to win back"
     with duckdb.connect() as connection:
         table = ScoredTable(connection)
-        with table.filling():
-            table.append(rows)
+        table.create()
+        table.append(rows)
         table.write(tmp_path / "ours.csv")
     ordered = rows.sort_values(["clv", "customer_id"], ascending=[False, True])
     write_table(ordered, tmp_path / "theirs.csv")

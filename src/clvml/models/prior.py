@@ -196,6 +196,7 @@ def _surprises(days: CustomerDays, cutoff: date, prior: Prior) -> list[tuple[dat
         start = cutoff - k * step
         window = days.snapshots([start], _SURPRISE_DAYS, FORECAST_FEATURES)
         expected = prior.forecast(window, start, _SURPRISE_DAYS)["btyd_spend"].sum()
-        actual = window["actual_spend"].clip(lower=0.0).sum()
-        surprises.append((start, _SURPRISE_DAYS, float(actual / expected) if expected > 0 else 0.0))
+        if expected > 0:
+            actual = window["actual_spend"].clip(lower=0.0).sum()
+            surprises.append((start, _SURPRISE_DAYS, float(actual / expected)))
     return surprises

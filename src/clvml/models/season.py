@@ -16,6 +16,8 @@ SMOOTHING_DAYS = 15
 # A season seen once is partly chance: one year of log counts for this share of what it shows, two years for
 # 1 - (1 - share) ** 2, and so on.
 TRUST_IN_ONE_YEAR = 0.75
+# A day that sells less than this share of the usual is taken for one that sells it: nothing has no logarithm.
+_LEAST_INDEX = 0.1
 # The days of a log's first year in which it has just begun, in which it is well under way, and the end of it.
 _YEAR_OF_ARRIVALS = (60, 180, 365)
 
@@ -50,7 +52,7 @@ class Season:
 
     def curve(self, start: date, days: int) -> NDArray[np.float64]:
         """Return the index of each day of ``[start, start + days)``, shape (days,)."""
-        return np.asarray(self.index)[_day_of_year(pd.date_range(start, periods=days))]
+        return np.asarray(self.index)[_days_of_year(start, days)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the season as JSON-ready values."""
@@ -90,7 +92,7 @@ def fit_season(
         hold growth or a cohort.
     """
     years = len(daily_totals) // DAYS_OF_YEAR
-    covered = sum(days for _, days, ratio in surprises if ratio > 0) >= DAYS_OF_YEAR - 5
+    covered = sum(days for _, days, _ in surprises) >= DAYS_OF_YEAR - 5
     running = running_share(daily_totals, ages)
     if years == 0 or not (covered or running):
         return Season.flat()
@@ -103,8 +105,9 @@ def fit_season(
     if not np.all(means > 0):
         return Season.flat()
     # Each year over its own mean: what growth is left from year to year is not season.
-    of_sales = _level(_day_of_year(pd.DatetimeIndex(recent.index)), (sales / means).ravel())
-    of_sales = np.log(np.maximum(_smooth_around(of_sales), 0.1))
+    first = pd.Timestamp(recent.index[0]).date()
+    of_sales = _level(_days_of_year(first, len(recent)), (sales / means).ravel())
+    of_sales = np.log(np.maximum(_smooth_around(of_sales), _LEAST_INDEX))
 
     of_customers = _of_customers(surprises) if covered else np.zeros(DAYS_OF_YEAR)
     agreed = np.where(
@@ -156,10 +159,8 @@ def running_share(daily_totals: pd.Series, ages: ArrayLike) -> float:
 
 def _of_customers(surprises: Sequence[tuple[date, int, float]]) -> NDArray[np.float64]:
     """Return the mean surprise by day of the year on the logarithm, around zero, shape (365,)."""
-    days = np.concatenate(
-        [_day_of_year(pd.date_range(start, periods=n)) for start, n, r in surprises if r > 0]
-    )
-    ratios = np.concatenate([np.full(n, np.log(r)) for _, n, r in surprises if r > 0])
+    days = np.concatenate([_days_of_year(start, n) for start, n, _ in surprises])
+    ratios = np.concatenate([np.full(n, np.log(max(ratio, _LEAST_INDEX))) for _, n, ratio in surprises])
     smooth = _smooth_around(_level(days, ratios))
     return smooth - smooth.mean()
 
@@ -187,11 +188,13 @@ def _trust(years: int) -> float:
     return float(1.0 - (1.0 - TRUST_IN_ONE_YEAR) ** years)
 
 
-def _day_of_year(days: pd.DatetimeIndex) -> NDArray[np.int64]:
-    month = days.month.to_numpy()
-    day = np.where((month == 2) & (days.day == 29), 28, days.day)
+def _days_of_year(start: date, days: int) -> NDArray[np.int64]:
+    """Return the place in the index of each day of ``[start, start + days)``, shape (days,)."""
+    dates = np.datetime64(start, "D") + np.arange(days)
+    months = dates.astype("datetime64[M]")
+    month, day = months.astype(int) % 12, (dates - months).astype(int)
     month_starts = np.cumsum([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30])
-    return month_starts[month - 1] + day - 1
+    return month_starts[month] + np.where(month == 1, np.minimum(day, 27), day)
 
 
 def _level(days: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:

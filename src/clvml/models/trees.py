@@ -373,4 +373,4 @@ def _given_purchase(
 
 def logit_of(probability: ArrayLike) -> Array:
     """Return the log-odds of probabilities, finite also at 0 and 1."""
-    return logit(np.clip(probability, PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN))
+    return logit(np.clip(np.asarray(probability), PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN))

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from clvml import windows
-from clvml.batches import BATCH_ROWS, ScoredTable
+from clvml.batches import APPENDED_ROWS, ScoredTable
 from clvml.errors import InputError
 from clvml.features import available_features, customer_days_query, features_query
 from clvml.score import COLUMNS, Scorer
@@ -110,6 +110,7 @@ def score_lines(
     history = windows.history("clvml_days", as_of)
     query = features_query(history, as_of, scorer.model.horizon_days, optional)
     features = session.sql(translate(query, "spark")).drop("cutoff")
+    scored.create()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.filterwarnings("ignore", _OF_PANDAS, FutureWarning)
         scorer.save(Path(folder))
@@ -125,7 +126,7 @@ def score_lines(
         apply = partial(_scored, load, as_of, explain == "all", chosen)
         rows = features.mapInPandas(apply, _schema()).persist()
         try:
-            with worker_errors(), scored.filling():
+            with worker_errors():
                 _bring(rows, scored)
         finally:
             rows.unpersist()
@@ -138,7 +139,7 @@ def _bring(rows: Any, scored: ScoredTable) -> None:
     slices = -(-rows.count() // _SLICE_ROWS)
     for number in range(slices):
         part = rows.where(f"pmod(xxhash64(customer_id), {slices}) = {number}").toArrow()
-        for batch in part.to_batches(BATCH_ROWS):
+        for batch in part.combine_chunks().to_batches(APPENDED_ROWS):
             scored.append(batch.to_pandas())
 
 
