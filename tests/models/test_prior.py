@@ -156,8 +156,11 @@ def test_season_stretches_the_clock():
     # July and August sell double, so 62 days of them are 124 usual ones; the last 90 days before were usual.
     index = np.ones(DAYS_OF_YEAR)
     index[181:243] = 2.0
-    summer = known(season=Season(tuple(index.tolist()), 1)).forecast(features(), date(2023, 7, 1), 62)
-    usual = known().forecast(features(), date(2023, 7, 1), 124)
+    cutoff = date(2023, 7, 1)
+    summer = known(season=Season(tuple(index.tolist()), 1)).forecast(features(), cutoff, 62)
+    # So did the summer before, of which the first customer has seen 62 days and the second 27.
+    seen = features().assign(recency=[0, 300 + 27, 20], T=[400 + 62, 330 + 27, 100])
+    usual = known().forecast(seen, cutoff, 124)
     year_of_clock = index.sum() / 365
     for column in PRIOR_COLUMNS:
         stretch = 1 / year_of_clock if column == "trailing_365d" else 1.0

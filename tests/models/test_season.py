@@ -164,6 +164,21 @@ def test_season_of_a_simulated_shop_is_found():
     assert index.min() < 0.85
 
 
+def test_a_shop_that_sells_in_one_quarter_only_is_missed_by_nobody_in_the_others():
+    days = customer_days(simulate_log(4000, 1461, seed=3, season=(YEAR >= 273).astype(float)))
+    for cutoff in (date(2025, 2, 1), date(2025, 9, 15)):
+        test = days.snapshots([cutoff], 90)
+        usual, seasonal = (
+            fit_prior(days, cutoff, 90, season).forecast(test, cutoff, 90) for season in (False, True)
+        )
+        bought = 1 - test["churned"].mean()
+        assert abs(1 - seasonal["btyd_p_churn"].mean() - bought) < abs(
+            1 - usual["btyd_p_churn"].mean() - bought
+        )
+        misses = [abs(p["btyd_orders"].sum() - test["purchases"].sum()) for p in (seasonal, usual)]
+        assert misses[0] < misses[1] / 1.5
+
+
 def test_a_fading_cohort_is_no_season():
     # As in CDNOW: all customers arrive in the first twelve weeks, and sales fall from then on.
     log = simulate_log(2500, 546, seed=7, joined=lambda uniform: 84 * uniform)

@@ -14,8 +14,7 @@ from clvml.errors import InputError
 from clvml.evaluation.baselines import BASELINES
 from clvml.evaluation.leaderboard import Leaderboard, ModelColumns, build_leaderboard
 from clvml.models.customer_model import CustomerModel, fit_customer_model
-from clvml.models.prior import Prior
-from clvml.models.season import Season
+from clvml.models.prior import fit_prior
 from clvml.snapshots import CustomerDays
 from clvml.windows import SHORTEST_HORIZON_DAYS, test_cutoffs, trainable
 
@@ -120,7 +119,7 @@ def predict_fold(
     part["low"], part["high"] = ours["expected_spend_low"], ours["expected_spend_high"]
     forecasts: _Forecasts = {MODEL_NAME: (ours["expected_spend"].to_numpy(), ours["p_churn"].to_numpy())}
     if baselines:
-        forecasts |= _baselines(days, cutoff, config, model, test)
+        forecasts |= _baselines(days, cutoff, config, test)
     models = []
     for number, (name, (spend, churn)) in enumerate(forecasts.items()):
         columns = {f"spend_{number}": spend, f"churn_{number}": churn}
@@ -137,19 +136,15 @@ def predict_fold(
     return part, tuple(models)
 
 
-def _baselines(
-    days: CustomerDays, cutoff: date, config: Config, model: CustomerModel, test: pd.DataFrame
-) -> _Forecasts:
+def _baselines(days: CustomerDays, cutoff: date, config: Config, test: pd.DataFrame) -> _Forecasts:
     horizon = config.windows.horizon_days
     windows = trainable(days.first_day, cutoff, config.windows)
     trained = windows.horizon_days if windows else horizon
     train = days.snapshots([cutoff - timedelta(days=trained)], trained)
     if train.empty:
         raise InputError(f"nobody bought anything before the newest training cutoff of {cutoff}")
-    prior = model.trees.prior
     # The published model knows no season.
-    plain = Prior(prior.btyd, prior.gamma_gamma, prior.mean_value, Season.flat(), prior.first_day)
-    btyd = plain.forecast(test, cutoff, horizon)
+    btyd = fit_prior(days, cutoff, horizon, season=False).forecast(test, cutoff, horizon)
     forecasts: _Forecasts = {BTYD_NAME: (btyd["btyd_spend"].to_numpy(), btyd["btyd_p_churn"].to_numpy())}
     log_days = (cutoff - days.first_day).days
     for baseline in BASELINES:

@@ -29,9 +29,7 @@ def growth(
     """
     asked = sorted({*horizons, horizon_days})
     clock = np.cumsum(prior.season.curve(cutoff, asked[-1]))[np.asarray(asked) - 1]
-    orders = prior.btyd.expected_purchases_curve(
-        clock, features["frequency"], features["recency"], features["T"]
-    )
+    orders = prior.btyd.expected_purchases_curve(clock, *prior.season.history(features, cutoff))
     of_horizon = orders[:, [asked.index(horizon_days)]]
     # A customer of whom BTYD expects nothing at all has no shape of their own: time alone sets it.
     nothing = of_horizon[:, 0] <= 0
@@ -50,7 +48,7 @@ def next_order_days(
     """
     grid = np.arange(0, _LONGEST_WAIT_DAYS + 1, 5)
     clock = np.cumsum(prior.season.curve(cutoff, max(int(grid[-1]), horizon_days)))
-    history = (features["frequency"], features["recency"], features["T"])
+    history = prior.season.history(features, cutoff)
     by_horizon = 1.0 - prior.btyd.p_no_purchase(clock[horizon_days - 1], *history)
     scale = (1.0 - p_churn) / np.maximum(by_horizon, 1e-9)
     half = 0.5 / np.maximum(scale, 0.5)

@@ -52,7 +52,7 @@ class Prior:
     """Forecasts that need a handful of parameters only, fitted on all history before a cutoff.
 
     The season enters as a stretched clock: 90 days at index 1.2 are 108 usual days, for the number of
-    purchases, the chance of none, and spend alike.
+    purchases, the chance of none, and spend alike, and for the days of the history that BTYD looks back on.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class Prior:
         ``btyd_p_churn`` is P(no purchase in the window), ``btyd_orders`` purchase days, the others currency.
         """
         clock = horizon_days * self.season.factor(cutoff, horizon_days)
-        history = tuple(features[name].to_numpy() for name in ("frequency", "recency", "T"))
+        history = self.season.history(features, cutoff)
         orders = self.btyd.expected_purchases(clock, *history)
         value = self._value(features)
         own_value = np.maximum(np.nan_to_num(features["spend_mean"].to_numpy(float)), 0.0)
@@ -147,6 +147,8 @@ def fit_prior(days: CustomerDays, cutoff: date, horizon_days: int, season: bool 
     if not season:
         return prior
     learnt = fit_season(days.daily_totals(cutoff), _surprises(days, cutoff, prior), customers["T"])
+    if learnt.years:
+        btyd = BetaGeometric().fit(*learnt.history(customers, cutoff))
     return Prior(btyd, gamma_gamma, mean_value, learnt, days.first_day)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
 
 DAYS_OF_YEAR = 365
 SMOOTHING_DAYS = 15
@@ -50,9 +52,28 @@ class Season:
         """
         return float(self.curve(start, days).mean())
 
-    def curve(self, start: date, days: int) -> NDArray[np.float64]:
+    def curve(self, start: date, days: int) -> Array:
         """Return the index of each day of ``[start, start + days)``, shape (days,)."""
         return np.asarray(self.index)[_days_of_year(start, days)]
+
+    def history(self, features: pd.DataFrame, cutoff: date) -> tuple[Array, Array, Array]:
+        """Return ``frequency``, and ``recency`` and ``T`` in usual days, shape (n,) each.
+
+        A silence of 90 days at index .5 is one of 45 usual days: what hardly anybody buys then is not missed.
+
+        >>> seen = pd.DataFrame({"frequency": [1], "recency": [10], "T": [100]})
+        >>> Season((0.5,) * DAYS_OF_YEAR, 1).history(seen, date(2024, 5, 1))
+        (array([1.]), array([5.]), array([50.]))
+        """
+        frequency, recency, T = (features[name].to_numpy(float) for name in ("frequency", "recency", "T"))
+        if not self.years or not len(T):
+            return frequency, recency, T
+        days = int(T.max())
+        # Counted back from the cutoff, so that nobody's value depends on who else there is.
+        usual = np.cumsum(self.curve(cutoff - timedelta(days=days), days)[::-1])
+        usual = np.concatenate([[0.0], usual])
+        age = usual[T.astype(int)]
+        return frequency, age - usual[(T - recency).astype(int)], age
 
     def to_dict(self) -> dict[str, Any]:
         """Return the season as JSON-ready values."""
@@ -157,7 +178,7 @@ def running_share(daily_totals: pd.Series, ages: ArrayLike) -> float:
     return float(known * steady)
 
 
-def _of_customers(surprises: Sequence[tuple[date, int, float]]) -> NDArray[np.float64]:
+def _of_customers(surprises: Sequence[tuple[date, int, float]]) -> Array:
     """Return the mean surprise by day of the year on the logarithm, around zero, shape (365,)."""
     days = np.concatenate([_days_of_year(start, n) for start, n, _ in surprises])
     ratios = np.concatenate([np.full(n, np.log(max(ratio, _LEAST_INDEX))) for _, n, ratio in surprises])
@@ -178,7 +199,7 @@ def _growth(daily_totals: pd.Series) -> float:
     return float(np.log(now / before)) * days / DAYS_OF_YEAR if now > 0 and before > 0 else 0.0
 
 
-def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+def _correlation(one: Array, other: Array) -> float:
     one, other = one - one.mean(), other - other.mean()
     spread = np.sqrt((one**2).sum() * (other**2).sum())
     return float((one * other).sum() / spread) if spread > 0 else 0.0
@@ -197,14 +218,14 @@ def _days_of_year(start: date, days: int) -> NDArray[np.int64]:
     return month_starts[month] + np.where(month == 1, np.minimum(day, 27), day)
 
 
-def _level(days: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _level(days: NDArray[np.int64], values: Array) -> Array:
     counts = np.bincount(days, minlength=DAYS_OF_YEAR)
     sums = np.bincount(days, values, DAYS_OF_YEAR)
     # A day of the year that no window covers (at most a few) takes the level of all.
     return np.where(counts > 0, sums / np.maximum(counts, 1), values.mean())
 
 
-def _smooth_around(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _smooth_around(values: Array) -> Array:
     offsets = np.arange(len(values))
     distance = np.minimum(offsets, len(values) - offsets)
     kernel = np.exp(-0.5 * (distance / SMOOTHING_DAYS) ** 2)
