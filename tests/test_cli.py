@@ -89,7 +89,7 @@ def test_help_lists_the_commands(run):
 
 
 def test_version(run):
-    assert run("--version") == (0, "0.3.0\n", "")
+    assert run("--version") == (0, "0.4.0\n", "")
 
 
 def test_training_gives_one_json_object(shop):
