@@ -36,7 +36,8 @@ AS_OF = date(2024, 7, 1)
 
 @pytest.mark.parametrize("explain", ["all", "none", 0, 5, 100_000])
 @pytest.mark.parametrize("batch_rows", [17, 100_000])
-def test_batches_of_any_size_give_the_rows_of_one_piece(scorer, days, explain, batch_rows):
+def test_batches_of_any_size_give_the_rows_of_one_piece(scorer, days, explain, batch_rows, monkeypatch):
+    monkeypatch.setattr("clvml.batches.APPENDED_ROWS", 60)
     whole = scorer.score(days, AS_OF, explain)
     scored = score_in_batches(scorer, days, AS_OF, explain, batch_rows=batch_rows)
     pd.testing.assert_frame_equal(scored.frame(), whole)

@@ -1,6 +1,6 @@
 """Scoring in batches: a customer base of any size within a limit of memory, the same rows as in one piece.
 
-The features of all customers become a table in DuckDB, which spills; Python sees one batch of it at a time. What it
+The features of all customers become a table in DuckDB, which spills; Python sees a few batches of it at a time. What it
 makes of a customer depends on nothing but that customer, so the size of a batch changes no value.
 """
 
@@ -182,7 +182,7 @@ def score_in_batches(
     progress : callable
         Told how many customers of how many are scored.
     batch_rows : int
-        Customers in Python's memory at a time.
+        Customers that are scored together.
 
     Raises
     ------
@@ -270,7 +270,7 @@ def _features(connection: duckdb.DuckDBPyConnection, where: str) -> pd.DataFrame
 
 def _text_bytes(texts: pa.StringArray) -> memoryview:
     """Return the texts one after the other, as they lie in memory."""
-    _, offsets, content = texts.buffers()
+    _, offsets, content = texts.cast(pa.string()).buffers()
     ends = np.frombuffer(offsets, np.int32)[texts.offset :]
     return memoryview(content)[ends[0] : ends[len(texts)]]
 

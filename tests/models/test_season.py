@@ -142,6 +142,37 @@ def test_factor_is_the_mean_of_the_curve():
     assert season.factor(date(2023, 3, 1), 365) == pytest.approx(TRUTH.mean())
 
 
+def history(recency, T, frequency=1):
+    return pd.DataFrame({"frequency": frequency, "recency": recency, "T": T})
+
+
+def test_the_history_in_usual_days_is_the_sum_of_their_indexes():
+    season, cutoff = Season(tuple(TRUTH.tolist()), 1), date(2024, 3, 1)
+    _, recency, T = season.history(history([100, 800, 0.5], [100, 801, 80_000]), cutoff)
+    by_hand = [season.curve(cutoff - timedelta(days=days), days).sum() for days in (100, 801)]
+    np.testing.assert_allclose(T[:2], by_hand)
+    np.testing.assert_allclose(recency[0], by_hand[0])
+    np.testing.assert_allclose(T[1] - recency[1], season.curve(date(2024, 2, 29), 1))
+    # Two hundred years are of the season, the rest is usual.
+    assert T[2] == pytest.approx(73_000 * TRUTH.mean() + 7_000, rel=1e-3)
+    alone = season.history(history([100], [100]), cutoff)
+    assert (alone[1][0], alone[2][0]) == (recency[0], T[0])
+
+
+@pytest.mark.parametrize(
+    ("seen", "rule"),
+    [
+        (history([5.0], [4.0]), "recency .first number. must be <= T"),
+        (history([0.0], [-3.0], 0), "T must be >= 0"),
+        (history([np.nan], [4.0]), "recency must be >= 0"),
+        (history([2.0], [np.nan]), "T must be >= 0"),
+    ],
+)
+def test_an_impossible_history_is_refused(seen, rule):
+    with pytest.raises(ValueError, match=rule):
+        Season((1.0,) * DAYS_OF_YEAR, 1).history(seen, date(2024, 3, 1))
+
+
 def test_saved_and_loaded_is_the_same():
     season = fit_season(*waves(2))
     assert Season.from_dict(json.loads(json.dumps(season.to_dict(), allow_nan=False))) == season
@@ -177,6 +208,15 @@ def test_a_shop_that_sells_in_one_quarter_only_is_missed_by_nobody_in_the_others
         )
         misses = [abs(p["btyd_orders"].sum() - test["purchases"].sum()) for p in (seasonal, usual)]
         assert misses[0] < misses[1] / 1.5
+
+
+def test_chance_in_a_small_shop_is_no_season():
+    spreads = []
+    for seed in range(8):
+        log = simulate_log(15, 920, seed=seed)
+        _, index = index_of(log, date(2024, 4, 1))
+        spreads.append(np.log(index).std())
+    assert np.mean(spreads) < 0.2
 
 
 def test_a_fading_cohort_is_no_season():

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import duckdb
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 import requests
@@ -103,6 +104,7 @@ def test_loaded(model_uri, log, features, scores):
             "is no purchase log .customer_id, order_date, amount",
         ),
         (lambda table: table.drop(columns="spend_sum"), "the feature table lacks spend_sum; give all that"),
+        (lambda table: table.assign(spend_max=np.inf), "infinite or absurdly large values: spend_max"),
     ],
 )
 def test_refuses_what_is_neither(model_uri, features, change, message):

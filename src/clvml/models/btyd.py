@@ -46,7 +46,8 @@ class BetaGeometric(BaseEstimator):
     Attributes
     ----------
     params_ : dict of str to float
-        ``r``, ``alpha`` [days], ``a``, ``b``. ``alpha`` is in the unit of ``T``: days wherever clvml calls.
+        ``r``, ``alpha`` [days], ``a``, ``b``. ``alpha`` is in the unit of ``T``: days,
+        or usual days where there is a season.
     log_likelihood_ : float
         Summed over the customers of the fit, without the prior.
     converged_ : bool

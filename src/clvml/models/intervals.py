@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ _SHARES = np.linspace(0.0, 1.0, 101)
 # Standard deviation of the logarithm by which all customers together come in above or below the forecast, as past
 # windows of several logs showed.
 LEVEL_SPREAD = 0.25
-# The same where the log is too short to train on: the level is then known from less.
+# The same where the log is too short to train on, and a rule of thumb has to do.
 SHORT_LOG_SPREAD = 0.4
 # The same of what a buyer spends: most of what a total misses is the number of buyers, which P(churn) allows for.
 BUYER_SPREAD = 0.1
@@ -195,7 +195,7 @@ def fit_intervals(
     spent = np.asarray(actual, dtype=float)
     bought = (spent > 0) & (forecast > 0)
     if not bought.any():
-        return SpendIntervals.assumed(level)
+        return replace(SpendIntervals.assumed(level), level_spread=level_spread)
     ratio = (spent * (1.0 - p) / np.maximum(forecast, _LEAST))[bought]
     typical = np.minimum(ratio, np.quantile(ratio, _TRIMMED_SHARE)).mean()
     ratio = ratio / np.maximum(typical, _LEAST) ** _PASSING_SURPRISE

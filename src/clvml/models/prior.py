@@ -45,6 +45,8 @@ _LARGEST_WEIGHT = 2.0
 _SURPRISE_DAYS = 30
 _BURN_IN_DAYS = 60
 _YEARS_OF_SURPRISES = 3
+# So many purchase days do not fail to come by chance (P = .007).
+_MISSED_ORDERS = 5.0
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,10 @@ def fit_prior(days: CustomerDays, cutoff: date, horizon_days: int, season: bool 
     prior = Prior(btyd, gamma_gamma, mean_value, Season.flat(), days.first_day)
     if not season:
         return prior
-    learnt = fit_season(days.daily_totals(cutoff), _surprises(days, cutoff, prior), customers["T"])
+    totals = days.daily_totals(cutoff)
+    learnt = fit_season(
+        totals, _surprises(days, cutoff, prior), customers["T"], _chance(customers) * len(totals)
+    )
     if learnt.years:
         btyd = BetaGeometric().fit(*learnt.history(customers, cutoff))
     return Prior(btyd, gamma_gamma, mean_value, learnt, days.first_day)
@@ -186,6 +191,14 @@ def _customers(days: CustomerDays, cutoff: date, horizon_days: int) -> pd.DataFr
     return features[features["purchase_days"] > 0]
 
 
+def _chance(customers: pd.DataFrame) -> float:
+    """Return the variance of the logarithm of all sales together, were purchases independent of each other."""
+    number = customers["purchase_days"]
+    squares = customers["spend_mean"] ** 2 + customers["spend_std"].fillna(0.0) ** 2
+    spent = (number * customers["spend_mean"]).sum()
+    return float((number * squares).sum() / spent**2) if spent > 0 else 0.0
+
+
 def _surprises(days: CustomerDays, cutoff: date, prior: Prior) -> list[tuple[date, int, float]]:
     """Return (start, days, actual over expected spend) of past windows, where there is a year of them."""
     step = timedelta(days=_SURPRISE_DAYS)
@@ -197,8 +210,8 @@ def _surprises(days: CustomerDays, cutoff: date, prior: Prior) -> list[tuple[dat
     for k in range(1, last // step + 1):
         start = cutoff - k * step
         window = days.snapshots([start], _SURPRISE_DAYS, FORECAST_FEATURES)
-        expected = prior.forecast(window, start, _SURPRISE_DAYS)["btyd_spend"].sum()
-        if expected > 0:
-            actual = window["actual_spend"].clip(lower=0.0).sum()
+        forecast = prior.forecast(window, start, _SURPRISE_DAYS)
+        expected, actual = forecast["btyd_spend"].sum(), window["actual_spend"].clip(lower=0.0).sum()
+        if expected > 0 and (actual > 0 or forecast["btyd_orders"].sum() >= _MISSED_ORDERS):
             surprises.append((start, _SURPRISE_DAYS, float(actual / expected)))
     return surprises

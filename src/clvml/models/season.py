@@ -11,15 +11,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from clvml.models.history import check_history
+
 Array = NDArray[np.float64]
 
 DAYS_OF_YEAR = 365
 SMOOTHING_DAYS = 15
+# Days whose plain mean varies as little as the smoothed one.
+_KERNEL_DAYS = 2.0 * np.sqrt(np.pi) * SMOOTHING_DAYS
 # A season seen once is partly chance: one year of log counts for this share of what it shows, two years for
 # 1 - (1 - share) ** 2, and so on.
 TRUST_IN_ONE_YEAR = 0.75
 # A day that sells less than this share of the usual is taken for one that sells it: nothing has no logarithm.
 _LEAST_INDEX = 0.1
+# Two centuries; days before them are usual ones.
+_LONGEST_HISTORY = 73_000
 # The days of a log's first year in which it has just begun, in which it is well under way, and the end of it.
 _YEAR_OF_ARRIVALS = (60, 180, 365)
 
@@ -61,19 +67,27 @@ class Season:
 
         A silence of 90 days at index .5 is one of 45 usual days: what hardly anybody buys then is not missed.
 
+        Raises
+        ------
+        ValueError
+            A history is impossible (`clvml.models.history.check_history`).
+
         >>> seen = pd.DataFrame({"frequency": [1], "recency": [10], "T": [100]})
         >>> Season((0.5,) * DAYS_OF_YEAR, 1).history(seen, date(2024, 5, 1))
         (array([1.]), array([5.]), array([50.]))
         """
-        frequency, recency, T = (features[name].to_numpy(float) for name in ("frequency", "recency", "T"))
+        frequency, recency, T = check_history(features["frequency"], features["recency"], features["T"])
         if not self.years or not len(T):
             return frequency, recency, T
-        days = int(T.max())
+        days = int(min(np.ceil(T.max()), _LONGEST_HISTORY))
         # Counted back from the cutoff, so that nobody's value depends on who else there is.
         usual = np.cumsum(self.curve(cutoff - timedelta(days=days), days)[::-1])
         usual = np.concatenate([[0.0], usual])
-        age = usual[T.astype(int)]
-        return frequency, age - usual[(T - recency).astype(int)], age
+
+        def ago(lapse: Array) -> Array:
+            return np.interp(lapse, np.arange(days + 1), usual) + np.maximum(lapse - _LONGEST_HISTORY, 0.0)
+
+        return frequency, ago(T) - ago(T - recency), ago(T)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the season as JSON-ready values."""
@@ -86,7 +100,10 @@ class Season:
 
 
 def fit_season(
-    daily_totals: pd.Series, surprises: Sequence[tuple[date, int, float]], ages: ArrayLike = ()
+    daily_totals: pd.Series,
+    surprises: Sequence[tuple[date, int, float]],
+    ages: ArrayLike = (),
+    chance: float = 0.0,
 ) -> Season:
     """Learn the season from what two views of the log agree on.
 
@@ -105,6 +122,9 @@ def fit_season(
         Windows of the history with actual over expected spend.
     ages : array of shape (customers,)
         Days from each customer's first purchase to the cutoff (``T``).
+    chance : float
+        Variance of the logarithm of a usual day's sales that independent purchases alone bring. Both views hold it,
+        so that they agree on what is none; the season shrinks by its share of what sales vary.
 
     Returns
     -------
@@ -137,7 +157,8 @@ def fit_season(
         0.0,
     )
     believed = max(max(_correlation(of_sales, of_customers), 0.0) ** 2, running)
-    season = _trust(years) * (believed * of_sales + (1.0 - believed) * agreed)
+    season = believed * of_sales + (1.0 - believed) * agreed
+    season *= _trust(years) * _share_beyond(chance / (_KERNEL_DAYS * years), of_sales)
     return Season(index=tuple(np.round(np.exp(season), 6).tolist()), years=years)
 
 
@@ -197,6 +218,11 @@ def _growth(daily_totals: pd.Series) -> float:
         return 0.0
     now, before = sales[-days:].sum(), sales[-days - DAYS_OF_YEAR : -DAYS_OF_YEAR].sum()
     return float(np.log(now / before)) * days / DAYS_OF_YEAR if now > 0 and before > 0 else 0.0
+
+
+def _share_beyond(chance: float, values: Array) -> float:
+    variance = float(values.var())
+    return max(1.0 - chance / variance, 0.0) if variance > 0 else 0.0
 
 
 def _correlation(one: Array, other: Array) -> float:

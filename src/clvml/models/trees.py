@@ -15,6 +15,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from clvml.config import PRIOR, Config, ModelConfig
+from clvml.errors import InputError
 from clvml.features import available_features
 from clvml.models.boosting import PROBABILITY_MARGIN, ChurnClassifier, SpendRegressor
 from clvml.models.intervals import LEVEL_SPREAD
@@ -167,7 +168,15 @@ class Trees:
 
     def _rows(self, frame: pd.DataFrame) -> NDArray[np.float32]:
         # In the precision of XGBoost, so that it makes no copy.
-        return frame[list(self.predictors)].to_numpy(np.float32)
+        with np.errstate(over="ignore"):
+            rows = frame[list(self.predictors)].to_numpy(np.float32)
+        infinite = np.isinf(rows).any(axis=0)
+        if infinite.any():
+            named = ", ".join(np.asarray(self.predictors)[infinite][:5])
+            raise InputError(
+                f"features hold infinite or absurdly large values: {named}; mend or remove these rows"
+            )
+        return rows
 
     @property
     def spend_trees(self) -> dict[str, SpendRegressor]:
@@ -250,11 +259,10 @@ def fit_trees(
         churn_slope=slope,
         spend_share=spend_share,
     )
-    if not config.model.calibrate:
-        return trees
     now = days.features(as_of, config.windows.horizon_days)
     now = now[now["purchase_days"] > 0]
-    return replace(trees, level=_level(trees, with_prior(now, prior, as_of, horizon_days), totals))
+    level = _level(trees, with_prior(now, prior, as_of, horizon_days), totals)
+    return replace(trees, level=level if config.model.calibrate else Level(spread=level.spread))
 
 
 def _level(trees: Trees, now: pd.DataFrame, totals: pd.DataFrame) -> Level:

@@ -28,7 +28,7 @@ _QUIET = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", 
 # PySpark warns of every pandas from version 3 on; what it is used for here is tested.
 _OF_PANDAS = "PySpark does not yet fully support pandas"
 # Scored rows that come here at a time; a million of them take some 400 MB.
-_SLICE_ROWS = 500_000
+_SLICE_ROWS = 4 * APPENDED_ROWS
 
 
 @contextmanager
