@@ -156,9 +156,11 @@ def print_leaderboard(result: Backtest) -> None:
 
 
 def print_mlflow_page(uri: str, page: str) -> None:
-    """Print where MLflow shows the runs, and how to start it where no server runs."""
+    """Print where MLflow shows the runs, where that is known, and how to start it where no server runs."""
     from clvml.storage.addresses import hide_password
 
+    if not page:
+        return
     if not uri.startswith("http"):
         typer.echo(f"  {command_line('mlflow', 'ui', '--backend-store-uri', hide_password(uri))}")
     typer.echo(f"  {page}")

@@ -37,9 +37,15 @@ def view_path(experiment: str) -> str:
 def view_address(uri: str, experiment: str) -> str:
     """Return where the view can be opened: on the server, or on the page that ``mlflow ui`` serves.
 
+    Empty for a server that is named by a profile (``databricks``), whose address only MLflow knows.
+
     >>> view_address("sqlite:///mlflow.db", "1")
     'http://127.0.0.1:5000/#/experiments/1/runs?viewStateShareKey=clvml&workflowType=machine_learning'
+    >>> view_address("databricks", "1")
+    ''
     """
+    if "://" not in uri:
+        return ""
     server = hide_password(uri).rstrip("/") if uri.startswith("http") else LOCAL_PAGE
     return f"{server}/{view_path(experiment)}"
 
