@@ -129,8 +129,8 @@ def fit_season(
     Returns
     -------
     Season
-        Flat where sales cover less than a year, nothing was sold in one, or sales are all there is to go by and may
-        hold growth or a cohort.
+        Flat where sales cover less than a year, nothing was sold in one, they vary no more than by chance, or they are
+        all there is to go by and may hold growth or a cohort.
     """
     years = len(daily_totals) // DAYS_OF_YEAR
     covered = sum(days for _, days, _ in surprises) >= DAYS_OF_YEAR - 5
@@ -150,6 +150,10 @@ def fit_season(
     of_sales = _level(_days_of_year(first, len(recent)), (sales / means).ravel())
     of_sales = np.log(np.maximum(_smooth_around(of_sales), _LEAST_INDEX))
 
+    beyond_chance = _share_beyond(chance / (_KERNEL_DAYS * years), of_sales)
+    if beyond_chance == 0.0:
+        return Season.flat()
+
     of_customers = _of_customers(surprises) if covered else np.zeros(DAYS_OF_YEAR)
     agreed = np.where(
         of_sales * of_customers > 0,
@@ -158,7 +162,7 @@ def fit_season(
     )
     believed = max(max(_correlation(of_sales, of_customers), 0.0) ** 2, running)
     season = believed * of_sales + (1.0 - believed) * agreed
-    season *= _trust(years) * _share_beyond(chance / (_KERNEL_DAYS * years), of_sales)
+    season *= _trust(years) * beyond_chance
     return Season(index=tuple(np.round(np.exp(season), 6).tolist()), years=years)
 
 
