@@ -22,7 +22,7 @@ from clvml.models.intervals import BUYER_SPREAD, LEVEL_SPREAD, SHORT_LOG_BUYER_S
 from clvml.models.outlook import HORIZONS
 from clvml.models.prior import BTYD_COLUMNS
 from clvml.models.season import Season
-from clvml.models.trees import NO_CORRECTION, Level, Trees, with_prior
+from clvml.models.trees import NO_CORRECTION, ChurnChoice, Level, Trees, fit_trees, with_prior
 from clvml.snapshots import CustomerDays
 
 FIRST = date(2022, 1, 1)
@@ -227,14 +227,14 @@ def test_same_seed_same_numbers_whatever_happens_later(log, features, predicted)
     pd.testing.assert_frame_equal(again.predict(features, END), predicted, check_exact=True)
 
 
-def test_what_chooses_the_share_of_the_trees_has_not_seen_the_window_it_is_chosen_on(monkeypatch):
+def test_what_chooses_the_churn_trees_has_not_seen_the_window_they_are_chosen_on(monkeypatch):
     days = customer_days(simulate_log(300, 300, seed=5))
     end, horizon = FIRST + timedelta(days=300), timedelta(days=50)
     fitted, spreads = [], []
 
-    def noted(days, snapshots, as_of, settings, trained, **share):
-        fitted.append((as_of, list(snapshots), share))
-        return fit_trees(days, snapshots, as_of, settings, trained, **share)
+    def noted(days, snapshots, as_of, settings, trained, *choice):
+        fitted.append((as_of, list(snapshots), choice))
+        return fit_trees(days, snapshots, as_of, settings, trained, *choice)
 
     fit_trees = customer_model.fit_trees
 
@@ -246,18 +246,19 @@ def test_what_chooses_the_share_of_the_trees_has_not_seen_the_window_it_is_chose
     monkeypatch.setattr(customer_model, "fit_trees", noted)
     monkeypatch.setattr(customer_model, "fit_intervals", noted_spread)
     model = fit_customer_model(days, end, config(50, max_cutoffs=6))
-    (held_out, seen, none), (final, cutoffs, share) = fitted
+    (held_out, seen, none), (final, cutoffs, choice) = fitted
     assert final == end
     assert held_out == max(cutoffs) == end - horizon
     assert seen == [cutoff for cutoff in cutoffs if cutoff + horizon <= held_out]
     assert len(seen) == 4
-    assert none == {}
-    assert share == {"churn_share": model.trees.churn_share}
+    assert none == ()
+    assert choice == (ChurnChoice(model.trees.churn_share, model.trees.churn_boosted), 1.0)
     assert model.notes == (
         "less than a year of history, or no season that can be told from chance or growth: forecasts carry none",
     )
     short = fit_customer_model(days, end, config(50, max_cutoffs=2))
-    assert short.trees.churn_share == Trees.churn_share
+    assert fitted[-1][-1] == (ChurnChoice(), 2 / 3)
+    assert (short.trees.churn_share, short.trees.churn_boosted) == ChurnChoice()
     assert short.notes[0].startswith("the log is too short to hold out a training window: its intervals")
     assert spreads == [BUYER_SPREAD, SHORT_LOG_BUYER_SPREAD]
     assert (model.trees.spend_share, short.trees.spend_share) == (1.0, 2 / 3)
@@ -303,18 +304,41 @@ def test_the_level_is_relied_on_as_far_as_past_windows_allow(model):
     assert model.intervals.level_spread == model.trees.level.spread != LEVEL_SPREAD
 
 
-def test_the_share_of_the_trees_is_the_one_that_predicts_unseen_customers_best(model, days):
+def test_the_churn_trees_are_those_that_predict_unseen_customers_best(days):
     cutoff = END - timedelta(days=60)
-    frame = with_prior(days.snapshots([cutoff], 30), model.trees.prior, cutoff, 30)
-    by_trees = replace(model.trees, churn_share=1.0, level=NO_CORRECTION).p_churn(frame)
-    by_prior = replace(model.trees, churn_share=0.0, level=NO_CORRECTION).p_churn(frame)
+    snapshot = days.snapshots([cutoff], 30)
+    trees = fit_trees(days, {cutoff: snapshot}, END, config(30), 30)
+    frame = with_prior(snapshot, trees.prior, cutoff, 30)
+
+    def p_churn(churn, **choice):
+        return replace(trees, churn=churn, level=NO_CORRECTION, **choice).p_churn(frame)
+
     rng = np.random.default_rng(1)
-    for truth, share in ((by_trees, {0.75, 1.0}), (by_prior, {0.0, 0.25})):
+    for truth, boosted, shares in (
+        (p_churn(trees.churn, churn_share=1.0), {True}, {0.75, 1.0}),
+        (p_churn(trees.churn_rival, churn_share=1.0, churn_boosted=False), {False}, {0.75, 1.0}),
+        (p_churn(trees.churn, churn_share=0.0), {True, False}, {0.0, 0.25}),
+    ):
         drawn = np.concatenate([rng.random(len(frame)) < truth for _ in range(200)]).astype(int)
-        many = pd.concat([frame] * 200, ignore_index=True)
-        assert model.trees.best_churn_share(many, drawn) in share
+        chosen = trees.best_churn(pd.concat([frame] * 200, ignore_index=True), drawn)
+        assert chosen.churn_boosted in boosted
+        assert chosen.churn_share in shares
     # One class says nothing of the shape.
-    assert model.trees.best_churn_share(frame, np.ones(len(frame))) == Trees.churn_share
+    assert trees.best_churn(frame, np.ones(len(frame))) == ChurnChoice()
+
+
+def test_churn_trees_that_start_from_nothing_are_saved_as_such(days, tmp_path):
+    cutoff = END - timedelta(days=60)
+    trees = fit_trees(
+        days, {cutoff: days.snapshots([cutoff], 30)}, END, config(30), 30, ChurnChoice(0.5, False)
+    )
+    assert trees.churn_rival is None
+    fitted = replace(fit_customer_model(days, END, config(30)), trees=trees)
+    fitted.save(tmp_path)
+    loaded = CustomerModel.load(tmp_path)
+    assert not loaded.trees.churn_boosted
+    features = days.features(END, 30)
+    pd.testing.assert_frame_equal(loaded.predict(features, END), fitted.predict(features, END))
 
 
 def test_a_window_without_sales_or_with_a_great_refund_moves_the_level_little(days):

@@ -26,7 +26,7 @@ from clvml.models.intervals import (
 )
 from clvml.models.outlook import HORIZONS, growth, lifetime_value, next_order_days, value_days
 from clvml.models.prior import PRIOR_COLUMNS, Prior, fit_prior
-from clvml.models.trees import Level, NothingToLearn, Trees, fit_trees, logit_of, with_prior
+from clvml.models.trees import ChurnChoice, Level, NothingToLearn, Trees, fit_trees, logit_of, with_prior
 from clvml.snapshots import CustomerDays
 from clvml.windows import trainable, training_cutoffs
 
@@ -202,6 +202,7 @@ class CustomerModel:
             "level": self.trees.level._asdict(),
             "trained_days": self.trees.horizon_days,
             "churn_share": self.trees.churn_share,
+            "churn_boosted": self.trees.churn_boosted,
             "churn_slope": self.trees.churn_slope,
             "spend_share": self.trees.spend_share,
             "churn_trees": self.trees.churn is not None,
@@ -250,6 +251,7 @@ class CustomerModel:
                 level=Level(**state["level"]),
                 base=state["config"]["model"].get("base", "blend"),
                 churn_share=float(state["churn_share"]),
+                churn_boosted=bool(state["churn_boosted"]),
                 churn_slope=float(state["churn_slope"]),
                 spend_share=float(state["spend_share"]),
             )
@@ -278,8 +280,8 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     """Train on everything before ``as_of`` and nothing after.
 
     Snapshots at the training cutoffs are stacked; the prior is fitted at ``as_of``; trees are boosted from it.
-    What the churn trees count beside BTYD is chosen, and intervals are learnt, on the newest training window, from a
-    model trained only on windows that had ended before it began.
+    Whether those of churn are, and what they count beside BTYD, is chosen, and intervals are learnt, on the newest
+    training window, from a model trained only on windows that had ended before it began.
 
     A log too short for the horizon trains a shorter one (`clvml.windows.trainable`), which the prior carries on;
     where nothing can be trained at all, the prior predicts alone. The model's notes say which was done.
@@ -307,15 +309,15 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     ended = {c: s for c, s in snapshots.items() if c + timedelta(days=trained) <= newest}
     held_out = snapshots[newest]
     # Where the trees cannot be tried on a window that they have not seen, the prior counts as much as one window.
-    unseen, share = None, {"spend_share": len(cutoffs) / (len(cutoffs) + 1)}
+    unseen, churn_choice, spend_share = None, ChurnChoice(), len(cutoffs) / (len(cutoffs) + 1)
     if ended:
         # The windows that had ended may hold too little to learn from, or no purchase at all.
         with suppress(NothingToLearn, InputError):
             unseen = fit_trees(days, ended, newest, config, trained)
             frame = with_prior(held_out, unseen.prior, newest, trained)
-            share = {"churn_share": unseen.best_churn_share(frame, held_out["churned"])}
+            churn_choice, spend_share = unseen.best_churn(frame, held_out["churned"]), 1.0
     try:
-        trees = fit_trees(days, snapshots, as_of, config, trained, **share)
+        trees = fit_trees(days, snapshots, as_of, config, trained, churn_choice, spend_share)
     except NothingToLearn as reason:
         return _prior_alone(days, as_of, config, str(reason))
     if unseen is None:

@@ -28,8 +28,8 @@ Array = NDArray[np.float64]
 _WEIGHT_DAYS = 90.0
 # P(buy) below which the spend of a buyer is not divided out of a prior any further.
 _LEAST_P_BUY = 0.02
-# What the churn trees may count beside the BTYD they were boosted from, on the logit scale, and what they do where no
-# window could be held out: a few windows make them surer than they should be, most where customers are few.
+# What the churn trees may count beside BTYD, on the logit scale, and what they do where no window could be held out: a
+# few windows make them surer than they should be, most where customers are few.
 _SHARES = (0.75, 1.0, 0.5, 0.25, 0.0)
 _USUAL_SHARE = _SHARES[0]
 # How much of a forecast's mean miss in the training windows is expected to last, and the mean squared error of a
@@ -70,6 +70,13 @@ class Level(NamedTuple):
     spread: float = LEVEL_SPREAD
 
 
+class ChurnChoice(NamedTuple):
+    """What the churn trees count beside BTYD, from 0 to 1, and whether they are boosted from it."""
+
+    churn_share: float = _USUAL_SHARE
+    churn_boosted: bool = True
+
+
 def _btyd_alone() -> Array:
     return np.asarray([float(name == "btyd_spend") for name in SPEND_COLUMNS])
 
@@ -100,6 +107,10 @@ class Trees:
         What the trees were boosted from.
     churn_share : float
         What the churn trees count beside BTYD, from 0 to 1.
+    churn_boosted : bool
+        Whether the churn trees were boosted from BTYD, where ``base`` lets them; they start from nothing otherwise.
+    churn_rival : ChurnClassifier or None
+        Churn trees that start from nothing, where they are to be compared (`best_churn`).
     churn_slope : float
         Factor of the logits of BTYD's P(no purchase), from 0 to 1.
     spend_share : float
@@ -116,6 +127,8 @@ class Trees:
     level: Level = NO_CORRECTION
     base: str = "blend"
     churn_share: float = _USUAL_SHARE
+    churn_boosted: bool = True
+    churn_rival: ChurnClassifier | None = None
     churn_slope: float = 1.0
     spend_share: float = 1.0
 
@@ -126,31 +139,33 @@ class Trees:
         """
         if self.churn is None:
             return expit(logit_of(frame["btyd_p_churn"]) + self.level.churn_shift)
-        trees, prior = self._churn_logits(frame, self.churn)
+        trees, prior = self._churn_logits(frame, self.churn, self.churn_boosted)
         return expit(self.churn_share * trees + (1.0 - self.churn_share) * prior + self.level.churn_shift)
 
-    def best_churn_share(self, frame: pd.DataFrame, churned: ArrayLike) -> float:
-        """Return the share of the churn trees that ranks and spreads unseen customers best, whatever their level.
+    def best_churn(self, frame: pd.DataFrame, churned: ArrayLike) -> ChurnChoice:
+        """Return which churn trees, at which share, rank and spread unseen customers best, whatever their level.
 
-        The log loss of each share is taken at the level that came true, since the level of one window is one draw.
+        The log loss of each is taken at the level that came true, since the level of one window is one draw.
         """
         y = np.asarray(churned, dtype=float)
         if self.churn is None or not 0.0 < y.mean() < 1.0:
-            return _USUAL_SHARE
-        trees, prior = self._churn_logits(frame, self.churn)
+            return ChurnChoice()
+        losses = {}
+        for boosted, churn in ((True, self.churn), (False, self.churn_rival)):
+            if churn is not None:
+                trees, prior = self._churn_logits(frame, churn, boosted)
+                for share in _SHARES:
+                    logits = share * trees + (1.0 - share) * prior
+                    losses[ChurnChoice(share, boosted)] = _loss_at_true_level(logits, y)
+        return min(losses, key=losses.__getitem__)
 
-        def loss(share: float) -> float:
-            logits = share * trees + (1.0 - share) * prior
-            shift = brentq(lambda by: float(expit(logits + by).mean() - y.mean()), -50.0, 50.0)
-            p = np.clip(expit(logits + shift), PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN)
-            return float(-np.mean(y * np.log(p) + (1.0 - y) * np.log1p(-p)))
-
-        return min(_SHARES, key=loss)
-
-    def _churn_logits(self, frame: pd.DataFrame, churn: ChurnClassifier) -> tuple[Array, Array]:
+    def _churn_logits(
+        self, frame: pd.DataFrame, churn: ChurnClassifier, boosted: bool
+    ) -> tuple[Array, Array]:
         """Return the logits of the churn trees and of the prior; trees without a prior stand in for it."""
         prior = _churn_prior(frame, self.base, self.churn_slope)
-        trees = np.clip(churn.margin(self._rows(frame), prior), -_LARGEST_LOGIT, _LARGEST_LOGIT)
+        trees = churn.margin(self._rows(frame), prior if boosted else None)
+        trees = np.clip(trees, -_LARGEST_LOGIT, _LARGEST_LOGIT)
         return trees, trees if prior is None else logit_of(prior)
 
     def spends(self, frame: pd.DataFrame, p_churn: Array) -> dict[str, Array]:
@@ -198,13 +213,13 @@ def fit_trees(
     as_of: date,
     config: Config,
     horizon_days: int,
-    churn_share: float = _USUAL_SHARE,
+    churn_choice: ChurnChoice | None = None,
     spend_share: float = 1.0,
 ) -> Trees:
     """Fit the prior on what lies before ``as_of``, and trees on snapshots labelled over ``horizon_days``.
 
-    ``churn_share`` is what the churn trees count beside BTYD, ``spend_share`` what those of spend count beside their
-    prior.
+    ``churn_choice`` says which churn trees to grow; without one, both kinds are, for `Trees.best_churn`.
+    ``spend_share`` is what the trees of spend count beside their prior.
 
     Raises
     ------
@@ -242,20 +257,29 @@ def fit_trees(
     boosting = _boosting_parameters(config.model, config.seed)
     bought = churned == 0
     slope = _churn_slope(frame, churned, weights)
+    churn_prior = _churn_prior(frame, base, slope)
+    chosen = churn_choice or ChurnChoice()
+    churn, rival = (
+        ChurnClassifier(**boosting).fit(X, churned, weights, start) if wanted and not bought.all() else None
+        for start, wanted in (
+            (churn_prior if chosen.churn_boosted else None, True),
+            (None, churn_choice is None and churn_prior is not None),
+        )
+    )
     trees = Trees(
         prior=prior,
         horizon_days=horizon_days,
         predictors=predictors,
         blend=blend,
-        churn=None
-        if bought.all()
-        else ChurnClassifier(**boosting).fit(X, churned, weights, _churn_prior(frame, base, slope)),
+        churn=churn,
+        churn_rival=rival,
         tweedie=SpendRegressor("tweedie", **boosting).fit(X, spend, weights, spend_prior),
         gamma=SpendRegressor("gamma", **boosting).fit(
             X[bought], spend[bought], weights[bought], _given_purchase(spend_prior, frame, bought)
         ),
         base=base,
-        churn_share=churn_share,
+        churn_share=chosen.churn_share,
+        churn_boosted=chosen.churn_boosted,
         churn_slope=slope,
         spend_share=spend_share,
     )
@@ -367,6 +391,13 @@ def _churn_slope(frame: pd.DataFrame, churned: Array, weights: Array) -> float:
     logits = logit_of(frame[["btyd_p_churn"]])
     slope = LogisticRegression(C=np.inf).fit(logits, churned, weights).coef_[0, 0]
     return float(np.clip(slope, 0.0, 1.0))
+
+
+def _loss_at_true_level(logits: Array, churned: Array) -> float:
+    """Return the log loss of probabilities that are moved to the share that churned."""
+    shift = brentq(lambda by: float(expit(logits + by).mean() - churned.mean()), -50.0, 50.0)
+    p = np.clip(expit(logits + shift), PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN)
+    return float(-np.mean(churned * np.log(p) + (1.0 - churned) * np.log1p(-p)))
 
 
 def _given_purchase(
