@@ -54,7 +54,7 @@ The others:
 Their versions are pinned in benchmarks/peers/requirements.txt.
 
 None was fitted to a test window. Online Retail II and CDNOW were looked at while clvml's recipe was developed
-(docs/decisions/002), and all five logs, these dates among others, for the choices of docs/decisions/006; so were
+(docs/decisions/002), and all five logs, these dates among others, for the choices of docs/decisions/006 to 009; so were
 four logs that are not here.
 """
 
