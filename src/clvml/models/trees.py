@@ -145,19 +145,28 @@ class Trees:
     def best_churn(self, frame: pd.DataFrame, churned: ArrayLike) -> ChurnChoice:
         """Return which churn trees, at which share, rank and spread unseen customers best, whatever their level.
 
-        The log loss of each is taken at the level that came true, since the level of one window is one draw.
+        The log loss of each is taken at the level that came true, since the level of one window is one draw. Trees
+        that start from nothing have to be better by more than the standard error of the difference (Breiman et al.
+        1984, section 3.4.3), lest the kind changes with every training.
         """
         y = np.asarray(churned, dtype=float)
         if self.churn is None or not 0.0 < y.mean() < 1.0:
             return ChurnChoice()
-        losses = {}
-        for boosted, churn in ((True, self.churn), (False, self.churn_rival)):
-            if churn is not None:
-                trees, prior = self._churn_logits(frame, churn, boosted)
-                for share in _SHARES:
-                    logits = share * trees + (1.0 - share) * prior
-                    losses[ChurnChoice(share, boosted)] = _loss_at_true_level(logits, y)
-        return min(losses, key=losses.__getitem__)
+
+        def best(churn: ChurnClassifier, boosted: bool) -> tuple[ChurnChoice, Array]:
+            trees, prior = self._churn_logits(frame, churn, boosted)
+            losses = {
+                share: _losses_at_true_level(share * trees + (1.0 - share) * prior, y) for share in _SHARES
+            }
+            share = min(losses, key=lambda share: float(losses[share].mean()))
+            return ChurnChoice(share, boosted), losses[share]
+
+        choice, losses = best(self.churn, True)
+        if self.churn_rival is None:
+            return choice
+        other, other_losses = best(self.churn_rival, False)
+        gain = losses - other_losses
+        return other if gain.mean() > gain.std() / np.sqrt(len(gain)) else choice
 
     def _churn_logits(
         self, frame: pd.DataFrame, churn: ChurnClassifier, boosted: bool
@@ -393,11 +402,11 @@ def _churn_slope(frame: pd.DataFrame, churned: Array, weights: Array) -> float:
     return float(np.clip(slope, 0.0, 1.0))
 
 
-def _loss_at_true_level(logits: Array, churned: Array) -> float:
-    """Return the log loss of probabilities that are moved to the share that churned."""
+def _losses_at_true_level(logits: Array, churned: Array) -> Array:
+    """Return each customer's log loss, shape (n,), by probabilities that are moved to the share that churned."""
     shift = brentq(lambda by: float(expit(logits + by).mean() - churned.mean()), -50.0, 50.0)
     p = np.clip(expit(logits + shift), PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN)
-    return float(-np.mean(churned * np.log(p) + (1.0 - churned) * np.log1p(-p)))
+    return -(churned * np.log(p) + (1.0 - churned) * np.log1p(-p))
 
 
 def _given_purchase(
