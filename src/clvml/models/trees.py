@@ -135,7 +135,7 @@ class Trees:
     def p_churn(self, frame: pd.DataFrame) -> Array:
         """Return P(no purchase): a mean of trees and BTYD on the logit scale, at the level of the anchor.
 
-        Trees that are not boosted from BTYD stand alone.
+        Where ``base`` holds no BTYD, trees stand alone.
         """
         if self.churn is None:
             return expit(logit_of(frame["btyd_p_churn"]) + self.level.churn_shift)
