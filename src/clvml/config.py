@@ -104,7 +104,8 @@ class ModelConfig(Section):
     base: Literal["blend", "btyd", "trailing", "none"] = Field(
         "blend",
         description="what trees are boosted from: BTYD and trailing spend as they add up best, one of the two"
-        " (trailing spend says nothing of churn), or nothing; churn trees from nothing also where unseen customers say so",
+        " (trailing spend says nothing of churn), or nothing; churn trees from nothing also where unseen customers"
+        " say so",
     )
     spend: Literal["tweedie", "hurdle", "mean"] = Field(
         "mean",
