@@ -115,7 +115,7 @@ def singly(results: list[dict[str, Any]]) -> str:
     return f"""## Against each of the others
 
 In how many of the groups clvml is better than this one, not clearly different, and worse. Against zero, WAPE says
-little: where most customers spend nothing, no forecast with the right total beats it.
+little: where most customers spend nothing, forecasts of means with the right total have a larger one.
 
 {table(["", *map(column, SHOWN)], rows)}
 """

@@ -195,7 +195,7 @@ def test_season_of_a_simulated_shop_is_found():
     assert index.min() < 0.85
 
 
-def test_a_shop_that_sells_in_one_quarter_only_is_missed_by_nobody_in_the_others():
+def test_a_shop_that_sells_in_one_quarter_only_is_not_taken_for_dead_in_the_others():
     days = customer_days(simulate_log(4000, 1461, seed=3, season=(YEAR >= 273).astype(float)))
     for cutoff in (date(2025, 2, 1), date(2025, 9, 15)):
         test = days.snapshots([cutoff], 90)
