@@ -29,14 +29,14 @@ import numpy as np
 import pandas as pd
 from cases import CACHE, CHURN, EXPORTED, GROUPS, ROOT, SPEND, Group
 
-from clvml import pipeline
+from clvml import workflows
 from clvml.config import Config, read_config
+from clvml.customers.snapshots import LABELS, CustomerDays
+from clvml.customers.windows import training_cutoffs
 from clvml.errors import InputError
 from clvml.evaluation import BASELINES, ModelColumns, build_leaderboard
 from clvml.models.customer_model import fit_customer_model
-from clvml.score import customer_days
-from clvml.snapshots import LABELS, CustomerDays
-from clvml.windows import training_cutoffs
+from clvml.scores.scorer import customer_days
 
 OURS = "clvml"
 # The slowest last, so that a run that is stopped leaves the most.
@@ -101,7 +101,7 @@ class Log:
     def __init__(self, name: str, source: str | None = None) -> None:
         self.name = name
         self._config = ROOT / "configs" / f"{name}.yaml"
-        prepared = pipeline.prepare(self.config(1).data, datetime.now(UTC), source=source)
+        prepared = workflows.prepare(self.config(1).data, datetime.now(UTC), source=source)
         self.fingerprint = prepared.log.fingerprint
         self.days = customer_days(prepared.log)
         self._prepared = prepared  # keeps the connection open
@@ -408,8 +408,8 @@ def digest(*parts: str) -> str:
 def our_code() -> str:
     """Return a digest of the modules that a forecast depends on."""
     source = ROOT / "src" / "clvml"
-    modules = [source / name for name in ("config.py", "labels.py", "score.py", "snapshots.py", "windows.py")]
-    for folder in ("features", "ingest", "models", "storage"):
+    modules = [source / name for name in ("config.py", "scores/scorer.py")]
+    for folder in ("customers", "log", "models", "storage"):
         modules += sorted((source / folder).glob("*.py"))
     libraries = [version(name) for name in ("xgboost", "scikit-learn", "scipy", "numpy")]
     return digest(*(module.read_text(encoding="utf-8") for module in modules), *libraries)

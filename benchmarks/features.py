@@ -26,8 +26,8 @@ import duckdb
 from accuracy import PEERS_PYTHON
 from purchases import AFTER_LAST_DAY, cached_purchases
 
-from clvml.features import available_features
-from clvml.snapshots import CustomerDays
+from clvml.customers import available_features
+from clvml.customers.snapshots import CustomerDays
 
 HORIZON_DAYS = 180
 STEP_DAYS = 30

@@ -17,7 +17,7 @@ from accuracy import NOT_ALIVE, OURS, SAMPLES, best_others, measure_groups
 from cases import CHURN, DATA_SETS, GROUPS, ROOT, SPEND
 
 from clvml.evaluation import METRICS
-from clvml.pipeline import short_label
+from clvml.workflows import short_label
 
 HERE = Path(__file__).parent
 PAGE = ROOT / "docs" / "benchmarks.md"

@@ -24,13 +24,13 @@ import xgboost as xgb
 from features import HORIZON_DAYS, in_turns
 from purchases import AFTER_LAST_DAY, cached_purchases
 
-from clvml import pipeline
-from clvml.batches import score_in_batches
+from clvml import workflows
 from clvml.config import parse_config
 from clvml.explain import shap_values
 from clvml.explain.plots import shap
-from clvml.ingest import PurchaseLog, read_purchase_log
-from clvml.score import Scorer, customer_days
+from clvml.log import PurchaseLog, read_purchase_log
+from clvml.scores.batches import score_in_batches
+from clvml.scores.scorer import Scorer, customer_days
 from clvml.storage.workspace import workspace
 
 TRAINED_ON = 10_000
@@ -67,8 +67,8 @@ def config(customers: int, trees: int | None = None) -> Any:
 
 def train(folder: Path, trees: int | None) -> Scorer:
     settings = config(TRAINED_ON, trees)
-    prepared = pipeline.prepare(settings.data, NOW, as_of=AFTER_LAST_DAY)
-    return pipeline.train(prepared, settings, folder).scorer
+    prepared = workflows.prepare(settings.data, NOW, as_of=AFTER_LAST_DAY)
+    return workflows.train(prepared, settings, folder).scorer
 
 
 def scoring_table(scorer: Scorer, folder: Path, sizes: tuple[int, ...], repeat: int) -> str:
@@ -113,7 +113,7 @@ def scoring_cases(scorer: Scorer, log: PurchaseLog, output: Path) -> dict[str, C
 def shap_table(scorer: Scorer, customers: int, repeat: int) -> str:
     """Return what SHAP values of the same model and rows cost by each way to them, in Markdown."""
     booster = scorer.surrogate.booster_
-    prepared = pipeline.prepare(config(TRAINED_ON).data, NOW, as_of=AFTER_LAST_DAY)
+    prepared = workflows.prepare(config(TRAINED_ON).data, NOW, as_of=AFTER_LAST_DAY)
     frame = customer_days(prepared.log).features(AFTER_LAST_DAY, HORIZON_DAYS).head(customers)
     matrix = frame[list(scorer.surrogate.features_)].to_numpy(dtype=np.float32)
     explainer = shap.TreeExplainer(booster)

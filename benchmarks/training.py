@@ -24,14 +24,14 @@ import pandas as pd
 from purchases import AFTER_LAST_DAY, cached_purchases
 
 from clvml.config import parse_config
-from clvml.ingest import read_purchase_log
+from clvml.customers.snapshots import CustomerDays
+from clvml.customers.windows import training_cutoffs
+from clvml.log import read_purchase_log
 from clvml.models.boosting import ChurnClassifier, SpendRegressor
 from clvml.models.btyd import BetaGeometric
 from clvml.models.customer_model import CustomerModel, fit_customer_model
-from clvml.score import customer_days
-from clvml.snapshots import CustomerDays
+from clvml.scores.scorer import customer_days
 from clvml.storage.workspace import workspace
-from clvml.windows import training_cutoffs
 
 LINES_PER_CUSTOMER = 20
 CUTOFFS = 6

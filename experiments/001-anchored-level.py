@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from clvml import pipeline
+from clvml import workflows
 from clvml.config import read_config
 from clvml.evaluation import METRICS
 from clvml.models.customer_model import fit_customer_model
 from clvml.models.trees import Level
-from clvml.score import customer_days
+from clvml.scores.scorer import customer_days
 
 SPEND = ("wape", "rmse", "spearman", "gini", "total_bias", "decile_calibration_error")
 CHURN = ("roc_auc", "log_loss", "brier", "expected_calibration_error")
@@ -38,7 +38,7 @@ def main() -> None:
     rows = []
     for path, horizons in RUNS.items():
         config = read_config(path)
-        days = customer_days(pipeline.prepare(config.data, datetime.now(UTC)).log)
+        days = customer_days(workflows.prepare(config.data, datetime.now(UTC)).log)
         for horizon, cutoffs in horizons:
             config = read_config(path, [f"windows.horizon_days={horizon}"])
             for text in cutoffs:

@@ -24,7 +24,7 @@ import pytest
 from tests.servers import mlflow_server, postgres_cluster, postgres_programs
 
 from clvml.cli import main
-from clvml.snapshots import OPTIONAL_COLUMNS, CustomerDays
+from clvml.customers.snapshots import OPTIONAL_COLUMNS, CustomerDays
 
 BuildDays = Callable[[pd.DataFrame], CustomerDays]
 

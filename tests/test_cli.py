@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from clvml import cli
-from clvml.score import COLUMNS
+from clvml.scores.scorer import COLUMNS
 
 USAGE = "Usage: clvml "
 
@@ -555,7 +555,7 @@ def test_a_failure_keeps_the_old_output(run, shopping, tmp_path, monkeypatch):
     def full(self, expressions, rows):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("clvml.batches.ScoredTable._ordered", full)
+    monkeypatch.setattr("clvml.scores.batches.ScoredTable._ordered", full)
     code, out, err = run("score", shopping.log, "-o", "s.csv", "--explain", "none")
     assert (code, out) == (2, "")
     assert err == (
@@ -590,7 +590,7 @@ def test_a_defect_is_owned_up_to(run, shop, monkeypatch):
     def broken(*arguments):
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr("clvml.pipeline.check_length", broken)
+    monkeypatch.setattr("clvml.workflows.check_length", broken)
     code, out, err = run("check", shop.log)
     assert (code, out) == (1, "")
     first, second, *_ = err.splitlines()
@@ -607,7 +607,7 @@ def test_an_interrupt(run, shop, monkeypatch, error):
     def interrupted(*arguments):
         raise error("Query interrupted")
 
-    monkeypatch.setattr("clvml.pipeline.check_length", interrupted)
+    monkeypatch.setattr("clvml.workflows.check_length", interrupted)
     assert run("check", shop.log) == (130, "", "Interrupted.\n")
 
 
@@ -615,7 +615,7 @@ def test_a_full_disk_is_no_defect(run, shop, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device", "/tmp/x")
 
-    monkeypatch.setattr("clvml.pipeline.check_length", full)
+    monkeypatch.setattr("clvml.workflows.check_length", full)
     assert run("check", shop.log) == (
         2,
         "",
@@ -630,7 +630,7 @@ def test_too_little_memory_is_no_defect(run, shop, monkeypatch):
     def full(*arguments):
         raise duckdb.OutOfMemoryException("Out of Memory Error: could not allocate block\nmore")
 
-    monkeypatch.setattr("clvml.pipeline.check_length", full)
+    monkeypatch.setattr("clvml.workflows.check_length", full)
     code, out, err = run("check", shop.log)
     assert (code, out) == (2, "")
     assert err == (

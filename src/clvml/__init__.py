@@ -1,5 +1,5 @@
 """Customer lifetime value and churn from purchase histories.
 
-From Python: `clvml.config.read_config`, then `clvml.pipeline` (prepare, train, backtest, score). Nothing is
+From Python: `clvml.config.read_config`, then `clvml.workflows` (prepare, train, backtest, score). Nothing is
 imported here, so that the command line answers at once.
 """

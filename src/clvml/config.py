@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from clvml.errors import InputError, did_you_mean
 
-# What a feature is about (`clvml.features`).
+# What a feature is about (`clvml.customers`).
 Group = Literal["recency", "frequency", "spend", "trend", "rhythm", "basket", "refunds", "season"]
 # The forecasts that stand beside the features, as `model.leave_out` calls them.
 PRIOR = "prior"

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clvml.customers.snapshots import CustomerDays
 from clvml.errors import InputError
 from clvml.evaluation.backtest import BTYD_NAME, MODEL_NAME, run_backtest
 from clvml.evaluation.baselines import BASELINES
 from clvml.models.customer_model import fit_customer_model
 from clvml.models.season import DAYS_OF_YEAR, Season
-from clvml.snapshots import CustomerDays
 
 from ..models.test_customer_model import FIRST, config, customer_days, simulate_log
 

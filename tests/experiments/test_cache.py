@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clvml.customers.snapshots import CustomerDays
 from clvml.experiments import cache
 from clvml.experiments.cache import SharedDays
-from clvml.snapshots import CustomerDays
 
 CUTOFF = date(2024, 3, 1)
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clvml.customers import Feature, available_features
+from clvml.customers.snapshots import CustomerDays
 from clvml.explain import Surrogate, log_odds
-from clvml.features import Feature, available_features
 from clvml.models.btyd import BetaGeometric
-from clvml.snapshots import CustomerDays
 
 CDNOW = Path(__file__).parents[2] / "data" / "cdnow.parquet"
 

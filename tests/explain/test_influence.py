@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clvml.customers import FEATURES
 from clvml.explain import driver_sentences, drivers
 from clvml.explain.influence import STORIES
-from clvml.features import FEATURES
 
 BY_NAME = {feature.name: feature for feature in FEATURES}
 

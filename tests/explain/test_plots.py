@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clvml.customers import FEATURES
 from clvml.explain import driver_sentences, drivers
 from clvml.explain.plots import MOST_ROWS, plot_drivers_bar, plot_drivers_beeswarm
-from clvml.features import FEATURES
 
 PLOTS = [plot_drivers_bar, plot_drivers_beeswarm]
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clvml.customers import FEATURES, Feature
 from clvml.explain import Typical, reasons
 from clvml.explain import wording as module
-from clvml.features import FEATURES, Feature
 
 BY_NAME = {feature.name: feature for feature in FEATURES}
 RISES, FALLS = "(raises churn risk)", "(lowers churn risk)"

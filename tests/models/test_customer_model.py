@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clvml.config import ValueConfig, parse_config
+from clvml.customers import FEATURES
+from clvml.customers.snapshots import CustomerDays
 from clvml.errors import InputError
-from clvml.features import FEATURES
 from clvml.models import customer_model
 from clvml.models import trees as trees_module
 from clvml.models.customer_model import FORMAT_VERSION, CustomerModel, fit_customer_model
@@ -23,7 +24,6 @@ from clvml.models.outlook import HORIZONS
 from clvml.models.prior import BTYD_COLUMNS
 from clvml.models.season import Season
 from clvml.models.trees import NO_CORRECTION, ChurnChoice, Level, Trees, fit_trees, with_prior
-from clvml.snapshots import CustomerDays
 
 FIRST = date(2022, 1, 1)
 END = date(2024, 1, 1)

@@ -89,9 +89,9 @@ def scored(monkeypatch):
         spend = frame.groupby("who", as_index=False)["sum"].sum().rename(columns={"who": "customer_id"})
         return spend.assign(expected_spend=spend["sum"] * model["factor"], as_of=str(as_of))
 
-    module = ModuleType("clvml.score")
+    module = ModuleType("clvml.scores.scorer")
     module.Scorer, module.pyfunc_predict = Scorer, pyfunc_predict
-    monkeypatch.setitem(sys.modules, "clvml.score", module)
+    monkeypatch.setitem(sys.modules, "clvml.scores.scorer", module)
     return calls
 
 

@@ -20,7 +20,7 @@ import requests
 
 from clvml.cli import main
 from clvml.config import read_config
-from clvml.sql import feature_sql
+from clvml.engines.warehouse import feature_sql
 
 AS_OF = "2024-05-01"
 PARAMS = {"as_of": AS_OF}

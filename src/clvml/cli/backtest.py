@@ -31,21 +31,21 @@ def backtest(
     as_json: JsonOption = False,
 ) -> None:
     """Compare the model with the baselines at several past dates; nothing is logged."""
-    from clvml import pipeline
+    from clvml import workflows
     from clvml.storage.addresses import hide_password
 
     settings = load_config(config, overrides, data)
     until = parse_date(as_of)
     progress(f"reading {hide_password(settings.data.source)}")
-    prepared = pipeline.prepare(settings.data, now(), as_of=until)
-    result = pipeline.backtest(prepared, settings, folds, progress)
+    prepared = workflows.prepare(settings.data, now(), as_of=until)
+    result = workflows.backtest(prepared, settings, folds, progress)
     if as_json:
-        headline = pipeline.headline_metrics(result)
-        day, reached = pipeline.reach(result)
+        headline = workflows.headline_metrics(result)
+        day, reached = workflows.reach(result)
         print_json(
             {
                 "as_of": prepared.as_of,
-                "answer": pipeline.answer(result),
+                "answer": workflows.answer(result),
                 "headline": headline,
                 "churn_cutoffs": {"as_of": day, "reached": reached.to_dict("records")},
                 **result.leaderboard.to_dict(),

@@ -36,13 +36,13 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Report the quality of a purchase log; nothing is trained."""
-    from clvml import pipeline
+    from clvml import workflows
 
-    settings = load_config(config, overrides) if config else pipeline.assume_config(data, overrides)
+    settings = load_config(config, overrides) if config else workflows.assume_config(data, overrides)
     until = parse_date(as_of)
     with workspace(memory) as connection:
-        prepared = pipeline.prepare(settings.data, now(), data, until, rejects, connection)
-    length = pipeline.check_length(prepared, settings)
+        prepared = workflows.prepare(settings.data, now(), data, until, rejects, connection)
+    length = workflows.check_length(prepared, settings)
     if as_json:
         summary = {
             **prepared.log.quality.to_dict(),

@@ -68,7 +68,7 @@ def spark_session(engine: str, master: str | None, rejects: Path | None) -> Iter
         raise InputError(
             "the Spark engine counts the rows it rejects and does not keep them; leave out --rejects or --engine"
         )
-    from clvml.spark import running
+    from clvml.engines.spark import running
 
     with running(master) as session:
         yield session

@@ -16,8 +16,8 @@ from clvml.errors import InputError
 
 if TYPE_CHECKING:
     from clvml.config import Config
-    from clvml.monitoring import Monitoring
-    from clvml.score import Scorer
+    from clvml.outcomes.monitoring import Monitoring
+    from clvml.scores.scorer import Scorer
     from clvml.tracking import ResolvedModel
 
 # For a scheduler: the model is to be trained again.
@@ -38,10 +38,10 @@ def monitor(
     as_json: JsonOption = False,
 ) -> None:
     """Compare scores with what happened since; exit code 3 asks for another training."""
-    from clvml import pipeline
+    from clvml import workflows
     from clvml.config import parse_config
-    from clvml.monitoring import monitor as compare
-    from clvml.score import Scorer, customer_days, read_scores
+    from clvml.outcomes.monitoring import monitor as compare
+    from clvml.scores.scorer import Scorer, customer_days, read_scores
     from clvml.storage.addresses import hide_password
     from clvml.tracking import tracking_uri
 
@@ -65,7 +65,7 @@ def monitor(
             "the model with --model"
         )
     progress(f"reading {hide_password(data)}")
-    prepared = pipeline.prepare(settings.data, now(), data, until)
+    prepared = workflows.prepare(settings.data, now(), data, until)
     progress("comparing")
     promised = _promised(resolved, uri)
     found = compare(frame, customer_days(prepared.log), prepared.as_of, scorer, promised)
@@ -178,7 +178,7 @@ def _model_of(scores: Any, path: Path) -> str:
 
 def _print_monitoring(found: Monitoring, currency: str | None) -> None:
     from clvml.evaluation.metrics import CHURN_METRICS, SPEND_METRICS
-    from clvml.monitoring import next_check
+    from clvml.outcomes.monitoring import next_check
 
     unit = f" {currency}" if currency else ""
     over = found.compared_days == found.horizon_days

@@ -13,7 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from clvml.evaluation.backtest import Backtest
-    from clvml.pipeline import Prepared
+    from clvml.workflows import Prepared
 
 SPEND_SHOWN = ("wape", "rmse", "spearman", "gini", "total_bias", "top_10_share")
 _SECONDS_BETWEEN = 0.2
@@ -116,28 +116,28 @@ def say_rejects(prepared: Prepared, rejects: Path | None) -> None:
 
 
 def print_leaderboard(result: Backtest) -> None:
-    from clvml import pipeline
+    from clvml import workflows
     from clvml.evaluation.leaderboard import METRICS
 
     board = result.leaderboard
     cutoffs = ", ".join(sorted(board.folds["cutoff"].astype(str).str[:10].unique()))
     typer.echo()
-    print_paragraph(pipeline.answer(result))
+    print_paragraph(workflows.answer(result))
     typer.echo(
         f"\nMeans over the test dates ({cutoffs}; {len(result.predictions):,} predictions), best first"
     )
     for title, names in (("Spend", SPEND_SHOWN), ("Churn", CHURN_SHOWN)):
         shown = board.table(names)
         shown = shown[(shown != "-").any(axis="columns")]
-        rows = zip(map(pipeline.short_name, shown.index), shown.to_numpy().tolist(), strict=True)
-        header = [title, *(pipeline.short_label(name) for name in names)]
+        rows = zip(map(workflows.short_name, shown.index), shown.to_numpy().tolist(), strict=True)
+        header = [title, *(workflows.short_label(name) for name in names)]
         print_table(header, [[model, *row] for model, row in rows])
-    standings = pipeline.standings(result, [*SPEND_SHOWN, *CHURN_SHOWN])
+    standings = workflows.standings(result, [*SPEND_SHOWN, *CHURN_SHOWN])
     print_list(
         f"{board.champion} against the best of the others, where chance is ruled out at 95 %",
         [f"{verdict}: {', '.join(metrics) or '-'}" for verdict, metrics in standings.items()],
     )
-    day, reached = pipeline.reach(result)
+    day, reached = workflows.reach(result)
     print_table(
         [f"P(churn) as of {day}", "customers", "left", "stayed", "precision", "of all who left"],
         [
@@ -151,7 +151,7 @@ def print_leaderboard(result: Backtest) -> None:
     )
     print_list(
         "What is measured",
-        [f"{pipeline.short_label(n)}: {METRICS[n].description}" for n in (*SPEND_SHOWN, *CHURN_SHOWN)],
+        [f"{workflows.short_label(n)}: {METRICS[n].description}" for n in (*SPEND_SHOWN, *CHURN_SHOWN)],
     )
 
 

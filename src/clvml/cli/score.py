@@ -31,9 +31,9 @@ from clvml.cli.output import (
 from clvml.errors import InputError
 
 if TYPE_CHECKING:
-    from clvml.ingest.quality import QualityReport
-    from clvml.pipeline import Prepared
-    from clvml.spark import SparkQuality
+    from clvml.engines.spark import SparkQuality
+    from clvml.log.quality import QualityReport
+    from clvml.workflows import Prepared
 
 
 def score(
@@ -55,13 +55,13 @@ def score(
     as_json: JsonOption = False,
 ) -> None:
     """Score every customer of a purchase log into a ranked file."""
-    from clvml import pipeline
+    from clvml import workflows
     from clvml.config import parse_config
-    from clvml.score import Scorer
+    from clvml.scores.scorer import Scorer
     from clvml.storage.addresses import hide_password
     from clvml.tracking import resolve_model, tracking_uri
 
-    pipeline.check_scored_output(output, data)
+    workflows.check_scored_output(output, data)
     if rejects is not None and rejects.absolute() == Path(output).absolute():
         raise InputError(f"--output and --rejects are both '{output}'; give two names")
     asked, until = _explain_choice(explain), parse_date(as_of)
@@ -80,15 +80,15 @@ def score(
     prepared: Prepared
     with workspace(memory) as connection, spark_session(engine, master, rejects) as session:
         if session is None:
-            prepared = pipeline.prepare(settings.data, now(), data, until, rejects, connection)
+            prepared = workflows.prepare(settings.data, now(), data, until, rejects, connection)
             progress("building the features")
-            scored = pipeline.score(prepared, scorer, asked, Meter("customers scored"))
+            scored = workflows.score(prepared, scorer, asked, Meter("customers scored"))
         else:
-            prepared = pipeline.prepare_on_spark(session, settings.data, now(), data, until)
+            prepared = workflows.prepare_on_spark(session, settings.data, now(), data, until)
             progress("scoring")
-            scored = pipeline.score_on_spark(prepared, scorer, connection, asked)
+            scored = workflows.score_on_spark(prepared, scorer, connection, asked)
         progress(f"writing {hide_password(output)}")
-        pipeline.write_scored(scored, output)
+        workflows.write_scored(scored, output)
         quality = prepared.log.quality
         summary = {
             "output": hide_password(output),
@@ -103,7 +103,7 @@ def score(
             "clv": scored.total("clv"),
             "value": scorer.model.config.value.model_dump(),
             "segments": scored.segments(scorer.model.intervals).to_dict("records"),
-            "notes": pipeline.scoring_notes(prepared, scorer, settings, None if until else now().date()),
+            "notes": workflows.scoring_notes(prepared, scorer, settings, None if until else now().date()),
         }
     if as_json:
         print_json(summary)

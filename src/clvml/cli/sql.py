@@ -36,7 +36,7 @@ def sql(
     as_json: JsonOption = False,
 ) -> None:
     """Print the SQL that makes the feature table in a warehouse."""
-    from clvml.sql import check_dialect, feature_sql
+    from clvml.engines.warehouse import check_dialect, feature_sql
 
     dialect = check_dialect(dialect)
     until = parse_date(as_of)

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from datetime import date
 
     from clvml.config import Config
-    from clvml.pipeline import Prepared, Trained
     from clvml.tracking import LoggedRun, TrainingRecord
     from clvml.tracking.reproduction import RecordedTraining
+    from clvml.workflows import Prepared, Trained
 
 
 def train(
@@ -61,7 +61,7 @@ def train(
     """Train, test out of time against the baselines, explain, log to MLflow, register."""
     import tempfile
 
-    from clvml import pipeline
+    from clvml import workflows
     from clvml.storage.addresses import hide_password
     from clvml.tracking import StoreUnreachable, check_tracking, tracking_uri
 
@@ -76,12 +76,12 @@ def train(
     prepared: Prepared
     with workspace(memory) as connection, spark_session(engine, master, rejects) as session:
         if session is None:
-            prepared = pipeline.prepare(
+            prepared = workflows.prepare(
                 settings.data, now(), as_of=until, rejects=rejects, connection=connection
             )
         else:
-            whole = pipeline.prepare_on_spark(session, settings.data, now(), as_of=until)
-            prepared = pipeline.sample_on_spark(whole, settings, connection)
+            whole = workflows.prepare_on_spark(session, settings.data, now(), as_of=until)
+            prepared = workflows.sample_on_spark(whole, settings, connection)
         changes = _check_data(recorded, prepared, data)
         # Before an hour is spent on what could not be logged, but not for data that cannot be read.
         try:
@@ -94,7 +94,7 @@ def train(
             typer.echo(prepared.log.quality.to_text())
             say_rejects(prepared, rejects)
         with tempfile.TemporaryDirectory() as folder:
-            trained = pipeline.train(prepared, settings, Path(folder), progress)
+            trained = workflows.train(prepared, settings, Path(folder), progress)
             record = trained.record
             if recorded is not None:
                 record = _as_reproduction(record, recorded, changes)
@@ -115,7 +115,7 @@ def train(
                 "pending": str(kept) if kept else None,
                 "pending_reason": reason or None,
                 "as_of": prepared.as_of,
-                "answer": pipeline.answer(trained.backtest) if trained.backtest else None,
+                "answer": workflows.answer(trained.backtest) if trained.backtest else None,
                 "metrics": record.metrics,
                 "verdicts": record.verdicts,
                 "drivers": trained.driver_sentences,

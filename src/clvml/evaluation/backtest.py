@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from clvml.config import Config
+from clvml.customers.snapshots import CustomerDays
+from clvml.customers.windows import SHORTEST_HORIZON_DAYS, test_cutoffs, trainable
 from clvml.errors import InputError
 from clvml.evaluation.baselines import BASELINES
 from clvml.evaluation.leaderboard import Leaderboard, ModelColumns, build_leaderboard
 from clvml.models.customer_model import CustomerModel, fit_customer_model
 from clvml.models.prior import fit_prior
-from clvml.snapshots import CustomerDays
-from clvml.windows import SHORTEST_HORIZON_DAYS, test_cutoffs, trainable
 
 MODEL_NAME = "clvml"
 BTYD_NAME = "BTYD (MBG/NBD, Gamma-Gamma)"

@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from clvml.snapshots import CustomerDays
+from clvml.customers.snapshots import CustomerDays
 
 CACHE_BYTES = 2 << 30
 

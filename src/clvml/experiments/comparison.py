@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from clvml import pipeline
+from clvml import workflows
 from clvml.evaluation.backtest import MODEL_NAME
 from clvml.evaluation.leaderboard import METRICS, Leaderboard, ModelColumns, build_leaderboard
 
@@ -146,7 +146,7 @@ def model_columns(frame: pd.DataFrame, names: Iterable[str]) -> tuple[ModelColum
 
 def answer(comparison: Comparison) -> str:
     """Return the verdict in a sentence or two."""
-    label = pipeline.short_label(comparison.metric)
+    label = workflows.short_label(comparison.metric)
     base, best = comparison.base, comparison.best
 
     def value(board: Leaderboard, name: str) -> str:
@@ -208,7 +208,7 @@ def value_text(board: Leaderboard, metric: str, value: float) -> str:
 
 def value_label(board: Leaderboard, metric: str) -> str:
     """Return what `values` holds of a metric, for the head of a column."""
-    label = pipeline.short_label(metric)
+    label = workflows.short_label(metric)
     return f"size of {label}" if METRICS[metric].better == "zero" and _dates(board) > 1 else label
 
 

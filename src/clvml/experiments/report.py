@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from clvml import pipeline
+from clvml import workflows
 from clvml.evaluation.backtest import MODEL_NAME
 from clvml.evaluation.leaderboard import METRICS, Leaderboard
 from clvml.evaluation.plots import CHAMPION, GRID, INK, PALE, SECOND
@@ -142,7 +142,7 @@ def plot_gains_over_base(comparison: Comparison) -> Figure:
             )
     axes.set_yticks(range(len(names)), [textwrap.shorten(name, 44, placeholder="...") for name in names])
     axes.set_ylim(-0.6, max(len(names), 1) - 0.4)
-    short = pipeline.short_label(metric.name)
+    short = workflows.short_label(metric.name)
     axes.set_xlabel(f"gain in {short} over '{comparison.base}' (right of 0: better than the base)")
     axes.set_title(
         textwrap.fill(f"{metric.label}: gain over '{comparison.base}', with 95 % interval", 80),
@@ -183,7 +183,7 @@ def _table(comparison: Comparison, board: Leaderboard, which: str) -> str:
 
     rows += [
         [
-            f"*{_plain(pipeline.short_name(model))}*",
+            f"*{_plain(workflows.short_name(model))}*",
             *_cells(board, baselines, model, metrics),
             "",
             "",

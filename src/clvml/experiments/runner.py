@@ -17,8 +17,10 @@ from pathlib import Path
 import pandas as pd
 
 import clvml
-from clvml import pipeline
+from clvml import workflows
 from clvml.config import Config
+from clvml.customers.snapshots import OPTIONAL_COLUMNS
+from clvml.customers.windows import test_cutoffs
 from clvml.errors import InputError
 from clvml.evaluation.backtest import predict_fold
 from clvml.evaluation.leaderboard import ModelColumns
@@ -27,21 +29,16 @@ from clvml.experiments.comparison import Comparison, answer, compare, run_metric
 from clvml.experiments.definition import Definition, Variant, config_key, short_hash
 from clvml.experiments.search import run_search
 from clvml.models.customer_model import fit_customer_model
-from clvml.snapshots import OPTIONAL_COLUMNS
 from clvml.storage.addresses import hide_password
 from clvml.tracking import ExperimentRuns, VariantRecord
-from clvml.windows import test_cutoffs
 
 Progress = Callable[[str], None]
 
 # What the predictions come from: where none of it has changed, a finished variant is not run again.
 # Modules, and folders of them.
 _CODE = (
-    "features",
-    "labels",
-    "snapshots",
-    "windows",
-    "ingest",
+    "customers",
+    "log",
     "models",
     "evaluation/backtest",
     "evaluation/baselines",
@@ -208,9 +205,9 @@ class _Bench:
         self.definition, self.now, self.progress = definition, now, progress
         self.stop = threading.Event()
         self._lock = threading.Lock()
-        self._read: dict[str, tuple[pipeline.Prepared, SharedDays]] = {}
+        self._read: dict[str, tuple[workflows.Prepared, SharedDays]] = {}
         progress(f"reading {hide_password(definition.base.data.source)}")
-        prepared = pipeline.prepare(definition.base.data, now)
+        prepared = workflows.prepare(definition.base.data, now)
         self.as_of = prepared.as_of
         self.fingerprint = prepared.log.fingerprint
         self.quality = prepared.log.quality.to_dict()
@@ -225,11 +222,11 @@ class _Bench:
                 " or give more data"
             )
 
-    def data(self, config: Config) -> tuple[pipeline.Prepared, SharedDays]:
+    def data(self, config: Config) -> tuple[workflows.Prepared, SharedDays]:
         with self._lock:
             key = config.data.model_dump_json()
             if key not in self._read:
-                self._keep(config, pipeline.prepare(config.data, self.now, as_of=self.as_of))
+                self._keep(config, workflows.prepare(config.data, self.now, as_of=self.as_of))
             return self._read[key]
 
     def cutoffs(self, config: Config) -> list[date]:
@@ -285,7 +282,7 @@ class _Bench:
     def _is_base(self, variant: Variant) -> bool:
         return variant.name == self.definition.variants[0].name
 
-    def _keep(self, config: Config, prepared: pipeline.Prepared) -> None:
+    def _keep(self, config: Config, prepared: workflows.Prepared) -> None:
         log = prepared.log
         columns = [name for name in log.columns if name in OPTIONAL_COLUMNS]
         days = SharedDays(log.connection, log.table, columns)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from clvml.customers import Feature
 from clvml.explain.wording import check_contributions, direction_of, group_sums
-from clvml.features import Feature
 
 RAISES, LOWERS, MIXED, NONE = (
     "high values raise churn risk",
@@ -67,7 +67,7 @@ def drivers(
 
     Examples
     --------
-    >>> from clvml.features import FEATURES
+    >>> from clvml.customers import FEATURES
     >>> chosen = [f for f in FEATURES if f.name in ("purchase_days", "days_since_last_order")]
     >>> frame = pd.DataFrame({"purchase_days": [1, 5, 9], "days_since_last_order": [200, 40, 10]})
     >>> table = drivers([[0.2, 1.0, 0], [0.1, -0.3, 0], [-0.3, -0.7, 0]], chosen, frame)
@@ -110,7 +110,7 @@ def driver_sentences(
 
     Examples
     --------
-    >>> from clvml.features import FEATURES
+    >>> from clvml.customers import FEATURES
     >>> chosen = [f for f in FEATURES if f.name in ("purchase_days", "days_since_last_order")]
     >>> frame = pd.DataFrame({"purchase_days": [1, 5, 9], "days_since_last_order": [200, 40, 10]})
     >>> first, second = driver_sentences([[0.2, 1.0, 0], [0.1, -0.3, 0], [-0.3, -0.7, 0]], chosen, frame)

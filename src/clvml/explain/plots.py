@@ -19,9 +19,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
 
+from clvml.customers import Feature
 from clvml.explain.influence import LOWERS, MIXED, NONE, RAISES, driver_sentences, drivers
 from clvml.explain.wording import check_contributions
-from clvml.features import Feature
 
 with warnings.catch_warnings():
     # shap 0.51 calls, on import, what matplotlib 3.11 is about to deprecate.
@@ -58,7 +58,7 @@ def plot_drivers_bar(
 
     Examples
     --------
-    >>> from clvml.features import FEATURES
+    >>> from clvml.customers import FEATURES
     >>> chosen = [f for f in FEATURES if f.name in ("purchase_days", "days_since_last_order")]
     >>> frame = pd.DataFrame({"purchase_days": [1, 5, 9], "days_since_last_order": [200, 40, 10]})
     >>> figure = plot_drivers_bar([[0.2, 1.0, 0], [0.1, -0.3, 0], [-0.3, -0.7, 0]], chosen, frame)
@@ -114,7 +114,7 @@ def plot_drivers_beeswarm(
 
     Examples
     --------
-    >>> from clvml.features import FEATURES
+    >>> from clvml.customers import FEATURES
     >>> chosen = [f for f in FEATURES if f.name in ("purchase_days", "days_since_last_order")]
     >>> frame = pd.DataFrame({"purchase_days": [1, 5, 9], "days_since_last_order": [200, 40, 10]})
     >>> figure = plot_drivers_beeswarm([[0.2, 1.0, 0], [0.1, -0.3, 0], [-0.3, -0.7, 0]], chosen, frame)

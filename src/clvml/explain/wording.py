@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from clvml.features import Feature
+from clvml.customers import Feature
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -60,7 +60,7 @@ def reasons(
 ) -> pd.DataFrame:
     """Say for each customer what raises or lowers the churn risk most.
 
-    SHAP values are summed within the groups of features (`clvml.features.Feature.group`), because features
+    SHAP values are summed within the groups of features (`clvml.customers.Feature.group`), because features
     that move together share one influence between them. The groups of largest absolute sum give one reason
     each: their feature of largest value in the direction of the sum, among those that can be said; ties go
     to what stands first in the list. Groups of less than 0.05 log-odds are not worth a reason. Not said is
@@ -99,7 +99,7 @@ def reasons(
 
     Examples
     --------
-    >>> from clvml.features import FEATURES
+    >>> from clvml.customers import FEATURES
     >>> chosen = [f for f in FEATURES if f.name in ("days_since_last_order", "lines_per_day")]
     >>> frame = pd.DataFrame({"days_since_last_order": [94.0], "gap_mean": [31.2], "lines_per_day": [1.0]})
     >>> said = reasons(frame, [[0.8, -0.2, 0.1]], chosen)

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from clvml.config import Config, ValueConfig
+from clvml.customers import available_features
+from clvml.customers.snapshots import CustomerDays
+from clvml.customers.windows import trainable, training_cutoffs
 from clvml.errors import InputError
-from clvml.features import available_features
 from clvml.models.boosting import ChurnClassifier, SpendRegressor
 from clvml.models.intervals import (
     BUYER_SPREAD,
@@ -27,8 +29,6 @@ from clvml.models.intervals import (
 from clvml.models.outlook import HORIZONS, growth, lifetime_value, next_order_days, value_days
 from clvml.models.prior import PRIOR_COLUMNS, Prior, fit_prior
 from clvml.models.trees import ChurnChoice, Level, NothingToLearn, Trees, fit_trees, logit_of, with_prior
-from clvml.snapshots import CustomerDays
-from clvml.windows import trainable, training_cutoffs
 
 Array = NDArray[np.float64]
 
@@ -283,8 +283,8 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     Whether those of churn are, and what they count beside BTYD, is chosen, and intervals are learnt, on the newest
     training window, from a model trained only on windows that had ended before it began.
 
-    A log too short for the horizon trains a shorter one (`clvml.windows.trainable`), which the prior carries on;
-    where nothing can be trained at all, the prior predicts alone. The model's notes say which was done.
+    A log too short for the horizon trains a shorter one (`clvml.customers.windows.trainable`), which the prior
+    carries on; where nothing can be trained at all, the prior predicts alone. The model's notes say which was done.
 
     Raises
     ------

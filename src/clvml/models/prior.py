@@ -12,12 +12,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import nnls
 
+from clvml.customers.snapshots import CustomerDays
 from clvml.errors import InputError
 from clvml.models.boosting import TWEEDIE_POWER
 from clvml.models.btyd import BetaGeometric
 from clvml.models.gamma_gamma import GammaGamma
 from clvml.models.season import Season, fit_season
-from clvml.snapshots import CustomerDays
 
 Array = NDArray[np.float64]
 

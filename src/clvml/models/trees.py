@@ -15,12 +15,12 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from clvml.config import PRIOR, Config, ModelConfig
+from clvml.customers import available_features
+from clvml.customers.snapshots import CustomerDays
 from clvml.errors import InputError
-from clvml.features import available_features
 from clvml.models.boosting import PROBABILITY_MARGIN, ChurnClassifier, SpendRegressor
 from clvml.models.intervals import LEVEL_SPREAD
 from clvml.models.prior import BTYD_COLUMNS, SPEND_COLUMNS, Prior, fit_blend, fit_prior
-from clvml.snapshots import CustomerDays
 
 Array = NDArray[np.float64]
 

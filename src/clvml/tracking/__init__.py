@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from clvml.tracking.comparison import compare
     from clvml.tracking.experiments import ExperimentRuns, search_storage
     from clvml.tracking.location import tracking_uri
-    from clvml.tracking.monitoring import log_monitoring, training_metrics
+    from clvml.tracking.monitored import log_monitoring, training_metrics
     from clvml.tracking.pending import keep_training, sync
     from clvml.tracking.promotion import promote, rollback
     from clvml.tracking.registry import resolve_model
@@ -61,7 +61,7 @@ _HOMES = {
     "check_tracking": "clvml.tracking.session",
     "compare": "clvml.tracking.comparison",
     "keep_training": "clvml.tracking.pending",
-    "log_monitoring": "clvml.tracking.monitoring",
+    "log_monitoring": "clvml.tracking.monitored",
     "log_training": "clvml.tracking.runs",
     "promote": "clvml.tracking.promotion",
     "recorded_training": "clvml.tracking.reproduction",
@@ -70,7 +70,7 @@ _HOMES = {
     "search_storage": "clvml.tracking.experiments",
     "sync": "clvml.tracking.pending",
     "tracking_uri": "clvml.tracking.location",
-    "training_metrics": "clvml.tracking.monitoring",
+    "training_metrics": "clvml.tracking.monitored",
 }
 
 

@@ -13,7 +13,7 @@ from clvml.evaluation import METRICS
 from clvml.evaluation.leaderboard import ModelColumns, build_leaderboard
 from clvml.tracking.artifacts import CONFIG_FILE
 from clvml.tracking.description import flat_params
-from clvml.tracking.history import PastRun, champion_of, experiment_runs, read_mapping, read_predictions
+from clvml.tracking.past import PastRun, champion_of, experiment_runs, read_mapping, read_predictions
 from clvml.tracking.session import Store, open_store
 
 # Two of each kind: how far off the money is, whether the right customers are found, how good the churn risk is.

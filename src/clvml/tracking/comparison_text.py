@@ -6,7 +6,7 @@ import math
 
 from clvml.evaluation import METRICS
 from clvml.tracking.comparison import HEADLINE, ComparedRun, Comparison, Difference
-from clvml.tracking.history import PastRun
+from clvml.tracking.past import PastRun
 
 _SETTINGS_SHOWN = 6
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from clvml.features import Feature, available_features
+from clvml.customers import Feature, available_features
 from clvml.tracking.description import requirements, run_params
 from clvml.tracking.pyfunc import PurchaseLogScorer
 from clvml.tracking.record import TrainingRecord

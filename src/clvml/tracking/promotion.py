@@ -22,7 +22,7 @@ from clvml.errors import InputError
 from clvml.tracking.comparison import ComparedRun, compare_pair
 from clvml.tracking.comparison_text import label, why
 from clvml.tracking.description import user_name
-from clvml.tracking.history import PastRun, aliases_of, past_run
+from clvml.tracking.past import PastRun, aliases_of, past_run
 from clvml.tracking.registry import check_model, ensure_registered, logged_model_id
 from clvml.tracking.runs import version_tags
 from clvml.tracking.session import MlflowException, Store, mlflow, open_store

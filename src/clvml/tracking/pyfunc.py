@@ -26,7 +26,7 @@ import yaml
 from clvml.errors import InputError
 
 if TYPE_CHECKING:
-    from clvml.score import Scorer
+    from clvml.scores.scorer import Scorer
 
 
 class PurchaseLogScorer:
@@ -53,14 +53,14 @@ class PurchaseLogScorer:
             ``as_of`` is no date, or the scorer refuses the input.
         """
         # Imported here, for a process that only tracks needs no models.
-        from clvml.score import pyfunc_predict
+        from clvml.scores.scorer import pyfunc_predict
 
         return pyfunc_predict(self._scorer, model_input, _as_of(params))
 
     @cached_property
     def _scorer(self) -> Scorer:
         # A server asks many times.
-        from clvml.score import Scorer
+        from clvml.scores.scorer import Scorer
 
         return Scorer.load(self.directory, run_id=self.run_id)
 

@@ -11,7 +11,7 @@ from clvml.config import Config, parse_config
 from clvml.errors import InputError
 from clvml.tracking.artifacts import CONFIG_FILE, QUALITY_FILE
 from clvml.tracking.description import FOLD_PREFIX, package_versions
-from clvml.tracking.history import past_run, read_mapping
+from clvml.tracking.past import past_run, read_mapping
 from clvml.tracking.session import open_store
 
 # What the quality report says of the log that was used, and how to call it.

@@ -1,0 +1,26 @@
+"""What happened in the target window."""
+
+from __future__ import annotations
+
+
+def labels_query(future: str) -> str:
+    """Return SQL of the labels: one row per customer with at least one line in the target window.
+
+    Parameters
+    ----------
+    future : str
+        SQL of the customer days in the target window (`clvml.customers.windows.future`).
+
+    Returns
+    -------
+    str
+        ``customer_id, purchases`` [purchase days], ``actual_spend`` [currency, net of refunds]. A customer
+        who is absent bought nothing: no purchase, no spend.
+    """
+    return f"""\
+select
+  customer_id,
+  count(purchase_day) as purchases,
+  round(sum(amount), 6) as actual_spend
+from ({future}) as future
+group by customer_id"""

@@ -1,0 +1,150 @@
+"""Snapshots: one row per customer and cutoff, features from before, labels from after."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import date
+
+import duckdb
+import pandas as pd
+
+from clvml.customers import feature_sql, labels, windows
+
+# Columns of the purchase log that bring features of their own.
+OPTIONAL_COLUMNS = ("order_id", "product_id", "quantity")
+LABELS = ("purchases", "actual_spend", "churned")
+
+
+class CustomerDays:
+    """The purchase days of a log in DuckDB, from which features and labels of any cutoff are read.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        Holds the purchase log; tables ``customer_codes`` and ``customer_days`` are made in it.
+    purchases : str
+        Relation with one row per order line (``customer_id, order_day, amount`` and optional columns).
+    columns : collection of str
+        Which of ``order_id``, ``product_id`` and ``quantity`` the relation has.
+
+    Attributes
+    ----------
+    first_day, last_day : date
+        Of any line.
+    table : str
+        What `clvml.customers.customer_days_query` returns, with a code of table ``customer_codes`` (``customer_id,
+        code``) in the place of the id.
+    """
+
+    table = "customer_days"
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, purchases: str, columns: Collection[str] = ()
+    ) -> None:
+        self.connection = connection
+        self.columns = tuple(columns)
+        code = _code_customers(connection, purchases)
+        coded = f"(select * replace ({code} as customer_id) from {purchases})"
+        connection.execute(
+            f"create or replace table {self.table} as {feature_sql.customer_days_query(coded, columns)}"
+        )
+        self.first_day: date
+        self.last_day: date
+        self.first_day, self.last_day = connection.execute(
+            f"select min(day), max(day) from {self.table}"
+        ).fetchone()  # type: ignore[misc]
+
+    def daily_totals(self, cutoff: date) -> pd.Series:
+        """Return net spend per day before the cutoff [currency], indexed by every day of the log."""
+        totals = self._run(
+            f"select day, round(sum(amount), 6) as amount from ({windows.history(self.table, cutoff)}) as history"
+            " group by day order by day"
+        )
+        series = totals.set_index("day")["amount"]
+        return series.reindex(pd.date_range(self.first_day, cutoff, inclusive="left"), fill_value=0.0)
+
+    def features(self, cutoff: date, horizon_days: int) -> pd.DataFrame:
+        """Return the feature table of one cutoff: one row per customer of the history, by customer_id."""
+        return self._frame(self.features_query(cutoff, horizon_days))
+
+    def labels(self, cutoff: date, horizon_days: int) -> pd.DataFrame:
+        """Return the labels of one cutoff: one row per customer with a line in the window, by customer_id."""
+        return self._frame(self._named(self._labels_query(cutoff, horizon_days)))
+
+    def snapshots(
+        self,
+        cutoffs: Sequence[date],
+        horizon_days: int,
+        features: Collection[str] | None = None,
+        label_days: int | None = None,
+    ) -> pd.DataFrame:
+        """Return features and labels stacked over cutoffs.
+
+        One row per customer and cutoff, for customers with a purchase day before the cutoff; ordered by
+        cutoff, then customer_id. Labels are ``purchases``, ``actual_spend`` and ``churned`` (0 or 1). Only the
+        named ``features`` are computed, where given; labels are of the first ``label_days`` of the horizon, where
+        given.
+        """
+        chosen = "features.*" if features is None else ", ".join(["features.customer_id, cutoff", *features])
+        frames = [
+            self._frame(
+                self._named(f"""\
+select
+  {chosen},
+  coalesce(labels.purchases, 0) as purchases,
+  coalesce(labels.actual_spend, 0e0) as actual_spend,
+  cast(coalesce(labels.purchases, 0) = 0 as tinyint) as churned
+from ({self._features_query(cutoff, horizon_days)}) as features
+left join ({self._labels_query(cutoff, label_days or horizon_days)}) as labels using (customer_id)
+where features.purchase_days > 0""")
+            )
+            for cutoff in cutoffs
+        ]
+        return pd.concat(frames, ignore_index=True)
+
+    def features_query(self, cutoff: date, horizon_days: int) -> str:
+        """Return SQL of the feature table of one cutoff: one row per customer of the history, in no order."""
+        return self._named(self._features_query(cutoff, horizon_days))
+
+    def _features_query(self, cutoff: date, horizon_days: int) -> str:
+        history = windows.history(self.table, cutoff)
+        return feature_sql.features_query(history, cutoff, horizon_days, self.columns)
+
+    def _labels_query(self, cutoff: date, horizon_days: int) -> str:
+        return labels.labels_query(windows.future(self.table, cutoff, horizon_days))
+
+    def _named(self, query: str) -> str:
+        return (
+            f"select codes.customer_id, coded.* exclude (customer_id) from ({query}) as coded "
+            "join customer_codes as codes on codes.code = coded.customer_id"
+        )
+
+    def _frame(self, query: str) -> pd.DataFrame:
+        return self._run(f"{query} order by codes.customer_id")
+
+    def _run(self, query: str) -> pd.DataFrame:
+        return self.connection.execute(query).df()
+
+
+def _code_customers(connection: duckdb.DuckDBPyConnection, purchases: str) -> str:
+    """Make table ``customer_codes`` (``customer_id, code``) and return the SQL that makes a code from an id.
+
+    Codes are 64-bit integers, which sort twice as fast as text. They are hashes, because an id then needs
+    no look-up; should two customers share one, another hash is taken.
+    """
+    salt, collisions = 0, True
+    while collisions:
+        code = _hash(salt)
+        connection.execute(
+            f"create or replace table customer_codes as select customer_id, {code} as code"
+            f" from (select distinct customer_id from {purchases}) as ids"
+        )
+        collisions = connection.execute(
+            "select count(distinct code) < count(*) from customer_codes"
+        ).fetchall()[0][0]
+        salt += 1
+    return code
+
+
+def _hash(salt: int) -> str:
+    return f"hash(customer_id, {salt})"

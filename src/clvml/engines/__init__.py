@@ -1,0 +1,1 @@
+"""Other engines than the local DuckDB: Spark, and the SQL of warehouses."""

@@ -1,0 +1,207 @@
+"""Spark sessions, and scoring in one."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from clvml.customers import available_features, customer_days_query, features_query, windows
+from clvml.customers.snapshots import OPTIONAL_COLUMNS
+from clvml.engines.spark.lines import SparkLog, is_spark_error, worker_errors
+from clvml.engines.warehouse import translate
+from clvml.errors import InputError
+from clvml.scores.batches import APPENDED_ROWS, ScoredTable
+from clvml.scores.scorer import COLUMNS, Scorer
+
+_QUIET = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}
+
+# PySpark warns of every pandas from version 3 on; what it is used for here is tested.
+_OF_PANDAS = "PySpark does not yet fully support pandas"
+# Scored rows that come here at a time; a million of them take some 400 MB.
+_SLICE_ROWS = 4 * APPENDED_ROWS
+
+
+@contextmanager
+def running(master: str | None = None) -> Iterator[Any]:
+    """Yield a Spark session and stop it afterwards, unless it was there before.
+
+    Parameters
+    ----------
+    master : str, optional
+        ``local[4]``, ``yarn``, ``spark://...``, ``k8s://...``, or ``sc://...`` of a Spark Connect server. Without
+        one Spark decides (``SPARK_REMOTE``, its configuration, or this machine).
+
+    Raises
+    ------
+    InputError
+        PySpark or Java is missing, or Spark cannot be started or reached.
+    """
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise InputError(
+            "the Spark engine needs PySpark, which is not installed; install it with: pip install 'clvml[spark]'"
+        ) from None
+    present = SparkSession.getActiveSession()
+    if present is not None:
+        yield present
+        return
+    builder = SparkSession.builder.appName("clvml")
+    if master is not None and master.startswith("sc://"):
+        builder = builder.remote(master)
+    else:
+        builder = builder.master(master) if master else builder
+        for key, value in _QUIET.items():
+            builder = builder.config(key, value)
+    try:
+        with warnings.catch_warnings():
+            # A Spark Connect server, which SPARK_REMOTE may name, keeps settings of its own.
+            warnings.filterwarnings("ignore", "Failed to set spark", UserWarning)
+            warnings.filterwarnings("ignore", _OF_PANDAS, FutureWarning)
+            session = builder.getOrCreate()
+        session.sql("select 1").collect()
+        _use_this_python(session)
+    except Exception as error:
+        if not (is_spark_error(error) or isinstance(error, OSError | RuntimeError)):
+            raise
+        raise _not_started(master, error) from None
+    try:
+        yield session
+    finally:
+        session.stop()
+
+
+def score_lines(
+    log: SparkLog,
+    scorer: Scorer,
+    as_of: date,
+    scored: ScoredTable,
+    explain: Literal["all", "none"] | int = "all",
+) -> None:
+    """Fill ``scored`` with the scored rows of a log, as `clvml.scores.batches.score_in_batches` does.
+
+    Features are made and the model is applied on Spark; one row per customer comes to this machine.
+
+    Raises
+    ------
+    InputError
+        No line is dated before ``as_of``, the log lacks columns of the training data, or the workers lack clvml.
+    """
+    optional = [name for name in OPTIONAL_COLUMNS if name in log.columns]
+    scorer.model.check_features([feature.name for feature in available_features(optional)])
+    session = log.session
+    oldest = session.sql(
+        f"select min(order_day) from {log.table} where amount > 0 and order_day < '{as_of}'"
+    ).first()
+    if oldest[0] is not None:
+        scorer = scorer.with_log_from(oldest[0])
+    days = translate(customer_days_query(log.table, optional), "spark")
+    session.sql(days).createOrReplaceTempView("clvml_days")
+    history = windows.history("clvml_days", as_of)
+    query = features_query(history, as_of, scorer.model.horizon_days, optional)
+    features = session.sql(translate(query, "spark")).drop("cutoff")
+    scored.create()
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", _OF_PANDAS, FutureWarning)
+        scorer.save(Path(folder))
+        files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+        load = partial(_load, files, scorer.version, scorer.run_id)
+        chosen: frozenset[str] = frozenset()
+        if isinstance(explain, int):
+            risks = features.mapInPandas(partial(_at_risk, load, as_of), "customer_id string, at_risk double")
+            top = risks.where("at_risk is not null").orderBy(
+                "at_risk", "customer_id", ascending=[False, True]
+            )
+            chosen = frozenset(row[0] for row in top.limit(explain).collect())
+        apply = partial(_scored, load, as_of, explain == "all", chosen)
+        rows = features.mapInPandas(apply, _schema()).persist()
+        try:
+            with worker_errors():
+                _bring(rows, scored)
+        finally:
+            rows.unpersist()
+    if not scored.customers:
+        raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
+
+
+def _bring(rows: Any, scored: ScoredTable) -> None:
+    """Append the rows slice by slice, so that this machine holds one of them at a time."""
+    slices = -(-rows.count() // _SLICE_ROWS)
+    for number in range(slices):
+        part = rows.where(f"pmod(xxhash64(customer_id), {slices}) = {number}").toArrow()
+        for batch in part.combine_chunks().to_batches(APPENDED_ROWS):
+            scored.append(batch.to_pandas())
+
+
+def _use_this_python(session: Any) -> None:
+    """Let the workers of this machine be of this Python, which has clvml; on a cluster PYSPARK_PYTHON says which."""
+    context = getattr(session, "_sc", None)
+    if context is not None and context.master.startswith("local") and context.pythonExec == "python3":
+        context.pythonExec = sys.executable
+
+
+def _load(files: dict[str, bytes], version: str, run_id: str) -> Scorer:
+    """Return the model on a worker, from the files of its folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        return Scorer.load(Path(folder), version, run_id)
+
+
+def _scored(
+    load: Callable[[], Scorer],
+    as_of: date,
+    explain: bool,
+    chosen: frozenset[str],
+    batches: Iterator[pd.DataFrame],
+) -> Iterator[pd.DataFrame]:
+    scorer: Scorer | None = None
+    for features in batches:
+        if len(features):
+            scorer = scorer or load()
+            rows = scorer.rows(features, as_of, explain)[list(COLUMNS)]
+            picked = features["customer_id"].isin(chosen)
+            if picked.any():
+                for name, said in scorer.reasons(features[picked]).items():
+                    rows.loc[picked, name] = said.replace("", pd.NA)
+            # Spark takes None for a text that is not there.
+            texts: list[str] = list(rows.select_dtypes("string").columns)
+            rows[texts] = rows[texts].astype(object).where(rows[texts].notna(), None)
+            yield rows
+
+
+def _at_risk(
+    load: Callable[[], Scorer], as_of: date, batches: Iterator[pd.DataFrame]
+) -> Iterator[pd.DataFrame]:
+    scorer: Scorer | None = None
+    for features in batches:
+        if len(features):
+            scorer = scorer or load()
+            yield scorer.rows(features, as_of, explain=False)[["customer_id", "at_risk"]].astype(
+                {"customer_id": object}
+            )
+
+
+def _schema() -> str:
+    kinds = {"horizon_days": "int", "p_churn": "double", "clv": "double", "historic_spend": "double"}
+    return ", ".join(
+        f"{name} {kinds.get(name, 'double' if name.startswith('expected_') else 'string')}"
+        for name in COLUMNS
+    )
+
+
+def _not_started(master: str | None, error: Exception) -> InputError:
+    said = str(error).strip().splitlines()
+    return InputError(
+        f"Spark {f'at {master!r} ' if master else ''}cannot be used: {said[0] if said else type(error).__name__};"
+        " it needs Java 17 or newer (JAVA_HOME) on this machine, or --master with the address of a cluster that runs"
+    )

@@ -1,0 +1,362 @@
+"""Order lines on Spark: read, judged by the rules of `clvml.log`, and counted.
+
+What passes the checks here passes them there, with the same values, and rows are left out for the same reasons.
+What Spark would read otherwise than DuckDB is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from clvml.config import DataConfig
+from clvml.engines.spark.source import read_raw, typed_column
+from clvml.errors import InputError
+from clvml.log import cleaning
+from clvml.log.cleaning import ReasonCount, treatment_of
+from clvml.log.mapping import map_columns
+from clvml.log.staging import IDS
+from clvml.storage.addresses import hide_password
+
+LINES = "clvml_lines"
+_JUDGED = "clvml_judged"
+# What DuckDB might read as a date although it is not ISO.
+_PERHAPS = (
+    r"r'^\d{4}[-/]|^\d{8}(\D|$)|^\d{1,2}[/.-]\d{1,2}[/.-](\d{4}|\d{2})(\D|$)|\d.*[A-Za-z]{3}|[A-Za-z]{3}.*\d'"
+)
+_MONEY = "decimal(38, 6)"
+# What is wrong with a worker's Python, in the traceback that Spark hands on.
+_WORKER_SAID = re.compile(r"(?:InputError|ModuleNotFoundError|ImportError): (.+)")
+
+
+@dataclass(frozen=True)
+class SparkQuality:
+    """What was read and what came of it; see `clvml.log.QualityReport`."""
+
+    rows_in: int
+    money_in: float
+    rows_out: int
+    money_out: float
+    reasons: tuple[ReasonCount, ...]
+    currency: str | None
+
+
+@dataclass(frozen=True)
+class SparkLog:
+    """The purchase log as a temporary view of a Spark session, one row per accepted line.
+
+    Attributes
+    ----------
+    session : pyspark.sql.SparkSession
+    quality : SparkQuality
+    columns : tuple of str
+        As of `clvml.log.PurchaseLog`.
+    first_day, last_day : date
+        Of the accepted lines.
+    table : str
+    """
+
+    session: Any
+    quality: SparkQuality
+    columns: tuple[str, ...]
+    first_day: date
+    last_day: date
+    table: str = LINES
+
+
+def read_lines(session: Any, data: DataConfig, source: str, now: datetime, as_of: date | None) -> SparkLog:
+    """Read, type, check and de-duplicate a purchase log on Spark.
+
+    Parameters
+    ----------
+    session : pyspark.sql.SparkSession
+        Its time zone is set to ``data.timezone``.
+    data : DataConfig
+        How its lines are cleaned.
+    source : str
+        Parquet or CSV: a file, directory or wildcard here, or an address that Spark reads (``s3a://...``).
+    now : datetime
+        Lines dated later are rejected.
+    as_of : date or None
+        Nothing dated at or after this day is used.
+
+    Raises
+    ------
+    InputError
+        The source cannot be read, its columns do not fit the mapping, no line of it can be used, or something in it
+        would be read otherwise than `clvml.log.read_purchase_log` does.
+    """
+    session.conf.set("spark.sql.session.timeZone", data.timezone)
+    # What is kept for several uses may be of few parts, too: hundreds of tiny ones take ten times as long.
+    session.conf.set("spark.sql.optimizer.canChangeCachedPlanOutputPartitioning", "true")
+    origin = hide_password(source)
+    try:
+        raw, columns = read_raw(session, source)
+        mapping = map_columns(data.columns, columns, origin)
+        types = dict(raw.dtypes)
+        raw.createOrReplaceTempView("clvml_raw")
+        typed = ", ".join(
+            typed_column(ours, f"c{index}", types[f"c{index}"], columns[index])
+            for ours, index in mapping.items()
+        )
+        session.sql(f"select *, {typed} from clvml_raw").createOrReplaceTempView("clvml_typed")
+        decimal_ids = _check(session, mapping, data)
+        told_apart = [f"c{i}" for i, name in enumerate(columns) if name not in data.ignore_columns]
+        return _clean(session, data, source, tuple(mapping), told_apart, decimal_ids, now, as_of)
+    except Exception as error:
+        if not is_spark_error(error):
+            raise
+        raise _unreadable(origin, error) from None
+
+
+@contextmanager
+def worker_errors() -> Iterator[None]:
+    """Say what a worker's Python lacks as an `InputError`, where the block lets workers run some of ours."""
+    try:
+        yield
+    except Exception as error:
+        said = _WORKER_SAID.search(str(error))
+        if not (said and is_spark_error(error)):
+            raise
+        raise InputError(
+            f"a Spark worker cannot do its part: {said[1]}; the workers need this version of clvml, and PYSPARK_PYTHON"
+            " says which Python has it"
+        ) from None
+
+
+def is_spark_error(error: Exception) -> bool:
+    """Return whether an error is of Spark, of its Java or of the way to its server: each has types of its own."""
+    return type(error).__module__.partition(".")[0] in ("pyspark", "py4j", "grpc")
+
+
+def _check(session: Any, mapping: dict[str, int], data: DataConfig) -> tuple[str, ...]:
+    """Refuse columns that cannot be understood, and return the ids that are written as decimal numbers."""
+    ids = [ours for ours in IDS if ours in mapping]
+    # Text that is no date by any reading is rejected by both engines.
+    perhaps = f"order_ts is null and date_text rlike {_PERHAPS}"
+    counted = [
+        f"count_if({perhaps})",
+        f"min(case when {perhaps} then date_text end)",
+        "count(order_ts)",
+        "count(date_text)",
+    ]
+    numbers = [ours for ours in ("amount", "quantity") if ours in mapping]
+    counted += [f"count({ours}_text) > 0 and count({ours}) = 0" for ours in numbers]
+    counted += [
+        f"count_if({ours} like '%.0') > 0 and bool_and({ours} rlike r'^-?\\d+(\\.0)?$')" for ours in ids
+    ]
+    # Spark puts this in the place of bytes that are not UTF-8.
+    counted += [
+        f"count_if(concat_ws('', {', '.join(f'c{index}' for index in mapping.values())}) like '%\ufffd%')"
+    ]
+    unread, example, dates, date_texts, *flags, not_utf8 = session.sql(
+        f"select {', '.join(counted)} from clvml_typed"
+    ).first()
+    theirs = data.columns.mapped()
+    if unread:
+        raise InputError(
+            f"column '{theirs['order_date']}' (order_date) holds {unread:,} dates that the Spark engine does not"
+            f" read, such as '{example}'; write them as 2024-01-31 or 2024-01-31T18:30:00Z, or leave --engine out"
+        )
+    if not_utf8:
+        raise InputError(
+            f"{not_utf8:,} lines are not UTF-8 text, which the Spark engine cannot tell apart; leave --engine out"
+        )
+    if date_texts and not dates:
+        raise InputError(
+            f"column '{theirs['order_date']}' (order_date) holds no date that can be read; write 2024-01-31"
+        )
+    for ours, unfit in zip(numbers, flags, strict=False):
+        if unfit:
+            raise InputError(
+                f"column '{theirs[ours]}' ({ours}) holds no number that can be read; write 1234.50"
+            )
+    return tuple(ours for ours, is_decimal in zip(ids, flags[len(numbers) :], strict=True) if is_decimal)
+
+
+def _clean(
+    session: Any,
+    data: DataConfig,
+    source: str,
+    columns: tuple[str, ...],
+    told_apart: list[str],
+    decimal_ids: tuple[str, ...],
+    now: datetime,
+    as_of: date | None,
+) -> SparkLog:
+    ids = [ours for ours in IDS if ours in columns]
+    written = [
+        f"regexp_replace({ours}, r'\\.0$', '') as {ours}" if ours in decimal_ids else ours for ours in ids
+    ]
+    finite = "abs(amount) < 1e15"
+    quantity, emptied = [], "false"
+    if "quantity" in columns:
+        is_number = "abs(quantity) < double('infinity')"
+        quantity = [f"case when {is_number} then quantity end as quantity"]
+        emptied = f"coalesce(quantity_text, cast(quantity as string)) is not null and not coalesce({is_number}, false)"
+    flags = {
+        cleaning.TRIMMED_ID: " or ".join(f"{ours}_trimmed" for ours in ids),
+        cleaning.DECIMAL_ID: " or ".join(f"coalesce({ours} like '%.0', false)" for ours in decimal_ids)
+        or "false",
+        cleaning.CONVERTED_ZONE: "zoned",
+        cleaning.EMPTIED_QUANTITY: emptied,
+    }
+    named = [f"{test} as flag_{number}" for number, test in enumerate(flags.values())]
+    values = ["order_ts", "amount", *(["quantity"] if quantity else [])]
+    session.sql(
+        f"select {', '.join([*told_apart, 'part', *written, 'order_ts', 'amount', *quantity, *named])},"
+        f" case when {finite} then cast(amount as {_MONEY}) end as money,"
+        f" {_reason(session, data, columns, now, as_of)} as reason from clvml_typed"
+    ).createOrReplaceTempView(_JUDGED)
+    keys = [*told_apart, *ids, *values, "money", *(f"flag_{number}" for number in range(len(flags)))]
+    listed = ", ".join(keys)
+    session.sql(
+        f"select {listed}, count(*) as copies, count(distinct part) as parts from {_JUDGED} where reason is null"
+        f" group by {listed}"
+    ).createOrReplaceTempView("clvml_usable")
+    used = "copies" if data.duplicates == "keep" else "1"
+    kept = "true" if data.refunds == "net" else "amount >= 0"
+    optional = tuple(ours for ours in ("order_id", "product_id", "quantity") if ours in columns)
+    chosen = ", ".join(
+        ["customer_id", "order_ts", "cast(order_ts as date) as order_day", "amount", *optional]
+    )
+    repeated = (
+        f"lateral view explode(sequence(1, cast({used} as int))) as copy" if data.duplicates == "keep" else ""
+    )
+    session.sql(f"select {chosen} from clvml_usable {repeated} where {kept}").createOrReplaceTempView(LINES)
+    quality, first, last = _count(session, data, used, kept, list(flags))
+    if not quality.rows_out:
+        raise _nothing_left(source, quality, as_of)
+    return SparkLog(
+        session, quality, ("customer_id", "order_ts", "order_day", "amount", *optional), first, last
+    )
+
+
+def _count(
+    session: Any, data: DataConfig, used: str, kept: str, flags: list[str]
+) -> tuple[SparkQuality, date, date]:
+    """Count rows and money by reason, in the order of `clvml.log.cleaning.count_reasons`."""
+    found = {
+        reason: (rows, money)
+        for reason, rows, money in session.sql(
+            f"select reason, count(*), coalesce(sum(money), 0) from {_JUDGED} where reason is not null group by reason"
+        ).collect()
+    }
+    # Copies of a line: one is the first, one more for each further file is a repeat across files.
+    sums = [
+        *(_sums("parts - 1"), _sums("copies - parts"), _sums(f"case when {kept} then 0 else {used} end")),
+        *(
+            _sums(f"case when {kept} then {used} else 0 end"),
+            _sums(f"case when {kept} and amount < 0 then {used} else 0 end"),
+        ),
+        *(
+            _sums(f"case when {kept} and flag_{number} then {used} else 0 end")
+            for number in range(len(flags))
+        ),
+    ]
+    day = f"case when {kept} then cast(order_ts as date) end"
+    days = f"min({day}), max({day})"
+    *numbers, first, last = session.sql(f"select {', '.join(sums)}, {days} from clvml_usable").first()
+    pairs = [
+        (int(rows or 0), money or Decimal(0)) for rows, money in zip(numbers[::2], numbers[1::2], strict=True)
+    ]
+    repeats_across, repeats_within, refused, out, refunds, *flagged = pairs
+    is_kept = data.duplicates == "keep"
+    if not is_kept:
+        found |= {cleaning.REPEAT_ACROSS: repeats_across, cleaning.REPEAT_WITHIN: repeats_within}
+    found[cleaning.REFUND] = refused
+    counts = [
+        ReasonCount(reason, treatment_of(reason, data), found[reason][0], float(found[reason][1]))
+        for reason in cleaning.PRECEDENCE
+        if reason in found and found[reason][0]
+    ]
+    rows_in = out[0] + sum(count.rows for count in counts)
+    money_in = float(out[1] + sum((money for _, money in found.values()), Decimal(0)))
+    if is_kept:
+        counts += [
+            ReasonCount(reason, "kept", rows, float(money))
+            for reason, (rows, money) in (
+                (cleaning.REPEAT_ACROSS, repeats_across),
+                (cleaning.REPEAT_WITHIN, repeats_within),
+            )
+            if rows
+        ]
+    counts += [ReasonCount(cleaning.REFUND, "kept", refunds[0], float(refunds[1]))] if refunds[0] else []
+    counts += [
+        ReasonCount(reason, "changed", rows, float(money))
+        for reason, (rows, money) in zip(flags, flagged, strict=True)
+        if rows
+    ]
+    return SparkQuality(rows_in, money_in, out[0], float(out[1]), tuple(counts), data.currency), first, last
+
+
+def _sums(copies: str) -> str:
+    return f"sum({copies}), coalesce(sum(money * ({copies})), 0)"
+
+
+def _reason(
+    session: Any, data: DataConfig, columns: tuple[str, ...], now: datetime, as_of: date | None
+) -> str:
+    local_now = now if now.tzinfo is None else now.astimezone(ZoneInfo(data.timezone)).replace(tzinfo=None)
+    rules = [
+        ("customer_id is null", cleaning.MISSING_CUSTOMER),
+        ("order_ts is null and date_text is null", cleaning.MISSING_DATE),
+        ("order_ts is null", cleaning.UNPARSABLE_DATE),
+        ("amount is null and amount_text is null", cleaning.MISSING_AMOUNT),
+        ("amount is null and contains(amount_text, ',')", cleaning.COMMA_AMOUNT),
+        ("amount is null", cleaning.TEXT_AMOUNT),
+        ("isnan(amount) or abs(amount) = double('infinity')", cleaning.INFINITE_AMOUNT),
+        ("abs(amount) >= 1e15", cleaning.HUGE_AMOUNT),
+    ]
+    if "currency" in columns:
+        currencies = [
+            row[0]
+            for row in session.sql(
+                "select currency from clvml_typed where currency is not null group by currency"
+                " order by count(*) desc, currency"
+            ).collect()
+        ]
+        rules += _currency_rules(currencies, data)
+    rules.append((f"order_ts > timestamp_ntz '{local_now.isoformat(sep=' ')}'", cleaning.FUTURE))
+    if as_of is not None:
+        rules.append((f"order_ts >= timestamp_ntz '{as_of} 00:00:00'", cleaning.AFTER_AS_OF))
+    return f"case {' '.join(f'''when {test} then '{reason}' ''' for test, reason in rules)} end"
+
+
+def _currency_rules(currencies: list[str], data: DataConfig) -> list[tuple[str, str]]:
+    wanted = data.currency.strip().upper() if data.currency else None
+    listed = ", ".join(currencies[:5]) or "no currency at all"
+    if wanted is None and len(currencies) > 1:
+        raise InputError(
+            f"column '{data.columns.currency}' holds several currencies: {listed}; set data.currency"
+        )
+    if wanted is not None and wanted not in currencies:
+        raise InputError(
+            f"no line is in data.currency '{data.currency}'; column '{data.columns.currency}' holds {listed}"
+        )
+    rules = [("currency is null", cleaning.MISSING_CURRENCY)] if currencies else []
+    return rules if wanted is None else [*rules, (f"currency <> '{wanted}'", cleaning.OTHER_CURRENCY)]
+
+
+def _nothing_left(source: str, quality: SparkQuality, as_of: date | None) -> InputError:
+    words = ", ".join(f"{count.reason} ({count.rows:,})" for count in quality.reasons)
+    until = f" before {as_of}" if as_of is not None else ""
+    return InputError(
+        f"no line of '{source}' can be used{until}: {quality.rows_in:,} read, left out for {words or 'no reason'}"
+    )
+
+
+def _unreadable(source: str, error: Exception) -> InputError:
+    said = str(error)
+    if "MALFORMED" in said or "FAILED_READ_FILE" in said:
+        return InputError(
+            f"'{source}' has a line that does not have the columns of the header, or is damaged; the Spark engine"
+            " cannot tell such lines apart: leave --engine out, and --rejects will"
+        )
+    return InputError(f"'{source}' cannot be read by Spark: {said.strip().splitlines()[0]}")

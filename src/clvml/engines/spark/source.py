@@ -1,0 +1,124 @@
+"""Files read by Spark as text or typed columns, as DuckDB would read them; what it would read otherwise is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from clvml.errors import InputError
+from clvml.log.delimited import Layout, read_layout
+from clvml.log.source import find_files, read_parts
+from clvml.log.staging import IDS
+from clvml.storage.addresses import KINDS, is_address
+from clvml.storage.workspace import offline_database
+
+_WHOLE = ("tinyint", "smallint", "int", "bigint")
+_FLOATS = ("float", "double")
+_DATES = ("date", "timestamp", "timestamp_ntz")
+_MISSING = "'^(nan|null|none|na|n/a|#n/a|<na>|nat)?$'"
+_BLANKS = "' \\t\\r\\n\\u00a0'"
+_NUMBER = r"r'^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$'"
+_ENDLESS = r"r'^[+-]?(inf|infinity|nan)$'"
+_ISO = r"r'^\d{4}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?$'"
+_ZONED = r"r'^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})$'"
+
+
+def read_raw(session: Any, source: str) -> tuple[Any, tuple[str, ...]]:
+    """Return the rows with columns c0, c1, ... and ``part``, and the names of the columns."""
+    if is_address(source):
+        if source.partition("://")[0].lower() in (*KINDS, "postgres"):
+            raise InputError(
+                "the Spark engine reads Parquet and CSV, and no databases; leave --engine out, or export the table"
+            )
+        ending = source.rstrip("/*").rpartition(".")[2].lower()
+        if ending in ("csv", "tsv", "gz", "zst"):
+            raise InputError(
+                f"'{source}': the Spark engine reads CSV from folders here, and from elsewhere only Parquet"
+            )
+        return _renamed(session.read.parquet(source))
+    files = find_files(source)
+    if any(path.suffix.lower() in (".parquet", ".pq") for path in files):
+        with offline_database() as connection:
+            parts = read_parts(connection, source)
+        columns = parts[0].columns
+        mixed = [
+            name
+            for name, *kinds in zip(columns, *(part.types for part in parts), strict=True)
+            if len({*kinds}) > 1
+        ]
+        if mixed:
+            raise InputError(
+                f"the files of '{source}' hold {', '.join(mixed)} as different types; leave --engine out"
+            )
+        return _renamed(session.read.parquet(*(str(path.absolute()) for path in files)), columns)
+    layouts = [read_layout(path) for path in files]
+    first = layouts[0]
+    for path, layout in zip(files, layouts, strict=True):
+        if layout != first or layout.starts_blank or layout.repeated or path.suffix.lower() == ".zst":
+            raise InputError(
+                f"'{path}' is written otherwise than Spark reads it (another header or delimiter than the first file, a"
+                " blank line before the header, a name that occurs twice, or .zst); leave --engine out"
+            )
+    return _renamed(_csv(session, [str(path.absolute()) for path in files], first), first.columns)
+
+
+def _csv(session: Any, paths: list[str], layout: Layout) -> Any:
+    # A line that has not all columns ends the work: Spark could not say which it is.
+    options: dict[str, Any] = {
+        "sep": layout.delimiter,
+        "header": True,
+        "mode": "FAILFAST",
+        "escape": '"',
+        "columnPruning": False,
+    }
+    options["unescapedQuoteHandling"] = "RAISE_ERROR"
+    schema = ", ".join(f"c{index} string" for index in range(len(layout.columns)))
+    return session.read.options(**options, maxCharsPerColumn=-1).schema(schema).csv(paths)
+
+
+def _renamed(frame: Any, columns: Sequence[str] | None = None) -> tuple[Any, tuple[str, ...]]:
+    names = tuple(columns or frame.columns)
+    chosen = [f"`{name.replace('`', '``')}` as c{index}" for index, name in enumerate(names)]
+    if columns is not None and frame.columns[0] == "c0":
+        chosen = [f"c{index}" for index in range(len(names))]
+    return frame.selectExpr(*chosen, "_metadata.file_path as part"), names
+
+
+def typed_column(ours: str, column: str, kind: str, name: str) -> str:
+    """Return the SQL of one mapped column, as `clvml.log.staging` types it."""
+    is_text = kind == "string"
+    trimmed = f"trim(both {_BLANKS} from {column})"
+    text = f"case when not lower({trimmed}) rlike {_MISSING} then {trimmed} end" if is_text else column
+    if ours in IDS and (is_text or kind in _WHOLE):
+        flag = f"coalesce({text} <> {column}, false)" if is_text else "false"
+        return f"cast({text} as string) as {ours}, {flag} as {ours}_trimmed"
+    if ours in IDS and kind in _FLOATS:
+        whole = f"{column} = floor({column}) and abs({column}) < 9e15"
+        written = f"case when {whole} then concat(cast(cast({column} as bigint) as string), '.0')"
+        number = f"{written} when not isnan({column}) then cast({column} as string) end"
+        return f"{number} as {ours}, false as {ours}_trimmed"
+    if ours == "currency" and is_text:
+        return f"upper({text}) as currency"
+    if ours in ("amount", "quantity") and (kind in (*_WHOLE, *_FLOATS) or kind.startswith("decimal")):
+        return f"cast({column} as double) as {ours}, cast(null as string) as {ours}_text"
+    if ours in ("amount", "quantity") and is_text:
+        number = (
+            f"case when ({text}) rlike {_NUMBER} then cast({text} as double)"
+            f" when lower({text}) rlike {_ENDLESS} then double('infinity') end"
+        )
+        return f"{number} as {ours}, {text} as {ours}_text"
+    if ours == "order_date" and kind in _DATES:
+        local = f"cast({column} as timestamp_ntz)"
+        zoned = f"{column} is not null" if kind == "timestamp" else "false"
+        return f"{local} as order_ts, {zoned} as zoned, cast(null as string) as date_text"
+    if ours == "order_date" and is_text:
+        # The session's time zone is that of the log.
+        parsed = (
+            f"case when ({text}) rlike {_ISO} then try_cast({text} as timestamp_ntz)"
+            f" when ({text}) rlike {_ZONED} then cast(try_cast({text} as timestamp) as timestamp_ntz) end"
+        )
+        return f"{parsed} as order_ts, coalesce(({text}) rlike {_ZONED}, false) as zoned, {text} as date_text"
+    raise InputError(
+        f"column '{name}' ({ours}) is of type {kind}, which the Spark engine does not take; leave --engine out, or"
+        " convert it first"
+    )

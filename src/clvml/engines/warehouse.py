@@ -1,0 +1,223 @@
+"""The feature SQL for other databases: from a table of order lines to the feature table.
+
+The SQL of `clvml.customers` is written once, for DuckDB. sqlglot says it in other dialects, after what some of
+them lack has been put in other words.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect, NormalizationStrategy
+
+from clvml.config import DataConfig
+from clvml.customers import customer_days_query, features_query, windows
+from clvml.errors import InputError, did_you_mean
+
+# Those whose SQL is run in the tests come first; of the others it is only known that sqlglot can parse it.
+DIALECTS = (
+    *("duckdb", "spark", "postgres", "sqlite"),
+    *("bigquery", "databricks", "redshift", "snowflake", "trino"),
+)
+_OPTIONAL = ("order_id", "product_id", "quantity")
+_NO_MAX_BY = ("postgres", "redshift", "sqlite")
+_NO_STDDEV = ("sqlite",)
+_STAR_EXCEPT = ("bigquery", "databricks", "duckdb", "snowflake", "spark")
+_SPELLINGS = {"postgresql": "postgres"}
+
+
+def feature_sql(data: DataConfig, table: str, cutoff: date, horizon_days: int, dialect: str) -> str:
+    """Return the query that makes the feature table out of a table of order lines.
+
+    The query leaves out what `clvml.log` would: lines without a customer, a date or an amount that is a
+    number below 1e15, lines in another currency than ``data.currency``, exact repeats and refunds as ``data`` says,
+    and all of ``cutoff`` and later. It does not read dates or numbers written as text in unusual ways, ids such as
+    ``12345.0``, words such as ``n/a`` for a missing id, or time zones: a timestamp counts as wall time.
+
+    Parameters
+    ----------
+    data : DataConfig
+        Names of the table's columns, and how its lines are cleaned.
+    table : str
+        Its name, such as ``orders`` or ``shop.orders``.
+    cutoff : date
+        The first day not observed.
+    horizon_days : int
+        Length of the target window [days].
+    dialect : str
+        One of `DIALECTS`.
+
+    Returns
+    -------
+    str
+        One SELECT: one row per customer, ``customer_id, cutoff``, then the features of
+        `clvml.customers.available_features`.
+
+    Raises
+    ------
+    InputError
+        The dialect or the table's name is not known, or the dialect cannot leave out ``data.ignore_columns``.
+    """
+    dialect = check_dialect(dialect)
+    optional = [name for name in _OPTIONAL if name in data.columns.mapped()]
+    query = f"""\
+with purchase_log as (
+  {_lines_query(data, table, cutoff, dialect, optional)}
+), customer_days as (
+  {customer_days_query("purchase_log", optional)}
+), {features_query(windows.history("customer_days", cutoff), cutoff, horizon_days, optional).removeprefix("with ")}"""
+    return translate(query, dialect)
+
+
+def check_dialect(dialect: str) -> str:
+    """Return the dialect as it is called in `DIALECTS`.
+
+    Raises
+    ------
+    InputError
+        It is not one of them.
+    """
+    known = _SPELLINGS.get(dialect.lower(), dialect.lower())
+    if known not in DIALECTS:
+        raise InputError(
+            f"dialect '{dialect}' is not supported{did_you_mean(known, DIALECTS)}; supported: {', '.join(DIALECTS)}"
+        )
+    return known
+
+
+def translate(query: str, dialect: str) -> str:
+    """Return a DuckDB query over dates and doubles in another dialect, laid out for people."""
+    tree = sqlglot.parse_one(query, read="duckdb")
+    if dialect == "duckdb":
+        return tree.sql(dialect="duckdb", pretty=True)
+    if dialect in _NO_MAX_BY:
+        for select in list(tree.find_all(exp.Select)):
+            _replace_aggregates(select, dialect in _NO_STDDEV)
+    # 1e6 is a double in DuckDB and a decimal elsewhere; quotes keep the only name that is not in lower case.
+    for number in list(tree.find_all(exp.Literal)):
+        if not number.is_string and "e" in number.name:
+            number.replace(exp.cast(number.copy(), exp.DataType.Type.DOUBLE))
+    for name in tree.find_all(exp.Identifier):
+        if name.name == "T":
+            name.set("quoted", True)
+    small_first = Dialect.get_or_raise(dialect).NULL_ORDERING == "nulls_are_small"
+    for ordered in tree.find_all(exp.Ordered):
+        # No day is null: nothing has to be said about where nulls go.
+        ordered.set("nulls_first", small_first)
+    for window in tree.find_all(exp.Window):
+        _partition_by_peers(window)
+    return tree.sql(dialect=dialect, pretty=True, unsupported_level=sqlglot.ErrorLevel.RAISE)
+
+
+def _lines_query(data: DataConfig, table: str, cutoff: date, dialect: str, optional: list[str]) -> str:
+    """Return SQL of the purchase log: ids as text, the day, doubles."""
+    columns = {ours: _name(theirs, dialect) for ours, theirs in data.columns.mapped().items()}
+    amount = f"cast({columns['amount']} as double)"
+    day = f"cast({columns['order_date']} as date)"
+    customer = f"trim(cast({columns['customer_id']} as varchar))"
+    chosen = [f"{customer} as customer_id", f"{day} as order_day", f"{amount} as amount"]
+    for ours in optional:
+        text = f"nullif(trim(cast({columns[ours]} as varchar)), '')"
+        chosen.append(f"{f'cast({columns[ours]} as double)' if ours == 'quantity' else text} as {ours}")
+    # A NaN compares as the largest number.
+    conditions = [f"{customer} <> ''", f"{day} < date '{cutoff}'", f"abs({amount}) < 1e15"]
+    if data.currency and "currency" in columns:
+        wanted = data.currency.strip().upper().replace("'", "''")
+        conditions.append(f"upper(trim({columns['currency']})) = '{wanted}'")
+    if data.refunds != "net":
+        conditions.append(f"{amount} >= 0")
+    return (
+        f"select {', '.join(chosen)} from {_distinct(data, _table(table, dialect), dialect)}"
+        f" where {' and '.join(conditions)}"
+    )
+
+
+def _distinct(data: DataConfig, table: str, dialect: str) -> str:
+    if data.duplicates == "keep":
+        return f"{table} as lines"
+    if not data.ignore_columns:
+        return f"(select distinct * from {table}) as lines"
+    if dialect not in _STAR_EXCEPT:
+        raise InputError(
+            f"{dialect} has no SELECT of all columns but some, which data.ignore_columns"
+            f" ({', '.join(data.ignore_columns)}) needs; make a view without these columns, name it with --table, and"
+            " add --set data.ignore_columns=[]"
+        )
+    ignored = ", ".join(_name(name, dialect) for name in data.ignore_columns)
+    return f"(select distinct * exclude ({ignored}) from {table}) as lines"
+
+
+def _name(name: str, dialect: str) -> str:
+    """Return a column's name, quoted as DuckDB quotes, unless its case must not be fixed."""
+    return exp.to_identifier(name, quoted=_is_quoted(name, dialect)).sql(dialect="duckdb")
+
+
+def _table(name: str, dialect: str) -> str:
+    try:
+        table = exp.to_table(name, dialect=dialect)
+    except (sqlglot.ParseError, ValueError):
+        raise InputError(
+            f"table '{name}' is no name of a table in {dialect}; give it as orders or shop.orders, and quote parts"
+            " with blanks or dots as the database does"
+        ) from None
+    for part in table.find_all(exp.Identifier):
+        part.set("quoted", part.args.get("quoted") or _is_quoted(part.name, dialect))
+    return table.sql(dialect="duckdb")
+
+
+def _is_quoted(name: str, dialect: str) -> bool:
+    # Where plain names are folded to upper case, customer_id in quotes would be another name than without.
+    folds_up = Dialect.get_or_raise(dialect).NORMALIZATION_STRATEGY is NormalizationStrategy.UPPERCASE
+    return not (folds_up and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name))
+
+
+def _replace_aggregates(select: exp.Select, without_stddev: bool) -> None:
+    """Put aggregates that the dialect lacks in terms of the least, greatest or mean value of the customer.
+
+    ``arg_max(x, k)`` is the x of the row whose k is greatest (k names at most one row of each), and the standard
+    deviation is the root of the mean square of what is left over the mean. Those are added to the rows that the
+    query reads.
+    """
+    added: dict[str, str] = {}
+    customer = "partition by customer_id"
+    for by in list(select.find_all(exp.ArgMax, exp.ArgMin)):
+        if by.parent_select is select:
+            side = "max" if isinstance(by, exp.ArgMax) else "min"
+            value, key = by.this.sql("duckdb"), by.expression.sql("duckdb")
+            added[f"{side}_{key}"] = f"{side}({key}) over ({customer})"
+            by.replace(_parsed(f"max(case when {key} = {side}_{key} then {value} end)"))
+    for deviation in list(select.find_all(exp.StddevSamp)) if without_stddev else ():
+        if deviation.parent_select is select:
+            value = deviation.this.sql("duckdb")
+            added[f"mean_{value}"] = f"avg({value}) over ({customer})"
+            left = f"({value} - mean_{value})"
+            # Without division by zero where there is one value.
+            deviation.replace(_parsed(f"sqrt(sum({left} * {left}) / nullif(count({value}) - 1, 0))"))
+    if added:
+        source = select.args["from_"].this
+        columns = ", ".join(f"{sql} as {name}" for name, sql in added.items())
+        source.replace(
+            _parsed(f"select *, {columns} from {source.sql('duckdb')}").subquery(source.alias_or_name)
+        )
+
+
+def _partition_by_peers(window: exp.Window) -> None:
+    """Turn ``order by x range between current row and current row``, which not all have, into a partition."""
+    spec = window.args.get("spec")
+    if (
+        spec
+        and spec.args["kind"].upper() == "RANGE"
+        and spec.args["start"] == spec.args["end"] == "CURRENT ROW"
+    ):
+        peers = [ordered.this.copy() for ordered in window.args["order"].expressions]
+        window.set("partition_by", [*window.args["partition_by"], *peers])
+        window.set("order", None)
+        window.set("spec", None)
+
+
+def _parsed(sql: str) -> Any:
+    return sqlglot.parse_one(sql, read="duckdb")

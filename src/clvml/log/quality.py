@@ -1,0 +1,237 @@
+"""The data-quality report, and whether the log is long enough to train on."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from itertools import accumulate, pairwise
+from statistics import median
+from typing import Any
+
+from clvml.config import DataConfig
+from clvml.log.cleaning import MONEY, REFUND, ReasonCount
+
+Run = Callable[[str], list[tuple[Any, ...]]]
+
+_LISTED_GAPS = 5
+_SHORTEST_GAP_DAYS = 7
+_GAP_FACTOR = 5
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Days without any line: from ``first_day`` to ``last_day``, both included [days]."""
+
+    first_day: date
+    last_day: date
+    days: int
+
+
+@dataclass(frozen=True)
+class QualityReport:
+    """What was read and what came of it. Money is in ``currency``, rounded to 6 decimals.
+
+    Attributes
+    ----------
+    rows_in, money_in, rows_out, money_out
+        ``rows_in = rows_out +`` rows of the reasons that are rejected or dropped, and the same for money.
+        Money counts the amounts that are numbers.
+    reasons : tuple of ReasonCount
+        Rows left out, kept although worth a look, and changed.
+    customers, orders : int
+        Distinct ids in the log; ``orders`` is None where no order number is mapped.
+    purchase_days : int
+        Customer-days with at least one line of positive amount.
+    first_day, last_day : date
+        Of the log's lines.
+    freshness_days : int
+        Days from the last line to ``as_of`` (or today).
+    gaps : tuple of Gap
+        The longest spans without any line, if longer than a week and than 5 times the usual step between
+        days with lines.
+    one_time_share : float or None
+        Share of the customers with a purchase day that have exactly one.
+    refund_line_share, refund_money_share : float
+        Lines of negative amount among all usable lines, and their money relative to the positive money.
+        Refunds left out by policy count as usable.
+    median_days_between : float or None
+        Median over all pairs of successive purchase days of a customer [days].
+    currency : str or None
+    timezone : str
+    """
+
+    rows_in: int
+    money_in: float
+    rows_out: int
+    money_out: float
+    reasons: tuple[ReasonCount, ...]
+    customers: int
+    orders: int | None
+    purchase_days: int
+    first_day: date
+    last_day: date
+    freshness_days: int
+    gaps: tuple[Gap, ...]
+    one_time_share: float | None
+    refund_line_share: float
+    refund_money_share: float | None
+    median_days_between: float | None
+    currency: str | None
+    timezone: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report for JSON: dates as ISO text, no NaN."""
+        return _jsonable(asdict(self))
+
+    def to_text(self) -> str:
+        """Return the report as lines for people."""
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterable[str]:
+        yield f"read        {self._line(self.rows_in, self.money_in)}"
+        for words, treatments in (
+            ("left out", ("rejected", "dropped")),
+            ("kept", ("kept",)),
+            ("changed", ("changed",)),
+        ):
+            for count in self.reasons:
+                if count.treatment in treatments:
+                    how = f" ({count.treatment})" if words == "left out" else ""
+                    yield f"  {words:<9} {self._line(count.rows, count.money)}: {count.reason}{how}"
+        yield f"log         {self._line(self.rows_out, self.money_out)}"
+        orders = "" if self.orders is None else f", {self.orders:,} orders"
+        yield f"customers   {self.customers:,}{orders}, {self.purchase_days:,} purchase days"
+        yield (
+            f"days        {self.first_day} to {self.last_day} ({self.timezone}), "
+            f"the last line is {self.freshness_days:,} days old"
+        )
+        if self.one_time_share is not None:
+            yield f"one-time    {self.one_time_share:.1%} of customers bought on one day only"
+        if self.median_days_between is not None:
+            yield f"rhythm      {self.median_days_between:g} days between purchases (median)"
+        if self.refund_line_share:
+            money = (
+                ""
+                if self.refund_money_share is None
+                else f", {self.refund_money_share:.1%} of positive money"
+            )
+            yield f"refunds     {self.refund_line_share:.1%} of lines{money}"
+        for gap in self.gaps:
+            yield f"gap         no line from {gap.first_day} to {gap.last_day} ({gap.days:,} days)"
+
+    def _line(self, rows: int, money: float) -> str:
+        lines = "line " if rows == 1 else "lines"
+        return f"{rows:>11,} {lines} {money:>18,.2f}{f' {self.currency}' if self.currency else ''}"
+
+
+def build_quality(
+    run: Run,
+    table: str,
+    columns: tuple[str, ...],
+    data: DataConfig,
+    rows_in: int,
+    money_in: float,
+    reasons: list[ReasonCount],
+    reference_day: date,
+) -> QualityReport:
+    """Describe the purchase log in ``table``; ``reference_day`` is the day its age is counted to.
+
+    ``run`` returns the rows of a query, which is written for DuckDB, from wherever the table is.
+    """
+    orders = "count(DISTINCT order_id)" if "order_id" in columns else "NULL"
+    rows_out, money_out, positive, negative, refunds, order_count, first_day, last_day = run(
+        f"""
+        SELECT count(*), sum(amount::{MONEY}), coalesce(sum(amount::{MONEY}) FILTER (amount > 0), 0),
+               coalesce(sum(amount::{MONEY}) FILTER (amount < 0), 0), count(*) FILTER (amount < 0),
+               {orders}, min(order_day), max(order_day)
+        FROM {table}
+        """
+    )[0]
+    (customers,) = run(f"SELECT count(*) FROM (SELECT DISTINCT customer_id FROM {table}) AS ids")[0]
+    rhythm = _rhythm(run, table)
+    buyers = sum(days for step, _, days in rhythm if step is None)
+    one_time = sum(days for step, last, days in rhythm if step is None and last)
+    left_out = [count for count in reasons if count.reason == REFUND and count.treatment != "kept"]
+    refund_lines = refunds + sum(count.rows for count in left_out)
+    refund_money = float(negative) + sum(count.money for count in left_out)
+    return QualityReport(
+        rows_in=rows_in,
+        money_in=money_in,
+        rows_out=rows_out,
+        money_out=float(money_out),
+        reasons=tuple(reasons),
+        customers=customers,
+        orders=order_count,
+        purchase_days=sum(days for *_, days in rhythm),
+        first_day=first_day,
+        last_day=last_day,
+        freshness_days=(reference_day - last_day).days,
+        gaps=_find_gaps(run, table),
+        one_time_share=one_time / buyers if buyers else None,
+        refund_line_share=refund_lines / (rows_out + sum(count.rows for count in left_out)),
+        refund_money_share=abs(refund_money) / float(positive) if positive else None,
+        median_days_between=_median_step(rhythm),
+        currency=data.currency,
+        timezone=data.timezone,
+    )
+
+
+def _rhythm(run: Run, table: str) -> list[tuple[int | None, bool, int]]:
+    """Return how many purchase days came how long after the one before, in order of that.
+
+    Rows are the step [days; None of a first purchase day], whether it is the last day of its
+    customer, and the number of purchase days. DuckDB's own median would hold every step of the log in memory.
+    """
+    return run(
+        f"""
+        WITH days AS (
+            SELECT customer_id, order_day FROM {table} GROUP BY customer_id, order_day HAVING max(amount) > 0
+        ),
+        steps AS (
+            SELECT date_diff('day', lag(order_day) OVER by_day, order_day) AS step,
+                lead(order_day) OVER by_day IS NULL AS last
+            FROM days WINDOW by_day AS (PARTITION BY customer_id ORDER BY order_day)
+        )
+        SELECT step, last, count(*) FROM steps GROUP BY step, last ORDER BY step
+        """
+    )
+
+
+def _median_step(rhythm: list[tuple[int | None, bool, int]]) -> float | None:
+    """Return the median of the steps [days]; None where nobody came back.
+
+    >>> _median_step([(1, True, 2), (4, True, 1), (5, False, 1), (None, False, 9)])
+    2.5
+    """
+    steps = [(step, days) for step, _, days in rhythm if step is not None]
+    total = sum(days for _, days in steps)
+    if not total:
+        return None
+    upto = list(accumulate(days for _, days in steps))
+    middle = [steps[bisect_right(upto, place)][0] for place in ((total - 1) // 2, total // 2)]
+    return sum(middle) / 2
+
+
+def _find_gaps(run: Run, table: str) -> tuple[Gap, ...]:
+    days = sorted(row[0] for row in run(f"SELECT DISTINCT order_day FROM {table}"))
+    if len(days) < 2:
+        return ()
+    steps = [(later - earlier).days for earlier, later in pairwise(days)]
+    limit = max(_SHORTEST_GAP_DAYS, _GAP_FACTOR * median(steps))
+    one = timedelta(days=1)
+    gaps = [
+        Gap(earlier + one, later - one, step - 1)
+        for (earlier, later), step in zip(pairwise(days), steps, strict=True)
+        if step - 1 > limit
+    ]
+    return tuple(sorted(gaps, key=lambda gap: (-gap.days, gap.first_day))[:_LISTED_GAPS])
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(item) for item in value]
+    return value.isoformat() if isinstance(value, date) else value

@@ -1,0 +1,239 @@
+"""From DATA to the purchase log: what the rest of the package starts from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pandas as pd
+
+from clvml.config import DataConfig
+from clvml.errors import InputError
+from clvml.log.cleaning import VERDICTS, ReasonCount, build_verdicts, count_reasons, rejected_reasons
+from clvml.log.mapping import map_columns
+from clvml.log.quality import QualityReport, build_quality
+from clvml.log.rejects import check_rejects_path, write_rejects
+from clvml.log.source import read_parts, stamps
+from clvml.log.staging import build_staged
+from clvml.storage.addresses import hide_password
+from clvml.storage.sql import identifier, setting
+from clvml.storage.workspace import offline_database
+
+TABLE = "purchase_log"
+_OPTIONAL = ("order_id", "product_id", "quantity")
+
+
+@dataclass(frozen=True)
+class PurchaseLog:
+    """The purchase log as a DuckDB table, one row per accepted line.
+
+    Attributes
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        Holds the table; the caller closes it.
+    quality : QualityReport
+        What was read, left out and changed.
+    columns : tuple of str
+        ``customer_id`` VARCHAR, ``order_ts`` TIMESTAMP (local wall time in ``data.timezone``), ``order_day``
+        DATE, ``amount`` DOUBLE [currency] and, where mapped, ``order_id`` VARCHAR, ``product_id`` VARCHAR,
+        ``quantity`` DOUBLE [units].
+    first_day, last_day : date
+        Of the accepted lines.
+    fingerprint : str
+        SHA-256 over the table's content, whatever the order of rows and the format of files.
+    table : str
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    quality: QualityReport
+    columns: tuple[str, ...]
+    first_day: date
+    last_day: date
+    fingerprint: str
+    table: str = TABLE
+
+    def frame(self, query: str) -> pd.DataFrame:
+        """Return the rows of a query."""
+        return self.connection.execute(query).df()
+
+
+def read_purchase_log(
+    data: DataConfig,
+    *,
+    source: str | None = None,
+    connection: duckdb.DuckDBPyConnection | None = None,
+    now: datetime,
+    as_of: date | None = None,
+    rejects: Path | None = None,
+) -> PurchaseLog:
+    """Read, type, check and de-duplicate a purchase log.
+
+    Parameters
+    ----------
+    data : DataConfig
+        Where the log is and how its lines are cleaned. Names in ``ignore_columns`` that the input lacks are
+        passed over, because a file to score may come without them.
+    source : str, optional
+        File, directory, wildcard or database address read in place of ``data.source``.
+    connection : duckdb.DuckDBPyConnection, optional
+        Where the table is made (an earlier one is replaced); by default a new in-memory database.
+    now : datetime
+        Lines dated later are rejected. Without a zone it is local wall time in ``data.timezone``.
+    as_of : date, optional
+        Nothing dated at or after this day is used.
+    rejects : Path, optional
+        File (.csv or .parquet) for the rejected rows.
+
+    Raises
+    ------
+    InputError
+        The source cannot be read, its columns do not fit the mapping, or no line of it can be used.
+    """
+    if isinstance(as_of, datetime):
+        raise TypeError("as_of must be a date without a time; pass as_of.date()")
+    own = connection is None
+    if connection is None:
+        connection = offline_database()
+    try:
+        # A row is known by its place in the input, so tables must keep that order.
+        with setting(connection, "preserve_insertion_order", "true"):
+            return _read(connection, data, source or data.source, now, as_of, rejects)
+    except BaseException:
+        if own:
+            connection.close()
+        raise
+    finally:
+        with suppress(duckdb.Error):
+            _drop_temporary(connection)
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection,
+    data: DataConfig,
+    source: str,
+    now: datetime,
+    as_of: date | None,
+    rejects: Path | None,
+) -> PurchaseLog:
+    before = stamps(source)
+    try:
+        log = _read_once(connection, data, source, now, as_of, rejects)
+    except (InputError, OSError, duckdb.Error) as error:
+        # What is wrong may only be that the file was half written when it was read.
+        changed = _change(source, before)
+        if changed and not isinstance(error, duckdb.InterruptException):
+            raise InputError(changed) from None
+        raise
+    changed = _change(source, before)
+    if changed:
+        raise InputError(changed)
+    return log
+
+
+def _change(source: str, before: dict[str, tuple[int, int]]) -> str:
+    """Return what happened to the files since ``before``, as an error to show; empty where nothing did."""
+    try:
+        after = stamps(source)
+    except (InputError, OSError):
+        after = {}
+    names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    if not names:
+        return ""
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"'{names[0]}'{more} changed while it was read; wait until the export has ended, then run it again"
+
+
+def _read_once(
+    connection: duckdb.DuckDBPyConnection,
+    data: DataConfig,
+    source: str,
+    now: datetime,
+    as_of: date | None,
+    rejects: Path | None,
+) -> PurchaseLog:
+    parts = read_parts(connection, source)
+    if rejects is not None:
+        check_rejects_path(rejects, source, parts)
+    mapping = map_columns(data.columns, parts[0].columns, parts[0].name)
+    staged = build_staged(connection, parts, mapping, data)
+    local_now = now if now.tzinfo is None else now.astimezone(ZoneInfo(data.timezone)).replace(tzinfo=None)
+    build_verdicts(connection, staged, data, local_now, as_of, len(parts) > 1)
+    rows_in, money_in, reasons = count_reasons(connection, staged, data)
+    if rejects is not None:
+        write_rejects(connection, staged.parts, rejected_reasons(data), rejects)
+    if rows_in == sum(count.rows for count in reasons if count.treatment in ("rejected", "dropped")):
+        raise _nothing_left(hide_password(source), rows_in, reasons, as_of)
+    optional = tuple(name for name in _OPTIONAL if name in mapping)
+    columns = ("customer_id", "order_ts", "order_day", "amount", *optional)
+    listed = ", ".join(("customer_id", "order_ts", "order_ts::DATE AS order_day", "amount", *optional))
+    connection.execute(
+        f"CREATE OR REPLACE TABLE {TABLE} AS SELECT {listed} FROM {VERDICTS} WHERE reason IS NULL"
+    )
+    quality = build_quality(
+        lambda query: connection.execute(query).fetchall(),
+        TABLE,
+        columns,
+        data,
+        rows_in,
+        money_in,
+        reasons,
+        as_of or local_now.date(),
+    )
+    return PurchaseLog(
+        connection, quality, columns, quality.first_day, quality.last_day, fingerprint(connection, columns)
+    )
+
+
+def _nothing_left(source: str, rows_in: int, reasons: list[ReasonCount], as_of: date | None) -> InputError:
+    if rows_in == 0:
+        return InputError(f"'{source}' has a header and no data line; export it again")
+    left_out = sorted(reasons, key=lambda count: -count.rows)
+    words = ", ".join(f"{count.reason} ({count.rows:,})" for count in left_out)
+    until = f" before {as_of}" if as_of is not None else ""
+    return InputError(
+        f"no line of '{source}' can be used{until}: {rows_in:,} read, left out for {words}; check "
+        "data.columns, data.timezone and the as-of date against the file"
+    )
+
+
+def fingerprint(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...]) -> str:
+    """Return SHA-256 over the content of the purchase log, whatever the order of its rows."""
+    return digest(columns, [hashed(connection, TABLE, columns)])
+
+
+def hashed(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: tuple[str, ...]
+) -> tuple[int, int, int]:
+    """Return the number of rows, and the sum and the exclusive or of their hashes: `digest` adds up parts of a log."""
+    row = f"hash({', '.join(columns)})"
+    rows, total, mixed = connection.execute(
+        f"SELECT count(*), coalesce(sum({row}::HUGEINT), 0), coalesce(bit_xor(hash({row}, 1)), 0) FROM {table}"
+    ).fetchall()[0]
+    return int(rows), int(total), int(mixed)
+
+
+def digest(columns: tuple[str, ...], parts: Iterable[tuple[int, int, int]]) -> str:
+    """Return the fingerprint of a log from what `hashed` returned of its parts."""
+    rows, total, mixed = 0, 0, 0
+    for part in parts:
+        rows, total, mixed = rows + part[0], total + part[1], mixed ^ part[2]
+    return hashlib.sha256(repr((columns, rows, total, mixed)).encode()).hexdigest()
+
+
+def _drop_temporary(connection: duckdb.DuckDBPyConnection) -> None:
+    views = connection.execute(
+        "SELECT view_name FROM duckdb_views() WHERE temporary AND view_name LIKE 'clvml\\_%' ESCAPE '\\'"
+    )
+    for (name,) in views.fetchall():
+        connection.execute(f"DROP VIEW {identifier(name)}")
+    tables = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE temporary AND table_name LIKE 'clvml\\_%' ESCAPE '\\'"
+    )
+    for (name,) in tables.fetchall():
+        connection.execute(f"DROP TABLE {identifier(name)}")

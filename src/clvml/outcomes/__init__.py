@@ -1,0 +1,1 @@
+"""What came of it: scores and data held against what happened."""

@@ -1,0 +1,1 @@
+"""The scored table: segments, scorer, batches."""

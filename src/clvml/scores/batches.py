@@ -1,0 +1,309 @@
+"""Scoring in batches: a customer base of any size within a limit of memory, the same rows as in one piece.
+
+The features of all customers become a table in DuckDB, which spills; Python sees a few batches of it at a time. What it
+makes of a customer depends on nothing but that customer, so the size of a batch changes no value.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clvml.customers.snapshots import CustomerDays
+from clvml.errors import InputError
+from clvml.models.intervals import SpendIntervals
+from clvml.scores.scorer import COLUMNS, REASONS, Scorer
+from clvml.storage.files import FORMULA, NUMBER, replacing
+
+Progress = Callable[[int, int], None]
+
+# Enough to hide what a call costs, few enough that an interrupt, which waits for the call under way, is quick.
+BATCH_ROWS = 32_768
+# As many rows as DuckDB lays together. Of fewer, each addition makes it lay them anew.
+APPENDED_ROWS = 122_880
+# NumPy and XGBoost let another thread of Python work meanwhile; more than two would mostly wait for each other.
+_AT_A_TIME = 2
+_FEATURES = "customer_features"
+_SCORED = "scored"
+_INCOMING = "clvml_rows"
+# Texts of clvml's or MLflow's making, which hold nothing that CSV or a spreadsheet would take for more than text.
+_OWN_TEXTS = (
+    *("as_of", "churn_risk", "last_order_date", "next_order_date"),
+    *("value_tier", "segment", "model_version", "run_id"),
+)
+_TYPES = {
+    name: "BIGINT" if name == "horizon_days" else "DOUBLE"
+    for name in COLUMNS
+    if name in ("horizon_days", "p_churn", "clv", "historic_spend") or name.startswith("expected_")
+}
+
+
+@dataclass(frozen=True)
+class ScoredTable:
+    """Scored rows in DuckDB: appended in any order, read best value first.
+
+    Attributes
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    name : str
+        Table with `COLUMNS` and ``place``, the number of the customer in the table of features.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    name: str = _SCORED
+
+    def create(self) -> None:
+        """Make the table, empty; an earlier one of the same name is replaced."""
+        columns = ", ".join(f"{name} {_TYPES.get(name, 'VARCHAR')}" for name in COLUMNS)
+        self.connection.execute(
+            f"create or replace table {self.name} ({columns}, place BIGINT, at_risk DOUBLE)"
+        )
+
+    def append(self, *frames: pd.DataFrame) -> None:
+        """Add scored rows: `COLUMNS` and, where they are known, ``place`` and ``at_risk``.
+
+        Fewer than `APPENDED_ROWS` at a time take several times as long.
+        """
+        tables = [pa.Table.from_pandas(frame, preserve_index=False) for frame in frames]
+        self.connection.register(_INCOMING, pa.concat_tables(tables))
+        try:
+            self.connection.execute(f"insert into {self.name} by name select * from {_INCOMING}")
+        finally:
+            self.connection.unregister(_INCOMING)
+
+    @property
+    def customers(self) -> int:
+        """How many rows there are."""
+        return int(self.connection.execute(f"select count(*) from {self.name}").fetchall()[0][0])
+
+    def total(self, column: str) -> float:
+        """Return the sum of a column of money, the same in any order of the rows."""
+        # Whole cents; a double holds them exactly up to 90 million million.
+        cents = f"sum(round({column} * 100)::HUGEINT)"
+        return float(self.connection.execute(f"select {cents} from {self.name}").fetchall()[0][0] or 0) / 100
+
+    def segments(self, intervals: SpendIntervals) -> pd.DataFrame:
+        """Return what there is of each segment, the most valuable first, and of all customers.
+
+        Columns ``segment`` (``all`` in the last row), ``customers``, ``p_churn`` (mean), ``expected_spend``,
+        ``expected_spend_low``, ``expected_spend_high`` (of the total, which is no sum of the customers' intervals)
+        and ``clv`` [currency].
+        """
+        sums = self.connection.execute(
+            f"select segment, count(*) as customers, avg(p_churn) as p_churn, sum(expected_spend) as expected_spend,"
+            f" sum(clv) as clv from {self.name} group by segment order by clv desc, segment"
+        ).df()
+        variances = dict.fromkeys(sums["segment"], 0.0)
+        rows = self.connection.sql(f"select segment, expected_spend, p_churn from {self.name}")
+        for batch in rows.to_arrow_reader(1_048_576):
+            part = batch.to_pandas()
+            variance = pd.Series(intervals.variance(part["expected_spend"], part["p_churn"]))
+            for segment, own in variance.groupby(part["segment"]).sum().items():
+                variances[str(segment)] += float(own)
+        sums["variance"] = sums["segment"].map(variances)
+        everyone = {
+            "segment": "all",
+            "p_churn": float((sums["p_churn"] * sums["customers"]).sum() / sums["customers"].sum()),
+            **sums[["customers", "expected_spend", "clv", "variance"]].sum().to_dict(),
+        }
+        sums = pd.concat([sums, pd.DataFrame([everyone])], ignore_index=True)
+        pairs = zip(sums["expected_spend"], sums.pop("variance"), strict=True)
+        ends = [intervals.total_interval(total, variance) for total, variance in pairs]
+        sums["expected_spend_low"], sums["expected_spend_high"] = zip(*ends, strict=True)
+        # Sums in another order differ in their last bits.
+        places = {name: 6 if name == "p_churn" else 2 for name in sums.columns.drop(["segment", "customers"])}
+        return sums.astype({"customers": int}).round(places)
+
+    def frames(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
+        """Yield `COLUMNS` in frames of at most so many rows, by ``clv`` falling, then by ``customer_id``."""
+        listed = ", ".join(COLUMNS)
+        for batch in self._ordered(listed, rows):
+            yield _typed(batch.to_pandas())
+
+    def frame(self) -> pd.DataFrame:
+        """Return all rows at once."""
+        return pd.concat(self.frames(), ignore_index=True)
+
+    def write(self, path: Path) -> None:
+        """Write the rows as `clvml.storage.files.write_table` would, to the byte in CSV, but not all at once.
+
+        Raises
+        ------
+        InputError
+            The file cannot be written.
+        """
+        with replacing(path) as draft:
+            if path.suffix.lower() == ".parquet":
+                schema = pa.Schema.from_pandas(_typed(_empty()), preserve_index=False)
+                with pq.ParquetWriter(draft, schema) as writer:
+                    for batch in self._ordered(", ".join(COLUMNS), 1_048_576):
+                        writer.write_table(pa.Table.from_batches([batch]).cast(schema))
+                return
+            with draft.open("wb") as file:
+                file.write(f"{','.join(COLUMNS)}\n".encode())
+                for batch in self._ordered(_line_sql(), BATCH_ROWS):
+                    file.write(_text_bytes(batch.column(0)))
+
+    def _ordered(self, expressions: str, rows: int) -> Iterator[pa.RecordBatch]:
+        query = f"select {expressions} from {self.name} order by clv desc, customer_id"
+        yield from self.connection.sql(query).to_arrow_reader(rows)
+
+
+def score_in_batches(
+    scorer: Scorer,
+    days: CustomerDays,
+    as_of: date,
+    explain: Literal["all", "none"] | int = "all",
+    progress: Progress = lambda done, of: None,
+    batch_rows: int = BATCH_ROWS,
+) -> ScoredTable:
+    """Score every customer with a line before ``as_of``, as `Scorer.score` does, in bounded memory.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    days : CustomerDays
+        The purchase days of the log; tables are made beside them.
+    as_of : date
+        The first day not observed.
+    explain : "all", "none" or int
+        Whose reasons to give; a number: of so many customers with most value at risk.
+    progress : callable
+        Told how many customers of how many are scored.
+    batch_rows : int
+        Customers that are scored together.
+
+    Raises
+    ------
+    InputError
+        No line is dated before ``as_of``, or the log lacks columns of the training data.
+    """
+    connection = days.connection
+    query = days.features_query(as_of, scorer.model.horizon_days)
+    connection.execute(f"create or replace table {_FEATURES} as {query}")
+    customers, oldest = connection.execute(f'select count(*), max("T") from {_FEATURES}').fetchall()[0]
+    if not customers:
+        raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
+    if oldest is not None:
+        scorer = scorer.with_log_from(as_of - timedelta(days=int(oldest)))
+    scored = ScoredTable(connection)
+    scored.create()
+    progress(0, customers)
+    done = 0
+    waiting: list[pd.DataFrame] = []
+    for rows in _in_parallel(
+        lambda features: scorer.rows(features, as_of, explain == "all").assign(place=features["place"]),
+        (
+            _features(connection, f"rowid >= {start} and rowid < {start + batch_rows}")
+            for start in range(0, customers, batch_rows)
+        ),
+    ):
+        waiting.append(rows)
+        done += len(rows)
+        if done == customers or sum(map(len, waiting)) >= APPENDED_ROWS:
+            scored.append(*waiting)
+            waiting.clear()
+        progress(done, customers)
+    if isinstance(explain, int) and explain:
+        _explain_most_at_risk(scorer, scored, explain, batch_rows)
+    return scored
+
+
+def _explain_most_at_risk(scorer: Scorer, scored: ScoredTable, customers: int, batch_rows: int) -> None:
+    connection = scored.connection
+    connection.execute(
+        f"create or replace temp table clvml_chosen as select place from {scored.name} where at_risk is not null"
+        f" order by at_risk desc, customer_id limit {customers}"
+    )
+    (chosen,) = connection.execute("select count(*) from clvml_chosen").fetchall()[0]
+    for start in range(0, chosen, batch_rows):
+        part = f"select place from clvml_chosen where rowid >= {start} and rowid < {start + batch_rows}"
+        features = _features(connection, f"rowid in ({part})")
+        places = features.pop("place")
+        reasons = scorer.reasons(features).replace("", pd.NA).assign(place=places)
+        connection.register(_INCOMING, pa.Table.from_pandas(reasons, preserve_index=False))
+        try:
+            given = ", ".join(f"{name} = given.{name}" for name in REASONS)
+            connection.execute(
+                f"update {scored.name} set {given} from {_INCOMING} as given"
+                f" where {scored.name}.place = given.place"
+            )
+        finally:
+            connection.unregister(_INCOMING)
+    connection.execute("drop table clvml_chosen")
+
+
+def _in_parallel(
+    work: Callable[[pd.DataFrame], pd.DataFrame], batches: Iterator[pd.DataFrame]
+) -> Iterator[pd.DataFrame]:
+    """Yield what ``work`` makes of each batch, in their order; no more batches are taken than are worked on."""
+    pool = ThreadPoolExecutor(_AT_A_TIME)
+    under_way: deque[Future[pd.DataFrame]] = deque()
+    try:
+        for batch in batches:
+            under_way.append(pool.submit(work, batch))
+            if len(under_way) == _AT_A_TIME:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+    finally:
+        # An interrupt waits for the batches under way and no others.
+        pool.shutdown(cancel_futures=True)
+
+
+def _features(connection: duckdb.DuckDBPyConnection, where: str) -> pd.DataFrame:
+    # Through Arrow at a third of the cost of DuckDB's own way.
+    rows = connection.sql(f"select * exclude (cutoff), rowid as place from {_FEATURES} where {where}")
+    return rows.to_arrow_table().to_pandas(split_blocks=True)
+
+
+def _text_bytes(texts: pa.StringArray) -> memoryview:
+    """Return the texts one after the other, as they lie in memory."""
+    _, offsets, content = texts.cast(pa.string()).buffers()
+    ends = np.frombuffer(offsets, np.int32)[texts.offset :]
+    return memoryview(content)[ends[0] : ends[len(texts)]]
+
+
+def _empty() -> pd.DataFrame:
+    return pd.DataFrame({name: [] for name in COLUMNS})
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    kinds = {"BIGINT": "int64", "DOUBLE": "float64"}
+    return frame.astype({name: kinds.get(_TYPES.get(name, ""), "string") for name in COLUMNS})
+
+
+def _line_sql() -> str:
+    """Return SQL of a row as a line of CSV, to the byte as pandas writes it."""
+    *cells, last = (_cell_sql(name, _TYPES.get(name, "VARCHAR")) for name in COLUMNS)
+    # One call: each || would copy the line so far.
+    return f"concat_ws(',', {', '.join(cells)}, concat({last}, chr(10))) as line"
+
+
+def _cell_sql(name: str, kind: str) -> str:
+    if kind == "BIGINT" or name in _OWN_TEXTS:
+        return f"coalesce({name}::VARCHAR, '')"
+    if kind == "DOUBLE":
+        # Python turns to exponents one power of ten later.
+        long = f"abs({name}) >= 1e15 and abs({name}) < 1e16"
+        return f"coalesce(case when {long} then printf('%.1f', {name}) else {name}::VARCHAR end, '')"
+    formula, number = (pattern.replace("'", "''") for pattern in (FORMULA, NUMBER))
+    runs = f"regexp_matches({name}, '{formula}') and not regexp_matches({name}, '{number}')"
+    escaped = f"case when {runs} then '''' || {name} else {name} end"
+    quoted = (
+        f"when regexp_matches({name}, '[,\"\\r\\n]') then '\"' || replace({escaped}, '\"', '\"\"') || '\"'"
+    )
+    # Almost every text is of this kind, and one look is enough.
+    usual = f"when regexp_full_match({name}, '[0-9A-Za-z][^,\"\\r\\n]*') then {name}"
+    return f"coalesce(case {usual} {quoted} else {escaped} end, '')"

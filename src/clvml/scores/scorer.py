@@ -1,0 +1,421 @@
+"""The scored file: one ranked row per customer, best value first."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from clvml.customers import available_features
+from clvml.customers.snapshots import OPTIONAL_COLUMNS, CustomerDays
+from clvml.errors import InputError
+from clvml.explain import Surrogate, reasons
+from clvml.log import PurchaseLog, read_purchase_log
+from clvml.models.customer_model import CustomerModel
+from clvml.models.outlook import HORIZONS
+from clvml.storage.files import unescaped
+from clvml.storage.workspace import offline_database
+
+COLUMNS = (
+    "customer_id",
+    "as_of",
+    "horizon_days",
+    "p_churn",
+    "churn_risk",
+    "expected_orders",
+    "expected_spend",
+    "expected_spend_low",
+    "expected_spend_high",
+    *(f"expected_spend_{days}d" for days in HORIZONS),
+    "clv",
+    "historic_spend",
+    "last_order_date",
+    "next_order_date",
+    "value_tier",
+    "segment",
+    "reason_1",
+    "reason_2",
+    "reason_3",
+    "model_version",
+    "run_id",
+)
+RISKS = ("low", "medium", "high")
+TIERS = ("platinum", "gold", "silver", "bronze")
+# The share of customers that each tier but the last holds together with those above it.
+TIER_SHARES = (0.05, 0.20, 0.50)
+NO_HISTORY = "not enough history"
+_NUMBERS = (
+    "horizon_days",
+    "p_churn",
+    "expected_orders",
+    *(name for name in COLUMNS if name.startswith("expected_spend")),
+    "clv",
+    "historic_spend",
+)
+REASONS = ("reason_1", "reason_2", "reason_3")
+# The share of the last year's buyers who spent so much that losing them hurts, whatever they are worth now.
+_SPENDER_SHARE = 0.20
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A trained model with its explanation, ready to score purchase logs.
+
+    Attributes
+    ----------
+    model : CustomerModel
+    surrogate : Surrogate
+        Explains the churn probability of the model.
+    version, run_id : str
+        Written into each row; empty where unknown.
+    """
+
+    model: CustomerModel
+    surrogate: Surrogate
+    version: str = ""
+    run_id: str = ""
+
+    @classmethod
+    def load(cls, directory: Path, version: str = "", run_id: str = "") -> Scorer:
+        """Read a saved model and its explanation.
+
+        Raises
+        ------
+        InputError
+            The directory holds no model of clvml.
+        """
+        model = CustomerModel.load(directory)
+        try:
+            return cls(model, Surrogate.load(directory), version, run_id)
+        except (OSError, ValueError) as error:
+            # XGBoost's errors go on for pages.
+            reason = str(error).partition("\n")[0]
+            raise InputError(
+                f"the model in '{directory}' has lost its explanation ({reason}); train it again"
+            ) from None
+
+    def save(self, directory: Path) -> None:
+        """Write the model and its explanation into an existing directory: JSON and UBJ only."""
+        self.model.save(directory)
+        self.surrogate.save(directory)
+
+    def score(
+        self, days: CustomerDays, as_of: date, explain: Literal["all", "none"] | int = "all"
+    ) -> pd.DataFrame:
+        """Score every customer with a line before ``as_of``.
+
+        Parameters
+        ----------
+        days : CustomerDays
+            The purchase days of the log.
+        as_of : date
+            The first day not observed.
+        explain : "all", "none" or int
+            Whose reasons to give; a number: of so many customers with most value at risk
+            (``p_churn * expected_spend``).
+
+        Returns
+        -------
+        DataFrame
+            `COLUMNS`, one row per customer, by ``clv`` falling, then by ``customer_id``. What is not there, such
+            as the next order of a customer who will hardly order again, is missing and never an empty text.
+
+        Raises
+        ------
+        InputError
+            No line is dated before ``as_of``, or the log lacks columns of the training data.
+        """
+        features = days.features(as_of, self.model.horizon_days)
+        if features.empty:
+            raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
+        scored = self.rows(features, as_of, explain == "all")
+        if isinstance(explain, int):
+            at_risk = scored["at_risk"].sort_values(ascending=False, kind="stable")
+            chosen = at_risk.dropna().index[:explain]
+            for name, said in self.reasons(features.loc[chosen]).items():
+                scored.loc[chosen, name] = said.replace("", pd.NA)
+        ranked = scored.sort_values(["clv", "customer_id"], ascending=[False, True], kind="stable")
+        return ranked[list(COLUMNS)].reset_index(drop=True)
+
+    def rows(self, features: pd.DataFrame, as_of: date, explain: bool = True) -> pd.DataFrame:
+        """Score the customers of a feature table, of all or of a part: nobody's row depends on the others.
+
+        That holds where the log begins as in training or later; `with_log_from` sets an earlier first day.
+
+        Parameters
+        ----------
+        features : DataFrame
+            One row per customer, as `CustomerDays.features` or its SQL on another engine gives it.
+        as_of : date
+            The first day not observed: the cutoff of the features.
+        explain : bool
+            Whether to give reasons.
+
+        Returns
+        -------
+        DataFrame
+            `COLUMNS`, in the order of `features`, and ``at_risk``: P(churn) times expected spend [currency],
+            missing for customers without a purchase day.
+        """
+        model = self.model
+        predicted = model.predict(features, as_of)
+        tier = value_tier(predicted["clv"].to_numpy(), model.tiers)
+        money = [f"expected_spend_{days}d" for days in HORIZONS] + ["clv"]
+        said = self.reasons(features).replace("", None) if explain else dict.fromkeys(REASONS, "")
+        at_risk = (predicted["p_churn"] * predicted["expected_spend"]).where(features["purchase_days"] > 0)
+
+        # One text type for all, so that a column without any value has it too.
+        def text(values: str | np.ndarray | pd.Series) -> Any:
+            if isinstance(values, str):
+                return pd.array([values or None], dtype="string").repeat(len(features))
+            return pd.Series(values, dtype="string").array
+
+        return pd.DataFrame(
+            {
+                "customer_id": text(features["customer_id"]),
+                "as_of": text(as_of.isoformat()),
+                "horizon_days": model.horizon_days,
+                "p_churn": predicted["p_churn"].round(6),
+                "churn_risk": text(_band(predicted["p_churn"].to_numpy(), (1 / 3, 2 / 3), RISKS)),
+                "expected_orders": _cents(predicted["expected_orders"]),
+                "expected_spend": _cents(predicted["expected_spend"]),
+                "expected_spend_low": _cents(predicted["expected_spend_low"]),
+                "expected_spend_high": _cents(predicted["expected_spend_high"]),
+                **{name: _cents(predicted[name]) for name in money},
+                "historic_spend": _cents(features["spend_sum"]),
+                "last_order_date": text(_dates(as_of, -features["days_since_last_order"])),
+                "next_order_date": text(_dates(as_of, predicted["next_order_days"] - 1)),
+                "value_tier": text(tier),
+                "segment": text(segment(features, predicted, tier, model.thresholds)),
+                **{name: text(said[name]) for name in REASONS},
+                "model_version": text(self.version),
+                "run_id": text(self.run_id),
+                "at_risk": at_risk,
+            }
+        )
+
+    def reasons(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Return `REASONS` of each customer of a feature table, same index; empty where there is none."""
+        bought = features[features["purchase_days"] > 0]
+        if bought.empty:
+            return pd.DataFrame("", index=features.index, columns=list(REASONS))
+        return reasons(
+            bought,
+            self.surrogate.contributions(bought),
+            available_features(self.model.columns),
+            top=len(REASONS),
+            typical=self.surrogate.typical_,
+        ).reindex(features.index, fill_value="")
+
+    def with_log_from(self, first_day: date) -> Scorer:
+        """Return the scorer for a log that begins on a day, where that is earlier than in training.
+
+        The age of a log is otherwise that of its oldest customer, and a part of the customers would not tell.
+        """
+        trees = self.model.trees
+        prior = replace(trees.prior, first_day=min(trees.prior.first_day, first_day))
+        return replace(self, model=replace(self.model, trees=replace(trees, prior=prior)))
+
+
+def tier_thresholds(clv: np.ndarray) -> tuple[float, ...]:
+    """Return the least ``clv`` of each tier but the last, for `value_tier` to apply to any file."""
+    return tuple(float(np.quantile(clv, 1.0 - share)) for share in TIER_SHARES)
+
+
+def spend_thresholds(spend_365d: np.ndarray) -> dict[str, float]:
+    """Return the spend of the last year from which a customer is a big one, for `segment` to apply to any file.
+
+    >>> spend_thresholds(np.array([0.0, 10.0, 20.0, 30.0, 40.0, 50.0]))
+    {'big_spend_365d': 42.0}
+    """
+    spent = spend_365d[spend_365d > 0]
+    return {"big_spend_365d": float(np.quantile(spent, 1.0 - _SPENDER_SHARE))} if len(spent) else {}
+
+
+def value_tier(clv: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
+    """Return the tier of each customer, shape (n,).
+
+    >>> value_tier(np.array([900.0, 20.0, 3.0, 0.0]), (500.0, 10.0, 1.0)).tolist()
+    ['platinum', 'gold', 'silver', 'bronze']
+    """
+    passed = sum((clv < threshold).astype(int) for threshold in thresholds)
+    return np.asarray(TIERS, dtype=object)[passed]
+
+
+def segment(
+    features: pd.DataFrame, predicted: pd.DataFrame, tier: np.ndarray, thresholds: Mapping[str, float]
+) -> np.ndarray:
+    """Return what to do about each customer, in the words of a marketer, shape (n,).
+
+    The first rule that fits decides: ``not enough history`` (no purchase day: predicted from the average of
+    one-time buyers), ``first buyer to win back`` / ``first buyer to turn into a regular`` (one purchase day,
+    likely gone / likely to return), ``valuable and drifting away`` (top fifth by value or, by the ``thresholds``
+    of training, by spend of the last year, and likelier than not to stay away, or overdue twice over),
+    ``future VIP`` (top fifth by value within 180 days of the first purchase), ``VIP`` (top twentieth),
+    ``regular`` (likelier than not to buy), ``lapsing`` and ``lost`` (P(churn) at least .85).
+    """
+    p_churn = predicted["p_churn"].to_numpy()
+    top_fifth = np.isin(tier, TIERS[:2])
+    spender = features["spend_sum_365d"].to_numpy() >= thresholds.get("big_spend_365d", np.inf)
+    overdue = features["gap_current_ratio"].fillna(0.0).to_numpy() >= 2.0
+    rules = {
+        NO_HISTORY: (features["purchase_days"] == 0).to_numpy(),
+        "first buyer to win back": ((features["purchase_days"] == 1) & (p_churn >= 0.5)).to_numpy(),
+        "first buyer to turn into a regular": (features["purchase_days"] == 1).to_numpy(),
+        "valuable and drifting away": (top_fifth | spender)
+        & ((p_churn >= 0.5) | (overdue & (p_churn >= 1 / 3))),
+        "future VIP": top_fifth & (features["T"] <= 180).to_numpy(),
+        "VIP": tier == TIERS[0],
+        "regular": p_churn < 0.5,
+        "lapsing": p_churn < 0.85,
+    }
+    first = np.select(list(rules.values()), range(len(rules)), default=len(rules))
+    return np.asarray([*rules, "lost"], dtype=object)[first]
+
+
+def pyfunc_predict(
+    model: Scorer | Path, frame: pd.DataFrame, as_of: date | None, now: datetime | None = None
+) -> pd.DataFrame:
+    """Score a frame, which is a purchase log or a feature table, as the MLflow model does.
+
+    A purchase log gives one row per customer, best value first; a feature table gives a row for each of its rows, in
+    its order.
+
+    Parameters
+    ----------
+    model : Scorer or Path
+        A loaded model or the directory of one.
+    frame : DataFrame
+        A purchase log, with columns as in the configuration the model was trained with; or ``customer_id`` and the
+        features (`clvml.customers.features_query`).
+    as_of : date, optional
+        The first day not observed. Without one it is the day after the last order, or what column ``cutoff`` of the
+        feature table says.
+    now : datetime, optional
+        Order dates after it are rejected; the present without one.
+
+    Raises
+    ------
+    InputError
+        The frame is neither of the two, or nothing says which day its features are of.
+    """
+    scorer = Scorer.load(model) if isinstance(model, Path) else model
+    columns = scorer.model.config.data.columns
+    log_columns = [columns.customer_id, columns.order_date, columns.amount]
+    if not set(log_columns) <= set(frame.columns):
+        if not {"customer_id", "purchase_days"} <= set(frame.columns):
+            raise InputError(
+                f"the input is no purchase log ({', '.join(log_columns)}, ...) and no feature table (customer_id,"
+                f" purchase_days, ...); its columns are {', '.join(map(str, frame.columns)) or 'none'}"
+            )
+        missing = [f.name for f in available_features(scorer.model.columns) if f.name not in frame.columns]
+        if missing:
+            raise InputError(
+                f"the feature table lacks {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}; give all that"
+                " `clvml sql` selects"
+            )
+        return scorer.rows(frame, as_of or _cutoff(frame))[list(COLUMNS)]
+    with tempfile.TemporaryDirectory() as folder, offline_database() as connection:
+        # Through a file, so that a frame is cleaned by the rules that clean every other log.
+        source = Path(folder) / "purchases.parquet"
+        try:
+            frame.to_parquet(source, index=False)
+        except pa.ArrowException as error:
+            raise InputError(f"a column of the input mixes types ({error}); give ids as text") from None
+        log = read_purchase_log(
+            scorer.model.config.data,
+            source=str(source),
+            connection=connection,
+            now=now or datetime.now(UTC),
+            as_of=as_of,
+        )
+        return scorer.score(customer_days(log), as_of or log.last_day + timedelta(days=1))
+
+
+def _cutoff(features: pd.DataFrame) -> date:
+    try:
+        (text,) = features["cutoff"].astype(str).str[:10].unique() if "cutoff" in features else ("",)
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            "which day the features are of is not known; give the parameter as_of (YYYY-MM-DD), or the same date as"
+            " text in every row of column cutoff"
+        ) from None
+
+
+def customer_days(log: PurchaseLog) -> CustomerDays:
+    """Return the purchase days of a log."""
+    return CustomerDays(log.connection, log.table, [name for name in log.columns if name in OPTIONAL_COLUMNS])
+
+
+def _band(values: np.ndarray, edges: Sequence[float], names: Sequence[str]) -> np.ndarray:
+    return np.asarray(names, dtype=object)[np.digitize(values, edges)]
+
+
+def _cents(money: pd.Series) -> pd.Series:
+    # Adding zero turns -0.0, which reads like a loss, into 0.0.
+    return money.round(2) + 0.0
+
+
+def _dates(start: date, days: pd.Series) -> np.ndarray:
+    """Return ISO dates ``days`` after ``start``, shape (n,); None where days are missing."""
+    # A few hundred days come again and again, and writing a date is slow; a missing one is the last, at -1.
+    codes, moves = pd.factorize(days)
+    moved = np.datetime64(start, "D") + np.asarray(moves).astype("timedelta64[D]")
+    return np.asarray([*np.datetime_as_string(moved), None], dtype=object)[codes]
+
+
+def read_scores(path: Path) -> pd.DataFrame:
+    """Return a scored file (.csv or .parquet) as it was before it was written: ids as text, missing as missing.
+
+    Raises
+    ------
+    InputError
+        The file does not exist, is no scored file, or mixes dates or horizons.
+    """
+    try:
+        if path.suffix.lower() == ".parquet":
+            scores = pd.read_parquet(path)
+        elif path.suffix.lower() == ".csv":
+            scores = pd.read_csv(path, dtype={name: "string" for name in COLUMNS if name not in _NUMBERS})
+        else:
+            raise InputError(f"scored file '{path}' must end in .csv or .parquet")
+    except FileNotFoundError:
+        raise InputError(f"scored file '{path}' does not exist; make one with `clvml score`") from None
+    except (OSError, ValueError, pa.ArrowException) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"scored file '{path}' cannot be read ({reason}); make it again with `clvml score`"
+        ) from None
+    missing = [name for name in COLUMNS if name not in scores.columns]
+    if missing or scores.empty:
+        lacks = f"lacks {', '.join(missing[:5])}" if missing else "holds no customer"
+        raise InputError(f"'{path}' is no scored file: it {lacks}; give a file that `clvml score` wrote")
+    for name in ("as_of", "horizon_days", "model_version", "run_id"):
+        if (scores[name].astype("string") != str(scores[name].iloc[0])).any():
+            raise InputError(f"scored file '{path}' mixes several {name}; give the file of one scoring")
+    try:
+        date.fromisoformat(str(scores["as_of"].iloc[0]))
+        for name in _NUMBERS:
+            scores[name] = pd.to_numeric(scores[name])
+            if scores[name].isna().any():
+                raise ValueError(f"{name} is missing for a customer")
+    except ValueError as error:
+        raise InputError(
+            f"scored file '{path}' was changed since it was written ({error}); give it as `clvml score` wrote it"
+        ) from None
+    twice = scores.loc[scores["customer_id"].duplicated(), "customer_id"]
+    if len(twice):
+        raise InputError(
+            f"scored file '{path}' holds customer '{twice.iloc[0]}' twice; give the file of one scoring"
+        )
+    if path.suffix.lower() == ".csv":
+        scores["customer_id"] = scores["customer_id"].map(unescaped)
+    return scores

@@ -1,7 +1,0 @@
-"""Spark in the place of DuckDB, for logs that one machine cannot hold: the same rules, features and model."""
-
-from clvml.spark.engine import running, score_lines
-from clvml.spark.lines import SparkLog, SparkQuality, read_lines
-from clvml.spark.sample import SparkSample, sampled
-
-__all__ = ["SparkLog", "SparkQuality", "SparkSample", "read_lines", "running", "sampled", "score_lines"]

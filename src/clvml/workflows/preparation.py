@@ -1,0 +1,137 @@
+"""A purchase log read and cleaned, and the date up to which it is used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import duckdb
+
+from clvml.config import ColumnsConfig, Config, DataConfig, assign, parse_config
+from clvml.customers.windows import HistoryVerdict, check_history
+from clvml.engines.spark import SparkLog, SparkSample, read_lines, sampled
+from clvml.errors import InputError
+from clvml.log import PurchaseLog, read_purchase_log
+from clvml.log.mapping import map_columns, propose_columns
+from clvml.log.source import read_parts
+from clvml.storage.files import TABLES, check_output
+from clvml.storage.workspace import offline_database
+
+ASSUMED_HORIZON_DAYS = 180
+_REQUIRED = ("customer_id", "order_date", "amount")
+# From so many days without an order on, a log looks cut off.
+_SILENCE_DAYS = 31
+
+
+Log = TypeVar("Log", PurchaseLog, SparkLog, SparkSample)
+
+
+@dataclass(frozen=True)
+class Prepared(Generic[Log]):
+    """A purchase log that was read, the date up to which it is used, and a note on that date."""
+
+    log: Log
+    as_of: date
+    note: str
+
+
+def assume_config(source: str, overrides: list[str] | None = None) -> Config:
+    """Return a configuration for a log of which nothing is known but the names of its columns.
+
+    Parameters
+    ----------
+    source : str
+        The purchase log.
+    overrides : list of str, optional
+        ``a.b=c`` assignments; columns named there are taken as they are.
+
+    Raises
+    ------
+    InputError
+        The source cannot be read, or no column looks like a customer, a date or an amount.
+    """
+    raw: dict[str, Any] = {
+        "data": {"source": source, "columns": {}},
+        "windows": {"horizon_days": ASSUMED_HORIZON_DAYS},
+    }
+    for assignment in overrides or []:
+        assign(raw, assignment)
+    data = raw["data"]
+    if not isinstance(data, dict) or not isinstance(data.get("columns"), dict):
+        return parse_config(raw, "--set")
+    named: dict[str, Any] = data["columns"]
+    with offline_database() as connection:
+        first = read_parts(connection, source)[0]
+    fields = ColumnsConfig.model_fields
+    known = {ours: theirs for ours, theirs in named.items() if isinstance(theirs, str) and ours in fields}
+    proposed = propose_columns(known, first.columns)
+    free = {ours: theirs for ours, theirs in proposed.items() if theirs not in named.values()}
+    data["columns"] = columns = {**free, **named}
+    unknown = [ours for ours in _REQUIRED if not columns.get(ours)]
+    if unknown:
+        try:
+            map_columns(
+                ColumnsConfig(**{ours: known.get(ours, ours) for ours in _REQUIRED}),
+                first.columns,
+                first.name,
+            )
+        except InputError as error:
+            raise InputError(
+                f"{error} Without --config, name it with --set data.columns.{unknown[0]}=COLUMN"
+            ) from None
+    return parse_config(raw, "--set")
+
+
+def prepare(
+    data: DataConfig,
+    now: datetime,
+    source: str | None = None,
+    as_of: date | None = None,
+    rejects: Path | None = None,
+    connection: duckdb.DuckDBPyConnection | None = None,
+) -> Prepared[PurchaseLog]:
+    """Read and clean a purchase log; ``as_of`` is the day after its last line unless given.
+
+    The log's table is made in ``connection`` (`clvml.storage.workspace`), or in a new database in memory.
+    """
+    source = source or data.source
+    if rejects is not None:
+        check_output(rejects, TABLES, source, "rejects file")
+    log = read_purchase_log(data, source=source, connection=connection, now=now, as_of=as_of, rejects=rejects)
+    return Prepared(log, *_dated(log.last_day, as_of))
+
+
+def prepare_on_spark(
+    session: Any, data: DataConfig, now: datetime, source: str | None = None, as_of: date | None = None
+) -> Prepared[SparkLog]:
+    """Read and clean a purchase log in a Spark session; see `prepare`."""
+    log = read_lines(session, data, source or data.source, now, as_of)
+    return Prepared(log, *_dated(log.last_day, as_of))
+
+
+def sample_on_spark(
+    prepared: Prepared[SparkLog], config: Config, connection: duckdb.DuckDBPyConnection
+) -> Prepared[SparkSample]:
+    """Choose some of the customers of a log on Spark, to train on; their features come into ``connection``."""
+    log = sampled(prepared.log, config, prepared.as_of, connection)
+    return Prepared(log, prepared.as_of, prepared.note)
+
+
+def check_length(prepared: Prepared, config: Config) -> HistoryVerdict:
+    """Return whether there is enough history for the horizon of the configuration."""
+    return check_history(prepared.log.first_day, prepared.as_of, config.windows)
+
+
+def _dated(last_day: date, as_of: date | None) -> tuple[date, str]:
+    """Return the date up to which a log is used, and a note on it."""
+    if as_of is None:
+        chosen = last_day + timedelta(days=1)
+        return chosen, f"as of {chosen}, the day after the last order; --as-of sets another date"
+    silent = (as_of - last_day).days
+    note = (
+        f"no order in the {silent:,} days before {as_of}: if orders are missing since {last_day}, customers"
+        " look likelier to leave than they are; leave --as-of out to start at the day after the last order"
+    )
+    return as_of, note if silent > _SILENCE_DAYS else ""

@@ -1,0 +1,102 @@
+"""Scoring: the rows of a prepared log, where they go, and what to know about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+import pyarrow as pa
+
+from clvml.config import Config
+from clvml.engines.spark import SparkLog, score_lines
+from clvml.scores.batches import ScoredTable, score_in_batches
+from clvml.scores.scorer import COLUMNS, Scorer, customer_days
+from clvml.storage.addresses import is_address
+from clvml.storage.database_output import check_database_output, write_database_table
+from clvml.storage.files import TABLES, check_output
+from clvml.workflows.preparation import Prepared
+
+
+def score(
+    prepared: Prepared,
+    scorer: Scorer,
+    explain: Literal["all", "none"] | int = "all",
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> ScoredTable:
+    """Score a prepared log; ``progress`` is told how many customers of how many are done."""
+    return score_in_batches(scorer, customer_days(prepared.log), prepared.as_of, explain, progress)
+
+
+def score_on_spark(
+    prepared: Prepared[SparkLog],
+    scorer: Scorer,
+    connection: duckdb.DuckDBPyConnection,
+    explain: Literal["all", "none"] | int = "all",
+) -> ScoredTable:
+    """Score a log on Spark, and bring the rows into a table of ``connection``."""
+    scored = ScoredTable(connection)
+    score_lines(prepared.log, scorer, prepared.as_of, scored, explain)
+    return scored
+
+
+def check_scored_output(output: str, source: str) -> None:
+    """Refuse a file or database table that the scored rows could not be written to, or that holds something else.
+
+    Raises
+    ------
+    InputError
+        See `clvml.storage.files.check_output` and `clvml.storage.database_output.check_database_output`.
+    """
+    if is_address(output):
+        check_database_output(output, COLUMNS, source)
+    else:
+        check_output(Path(output), TABLES, source)
+
+
+def write_scored(scored: ScoredTable, output: str) -> None:
+    """Write the scored rows into a file or database table, whole or not at all."""
+    if is_address(output):
+        frames = (pa.Table.from_pandas(frame, preserve_index=False) for frame in scored.frames())
+        write_database_table(frames, output)
+    else:
+        scored.write(Path(output))
+
+
+def scoring_notes(prepared: Prepared, scorer: Scorer, config: Config, today: date | None = None) -> list[str]:
+    """Return what to know about a scored file: its date, the age of data and model, settings without effect.
+
+    ``today`` is None where the date of the scores was asked for: a past one then needs no word about it.
+    """
+    notes = [prepared.note] if prepared.note else []
+    model = scorer.model
+    silent = (today - prepared.as_of).days if today else 0
+    if silent > model.horizon_days:
+        notes.append(
+            f"the scores are as of {prepared.as_of}, {silent:,} days ago and longer than the horizon of"
+            f" {model.horizon_days:,} days: they say what was to be expected then; give newer data to look ahead"
+        )
+    age = (prepared.as_of - model.as_of).days
+    if age > model.horizon_days:
+        notes.append(
+            f"the model was trained {age:,} days before {prepared.as_of}, longer ago than its horizon of"
+            f" {model.horizon_days:,} days; train it again"
+        )
+    elif age < 0:
+        notes.append(
+            f"the model was trained on data up to {model.as_of}, after {prepared.as_of}: it has seen what it"
+            " predicts here"
+        )
+    fixed = {
+        "windows.horizon_days": (config.windows.horizon_days, model.horizon_days),
+        **{
+            f"value.{name}": (asked, getattr(model.config.value, name))
+            for name, asked in config.value.model_dump().items()
+        },
+    }
+    ignored = [f"{key} ({asked} asked, {used} used)" for key, (asked, used) in fixed.items() if asked != used]
+    if ignored:
+        notes.append(f"the model was trained with other settings, which count: {', '.join(ignored)}")
+    return notes

@@ -1,0 +1,99 @@
+"""Snapshots: features and labels stacked over cutoffs."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clvml.customers import snapshots
+from clvml.customers.snapshots import LABELS
+
+EARLY, LATE = date(2024, 2, 1), date(2024, 4, 1)
+
+LINES = pd.DataFrame(
+    [
+        ("ann", "2024-01-10", 40.0),
+        ("ann", "2024-02-10", 25.0),
+        ("ann", "2024-04-05", 10.0),
+        ("bob", "2024-03-20", 30.0),
+        ("bob", "2024-04-10", -30.0),
+        ("cyd", "2024-01-05", -5.0),  # known by a refund alone until April
+        ("cyd", "2024-04-20", 8.0),
+        ("dan", "2024-06-01", 1.0),  # not yet a customer
+    ],
+    columns=["customer_id", "order_day", "amount"],
+)
+
+
+def test_snapshots_by_hand(build_days):
+    frame = build_days(LINES).snapshots([EARLY, LATE], 30)
+    expected = pd.DataFrame(
+        {
+            "customer_id": ["ann", "ann", "bob"],
+            "cutoff": pd.to_datetime([EARLY, LATE, LATE]),
+            "purchases": [1, 1, 0],
+            "actual_spend": [25.0, 10.0, -30.0],
+            "churned": np.array([0, 0, 1], dtype="int8"),
+        }
+    )
+    pd.testing.assert_frame_equal(
+        frame[["customer_id", "cutoff", *LABELS]], expected, check_dtype=False, check_exact=True
+    )
+    assert frame[list(LABELS)].dtypes.astype(str).tolist() == ["int64", "float64", "int8"]
+
+
+def test_snapshots_are_features_and_labels_side_by_side(build_days):
+    days = build_days(LINES)
+    frame = days.snapshots([EARLY, LATE], 30)
+    assert not frame.duplicated(["customer_id", "cutoff"]).any()
+    for cutoff in (EARLY, LATE):
+        own = frame[frame["cutoff"] == pd.Timestamp(cutoff)].drop(columns=list(LABELS))
+        features = days.features(cutoff, 30)
+        pd.testing.assert_frame_equal(
+            own.reset_index(drop=True), features[features["purchase_days"] > 0].reset_index(drop=True)
+        )
+
+
+def test_a_later_cutoff_changes_no_earlier_snapshot(build_days):
+    days = build_days(LINES)
+    both = days.snapshots([EARLY, LATE], 30)
+    alone = days.snapshots([EARLY], 30)
+    pd.testing.assert_frame_equal(both[: len(alone)], alone, check_exact=True)
+
+
+def test_daily_totals_hold_every_day_before_the_cutoff(build_days):
+    days = build_days(LINES)
+    assert (days.first_day, days.last_day) == (date(2024, 1, 5), date(2024, 6, 1))
+    totals = days.daily_totals(LATE)
+    assert totals.index.equals(pd.date_range("2024-01-05", "2024-03-31"))
+    assert totals[totals != 0].to_dict() == {
+        pd.Timestamp("2024-01-05"): -5.0,
+        pd.Timestamp("2024-01-10"): 40.0,
+        pd.Timestamp("2024-02-10"): 25.0,
+        pd.Timestamp("2024-03-20"): 30.0,
+    }
+
+
+def test_customers_who_share_a_code_are_told_apart(build_days, monkeypatch):
+    expected = build_days(LINES).snapshots([EARLY, LATE], 30)
+    tried = []
+
+    def colliding(salt: int) -> str:
+        tried.append(salt)
+        return "hash(customer_id)" if salt == 2 else f"cast(length(customer_id) + {salt} as ubigint)"
+
+    monkeypatch.setattr(snapshots, "_hash", colliding)
+    pd.testing.assert_frame_equal(build_days(LINES).snapshots([EARLY, LATE], 30), expected)
+    assert tried == [0, 1, 2]
+
+
+@pytest.mark.parametrize("columns", [["order_id"], ["product_id"], ["quantity"]])
+def test_optional_columns_change_no_other_column(build_days, columns):
+    detailed = LINES.assign(order_id="o1", product_id="p1", quantity=1.0)
+    plain = build_days(LINES).snapshots([EARLY, LATE], 30)
+    frame = build_days(detailed[[*LINES, *columns]]).snapshots([EARLY, LATE], 30)
+    assert len(frame.columns) > len(plain.columns)
+    pd.testing.assert_frame_equal(frame[list(plain)], plain)

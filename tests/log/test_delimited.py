@@ -1,0 +1,202 @@
+"""CSV and TSV: delimiters, quotes, damage, line numbers."""
+
+import csv
+import gzip
+import re
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from clvml.errors import InputError
+from clvml.log.delimited import (
+    NOT_UTF8,
+    STRAY_QUOTE,
+    TOO_FEW_COLUMNS,
+    TOO_LONG,
+    TOO_MANY_COLUMNS,
+    copy_carefully,
+    count_lines,
+    read_layout,
+)
+
+PLAIN = "customer,day,amount\nann,2024-01-05,10\nbob,2024-01-06,20.5\n"
+ROWS = [("ann", "2024-01-05 00:00:00", 10.0), ("bob", "2024-01-06 00:00:00", 20.5)]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_reads_the_delimiter_of_the_header(read, rows, delimiter):
+    assert rows(read(PLAIN.replace(",", delimiter))) == ROWS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff" + PLAIN,
+        PLAIN.replace("\n", "\r\n"),
+        PLAIN.replace("\n", "\r"),
+        PLAIN.rstrip("\n"),
+        PLAIN + "\n\n",
+        PLAIN.replace("\nbob", "\n\n  \nbob"),
+        PLAIN.replace("\nbob", "\r\nbob"),
+        PLAIN.replace("20.5\n", "20.5,\n"),
+        '"customer" , day,"amount"\n"ann","2024-01-05","10"\n"bob",2024-01-06,20.5\n',
+        "\n" + PLAIN,
+    ],
+    ids=[
+        "bom",
+        "crlf",
+        "cr",
+        "no end",
+        "blank end",
+        "blank",
+        "mixed ends",
+        "surplus",
+        "quoted",
+        "blank start",
+    ],
+)
+def test_reads_usual_variants(read, rows, text):
+    log = read(text)
+    assert rows(log) == ROWS
+    assert log.quality.rows_in == 2
+
+
+def test_reads_tsv(read, rows):
+    assert rows(read(PLAIN.replace(",", "\t"), name="orders.TSV")) == ROWS
+
+
+@pytest.mark.parametrize("name", ["orders.csv.gz", "orders.csv.zst", "orders.tsv.gz"])
+def test_reads_compressed_files(read, rows, name):
+    text = (PLAIN.replace(",", "\t") if ".tsv" in name else PLAIN).encode()
+    packed = gzip.compress(text) if name.endswith("gz") else pa.compress(text, "zstd", asbytes=True)
+    assert rows(read(packed, name=name)) == ROWS
+
+
+@pytest.mark.parametrize("ending", ["gz", "zst"])
+def test_refuses_a_cut_compressed_file(read, tmp_path, ending):
+    text = PLAIN.encode() + b"".join(b"c%d,2024-01-05,%d\n" % (i, i * i) for i in range(20_000))
+    path = tmp_path / f"orders.csv.{ending}"
+    if ending == "gz":
+        path.write_bytes(gzip.compress(text))
+    else:
+        with pa.CompressedOutputStream(str(path), "zstd") as stream:
+            stream.write(text)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(
+        InputError, match=rf"^'{re.escape(str(path))}' cannot be read to its end .*export it again$"
+    ):
+        read(source=path)
+
+
+def test_refuses_an_empty_file(read, tmp_path):
+    message = (
+        f"'{tmp_path / 'orders.csv'}' is empty; it needs a header line with column names and at least one "
+        "data line"
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        read("")
+
+
+def test_refuses_a_lone_header(read, tmp_path):
+    message = f"'{tmp_path / 'orders.csv'}' has a header and no data line; export it again"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        read("customer,day,amount\n")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_refuses_a_header_that_is_not_utf8(read, tmp_path, encoding):
+    message = f"'{tmp_path / 'orders.csv'}' is not UTF-8 text; save it as CSV with UTF-8 encoding"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        read(PLAIN.replace("amount", "größe").encode(encoding))
+
+
+def test_quarantines_broken_lines(read, rows, reasons, tmp_path):
+    text = (
+        b"customer,day,amount\n"
+        b"ann,2024-01-05,10\n"
+        b"few,2024-01-05\n"
+        b"many,2024-01-05,10,1,2\n"
+        b'"stray"quote,2024-01-05,10\n'
+        b"caf\xe9,2024-01-05,10\n"
+        b"\n"
+        b"bob,2024-01-06,20.5\n"
+    )
+    log = read(text, rejects=tmp_path / "rejects.csv")
+    assert rows(log) == ROWS
+    assert reasons(log) == {
+        (reason, "rejected"): (1, 0.0)
+        for reason in (TOO_FEW_COLUMNS, TOO_MANY_COLUMNS, STRAY_QUOTE, NOT_UTF8)
+    }
+    assert log.quality.rows_in == 6
+    with (tmp_path / "rejects.csv").open(newline="") as file:
+        found = list(csv.reader(file))
+    source = str(tmp_path / "orders.csv")
+    assert found == [
+        ["reason", "file", "line", "customer", "day", "amount"],
+        [TOO_FEW_COLUMNS, source, "3", "few", "2024-01-05", ""],
+        [TOO_MANY_COLUMNS, source, "4", "many", "2024-01-05", "10,1,2"],
+        [STRAY_QUOTE, source, "5", '"stray"quote,2024-01-05,10', "", ""],
+        [NOT_UTF8, source, "6", "caf\ufffd", "2024-01-05", "10"],
+    ]
+
+
+def test_quarantines_a_line_too_long_for_any_reader(read, rows, reasons):
+    log = read(PLAIN + f"cid,2024-01-05,{'9' * 3_000_000}\n")
+    assert rows(log) == ROWS
+    assert reasons(log) == {(TOO_LONG, "rejected"): (1, 0.0)}
+
+
+def test_refuses_a_quote_that_swallows_lines(read, tmp_path):
+    message = (
+        f"'{tmp_path / 'orders.csv'}' line 3: a quote (\") is opened and not closed before line 4, so "
+        "lines cannot "
+        'be told apart; close it, or write a quote inside a quoted field twice ("")'
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        read('customer,day,amount\nann,2024-01-05,10\nbob,"2024-01-06,20.5\ncid,2024-01-07,1\n')
+
+
+def test_keeps_line_breaks_inside_quotes(read, rows, tmp_path):
+    text = (
+        'customer,day,amount,note\nann,2024-01-05,10,"two\nlines"\n,2024-01-05,1,x\nbob,2024-01-06,20.5,y\n'
+    )
+    log = read(text, rejects=tmp_path / "rejects.csv")
+    assert rows(log) == ROWS
+    assert (tmp_path / "rejects.csv").read_text().splitlines()[1].split(",")[2] == "4"
+
+
+def test_refuses_a_mapped_column_that_stands_twice(read, tmp_path):
+    message = f"'{tmp_path / 'orders.csv'}' has several columns called 'amount'; rename all but one"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        read("customer,day,amount,amount\nann,2024-01-05,10,11\n")
+
+
+def test_names_blank_and_repeated_columns(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("a,,a,A,\n")
+    layout = read_layout(path)
+    assert layout.columns == ("a", "column_2", "a_2", "A", "column_5")
+    assert layout.repeated == {"a"}
+
+
+@pytest.mark.parametrize(
+    "text, lines", [("", 0), ("a", 1), ("a\n", 1), ("a\n\n\n", 1), ("a\n\nb", 3), ("\n\na\n", 3)]
+)
+def test_counts_lines(tmp_path, text, lines):
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    assert count_lines(path) == lines
+
+
+def test_careful_reader_agrees_with_duckdb_on_well_formed_files(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text('a,b\n1,"x ""y"", z"\n"",ü\n 2 ,\n')
+    connection = duckdb.connect()
+    copy_carefully(connection, path, read_layout(path), "careful")
+    careful = connection.execute("SELECT line, broken, c0, c1 FROM careful").fetchall()
+    assert careful == [(2, None, "1", 'x "y", z'), (3, None, None, "ü"), (4, None, " 2 ", None)]
+    fast = connection.execute(
+        f"SELECT * FROM read_csv('{path}', all_varchar = true, header = true)"
+    ).fetchall()
+    assert fast == [row[2:] for row in careful]

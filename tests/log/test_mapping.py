@@ -1,0 +1,106 @@
+"""Column mapping and its proposals."""
+
+import re
+
+import pytest
+
+from clvml.config import ColumnsConfig
+from clvml.errors import InputError
+from clvml.log.mapping import map_columns, propose_columns
+
+NAMES = {"customer_id": "customer_id", "order_date": "order_date", "amount": "amount"}
+
+
+def _raises(message: str):
+    return pytest.raises(InputError, match=f"^{re.escape(message)}$")
+
+
+def test_maps_exact_names():
+    columns = ColumnsConfig(customer_id="Who", order_date="when", amount='how "much"', order_id="#")
+    available = ["#", 'how "much"', "x", "when", "Who"]
+    assert map_columns(columns, available, "f") == {
+        "customer_id": 4,
+        "order_date": 3,
+        "amount": 1,
+        "order_id": 0,
+    }
+
+
+def test_proposes_a_complete_mapping():
+    with _raises(
+        "'f.csv' has no column for customer_id: customer_id, order_date: order_date, amount: amount "
+        "(data.columns). "
+        "Its columns: Invoice No, StockCode, InvoiceDate, Quantity, Unit Price, CustomerID, Revenue. Did "
+        "you mean "
+        "columns: {customer_id: CustomerID, order_date: InvoiceDate, amount: Revenue, order_id: Invoice No, "
+        "product_id: StockCode, quantity: Quantity}?"
+    ):
+        available = [
+            "Invoice No",
+            "StockCode",
+            "InvoiceDate",
+            "Quantity",
+            "Unit Price",
+            "CustomerID",
+            "Revenue",
+        ]
+        map_columns(ColumnsConfig(**NAMES), available, "f.csv")
+
+
+def test_says_that_no_column_holds_the_money():
+    with _raises(
+        "'f.csv' has no column for amount: amount (data.columns). Its columns: customer_id, order_date, "
+        "quantity, "
+        "unit_price. Did you mean columns: "
+        "{customer_id: customer_id, order_date: order_date, quantity: quantity}? "
+        "No column holds the money of a line; if it is quantity times price, add such a column."
+    ):
+        map_columns(ColumnsConfig(**NAMES), ["customer_id", "order_date", "quantity", "unit_price"], "f.csv")
+
+
+def test_says_what_it_cannot_guess():
+    with _raises(
+        "'f.csv' has no column for order_date: order_date, amount: amount (data.columns). Its columns: "
+        "customer_id, "
+        "foo, bar. Did you mean columns: {customer_id: customer_id}? Nothing looks like order_date, "
+        "amount: name "
+        "the right column in data.columns."
+    ):
+        map_columns(ColumnsConfig(**NAMES), ["customer_id", "foo", "bar"], "f.csv")
+
+
+def test_notices_a_missing_header():
+    with _raises(
+        "'f.csv' has no column for customer_id: customer_id, order_date: order_date, amount: amount "
+        "(data.columns). "
+        "Its columns: ann, 2024-01-05, 10.0. The first line must hold column names, and it looks like data."
+    ):
+        map_columns(ColumnsConfig(**NAMES), ["ann", "2024-01-05", "10.0"], "f.csv")
+
+
+def test_an_absent_optional_column_is_an_error():
+    with _raises(
+        "'f.csv' has no column for order_id: order_no (data.columns). Its columns: customer_id, "
+        "order_date, amount, "
+        "Order-No. Did you mean columns: {customer_id: customer_id, order_date: order_date, amount: amount, "
+        "order_id: Order-No}?"
+    ):
+        columns = ColumnsConfig(**NAMES, order_id="order_no")
+        map_columns(columns, ["customer_id", "order_date", "amount", "Order-No"], "f.csv")
+
+
+@pytest.mark.parametrize(
+    "available, expected",
+    [
+        (["USER_ID", "ts", "timestamp", "price"], ["USER_ID", "timestamp", "price"]),
+        (["household_key", "day", "sales_value"], ["household_key", "day", "sales_value"]),
+        (["Client", "Transaction Date", "TOTAL"], ["Client", "Transaction Date", "TOTAL"]),
+        (
+            ["amount_eur", "customer_number_", "order_date_utc"],
+            ["customer_number_", "order_date_utc", "amount_eur"],
+        ),
+    ],
+)
+def test_knows_usual_names(available, expected):
+    found = propose_columns(NAMES, available)
+    assert [found[ours] for ours in NAMES] == expected
