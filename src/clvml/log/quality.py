@@ -12,6 +12,7 @@ from typing import Any
 
 from clvml.config import DataConfig
 from clvml.log.cleaning import MONEY, REFUND, ReasonCount
+from clvml.log.finding import Finding
 
 Run = Callable[[str], list[tuple[Any, ...]]]
 
@@ -60,6 +61,8 @@ class QualityReport:
         Median over all pairs of successive purchase days of a customer [days].
     currency : str or None
     timezone : str
+    warnings : tuple of Finding
+        Doubts about the data, the weightiest first.
     """
 
     rows_in: int
@@ -80,6 +83,7 @@ class QualityReport:
     median_days_between: float | None
     currency: str | None
     timezone: str
+    warnings: tuple[Finding, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report for JSON: dates as ISO text, no NaN."""
@@ -120,6 +124,8 @@ class QualityReport:
             yield f"refunds     {self.refund_line_share:.1%} of lines{money}"
         for gap in self.gaps:
             yield f"gap         no line from {gap.first_day} to {gap.last_day} ({gap.days:,} days)"
+        for finding in self.warnings:
+            yield f"warning     {finding.text}"
 
     def _line(self, rows: int, money: float) -> str:
         lines = "line " if rows == 1 else "lines"
@@ -135,6 +141,7 @@ def build_quality(
     money_in: float,
     reasons: list[ReasonCount],
     reference_day: date,
+    warnings: Iterable[Finding] = (),
 ) -> QualityReport:
     """Describe the purchase log in ``table``; ``reference_day`` is the day its age is counted to.
 
@@ -175,6 +182,7 @@ def build_quality(
         median_days_between=_median_step(rhythm),
         currency=data.currency,
         timezone=data.timezone,
+        warnings=tuple(warnings),
     )
 
 

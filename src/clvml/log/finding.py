@@ -1,0 +1,27 @@
+"""What a reader of the data should know before trusting it: a doubt, and the key that answers it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A warning about a purchase log.
+
+    Attributes
+    ----------
+    code : str
+        Names the kind for programs, in lower case with hyphens: ``guest-customer``.
+    text : str
+        One or two sentences: what was found, and the config key that answers it.
+    rows : int, optional
+        Lines that it is about.
+    money : float, optional
+        Their money [currency of the log].
+    """
+
+    code: str
+    text: str
+    rows: int | None = None
+    money: float | None = None
