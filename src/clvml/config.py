@@ -332,8 +332,14 @@ def _place(error: yaml.YAMLError) -> str:
 
 def _keys_at(location: tuple[Any, ...], section: type[BaseModel]) -> list[str]:
     for part in location:
-        annotation = section.model_fields[part].annotation
-        for kind in (annotation, *get_args(annotation)):
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                section = kind
+        # A number or a name that is free leads into a list or mapping of sections, which its field has named.
+        if part in section.model_fields:
+            section = _section_in(section.model_fields[part].annotation) or section
     return list(section.model_fields)
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the section that a field is, or is a list or mapping of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for kind in get_args(annotation) if (found := _section_in(kind))), None)

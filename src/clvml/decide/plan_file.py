@@ -1,0 +1,218 @@
+"""The plan as a file: one row per scored customer, and beside it a record of what it was made with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from clvml.config import Section, parse_keys
+from clvml.decide.playbook import Playbook
+from clvml.errors import InputError
+from clvml.storage.files import replacing, unescaped, write_table
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the plan: its name, what it holds, and what that means."""
+
+    name: str
+    kind: Literal["text", "number", "whole"]
+    description: str
+
+
+# All that a plan says of a customer. Of customers without an action, what belongs to one is missing.
+PLAN_COLUMNS = (
+    Column("customer_id", "text", "as in the scored file"),
+    Column("as_of", "text", "date of the scores; the campaign's window begins here"),
+    Column("horizon_days", "whole", "days of the window over which the campaign is read back"),
+    Column("plan_id", "text", "which plan: the same for all rows"),
+    Column("campaign", "text", "name of the campaign, by which the control group is drawn"),
+    Column(
+        "action",
+        "text",
+        "what to do, by its name in the playbook; empty: nothing. For the control group: what was held back",
+    ),
+    Column(
+        "group",
+        "text",
+        "treated, or control: planned, and left untreated by chance; empty where nothing is planned",
+    ),
+    Column("channel", "text", "how the action reaches the customer"),
+    Column("why", "text", "why nothing is planned; empty where something is"),
+    Column(
+        "expected_gain", "number", "profit that the action is expected to bring [currency]; 0 without one"
+    ),
+    Column("expected_gain_low", "number", "low end of the 80 % interval of the expected gain [currency]"),
+    Column("expected_gain_high", "number", "high end of the 80 % interval of the expected gain [currency]"),
+    Column("expected_cost", "number", "contact and expected incentive [currency]; 0 without an action"),
+    Column("save_rate", "number", "share of those who would leave that the action is believed to keep"),
+    Column("save_rate_sd", "number", "standard deviation of that belief"),
+    Column("save_rate_source", "text", "assumed, or learnt: <campaign>"),
+    Column("break_even_save_rate", "number", "save rate at which the action pays for its costs"),
+    Column("value_if_kept", "number", "what the customer is worth if kept [currency]"),
+    Column("p_churn", "number", "as in the scored file"),
+    Column("clv", "number", "as in the scored file [currency]"),
+    Column("expected_spend", "number", "as in the scored file [currency]"),
+    Column("historic_spend", "number", "as in the scored file [currency]"),
+    Column("value_tier", "text", "as in the scored file"),
+    Column("segment", "text", "as in the scored file"),
+    Column("unit", "text", "who stays together in the control group: the customer, a household, an account"),
+    Column("model_version", "text", "of the model that made the scores"),
+    Column("run_id", "text", "MLflow run of that model"),
+)
+NAMES = tuple(column.name for column in PLAN_COLUMNS)
+TREATED, CONTROL = "treated", "control"
+
+
+class PlanRecord(Section):
+    """What a plan was made with, kept as JSON beside the file.
+
+    Attributes
+    ----------
+    digest : str
+        Of the rows; another one means that they were changed.
+    budget : float or None
+        None: as much as pays.
+    summary : dict
+        What was printed: customers, profit, intervals, curve (`clvml.decide.plan.Plan.summary`).
+    """
+
+    plan_id: str
+    digest: str
+    campaign: str
+    as_of: date
+    horizon_days: int
+    budget: float | None
+    currency: str | None
+    model_version: str
+    run_id: str
+    playbook: Playbook
+    summary: dict[str, Any]
+
+
+def record_path(path: Path) -> Path:
+    """Return where the record of a plan is.
+
+    >>> record_path(Path("plan.csv")).name
+    'plan.csv.json'
+    """
+    return path.with_name(f"{path.name}.json")
+
+
+def rows_digest(table: pd.DataFrame) -> str:
+    """Return a digest of the rows, whatever their order and file format."""
+    ordered = table.sort_values("customer_id", kind="stable")
+    found = hashlib.sha256()
+    for column in PLAN_COLUMNS:
+        if column.name == "plan_id":
+            # It is made from this.
+            continue
+        found.update(column.name.encode())
+        if column.kind == "text":
+            texts = ordered[column.name].astype("string").fillna("\x00")
+            found.update("\x1f".join(texts.tolist()).encode("utf-8", "surrogatepass"))
+        else:
+            found.update((ordered[column.name].to_numpy(dtype=float) + 0.0).tobytes())
+    return found.hexdigest()
+
+
+def write_plan(table: pd.DataFrame, record: PlanRecord, path: Path) -> None:
+    """Write a plan (.csv or .parquet) and its record: both or neither.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written.
+    """
+    with replacing(record_path(path)) as draft:
+        text = json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False)
+        draft.write_text(text + "\n", encoding="utf-8")
+        write_table(table[list(NAMES)], path)
+
+
+def read_plan(path: str | Path) -> tuple[pd.DataFrame, PlanRecord]:
+    """Read a plan that `clvml plan` wrote, with its record.
+
+    Returns
+    -------
+    DataFrame, PlanRecord
+        One row per scored customer with `PLAN_COLUMNS`; what is missing is missing.
+
+    Raises
+    ------
+    InputError
+        The file or its record is missing, is no plan, or was changed since it was written.
+    """
+    path = Path(path)
+    table = _read_rows(path)
+    beside = record_path(path)
+    try:
+        raw = json.loads(beside.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"'{beside}', the record of plan '{path}', does not exist; keep the two files together, or plan again"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"'{beside}', the record of a plan, cannot be read ({error}); plan again") from None
+    record = parse_keys(PlanRecord, raw if isinstance(raw, dict) else {}, f"record '{beside}' of the plan")
+    if rows_digest(table) != record.digest or set(table["plan_id"]) != {record.plan_id}:
+        raise InputError(
+            f"plan '{path}' was changed since it was written, by hand or by a spreadsheet: what it says is no longer"
+            " what was planned; give it as `clvml plan` wrote it, or plan again"
+        )
+    return table, record
+
+
+def _read_rows(path: Path) -> pd.DataFrame:
+    is_csv = path.suffix.lower() == ".csv"
+    try:
+        if path.suffix.lower() == ".parquet":
+            table = pd.read_parquet(path)
+        elif is_csv:
+            # An empty text is missing, and a customer called "NA" is one.
+            table = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
+        else:
+            raise InputError(f"plan '{path}' must end in .csv or .parquet")
+    except FileNotFoundError:
+        raise InputError(f"plan '{path}' does not exist; make one with `clvml plan`") from None
+    except (OSError, ValueError, pa.ArrowException) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"plan '{path}' cannot be read ({reason}); make it again with `clvml plan`"
+        ) from None
+    missing = [name for name in NAMES if name not in table.columns]
+    if missing or table.empty:
+        lacks = f"lacks {', '.join(missing[:5])}" if missing else "holds no customer"
+        raise InputError(f"'{path}' is no plan: it {lacks}; give a file that `clvml plan` wrote")
+    typed = {}
+    for column in PLAN_COLUMNS:
+        values = table[column.name]
+        if column.kind == "text":
+            values = values.astype("string")
+            typed[column.name] = (
+                values.map(unescaped, na_action="ignore").astype("string") if is_csv else values
+            )
+        else:
+            typed[column.name] = _numbers(values, column, path)
+    return pd.DataFrame(typed)
+
+
+def _numbers(values: pd.Series, column: Column, path: Path) -> pd.Series:
+    try:
+        # Python's own reading of numbers gives back what was written, to the last bit.
+        numbers = values.astype(object).where(values.notna(), np.nan).astype(float)
+        return numbers.astype("int64") if column.kind == "whole" else numbers
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"plan '{path}' was changed since it was written ({column.name}: {error}); give it as `clvml plan` wrote it"
+        ) from None
