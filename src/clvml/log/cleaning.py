@@ -9,49 +9,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal
 
 import duckdb
 
 from clvml.config import DataConfig
-from clvml.errors import InputError
-from clvml.log.delimited import NOT_UTF8, STRAY_QUOTE, TOO_FEW_COLUMNS, TOO_LONG, TOO_MANY_COLUMNS
+from clvml.log.rules import (
+    CONVERTED_ZONE,
+    DECIMAL_ID,
+    EMPTIED_QUANTITY,
+    REFUND,
+    REPEAT_ACROSS,
+    REPEAT_WITHIN,
+    RULES,
+    TRIMMED_ID,
+    Treatment,
+    currency_given,
+    judgement,
+    treatment_of,
+)
 from clvml.log.staging import IDS, STAGED, Staged
 from clvml.storage.sql import literal
 
 VERDICTS = "clvml_verdicts"
 _JUDGED = "clvml_judged"
 _REPEATS = "clvml_repeats"
-
-MISSING_CUSTOMER = "missing customer id"
-MISSING_DATE = "missing date"
-UNPARSABLE_DATE = "unparsable date"
-MISSING_AMOUNT = "missing amount"
-COMMA_AMOUNT = "amount with a comma"
-TEXT_AMOUNT = "amount is not a number"
-INFINITE_AMOUNT = "infinite or NaN amount"
-HUGE_AMOUNT = "amount of 1e15 or more"
-MISSING_CURRENCY = "missing currency"
-OTHER_CURRENCY = "other currency"
-FUTURE = "date in the future"
-AFTER_AS_OF = "at or after as_of"
-REPEAT_ACROSS = "same line in two files"
-REPEAT_WITHIN = "repeat within one file"
-REFUND = "refund"
-DECIMAL_ID = "id written as a decimal number"
-TRIMMED_ID = "blanks around an id"
-CONVERTED_ZONE = "time converted to data.timezone"
-EMPTIED_QUANTITY = "quantity is not a number (left empty)"
-
-PRECEDENCE = (
-    *(TOO_FEW_COLUMNS, TOO_MANY_COLUMNS, STRAY_QUOTE, TOO_LONG, NOT_UTF8),
-    *(MISSING_CUSTOMER, MISSING_DATE, UNPARSABLE_DATE, MISSING_AMOUNT, COMMA_AMOUNT, TEXT_AMOUNT),
-    *(INFINITE_AMOUNT, HUGE_AMOUNT, MISSING_CURRENCY, OTHER_CURRENCY, FUTURE, AFTER_AS_OF),
-    *(REPEAT_ACROSS, REPEAT_WITHIN, REFUND),
-)
-"""Reasons why a row is left out, first match wins."""
-
-Treatment = Literal["rejected", "dropped", "kept", "changed"]
 
 # Whole millionths of money add up to the same sum in any order; sums of floats do not.
 MONEY = "DECIMAL(38, 6)"
@@ -141,7 +122,7 @@ def count_reasons(
     money_in = sum((money for _, money in found.values()), Decimal(0))
     counts = [
         ReasonCount(reason, treatment_of(reason, data), found[reason][0], float(found[reason][1]))
-        for reason in PRECEDENCE
+        for reason in (rule.reason for rule in RULES)
         if reason in found
     ]
     flags: list[tuple[str, Treatment, str]] = [
@@ -164,22 +145,6 @@ def count_reasons(
     return rows_in, float(money_in), counts
 
 
-def rejected_reasons(data: DataConfig) -> list[str]:
-    """Return the reasons whose rows belong in the rejects file."""
-    return [reason for reason in PRECEDENCE if treatment_of(reason, data) == "rejected"]
-
-
-def treatment_of(reason: str, data: DataConfig) -> Treatment:
-    """Return what becomes of the rows that a reason leaves out."""
-    if reason == AFTER_AS_OF:
-        return "dropped"
-    if reason in (REPEAT_ACROSS, REPEAT_WITHIN):
-        return "dropped" if data.duplicates == "drop" else "rejected"
-    if reason == REFUND:
-        return "dropped" if data.refunds == "drop" else "rejected"
-    return "rejected"
-
-
 def _id_sql(ours: str, staged: Staged) -> str:
     return f"regexp_replace({ours}, '\\.0$', '') AS {ours}" if ours in staged.decimal_ids else ours
 
@@ -187,51 +152,24 @@ def _id_sql(ours: str, staged: Staged) -> str:
 def _reason_sql(
     connection: duckdb.DuckDBPyConnection, staged: Staged, data: DataConfig, now: datetime, as_of: date | None
 ) -> str:
-    rules = [
-        ("customer_id IS NULL", MISSING_CUSTOMER),
-        ("order_ts IS NULL AND date_text IS NULL", MISSING_DATE),
-        (f"({staged.date}) IS NULL", UNPARSABLE_DATE),
-        ("amount IS NULL AND amount_text IS NULL", MISSING_AMOUNT),
-        ("contains(amount_text, ',')", COMMA_AMOUNT),
-        ("amount IS NULL", TEXT_AMOUNT),
-        ("NOT isfinite(amount)", INFINITE_AMOUNT),
-        ("abs(amount) >= 1e15", HUGE_AMOUNT),
-        *_currency_rules(connection, staged, data),
-        (f"({staged.date}) > TIMESTAMP {literal(now.isoformat(sep=' '))}", FUTURE),
-    ]
+    given = {
+        "date": staged.date,
+        "now": f"TIMESTAMP {literal(now.isoformat(sep=' '))}",
+        **_currency(connection, staged, data),
+    }
     if as_of is not None:
-        rules.append((f"({staged.date}) >= TIMESTAMP {literal(as_of.isoformat())}", AFTER_AS_OF))
-    cases = " ".join(f"WHEN {test} THEN {literal(reason)}" for test, reason in rules)
-    return f"CASE WHEN broken IS NOT NULL THEN broken {cases} END"
+        given["as_of"] = f"TIMESTAMP {literal(as_of.isoformat())}"
+    return f"coalesce(broken, {judgement(given)})"
 
 
-def _currency_rules(
-    connection: duckdb.DuckDBPyConnection, staged: Staged, data: DataConfig
-) -> list[tuple[str, str]]:
+def _currency(connection: duckdb.DuckDBPyConnection, staged: Staged, data: DataConfig) -> dict[str, str]:
     if "currency" not in staged.columns:
-        return []
+        return {}
     found = connection.execute(
         f"SELECT currency, count(*) AS rows FROM {STAGED} WHERE currency IS NOT NULL AND broken IS NULL "
         "GROUP BY currency ORDER BY rows DESC, currency"
     ).fetchall()
-    listed = ", ".join(f"{currency} ({rows:,} lines)" for currency, rows in found[:5])
-    listed += f" and {len(found) - 5} more" if len(found) > 5 else ""
-    column = data.columns.currency
-    if data.currency is None and len(found) > 1:
-        raise InputError(
-            f"column '{column}' holds several currencies: {listed}; set data.currency to the one to use, for "
-            f"example {found[0][0]} (lines in others are rejected), or convert the amounts first"
-        )
-    wanted = data.currency.strip().upper() if data.currency else None
-    if wanted is not None and wanted not in [currency for currency, _ in found]:
-        raise InputError(
-            f"no line is in data.currency '{data.currency}'; column '{column}' holds "
-            f"{listed or 'no currency at all'}; correct data.currency or data.columns.currency"
-        )
-    if not found:
-        return []
-    rules = [("currency IS NULL", MISSING_CURRENCY)]
-    return rules if wanted is None else [*rules, (f"currency <> {literal(wanted)}", OTHER_CURRENCY)]
+    return currency_given(dict(found), data)
 
 
 def _build_repeats(

@@ -11,8 +11,9 @@ from statistics import median
 from typing import Any
 
 from clvml.config import DataConfig
-from clvml.log.cleaning import MONEY, REFUND, ReasonCount
+from clvml.log.cleaning import MONEY, ReasonCount
 from clvml.log.finding import Finding
+from clvml.log.rules import REFUND
 
 Run = Callable[[str], list[tuple[Any, ...]]]
 

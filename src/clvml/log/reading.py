@@ -15,10 +15,11 @@ import pandas as pd
 
 from clvml.config import DataConfig
 from clvml.errors import InputError
-from clvml.log.cleaning import VERDICTS, ReasonCount, build_verdicts, count_reasons, rejected_reasons
+from clvml.log.cleaning import VERDICTS, ReasonCount, build_verdicts, count_reasons
 from clvml.log.mapping import map_columns
 from clvml.log.quality import QualityReport, build_quality
 from clvml.log.rejects import check_rejects_path, write_rejects
+from clvml.log.rules import rejected_reasons
 from clvml.log.source import read_parts, stamps
 from clvml.log.staging import build_staged
 from clvml.storage.addresses import hide_password

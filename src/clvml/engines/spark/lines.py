@@ -17,9 +17,10 @@ from zoneinfo import ZoneInfo
 
 from clvml.config import DataConfig
 from clvml.engines.spark.source import read_raw, typed_column
+from clvml.engines.warehouse import translate
 from clvml.errors import InputError
-from clvml.log import cleaning
-from clvml.log.cleaning import ReasonCount, treatment_of
+from clvml.log import rules
+from clvml.log.cleaning import ReasonCount
 from clvml.log.mapping import map_columns
 from clvml.log.staging import IDS
 from clvml.storage.addresses import hide_password
@@ -201,11 +202,11 @@ def _clean(
         quantity = [f"case when {is_number} then quantity end as quantity"]
         emptied = f"coalesce(quantity_text, cast(quantity as string)) is not null and not coalesce({is_number}, false)"
     flags = {
-        cleaning.TRIMMED_ID: " or ".join(f"{ours}_trimmed" for ours in ids),
-        cleaning.DECIMAL_ID: " or ".join(f"coalesce({ours} like '%.0', false)" for ours in decimal_ids)
+        rules.TRIMMED_ID: " or ".join(f"{ours}_trimmed" for ours in ids),
+        rules.DECIMAL_ID: " or ".join(f"coalesce({ours} like '%.0', false)" for ours in decimal_ids)
         or "false",
-        cleaning.CONVERTED_ZONE: "zoned",
-        cleaning.EMPTIED_QUANTITY: emptied,
+        rules.CONVERTED_ZONE: "zoned",
+        rules.EMPTIED_QUANTITY: emptied,
     }
     named = [f"{test} as flag_{number}" for number, test in enumerate(flags.values())]
     values = ["order_ts", "amount", *(["quantity"] if quantity else [])]
@@ -269,11 +270,11 @@ def _count(
     repeats_across, repeats_within, refused, out, refunds, *flagged = pairs
     is_kept = data.duplicates == "keep"
     if not is_kept:
-        found |= {cleaning.REPEAT_ACROSS: repeats_across, cleaning.REPEAT_WITHIN: repeats_within}
-    found[cleaning.REFUND] = refused
+        found |= {rules.REPEAT_ACROSS: repeats_across, rules.REPEAT_WITHIN: repeats_within}
+    found[rules.REFUND] = refused
     counts = [
-        ReasonCount(reason, treatment_of(reason, data), found[reason][0], float(found[reason][1]))
-        for reason in cleaning.PRECEDENCE
+        ReasonCount(reason, rules.treatment_of(reason, data), found[reason][0], float(found[reason][1]))
+        for reason in (rule.reason for rule in rules.RULES)
         if reason in found and found[reason][0]
     ]
     rows_in = out[0] + sum(count.rows for count in counts)
@@ -282,12 +283,12 @@ def _count(
         counts += [
             ReasonCount(reason, "kept", rows, float(money))
             for reason, (rows, money) in (
-                (cleaning.REPEAT_ACROSS, repeats_across),
-                (cleaning.REPEAT_WITHIN, repeats_within),
+                (rules.REPEAT_ACROSS, repeats_across),
+                (rules.REPEAT_WITHIN, repeats_within),
             )
             if rows
         ]
-    counts += [ReasonCount(cleaning.REFUND, "kept", refunds[0], float(refunds[1]))] if refunds[0] else []
+    counts += [ReasonCount(rules.REFUND, "kept", refunds[0], float(refunds[1]))] if refunds[0] else []
     counts += [
         ReasonCount(reason, "changed", rows, float(money))
         for reason, (rows, money) in zip(flags, flagged, strict=True)
@@ -304,44 +305,16 @@ def _reason(
     session: Any, data: DataConfig, columns: tuple[str, ...], now: datetime, as_of: date | None
 ) -> str:
     local_now = now if now.tzinfo is None else now.astimezone(ZoneInfo(data.timezone)).replace(tzinfo=None)
-    rules = [
-        ("customer_id is null", cleaning.MISSING_CUSTOMER),
-        ("order_ts is null and date_text is null", cleaning.MISSING_DATE),
-        ("order_ts is null", cleaning.UNPARSABLE_DATE),
-        ("amount is null and amount_text is null", cleaning.MISSING_AMOUNT),
-        ("amount is null and contains(amount_text, ',')", cleaning.COMMA_AMOUNT),
-        ("amount is null", cleaning.TEXT_AMOUNT),
-        ("isnan(amount) or abs(amount) = double('infinity')", cleaning.INFINITE_AMOUNT),
-        ("abs(amount) >= 1e15", cleaning.HUGE_AMOUNT),
-    ]
+    given = {"date": "order_ts", "now": f"TIMESTAMP '{local_now.isoformat(sep=' ')}'"}
     if "currency" in columns:
-        currencies = [
-            row[0]
-            for row in session.sql(
-                "select currency from clvml_typed where currency is not null group by currency"
-                " order by count(*) desc, currency"
-            ).collect()
-        ]
-        rules += _currency_rules(currencies, data)
-    rules.append((f"order_ts > timestamp_ntz '{local_now.isoformat(sep=' ')}'", cleaning.FUTURE))
+        found = session.sql(
+            "select currency, count(*) as rows from clvml_typed where currency is not null group by currency"
+            " order by rows desc, currency"
+        ).collect()
+        given |= rules.currency_given({row[0]: row[1] for row in found}, data)
     if as_of is not None:
-        rules.append((f"order_ts >= timestamp_ntz '{as_of} 00:00:00'", cleaning.AFTER_AS_OF))
-    return f"case {' '.join(f'''when {test} then '{reason}' ''' for test, reason in rules)} end"
-
-
-def _currency_rules(currencies: list[str], data: DataConfig) -> list[tuple[str, str]]:
-    wanted = data.currency.strip().upper() if data.currency else None
-    listed = ", ".join(currencies[:5]) or "no currency at all"
-    if wanted is None and len(currencies) > 1:
-        raise InputError(
-            f"column '{data.columns.currency}' holds several currencies: {listed}; set data.currency"
-        )
-    if wanted is not None and wanted not in currencies:
-        raise InputError(
-            f"no line is in data.currency '{data.currency}'; column '{data.columns.currency}' holds {listed}"
-        )
-    rules = [("currency is null", cleaning.MISSING_CURRENCY)] if currencies else []
-    return rules if wanted is None else [*rules, (f"currency <> '{wanted}'", cleaning.OTHER_CURRENCY)]
+        given["as_of"] = f"TIMESTAMP '{as_of}'"
+    return translate(rules.judgement(given), "spark")
 
 
 def _nothing_left(source: str, quality: SparkQuality, as_of: date | None) -> InputError:

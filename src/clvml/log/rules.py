@@ -1,0 +1,140 @@
+"""What makes a line valid, as data: each reason to leave one out, its test, and what becomes of the line.
+
+The tests are DuckDB SQL over the typed columns of a line. Engines that speak another dialect translate them, so
+that a line is left out for the same reason everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from string import Formatter
+from typing import Literal
+
+from clvml.config import DataConfig
+from clvml.errors import InputError
+from clvml.log.delimited import NOT_UTF8, STRAY_QUOTE, TOO_FEW_COLUMNS, TOO_LONG, TOO_MANY_COLUMNS
+from clvml.storage.sql import literal
+
+Treatment = Literal["rejected", "dropped", "kept", "changed"]
+
+MISSING_CUSTOMER = "missing customer id"
+MISSING_DATE = "missing date"
+UNPARSABLE_DATE = "unparsable date"
+MISSING_AMOUNT = "missing amount"
+COMMA_AMOUNT = "amount with a comma"
+TEXT_AMOUNT = "amount is not a number"
+INFINITE_AMOUNT = "infinite or NaN amount"
+HUGE_AMOUNT = "amount of 1e15 or more"
+MISSING_CURRENCY = "missing currency"
+OTHER_CURRENCY = "other currency"
+FUTURE = "date in the future"
+AFTER_AS_OF = "at or after as_of"
+REPEAT_ACROSS = "same line in two files"
+REPEAT_WITHIN = "repeat within one file"
+REFUND = "refund"
+DECIMAL_ID = "id written as a decimal number"
+TRIMMED_ID = "blanks around an id"
+CONVERTED_ZONE = "time converted to data.timezone"
+EMPTIED_QUANTITY = "quantity is not a number (left empty)"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Why a line is left out.
+
+    Attributes
+    ----------
+    reason : str
+        As the report and the rejects file call it.
+    test : str
+        SQL that is true for such a line. Names in braces are what `judgement` is given; a rule of which one is
+        not given does not apply. Empty where no line tells it alone.
+    policy : str
+        ``rejected`` (left out, in the rejects file), ``dropped`` (left out, only counted), or the key of ``data``
+        that says which.
+    """
+
+    reason: str
+    test: str = ""
+    policy: Literal["rejected", "dropped", "duplicates", "refunds"] = "rejected"
+
+
+RULES = (
+    *(Rule(reason) for reason in (TOO_FEW_COLUMNS, TOO_MANY_COLUMNS, STRAY_QUOTE, TOO_LONG, NOT_UTF8)),
+    Rule(MISSING_CUSTOMER, "customer_id IS NULL"),
+    Rule(MISSING_DATE, "order_ts IS NULL AND date_text IS NULL"),
+    Rule(UNPARSABLE_DATE, "({date}) IS NULL"),
+    Rule(MISSING_AMOUNT, "amount IS NULL AND amount_text IS NULL"),
+    Rule(COMMA_AMOUNT, "contains(amount_text, ',')"),
+    Rule(TEXT_AMOUNT, "amount IS NULL"),
+    # NaN is greater than every number.
+    Rule(INFINITE_AMOUNT, "abs(amount) > 1.7976931348623157e308"),
+    Rule(HUGE_AMOUNT, "abs(amount) >= 1e15"),
+    Rule(MISSING_CURRENCY, "{currency} IS NULL"),
+    Rule(OTHER_CURRENCY, "{currency} <> {wanted}"),
+    Rule(FUTURE, "({date}) > {now}"),
+    Rule(AFTER_AS_OF, "({date}) >= {as_of}", "dropped"),
+    Rule(REPEAT_ACROSS, policy="duplicates"),
+    Rule(REPEAT_WITHIN, policy="duplicates"),
+    Rule(REFUND, policy="refunds"),
+)
+"""Reasons why a line is left out, first match wins."""
+
+_POLICIES: dict[str, Treatment] = {"drop": "dropped", "reject": "rejected"}
+
+
+def judgement(given: Mapping[str, str]) -> str:
+    """Return the SQL of a line's reason, NULL where no test is true.
+
+    ``given`` says what the names in braces stand for: ``date`` (when the order was), ``now``, ``as_of``,
+    ``currency`` (of the line) and ``wanted`` (of the log).
+
+    >>> "other currency" in judgement({"date": "order_ts", "now": "now()"})
+    False
+    """
+    cases = " ".join(
+        f"WHEN {rule.test.format(**given)} THEN {literal(rule.reason)}"
+        for rule in RULES
+        if rule.test and all(name is None or name in given for _, name, _, _ in Formatter().parse(rule.test))
+    )
+    return f"CASE {cases} END"
+
+
+def currency_given(found: Mapping[str, int], data: DataConfig) -> dict[str, str]:
+    """Return what `judgement` is to know of currencies, from the number of lines in each, most first.
+
+    Raises
+    ------
+    InputError
+        Lines are in several currencies and ``data.currency`` is not set, or none is in ``data.currency``.
+    """
+    listed = ", ".join(f"{currency} ({rows:,} lines)" for currency, rows in list(found.items())[:5])
+    listed += f" and {len(found) - 5} more" if len(found) > 5 else ""
+    column = data.columns.currency
+    if data.currency is None and len(found) > 1:
+        raise InputError(
+            f"column '{column}' holds several currencies: {listed}; set data.currency to the one to use, for "
+            f"example {next(iter(found))} (lines in others are rejected), or convert the amounts first"
+        )
+    wanted = data.currency.strip().upper() if data.currency else None
+    if wanted is not None and wanted not in found:
+        raise InputError(
+            f"no line is in data.currency '{data.currency}'; column '{column}' holds "
+            f"{listed or 'no currency at all'}; correct data.currency or data.columns.currency"
+        )
+    given = {"currency": "currency"} if found else {}
+    return given if wanted is None else {**given, "wanted": literal(wanted)}
+
+
+def treatment_of(reason: str, data: DataConfig) -> Treatment:
+    """Return what becomes of the lines that a reason leaves out."""
+    policy = next(rule.policy for rule in RULES if rule.reason == reason)
+    if policy in ("rejected", "dropped"):
+        return policy
+    return _POLICIES.get(getattr(data, policy), "rejected")
+
+
+def rejected_reasons(data: DataConfig) -> list[str]:
+    """Return the reasons whose lines belong in the rejects file."""
+    return [rule.reason for rule in RULES if treatment_of(rule.reason, data) == "rejected"]
