@@ -146,12 +146,14 @@ def test_refuses_places_that_cannot_be(read, tmp_path):
     (tmp_path / "folder.csv").mkdir()
     with _raises(f"rejects file '{tmp_path / 'folder.csv'}' is a directory; give a file name"):
         read(text, rejects=tmp_path / "folder.csv")
-    inside = "lies inside the data that is read; write it somewhere else"
     for source, rejects in [
         (tmp_path / "orders.csv", tmp_path / "orders.csv"),
         (tmp_path, tmp_path / "out.csv"),
         (tmp_path / "*.csv", tmp_path / "out.csv"),
     ]:
+        inside = (
+            f"lies inside the data that is read ('{source}'), which is never changed; write it somewhere else"
+        )
         with _raises(f"rejects file '{rejects}' {inside}"):
             read(source=source, rejects=rejects)
     assert (tmp_path / "orders.csv").read_text() == text

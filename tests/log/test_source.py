@@ -1,5 +1,6 @@
 """Files, directories and wildcards."""
 
+import os
 import re
 from datetime import date, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clvml.errors import InputError
+from clvml.log.staging import build_staged
 
 HEADER = "customer,day,amount\n"
 ANN = HEADER + "ann,2024-01-05,10\n"
@@ -174,3 +176,50 @@ def test_input_files_stay_as_they_are(read, tmp_path):
     for path in list(before):
         read(source=path)
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()} == before
+
+
+def test_one_file_under_two_names_is_counted_once_and_said(read, rows, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "a.csv").write_text(ANN)
+    os.link(data / "a.csv", data / "b.csv")
+    (data / "up").symlink_to(data)
+    log = read(source=data, rejects=tmp_path / "rejects.csv")
+    assert [row[0] for row in rows(log)] == ["ann"]
+    assert [(finding.code, finding.text) for finding in log.quality.warnings] == [
+        (
+            "same-file-twice",
+            f"a link gives one file two names; it was read once, without '{data / 'b.csv'}' (is '{data / 'a.csv'}')",
+        ),
+        (
+            "link-passed-over",
+            f"links to folders that are read already, or that lie above, were not followed: '{data / 'up'}'",
+        ),
+    ]
+
+
+def test_what_is_no_data_is_no_matter_what_it_is(read, rows, tmp_path):
+    (tmp_path / "a.csv").write_text(ANN)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero.txt").symlink_to("/dev/zero")
+    assert len(rows(read(source=tmp_path))) == 1
+    (tmp_path / "b.csv").symlink_to("/dev/zero")
+    with _raises(f"'{tmp_path / 'b.csv'}' is a device, and no file; write what it holds to a file first"):
+        read(source=tmp_path)
+
+
+def test_a_file_swapped_for_one_of_the_same_size_and_time_is_noticed(read, tmp_path, monkeypatch):
+    path = tmp_path / "a.csv"
+    path.write_text(ANN)
+    state = path.stat()
+
+    def swapped(*args, **options):
+        other = tmp_path / "other"
+        other.write_text(ANN.replace("ann", "bob"))
+        os.utime(other, ns=(state.st_atime_ns, state.st_mtime_ns))
+        other.replace(path)
+        return build_staged(*args, **options)
+
+    monkeypatch.setattr("clvml.log.reading.build_staged", swapped)
+    with _raises(f"'{path}' changed while it was read; wait until the export has ended, then run it again"):
+        read(source=path)

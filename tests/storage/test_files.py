@@ -1,8 +1,10 @@
-"""Outputs: refused early, written whole, safe in a spreadsheet."""
+"""Files written whole, safe in a spreadsheet."""
 
 import csv
 import errno
+import os
 import re
+import stat
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clvml.errors import InputError
-from clvml.storage.files import TABLES, check_output, escaped, replacing, write_table
+from clvml.storage.files import escaped, replacing, write_table
 
 
 def refused(message: str):
@@ -21,68 +23,6 @@ def refused(message: str):
 
 def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-def test_a_writable_output_is_accepted_and_nothing_is_left(tmp_path):
-    check_output(tmp_path / "scores.csv", TABLES, str(tmp_path / "orders.csv"))
-    check_output(tmp_path / "SCORES.PARQUET", TABLES)
-    assert files(tmp_path) == []
-
-
-def test_an_existing_output_is_kept_by_the_check(tmp_path):
-    (tmp_path / "scores.csv").write_text("old")
-    check_output(tmp_path / "scores.csv", TABLES)
-    assert (tmp_path / "scores.csv").read_text() == "old"
-
-
-@pytest.mark.parametrize("name", ["scores.xlsx", "scores", "scores.csv.gz", ".csv"])
-def test_other_endings_are_refused(tmp_path, name):
-    with pytest.raises(InputError, match=f"^output '.*{re.escape(name)}' must end in .csv or .parquet$"):
-        check_output(tmp_path / name, TABLES)
-
-
-def test_a_directory_is_refused(tmp_path):
-    (tmp_path / "scores.csv").mkdir()
-    with pytest.raises(InputError, match=r"is a directory; give a file name$"):
-        check_output(tmp_path / "scores.csv", TABLES)
-
-
-def test_a_folder_that_is_not_there_is_refused(tmp_path):
-    (tmp_path / "orders.csv").write_text("")
-    for folder in ("missing", "orders.csv"):
-        with pytest.raises(InputError, match=r"of the output does not exist; create it first$"):
-            check_output(tmp_path / folder / "scores.csv", TABLES)
-
-
-def test_a_folder_that_takes_no_file_is_refused(tmp_path):
-    # Permission bits do not bind root; a name that is too long binds everyone.
-    path = tmp_path / ("x" * 250 + ".csv")
-    message = f"rejects file '{path}' cannot be written: File name too long; choose another folder"
-    with refused(message):
-        check_output(path, TABLES, what="rejects file")
-
-
-@pytest.mark.parametrize(
-    "source", ["data", "data/orders.csv", "data/*.csv", "data/../data/orders.csv", "data/link.csv", "d?ta/*"]
-)
-def test_the_input_is_never_written(tmp_path, monkeypatch, source):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "orders.csv").write_text("raw")
-    (tmp_path / "data" / "link.csv").symlink_to(tmp_path / "data" / "orders.csv")
-    message = (
-        f"output 'data/orders.csv' lies inside the data that is read ('{source}'), which is never changed;"
-        " write it somewhere else"
-    )
-    with refused(message):
-        check_output(Path("data/orders.csv"), TABLES, source)
-    assert (tmp_path / "data" / "orders.csv").read_text() == "raw"
-
-
-def test_a_new_file_beside_the_input_is_fine(tmp_path):
-    (tmp_path / "orders.csv").write_text("raw")
-    for source in ("orders.csv", "orders*.csv", "missing"):
-        check_output(tmp_path / "scores.csv", TABLES, str(tmp_path / source))
 
 
 def test_replacing_keeps_the_old_file_when_the_work_dies(tmp_path):
@@ -109,6 +49,84 @@ def test_a_full_disk_is_said_in_one_line(tmp_path):
         draft.write_text("half")
         raise OSError(errno.ENOSPC, "No space left on device")
     assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o444])
+def test_what_is_replaced_keeps_its_mode_and_its_owner(tmp_path, mode):
+    path = tmp_path / "scores.csv"
+    path.write_text("old")
+    path.chmod(mode)
+    if os.geteuid() == 0:
+        os.chown(path, 1234, 5678)
+    before = path.stat()
+    with replacing(path) as draft:
+        # From the start, nobody may read what could not be read before.
+        assert stat.S_IMODE(draft.stat().st_mode) == mode
+        draft.write_text("new")
+    after = path.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    assert path.read_text() == "new"
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_what_is_new_follows_the_umask(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        with replacing(tmp_path / "scores.csv") as draft:
+            draft.write_text("new")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "scores.csv").stat().st_mode) == 0o666 & ~umask
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path, there):
+    (tmp_path / "far").mkdir()
+    target, link = tmp_path / "far" / "real.csv", tmp_path / "scores.csv"
+    if there:
+        target.write_text("old")
+    link.symlink_to(target)
+    with replacing(link) as draft:
+        draft.write_text("new")
+        assert draft.parent == target.parent
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    assert files(tmp_path) == ["far", "scores.csv"]
+    assert files(tmp_path / "far") == ["real.csv"]
+
+
+def test_two_writers_of_one_output_never_mix_even_with_one_process_id(tmp_path, monkeypatch):
+    # As in two containers that share a folder.
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    path = tmp_path / "scores.csv"
+    with replacing(path) as first:
+        first.write_text("first")
+        with replacing(path) as second:
+            assert first != second
+            second.write_text("second")
+            assert first.read_text() == "first"
+        assert path.read_text() == "second"
+    assert path.read_text() == "first"
+    assert files(tmp_path) == ["scores.csv"]
+
+
+def test_drafts_of_the_dead_are_removed_and_files_of_others_are_not(tmp_path):
+    path = tmp_path / "scores.csv"
+    dead = tmp_path / ".scores.csv.clvml-0123456789abcdef.tmp"
+    others = [".scores.csv.2024.tmp", ".scores.csv.clvml-notes.tmp", "scores.csv.tmp", ".scores.csv.backup"]
+    for name in (dead.name, *others):
+        (tmp_path / name).write_text("x")
+    with replacing(path) as draft:
+        draft.write_text("new")
+    assert files(tmp_path) == sorted([*others, "scores.csv"])
+
+
+def test_a_name_as_long_as_the_file_system_takes_is_written(tmp_path):
+    path = tmp_path / ("é" * 125 + ".csv")
+    with replacing(path) as draft:
+        draft.write_text("new")
+    assert path.read_text() == "new"
+    assert len(files(tmp_path)) == 1
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from clvml.errors import InputError
-from clvml.storage.workspace import parse_memory, workspace
+from clvml.storage.workspace import parse_memory, temporary_folder, workspace
 
 
 @pytest.mark.parametrize(("text", "size"), [("1GB", 10**9), ("1.5 gb", 15 * 10**8), ("2GiB", 2**31)])
@@ -30,15 +30,17 @@ def test_a_workspace_spills_into_its_folder_and_goes_away(tmp_path, memory):
     with workspace(memory, tmp_path) as connection:
         (folder,) = tmp_path.iterdir()
         place = connection.execute("select current_setting('temp_directory')").fetchone()[0]
-        assert place == str(folder / "spill")
+        assert place == str(folder / "files" / "spill")
         connection.execute("create table t as select range as i from range(1000)")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_killed_commands_left_is_removed_and_the_living_are_left_alone(tmp_path):
-    dead = tmp_path / "clvml-1-dead"
+    with temporary_folder(tmp_path) as folder:
+        dead = folder.parent
+        marker = (dead / ".clvml-workspace").read_bytes()
     dead.mkdir()
-    (dead / "lock").touch()
+    (dead / ".clvml-workspace").write_bytes(marker)
     (dead / "purchases.duckdb").touch()
     with workspace(None, tmp_path):
         assert not dead.exists()
@@ -46,6 +48,51 @@ def test_what_killed_commands_left_is_removed_and_the_living_are_left_alone(tmp_
         with workspace(None, tmp_path):
             assert living.exists()
         assert living.exists()
+
+
+@pytest.mark.parametrize("files", [[], ["lock"], [".clvml-workspace"], ["lock", "results.csv"]])
+@pytest.mark.parametrize("name", ["clvml-results", "clvml-1-abc", "clvml-work-results"])
+def test_folders_of_others_are_left_alone_whatever_they_are_called(tmp_path, name, files):
+    theirs = tmp_path / name
+    theirs.mkdir()
+    for file in files:
+        (theirs / file).write_text("theirs")
+    with temporary_folder(tmp_path), workspace(None, tmp_path):
+        pass
+    assert sorted(path.name for path in theirs.iterdir()) == sorted(files)
+
+
+def test_a_folder_of_another_user_is_left_alone(tmp_path, monkeypatch):
+    with temporary_folder(tmp_path) as inside:
+        folder = inside.parent
+        content = (folder / ".clvml-workspace").read_bytes()
+    folder.mkdir()
+    (folder / ".clvml-workspace").write_bytes(content)
+    monkeypatch.setattr("os.geteuid", lambda: 12345)
+    with temporary_folder(tmp_path):
+        assert folder.exists()
+    monkeypatch.undo()
+    with temporary_folder(tmp_path):
+        assert not folder.exists()
+
+
+def test_a_link_to_a_folder_is_never_followed_to_remove_it(tmp_path):
+    (tmp_path / "theirs").mkdir()
+    with temporary_folder(tmp_path) as inside:
+        folder = inside.parent
+        (tmp_path / "theirs" / ".clvml-workspace").write_bytes((folder / ".clvml-workspace").read_bytes())
+    folder.symlink_to(tmp_path / "theirs")
+    with temporary_folder(tmp_path):
+        pass
+    assert (tmp_path / "theirs" / ".clvml-workspace").exists()
+
+
+def test_a_folder_within_one_does_not_end_with_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with temporary_folder() as outer:
+        monkeypatch.setattr("tempfile.tempdir", str(outer))
+        with temporary_folder() as inner:
+            assert inner.parent.parent == tmp_path
 
 
 def test_a_folder_that_takes_nothing_is_refused(tmp_path):

@@ -30,7 +30,8 @@ def compare(
 ) -> None:
     """Show the runs of an experiment, best first, each against the champion."""
     from clvml.evaluation import METRICS
-    from clvml.storage.files import check_output, replacing
+    from clvml.storage.files import replacing
+    from clvml.storage.outputs import check_output
     from clvml.tracking import compare as compare_runs
     from clvml.tracking import tracking_uri
     from clvml.tracking.comparison_page import comparison_page

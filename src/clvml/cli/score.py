@@ -58,11 +58,12 @@ def score(
     from clvml import workflows
     from clvml.config import parse_config
     from clvml.scores.scorer import Scorer
-    from clvml.storage.addresses import hide_password
+    from clvml.storage.addresses import hide_password, is_address
+    from clvml.storage.outputs import is_same_output
     from clvml.tracking import resolve_model, tracking_uri
 
     workflows.check_scored_output(output, data)
-    if rejects is not None and rejects.absolute() == Path(output).absolute():
+    if rejects is not None and not is_address(output) and is_same_output(rejects, Path(output)):
         raise InputError(f"--output and --rejects are both '{output}'; give two names")
     asked, until = _explain_choice(explain), parse_date(as_of)
     settings = load_config(config, overrides) if config else None

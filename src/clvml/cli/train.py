@@ -59,10 +59,9 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train, test out of time against the baselines, explain, log to MLflow, register."""
-    import tempfile
-
     from clvml import workflows
     from clvml.storage.addresses import hide_password
+    from clvml.storage.workspace import temporary_folder
     from clvml.tracking import StoreUnreachable, check_tracking, tracking_uri
 
     until = parse_date(as_of)
@@ -93,8 +92,8 @@ def train(
         if not as_json:
             typer.echo(prepared.log.quality.to_text())
             say_rejects(prepared, rejects)
-        with tempfile.TemporaryDirectory() as folder:
-            trained = workflows.train(prepared, settings, Path(folder), progress)
+        with temporary_folder() as folder:
+            trained = workflows.train(prepared, settings, folder, progress)
             record = trained.record
             if recorded is not None:
                 record = _as_reproduction(record, recorded, changes)

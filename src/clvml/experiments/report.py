@@ -32,7 +32,8 @@ from clvml.experiments.comparison import (
 from clvml.experiments.definition import Definition, Range, Search, Variant, shown
 from clvml.experiments.runner import Outcome, code_fingerprint
 from clvml.storage.addresses import hide_password
-from clvml.storage.files import check_output, replacing
+from clvml.storage.files import replacing
+from clvml.storage.outputs import check_output
 
 METRICS_SHOWN = ("wape", "rmse", "spearman", "gini", "total_bias", "roc_auc", "log_loss", "brier")
 BASELINES_SHOWN = 3

@@ -18,11 +18,13 @@ from clvml.errors import InputError
 from clvml.log.cleaning import VERDICTS, ReasonCount, build_verdicts, count_reasons
 from clvml.log.mapping import map_columns
 from clvml.log.quality import QualityReport, build_quality
-from clvml.log.rejects import check_rejects_path, write_rejects
+from clvml.log.rejects import write_rejects
 from clvml.log.rules import rejected_reasons
-from clvml.log.source import read_parts, stamps
+from clvml.log.source import file_findings, read_parts, stamps
 from clvml.log.staging import build_staged
 from clvml.storage.addresses import hide_password
+from clvml.storage.files import TABLES
+from clvml.storage.outputs import check_output
 from clvml.storage.sql import identifier, setting
 from clvml.storage.workspace import offline_database
 
@@ -122,6 +124,8 @@ def _read(
     as_of: date | None,
     rejects: Path | None,
 ) -> PurchaseLog:
+    if rejects is not None:
+        check_output(rejects, TABLES, source, "rejects file")
     before = stamps(source)
     try:
         log = _read_once(connection, data, source, now, as_of, rejects)
@@ -137,7 +141,7 @@ def _read(
     return log
 
 
-def _change(source: str, before: dict[str, tuple[int, int]]) -> str:
+def _change(source: str, before: dict[str, tuple[int, ...]]) -> str:
     """Return what happened to the files since ``before``, as an error to show; empty where nothing did."""
     try:
         after = stamps(source)
@@ -159,8 +163,6 @@ def _read_once(
     rejects: Path | None,
 ) -> PurchaseLog:
     parts = read_parts(connection, source)
-    if rejects is not None:
-        check_rejects_path(rejects, source, parts)
     mapping = map_columns(data.columns, parts[0].columns, parts[0].name)
     staged = build_staged(connection, parts, mapping, data)
     local_now = now if now.tzinfo is None else now.astimezone(ZoneInfo(data.timezone)).replace(tzinfo=None)
@@ -185,6 +187,7 @@ def _read_once(
         money_in,
         reasons,
         as_of or local_now.date(),
+        file_findings(source),
     )
     return PurchaseLog(
         connection, quality, columns, quality.first_day, quality.last_day, fingerprint(connection, columns)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatch
 from pathlib import Path
 
 import duckdb
 
-from clvml.errors import InputError
 from clvml.log.cleaning import VERDICTS
 from clvml.log.source import Part
 from clvml.storage.files import FORMULA, NUMBER, escaped, replacing
@@ -15,33 +13,6 @@ from clvml.storage.sql import identifier, literal, setting
 
 _PLACES = "clvml_rejected_places"
 _ROWS = "clvml_rejected_rows"
-
-
-def check_rejects_path(rejects: Path, source: str, parts: list[Part]) -> None:
-    """Refuse a rejects file that cannot be written or that would be read as data the next time.
-
-    Raises
-    ------
-    InputError
-        The ending is not .csv or .parquet, the folder does not exist, or the file belongs to the source.
-    """
-    if rejects.suffix.lower() not in (".csv", ".parquet"):
-        raise InputError(f"rejects file '{rejects}' must end in .csv or .parquet")
-    if not rejects.parent.is_dir():
-        raise InputError(f"folder '{rejects.parent}' of the rejects file does not exist; create it first")
-    if rejects.is_dir():
-        raise InputError(f"rejects file '{rejects}' is a directory; give a file name")
-    inputs = {part.path.resolve() for part in parts if part.path is not None}
-    place = Path(source).expanduser().absolute()
-    is_inside = (
-        place in rejects.absolute().parents
-        if place.is_dir()
-        else fnmatch(str(rejects.absolute()), str(place))
-    )
-    if rejects.resolve() in inputs or is_inside:
-        raise InputError(
-            f"rejects file '{rejects}' lies inside the data that is read; write it somewhere else"
-        )
 
 
 def write_rejects(

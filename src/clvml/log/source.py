@@ -15,7 +15,9 @@ import duckdb
 from clvml.errors import InputError
 from clvml.log.database import copy_table
 from clvml.log.delimited import Layout, copy_carefully, count_lines, delimited_relation, read_layout
+from clvml.log.finding import Finding
 from clvml.storage.addresses import is_address, parse_address
+from clvml.storage.search import check_readable, search
 from clvml.storage.sql import identifier, literal
 
 _KINDS = {".csv": "CSV", ".tsv": "TSV", ".parquet": "Parquet", ".pq": "Parquet"}
@@ -85,23 +87,12 @@ def find_files(source: str) -> list[Path]:
     InputError
         Nothing is there, or nothing that ends in a supported way.
     """
-    path = Path(source).expanduser()
-    if path.is_dir():
-        inside = (file for file in path.rglob("*") if not _is_hidden(file.relative_to(path)))
-        files = sorted(file for file in inside if _kind(file) and file.is_file())
-        if not files:
-            raise InputError(f"directory '{source}' holds no data file; supported: {_SUPPORTED}")
-        return files
-    if path.exists():
-        files = [path]
-    elif glob.has_magic(str(path)):
-        matches = glob.glob(str(path), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
-        files = sorted(Path(match) for match in matches if Path(match).is_file())
-        if not files:
-            raise InputError(f"no file matches '{source}'; check the pattern and the current folder")
-    else:
-        raise InputError(f"'{source}' does not exist; check the path and the current folder ('{Path.cwd()}')")
+    found = search(source)
+    files = [path for path in found.paths if _kind(path)] if found.is_folder else list(found.paths)
+    if not files:
+        raise InputError(f"directory '{source}' holds no data file; supported: {_SUPPORTED}")
     for file in files:
+        check_readable(file)
         if not _kind(file):
             raise InputError(
                 f"'{file}' ends in '{file.suffix}', which is not supported; supported: {_SUPPORTED}"
@@ -109,15 +100,47 @@ def find_files(source: str) -> list[Path]:
     return files
 
 
-def stamps(source: str) -> dict[str, tuple[int, int]]:
-    """Return size and time of the last change of each file of ``source``; nothing for a database table.
+def file_findings(source: str) -> list[Finding]:
+    """Return what to know about the files of ``source``: which names were passed over, because links lead there."""
+    if is_address(source):
+        return []
+    found = search(source)
+    pairs = [(left, kept) for left, kept in found.repeated if _kind(left) or not found.is_folder]
+    findings = []
+    if pairs:
+        listed = ", ".join(f"'{left}' (is '{kept}')" for left, kept in pairs[:3])
+        more = f" and {len(pairs) - 3} more" if len(pairs) > 3 else ""
+        findings.append(
+            Finding(
+                "same-file-twice",
+                f"a link gives one file two names; it was read once, without {listed}{more}",
+            )
+        )
+    if found.passed:
+        listed = ", ".join(f"'{path}'" for path in found.passed[:3])
+        more = f" and {len(found.passed) - 3} more" if len(found.passed) > 3 else ""
+        findings.append(
+            Finding(
+                "link-passed-over",
+                f"links to folders that are read already, or that lie above, were not followed: {listed}{more}",
+            )
+        )
+    return findings
 
-    A table is copied by one query, and files are read by several: whoever reads compares before and after.
+
+def stamps(source: str) -> dict[str, tuple[int, ...]]:
+    """Return what changes with each file of ``source``; nothing for a database table.
+
+    A table is copied by one query, and files are read by several: whoever reads compares before and after. Size and
+    time can be made those of another file; what the file is, and when anything of it last changed, cannot.
     """
     if is_address(source):
         return {}
     states = {str(path): path.stat() for path in find_files(source)}
-    return {name: (state.st_size, state.st_mtime_ns) for name, state in states.items()}
+    return {
+        name: (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
+        for name, state in states.items()
+    }
 
 
 def _read_part(connection: duckdb.DuckDBPyConnection, path: Path) -> Part:
@@ -209,7 +232,3 @@ def _kind(path: Path) -> str:
         kind = _KINDS.get(path.with_suffix("").suffix.lower(), "")
         return kind if kind in ("CSV", "TSV") else ""
     return _KINDS.get(suffix, "")
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(name.startswith((".", "_")) for name in path.parts)

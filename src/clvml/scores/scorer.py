@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -21,7 +20,7 @@ from clvml.log import PurchaseLog, read_purchase_log
 from clvml.models.customer_model import CustomerModel
 from clvml.models.outlook import HORIZONS
 from clvml.storage.files import unescaped
-from clvml.storage.workspace import offline_database
+from clvml.storage.workspace import offline_database, temporary_folder
 
 COLUMNS = (
     "customer_id",
@@ -322,9 +321,9 @@ def pyfunc_predict(
                 " `clvml sql` selects"
             )
         return scorer.rows(frame, as_of or _cutoff(frame))[list(COLUMNS)]
-    with tempfile.TemporaryDirectory() as folder, offline_database() as connection:
+    with temporary_folder() as folder, offline_database() as connection:
         # Through a file, so that a frame is cleaned by the rules that clean every other log.
-        source = Path(folder) / "purchases.parquet"
+        source = folder / "purchases.parquet"
         try:
             frame.to_parquet(source, index=False)
         except pa.ArrowException as error:

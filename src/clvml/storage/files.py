@@ -6,15 +6,17 @@ import errno
 import glob
 import os
 import re
+import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from fnmatch import fnmatch
 from pathlib import Path
 
 import pandas as pd
 
 from clvml.errors import InputError
+from clvml.storage.locks import is_ours, lock, locked
 
 # What a spreadsheet would run as a formula, unless it is a plain number such as -12.50. Text that looks as if it
 # had been escaped is escaped again, so that taking one apostrophe off always gives the text back. Both patterns
@@ -30,52 +32,11 @@ _NO_ROOM = (
     "Could not write",
 )
 TABLES = (".csv", ".parquet")
+_DRAFT = re.compile(r"\.clvml-[0-9a-f]{16}\.tmp$")
+# Letters of a name that its draft repeats: four bytes each at most, of the 255 that a name may have.
+_NAMED = 48
 
 _leftovers: set[Path] = set()
-
-
-def check_output(
-    path: Path, endings: tuple[str, ...], source: str | None = None, what: str = "output"
-) -> None:
-    """Refuse an output that could not be written at the end of the work, or that would change the input.
-
-    Parameters
-    ----------
-    path : Path
-        Where to write.
-    endings : tuple of str
-        What the name may end in.
-    source : str, optional
-        File, directory or wildcard that is read; the output must not be part of it.
-    what : str
-        What the output is called in errors.
-
-    Raises
-    ------
-    InputError
-        The ending is not one of ``endings``, the folder does not exist or cannot be written, or the file
-        belongs to ``source``.
-    """
-    if path.suffix.lower() not in endings:
-        raise InputError(f"{what} '{path}' must end in {' or '.join(endings)}")
-    if path.is_dir():
-        raise InputError(f"{what} '{path}' is a directory; give a file name")
-    if not path.parent.is_dir():
-        raise InputError(f"folder '{path.parent}' of the {what} does not exist; create it first")
-    if source is not None and _belongs(path, source):
-        raise InputError(
-            f"{what} '{path}' lies inside the data that is read ('{source}'), which is never changed; write it"
-            " somewhere else"
-        )
-    draft = _draft(path)
-    try:
-        draft.touch()
-        # Another command that clears drafts may be quicker.
-        draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{what} '{path}' cannot be written: {error.strerror or error}; choose another folder"
-        ) from None
 
 
 def no_room(error: BaseException) -> bool:
@@ -95,27 +56,28 @@ def no_room(error: BaseException) -> bool:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it into place when the block ends well.
 
-    Drafts of the same output that killed commands left behind are removed; one that another command is writing
-    is left alone, and whoever ends last has the last word.
+    What is replaced keeps its mode and, where that is permitted, its owner; a link stays, and what it leads to is
+    replaced. Drafts that killed commands left behind are removed; one that another command is writing is left
+    alone, and whoever ends last has the last word.
 
     Raises
     ------
     InputError
         The folder cannot be written, was removed meanwhile, or the disk is full.
     """
-    _remove_stale_drafts(path)
-    draft = _draft(path)
+    target = Path(os.path.realpath(path))
     try:
-        with removed_when_ended(draft), locked(draft):
+        _remove_stale_drafts(target)
+        with _new_draft(target) as draft, removed_when_ended(draft):
             yield draft
             # What is renamed must be on the disk, or a power cut could leave an empty file under the old name.
             with draft.open("rb") as written:
                 os.fsync(written.fileno())
-            draft.replace(path)
+            draft.replace(target)
     except OSError as error:
         reason = error.strerror or error
-        if not path.parent.is_dir():
-            reason = f"its folder '{path.parent}' was removed meanwhile"
+        if not target.parent.is_dir():
+            reason = f"its folder '{target.parent}' was removed meanwhile"
         raise InputError(
             f"output '{path}' cannot be written: {reason}; make room or choose another folder"
         ) from None
@@ -136,22 +98,6 @@ def remove_leftovers() -> None:
     """Remove the temporary files and folders of all open blocks: for whoever ends the process without unwinding."""
     for path in list(_leftovers):
         _remove(path)
-
-
-@contextmanager
-def locked(path: Path, create: bool = True) -> Iterator[bool]:
-    """Hold a lock on a file, which ends with the process however it ends; yield whether it could be had.
-
-    Raises
-    ------
-    OSError
-        The file cannot be opened, or is not there and must not be made.
-    """
-    handle = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0), 0o666)
-    try:
-        yield _lock(handle)
-    finally:
-        os.close(handle)
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
@@ -188,39 +134,48 @@ def unescaped(text: str) -> str:
     return text[1:] if text.startswith("'") and escaped(text[1:]) == text else text
 
 
-def _belongs(path: Path, source: str) -> bool:
-    """Return whether ``path`` is the source, lies in its directory or matches its pattern."""
-    place = Path(source).expanduser()
-    if place.is_dir():
-        return place.resolve() in path.resolve().parents
-    if place.exists():
-        return path.exists() and path.samefile(place)
-    return fnmatch(str(path.absolute()), str(place.absolute()))
+def draft_of(path: Path) -> Path:
+    """Return a name beside ``path`` that nobody else has, and that says whose it is."""
+    # A name may be as long as the file system takes.
+    return path.with_name(f".{path.name[:_NAMED]}.clvml-{secrets.token_hex(8)}.tmp")
 
 
-def _draft(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+@contextmanager
+def _new_draft(path: Path) -> Iterator[Path]:
+    """Make a draft, with the mode and owner of ``path`` where that exists, and hold a lock on it."""
+    try:
+        old = path.stat()
+    except FileNotFoundError:
+        old = None
+    while True:
+        draft = draft_of(path)
+        # From the start, nobody may read what could not be read before.
+        handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666 if old is None else 0o600)
+        lock(handle)
+        # Between the making and the lock, another command may have taken it for a left-over one.
+        if draft.exists():
+            break
+        os.close(handle)
+    try:
+        if old is not None:
+            if hasattr(os, "chown"):
+                with suppress(PermissionError):
+                    os.chown(draft, old.st_uid, old.st_gid)
+            draft.chmod(stat.S_IMODE(old.st_mode))
+        yield draft
+    finally:
+        os.close(handle)
 
 
 def _remove_stale_drafts(path: Path) -> None:
-    for draft in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        if re.fullmatch(rf"\.{re.escape(path.name)}\.\d+\.tmp", draft.name):
-            with suppress(OSError), locked(draft, create=False) as stale:
-                if stale:
-                    draft.unlink()
-
-
-def _lock(handle: int) -> bool:
-    try:
-        import fcntl
-    except ImportError:
-        # Without such locks (Windows) nothing is known to be stale.
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+    """Remove drafts of this user's commands that nobody holds any more."""
+    for draft in path.parent.glob(f".{glob.escape(path.name[:_NAMED])}.clvml-*.tmp"):
+        if _DRAFT.search(draft.name):
+            with suppress(OSError):
+                if is_ours(draft):
+                    with locked(draft, create=False) as stale:
+                        if stale:
+                            draft.unlink()
 
 
 def _remove(path: Path) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 import duckdb
 
 from clvml.errors import InputError
-from clvml.storage.files import locked, removed_when_ended
+from clvml.storage.files import removed_when_ended
+from clvml.storage.locks import is_ours, lock, locked
 
 _UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 # Python with its libraries and one batch of customers takes about half of it.
@@ -24,7 +25,11 @@ _DATABASE_SHARE = 0.5
 _MEMORY_PER_THREAD = 125 * 10**6
 # Fetching extensions would touch the network.
 _OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-_PREFIX = "clvml-"
+_PREFIX = "clvml-work-"
+# What tells our folders from those that somebody else has called so.
+_MARKER = ".clvml-workspace"
+_INSIDE = "files"
+_MARK = b"A folder of clvml: removed when the command that made it has ended.\n"
 
 
 def parse_memory(text: str) -> int:
@@ -48,6 +53,44 @@ def parse_memory(text: str) -> int:
 
 
 @contextmanager
+def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
+    """Yield a new, empty folder that goes away with the block, or, where the process is killed, with the next one.
+
+    Parameters
+    ----------
+    parent : Path, optional
+        Folder on a disk with room; ``/var/tmp`` where there is one, because ``/tmp`` may be in memory itself.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written.
+    """
+    parent = parent or _disk_folder()
+    _remove_stale(parent)
+    while True:
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+            handle = os.open(folder / _MARKER, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise InputError(
+                f"temporary folder '{parent}' cannot be written: {error.strerror or error}; set TMPDIR to another"
+            ) from None
+        with removed_when_ended(folder):
+            try:
+                os.write(handle, _MARK)
+                lock(handle)
+                # Between the making and the lock, another command may have taken it for a left-over one.
+                if (folder / _MARKER).exists():
+                    inside = folder / _INSIDE
+                    inside.mkdir()
+                    yield inside
+                    return
+            finally:
+                os.close(handle)
+
+
+@contextmanager
 def workspace(memory: int | None = None, parent: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection to a database that nobody else sees; remove all it wrote when the block ends.
 
@@ -64,15 +107,7 @@ def workspace(memory: int | None = None, parent: Path | None = None) -> Iterator
     InputError
         The folder cannot be written.
     """
-    parent = parent or _disk_folder()
-    _remove_stale(parent)
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
-    except OSError as error:
-        raise InputError(
-            f"temporary folder '{parent}' cannot be written: {error.strerror or error}; set TMPDIR to another"
-        ) from None
-    with removed_when_ended(folder), locked(folder / "lock"):
+    with temporary_folder(parent) as folder:
         config: dict[str, str | bool | int | float | list[str]] = {
             **_OFFLINE,
             "temp_directory": str(folder / "spill"),
@@ -98,14 +133,20 @@ def offline_database() -> duckdb.DuckDBPyConnection:
 def _disk_folder() -> Path:
     disk = Path("/var/tmp")
     chosen = tempfile.gettempdir()
+    if Path(chosen).name == _INSIDE and Path(chosen).parent.name.startswith(_PREFIX):
+        # Inside the block of another such folder, which may end sooner.
+        chosen = str(Path(chosen).parent.parent)
     usable = disk.is_dir() and os.access(disk, os.W_OK)
     # Whoever names a folder (TMPDIR) gets it.
     return disk if chosen == "/tmp" and usable else Path(chosen)
 
 
 def _remove_stale(parent: Path) -> None:
-    """Remove what commands left here that were killed: nobody holds the lock any more."""
+    """Remove what killed commands of this user left here: folders with our mark whose lock nobody holds."""
     for folder in parent.glob(f"{_PREFIX}*"):
-        with suppress(OSError), locked(folder / "lock", create=False) as mine:
-            if mine:
-                shutil.rmtree(folder, ignore_errors=True)
+        marker = folder / _MARKER
+        with suppress(OSError):
+            if is_ours(folder) and is_ours(marker) and marker.read_bytes() == _MARK:
+                with locked(marker, create=False) as mine:
+                    if mine:
+                        shutil.rmtree(folder, ignore_errors=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import atexit
 import re
-import shutil
-import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -13,6 +12,7 @@ from urllib.parse import unquote, urlparse
 import yaml
 
 from clvml.errors import InputError, did_you_mean
+from clvml.storage.workspace import temporary_folder
 from clvml.tracking.model import LOADER_MODULE
 from clvml.tracking.record import ResolvedModel
 from clvml.tracking.session import MISSING, MlflowException, Store, mlflow, open_store
@@ -23,6 +23,9 @@ _ALIASES = ("champion", "challenger")
 _MODEL_ID = re.compile(r"models:/(m-[0-9a-f]{32})")
 REGISTERED_FORM = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+|latest)|@(?P<alias>[^/@]+))")
 RUN_FORM = re.compile(r"(?:runs:/)?(?P<run_id>[0-9a-f]{32})(?:/(?P<model>[^/]+))?")
+# What a model is fetched into is read as long as the process lives.
+_until_the_end = ExitStack()
+atexit.register(_until_the_end.close)
 _FORMS = (
     "give champion, challenger, a version number, models:/NAME/VERSION, models:/NAME@ALIAS, "
     f"runs:/RUN_ID/model, or a directory that holds {MODEL_FILE}"
@@ -259,10 +262,11 @@ def _fetch(store: Store, location: str, what: str) -> Path:
         if not path.is_dir():
             raise InputError(f"the files of {what} are gone from '{path}'; bring them back, or train again")
         return path
-    folder = tempfile.mkdtemp(prefix="clvml-model-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = _until_the_end.enter_context(temporary_folder())
     return Path(
-        mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=folder, tracking_uri=store.uri)
+        mlflow.artifacts.download_artifacts(
+            artifact_uri=location, dst_path=str(folder), tracking_uri=store.uri
+        )
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from clvml.config import TrackingConfig
 from clvml.errors import InputError
+from clvml.storage.workspace import temporary_folder
 from clvml.tracking.location import first_line, locate, read_only
 
 # Importing mlflow.pyfunc warns about MLflow's own type hints. Other modules of this package take mlflow from
@@ -123,7 +125,7 @@ def open_store(uri: str, must_exist: bool = False) -> Iterator[Store]:
         The server or database does not answer, at the beginning or any more.
     """
     uri, shown, artifact_root = locate(uri, must_exist)
-    with _silence() as complaints, _point_mlflow_at(uri):
+    with _silence() as complaints, _point_mlflow_at(uri), _temporary_files():
         try:
             yield Store(MlflowClient(tracking_uri=uri), uri, shown, artifact_root, complaints)
         except (MlflowException, SQLAlchemyError, requests.RequestException) as error:
@@ -244,6 +246,18 @@ def _point_mlflow_at(uri: str) -> Iterator[None]:
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
+
+
+@contextmanager
+def _temporary_files() -> Iterator[None]:
+    """Let MLflow's temporary folders lie in one of ours, which goes away also where the process is killed."""
+    before = tempfile.tempdir
+    with temporary_folder() as folder:
+        tempfile.tempdir = str(folder)
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 def _remedy(error: Exception, shown: str) -> str:

@@ -16,7 +16,6 @@ from clvml.errors import InputError
 from clvml.log import PurchaseLog, read_purchase_log
 from clvml.log.mapping import map_columns, propose_columns
 from clvml.log.source import read_parts
-from clvml.storage.files import TABLES, check_output
 from clvml.storage.workspace import offline_database
 
 ASSUMED_HORIZON_DAYS = 180
@@ -97,8 +96,6 @@ def prepare(
     The log's table is made in ``connection`` (`clvml.storage.workspace`), or in a new database in memory.
     """
     source = source or data.source
-    if rejects is not None:
-        check_output(rejects, TABLES, source, "rejects file")
     log = read_purchase_log(data, source=source, connection=connection, now=now, as_of=as_of, rejects=rejects)
     return Prepared(log, *_dated(log.last_day, as_of))
 

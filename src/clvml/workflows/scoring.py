@@ -16,7 +16,8 @@ from clvml.scores.batches import ScoredTable, score_in_batches
 from clvml.scores.scorer import COLUMNS, Scorer, customer_days
 from clvml.storage.addresses import is_address
 from clvml.storage.database_output import check_database_output, write_database_table
-from clvml.storage.files import TABLES, check_output
+from clvml.storage.files import TABLES
+from clvml.storage.outputs import check_output
 from clvml.workflows.preparation import Prepared
 
 
@@ -48,7 +49,7 @@ def check_scored_output(output: str, source: str) -> None:
     Raises
     ------
     InputError
-        See `clvml.storage.files.check_output` and `clvml.storage.database_output.check_database_output`.
+        See `clvml.storage.outputs.check_output` and `clvml.storage.database_output.check_database_output`.
     """
     if is_address(output):
         check_database_output(output, COLUMNS, source)

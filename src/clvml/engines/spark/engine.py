@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -21,6 +19,7 @@ from clvml.engines.warehouse import translate
 from clvml.errors import InputError
 from clvml.scores.batches import APPENDED_ROWS, ScoredTable
 from clvml.scores.scorer import COLUMNS, Scorer
+from clvml.storage.workspace import temporary_folder
 
 _QUIET = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}
 
@@ -110,10 +109,10 @@ def score_lines(
     query = features_query(history, as_of, scorer.model.horizon_days, optional)
     features = session.sql(translate(query, "spark")).drop("cutoff")
     scored.create()
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    with temporary_folder() as folder, warnings.catch_warnings():
         warnings.filterwarnings("ignore", _OF_PANDAS, FutureWarning)
-        scorer.save(Path(folder))
-        files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+        scorer.save(folder)
+        files = {path.name: path.read_bytes() for path in folder.iterdir()}
         load = partial(_load, files, scorer.version, scorer.run_id)
         chosen: frozenset[str] = frozenset()
         if isinstance(explain, int):
@@ -151,10 +150,10 @@ def _use_this_python(session: Any) -> None:
 
 def _load(files: dict[str, bytes], version: str, run_id: str) -> Scorer:
     """Return the model on a worker, from the files of its folder."""
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         for name, content in files.items():
-            (Path(folder) / name).write_bytes(content)
-        return Scorer.load(Path(folder), version, run_id)
+            (folder / name).write_bytes(content)
+        return Scorer.load(folder, version, run_id)
 
 
 def _scored(

@@ -1,0 +1,60 @@
+"""Locks on files, which end with the process however it ends: of two containers, too, that share a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def locked(path: Path, create: bool = True, wait: bool = False) -> Iterator[bool]:
+    """Hold a lock on a file; yield whether it could be had.
+
+    Parameters
+    ----------
+    path : Path
+    create : bool
+        Make the file where it is missing.
+    wait : bool
+        Wait for whoever has the lock.
+
+    Raises
+    ------
+    OSError
+        The file cannot be opened, or is not there and must not be made.
+    """
+    # A link or a pipe under the name of a lock is not ours: it is neither followed nor waited for.
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    handle = os.open(path, flags | (os.O_CREAT if create else 0), 0o666)
+    try:
+        yield lock(handle, wait)
+    finally:
+        os.close(handle)
+
+
+def lock(handle: int, wait: bool = False) -> bool:
+    """Lock an open file until it is closed; return whether that could be done."""
+    try:
+        import fcntl
+    except ImportError:
+        # Without such locks (Windows) nothing is known to be left over.
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
+
+
+def is_ours(path: Path) -> bool:
+    """Return whether a file or folder, no link, belongs to the user of this process.
+
+    Raises
+    ------
+    OSError
+        It is not there, or cannot be looked at.
+    """
+    state = path.lstat()
+    return not path.is_symlink() and (not hasattr(os, "geteuid") or state.st_uid == os.geteuid())
