@@ -16,6 +16,7 @@ from clvml.cli.ending import WORDS, Ending, prompt_end
 from clvml.cli.experiment import experiment
 from clvml.cli.monitor import monitor
 from clvml.cli.promote import promote
+from clvml.cli.readback import readback
 from clvml.cli.score import score
 from clvml.cli.sql import sql
 from clvml.cli.sync import sync
@@ -49,7 +50,7 @@ def root(
 
 
 # In the order of the work, which is the order of the help.
-for command in (check, train, backtest, score, experiment, compare, promote, monitor, sync, sql):
+for command in (check, train, backtest, score, experiment, compare, promote, monitor, readback, sync, sql):
     app.command()(command)
 
 

@@ -9,6 +9,7 @@ from clvml.workflows.preparation import (
     prepare_on_spark,
     sample_on_spark,
 )
+from clvml.workflows.readback import read_customers, readback
 from clvml.workflows.scoring import check_scored_output, score, score_on_spark, scoring_notes, write_scored
 from clvml.workflows.training import Trained, backtest, train
 from clvml.workflows.verdict import answer, headline_metrics, reach, short_label, short_name, standings
@@ -26,6 +27,8 @@ __all__ = [
     "prepare",
     "prepare_on_spark",
     "reach",
+    "read_customers",
+    "readback",
     "sample_on_spark",
     "score",
     "score_on_spark",

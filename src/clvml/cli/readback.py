@@ -1,0 +1,185 @@
+"""clvml readback."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clvml.cli.inputs import load_config, now, overridden, parse_date, workspace
+from clvml.cli.options import AsOfOption, ConfigOption, JsonOption, MemoryOption, SetOption
+from clvml.cli.output import print_json, print_list, print_paragraph, print_table, progress
+from clvml.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clvml.config import Config
+    from clvml.outcomes.readback import Readback
+
+_MEASURES = {"retention": "bought again", "money": "money, mean", "money_capped": "money, capped"}
+
+
+def readback(
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="File that `clvml plan` wrote.")],
+    data: Annotated[
+        str, typer.Option("--data", help="The purchase log, continued to the end of the campaign's window.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Write the playbook with the save rates as they are believed now (.yaml)."
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    contacts: Annotated[
+        Path | None,
+        typer.Option(
+            help="Who was contacted: customer_id, contact_date and, where several campaigns ran, campaign"
+            " (.csv or .parquet)."
+        ),
+    ] = None,
+    redeemed: Annotated[
+        Path | None,
+        typer.Option(
+            help="Customers who took an incentive up: customer_id. Default: the playbook's redeem_rate."
+        ),
+    ] = None,
+    discounted: Annotated[
+        bool,
+        typer.Option("--discounted", help="Amounts of the log are less the incentives already."),
+    ] = False,
+    beside: Annotated[
+        list[Path] | None, typer.Option(help="Plan of another campaign of the time. Repeatable.")
+    ] = None,
+    as_of: AsOfOption = None,
+    memory: MemoryOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the customers of a campaign with its control group; update the playbook."""
+    from clvml import workflows
+    from clvml.decide.playbook import write_playbook
+    from clvml.outcomes.readback import MEASURES
+    from clvml.outcomes.sentences import learnt_sentence, sentence
+    from clvml.storage.addresses import hide_password
+    from clvml.storage.files import check_output
+
+    if output is not None:
+        check_output(output, (".yaml", ".yml"))
+    reached = workflows.read_customers(contacts, "contacts", ("contact_date",)) if contacts else None
+    takers = workflows.read_customers(redeemed, "redeemed customers") if redeemed else None
+    notes: list[str] = []
+    settings = _settings(plan, config, data, overrides, notes)
+    progress(f"reading {hide_password(data)}")
+    with workspace(memory) as connection:
+        prepared = workflows.prepare(settings.data, now(), data, parse_date(as_of), None, connection)
+        progress("comparing")
+        found = workflows.readback(
+            plan,
+            prepared,
+            settings.value.margin,
+            reached,
+            frozenset(takers["customer_id"]) if takers is not None else None,
+            discounted,
+            beside or (),
+        )
+    if output is not None:
+        write_playbook(found.playbook, output)
+    said = [sentence(found, profit) for profit in found.profits]
+    if as_json:
+        print_json(
+            {
+                "campaign": found.campaign,
+                "plan_id": found.plan_id,
+                "as_of": found.as_of,
+                "until": found.until,
+                "currency": found.currency,
+                "margin": settings.value.margin,
+                "measures": MEASURES,
+                "effects": found.effects.to_dict("records"),
+                "profits": [asdict(profit) for profit in found.profits],
+                "learnt": [asdict(each) for each in found.learnt],
+                "warnings": [asdict(finding) for finding in found.findings],
+                "sentences": said,
+                "notes": notes,
+                "playbook": found.playbook.model_dump(mode="json"),
+                "output": output,
+            }
+        )
+        return
+    print_paragraph(
+        f"Campaign '{found.campaign}' from {found.as_of} to {found.until}, treated against control group, analysed as"
+        f" planned; money is net of refunds, a margin of {settings.value.margin:.0%} is earned."
+    )
+    for text in said:
+        print_paragraph(text)
+    _print_effects(found)
+    print_list("What is measured", [f"{_MEASURES[name]}: {text}" for name, text in MEASURES.items()])
+    print_list("Save rates", [learnt_sentence(found, place) for place in range(len(found.learnt))])
+    print_list("Before you believe it", [finding.text for finding in found.findings])
+    print_list("Notes", notes)
+    if output is not None:
+        typer.echo(f"\nThe playbook with these save rates is in {output}")
+
+
+def _settings(
+    plan: Path, config: Path | None, data: str, overrides: list[str] | None, notes: list[str]
+) -> Config:
+    """Return how the data is to be read: as given, as the model of the plan reads, or guessed and said."""
+    from clvml import workflows
+    from clvml.config import parse_config
+    from clvml.decide.plan_file import read_plan
+    from clvml.scores.scorer import Scorer
+    from clvml.tracking import StoreUnreachable, resolve_model, tracking_uri
+
+    if config is not None:
+        return load_config(config, overrides)
+    _, record = read_plan(plan)
+    reference = f"runs:/{record.run_id}" if record.run_id else record.model_version
+    if reference:
+        try:
+            uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
+            resolved = resolve_model(reference, "clvml", uri)
+            raw = Scorer.load(resolved.directory).model.config.model_dump(mode="json")
+            return parse_config(overridden(raw, overrides), "the model's configuration with --set")
+        except (StoreUnreachable, InputError) as error:
+            notes.append(f"the model of the plan is not to be had ({error})")
+    settings = workflows.assume_config(data, overrides)
+    columns = ", ".join(f"{ours} = {theirs}" for ours, theirs in settings.data.columns.mapped().items())
+    notes.append(
+        f"columns are guessed ({columns}) and a margin of {settings.value.margin:.0%} is assumed; give --config FILE,"
+        " or --set value.margin=0.4"
+    )
+    return settings
+
+
+def _print_effects(found: Readback) -> None:
+    unit = f" [{found.currency}]" if found.currency else ""
+    print_table(
+        [f"Action, segment{unit}", "measure", "treated", "control", "mean", "in control", "difference", "95 % interval",
+         "p (Holm)", "removed"],
+        [_cells(row) for _, row in found.effects.iterrows()],
+    )  # fmt: skip
+
+
+def _cells(row: pd.Series) -> list[str]:
+    label = row["action"] if row["segment"] == "all" else f"  {row['segment']}"
+    first = [label, _MEASURES[row["measure"]], f"{row['treated']:,}", f"{row['control']:,}"]
+    if row["difference"] != row["difference"]:
+        return [*first, "-", "-", "too few", "-", "-", "-"]
+    form = "{:.1%}" if row["measure"] == "retention" else "{:,.2f}"
+    signed = "{:+.1%}" if row["measure"] == "retention" else "{:+,.2f}"
+    p_value = row["p_value"] if row["segment"] == "all" else row["p_holm"]
+    return [
+        *first,
+        form.format(row["mean_treated"]),
+        form.format(row["mean_control"]),
+        signed.format(row["difference"]),
+        f"{signed.format(row['low'])} to {signed.format(row['high'])}",
+        f"{p_value:.3f}",
+        f"{row['variance_removed']:.0%}",
+    ]

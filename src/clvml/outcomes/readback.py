@@ -1,0 +1,338 @@
+"""Readback: what a campaign did, held against its control group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from clvml.decide.plan_file import CONTROL, TREATED, PlanRecord
+from clvml.decide.playbook import Action, Effect, Playbook, SaveRate
+from clvml.decide.shrinkage import update
+from clvml.errors import InputError
+from clvml.log.finding import Finding
+from clvml.outcomes.experiment import CAPPED_AT, Difference, capped, compare, holm
+
+# Fewer on either side tell nothing: the interval of a mean is not to be trusted.
+LEAST_GROUP = 30
+ALL = "all"
+# The measures, as they are asked for: what became of the total, and what became of a usual customer.
+MEASURES = {
+    "retention": "bought again in the window",
+    "money": "net money per customer, mean: what the campaign did to the total",
+    "money_capped": f"net money per customer, capped at the {CAPPED_AT:.0%} quantile: what it did to all but the"
+    " largest customers",
+}
+
+
+@dataclass(frozen=True)
+class Profit:
+    """What an action brought after its costs, over the window [currency].
+
+    Attributes
+    ----------
+    action : str
+    treated : int
+    margin : float
+        Margin of the difference in net money, times the treated.
+    contact_cost, incentive_cost : float
+    profit, low, high : float
+        With the 95 % interval, which is that of the money.
+    expected : float
+        Gain that the plan expected of the treated; over the value horizon, not over the window.
+    """
+
+    action: str
+    treated: int
+    margin: float
+    contact_cost: float
+    incentive_cost: float
+    profit: float
+    low: float
+    high: float
+    expected: float
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A save rate before and after the campaign.
+
+    Attributes
+    ----------
+    action : str
+    where : str
+        Whose save rate, as a rule; empty: of all others.
+    believed, seen, now : tuple of float
+        Mean and standard deviation: in the plan, in the campaign, and both together.
+    """
+
+    action: str
+    where: str
+    believed: tuple[float, float]
+    seen: tuple[float, float]
+    now: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Readback:
+    """What a campaign did.
+
+    Attributes
+    ----------
+    campaign, plan_id : str
+    as_of, until : date
+        The window, half-open.
+    currency : str or None
+    effects : DataFrame
+        One row per action, segment (``all``: the whole action) and measure (`MEASURES`): ``action, segment, measure,
+        treated, control, mean_treated, mean_control, difference, standard_error, low, high, p_value, p_holm,
+        variance_removed``. ``p_holm`` holds for all segments together. What too few customers tell is missing.
+    profits : list of Profit
+        Per action, and of the whole campaign (``all``) where there are several.
+    learnt : list of Learnt
+    findings : list of Finding
+        What to know before the figures are believed, the weightiest first.
+    playbook : Playbook
+        With the save rates as they are believed now.
+    """
+
+    campaign: str
+    plan_id: str
+    as_of: date
+    until: date
+    currency: str | None
+    effects: pd.DataFrame
+    profits: list[Profit]
+    learnt: list[Learnt]
+    findings: list[Finding]
+    playbook: Playbook = field(repr=False)
+
+    def effect(self, action: str, measure: str, segment: str = ALL) -> dict[str, Any]:
+        """Return one row of ``effects``."""
+        chosen = self.effects
+        for name, value in (("action", action), ("segment", segment), ("measure", measure)):
+            chosen = chosen[chosen[name] == value]
+        return {str(name): value for name, value in chosen.iloc[0].items()}
+
+
+def read_back(
+    outcome: pd.DataFrame,
+    record: PlanRecord,
+    until: date,
+    margin: float,
+    redeemed: frozenset[str] | None = None,
+    discounted: bool = False,
+    findings: Sequence[Finding] = (),
+) -> Readback:
+    """Compare the treated with the control group, as they were planned (intention to treat).
+
+    Parameters
+    ----------
+    outcome : DataFrame
+        One row per planned customer whose outcome is known: the plan's ``customer_id, action, group, segment, unit,
+        p_churn, expected_spend, expected_gain, save_rate, save_rate_sd``; and ``stayed`` (0 or 1), ``spent``
+        [currency, net of refunds].
+    record : PlanRecord
+        What the plan was made with.
+    until : date
+        End of the window.
+    margin : float
+        Share of net money that is earned.
+    redeemed : frozenset of str, optional
+        Customers who took an incentive up; without them the playbook's rate counts, of those who bought.
+    discounted : bool
+        Amounts of the log are already less the incentives, which then cost nothing more.
+    findings : sequence of Finding
+        What is known about the data already.
+
+    Raises
+    ------
+    InputError
+        No action has enough customers on both sides.
+    """
+    actions = [name for name in record.playbook.actions if (outcome["action"] == name).any()]
+    effects = pd.DataFrame([row for action in actions for row in _rows(outcome, action)])
+    whole = effects["segment"] == ALL
+    told = effects["difference"].notna()
+    if not (whole & told).any():
+        sizes = outcome["group"].value_counts()
+        raise InputError(
+            f"{sizes.get(CONTROL, 0):,} customers were held out and {sizes.get(TREATED, 0):,} treated, and no action"
+            f" has {LEAST_GROUP} of each: too few to tell an effect from chance; plan with a larger control.share or a"
+            " larger budget"
+        )
+    effects["p_holm"] = np.nan
+    for measure in MEASURES:
+        # A whole action is one question; its segments are many.
+        own = ~whole & (effects["measure"] == measure)
+        effects.loc[own, "p_holm"] = holm(effects.loc[own, "p_value"])
+    profits = [
+        _profit(
+            outcome[outcome["action"] == name],
+            name,
+            record.playbook.actions[name],
+            effects,
+            margin,
+            redeemed,
+            discounted,
+        )
+        for name in actions
+        if (whole & told & (effects["action"] == name)).any()
+    ]
+    few = [name for name in actions if not (whole & told & (effects["action"] == name)).any()]
+    if few:
+        findings = [*findings, _too_few(outcome, few)]
+    learnt = [found for name in actions for found in _learnt(outcome, name, record.playbook.actions[name])]
+    return Readback(
+        campaign=record.campaign,
+        plan_id=record.plan_id,
+        as_of=record.as_of,
+        until=until,
+        currency=record.currency,
+        effects=effects,
+        profits=profits + ([_together(profits)] if len(profits) > 1 else []),
+        learnt=learnt,
+        findings=list(findings),
+        playbook=_updated(record, learnt),
+    )
+
+
+def _rows(outcome: pd.DataFrame, action: str) -> Iterator[dict[str, Any]]:
+    own = outcome[outcome["action"] == action]
+    segments = sorted(own["segment"].dropna().unique())
+    parts = [(ALL, own), *((name, own[own["segment"] == name]) for name in segments if len(segments) > 1)]
+    for segment, part in parts:
+        for measure in MEASURES:
+            sizes = _sizes(part)
+            told = min(sizes) >= LEAST_GROUP
+            found = (
+                vars(_difference(part, measure))
+                if told
+                else dict(zip(("treated", "control"), sizes, strict=True))
+            )
+            yield {
+                **dict.fromkeys(Difference.__dataclass_fields__, np.nan),
+                "action": action,
+                "segment": segment,
+                "measure": measure,
+                **found,
+            }
+
+
+def _sizes(part: pd.DataFrame) -> tuple[int, int]:
+    treated = int((part["group"] == TREATED).sum())
+    return treated, len(part) - treated
+
+
+def _difference(part: pd.DataFrame, measure: str) -> Difference:
+    if measure == "retention":
+        values, spend = part["stayed"].to_numpy(dtype=float), part["expected_spend"].to_numpy(dtype=float)
+    elif measure == "money":
+        values, spend = part["spent"].to_numpy(dtype=float), part["expected_spend"].to_numpy(dtype=float)
+    else:
+        values, spend = capped(part["spent"]), capped(part["expected_spend"])
+    known = np.column_stack([spend, part["p_churn"].to_numpy(dtype=float)])
+    return compare(values, (part["group"] == TREATED).to_numpy(), known, part["unit"].to_numpy())
+
+
+def _profit(
+    own: pd.DataFrame,
+    name: str,
+    action: Action,
+    effects: pd.DataFrame,
+    margin: float,
+    redeemed: frozenset[str] | None,
+    discounted: bool,
+) -> Profit:
+    chosen = effects[
+        (effects["action"] == name) & (effects["segment"] == ALL) & (effects["measure"] == "money")
+    ]
+    money = chosen.iloc[0]
+    treated = own[own["group"] == TREATED]
+    bought = float((treated["stayed"] > 0).sum())
+    taken = (
+        float(treated["customer_id"].isin(redeemed).sum())
+        if redeemed is not None
+        else bought * action.redeem_rate
+    )
+    contact = action.contact_cost * len(treated)
+    incentive = 0.0 if discounted else action.incentive_cost * taken
+    earned, low, high = (float(money[end]) * margin * len(treated) for end in ("difference", "low", "high"))
+    cost = contact + incentive
+    return Profit(
+        name,
+        len(treated),
+        earned,
+        contact,
+        incentive,
+        earned - cost,
+        low - cost,
+        high - cost,
+        float(treated["expected_gain"].sum()),
+    )
+
+
+def _together(profits: Sequence[Profit]) -> Profit:
+    """Return the whole campaign: chance is independent between actions, so that their errors partly cancel."""
+    total = {
+        name: sum(getattr(each, name) for each in profits)
+        for name in ("treated", "margin", "contact_cost", "incentive_cost", "profit", "expected")
+    }
+    half_width = float(np.sqrt(sum(((each.high - each.low) / 2.0) ** 2 for each in profits)))
+    return Profit(ALL, low=total["profit"] - half_width, high=total["profit"] + half_width, **total)
+
+
+def _learnt(outcome: pd.DataFrame, name: str, action: Action) -> Iterator[Learnt]:
+    """Yield each save rate of an action, before and after.
+
+    An action that keeps a share of those who would leave moves retention by that share of the mean ``p_churn``.
+    """
+    own = outcome[outcome["action"] == name]
+    beliefs: list[tuple[str, Effect]] = [(group.where, group) for group in action.save_rate.by]
+    for where, belief in [*beliefs, ("", action.save_rate)]:
+        # The plan says of each customer which save rate counted.
+        of_it = np.isclose(own["save_rate"], belief.mean, atol=1e-6) & np.isclose(
+            own["save_rate_sd"], belief.sd, atol=1e-6
+        )
+        part = own[of_it]
+        at_risk = float(part["p_churn"].mean()) if len(part) else 0.0
+        if min(_sizes(part)) < LEAST_GROUP or at_risk == 0.0:
+            continue
+        found = _difference(part, "retention")
+        if found.standard_error == 0.0:
+            # Everybody stayed or everybody left, treated or not.
+            continue
+        seen = found.difference / at_risk, found.standard_error / at_risk
+        yield Learnt(name, where, (belief.mean, belief.sd), seen, update(belief.mean, belief.sd, *seen))
+
+
+def _updated(record: PlanRecord, learnt: Sequence[Learnt]) -> Playbook:
+    actions: dict[str, Any] = dict(record.playbook.actions)
+    for found in learnt:
+        before = actions[found.action].save_rate
+        mean, sd = round(min(max(found.now[0], -1.0), 1.0), 6), round(found.now[1], 6)
+        if found.where:
+            by = [
+                group.model_copy(update={"mean": mean, "sd": sd}) if group.where == found.where else group
+                for group in before.by
+            ]
+            now = before.model_copy(update={"by": by, "source": "learnt", "campaign": record.campaign})
+        else:
+            now = SaveRate(mean=mean, sd=sd, source="learnt", campaign=record.campaign, by=before.by)
+        actions[found.action] = actions[found.action].model_copy(update={"save_rate": now})
+    return record.playbook.model_copy(update={"actions": actions})
+
+
+def _too_few(outcome: pd.DataFrame, names: Sequence[str]) -> Finding:
+    said = []
+    for name in names:
+        treated, control = _sizes(outcome[outcome["action"] == name])
+        said.append(f"{name} ({treated:,} treated, {control:,} held out)")
+    return Finding(
+        "too-few-customers",
+        f"{', '.join(said)}: fewer than {LEAST_GROUP} on a side tell nothing; their save rates stay as they were",
+    )

@@ -1,0 +1,45 @@
+"""What a readback means, in words."""
+
+from __future__ import annotations
+
+from clvml.outcomes.readback import ALL, Profit, Readback
+
+
+def sentence(found: Readback, profit: Profit) -> str:
+    """Return in one sentence what an action did, and whether it paid."""
+    unit = f" {found.currency}" if found.currency else ""
+    earned = f"{profit.profit:,.0f}{unit} after costs ({profit.low:,.0f} to {profit.high:,.0f})"
+    if profit.action == ALL:
+        return f"All actions together brought {earned}: {_paid(profit)}."
+    row = found.effect(profit.action, "retention")
+    points = f"{abs(row['difference']) * 100:.1f} points {'more' if row['difference'] >= 0 else 'fewer'}"
+    span = f"{row['low'] * 100:+.1f} to {row['high'] * 100:+.1f}"
+    return (
+        f"{profit.action}: {row['mean_treated']:.1%} of the treated bought again and {row['mean_control']:.1%} of the"
+        f" control group, {points} after adjustment (95 % interval {span}); it brought {earned}: {_worked(row)}, and"
+        f" {_paid(profit)}."
+    )
+
+
+def learnt_sentence(found: Readback, place: int) -> str:
+    """Return in one sentence how the belief in a save rate moved."""
+    each = found.learnt[place]
+    where = f" where {each.where}" if each.where else ""
+    believed, seen, now = (f"{mean:.1%} ± {sd:.1%}" for mean, sd in (each.believed, each.seen, each.now))
+    return f"{each.action}{where}: {believed} was believed, {seen} was seen; {now} is believed now"
+
+
+def _worked(row: dict[str, float]) -> str:
+    if row["low"] > 0:
+        return "it keeps customers"
+    if row["high"] < 0:
+        return "it drives customers away"
+    return "whether it keeps customers is open"
+
+
+def _paid(profit: Profit) -> str:
+    if profit.low > 0:
+        return "it paid"
+    if profit.high < 0:
+        return "it lost money"
+    return "whether it paid is open"
