@@ -66,7 +66,7 @@ def readback(
     from clvml.outcomes.readback import MEASURES
     from clvml.outcomes.sentences import learnt_sentence, sentence
     from clvml.storage.addresses import hide_password
-    from clvml.storage.files import check_output
+    from clvml.storage.outputs import check_output
 
     if output is not None:
         check_output(output, (".yaml", ".yml"))
