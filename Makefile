@@ -16,7 +16,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test check lint format backtest experiments score benchmark peers docs ui constraints clean
+.PHONY: help setup train test check lint wheel format backtest experiments score benchmark peers docs ui constraints clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ lint: setup
 	$(BIN)/python docs/generate.py --check
 
 check: lint test ## Lint, types, import layers, generated docs, tests: what CI runs
+
+wheel: ## Build the wheel, and run it in an environment of its own
+	.ci/wheel
 
 format: setup ## Format the code
 	$(BIN)/ruff check --fix .

@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from cases import CACHE, CHURN, EXPORTED, GROUPS, ROOT, SPEND, Group
 
+from cases import CACHE, CHURN, EXPORTED, GROUPS, ROOT, SPEND, Group
 from clvml import workflows
 from clvml.config import Config, read_config
 from clvml.customers.snapshots import LABELS, CustomerDays

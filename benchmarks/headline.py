@@ -19,8 +19,8 @@ from typing import Any
 
 import duckdb
 from accuracy import OURS, Log, best_others, measure
-from cases import CHURN, ROOT, SPEND, Group
 
+from cases import CHURN, ROOT, SPEND, Group
 from clvml.evaluation import METRICS
 
 GAIN = {"": "difference", "_low": "low", "_high": "high"}

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from accuracy import NOT_ALIVE, OURS, SAMPLES, best_others, measure_groups
-from cases import CHURN, DATA_SETS, GROUPS, ROOT, SPEND
 
+from cases import CHURN, DATA_SETS, GROUPS, ROOT, SPEND
 from clvml.evaluation import METRICS
 from clvml.workflows import short_label
 

@@ -1,4 +1,7 @@
-"""How good predictions are: metrics, simple rules to beat, a leaderboard with verdicts, and plots."""
+"""How good predictions are: metrics, simple rules to beat, a leaderboard with verdicts.
+
+The plots are in `clvml.evaluation.plots`, so that nobody else loads matplotlib.
+"""
 
 from clvml.evaluation.baselines import BASELINES, Baseline
 from clvml.evaluation.leaderboard import METRICS, Leaderboard, ModelColumns, build_leaderboard
@@ -22,7 +25,6 @@ from clvml.evaluation.metrics import (
     total_bias,
     wape,
 )
-from clvml.evaluation.plots import plot_churn_calibration, plot_gains, plot_leaderboard, plot_spend_deciles
 
 __all__ = [
     "BASELINES",
@@ -43,10 +45,6 @@ __all__ = [
     "log_loss",
     "mae",
     "mean_width",
-    "plot_churn_calibration",
-    "plot_gains",
-    "plot_leaderboard",
-    "plot_spend_deciles",
     "rmse",
     "roc_auc",
     "spearman",

@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,7 +48,7 @@ class ModelColumns:
     churn: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Leaderboard:
     """What `build_leaderboard` found.
 
@@ -120,6 +121,13 @@ class Leaderboard:
             },
             index=pd.Index(self.models, name="model"),
         ).iloc[best_first]
+
+    def __repr__(self) -> str:
+        return "\n".join([self.table().to_string(), "", *self.verdicts()])
+
+    def _repr_html_(self) -> str:
+        said = "".join(f"<li>{escape(sentence)}</li>" for sentence in self.verdicts())
+        return f"{self.table().to_html()}<ul>{said}</ul>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as dicts, lists, text and numbers, ready for JSON. NaN becomes None."""

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
+from html import escape
 from itertools import accumulate, pairwise
 from statistics import median
 from typing import Any
@@ -20,6 +21,8 @@ Run = Callable[[str], list[tuple[Any, ...]]]
 _LISTED_GAPS = 5
 _SHORTEST_GAP_DAYS = 7
 _GAP_FACTOR = 5
+# What a line of the text begins with.
+_LABEL_WIDTH = 12
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Gap:
     days: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class QualityReport:
     """What was read and what came of it. Money is in ``currency``, rounded to 6 decimals.
 
@@ -93,6 +96,14 @@ class QualityReport:
     def to_text(self) -> str:
         """Return the report as lines for people."""
         return "\n".join(self._lines())
+
+    def __repr__(self) -> str:
+        return self.to_text()
+
+    def _repr_html_(self) -> str:
+        pairs = ((line[:_LABEL_WIDTH].strip(), line[_LABEL_WIDTH:].strip()) for line in self._lines())
+        rows = "".join(f"<tr><th>{escape(label)}</th><td>{escape(text)}</td></tr>" for label, text in pairs)
+        return f"<table>{rows}</table>"
 
     def _lines(self) -> Iterable[str]:
         yield f"read        {self._line(self.rows_in, self.money_in)}"

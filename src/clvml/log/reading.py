@@ -16,6 +16,7 @@ import pandas as pd
 from clvml.config import DataConfig
 from clvml.errors import InputError
 from clvml.log.cleaning import VERDICTS, ReasonCount, build_verdicts, count_reasons
+from clvml.log.frame import FRAME
 from clvml.log.mapping import map_columns
 from clvml.log.quality import QualityReport, build_quality
 from clvml.log.rejects import write_rejects
@@ -69,7 +70,7 @@ class PurchaseLog:
 def read_purchase_log(
     data: DataConfig,
     *,
-    source: str | None = None,
+    source: str | pd.DataFrame | None = None,
     connection: duckdb.DuckDBPyConnection | None = None,
     now: datetime,
     as_of: date | None = None,
@@ -82,8 +83,8 @@ def read_purchase_log(
     data : DataConfig
         Where the log is and how its lines are cleaned. Names in ``ignore_columns`` that the input lacks are
         passed over, because a file to score may come without them.
-    source : str, optional
-        File, directory, wildcard or database address read in place of ``data.source``.
+    source : str or DataFrame, optional
+        File, directory, wildcard, database address or frame read in place of ``data.source``.
     connection : duckdb.DuckDBPyConnection, optional
         Where the table is made (an earlier one is replaced); by default a new in-memory database.
     now : datetime
@@ -106,7 +107,8 @@ def read_purchase_log(
     try:
         # A row is known by its place in the input, so tables must keep that order.
         with setting(connection, "preserve_insertion_order", "true"):
-            return _read(connection, data, source or data.source, now, as_of, rejects)
+            given = data.source if source is None else source
+            return _read(connection, data, given, now, as_of, rejects)
     except BaseException:
         if own:
             connection.close()
@@ -119,13 +121,13 @@ def read_purchase_log(
 def _read(
     connection: duckdb.DuckDBPyConnection,
     data: DataConfig,
-    source: str,
+    source: str | pd.DataFrame,
     now: datetime,
     as_of: date | None,
     rejects: Path | None,
 ) -> PurchaseLog:
     if rejects is not None:
-        check_output(rejects, TABLES, source, "rejects file")
+        check_output(rejects, TABLES, source if isinstance(source, str) else None, "rejects file")
     before = stamps(source)
     try:
         log = _read_once(connection, data, source, now, as_of, rejects)
@@ -141,7 +143,7 @@ def _read(
     return log
 
 
-def _change(source: str, before: dict[str, tuple[int, ...]]) -> str:
+def _change(source: str | pd.DataFrame, before: dict[str, tuple[int, ...]]) -> str:
     """Return what happened to the files since ``before``, as an error to show; empty where nothing did."""
     try:
         after = stamps(source)
@@ -157,11 +159,12 @@ def _change(source: str, before: dict[str, tuple[int, ...]]) -> str:
 def _read_once(
     connection: duckdb.DuckDBPyConnection,
     data: DataConfig,
-    source: str,
+    source: str | pd.DataFrame,
     now: datetime,
     as_of: date | None,
     rejects: Path | None,
 ) -> PurchaseLog:
+    name = source if isinstance(source, str) else FRAME
     parts = read_parts(connection, source)
     mapping = map_columns(data.columns, parts[0].columns, parts[0].name)
     staged = build_staged(connection, parts, mapping, data)
@@ -171,7 +174,7 @@ def _read_once(
     if rejects is not None:
         write_rejects(connection, staged.parts, rejected_reasons(data), rejects)
     if rows_in == sum(count.rows for count in reasons if count.treatment in ("rejected", "dropped")):
-        raise _nothing_left(hide_password(source), rows_in, reasons, as_of)
+        raise _nothing_left(hide_password(name), rows_in, reasons, as_of)
     optional = tuple(name for name in _OPTIONAL if name in mapping)
     columns = ("customer_id", "order_ts", "order_day", "amount", *optional)
     listed = ", ".join(("customer_id", "order_ts", "order_ts::DATE AS order_day", "amount", *optional))

@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 
 from clvml.errors import InputError
 from clvml.log.database import copy_table
 from clvml.log.delimited import Layout, copy_carefully, count_lines, delimited_relation, read_layout
 from clvml.log.finding import Finding
+from clvml.log.frame import FRAME, register_frame
 from clvml.storage.addresses import is_address, parse_address
 from clvml.storage.search import check_readable, search
 from clvml.storage.sql import identifier, literal
@@ -59,7 +61,7 @@ class Part:
     copied: bool = False
 
 
-def read_parts(connection: duckdb.DuckDBPyConnection, source: str) -> list[Part]:
+def read_parts(connection: duckdb.DuckDBPyConnection, source: str | pd.DataFrame) -> list[Part]:
     """Find the parts of ``source`` and check that their columns are the same.
 
     Files are taken in the order of their names. In a directory (searched with its subdirectories), names that
@@ -70,6 +72,8 @@ def read_parts(connection: duckdb.DuckDBPyConnection, source: str) -> list[Part]
     InputError
         The source does not exist, holds no data file, mixes kinds of files or columns, or cannot be read.
     """
+    if isinstance(source, pd.DataFrame):
+        return [Part(FRAME, "clvml_frame", *register_frame(connection, source, "clvml_frame"), "table")]
     if is_address(source):
         address = parse_address(source)
         columns, types = copy_table(connection, address, "clvml_raw_0")
@@ -100,9 +104,9 @@ def find_files(source: str) -> list[Path]:
     return files
 
 
-def file_findings(source: str) -> list[Finding]:
+def file_findings(source: str | pd.DataFrame) -> list[Finding]:
     """Return what to know about the files of ``source``: which names were passed over, because links lead there."""
-    if is_address(source):
+    if isinstance(source, pd.DataFrame) or is_address(source):
         return []
     found = search(source)
     pairs = [(left, kept) for left, kept in found.repeated if _kind(left) or not found.is_folder]
@@ -128,13 +132,13 @@ def file_findings(source: str) -> list[Finding]:
     return findings
 
 
-def stamps(source: str) -> dict[str, tuple[int, ...]]:
-    """Return what changes with each file of ``source``; nothing for a database table.
+def stamps(source: str | pd.DataFrame) -> dict[str, tuple[int, ...]]:
+    """Return what changes with each file of ``source``; nothing for a database table or a frame.
 
     A table is copied by one query, and files are read by several: whoever reads compares before and after. Size and
     time can be made those of another file; what the file is, and when anything of it last changed, cannot.
     """
-    if is_address(source):
+    if isinstance(source, pd.DataFrame) or is_address(source):
         return {}
     states = {str(path): path.stat() for path in find_files(source)}
     return {

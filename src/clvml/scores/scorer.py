@@ -20,7 +20,7 @@ from clvml.log import PurchaseLog, read_purchase_log
 from clvml.models.customer_model import CustomerModel
 from clvml.models.outlook import HORIZONS
 from clvml.storage.files import unescaped
-from clvml.storage.workspace import offline_database, temporary_folder
+from clvml.storage.workspace import offline_database
 
 COLUMNS = (
     "customer_id",
@@ -321,16 +321,10 @@ def pyfunc_predict(
                 " `clvml sql` selects"
             )
         return scorer.rows(frame, as_of or _cutoff(frame))[list(COLUMNS)]
-    with temporary_folder() as folder, offline_database() as connection:
-        # Through a file, so that a frame is cleaned by the rules that clean every other log.
-        source = folder / "purchases.parquet"
-        try:
-            frame.to_parquet(source, index=False)
-        except pa.ArrowException as error:
-            raise InputError(f"a column of the input mixes types ({error}); give ids as text") from None
+    with offline_database() as connection:
         log = read_purchase_log(
             scorer.model.config.data,
-            source=str(source),
+            source=frame,
             connection=connection,
             now=now or datetime.now(UTC),
             as_of=as_of,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from clvml.tracking.registry import resolve_model
     from clvml.tracking.reproduction import recorded_training
     from clvml.tracking.runs import log_training
-    from clvml.tracking.session import check_tracking
+    from clvml.tracking.session import check_tracking, current_tracking_uri
 
 __all__ = [
     "ExperimentRuns",
@@ -39,6 +39,7 @@ __all__ = [
     "VariantRecord",
     "check_tracking",
     "compare",
+    "current_tracking_uri",
     "keep_training",
     "log_monitoring",
     "log_training",
@@ -60,6 +61,7 @@ _HOMES = {
     "ExperimentRuns": "clvml.tracking.experiments",
     "check_tracking": "clvml.tracking.session",
     "compare": "clvml.tracking.comparison",
+    "current_tracking_uri": "clvml.tracking.session",
     "keep_training": "clvml.tracking.pending",
     "log_monitoring": "clvml.tracking.monitored",
     "log_training": "clvml.tracking.runs",

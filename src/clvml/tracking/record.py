@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from clvml.config import Config
 from clvml.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Tells runs of other kinds from the trainings, which have no such tag.
 KIND_TAG, EXPERIMENT, VARIANT, MONITORING = "clvml.kind", "experiment", "variant", "monitoring"

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from clvml.config import TrackingConfig
 from clvml.errors import InputError
 from clvml.storage.workspace import temporary_folder
-from clvml.tracking.location import first_line, locate, read_only
+from clvml.tracking.location import DEFAULT_URI, first_line, locate, read_only
 
 # Importing mlflow.pyfunc warns about MLflow's own type hints. Other modules of this package take mlflow from
 # here, so that it happens in one place.
@@ -36,6 +36,7 @@ __all__ = [
     "MlflowException",
     "Store",
     "check_tracking",
+    "current_tracking_uri",
     "entities",
     "experiment_id",
     "mlflow",
@@ -87,6 +88,11 @@ class Store:
     shown: str
     artifact_root: Path | None
     complaints: list[str]
+
+
+def current_tracking_uri() -> str:
+    """Return where this process keeps its runs: what MLflow was set to, or an SQLite file in the current folder."""
+    return mlflow.get_tracking_uri() if mlflow.tracking.is_tracking_uri_set() else DEFAULT_URI
 
 
 def check_tracking(tracking: TrackingConfig, uri: str) -> None:

@@ -4,6 +4,7 @@ from clvml.workflows.preparation import (
     ASSUMED_HORIZON_DAYS,
     Prepared,
     assume_config,
+    assume_data,
     check_length,
     prepare,
     prepare_on_spark,
@@ -11,24 +12,41 @@ from clvml.workflows.preparation import (
 )
 from clvml.workflows.readback import read_customers, readback
 from clvml.workflows.scoring import check_scored_output, score, score_on_spark, scoring_notes, write_scored
-from clvml.workflows.training import Trained, backtest, train
+from clvml.workflows.training import (
+    Explanation,
+    Fitted,
+    Trained,
+    backtest,
+    days_of,
+    explain,
+    fit,
+    record,
+    train,
+)
 from clvml.workflows.verdict import answer, headline_metrics, reach, short_label, short_name, standings
 
 __all__ = [
     "ASSUMED_HORIZON_DAYS",
+    "Explanation",
+    "Fitted",
     "Prepared",
     "Trained",
     "answer",
     "assume_config",
+    "assume_data",
     "backtest",
     "check_length",
     "check_scored_output",
+    "days_of",
+    "explain",
+    "fit",
     "headline_metrics",
     "prepare",
     "prepare_on_spark",
     "reach",
     "read_customers",
     "readback",
+    "record",
     "sample_on_spark",
     "score",
     "score_on_spark",

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import duckdb
+import pandas as pd
 
-from clvml.config import ColumnsConfig, Config, DataConfig, assign, parse_config
+from clvml.config import ColumnsConfig, Config, DataConfig, assign, parse_config, parse_keys
 from clvml.customers.windows import HistoryVerdict, check_history
 from clvml.engines.spark import SparkLog, SparkSample, read_lines, sampled
 from clvml.errors import InputError
 from clvml.log import PurchaseLog, read_purchase_log
+from clvml.log.frame import FRAME
 from clvml.log.mapping import map_columns, propose_columns
 from clvml.log.source import read_parts
 from clvml.storage.workspace import offline_database
@@ -58,16 +60,33 @@ def assume_config(source: str, overrides: list[str] | None = None) -> Config:
     for assignment in overrides or []:
         assign(raw, assignment)
     data = raw["data"]
-    if not isinstance(data, dict) or not isinstance(data.get("columns"), dict):
-        return parse_config(raw, "--set")
-    named: dict[str, Any] = data["columns"]
+    if isinstance(data, dict) and isinstance(data.get("columns"), dict):
+        remedy = "Without --config, name it with --set data.columns.{ours}=COLUMN"
+        data["columns"] = _proposed(source, data["columns"], remedy)
+    return parse_config(raw, "--set")
+
+
+def assume_data(source: str | pd.DataFrame, raw: dict[str, Any]) -> DataConfig:
+    """Return how to read a log, from what is known of it: keys of section ``data``, ``columns`` among them.
+
+    Raises
+    ------
+    InputError
+        As `assume_config`, or a key is unknown or of no use.
+    """
+    columns = _proposed(source, raw.get("columns") or {}, "Name it with columns={{'{ours}': COLUMN}}")
+    keys = raw | {"columns": columns, "source": source if isinstance(source, str) else FRAME}
+    return parse_keys(DataConfig, keys, "read_log")
+
+
+def _proposed(source: str | pd.DataFrame, named: dict[str, Any], remedy: str) -> dict[str, Any]:
+    """Return the columns that are named, and beside them the likeliest of the others; ``remedy`` ends an error."""
     with offline_database() as connection:
         first = read_parts(connection, source)[0]
     fields = ColumnsConfig.model_fields
     known = {ours: theirs for ours, theirs in named.items() if isinstance(theirs, str) and ours in fields}
     proposed = propose_columns(known, first.columns)
-    free = {ours: theirs for ours, theirs in proposed.items() if theirs not in named.values()}
-    data["columns"] = columns = {**free, **named}
+    columns = {ours: theirs for ours, theirs in proposed.items() if theirs not in named.values()} | named
     unknown = [ours for ours in _REQUIRED if not columns.get(ours)]
     if unknown:
         try:
@@ -77,16 +96,14 @@ def assume_config(source: str, overrides: list[str] | None = None) -> Config:
                 first.name,
             )
         except InputError as error:
-            raise InputError(
-                f"{error} Without --config, name it with --set data.columns.{unknown[0]}=COLUMN"
-            ) from None
-    return parse_config(raw, "--set")
+            raise InputError(f"{error} {remedy.format(ours=unknown[0])}") from None
+    return columns
 
 
 def prepare(
     data: DataConfig,
     now: datetime,
-    source: str | None = None,
+    source: str | pd.DataFrame | None = None,
     as_of: date | None = None,
     rejects: Path | None = None,
     connection: duckdb.DuckDBPyConnection | None = None,
@@ -95,7 +112,7 @@ def prepare(
 
     The log's table is made in ``connection`` (`clvml.storage.workspace`), or in a new database in memory.
     """
-    source = source or data.source
+    source = data.source if source is None else source
     log = read_purchase_log(data, source=source, connection=connection, now=now, as_of=as_of, rejects=rejects)
     return Prepared(log, *_dated(log.last_day, as_of))
 

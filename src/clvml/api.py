@@ -1,0 +1,405 @@
+"""The façade: what a notebook needs, from a purchase log to a scored frame.
+
+Nothing is written and no tracking server is asked unless a call says so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import pandas as pd
+
+
+@contextmanager
+def _passive_threads() -> Iterator[None]:
+    """Let OpenMP be loaded with threads that wait without burning a core, and leave the environment as it was.
+
+    OpenMP reads this when it is loaded, which is with scikit-learn or XGBoost. Threads that spin while they wait make
+    training several times slower on a busy machine.
+    """
+    before = os.environ.get("OMP_WAIT_POLICY")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OMP_WAIT_POLICY"]
+
+
+with _passive_threads():
+    from sklearn.base import BaseEstimator
+    from sklearn.exceptions import NotFittedError
+
+    from clvml import workflows
+    from clvml.config import Config, DataConfig, parse_config
+    from clvml.customers.snapshots import CustomerDays
+    from clvml.errors import InputError
+    from clvml.evaluation.backtest import Backtest, run_backtest
+    from clvml.log import PurchaseLog, QualityReport
+    from clvml.scores.batches import score_in_batches
+    from clvml.scores.scorer import Scorer
+    from clvml.storage.addresses import hide_password
+
+__all__ = ["CustomerModel", "Log", "NotFitted", "load", "read_log"]
+
+# The sections of a configuration that a model takes as they are.
+_SECTIONS = ("windows", "model", "value", "evaluation")
+
+Source = str | os.PathLike[str] | pd.DataFrame
+
+
+class NotFitted(InputError, NotFittedError):
+    """A model was asked before it was fitted."""
+
+
+@dataclass(frozen=True, repr=False)
+class Log:
+    """A purchase log: cleaned, counted, ready to fit a model on or to be scored.
+
+    Attributes
+    ----------
+    prepared : Prepared
+        The lines in DuckDB, and the date up to which they are used.
+    data : DataConfig
+        Which columns were read, and how they were cleaned.
+    """
+
+    prepared: workflows.Prepared[PurchaseLog]
+    data: DataConfig
+
+    @property
+    def quality(self) -> QualityReport:
+        """What was read, left out and changed."""
+        return self.prepared.log.quality
+
+    @property
+    def as_of(self) -> date:
+        """The first day not used: the day after the last order unless another was asked for."""
+        return self.prepared.as_of
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the content, whatever the order of its rows and the kind of the source."""
+        return self.prepared.log.fingerprint
+
+    @cached_property
+    def days(self) -> CustomerDays:
+        """The purchase days, from which features of any date are made."""
+        return workflows.days_of(self.prepared.log)
+
+    def frame(self) -> pd.DataFrame:
+        """Return the lines that are used: one row per line, by date and customer."""
+        return self.prepared.log.frame(
+            f"select * exclude (order_day) from {self.prepared.log.table} order by order_ts, customer_id, amount"
+        )
+
+    def _columns(self) -> str:
+        return ", ".join(f"{ours}: {theirs}" for ours, theirs in self.data.columns.mapped().items())
+
+    def __repr__(self) -> str:
+        return f"Purchase log as of {self.as_of}\ncolumns     {self._columns()}\n{self.quality.to_text()}"
+
+    def _repr_html_(self) -> str:
+        head = f"Purchase log as of {self.as_of} ({self._columns()})"
+        return f"<p>{escape(head)}</p>{self.quality._repr_html_()}"
+
+
+def read_log(
+    source: Source,
+    *,
+    columns: Mapping[str, str] | None = None,
+    as_of: date | str | None = None,
+    rejects: str | os.PathLike[str] | None = None,
+    **cleaning: Any,
+) -> Log:
+    """Read and clean a purchase log: one row per order line or order.
+
+    Parameters
+    ----------
+    source : DataFrame, str or path
+        A frame, file, folder, glob or database address.
+    columns : mapping, optional
+        ``{our name: input column}``: ``customer_id``, ``order_date``, ``amount`` and, where there are such columns,
+        ``order_id``, ``product_id``, ``quantity``, ``currency``. What is not given is proposed from the names.
+    as_of : date or str, optional
+        Nothing dated at or after this day is used; the day after the last order where it is not given.
+    rejects : path, optional
+        File (.csv or .parquet) for the rejected rows.
+    **cleaning
+        Other keys of section ``data`` of a configuration, such as ``timezone``, ``currency``, ``duplicates`` and
+        ``refunds``.
+
+    Raises
+    ------
+    InputError
+        The source cannot be read, no column looks like a customer, a date or an amount, or no line can be used.
+
+    Examples
+    --------
+    >>> orders = pd.DataFrame({"Client": ["a", "b"], "Date": ["2024-01-05", "2024-03-01"], "Total": [10.0, 5.0]})
+    >>> read_log(orders, columns={"customer_id": "Client"}).quality.customers
+    2
+    """
+    place = _checked_source(source)
+    data = workflows.assume_data(place, {"columns": dict(columns or {}), **cleaning})
+    return _read(place, data, as_of, None if rejects is None else Path(rejects))
+
+
+class CustomerModel(BaseEstimator):
+    """Predicts for every customer whether they will buy again, how much they will spend, and what they are worth.
+
+    Parameters
+    ----------
+    horizon_days : int
+        Days of future to predict.
+    windows, model, value, evaluation : mapping, optional
+        Keys of these sections of a configuration, such as ``value={"margin": 0.4}``; docs/configuration.md lists them.
+    seed : int
+        Seed of everything random.
+
+    Attributes
+    ----------
+    scorer_ : Scorer
+        The fitted model with its explanation.
+    as_of_ : date
+        Nothing dated at or after it was used.
+    notes_ : list of str
+        What was done because the log is short or unusual, in words.
+
+    Examples
+    --------
+    >>> CustomerModel(horizon_days=90, value={"margin": 0.4})
+    CustomerModel(horizon_days=90, value={'margin': 0.4})
+    """
+
+    def __init__(
+        self,
+        horizon_days: int = workflows.ASSUMED_HORIZON_DAYS,
+        *,
+        windows: Mapping[str, Any] | None = None,
+        model: Mapping[str, Any] | None = None,
+        value: Mapping[str, Any] | None = None,
+        evaluation: Mapping[str, Any] | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.horizon_days = horizon_days
+        self.windows = windows
+        self.model = model
+        self.value = value
+        self.evaluation = evaluation
+        self.seed = seed
+
+    def fit(self, log: Log | Source, as_of: date | str | None = None) -> Self:
+        """Train on everything before ``as_of``; by default on all that the log uses.
+
+        Raises
+        ------
+        InputError
+            A parameter is of no use, the log cannot be read, or fewer than two customers bought anything.
+        """
+        read = log if isinstance(log, Log) else read_log(log)
+        until = _day(as_of) or read.as_of
+        fitted = workflows.fit(read.days, until, self._config(read.data))
+        self.scorer_ = fitted.scorer
+        self.as_of_ = until
+        self.notes_ = [*filter(None, [read.prepared.note]), *fitted.scorer.model.notes]
+        return self
+
+    def score(
+        self,
+        log: Log | Source,
+        as_of: date | str | None = None,
+        explain: Literal["all", "none"] | int = "all",
+    ) -> pd.DataFrame:
+        """Score every customer: one row per customer, best value first, as `clvml score` writes them.
+
+        What to know about the scores, such as the age of the model, is in ``attrs["notes"]`` of the frame.
+
+        Parameters
+        ----------
+        log : Log or what `read_log` takes
+            What is not read yet is read as the training data was.
+        as_of : date or str, optional
+            The first day not used.
+        explain : "all", "none" or int
+            Whose reasons to give; a number: of so many customers with most value at risk.
+
+        Raises
+        ------
+        NotFitted
+            The model was not fitted.
+        InputError
+            The log cannot be read, lacks columns of the training data, or has no line before ``as_of``.
+        """
+        scorer, read = self._fitted(), self._read(log)
+        if explain not in ("all", "none") and (isinstance(explain, bool) or not _is_count(explain)):
+            raise InputError(f"explain={explain!r} is not 'all', 'none' or a number of customers")
+        until = _day(as_of) or read.as_of
+        scored = score_in_batches(scorer, read.days, until, explain).frame()
+        prepared = workflows.Prepared(read.prepared.log, until, read.prepared.note if as_of is None else "")
+        scored.attrs["notes"] = workflows.scoring_notes(prepared, scorer, scorer.model.config)
+        return scored
+
+    def backtest(
+        self, log: Log | Source, folds: int | None = None, as_of: date | str | None = None
+    ) -> Backtest:
+        """Train and test at several past dates, against the rules that a model has to beat.
+
+        The model itself need not be fitted and stays as it is.
+
+        Raises
+        ------
+        InputError
+            A parameter is of no use, or the log cannot be read or is too short.
+        """
+        read = log if isinstance(log, Log) else read_log(log)
+        if folds is not None and not (_is_count(folds) and folds):
+            raise InputError(f"folds={folds!r} is not a number of test dates; give 1 or more")
+        return run_backtest(read.days, _day(as_of) or read.as_of, self._config(read.data), folds)
+
+    def drivers(self, log: Log | Source, as_of: date | str | None = None) -> pd.DataFrame:
+        """Return what moves the churn risk of the customers of a log: one row per feature, strongest first.
+
+        Columns ``feature, description, unit, mean_abs_shap`` [log-odds] ``, direction``.
+
+        Raises
+        ------
+        NotFitted
+            The model was not fitted.
+        """
+        scorer, read = self._fitted(), self._read(log)
+        features = read.days.features(_day(as_of) or read.as_of, scorer.model.horizon_days)
+        return workflows.explain(scorer, features).drivers()
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the model into a folder, which `load` and ``clvml score --model`` read: JSON and XGBoost's UBJ only.
+
+        Raises
+        ------
+        InputError
+            The folder holds other things, or cannot be written.
+        """
+        scorer, path = self._fitted(), Path(folder)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if any(path.iterdir()) and not (path / "model.json").exists():
+                raise InputError(f"folder '{path}' holds other files and no model; give a new folder")
+            scorer.save(path)
+        except OSError as error:
+            raise InputError(f"folder '{path}' cannot be written: {error.strerror}") from None
+        return path
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
+        """Read what `save` or a training wrote; runs no code that came with it.
+
+        Raises
+        ------
+        InputError
+            The folder holds no model of clvml.
+        """
+        return cls._of(Scorer.load(Path(folder)))
+
+    @classmethod
+    def _of(cls, scorer: Scorer) -> Self:
+        config = scorer.model.config
+        defaults = Config(data=config.data, windows={"horizon_days": config.windows.horizon_days})
+        set_here: dict[str, dict[str, Any] | None] = {}
+        for name in _SECTIONS:
+            usual = getattr(defaults, name).model_dump()
+            own = getattr(config, name).model_dump()
+            set_here[name] = {key: value for key, value in own.items() if value != usual[key]} or None
+        loaded = cls(config.windows.horizon_days, seed=config.seed, **set_here)
+        loaded.scorer_ = scorer
+        loaded.as_of_ = scorer.model.as_of
+        loaded.notes_ = list(scorer.model.notes)
+        return loaded
+
+    def _config(self, data: DataConfig) -> Config:
+        sections = {name: dict(getattr(self, name) or {}) for name in _SECTIONS}
+        sections["windows"] = {"horizon_days": self.horizon_days, **sections["windows"]}
+        kept = {**data.model_dump(), "source": hide_password(data.source)}
+        return parse_config({"data": kept, **sections, "seed": self.seed}, type(self).__name__)
+
+    def _fitted(self) -> Scorer:
+        if not self.__sklearn_is_fitted__():
+            raise NotFitted(
+                f"this {type(self).__name__} is not fitted yet; call fit(log) first, or load a model"
+            )
+        return self.scorer_
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "scorer_")
+
+    def _read(self, log: Log | Source) -> Log:
+        if isinstance(log, Log):
+            return log
+        return _read(_checked_source(log), self.scorer_.model.config.data)
+
+
+def load(reference: str | os.PathLike[str], tracking_uri: str | None = None) -> CustomerModel:
+    """Return a saved or registered model, ready to score.
+
+    Parameters
+    ----------
+    reference : str or path
+        A folder, or what MLflow knows: ``models:/shop@champion``, ``models:/shop/3``, ``runs:/...``, a run id.
+    tracking_uri : str, optional
+        Where MLflow keeps its runs; what MLflow itself is set to where it is not given.
+
+    Raises
+    ------
+    InputError
+        The reference means nothing, or not a model of clvml.
+    """
+    if Path(reference).is_dir():
+        return CustomerModel.load(reference)
+    if not isinstance(reference, str):
+        raise InputError(f"'{reference}' is no folder; give the folder of a model, or models:/NAME@ALIAS")
+    from clvml.tracking import current_tracking_uri, resolve_model
+
+    found = resolve_model(reference, "clvml", tracking_uri or current_tracking_uri())
+    return CustomerModel._of(Scorer.load(found.directory, found.version, found.run_id))
+
+
+def _read(
+    source: str | pd.DataFrame, data: DataConfig, as_of: date | str | None = None, rejects: Path | None = None
+) -> Log:
+    prepared = workflows.prepare(data, datetime.now(UTC), source, _day(as_of), rejects)
+    return Log(prepared, data)
+
+
+def _checked_source(source: Source) -> str | pd.DataFrame:
+    if isinstance(source, str | pd.DataFrame):
+        return source
+    if isinstance(source, os.PathLike):
+        return os.fspath(source)
+    raise TypeError(
+        f"a purchase log is a pandas frame, a path or an address, not {type(source).__name__}; other frames have"
+        " to_pandas()"
+    )
+
+
+def _day(value: date | str | None) -> date | None:
+    """Return a day that was given as such, as text, or as a timestamp at its beginning."""
+    day = value
+    if isinstance(value, str):
+        with suppress(ValueError):
+            day = date.fromisoformat(value)
+    if isinstance(day, datetime) and day == datetime.combine(day, time(), day.tzinfo):
+        day = day.date()
+    if isinstance(day, str | datetime) or not isinstance(day, date | None):
+        raise InputError(f"as_of={value!r} is not a day; give a date, or text such as '2024-01-31'")
+    return day
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
