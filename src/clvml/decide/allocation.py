@@ -1,9 +1,9 @@
 """Who gets which action: the most gain within a budget and a cap per action, one action each at most.
 
-Up to `EXACT_CUSTOMERS` customers an integer programme is solved (HiGHS). Above, prices are sought, one of the budget and one
-of each cap, at which what everybody would choose for themselves fits (Dantzig and Wolfe 1960): a small linear programme
-mixes the plans that were tried, its dual values are the next prices, and no plan at all can gain more than the prices
-say (Lagrange). That bound is returned beside the plan.
+Prices are sought, one of the budget and one of each cap, at which what everybody would choose for themselves fits
+(Dantzig and Wolfe 1960): a small linear programme mixes the plans that were tried, its dual values are the next prices,
+and no plan at all can gain more than the prices say (Lagrange). That bound is returned beside the plan. Up to
+`EXACT_CUSTOMERS` customers, an integer programme then decides on whom the prices leave open (HiGHS).
 """
 
 from __future__ import annotations
@@ -287,7 +287,9 @@ def _decided(
     capped = np.flatnonzero(np.isfinite(task.caps))
     if len(capped):
         of_action = csr_array((ones, (action, pairs)), shape=(len(task.caps), len(gain)))
-        limits.append(LinearConstraint(of_action[capped], ub=np.floor(task.caps[capped]) - done.counts[capped]))
+        limits.append(
+            LinearConstraint(of_action[capped], ub=np.floor(task.caps[capped]) - done.counts[capped])
+        )
     unit = max(float(cost.max()), 1e-12)
     if np.isfinite(budget):
         limits.append(LinearConstraint(csr_array(cost[None, :] / unit), ub=(budget - done.cost) / unit))
@@ -380,20 +382,20 @@ def _fill(task: Task, choice: Choice, budget: float) -> tuple[Choice, bool]:
     gain = np.where(chosen, task.gain[choice, own], 0.0)
     cost = np.where(chosen, task.cost[choice, own], 0.0)
     moves = []
-    for action in np.flatnonzero(room > 0):
-        more, dearer = task.gain[action] - gain, task.cost[action] - cost
-        open_ = np.flatnonzero((more > 0) & (dearer <= left) & (choice != action) & (task.gain[action] > 0))
+    for place in np.flatnonzero(room > 0):
+        more, dearer = task.gain[place] - gain, task.cost[place] - cost
+        open_ = np.flatnonzero((more > 0) & (dearer <= left) & (choice != place) & (task.gain[place] > 0))
         # As many as could be paid for and a few more: the best for the money.
         rate = more[open_] / np.maximum(dearer[open_], 1e-12)
         best = open_[np.argsort(-rate, kind="stable")[:_SAMPLE]]
-        moves.append(np.column_stack([np.full(len(best), action), best, more[best], dearer[best]]))
+        moves.append(np.column_stack([np.full(len(best), place), best, more[best], dearer[best]]))
     if not moves:
         return choice, False
     listed = np.concatenate(moves)
     listed = listed[np.argsort(-listed[:, 2] / np.maximum(listed[:, 3], 1e-12), kind="stable")]
     choice, touched, moved = choice.copy(), set(), False
-    for action, customer, _, dearer in listed.tolist():
-        action, customer = int(action), int(customer)
+    for to, whom, _, dearer in listed.tolist():
+        action, customer = int(to), int(whom)
         if dearer > left or room[action] < 1 or customer in touched:
             continue
         if choice[customer] >= 0:

@@ -16,8 +16,8 @@ _BYTES = 8
 def in_control(units: pd.Series, campaign: str, share: float) -> NDArray[np.bool_]:
     """Return who is held out of a campaign, shape (n,).
 
-    The name of the campaign and of the unit alone decide (SHA-256), so that nobody changes sides when others come, go or
-    stand in another order, that a larger share holds out the same units and more, and that another campaign draws anew.
+    The names of the campaign and of the unit alone decide (SHA-256). Nobody changes sides when others come, go or stand
+    in another order; a larger share holds out the same units and more; another campaign draws anew.
 
     Parameters
     ----------
@@ -28,11 +28,11 @@ def in_control(units: pd.Series, campaign: str, share: float) -> NDArray[np.bool
         Of the units, from 0 to 1.
 
     >>> in_control(pd.Series(["a", "b", "c", "a"]), "spring", 0.5).tolist()
-    [True, False, False, True]
+    [False, True, True, False]
     """
     codes, names = pd.factorize(units)
     below = int(share * 256**_BYTES)
-    salt = hashlib.sha256(f"{campaign}\\0".encode())
+    salt = hashlib.sha256(f"{campaign}\0".encode())
     held = np.empty(len(names), dtype=bool)
     for place, name in enumerate(names):
         drawn = salt.copy()

@@ -167,7 +167,7 @@ def _resting(
     resting = np.zeros((len(actions), len(ids)), dtype=bool)
     if contacts is None:
         if any(action.rest_days for action in actions):
-            notes.append("rest_days have no effect: no file of past contacts is given (contacts)")
+            notes.append("rest_days have no effect: no file of past contacts is given (past_contacts)")
         return resting
     days = _days(contacts)
     late = days > np.datetime64(today)
@@ -179,7 +179,7 @@ def _resting(
         )
     _note_strangers(ids, contacts, "past contacts", notes)
     last = pd.Series(days).groupby(contacts["customer_id"].to_numpy()).max()
-    since = (np.datetime64(as_of) - last.reindex(ids).to_numpy()) / np.timedelta64(1, "D")
+    since = (pd.Timestamp(as_of) - last.reindex(ids)).dt.days.to_numpy()
     for place, action in enumerate(actions):
         # A customer without a contact has rested; the comparison with a missing number is false.
         resting[place] = since < action.rest_days

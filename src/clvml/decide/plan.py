@@ -73,8 +73,8 @@ class Plan:
         unit = f" {self.record.currency}" if self.record.currency else ""
         budget = "no limit" if self.record.budget is None else f"{self.record.budget:,.2f}{unit}"
         return (
-            f"<Plan '{self.record.campaign}' as of {self.record.as_of}: {s['planned']:,} of {s['customers']:,} customers,"
-            f" cost {s['cost']:,.2f} of {budget}, expected profit {s['profit']:,.2f}{unit}"
+            f"<Plan '{self.record.campaign}' as of {self.record.as_of}: {s['planned']:,} of {s['customers']:,}"
+            f" customers, cost {s['cost']:,.2f} of {budget}, expected profit {s['profit']:,.2f}{unit}"
             f" ({s['profit_low']:,.2f} to {s['profit_high']:,.2f}), {s['control']:,} held out>"
         )
 
@@ -160,7 +160,7 @@ def _check_scores(scores: pd.DataFrame) -> None:
     if scores.empty:
         raise InputError("the scores hold no customer; give what `clvml score` wrote")
     for name in ("as_of", "horizon_days"):
-        if scores[name].nunique(dropna=False) > 1:
+        if (scores[name].astype("string") != str(scores[name].iloc[0])).any():
             raise InputError(f"the scores mix several {name}; give those of one scoring")
     if scores["customer_id"].duplicated().any():
         twice = scores.loc[scores["customer_id"].duplicated(), "customer_id"].iloc[0]
@@ -213,7 +213,7 @@ def _table(
         "plan_id": text(None),
         "campaign": text(playbook.campaign),
         "action": named(list(gains.actions)),
-        "group": text(np.where(planned, np.where(held, CONTROL, TREATED), None)),
+        "group": text(np.array([None, TREATED, CONTROL], dtype=object)[planned * (1 + held)]),
         "channel": named([action.channel for action in rules]),
         "why": text(why),
         "expected_gain": of_action(gains.gain(), 0.0, 4),

@@ -26,7 +26,13 @@ ASSUMED_SHARE = 0.5
 
 
 def summarise(
-    playbook: Playbook, gains: Gains, market: Market, found: Allocation, held: Flags, why: pd.Series, budget: float
+    playbook: Playbook,
+    gains: Gains,
+    market: Market,
+    found: Allocation,
+    held: Flags,
+    why: pd.Series,
+    budget: float,
 ) -> dict[str, Any]:
     """Return what a plan comes to, as numbers and texts that JSON takes.
 
@@ -83,7 +89,9 @@ class _Money:
         # neither cancels out with more customers.
         belief = choice[own].astype(np.int64) * 256 + gains.group[at]
         _, codes = np.unique(belief, return_inverse=True)
-        by_belief = np.bincount(codes, weights=gains.save_rate_sd[at] * gains.at_stake[at]) if len(own) else 0.0
+        by_belief = (
+            np.bincount(codes, weights=gains.save_rate_sd[at] * gains.at_stake[at]) if len(own) else 0.0
+        )
         value = float((rate * gains.p_churn[own] * gains.value[own]).sum())
         self.spread = float(np.sqrt(np.square(by_belief).sum() + (LEVEL_SPREAD * value) ** 2))
 
@@ -150,12 +158,13 @@ def _curve(market: Market, budget: float, everything: Allocation) -> list[dict[s
         return [{"budget": 0.0, "profit": 0.0}]
     budgets = np.linspace(0.0, most, CURVE_POINTS)
     if budget < most:
-        budgets = np.unique(np.append(budgets, budget))
+        budgets = np.append(budgets, budget)
+    budgets = np.unique(np.round(budgets, 2))
     prices = None
     for step in budgets:
         prices = market.settle(float(step), prices)[0]
     return [
-        {"budget": _cents(step), "profit": _cents(value)}
+        {"budget": float(step), "profit": round(max(float(value), 0.0), 6)}
         for step, value in zip(budgets, market.values(budgets.tolist()), strict=True)
     ]
 
@@ -167,15 +176,20 @@ def _with_effects(
     own = np.flatnonzero(choice >= 0)
     at = choice[own], own
     earned = factor * gains.save_rate[at] * gains.at_stake[at] - gains.sure_cost[at]
-    gain = gains.gain(factor)
+    gain, cost = gains.gain(factor), gains.cost(factor)
     gain[np.isneginf(task.gain)] = -np.inf
-    best = allocate(Task(gain, gains.cost(factor), task.caps), budget)
+    # More customers kept are more vouchers redeemed: the other plan may cost what this one would then.
+    best = allocate(Task(gain, cost, task.caps), max(budget, float(cost[at].sum())))
+    profit = float(earned.sum())
+    # Within the gap of the optimiser, this plan may be the better one.
+    other = best.choice if best.totals.gain > profit else choice
+    theirs = np.flatnonzero(other >= 0)
     return {
         "factor": factor,
-        "profit_of_this_plan": _cents(float(earned.sum())),
-        "profit_of_its_own_plan": _cents(best.totals.gain),
-        "customers_of_its_own_plan": int((best.choice >= 0).sum()),
-        "cost_of_its_own_plan": _cents(best.totals.cost),
+        "profit_of_this_plan": _cents(profit),
+        "profit_of_its_own_plan": _cents(max(best.totals.gain, profit)),
+        "customers_of_its_own_plan": len(theirs),
+        "cost_of_its_own_plan": _cents(float(cost[other[theirs], theirs].sum())),
     }
 
 
@@ -201,11 +215,14 @@ def advice(
         return notes
     if summary["nothing_more_pays_at"] < budget < np.inf:
         notes.append(
-            f"nothing more pays beyond {summary['nothing_more_pays_at']:,.2f}{unit}: the rest of the budget stays unspent"
+            f"nothing more pays beyond {summary['nothing_more_pays_at']:,.2f}{unit}: the rest of the budget stays"
+            " unspent"
         )
     share = playbook.control.share
     if share == 0:
-        notes.append("nobody is held out, so that what the campaign did cannot be measured; set control.share")
+        notes.append(
+            "nobody is held out, so that what the campaign did cannot be measured; set control.share"
+        )
         return notes
     unspent = summary["cost"] - summary["cost_treated"]
     notes.append(
@@ -223,17 +240,15 @@ def advice(
         for row in used
         if row["smallest_save_rate_seen"] is None or row["smallest_save_rate_seen"] > abs(row["save_rate"])
     ]
-    for row in blind:
-        seen, needed = row["smallest_save_rate_seen"], row["customers_needed"]
+    if blind:
+        needed = [
+            f"{row['action']} {row['customers_needed']:,}"
+            for row in blind
+            if row["customers_needed"] is not None
+        ]
         notes.append(
-            f"{row['action']}: "
-            + (
-                "nobody is in its control group"
-                if seen is None
-                else f"{row['control']:,} controls would show a save rate of {seen:.1%} or more"
-            )
-            + f", and {row['save_rate']:.1%} is what it is taken for"
-            + (f"; that takes about {needed:,} customers" if needed else "")
+            f"the control groups of {', '.join(row['action'] for row in blind)} are too small to show save rates as"
+            " small as these" + (f"; planned customers that it takes: {', '.join(needed)}" if needed else "")
         )
     return notes
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Columns are those of the features and of the scored file (docs/data-dictionary.md); `big_spend_365d` is the spend of the
-# last year from which a customer was among the top fifth of spenders at training.
+# Columns are those of the features and of the scored file (docs/data-dictionary.md); `big_spend_365d` is the spend of
+# the last year from which a customer was among the top fifth of spenders at training.
 SEGMENTS = {
     # Predicted from the average of one-time buyers.
     "not enough history": "purchase_days = 0",

@@ -42,7 +42,7 @@ def total_interval(expected: Array, variance: Array) -> tuple[Array, Array]:
 
     >>> low, high = total_interval(np.array([1000.0, 0.0]), np.array([0.0, 0.0]))
     >>> low.round().tolist(), high.round().tolist()
-    ([704.0, 0.0], [1336.0, 0.0])
+    ([704.0, 0.0], [1335.0, 0.0])
     """
     expected, variance = np.asarray(expected, dtype=float), np.asarray(variance, dtype=float)
     relative = variance / np.maximum(expected, 1e-12) ** 2
