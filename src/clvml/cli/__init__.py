@@ -15,6 +15,7 @@ from clvml.cli.compare import compare
 from clvml.cli.ending import WORDS, Ending, prompt_end
 from clvml.cli.experiment import experiment
 from clvml.cli.monitor import monitor
+from clvml.cli.plan import plan
 from clvml.cli.promote import promote
 from clvml.cli.readback import readback
 from clvml.cli.score import score
@@ -50,7 +51,20 @@ def root(
 
 
 # In the order of the work, which is the order of the help.
-for command in (check, train, backtest, score, experiment, compare, promote, monitor, readback, sync, sql):
+for command in (
+    check,
+    train,
+    backtest,
+    score,
+    experiment,
+    compare,
+    promote,
+    monitor,
+    plan,
+    readback,
+    sync,
+    sql,
+):
     app.command()(command)
 
 

@@ -124,7 +124,7 @@ class Playbook(Section):
         description="file of customers who are not to be contacted: `customer_id`, and `channel` where only that is"
         " refused",
     )
-    contacts: str | None = Field(
+    past_contacts: str | None = Field(
         None, description="file of past contacts: `customer_id`, `contact_date`; for `rest_days`"
     )
 

@@ -1,5 +1,6 @@
 """The stages put together: what each command of the command line does, without printing."""
 
+from clvml.workflows.planning import plan, write_lists, write_plan_file
 from clvml.workflows.preparation import (
     ASSUMED_HORIZON_DAYS,
     Prepared,
@@ -41,6 +42,7 @@ __all__ = [
     "explain",
     "fit",
     "headline_metrics",
+    "plan",
     "prepare",
     "prepare_on_spark",
     "reach",
@@ -55,5 +57,7 @@ __all__ = [
     "short_name",
     "standings",
     "train",
+    "write_lists",
+    "write_plan_file",
     "write_scored",
 ]

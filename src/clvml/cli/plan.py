@@ -1,0 +1,150 @@
+"""clvml plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clvml.cli.inputs import now
+from clvml.cli.options import JsonOption
+from clvml.cli.output import print_json, print_list, print_paragraph, print_table, progress, quiet_stdout
+from clvml.errors import InputError
+
+if TYPE_CHECKING:
+    from clvml.decide.plan import Plan
+
+_CURVE_SHOWN = 6
+
+
+def plan(
+    scores: Annotated[Path, typer.Argument(metavar="SCORES", help="Scored file of clvml score.")],
+    playbook: Annotated[Path, typer.Option("--playbook", "-p", help="What can be done (YAML).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Plan (.csv or .parquet).")],
+    budget: Annotated[
+        float | None, typer.Option("--budget", "-b", help="Expected cost at most. Default: as much as pays.")
+    ] = None,
+    lists: Annotated[
+        Path | None, typer.Option("--lists", help="Folder for a target list per action (CSV).")
+    ] = None,
+    contacts: Annotated[
+        str | None, typer.Option("--contacts", help="How to reach customers: customer_id, email, phone, ...")
+    ] = None,
+    preset: Annotated[
+        str,
+        typer.Option("--preset", help="Columns of the lists: generic, brevo, hubspot, klaviyo, mailchimp."),
+    ] = "generic",
+    fields: Annotated[
+        str,
+        typer.Option("--fields", help="Further columns of --contacts for the lists: first_name,last_name."),
+    ] = "",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Override a key of the playbook: control.share=0.5. Repeatable."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Decide which customer gets which action within a budget, with a control group and the profit curve."""
+    from clvml import workflows
+    from clvml.decide.lists import presets
+    from clvml.decide.playbook import read_playbook
+    from clvml.storage.files import TABLES
+    from clvml.storage.outputs import check_output
+
+    check_output(output, TABLES, str(scores), "plan")
+    if lists is None and (contacts or fields):
+        raise InputError(
+            "--contacts and --fields are for target lists; add --lists FOLDER, or leave them out"
+        )
+    if preset not in presets():
+        raise InputError(f"unknown preset '{preset}'; known: {', '.join(presets())}")
+    rules = read_playbook(playbook, overrides)
+    progress(f"planning for the customers of {scores}")
+    with quiet_stdout():
+        made = workflows.plan(scores, rules, budget, now().date())
+    notes, written = list(made.notes), dict[str, Path]()
+    asked = [name.strip() for name in fields.split(",") if name.strip()]
+    if lists is not None:
+        written, left_out = workflows.write_lists(made, lists, contacts, preset, asked)
+        notes += left_out
+    workflows.write_plan_file(made, output)
+    if as_json:
+        print_json(
+            {
+                "output": str(output),
+                "plan_id": made.record.plan_id,
+                "campaign": made.record.campaign,
+                "as_of": made.record.as_of,
+                "horizon_days": made.record.horizon_days,
+                "budget": budget,
+                **made.summary,
+                "lists": {action: str(path) for action, path in written.items()},
+                "notes": notes,
+            }
+        )
+        return
+    _print_plan(made, output)
+    print_list("Lists", [str(path) for path in written.values()])
+    print_list("Notes", notes)
+
+
+def _print_plan(made: Plan, output: Path) -> None:
+    found, record = made.summary, made.record
+    unit = f" {record.currency}" if record.currency else ""
+    limit = f"a budget of {record.budget:,.2f}{unit}" if record.budget is not None else "no limit"
+    print_paragraph(
+        f"Plan '{record.campaign}' as of {record.as_of} into {output}: something is planned for"
+        f" {found['planned']:,} of {found['customers']:,} customers, {found['control']:,} of whom are held out as"
+        f" control group. It costs {found['cost']:,.2f}{unit} of {limit} and is expected to bring"
+        f" {found['profit']:,.2f}{unit} after cost (80 %: {found['profit_low']:,.2f} to {found['profit_high']:,.2f});"
+        f" no plan brings more than {found['bound']:,.2f}{unit} (gap {found['gap']:.4%})."
+    )
+    header = [f"Action ({unit.strip()})" if unit else "Action", "customers", "control", "cost", "profit"]
+    header += ["80 % low", "high", "save rate", "break-even", "visible"]
+    print_table(
+        header,
+        [
+            [
+                row["action"],
+                *(f"{row[name]:,}" for name in ("customers", "control")),
+                *(f"{row[name]:,.0f}" for name in ("cost", "profit", "profit_low", "profit_high")),
+                *(
+                    _percent(row[name])
+                    for name in ("save_rate", "break_even_save_rate", "smallest_save_rate_seen")
+                ),
+            ]
+            for row in found["actions"]
+        ],
+    )
+    print_table(
+        ["Left alone because", "customers", "value if kept"],
+        [
+            [row["why"], f"{row['customers']:,}", f"{row['value_if_kept']:,.0f}"]
+            for row in found["left_alone"]
+        ],
+    )
+    curve = found["curve"]
+    step = max(1, (len(curve) - 1) // _CURVE_SHOWN)
+    print_table(
+        ["Budget", "expected profit"],
+        [[f"{row['budget']:,.0f}", f"{row['profit']:,.0f}"] for row in [*curve[:-1:step], curve[-1]]],
+    )
+    print_paragraph(
+        f"The next{unit or ' unit'} of budget would bring {found['next_unit_brings']:,.2f}; nothing more pays from"
+        f" {found['nothing_more_pays_at']:,.2f}{unit} on."
+    )
+    print_list("If the save rates are other than assumed", [_effect(row, unit) for row in found["effects"]])
+
+
+def _effect(row: dict[str, Any], unit: str) -> str:
+    return (
+        f"{row['factor']:g} times: this plan brings {row['profit_of_this_plan']:,.0f}{unit}, the best one for them"
+        f" {row['profit_of_its_own_plan']:,.0f}{unit} with {row['customers_of_its_own_plan']:,} customers"
+    )
+
+
+def _percent(share: float | None) -> str:
+    if share is None:
+        return "-"
+    return f"{share:.1%}" if share <= 1 else "none"

@@ -1,0 +1,117 @@
+"""Target lists: one table per action with the columns that an e-mail or CRM tool takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+
+import pandas as pd
+import yaml
+
+from clvml.decide.plan_file import TREATED
+from clvml.errors import InputError, did_you_mean
+
+# What a list says of the plan; none of it is personal.
+_OF_PLAN = ("customer_id", "campaign", "action")
+# Without what a channel reaches customers by, a list of it is of no use.
+_REACHED_BY = {"email": "email", "phone": "phone", "sms": "phone", "whatsapp": "phone"}
+
+
+def presets() -> list[str]:
+    """Return the tools that lists can be made for."""
+    folder = files("clvml.decide") / "presets"
+    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+
+
+def target_lists(
+    plan: pd.DataFrame,
+    contacts: pd.DataFrame | None = None,
+    preset: str = "generic",
+    fields: Sequence[str] = (),
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Return a list for each action of a plan: the treated customers, never the control group.
+
+    Parameters
+    ----------
+    plan : DataFrame
+        `clvml.decide.plan_file.PLAN_COLUMNS`.
+    contacts : DataFrame, optional
+        ``customer_id`` and how to reach each customer: ``email``, ``phone``, ``first_name``, ...
+    preset : str
+        Whose names the columns get: one of `presets`.
+    fields : sequence of str
+        Columns of ``contacts`` that are wanted besides the one by which the channel reaches customers. No other
+        personal data comes into a list.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        By action; customers who cannot be reached are left out.
+    list of str
+        How many were left out, and why.
+
+    Raises
+    ------
+    InputError
+        There is no such preset, ``contacts`` lacks a field or has a customer twice.
+    """
+    names = _columns(preset)
+    if contacts is not None and contacts["customer_id"].duplicated().any():
+        twice = contacts.loc[contacts["customer_id"].duplicated(), "customer_id"].iloc[0]
+        raise InputError(f"contacts hold customer '{twice}' twice; keep one row per customer")
+    lists, notes = {}, []
+    for action, own in plan[plan["group"] == TREATED].groupby("action", sort=False):
+        channel = str(own["channel"].iloc[0])
+        by = _REACHED_BY.get(channel.casefold()) if contacts is not None else None
+        asked = list(dict.fromkeys([*([by] if by else []), *fields]))
+        _check_fields(contacts, asked, str(action), channel)
+        listed = own[list(_OF_PLAN)]
+        if contacts is not None:
+            listed = listed.merge(contacts[["customer_id", *asked]], on="customer_id", how="left")
+        if "phone" in asked:
+            listed["phone"] = listed["phone"].map(_plain_phone, na_action="ignore").astype("string")
+        if by:
+            reached = listed[by].notna() & (listed[by] != "")
+            once = ~listed[by].str.casefold().duplicated()
+            for left_out, why in (
+                (~reached, f"have no {by}"),
+                (reached & ~once, f"share the {by} of another"),
+            ):
+                if left_out.any():
+                    notes.append(
+                        f"list '{action}': {int(left_out.sum()):,} customers {why} and are not in it"
+                    )
+            listed = listed[reached & once]
+        lists[str(action)] = listed.rename(columns=names).reset_index(drop=True)
+    return lists, notes
+
+
+def _columns(preset: str) -> dict[str, str]:
+    known = presets()
+    if preset not in known:
+        raise InputError(f"unknown preset '{preset}'{did_you_mean(preset, known)}; known: {', '.join(known)}")
+    text = (files("clvml.decide") / "presets" / f"{preset}.yaml").read_text(encoding="utf-8")
+    return dict(yaml.safe_load(text)["columns"])
+
+
+def _check_fields(contacts: pd.DataFrame | None, asked: Sequence[str], action: str, channel: str) -> None:
+    if asked and contacts is None:
+        raise InputError(
+            f"fields {', '.join(asked)} are asked for and no contacts are given; add --contacts FILE"
+        )
+    for name in asked:
+        if contacts is not None and name not in contacts.columns:
+            raise InputError(
+                f"contacts have no column '{name}'{did_you_mean(name, map(str, contacts.columns))}, which the list of"
+                f" '{action}' ({channel}) needs; they have {', '.join(map(str, contacts.columns))}"
+            )
+
+
+def _plain_phone(number: str) -> str:
+    """Return a telephone number without blanks and signs between its digits, which tools refuse.
+
+    >>> _plain_phone("+44 (20) 7123-4567")
+    '+442071234567'
+    """
+    return re.sub(r"[\s().\-/]", "", number)

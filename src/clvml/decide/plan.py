@@ -1,0 +1,265 @@
+"""The plan: which customer gets which action within a budget, who is held out, and what that is expected to bring."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from clvml.decide.allocation import Allocation, Market, Task, allocate
+from clvml.decide.control import in_control, units_of
+from clvml.decide.eligibility import Eligibility, eligible
+from clvml.decide.gains import Gains
+from clvml.decide.plan_file import CONTROL, NAMES, TREATED, PlanRecord, rows_digest
+from clvml.decide.plan_summary import advice, summarise
+from clvml.decide.playbook import Playbook
+from clvml.errors import InputError, did_you_mean
+from clvml.scores.totals import LEVEL_SPREAD, REACH
+
+Array = NDArray[np.float64]
+
+STAYS, LOST, TOO_LITTLE = "would stay anyway", "lost", "worth too little"
+BUDGET_SPENT, CAP_FULL = "the budget pays more elsewhere", "the cap is full"
+# Below and from these churn probabilities, whom nothing pays for would stay anyway, or is lost.
+_STAYS_BELOW, _LOST_FROM = 1.0 / 3.0, 0.85
+_NEEDED = (
+    *("customer_id", "as_of", "horizon_days", "p_churn", "clv", "expected_spend", "historic_spend"),
+    *("value_tier", "segment", "model_version", "run_id"),
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which customer gets which action.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row per customer with `clvml.decide.plan_file.PLAN_COLUMNS`; planned customers first, by expected gain
+        falling.
+    record : PlanRecord
+        What it was made with, and what it comes to.
+    notes : list of str
+        What to know about it.
+    """
+
+    table: pd.DataFrame
+    record: PlanRecord
+    notes: list[str]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What the plan comes to, as numbers and texts: see docs/planning.md."""
+        return self.record.summary
+
+    @cached_property
+    def actions(self) -> pd.DataFrame:
+        """One row per action: customers, control group, cost, expected gain, and what the group will show."""
+        return pd.DataFrame(self.summary["actions"]).set_index("action")
+
+    @cached_property
+    def curve(self) -> pd.DataFrame:
+        """Budgets and the profit that each is expected to bring [currency]."""
+        return pd.DataFrame(self.summary["curve"])
+
+    def __repr__(self) -> str:
+        s = self.summary
+        unit = f" {self.record.currency}" if self.record.currency else ""
+        budget = "no limit" if self.record.budget is None else f"{self.record.budget:,.2f}{unit}"
+        return (
+            f"<Plan '{self.record.campaign}' as of {self.record.as_of}: {s['planned']:,} of {s['customers']:,}"
+            f" customers, cost {s['cost']:,.2f} of {budget}, expected profit {s['profit']:,.2f}{unit}"
+            f" ({s['profit_low']:,.2f} to {s['profit_high']:,.2f}), {s['control']:,} held out>"
+        )
+
+    def _repr_html_(self) -> str:
+        shown = ["customers", "control", "cost", "profit", "profit_low", "profit_high", "save_rate", "source"]
+        return f"<p>{repr(self)[1:-1]}</p>{self.actions[shown].to_html(float_format='{:,.2f}'.format)}"
+
+
+def make_plan(
+    scores: pd.DataFrame,
+    playbook: Playbook,
+    budget: float | None,
+    opt_outs: pd.DataFrame | None = None,
+    contacts: pd.DataFrame | None = None,
+    today: date | None = None,
+) -> Plan:
+    """Decide which customer gets which action, to bring most profit within the budget.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        The scored table, one row per customer.
+    playbook : Playbook
+    budget : float or None
+        Expected cost at most, incentives included [currency]; None: as much as pays.
+    opt_outs, contacts : DataFrame, optional
+        See `clvml.decide.eligibility.eligible`.
+    today : date, optional
+        Contacts after it are refused, and scores older than their horizon are noted. The date of the scores where
+        left out.
+
+    Raises
+    ------
+    InputError
+        The budget is negative, the scores lack what is needed, or the playbook does not fit them.
+    """
+    if budget is not None and not (np.isfinite(budget) and budget >= 0):
+        raise InputError(f"the budget must be 0 or more; currently {budget}")
+    _check_scores(scores)
+    as_of = date.fromisoformat(str(scores["as_of"].iloc[0]))
+    horizon = int(scores["horizon_days"].iloc[0])
+    may = eligible(scores, playbook, opt_outs, contacts, as_of, today or as_of)
+    gains = Gains.of(scores, playbook)
+    caps = np.array([np.inf if a.cap is None else float(a.cap) for a in playbook.actions.values()])
+    limit = np.inf if budget is None else float(budget)
+    market = Market(_task(gains, may, caps))
+    found = allocate(market.task, limit, market)
+    held = in_control(units_of(scores, playbook), playbook.campaign, playbook.control.share)
+    why = _why(gains, may, found)
+    table = _table(scores, playbook, gains, found, held, why)
+    summary = summarise(playbook, gains, market, found, held, pd.Series(why), limit)
+    notes = [*may.notes, *advice(playbook, summary, limit, as_of, horizon, today or as_of)]
+    digest = rows_digest(table)
+    made_of = f"{digest} {playbook.digest} {budget}"
+    record = PlanRecord(
+        plan_id=hashlib.sha256(made_of.encode()).hexdigest()[:12],
+        digest=digest,
+        campaign=playbook.campaign,
+        as_of=as_of,
+        horizon_days=horizon,
+        budget=budget,
+        currency=playbook.currency,
+        model_version=_said(scores["model_version"]),
+        run_id=_said(scores["run_id"]),
+        playbook=playbook,
+        summary={**summary, "notes": notes},
+    )
+    table["plan_id"] = pd.array([record.plan_id], dtype="string").repeat(len(table))
+    return Plan(table, record, notes)
+
+
+def _said(texts: pd.Series) -> str:
+    return "" if pd.isna(texts.iloc[0]) else str(texts.iloc[0])
+
+
+def _check_scores(scores: pd.DataFrame) -> None:
+    for name in _NEEDED:
+        if name not in scores.columns:
+            raise InputError(
+                f"the scores have no column '{name}'{did_you_mean(name, map(str, scores.columns))}; give what"
+                " `clvml score` wrote"
+            )
+    if scores.empty:
+        raise InputError("the scores hold no customer; give what `clvml score` wrote")
+    for name in ("as_of", "horizon_days"):
+        if (scores[name].astype("string") != str(scores[name].iloc[0])).any():
+            raise InputError(f"the scores mix several {name}; give those of one scoring")
+    if scores["customer_id"].duplicated().any():
+        twice = scores.loc[scores["customer_id"].duplicated(), "customer_id"].iloc[0]
+        raise InputError(f"the scores hold customer '{twice}' twice; give those of one scoring")
+    for name in ("p_churn", "clv", "expected_spend", "historic_spend"):
+        bad = int((~np.isfinite(pd.to_numeric(scores[name], errors="coerce"))).sum())
+        if bad:
+            raise InputError(f"the scores have no number in {name} for {bad:,} customers; score again")
+    outside = int((~scores["p_churn"].between(0, 1)).sum())
+    if outside:
+        raise InputError(f"p_churn of the scores is outside 0 to 1 for {outside:,} customers; score again")
+
+
+def _task(gains: Gains, may: Eligibility, caps: Array) -> Task:
+    gain = gains.gain()
+    gain[~may.allowed] = -np.inf
+    return Task(gain, gains.cost(), caps)
+
+
+def _table(
+    scores: pd.DataFrame,
+    playbook: Playbook,
+    gains: Gains,
+    found: Allocation,
+    held: NDArray[np.bool_],
+    why: NDArray[np.object_],
+) -> pd.DataFrame:
+    choice, own = found.choice, np.arange(len(scores))
+    planned = choice >= 0
+
+    def text(values: Any) -> Any:
+        return pd.array(np.broadcast_to(np.asarray(values, dtype=object), len(scores)), dtype="string")
+
+    def of_action(values: Array, missing: float, places: int) -> Array:
+        picked = values[np.maximum(choice, 0), own]
+        return np.where(planned, np.round(picked, places), missing) + 0.0
+
+    def named(values: list[str]) -> Any:
+        return text(np.array([*values, None], dtype=object)[choice])
+
+    rules = list(playbook.actions.values())
+    low, high = _interval(gains)
+    sources = [
+        f"learnt: {a.save_rate.campaign}" if a.save_rate.campaign else a.save_rate.source for a in rules
+    ]
+    rows = {
+        "customer_id": scores["customer_id"].astype("string").array,
+        "as_of": scores["as_of"].astype("string").array,
+        "horizon_days": scores["horizon_days"].to_numpy(dtype="int64"),
+        "plan_id": text(None),
+        "campaign": text(playbook.campaign),
+        "action": named(list(gains.actions)),
+        "group": text(np.array([None, TREATED, CONTROL], dtype=object)[planned * (1 + held)]),
+        "channel": named([action.channel for action in rules]),
+        "why": text(why),
+        "expected_gain": of_action(gains.gain(), 0.0, 4),
+        "expected_gain_low": of_action(low, 0.0, 4),
+        "expected_gain_high": of_action(high, 0.0, 4),
+        "expected_cost": of_action(gains.cost(), 0.0, 4),
+        "save_rate": of_action(gains.save_rate, np.nan, 6),
+        "save_rate_sd": of_action(gains.save_rate_sd, np.nan, 6),
+        "save_rate_source": named(sources),
+        "break_even_save_rate": of_action(gains.break_even(), np.nan, 6),
+        "value_if_kept": np.round(gains.value, 2),
+        **{name: scores[name].to_numpy() for name in ("p_churn", "clv", "expected_spend", "historic_spend")},
+        **{name: scores[name].astype("string").array for name in ("value_tier", "segment")},
+        "unit": units_of(scores, playbook).array,
+        **{name: scores[name].astype("string").array for name in ("model_version", "run_id")},
+    }
+    order = np.lexsort((-rows["clv"], -rows["expected_gain"], ~planned))
+    return pd.DataFrame({name: rows[name] for name in NAMES}).iloc[order].reset_index(drop=True)
+
+
+def _interval(gains: Gains) -> tuple[Array, Array]:
+    """Return the 80 % interval of each gain: of the save rate, and of how much all customers together spend."""
+    spread = np.hypot(
+        gains.save_rate_sd * gains.at_stake, LEVEL_SPREAD * gains.save_rate * gains.p_churn * gains.value
+    )
+    gain = gains.gain()
+    return gain - REACH * spread, gain + REACH * spread
+
+
+def _why(gains: Gains, may: Eligibility, found: Allocation) -> NDArray[np.object_]:
+    """Return why nothing is planned for a customer, shape (n,); None where something is."""
+    p, gain = gains.p_churn, gains.gain()
+    pays = may.allowed & (gain > 0)
+    # What would be chosen at the price of money was refused by a cap.
+    wanted = pays & (gain > found.price * gains.cost())
+    why = np.select(
+        [
+            found.choice >= 0,
+            may.why != "",
+            wanted.any(axis=0),
+            pays.any(axis=0),
+            p < _STAYS_BELOW,
+            p >= _LOST_FROM,
+        ],
+        ["", may.why, CAP_FULL, BUDGET_SPENT, STAYS, LOST],
+        default=TOO_LITTLE,
+    ).astype(object)
+    why[why == ""] = None
+    return why

@@ -1,0 +1,52 @@
+"""What customers come to together, read off the scored table alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+# By how much all customers together come in above or below the forecast (standard deviation of the logarithm).
+from clvml.models.intervals import LEVEL_SPREAD
+
+Array = NDArray[np.float64]
+
+LEVEL = 0.8
+# Standard errors on each side of an interval of that level.
+REACH = float(ndtri(0.5 + LEVEL / 2.0))
+
+__all__ = ["LEVEL", "LEVEL_SPREAD", "REACH", "spend_variance", "total_interval"]
+
+
+def spend_variance(scores: pd.DataFrame) -> Array:
+    """Return the variance of each customer's spend around the expectation, shape (n,) [currency squared].
+
+    What the interval is wide, and not less than who may not buy at all brings about: ``mean^2 p / (1 - p)``.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        ``p_churn``, ``expected_spend``, ``expected_spend_low``, ``expected_spend_high``.
+    """
+    mean, p = scores["expected_spend"].to_numpy(), scores["p_churn"].to_numpy()
+    width = (scores["expected_spend_high"] - scores["expected_spend_low"]).to_numpy()
+    return np.maximum((width / (2.0 * REACH)) ** 2, mean**2 * p / np.maximum(1.0 - p, 1e-6))
+
+
+def total_interval(expected: Array, variance: Array) -> tuple[Array, Array]:
+    """Return the 80 % interval of the totals of groups of customers, shape (g,) each.
+
+    As `clvml.models.intervals.SpendIntervals.total_interval`: what customers do each for themselves cancels out in a
+    group, that all come in higher or lower together does not.
+
+    >>> low, high = total_interval(np.array([1000.0, 0.0]), np.array([0.0, 0.0]))
+    >>> low.round().tolist(), high.round().tolist()
+    ([704.0, 0.0], [1335.0, 0.0])
+    """
+    expected, variance = np.asarray(expected, dtype=float), np.asarray(variance, dtype=float)
+    relative = variance / np.maximum(expected, 1e-12) ** 2
+    spread = np.sqrt(np.log1p(np.where(expected > 0, relative, 0.0)) + LEVEL_SPREAD**2)
+    middle = np.maximum(expected, 0.0) * np.exp(-(spread**2) / 2.0)
+    low = np.minimum(middle * np.exp(-REACH * spread), expected)
+    return low, np.maximum(middle * np.exp(REACH * spread), expected)

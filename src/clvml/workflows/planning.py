@@ -1,0 +1,93 @@
+"""From a scored table and a playbook to a plan, its file and its lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from clvml.decide.eligibility import read_customers
+from clvml.decide.lists import target_lists
+from clvml.decide.plan import Plan, make_plan
+from clvml.decide.plan_file import write_plan
+from clvml.decide.playbook import Playbook, parse_playbook, read_playbook
+from clvml.errors import InputError
+from clvml.scores.scorer import read_scores
+from clvml.storage.files import write_table
+
+
+def plan(
+    scores: pd.DataFrame | str | Path,
+    playbook: Playbook | Mapping[str, Any] | str | Path,
+    budget: float | None = None,
+    today: date | None = None,
+) -> Plan:
+    """Decide which customer gets which action, to bring most profit within a budget.
+
+    Parameters
+    ----------
+    scores : DataFrame, str or Path
+        The scored table or its file.
+    playbook : Playbook, mapping, str or Path
+        What can be done; its YAML file, or its keys.
+    budget : float, optional
+        Expected cost at most [currency]; without one: as much as pays.
+    today : date, optional
+        Past contacts after it are refused; the present day where left out.
+
+    Raises
+    ------
+    InputError
+        Scores, playbook or a file that it names are at fault.
+    """
+    if isinstance(playbook, Mapping):
+        playbook = parse_playbook(dict(playbook))
+    elif not isinstance(playbook, Playbook):
+        playbook = read_playbook(playbook)
+    table = scores if isinstance(scores, pd.DataFrame) else read_scores(Path(scores))
+    opt_outs = read_customers(playbook.opt_outs, ["customer_id"], "opt-outs") if playbook.opt_outs else None
+    past = (
+        read_customers(playbook.past_contacts, ["customer_id", "contact_date"], "past contacts")
+        if playbook.past_contacts
+        else None
+    )
+    return make_plan(table, playbook, budget, opt_outs, past, today or date.today())
+
+
+def write_lists(
+    made: Plan, folder: Path, contacts: str | None = None, preset: str = "generic", fields: Sequence[str] = ()
+) -> tuple[dict[str, Path], list[str]]:
+    """Write a target list per action into a folder, which is made where it is not there.
+
+    Returns
+    -------
+    dict of str to Path
+        By action.
+    list of str
+        Whom the lists leave out.
+
+    Raises
+    ------
+    InputError
+        See `clvml.decide.lists.target_lists`; or the folder cannot be made.
+    """
+    known = read_customers(contacts, ["customer_id"], "contacts") if contacts else None
+    lists, notes = target_lists(made.table, known, preset, fields)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"folder '{folder}' of the lists cannot be made: {error.strerror or error}; choose another"
+        ) from None
+    paths = {action: folder / f"{made.record.campaign}-{action}.csv" for action in lists}
+    for action, listed in lists.items():
+        write_table(listed, paths[action])
+    return paths, notes
+
+
+def write_plan_file(made: Plan, path: Path) -> None:
+    """Write a plan (.csv or .parquet) with its record, both or neither."""
+    write_plan(made.table, made.record, path)
