@@ -22,6 +22,7 @@ from clvml.cli.score import score
 from clvml.cli.sql import sql
 from clvml.cli.sync import sync
 from clvml.cli.train import train
+from clvml.cli.uplift import uplift
 from clvml.errors import InputError
 
 app = typer.Typer(
@@ -62,6 +63,7 @@ for command in (
     monitor,
     plan,
     readback,
+    uplift,
     sync,
     sql,
 ):

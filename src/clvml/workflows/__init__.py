@@ -24,6 +24,7 @@ from clvml.workflows.training import (
     record,
     train,
 )
+from clvml.workflows.uplift import missing_columns, save_rates, uplift, write_save_rates
 from clvml.workflows.verdict import answer, headline_metrics, reach, short_label, short_name, standings
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "explain",
     "fit",
     "headline_metrics",
+    "missing_columns",
     "plan",
     "prepare",
     "prepare_on_spark",
@@ -50,6 +52,7 @@ __all__ = [
     "readback",
     "record",
     "sample_on_spark",
+    "save_rates",
     "score",
     "score_on_spark",
     "scoring_notes",
@@ -57,7 +60,9 @@ __all__ = [
     "short_name",
     "standings",
     "train",
+    "uplift",
     "write_lists",
     "write_plan_file",
+    "write_save_rates",
     "write_scored",
 ]
