@@ -75,7 +75,7 @@ def test_for_programs(run, experiment, tmp_path):
     [
         (
             ["--playbook", "playbook.yaml", "--action", "mail=fax"],
-            "say which with --action 'mail=NAME', one of mail, call",
+            "say which with --action 'mail=NAME', one of call, mail",
         ),
         (
             ["--playbook", "playbook.yaml", "--action", "post=call"],

@@ -55,7 +55,7 @@ def uplift(
     from clvml import workflows
     from clvml.decide.playbook import read_playbook
     from clvml.decide.uplift import read_experiment
-    from clvml.storage.files import check_output
+    from clvml.storage.outputs import check_output
 
     check_output(output, (".yaml", ".yml"), str(experiment))
     book = read_playbook(playbook) if playbook else None
