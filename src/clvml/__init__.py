@@ -14,10 +14,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clvml.api import CustomerModel, Log, load, read_log
+    from clvml.api import CustomerModel, Log, load, read_log, readback
     from clvml.errors import InputError
 
-__all__ = ["CustomerModel", "InputError", "Log", "load", "read_log"]
+__all__ = ["CustomerModel", "InputError", "Log", "load", "read_log", "readback"]
 
 _HOMES = {
     "CustomerModel": "clvml.api",
@@ -25,6 +25,7 @@ _HOMES = {
     "Log": "clvml.api",
     "load": "clvml.api",
     "read_log": "clvml.api",
+    "readback": "clvml.api",
 }
 
 

@@ -6,7 +6,7 @@ Nothing is written and no tracking server is asked unless a call says so.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -39,16 +39,18 @@ with _passive_threads():
     from sklearn.exceptions import NotFittedError
 
     from clvml import workflows
-    from clvml.config import Config, DataConfig, parse_config
+    from clvml.config import Config, DataConfig, ValueConfig, parse_config
     from clvml.customers.snapshots import CustomerDays
+    from clvml.decide.plan import Plan
     from clvml.errors import InputError
     from clvml.evaluation.backtest import Backtest, run_backtest
     from clvml.log import PurchaseLog, QualityReport
+    from clvml.outcomes.readback import Readback
     from clvml.scores.batches import score_in_batches
     from clvml.scores.scorer import Scorer
     from clvml.storage.addresses import hide_password
 
-__all__ = ["CustomerModel", "Log", "NotFitted", "load", "read_log"]
+__all__ = ["CustomerModel", "Log", "NotFitted", "load", "read_log", "readback"]
 
 # The sections of a configuration that a model takes as they are.
 _SECTIONS = ("windows", "model", "value", "evaluation")
@@ -368,6 +370,50 @@ def load(reference: str | os.PathLike[str], tracking_uri: str | None = None) -> 
 
     found = resolve_model(reference, "clvml", tracking_uri or current_tracking_uri())
     return CustomerModel._of(Scorer.load(found.directory, found.version, found.run_id))
+
+
+def readback(
+    plan: Plan | str | os.PathLike[str],
+    log: Log | Source,
+    *,
+    margin: float = ValueConfig().margin,
+    contacted: pd.DataFrame | str | os.PathLike[str] | None = None,
+    redeemed: pd.DataFrame | str | os.PathLike[str] | None = None,
+    discounted: bool = False,
+    beside: Sequence[Plan | str | os.PathLike[str]] = (),
+) -> Readback:
+    """Return what the campaign of a plan did, held against its control group.
+
+    Parameters
+    ----------
+    plan : Plan, str or path
+        A plan, or the file that `clvml plan` wrote.
+    log : Log or what `read_log` takes
+        The log that the scores were made from, continued to the end of the plan's window.
+    margin : float
+        Share of net money that is earned.
+    contacted : DataFrame or path, optional
+        Who was contacted: ``customer_id, contact_date`` and, where several campaigns ran, ``campaign``.
+    redeemed : DataFrame or path, optional
+        Who took an incentive up: ``customer_id``; the playbook's ``redeem_rate`` counts where it is not given.
+    discounted : bool
+        Amounts of the log are already less the incentives.
+    beside : sequence of Plan or path
+        Plans of other campaigns of the time.
+
+    Returns
+    -------
+    Readback
+        It prints what the campaign did; ``effects``, ``profits``, ``findings`` and the updated ``playbook`` are its
+        attributes.
+
+    Raises
+    ------
+    InputError
+        The plan was changed or has no control group, its window is not over, or the log is of other customers.
+    """
+    read = log if isinstance(log, Log) else read_log(log)
+    return workflows.readback(plan, read.prepared, margin, contacted, redeemed, discounted, beside)
 
 
 def _read(

@@ -63,7 +63,7 @@ def test_contacts_takers_and_another_plan(run, shop, tmp_path):
     (tmp_path / "other" / "plan.csv").write_bytes((tmp_path / "plan.csv").read_bytes())
     (tmp_path / "other" / "plan.csv.json").write_bytes((tmp_path / "plan.csv.json").read_bytes())
     code, out, err = run(
-        "readback", "plan.csv", "--data", "orders.csv", "--json", "--contacts", "contacts.csv",
+        "readback", "plan.csv", "--data", "orders.csv", "--json", "--contacted", "contacts.csv",
         "--redeemed", "takers.csv", "--beside", "other/plan.csv",
     )  # fmt: skip
     assert code == 0, err
@@ -77,16 +77,16 @@ def test_contacts_takers_and_another_plan(run, shop, tmp_path):
         (lambda folder: None, ["--as-of", "2024-05-15"], "the window of 90 days since 2024-04-01 is over on"),
         (lambda folder: None, ["--as-of", "2024-03-15"], "holds nothing of the campaign's window"),
         (lambda folder: None, ["--output", "next.csv"], "must end in .yaml or .yml"),
-        (lambda folder: None, ["--contacts", "none.csv"], "does not exist"),
+        (lambda folder: None, ["--contacted", "none.csv"], "does not exist"),
         (
             lambda folder: _write(folder, "contacts.csv", "customer_id\nc1\n"),
-            ["--contacts", "contacts.csv"],
+            ["--contacted", "contacts.csv"],
             "contact_date",
         ),
         (
             lambda folder: _write(folder, "contacts.csv", "customer_id,contact_date\nc1,soon\n"),
-            ["--contacts", "contacts.csv"],
-            "'soon' is not a date",
+            ["--contacted", "contacts.csv"],
+            "'soon'; give dates as YYYY-MM-DD",
         ),
         (
             lambda folder: _replace(folder, "plan.csv", "treated", "control"),

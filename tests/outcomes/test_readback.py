@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import clvml
 from clvml.errors import InputError
 from clvml.outcomes.campaign import (
     Activity,
@@ -17,9 +18,9 @@ from clvml.outcomes.campaign import (
     ratio_findings,
 )
 from clvml.outcomes.readback import read_back
-from clvml.outcomes.sentences import learnt_sentence, sentence
+from clvml.outcomes.sentences import learnt_sentence
 
-from .campaigns import AS_OF, heavy_tailed, plan_of, playbook_of, treat
+from .campaigns import AS_OF, heavy_tailed, log_of, plan_of, playbook_of, treat, write
 
 UNTIL = date(2024, 6, 30)
 
@@ -59,7 +60,7 @@ def test_what_a_campaign_did_is_seen():
         round(learnt.now[0], 6), round(learnt.now[1], 6), "learnt", "spring",
     )  # fmt: skip
     assert record.playbook.actions["mail"].save_rate.source == "assumed"
-    assert "it keeps customers" in sentence(found, found.profits[0])
+    assert "it keeps customers" in found.sentences[0]
 
 
 def test_profit_by_hand():
@@ -135,7 +136,7 @@ def test_several_actions_together():
     assert both.profit == pytest.approx(mail.profit + call.profit)
     half = [(each.high - each.low) / 2 for each in (mail, call, both)]
     assert half[2] == pytest.approx(np.hypot(half[0], half[1]))
-    assert sentence(found, both).startswith("All actions together brought")
+    assert found.sentences[2].startswith("All actions together brought")
 
 
 def test_save_rates_of_groups_are_learnt_by_group():
@@ -150,7 +151,7 @@ def test_save_rates_of_groups_are_learnt_by_group():
     assert [each.where for each in found.learnt] == ["clv > 100", ""]
     now = found.playbook.actions["mail"].save_rate
     assert (now.by[0].mean, now.mean) == pytest.approx(tuple(each.now[0] for each in found.learnt), abs=1e-6)
-    assert learnt_sentence(found, 0).startswith("mail where clv > 100: 30.0% ± 10.0% was believed")
+    assert learnt_sentence(found.learnt[0]).startswith("mail where clv > 100: 30.0% ± 10.0% was believed")
 
 
 def test_everybody_stays():
@@ -276,3 +277,20 @@ def test_other_campaigns_of_the_time():
     (unfair,) = overlap_findings(found, everybody[:300], "sale")
     assert unfair.code == "overlap-unfair"
     assert overlap_findings(found, ["somebody else"], "sale") == []
+
+
+def test_from_a_notebook(tmp_path):
+    outcome, record = campaign(n=600)
+    path = write(tmp_path, outcome, record.playbook)
+    log = log_of(outcome, outcome["stayed"] > 0, outcome["spent"])
+    found = clvml.readback(path, log, margin=0.5, redeemed=outcome[["customer_id"]])
+    assert repr(found).startswith("Campaign 'spring', 2024-04-01 to 2024-06-30\nmail: ")
+    assert "<table" in found._repr_html_()
+    expected = read_back(outcome, record, UNTIL, 0.5)
+    pd.testing.assert_frame_equal(
+        found.effects.round(6), expected.effects.round(6), check_dtype=False, check_column_type=False
+    )
+    with pytest.raises(InputError, match="a margin of 30 is no share"):
+        clvml.readback(path, log, margin=30)
+    with pytest.raises(InputError, match="the frame lacks contact_date"):
+        clvml.readback(path, log, contacted=outcome[["customer_id"]])

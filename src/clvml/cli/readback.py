@@ -35,7 +35,7 @@ def readback(
         ),
     ] = None,
     config: ConfigOption = None,
-    contacts: Annotated[
+    contacted: Annotated[
         Path | None,
         typer.Option(
             help="Who was contacted: customer_id, contact_date and, where several campaigns ran, campaign"
@@ -64,14 +64,12 @@ def readback(
     from clvml import workflows
     from clvml.decide.playbook import write_playbook
     from clvml.outcomes.readback import MEASURES
-    from clvml.outcomes.sentences import learnt_sentence, sentence
+    from clvml.outcomes.sentences import learnt_sentence
     from clvml.storage.addresses import hide_password
     from clvml.storage.outputs import check_output
 
     if output is not None:
         check_output(output, (".yaml", ".yml"))
-    reached = workflows.read_customers(contacts, "contacts", ("contact_date",)) if contacts else None
-    takers = workflows.read_customers(redeemed, "redeemed customers") if redeemed else None
     notes: list[str] = []
     settings = _settings(plan, config, data, overrides, notes)
     progress(f"reading {hide_password(data)}")
@@ -79,17 +77,10 @@ def readback(
         prepared = workflows.prepare(settings.data, now(), data, parse_date(as_of), None, connection)
         progress("comparing")
         found = workflows.readback(
-            plan,
-            prepared,
-            settings.value.margin,
-            reached,
-            frozenset(takers["customer_id"]) if takers is not None else None,
-            discounted,
-            beside or (),
+            plan, prepared, settings.value.margin, contacted, redeemed, discounted, beside or ()
         )
     if output is not None:
         write_playbook(found.playbook, output)
-    said = [sentence(found, profit) for profit in found.profits]
     if as_json:
         print_json(
             {
@@ -104,7 +95,7 @@ def readback(
                 "profits": [asdict(profit) for profit in found.profits],
                 "learnt": [asdict(each) for each in found.learnt],
                 "warnings": [asdict(finding) for finding in found.findings],
-                "sentences": said,
+                "sentences": found.sentences,
                 "notes": notes,
                 "playbook": found.playbook.model_dump(mode="json"),
                 "output": output,
@@ -115,11 +106,11 @@ def readback(
         f"Campaign '{found.campaign}' from {found.as_of} to {found.until}, treated against control group, analysed as"
         f" planned; money is net of refunds, a margin of {settings.value.margin:.0%} is earned."
     )
-    for text in said:
+    for text in found.sentences:
         print_paragraph(text)
     _print_effects(found)
     print_list("What is measured", [f"{_MEASURES[name]}: {text}" for name, text in MEASURES.items()])
-    print_list("Save rates", [learnt_sentence(found, place) for place in range(len(found.learnt))])
+    print_list("Save rates", [learnt_sentence(each) for each in found.learnt])
     print_list("Before you believe it", [finding.text for finding in found.findings])
     print_list("Notes", notes)
     if output is not None:

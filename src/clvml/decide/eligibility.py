@@ -169,7 +169,7 @@ def _resting(
         if any(action.rest_days for action in actions):
             notes.append("rest_days have no effect: no file of past contacts is given (past_contacts)")
         return resting
-    days = _days(contacts)
+    days = contact_days(contacts)
     late = days > np.datetime64(today)
     if late.any():
         customer = contacts["customer_id"].to_numpy()[late.argmax()]
@@ -186,7 +186,14 @@ def _resting(
     return resting
 
 
-def _days(contacts: pd.DataFrame) -> NDArray[np.datetime64]:
+def contact_days(contacts: pd.DataFrame) -> NDArray[np.datetime64]:
+    """Return the day of each contact, from its ``contact_date``, shape (n,).
+
+    Raises
+    ------
+    InputError
+        One is missing or no date.
+    """
     texts = contacts["contact_date"].astype("string").str.slice(0, 10)
     days = pd.to_datetime(texts, format="%Y-%m-%d", errors="coerce")
     if days.isna().any():

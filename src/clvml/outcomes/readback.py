@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,10 @@ from clvml.decide.shrinkage import update
 from clvml.errors import InputError
 from clvml.log.finding import Finding
 from clvml.outcomes.experiment import CAPPED_AT, Difference, capped, compare, holm
+from clvml.outcomes.sentences import ALL, sentence
 
 # Fewer on either side tell nothing: the interval of a mean is not to be trusted.
 LEAST_GROUP = 30
-ALL = "all"
 # The measures, as they are asked for: what became of the total, and what became of a usual customer.
 MEASURES = {
     "retention": "bought again in the window",
@@ -77,7 +78,7 @@ class Learnt:
     now: tuple[float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Readback:
     """What a campaign did.
 
@@ -110,6 +111,21 @@ class Readback:
     learnt: list[Learnt]
     findings: list[Finding]
     playbook: Playbook = field(repr=False)
+
+    @property
+    def sentences(self) -> list[str]:
+        """What each action did and whether it paid, in one sentence each; then all together."""
+        return [sentence(self, profit) for profit in self.profits]
+
+    def __repr__(self) -> str:
+        doubts = [f"Before you believe it: {finding.text}" for finding in self.findings]
+        return "\n".join(
+            [f"Campaign '{self.campaign}', {self.as_of} to {self.until}", *self.sentences, *doubts]
+        )
+
+    def _repr_html_(self) -> str:
+        lines = "".join(f"<p>{escape(line)}</p>" for line in repr(self).split("\n"))
+        return f"{lines}{self.effects.to_html(index=False, float_format='{:,.4g}'.format)}"
 
     def effect(self, action: str, measure: str, segment: str = ALL) -> dict[str, Any]:
         """Return one row of ``effects``."""

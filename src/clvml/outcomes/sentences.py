@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from clvml.outcomes.readback import ALL, Profit, Readback
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from clvml.outcomes.readback import Learnt, Profit, Readback
+
+ALL = "all"
 
 
 def sentence(found: Readback, profit: Profit) -> str:
@@ -21,11 +26,12 @@ def sentence(found: Readback, profit: Profit) -> str:
     )
 
 
-def learnt_sentence(found: Readback, place: int) -> str:
+def learnt_sentence(each: Learnt) -> str:
     """Return in one sentence how the belief in a save rate moved."""
-    each = found.learnt[place]
     where = f" where {each.where}" if each.where else ""
-    believed, seen, now = (f"{mean:.1%} ± {sd:.1%}" for mean, sd in (each.believed, each.seen, each.now))
+    believed, seen, now = (
+        f"{mean:.1%} ± {spread:.1%}" for mean, spread in (each.believed, each.seen, each.now)
+    )
     return f"{each.action}{where}: {believed} was believed, {seen} was seen; {now} is believed now"
 
 

@@ -11,7 +11,7 @@ from clvml.workflows.preparation import (
     prepare_on_spark,
     sample_on_spark,
 )
-from clvml.workflows.readback import read_customers, readback
+from clvml.workflows.readback import readback
 from clvml.workflows.scoring import check_scored_output, score, score_on_spark, scoring_notes, write_scored
 from clvml.workflows.training import (
     Explanation,
@@ -48,7 +48,6 @@ __all__ = [
     "prepare",
     "prepare_on_spark",
     "reach",
-    "read_customers",
     "readback",
     "record",
     "sample_on_spark",
