@@ -87,7 +87,7 @@ def build_verdicts(
         f"""
         CREATE TEMP TABLE {_JUDGED} AS
         SELECT rowid AS place, part, {_reason_sql(connection, staged, data, now, as_of)} AS reason, {ids},
-               {staged.date} AS order_ts, amount, {quantity}
+               order_ts, amount, {quantity}
                {trimmed} AS trimmed, {decimal} AS decimal_id, zoned,
                CASE WHEN broken IS NULL AND isfinite(amount) AND abs(amount) < 1e15
                     THEN amount::{MONEY} END AS money,
@@ -153,7 +153,7 @@ def _reason_sql(
     connection: duckdb.DuckDBPyConnection, staged: Staged, data: DataConfig, now: datetime, as_of: date | None
 ) -> str:
     given = {
-        "date": staged.date,
+        "date": "order_ts",
         "now": f"TIMESTAMP {literal(now.isoformat(sep=' '))}",
         **_currency(connection, staged, data),
     }
