@@ -242,7 +242,8 @@ def date_sql(text: str, dates: DateFormat, timezone: str) -> tuple[str, str]:
     for pattern, put in dates.rewrites:
         clean = f"regexp_replace({clean}, {literal(pattern)}, {literal(put)})"
     listed = ", ".join(map(literal, dates.patterns))
-    local = f"CAST(try_strptime({clean}, [{listed}]) AS TIMESTAMP)"
+    # To strptime 'epoch' and 'infinity' are dates of every pattern.
+    local = f"CASE WHEN regexp_matches({text}, '\\d') THEN CAST(try_strptime({clean}, [{listed}]) AS TIMESTAMP) END"
     if not zone:
         return within_calendar(local), "false"
     return within_calendar(_converted(local, zone, dates.zones, timezone)), f"coalesce({zone} <> '', false)"

@@ -173,8 +173,7 @@ def check_readable(
         " GROUP BY 1 ORDER BY rows DESC, place LIMIT 3"
     ).fetchall()
     listed = ", ".join(
-        f"{_quoted(found)} ({rows:,} line{'s' * (rows > 1)}, the first {locate(place)})"
-        for found, rows, place in common
+        f"{_quoted(found)} ({_lines(rows)}, the first {locate(place)})" for found, rows, place in common
     )
     kind = "date" if column.ours == "order_date" else "number"
     mend = f"name another column in data.columns.{column.ours}, or their format in {_example(column)}"
@@ -295,7 +294,7 @@ def _check_one_currency(column: Column, spellings: list[Spelling], locate: Locat
             found.setdefault(code, []).append(spelling)
     if len(found) > 1:
         listed = ", ".join(
-            f"{code} ({sum(each.rows for each in texts):,} lines, the first {locate(texts[0].place)})"
+            f"{code} ({_lines(sum(each.rows for each in texts))}, the first {locate(texts[0].place)})"
             for code, texts in sorted(found.items())
         )
         raise InputError(
@@ -339,6 +338,10 @@ def _example(column: Column) -> str:
 def _quoted(text: str | None) -> str:
     text = text or ""
     return f"'{text[:40]}{'...' if len(text) > 40 else ''}'"
+
+
+def _lines(rows: int) -> str:
+    return f"{rows:,} line{'s' * (rows != 1)}"
 
 
 def _rounded_up(share: float) -> float:

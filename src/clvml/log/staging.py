@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import duckdb
 
-from clvml.config import DataConfig
-from clvml.errors import InputError
+from clvml.config import ColumnsConfig, DataConfig
+from clvml.errors import InputError, did_you_mean
 from clvml.log.dates import DateFormat, date_sql, iso_sql, within_calendar
 from clvml.log.finding import Finding
 from clvml.log.formats import Column, Formats, check_readable, choose_formats
@@ -75,6 +75,12 @@ def build_staged(
     for index, theirs in enumerate(parts[0].columns):
         if parts[0].layout and theirs in parts[0].layout.repeated and index in mapping.values():
             raise InputError(f"'{parts[0].name}' has several columns called '{theirs}'; rename all but one")
+    known = (*parts[0].columns, *ColumnsConfig.model_fields)
+    for name in data.formats:
+        if name not in known:
+            raise InputError(
+                f"data.formats names '{name}', which is no column of '{parts[0].name}'{did_you_mean(name, known)}"
+            )
     ignored = {parts[0].columns.index(name) for name in data.ignore_columns if name in parts[0].columns}
     told_apart = [index for index in range(len(parts[0].columns)) if index not in ignored]
     mixed = {index for index in told_apart if len({part.types[index] for part in parts}) > 1}
