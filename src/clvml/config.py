@@ -61,6 +61,14 @@ class DataConfig(Section):
         default_factory=list,
         description="columns that do not tell lines apart when looking for duplicates, such as the sheet or file name",
     )
+    formats: dict[str, str] = Field(
+        default_factory=dict,
+        description='how a column is written, where its texts leave that open: an example of a number ("1.234,56") or'
+        ' the pattern of a date ("%d/%m/%Y", excel, epoch seconds), by our name of the column or the input\'s',
+    )
+    max_unreadable: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.01, description="share of the texts of a column that may be no number or date; more are refused"
+    )
     timezone: str = Field("UTC", description="zone in which a purchase day begins and ends (IANA name)")
     currency: str | None = Field(None, description="currency of the amounts; only lines in it are used")
 

@@ -27,13 +27,12 @@ def _raises(message: str):
         ("bob,NaT,4", "missing date", 4.0),
         ("bob,yesterday,4", "unparsable date", 4.0),
         ("bob,2024-01-05,", "missing amount", 0.0),
-        ('bob,2024-01-05,"4,50"', "amount with a comma", 0.0),
-        ("bob,2024-01-05,$4", "amount is not a number", 0.0),
-        ("bob,2024-01-05,-inf", "infinite or NaN amount", 0.0),
-        ("bob,2024-01-05,1e15", "amount of 1e15 or more", 0.0),
+        ("bob,2024-01-05,4 pieces", "amount is not a number", None),
+        ("bob,2024-01-05,-inf", "infinite or NaN amount", None),
+        ("bob,2024-01-05,1e15", "amount of 1e15 or more", None),
         ("bob,2024-06-01 00:00:01,4", "date in the future", 4.0),
-        (",yesterday,x", "missing customer id", 0.0),
-        ("bob,2025-01-01,x", "amount is not a number", 0.0),
+        (",yesterday,x", "missing customer id", None),
+        ("bob,2025-01-01,x", "amount is not a number", None),
     ],
 )
 def test_rejects_by_one_reason(read, rows, reasons, line, reason, money):
@@ -41,7 +40,7 @@ def test_rejects_by_one_reason(read, rows, reasons, line, reason, money):
     assert reasons(log) == {(reason, "rejected"): (1, money)}
     assert rows(log, "customer_id") == [("ann",)]
     assert (log.quality.rows_in, log.quality.rows_out) == (2, 1)
-    assert (log.quality.money_in, log.quality.money_out) == (10.0 + money, 10.0)
+    assert (log.quality.money_in, log.quality.money_out) == (10.0 + (money or 0), 10.0)
 
 
 def test_now_is_local_wall_time(read):
@@ -176,9 +175,9 @@ def test_quantity(read, rows, reasons, tmp_path):
     ]
     assert reasons(log) == {("quantity is not a number (left empty)", "changed"): (1, 11.0)}
     with _raises(
-        f"column 'units' (quantity) of '{tmp_path / 'orders.csv'}' holds no number that can be read, "
-        "for example "
-        "'two'; name another column in data.columns.quantity"
+        f"column 'units' (quantity) of '{tmp_path / 'orders.csv'}' holds no number that can be read, for example 'two' "
+        "(1 line, the first line 2); name another column in data.columns.quantity, or their format in data.formats "
+        '(such as {quantity: "1.234,56"})'
     ):
         read("customer,day,amount,units\nann,2024-01-05,10,two\n", columns={"quantity": "units"})
 
@@ -188,10 +187,35 @@ def test_refuses_an_amount_column_without_numbers(read, tmp_path):
         f"column 'amount' (amount) of '{tmp_path / 'orders.csv'}' holds no number that can be read, for "
         "example"
     )
-    with _raises(f"{start} 'x', 'y'; name another column in data.columns.amount"):
-        read(f"{HEADER}ann,2024-01-05,y\nann,2024-01-05,x\n")
-    with _raises(f"{start} '12,50'; write decimals with a point and thousands without a separator (1234.50)"):
-        read("customer;day;amount\nann;2024-01-05;12,50\n")
+    end = (
+        "name another column in data.columns.amount, or their format in data.formats (such as "
+        '{amount: "1.234,56"})'
+    )
+    with _raises(f"{start} 'x' (2 lines, the first line 2), 'y' (1 line, the first line 3); {end}"):
+        read(f"{HEADER}ann,2024-01-05,x\nann,2024-01-05,y\nbob,2024-01-05,x\n")
+
+
+def test_a_few_unreadable_amounts_are_rejected_and_more_refused(read, reasons, tmp_path):
+    lines = [f"c{index},2024-01-05,{index + 1}.5\n" for index in range(99)]
+    few = read(HEADER + "".join(lines) + "bob,2024-01-05,see note\n", max_unreadable=0.01)
+    assert reasons(few) == {("amount is not a number", "rejected"): (1, None)}
+    assert few.quality.reasons[0].unread == 1
+    assert "1 lines" not in few.quality.to_text()
+    assert "money unread: amount is not a number" in few.quality.to_text()
+    assert few.quality.to_dict()["reasons"][0]["money"] is None
+    with _raises(
+        f"column 'amount' (amount) of '{tmp_path / 'orders.csv'}': 2 of 101 texts are no number written as 1234.56 "
+        "(2.0%, more than data.max_unreadable): 'see note' (2 lines, the first line 101); correct them, name another "
+        'column in data.columns.amount, or their format in data.formats (such as {amount: "1.234,56"}), or reject '
+        "them with --set data.max_unreadable=0.02"
+    ):
+        read(HEADER + "".join(lines) + "bob,2024-01-05,see note\n" * 2, max_unreadable=0.01)
+
+
+def test_money_that_could_not_be_read_is_told_beside_the_rest(read, reasons):
+    log = read(HEADER + ANN + ",2024-01-05,3\n,2024-01-05,x\n")
+    assert reasons(log) == {("missing customer id", "rejected"): (2, 3.0)}
+    assert "3.00: missing customer id (rejected), 1 unread" in log.quality.to_text()
 
 
 def test_says_why_nothing_is_left(read, tmp_path):

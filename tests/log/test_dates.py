@@ -52,37 +52,49 @@ def test_other_dates_tell_day_from_month(read):
     assert _read_dates(read(_file("3/4/24", "4/13/24"))) == ["2024-03-04 00:00:00", "2024-04-13 00:00:00"]
 
 
-def test_refuses_to_guess(read):
+def test_refuses_to_guess(read, tmp_path):
+    start = f"column 'day' (order_date) of '{tmp_path / 'orders.csv'}'"
     message = (
-        "column 'day' (order_date) holds dates such as '03/04/2024' and none that tells whether the "
-        "day or the "
-        "month comes first; write the dates as 2024-01-31"
+        f"{start} holds dates such as '03/04/2024' (line 2), and nothing in it tells day, month and year apart; name "
+        'the format, for example data.formats: {order_date: "%d/%m/%Y"} or {order_date: "%m/%d/%Y"}'
     )
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         read(_file("03/04/2024", "05/06/2024"))
     message = (
-        "column 'day' (order_date) mixes dates with the day first ('13/04/2024') and with the month first "
-        "('04/13/2024'), so the others cannot be told; write all dates as 2024-01-31"
+        f"{start} writes dates in two ways: '13/04/2024' (line 2) and '04/13/2024' (line 3); export them in one, or "
+        'name the right one in data.formats (such as {order_date: "%d/%m/%Y"}): lines written otherwise are then '
+        "rejected"
     )
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         read(_file("13/04/2024", "04/13/2024"))
 
 
-def test_a_few_undecided_dates_are_rejected_alone(read, reasons):
-    log = read(_file("2024-01-01", "2024-01-02", "03/04/2024", "infinity", "epoch", "2024-02-30", "45000"))
+@pytest.mark.parametrize(
+    "pattern, expected",
+    [("%d/%m/%Y", ["2024-04-03 00:00:00", "2024-04-13 00:00:00"]), ("%m/%d/%Y", ["2024-03-04 00:00:00"])],
+)
+def test_a_named_format_answers(read, reasons, pattern, expected):
+    log = read(_file("03/04/2024", "13/04/2024"), formats={"order_date": pattern})
+    assert _read_dates(log) == expected
+    assert reasons(log) == ({} if len(expected) == 2 else {("unparsable date", "rejected"): (1, 1.0)})
+
+
+def test_odd_dates_are_rejected(read, reasons):
+    log = read(
+        _file("2024-01-01", "2024-01-02", "infinity", "epoch", "2024-02-30", "0000-01-01", "2024-01-05 BC")
+    )
     assert len(_read_dates(log)) == 2
     assert reasons(log) == {("unparsable date", "rejected"): (5, 5.0)}
 
 
 def test_refuses_a_column_without_dates(read, tmp_path):
     message = (
-        f"column 'day' (order_date) of '{tmp_path / 'orders.csv'}' holds no date that can be read, "
-        "for example "
-        "'1704412800', 'soon'; write dates as 2024-01-31 or 2024-01-31 18:30:00, or name another column in "
-        "data.columns.order_date"
+        f"column 'day' (order_date) of '{tmp_path / 'orders.csv'}' holds no date that can be read, for example 'soon' "
+        "(1 line, the first line 2), 'later' (1 line, the first line 3); name another column in "
+        'data.columns.order_date, or their format in data.formats (such as {order_date: "%d/%m/%Y"})'
     )
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-        read(_file("soon", "1704412800", ""))
+        read(_file("soon", "later", ""))
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_quarantines_broken_lines(read, rows, reasons, tmp_path):
     log = read(text, rejects=tmp_path / "rejects.csv")
     assert rows(log) == ROWS
     assert reasons(log) == {
-        (reason, "rejected"): (1, 0.0)
+        (reason, "rejected"): (1, None)
         for reason in (TOO_FEW_COLUMNS, TOO_MANY_COLUMNS, STRAY_QUOTE, NOT_UTF8)
     }
     assert log.quality.rows_in == 6
@@ -144,7 +144,7 @@ def test_quarantines_broken_lines(read, rows, reasons, tmp_path):
 def test_quarantines_a_line_too_long_for_any_reader(read, rows, reasons):
     log = read(PLAIN + f"cid,2024-01-05,{'9' * 3_000_000}\n")
     assert rows(log) == ROWS
-    assert reasons(log) == {(TOO_LONG, "rejected"): (1, 0.0)}
+    assert reasons(log) == {(TOO_LONG, "rejected"): (1, None)}
 
 
 def test_refuses_a_quote_that_swallows_lines(read, tmp_path):

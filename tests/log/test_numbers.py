@@ -30,14 +30,14 @@ def connection():
 
 
 def _readings(connection, texts, formats=FORMATS):
-    connection.execute("CREATE OR REPLACE TEMP TABLE texts (x VARCHAR)")
-    connection.execute("INSERT INTO texts SELECT unnest(?::VARCHAR[])", [texts])
+    connection.execute("CREATE OR REPLACE TEMP TABLE texts (part INTEGER, place BIGINT, x VARCHAR)")
+    connection.execute("INSERT INTO texts SELECT 0, unnest(range(len($1))), unnest($1::VARCHAR[])", [texts])
     found = connection.execute(spellings_sql("texts", "x")).fetchall()
-    return compare_formats([Spelling(*row) for row in found], formats)
+    return compare_formats([Spelling(*row[1:]) for row in found], formats)
 
 
 def _values(connection, number):
-    query = f"SELECT {number_sql('x', number)} FROM texts ORDER BY rowid"
+    query = f"SELECT {number_sql('x', number)} FROM texts ORDER BY place"
     return [row[0] for row in connection.execute(query).fetchall()]
 
 

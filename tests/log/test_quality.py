@@ -49,6 +49,7 @@ def test_to_dict_is_json(report):
         "treatment": "rejected",
         "rows": 1,
         "money": 8.0,
+        "unread": 0,
     }
 
 
@@ -58,6 +59,7 @@ def test_to_text(report):
         "  left out            1 line                8.00 EUR: missing customer id (rejected)",
         "  kept                2 lines             -21.00 EUR: refund",
         "log                   8 lines              84.00 EUR",
+        "read as     order_date %Y-%m-%d, amount 1234.56",
         "customers   3, 7 orders, 4 purchase days",
         "days        2024-01-01 to 2024-01-13 (UTC), the last line is 19 days old",
         "one-time    50.0% of customers bought on one day only",

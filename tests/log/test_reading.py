@@ -24,7 +24,7 @@ HEADER = "customer,day,amount,no\n"
 LINES = st.tuples(
     st.sampled_from(["ann", "bob", " ann", "", "null", "7.0"]),
     st.sampled_from(["2024-01-05", "2024-02-05 10:00", "2024-02-05T23:30:00Z", "", "soon", "2025-01-01"]),
-    st.sampled_from(["1", "2.25", "-3", "0", "", "x", "nan", "inf", "1e300", '"1,5"', "0.1"]),
+    st.sampled_from(["1", "2.25", "-3", "0", "", "x", "nan", "inf", "1e300", '"1,500.00"', "0.1"]),
     st.sampled_from(["A", "B"]),
 )
 
@@ -46,7 +46,9 @@ def test_nothing_vanishes_and_order_does_not_matter(lines, refunds, duplicates, 
         for name, order in (("a.csv", lines), ("b.csv", shuffled)):
             path = Path(folder) / name
             path.write_text(HEADER + "".join(",".join(line) + "\n" for line in order))
-            data = DataConfig(source=str(path), columns=columns, refunds=refunds, duplicates=duplicates)
+            data = DataConfig(
+                source=str(path), columns=columns, refunds=refunds, duplicates=duplicates, max_unreadable=1
+            )
             rejects = Path(folder) / f"out_{name}"
             logs.append(read_purchase_log(data, now=NOW, as_of=as_of, rejects=rejects))
             report = logs[-1].quality
@@ -54,7 +56,7 @@ def test_nothing_vanishes_and_order_does_not_matter(lines, refunds, duplicates, 
             rejected = sum(count.rows for count in left_out if count.treatment == "rejected")
             assert report.rows_in == len(lines) == report.rows_out + sum(count.rows for count in left_out)
             assert report.money_in == pytest.approx(
-                report.money_out + sum(count.money for count in left_out), abs=1e-9
+                report.money_out + sum(count.money or 0 for count in left_out), abs=1e-9
             )
             assert len(rejects.read_text().splitlines()) == rejected + 1
             counted = (

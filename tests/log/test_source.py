@@ -137,7 +137,7 @@ def test_parts_may_differ_in_type(read, rows, reasons, tmp_path):
     )
     log = read(source=tmp_path)
     assert [row[0] for row in rows(log)] == ["1", "1", "2"]
-    assert reasons(log) == {("missing customer id", "rejected"): (1, 0.0)}
+    assert reasons(log) == {("missing customer id", "rejected"): (1, None)}
 
 
 def test_refuses_damaged_parquet(read, tmp_path):

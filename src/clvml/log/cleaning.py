@@ -43,13 +43,15 @@ class ReasonCount:
     """Rows and money [currency of the log] of one reason.
 
     ``treatment`` is ``rejected`` (left out, in the rejects file), ``dropped`` (left out, only counted),
-    ``kept`` or ``changed`` (kept with a changed value). Money is the sum of the amounts that are numbers.
+    ``kept`` or ``changed`` (kept with a changed value). Money is the sum of the amounts that could be read, None where
+    there are amounts and none could; ``unread`` counts the rows whose amount could not.
     """
 
     reason: str
     treatment: Treatment
     rows: int
-    money: float
+    money: float | None
+    unread: int = 0
 
 
 def build_verdicts(
@@ -87,10 +89,11 @@ def build_verdicts(
         f"""
         CREATE TEMP TABLE {_JUDGED} AS
         SELECT rowid AS place, part, {_reason_sql(connection, staged, data, now, as_of)} AS reason, {ids},
-               {staged.date} AS order_ts, amount, {quantity}
+               order_ts, amount, {quantity}
                {trimmed} AS trimmed, {decimal} AS decimal_id, zoned,
                CASE WHEN broken IS NULL AND isfinite(amount) AND abs(amount) < 1e15
                     THEN amount::{MONEY} END AS money,
+               broken IS NOT NULL OR amount_text IS NOT NULL OR coalesce(NOT abs(amount) < 1e15, false) AS unread,
                digest, NULL::VARCHAR AS repeat
         FROM {STAGED}
         """
@@ -113,15 +116,15 @@ def count_reasons(
 ) -> tuple[int, float, list[ReasonCount]]:
     """Return rows in, money in, and the counts by reason (left out first, in the order of the rules)."""
     found = {
-        reason: (rows, money)
-        for reason, rows, money in connection.execute(
-            f"SELECT reason, count(*), coalesce(sum(money), 0) FROM {VERDICTS} GROUP BY reason"
+        reason: (rows, money, unread)
+        for reason, rows, money, unread in connection.execute(
+            f"SELECT reason, count(*), sum(money), count(*) FILTER (unread) FROM {VERDICTS} GROUP BY reason"
         ).fetchall()
     }
-    rows_in = sum(rows for rows, _ in found.values())
-    money_in = sum((money for _, money in found.values()), Decimal(0))
+    rows_in = sum(rows for rows, *_ in found.values())
+    money_in = sum((money or Decimal(0) for _, money, _ in found.values()), Decimal(0))
     counts = [
-        ReasonCount(reason, treatment_of(reason, data), found[reason][0], float(found[reason][1]))
+        count_of(reason, treatment_of(reason, data), *found[reason])
         for reason in (rule.reason for rule in RULES)
         if reason in found
     ]
@@ -145,6 +148,12 @@ def count_reasons(
     return rows_in, float(money_in), counts
 
 
+def count_of(reason: str, treatment: Treatment, rows: int, money: Decimal | None, unread: int) -> ReasonCount:
+    """Return the count of a reason from the sum of the money that was read (None where none was)."""
+    known = None if money is None and unread else float(money or 0)
+    return ReasonCount(reason, treatment, rows, known, unread)
+
+
 def _id_sql(ours: str, staged: Staged) -> str:
     return f"regexp_replace({ours}, '\\.0$', '') AS {ours}" if ours in staged.decimal_ids else ours
 
@@ -153,7 +162,7 @@ def _reason_sql(
     connection: duckdb.DuckDBPyConnection, staged: Staged, data: DataConfig, now: datetime, as_of: date | None
 ) -> str:
     given = {
-        "date": staged.date,
+        "date": "order_ts",
         "now": f"TIMESTAMP {literal(now.isoformat(sep=' '))}",
         **_currency(connection, staged, data),
     }

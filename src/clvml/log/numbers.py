@@ -102,10 +102,13 @@ class Readings:
         Those that every text fits which fits any; all where no text tells them apart, none where texts disagree.
     conflict : tuple of Spelling
         Two spellings that have no format in common, or the one that the formats read differently; else empty.
+    marks : tuple of str
+        Signs and codes of currencies beside the numbers.
     """
 
     formats: tuple[NumberFormat, ...]
     conflict: tuple[Spelling, ...] = ()
+    marks: tuple[str, ...] = ()
 
     @property
     def chosen(self) -> NumberFormat | None:
@@ -113,10 +116,11 @@ class Readings:
         return self.formats[0] if self.formats and not self.conflict else None
 
 
-def spellings_sql(table: str, text: str, place: str = "rowid") -> str:
-    """Return the query of the spellings of a text column: text or NULL, rows, first place.
+def spellings_sql(table: str, text: str) -> str:
+    """Return the query of the spellings of a text column: part, text or NULL, rows, first place.
 
-    Equal texts are counted first, so that patterns are matched once for each.
+    ``table`` has the columns ``part`` and ``place``. Equal texts are counted first, so that patterns are matched once
+    for each.
     """
     even = _evened(text)
     alike = (
@@ -124,10 +128,10 @@ def spellings_sql(table: str, text: str, place: str = "rowid") -> str:
         f"THEN translate({even}, '023456789', '111111111') END"
     )
     return (
-        f"SELECT CASE WHEN alike IS NOT NULL THEN arg_min(text, first) END, sum(rows)::BIGINT, min(first) FROM ("
-        f"SELECT {text} AS text, rows, first, {alike} AS alike, regexp_matches({text}, '^\\D*0') AS leads FROM ("
-        f"SELECT {text}, count(*) AS rows, min({place}) AS first FROM {table} WHERE {text} IS NOT NULL GROUP BY 1)) "
-        "GROUP BY alike, leads ORDER BY 3"
+        "SELECT part, CASE WHEN alike IS NOT NULL THEN arg_min(text, first) END, sum(rows)::BIGINT, min(first) FROM ("
+        f"SELECT part, {text} AS text, rows, first, {alike} AS alike, regexp_matches({text}, '^\\D*0') AS leads FROM ("
+        f"SELECT part, {text}, count(*) AS rows, min(place) AS first FROM {table} WHERE {text} IS NOT NULL GROUP BY ALL"
+        ")) GROUP BY part, alike, leads ORDER BY 1, 4"
     )
 
 
@@ -150,11 +154,11 @@ def compare_formats(spellings: Iterable[Spelling], formats: Sequence[NumberForma
     fits = [(spelling, fitting) for spelling, fitting in fits if fitting]
     left = tuple(number for number in formats if all(number in fitting for _, fitting in fits))
     if not left:
-        return Readings((), _disagreeing(fits))
+        return Readings((), _disagreeing(fits), marks)
     for spelling, _ in fits:
         if len({parse_number(spelling.text, number) for number in left}) > 1:
-            return Readings(left, (spelling,))
-    return Readings(left)
+            return Readings(left, (spelling,), marks)
+    return Readings(left, (), marks)
 
 
 def parse_number(text: str | None, number: NumberFormat) -> Decimal | None:

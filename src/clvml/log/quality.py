@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from html import escape
 from itertools import accumulate, pairwise
@@ -42,7 +42,7 @@ class QualityReport:
     ----------
     rows_in, money_in, rows_out, money_out
         ``rows_in = rows_out +`` rows of the reasons that are rejected or dropped, and the same for money.
-        Money counts the amounts that are numbers.
+        Money counts the amounts that could be read.
     reasons : tuple of ReasonCount
         Rows left out, kept although worth a look, and changed.
     customers, orders : int
@@ -67,6 +67,8 @@ class QualityReport:
     timezone : str
     warnings : tuple of Finding
         Doubts about the data, the weightiest first.
+    read_as : dict of str to str
+        By our names, how the columns that are text were read; ``encoding`` where it is not UTF-8.
     """
 
     rows_in: int
@@ -88,6 +90,7 @@ class QualityReport:
     currency: str | None
     timezone: str
     warnings: tuple[Finding, ...] = ()
+    read_as: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report for JSON: dates as ISO text, no NaN."""
@@ -115,8 +118,11 @@ class QualityReport:
             for count in self.reasons:
                 if count.treatment in treatments:
                     how = f" ({count.treatment})" if words == "left out" else ""
-                    yield f"  {words:<9} {self._line(count.rows, count.money)}: {count.reason}{how}"
+                    unread = f", {count.unread:,} unread" if count.unread and count.money is not None else ""
+                    yield f"  {words:<9} {self._line(count.rows, count.money)}: {count.reason}{how}{unread}"
         yield f"log         {self._line(self.rows_out, self.money_out)}"
+        if self.read_as:
+            yield f"read as     {', '.join(f'{name} {written}' for name, written in self.read_as.items())}"
         orders = "" if self.orders is None else f", {self.orders:,} orders"
         yield f"customers   {self.customers:,}{orders}, {self.purchase_days:,} purchase days"
         yield (
@@ -139,8 +145,10 @@ class QualityReport:
         for finding in self.warnings:
             yield f"warning     {finding.text}"
 
-    def _line(self, rows: int, money: float) -> str:
+    def _line(self, rows: int, money: float | None) -> str:
         lines = "line " if rows == 1 else "lines"
+        if money is None:
+            return f"{rows:>11,} {lines} {'money unread':>18}"
         return f"{rows:>11,} {lines} {money:>18,.2f}{f' {self.currency}' if self.currency else ''}"
 
 
@@ -154,6 +162,7 @@ def build_quality(
     reasons: list[ReasonCount],
     reference_day: date,
     warnings: Iterable[Finding] = (),
+    read_as: Mapping[str, str] | None = None,
 ) -> QualityReport:
     """Describe the purchase log in ``table``; ``reference_day`` is the day its age is counted to.
 
@@ -174,7 +183,7 @@ def build_quality(
     one_time = sum(days for step, last, days in rhythm if step is None and last)
     left_out = [count for count in reasons if count.reason == REFUND and count.treatment != "kept"]
     refund_lines = refunds + sum(count.rows for count in left_out)
-    refund_money = float(negative) + sum(count.money for count in left_out)
+    refund_money = float(negative) + sum(count.money or 0 for count in left_out)
     return QualityReport(
         rows_in=rows_in,
         money_in=money_in,
@@ -195,6 +204,7 @@ def build_quality(
         currency=data.currency,
         timezone=data.timezone,
         warnings=tuple(warnings),
+        read_as=dict(read_as or {}),
     )
 
 

@@ -190,7 +190,8 @@ def _read_once(
         money_in,
         reasons,
         as_of or local_now.date(),
-        file_findings(source),
+        [*file_findings(source), *staged.warnings],
+        staged.read_as,
     )
     return PurchaseLog(
         connection, quality, columns, quality.first_day, quality.last_day, fingerprint(connection, columns)

@@ -22,7 +22,6 @@ MISSING_CUSTOMER = "missing customer id"
 MISSING_DATE = "missing date"
 UNPARSABLE_DATE = "unparsable date"
 MISSING_AMOUNT = "missing amount"
-COMMA_AMOUNT = "amount with a comma"
 TEXT_AMOUNT = "amount is not a number"
 INFINITE_AMOUNT = "infinite or NaN amount"
 HUGE_AMOUNT = "amount of 1e15 or more"
@@ -66,7 +65,6 @@ RULES = (
     Rule(MISSING_DATE, "order_ts IS NULL AND date_text IS NULL"),
     Rule(UNPARSABLE_DATE, "({date}) IS NULL"),
     Rule(MISSING_AMOUNT, "amount IS NULL AND amount_text IS NULL"),
-    Rule(COMMA_AMOUNT, "contains(amount_text, ',')"),
     Rule(TEXT_AMOUNT, "amount IS NULL"),
     # NaN is greater than every number.
     Rule(INFINITE_AMOUNT, "abs(amount) > 1.7976931348623157e308"),

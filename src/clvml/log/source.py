@@ -221,6 +221,15 @@ def copied_part(connection: duckdb.DuckDBPyConnection, part: Part, table: str) -
     return replace(part, relation=relation, copied=True)
 
 
+def line_of(connection: duckdb.DuckDBPyConnection, part: Part, position: int) -> int:
+    """Return the line of a row of a part, counted from 0: in a delimited file with the header, else its number."""
+    if part.layout is None:
+        return position + 1
+    if not part.copied:
+        return position + 2
+    return connection.execute(f"SELECT line FROM {part.relation} LIMIT 1 OFFSET {position}").fetchall()[0][0]
+
+
 def _reordered(relation: str, columns: tuple[str, ...], wanted: tuple[str, ...], also: str = "") -> str:
     renamed = ", ".join(f"c{columns.index(name)} AS c{index}" for index, name in enumerate(wanted))
     return f"(SELECT {also}{renamed} FROM {relation})"

@@ -1,23 +1,28 @@
 """From input columns to typed ones: one temporary table with a row per input row, in input order.
 
-The table's row ids tell a row's place in its part, so no column has to be carried for it. A value that does
-not fit its type is kept as text beside it: only those few are looked at again.
+The table's row ids tell a row's place in its part, so no column has to be carried for it. Texts of numbers and dates
+are gathered first, because all of a column tell its format; those that do not fit it are kept beside the value.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
 
-from clvml.config import DataConfig
-from clvml.errors import InputError
-from clvml.log.dates import date_sql, iso_sql, slashed_order
-from clvml.log.source import Part, copied_part, unreadable
+from clvml.config import ColumnsConfig, DataConfig
+from clvml.errors import InputError, did_you_mean
+from clvml.log.dates import DateFormat, date_sql, iso_sql, within_calendar
+from clvml.log.finding import Finding
+from clvml.log.formats import Column, Formats, check_readable, choose_formats
+from clvml.log.numbers import NumberFormat, number_sql
+from clvml.log.source import Part, copied_part, line_of, unreadable
 from clvml.storage.files import no_room
 from clvml.storage.sql import literal
 
 STAGED = "clvml_staged"
+_GATHERED = "clvml_gathered"
 _INCOMING = "clvml_incoming"
 
 IDS = ("customer_id", "order_id", "product_id")
@@ -39,16 +44,19 @@ class Staged:
         As they were read in the end.
     columns : tuple of str
         Our names that are mapped.
-    date : str
-        SQL expression of the order date as local TIMESTAMP, NULL where it cannot be parsed.
     decimal_ids : tuple of str
         Id columns that are whole numbers written as decimals (``12345.0``).
+    read_as : dict of str to str
+        By our names, how the columns that are text were read.
+    warnings : tuple of Finding
+        What was assumed of formats.
     """
 
     parts: list[Part]
     columns: tuple[str, ...]
-    date: str
     decimal_ids: tuple[str, ...]
+    read_as: dict[str, str]
+    warnings: tuple[Finding, ...] = ()
 
 
 def build_staged(
@@ -56,15 +64,23 @@ def build_staged(
 ) -> Staged:
     """Read all parts into the temporary table ``clvml_staged``, one row per input row.
 
+    ``mapping`` has our names and the positions of their columns; names that are not ours are of numbers.
+
     Raises
     ------
     InputError
-        A file cannot be read, a mapped column stands twice, or a date, amount or quantity column holds
-        nothing that can be understood as one.
+        A file cannot be read, a mapped column stands twice, or the texts of a date or number column leave their
+        format open, contradict each other, or are something else too often.
     """
     for index, theirs in enumerate(parts[0].columns):
         if parts[0].layout and theirs in parts[0].layout.repeated and index in mapping.values():
             raise InputError(f"'{parts[0].name}' has several columns called '{theirs}'; rename all but one")
+    known = (*parts[0].columns, *ColumnsConfig.model_fields)
+    for name in data.formats:
+        if name not in known:
+            raise InputError(
+                f"data.formats names '{name}', which is no column of '{parts[0].name}'{did_you_mean(name, known)}"
+            )
     ignored = {parts[0].columns.index(name) for name in data.ignore_columns if name in parts[0].columns}
     told_apart = [index for index in range(len(parts[0].columns)) if index not in ignored]
     mixed = {index for index in told_apart if len({part.types[index] for part in parts}) > 1}
@@ -73,18 +89,22 @@ def build_staged(
         # Equal values of different types have different hashes.
         digest = [f"c{index}::VARCHAR" if index in mixed else f"c{index}" for index in told_apart]
         read.append(
-            _stage(connection, part, number, mapping, f"hash({', '.join(digest) or '0'})", data.timezone)
+            _gather(connection, part, number, mapping, f"hash({', '.join(digest) or '0'})", data.timezone)
         )
     columns = tuple(mapping)
     origin = parts[0].name if len(parts) == 1 else f"{parts[0].name} and {len(parts) - 1} more"
-    staged = Staged(read, columns, _check_dates(connection, data, origin), _decimal_ids(connection, columns))
-    for ours in ("amount", "quantity"):
-        if ours in columns:
-            _check_numbers(connection, ours, data, origin)
-    return staged
+    texts = {
+        ours: Column(ours, parts[0].columns[index], origin)
+        for ours, index in mapping.items()
+        if ours not in (*IDS, "currency") and any(_is_text(part.types[index]) for part in read)
+    }
+    formats = _type(connection, read, columns, texts, data)
+    return Staged(
+        read, columns, _decimal_ids(connection, columns), _read_as(formats, texts), formats.warnings
+    )
 
 
-def _stage(
+def _gather(
     connection: duckdb.DuckDBPyConnection,
     part: Part,
     number: int,
@@ -92,34 +112,36 @@ def _stage(
     digest: str,
     timezone: str,
 ) -> Part:
+    """Append the rows of a part to the table of texts, and return the part as it was read."""
     body = _select(part, number, mapping, digest, timezone)
-    if part.layout is not None:
-        incoming = f"CREATE OR REPLACE TEMP TABLE {_INCOMING} AS"
+    table = _GATHERED if number == 0 else _INCOMING
+    create = f"CREATE OR REPLACE TEMP TABLE {table} AS"
+    try:
+        rows: int | None
+        if part.layout is None:
+            connection.execute(f"{create} {body}" if number == 0 else f"INSERT INTO {_GATHERED} {body}")
+            return part
         try:
-            connection.execute(f"{incoming} {body}")
-            rows = connection.execute(f"SELECT count(*) FROM {_INCOMING}").fetchall()[0][0]
+            connection.execute(f"{create} {body}")
+            rows = connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
         except (duckdb.InvalidInputException, duckdb.ConversionException):
             rows = None
         if rows is None or rows + 1 != part.lines or part.layout.starts_blank:
             # Blank lines, line breaks inside fields or broken lines: only the slow reader numbers them right.
             part = copied_part(connection, part, f"clvml_raw_{number}")
-            connection.execute(f"{incoming} {_select(part, number, mapping, digest, timezone)}")
-        body = f"FROM {_INCOMING}"
-    try:
-        if number == 0:
-            connection.execute(f"CREATE TEMP TABLE {STAGED} AS {body}")
-        else:
-            connection.execute(f"INSERT INTO {STAGED} {body}")
+            connection.execute(f"{create} {_select(part, number, mapping, digest, timezone)}")
+        if number > 0:
+            connection.execute(f"INSERT INTO {_GATHERED} FROM {_INCOMING}")
+            connection.execute(f"DROP TABLE {_INCOMING}")
     except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
         if no_room(error):
             raise
         raise unreadable(part.name, error) from None
-    connection.execute(f"DROP TABLE IF EXISTS {_INCOMING}")
     return part
 
 
 def _select(source: Part, number: int, mapping: dict[str, int], digest: str, timezone: str) -> str:
-    """Return the SELECT that types the mapped columns of a part.
+    """Return the SELECT of the mapped columns of a part: typed, or the text where it may not fit.
 
     Each step is a query of its own, because DuckDB would work out a nested expression several times.
     """
@@ -135,6 +157,92 @@ def _select(source: Part, number: int, mapping: dict[str, int], digest: str, tim
         f"SELECT broken, {typed}, digest FROM ("
         f"SELECT {broken}, {cleaned}, {trimmed}, {digest} AS digest FROM {source.relation}))"
     )
+
+
+def _type(
+    connection: duckdb.DuckDBPyConnection,
+    parts: list[Part],
+    columns: tuple[str, ...],
+    texts: dict[str, Column],
+    data: DataConfig,
+) -> Formats:
+    """Make the staged table: the texts of numbers and dates read in the formats of their columns."""
+    numbers = [column for ours, column in texts.items() if ours != "order_date"]
+    sound = f"(SELECT *, rowid AS place FROM {_GATHERED} WHERE broken IS NULL)"
+
+    def locate(place: int) -> str:
+        return _located(connection, parts, place)
+
+    formats = choose_formats(connection, sound, numbers, texts.get("order_date"), len(parts), data, locate)
+    values = [
+        f"{_by_part_sql([number_sql(f'{column.ours}_text', number) for number in formats.numbers[column.ours]])}"
+        for column in numbers
+    ]
+    replaced = [
+        f"coalesce({column.ours}, {value}) AS {column.ours}"
+        for column, value in zip(numbers, values, strict=True)
+    ]
+    if formats.dates:
+        read, zoned = zip(
+            *(date_sql("date_text", dates, data.timezone) for dates in formats.dates), strict=True
+        )
+        replaced += [f"coalesce(order_ts, {_by_part_sql(read)}) AS order_ts"]
+        replaced += [f"zoned OR (order_ts IS NULL AND {_by_part_sql(zoned)}) AS zoned"]
+    if not replaced:
+        connection.execute(f"ALTER TABLE {_GATHERED} RENAME TO {STAGED}")
+        return formats
+    left = [
+        f"CASE WHEN {value} IS NULL THEN {text} END AS {text}"
+        for value, text in [
+            *((column.ours, f"{column.ours}_text") for column in numbers),
+            *([("order_ts", "date_text")] if formats.dates else []),
+        ]
+    ]
+    connection.execute(
+        f"CREATE TEMP TABLE {STAGED} AS SELECT * REPLACE ({', '.join(left)}) FROM"
+        f" (SELECT * REPLACE ({', '.join(replaced)}) FROM {_GATHERED})"
+    )
+    connection.execute(f"DROP TABLE {_GATHERED}")
+    written = _read_as(formats, texts)
+    for ours, column in texts.items():
+        value, text = ("order_ts", "date_text") if ours == "order_date" else (ours, f"{ours}_text")
+        check_readable(connection, STAGED, text, value, column, written[ours], data, locate)
+    return formats
+
+
+def _by_part_sql(expressions: Sequence[str]) -> str:
+    """Return the SQL of what is one expression for some parts and another one for others."""
+    if len(set(expressions)) == 1:
+        return expressions[0]
+    cases = [
+        f"WHEN part IN ({', '.join(str(part) for part, other in enumerate(expressions) if other == each)}) THEN {each}"
+        for each in dict.fromkeys(expressions)
+    ]
+    return f"CASE {' '.join(cases)} END"
+
+
+def _read_as(formats: Formats, texts: dict[str, Column]) -> dict[str, str]:
+    """Return how the text columns were read, in words: the formats of parts that differ one after the other."""
+    written: dict[str, Sequence[NumberFormat | DateFormat]] = {**formats.numbers}
+    if "order_date" in texts:
+        written["order_date"] = formats.dates or [DateFormat()]
+    return {ours: " or ".join(dict.fromkeys(each.example for each in written[ours])) for ours in texts}
+
+
+def _located(connection: duckdb.DuckDBPyConnection, parts: list[Part], place: int) -> str:
+    """Return where a row of the staged table stands, in words."""
+    table = next(
+        row[0]
+        for row in connection.execute(
+            f"SELECT table_name FROM duckdb_tables() WHERE table_name IN ('{_GATHERED}', '{STAGED}')"
+        ).fetchall()
+    )
+    number, position = connection.execute(
+        f"SELECT part, {place} - (SELECT min(rowid) FROM {table} AS first WHERE first.part = {table}.part) FROM {table}"
+        f" WHERE rowid = {place}"
+    ).fetchall()[0]
+    line = line_of(connection, parts[number], position)
+    return f"line {line:,}" if len(parts) == 1 else f"line {line:,} of '{parts[number].name}'"
 
 
 def _is_text(kind: str) -> bool:
@@ -159,7 +267,7 @@ def _cleaned_sql(column: str, kind: str) -> str:
 
 
 def _typed_sql(ours: str, kind: str, timezone: str) -> str:
-    """Return the SQL of one mapped column, with its text beside it where it may not fit its type."""
+    """Return the SQL of one mapped column, with its text beside it where that is to be read."""
     if ours in IDS:
         if kind in _FLOATS:
             # Large floats would be written with an exponent; whole ones are handled like the text '12345.0'.
@@ -173,13 +281,13 @@ def _typed_sql(ours: str, kind: str, timezone: str) -> str:
         return "upper(currency::VARCHAR) AS currency"
     if ours != "order_date":
         if _is_text(kind):
-            return f"TRY_CAST({ours} AS DOUBLE) AS {ours}, {ours} AS {ours}_text"
+            return f"NULL::DOUBLE AS {ours}, {ours} AS {ours}_text"
         return f"TRY_CAST({ours} AS DOUBLE) AS {ours}, NULL::VARCHAR AS {ours}_text"
-    if kind == "TIMESTAMP WITH TIME ZONE":
-        local = f"timezone({literal(timezone)}, order_date)"
-        return f"{local} AS order_ts, order_date IS NOT NULL AS zoned, NULL::VARCHAR AS date_text"
+    if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
+        local = within_calendar(f"timezone({literal(timezone)}, order_date::TIMESTAMPTZ)")
+        return f"{local} AS order_ts, order_date IS NOT NULL AS zoned, order_date::VARCHAR AS date_text"
     if not _is_text(kind) and kind not in _WHOLE and kind not in _FLOATS and not kind.startswith("DECIMAL"):
-        local = "CASE WHEN isfinite(order_date) THEN order_date::TIMESTAMP END"
+        local = within_calendar("order_date::TIMESTAMP")
         return f"{local} AS order_ts, false AS zoned, order_date::VARCHAR AS date_text"
     text = "order_date::VARCHAR"
     parsed, zoned = iso_sql(text, timezone)
@@ -193,47 +301,7 @@ def _leftover_sql(ours: str) -> str:
         return ours
     if ours == "order_date":
         return "order_ts, zoned, CASE WHEN order_ts IS NULL THEN date_text END AS date_text"
-    return f"{ours}, CASE WHEN {ours} IS NULL THEN {ours}_text END AS {ours}_text"
-
-
-def _check_dates(connection: duckdb.DuckDBPyConnection, data: DataConfig, origin: str) -> str:
-    column = data.columns.order_date
-    order = slashed_order(connection, STAGED, column)
-    expression = date_sql(order)
-    unfit, fit = connection.execute(
-        f"SELECT count(date_text), count({expression}) FROM {STAGED} WHERE broken IS NULL"
-    ).fetchall()[0]
-    if unfit and not fit:
-        raise InputError(
-            f"column '{column}' (order_date) of '{origin}' holds no date that can be read, for example "
-            f"{_examples(connection, 'date_text')}; write dates as 2024-01-31 or 2024-01-31 18:30:00, "
-            "or name another column in data.columns.order_date"
-        )
-    return expression
-
-
-def _check_numbers(connection: duckdb.DuckDBPyConnection, ours: str, data: DataConfig, origin: str) -> None:
-    unfit, fit, commas = connection.execute(
-        f"SELECT count({ours}_text), count({ours}), count(*) FILTER (contains({ours}_text, ',')) "
-        f"FROM {STAGED} WHERE broken IS NULL"
-    ).fetchall()[0]
-    if unfit and not fit:
-        mend = f"name another column in data.columns.{ours}"
-        if commas:
-            mend = "write decimals with a point and thousands without a separator (1234.50)"
-        column = data.columns.mapped()[ours]
-        raise InputError(
-            f"column '{column}' ({ours}) of '{origin}' holds no number that can be read, "
-            f"for example {_examples(connection, f'{ours}_text')}; {mend}"
-        )
-
-
-def _examples(connection: duckdb.DuckDBPyConnection, column: str) -> str:
-    rows = connection.execute(
-        f"SELECT DISTINCT {column} FROM {STAGED} WHERE {column} IS NOT NULL AND broken IS NULL "
-        "ORDER BY 1 LIMIT 3"
-    ).fetchall()
-    return ", ".join(f"'{row[0][:40]}'" for row in rows)
+    return f"{ours}, {ours}_text"
 
 
 def _decimal_ids(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...]) -> tuple[str, ...]:

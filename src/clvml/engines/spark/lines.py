@@ -20,7 +20,7 @@ from clvml.engines.spark.source import read_raw, typed_column
 from clvml.engines.warehouse import translate
 from clvml.errors import InputError
 from clvml.log import rules
-from clvml.log.cleaning import ReasonCount
+from clvml.log.cleaning import ReasonCount, count_of
 from clvml.log.mapping import map_columns
 from clvml.log.staging import IDS
 from clvml.storage.addresses import hide_password
@@ -213,6 +213,7 @@ def _clean(
     session.sql(
         f"select {', '.join([*told_apart, 'part', *written, 'order_ts', 'amount', *quantity, *named])},"
         f" case when {finite} then cast(amount as {_MONEY}) end as money,"
+        f" coalesce(not {finite}, amount_text is not null) as unread,"
         f" {_reason(session, data, columns, now, as_of)} as reason from clvml_typed"
     ).createOrReplaceTempView(_JUDGED)
     keys = [*told_apart, *ids, *values, "money", *(f"flag_{number}" for number in range(len(flags)))]
@@ -244,9 +245,10 @@ def _count(
 ) -> tuple[SparkQuality, date, date]:
     """Count rows and money by reason, in the order of `clvml.log.cleaning.count_reasons`."""
     found = {
-        reason: (rows, money)
-        for reason, rows, money in session.sql(
-            f"select reason, count(*), coalesce(sum(money), 0) from {_JUDGED} where reason is not null group by reason"
+        reason: (rows, money, unread)
+        for reason, rows, money, unread in session.sql(
+            f"select reason, count(*), sum(money), count_if(unread) from {_JUDGED} where reason is not null"
+            " group by reason"
         ).collect()
     }
     # Copies of a line: one is the first, one more for each further file is a repeat across files.
@@ -270,15 +272,15 @@ def _count(
     repeats_across, repeats_within, refused, out, refunds, *flagged = pairs
     is_kept = data.duplicates == "keep"
     if not is_kept:
-        found |= {rules.REPEAT_ACROSS: repeats_across, rules.REPEAT_WITHIN: repeats_within}
-    found[rules.REFUND] = refused
+        found |= {rules.REPEAT_ACROSS: (*repeats_across, 0), rules.REPEAT_WITHIN: (*repeats_within, 0)}
+    found[rules.REFUND] = (*refused, 0)
     counts = [
-        ReasonCount(reason, rules.treatment_of(reason, data), found[reason][0], float(found[reason][1]))
+        count_of(reason, rules.treatment_of(reason, data), *found[reason])
         for reason in (rule.reason for rule in rules.RULES)
         if reason in found and found[reason][0]
     ]
     rows_in = out[0] + sum(count.rows for count in counts)
-    money_in = float(out[1] + sum((money for _, money in found.values()), Decimal(0)))
+    money_in = float(out[1] + sum((money or Decimal(0) for _, money, _ in found.values()), Decimal(0)))
     if is_kept:
         counts += [
             ReasonCount(reason, "kept", rows, float(money))

@@ -1,0 +1,64 @@
+"""Words in dates: months and weekdays in the languages of common exports, and names of time zones."""
+
+from __future__ import annotations
+
+from zoneinfo import available_timezones
+
+MONTHS = (
+    "january jan januar jänner jän janvier janv enero ene gennaio gen januari janeiro",
+    "february feb februar feber februari février fevrier févr fevr fév fev febrero febbraio fevereiro",
+    "march mar märz maerz mär mrz mars marzo maart mrt março marco",
+    "april apr avril avr abril abr aprile",
+    "may mai mayo maggio mag mei maio",
+    "june jun juni juin junio giugno giu junho",
+    "july jul juli juillet juil julio luglio lug julho",
+    "august aug août aout aoû agosto ago augustus",
+    "september sep sept septembre septiembre settembre set setembro",
+    "october oct oktober okt octobre octubre ottobre ott outubro out",
+    "november nov novembre noviembre novembro",
+    "december dec dezember dez décembre decembre déc diciembre dic dicembre dezembro",
+)
+"""By month, in lower case."""
+
+SHORT_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+# Without "mar", which is March as well.
+WEEKDAYS = (
+    "monday mon montag mo lundi lun lunes lunedì maandag ma tuesday tue tues dienstag di mardi martes martedì dinsdag"
+    " wednesday wed mittwoch mi mercredi mer miércoles mié mercoledì woensdag wo thursday thu thur thurs donnerstag do"
+    " jeudi jeu jueves jue giovedì gio donderdag friday fri freitag fr vendredi ven viernes vie venerdì vrijdag vr"
+    " saturday sat samstag sonnabend sa samedi sam sábado sáb sabato sab zaterdag za sunday sun sonntag so dimanche dim"
+    " domingo dom domenica zondag zo"
+)
+
+# Minutes east of UTC. The first are of RFC 2822; names that several countries use otherwise (IST, BST) are left out.
+ZONE_MINUTES = {
+    **{
+        "z": 0,
+        "utc": 0,
+        "gmt": 0,
+        "est": -300,
+        "edt": -240,
+        "cst": -360,
+        "cdt": -300,
+        "mst": -420,
+        "mdt": -360,
+    },
+    **{
+        "pst": -480,
+        "pdt": -420,
+        "cet": 60,
+        "cest": 120,
+        "mez": 60,
+        "mesz": 120,
+        "wet": 0,
+        "west": 60,
+        "eet": 120,
+    },
+    **{"eest": 180, "msk": 180, "jst": 540, "kst": 540, "aest": 600, "aedt": 660, "nzst": 720, "nzdt": 780},
+}
+
+
+def named_zones() -> dict[str, str]:
+    """Return the zones of the IANA database by their names in lower case, those with a slash."""
+    return {zone.lower(): zone for zone in available_timezones() if "/" in zone}

@@ -1,0 +1,348 @@
+"""How numbers and dates of a log are written: decided for each column on all its texts, or asked for.
+
+Files of one log share a format where their texts allow it. Where they contradict each other, each file has its own,
+as long as each is clear in itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import duckdb
+
+from clvml.config import DataConfig
+from clvml.errors import InputError
+from clvml.log.dates import (
+    DateFormat,
+    DateSpelling,
+    compare_dates,
+    date_spellings_sql,
+    parse_date_name,
+)
+from clvml.log.finding import Finding
+from clvml.log.numbers import (
+    NumberFormat,
+    Readings,
+    Spelling,
+    compare_formats,
+    currency_of,
+    parse_example,
+    parse_number,
+    spellings_sql,
+)
+
+Locate = Callable[[int], str]
+"""From a row id to where it stands, in words: 'orders.csv' line 7."""
+
+_KEY = "data.formats"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A mapped column: our name, the input's, and the file or files it is in."""
+
+    ours: str
+    theirs: str
+    origin: str
+
+    def __str__(self) -> str:
+        return f"column '{self.theirs}' ({self.ours}) of '{self.origin}'"
+
+
+@dataclass(frozen=True)
+class Formats:
+    """The formats of all columns that are text.
+
+    Attributes
+    ----------
+    numbers : dict of str to tuple of NumberFormat
+        By our names, one for each part.
+    dates : tuple of DateFormat
+        One for each part; empty where no date needs one.
+    warnings : tuple of Finding
+        Guesses.
+    """
+
+    numbers: Mapping[str, tuple[NumberFormat, ...]] = field(default_factory=dict)
+    dates: tuple[DateFormat, ...] = ()
+    warnings: tuple[Finding, ...] = ()
+
+
+def choose_formats(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    numbers: Sequence[Column],
+    dates: Column | None,
+    parts: int,
+    data: DataConfig,
+    locate: Locate,
+) -> Formats:
+    """Decide how the text columns of a table are written.
+
+    Parameters
+    ----------
+    table : str
+        Has ``part`` and ``place``, for each number NAME a column ``NAME_text``, and ``date_text`` (not ISO) beside
+        ``order_ts`` (ISO).
+    numbers, dates : Column
+        Those that are text in some part.
+    parts : int
+        How many there are.
+
+    Raises
+    ------
+    InputError
+        The texts of a column leave its format open or contradict each other, amounts are in several currencies, or
+        ``data.formats`` names a column or a format that there is not.
+    """
+    named = data.formats
+    chosen: dict[str, tuple[NumberFormat, ...]] = {}
+    clear: dict[str, Readings] = {}
+    opened: list[tuple[Column, Readings, list[Spelling]]] = []
+    for column in numbers:
+        found = _by_part(connection, spellings_sql(table, f"{column.ours}_text"), Spelling)
+        spellings = [each for part in found.values() for each in part]
+        if column.ours == "amount" and data.columns.currency is None:
+            _check_one_currency(column, spellings, locate)
+        name = _named(column, named, parse_example)
+        if name is not None:
+            chosen[column.ours] = (_with_marks(name, spellings),) * parts
+            continue
+        together = compare_formats(spellings)
+        alone = {part: compare_formats(texts) for part, texts in found.items()}
+        if together.chosen:
+            clear[column.theirs] = together
+            chosen[column.ours] = (together.chosen,) * parts
+        elif together.formats:
+            opened.append((column, together, spellings))
+        elif all(readings.chosen for readings in alone.values()):
+            any_one = next(iter(alone.values())).formats[0]
+            chosen[column.ours] = tuple(
+                alone[part].formats[0] if part in alone else any_one for part in range(parts)
+            )
+        else:
+            raise _contradictory(column, together, alone, locate)
+    warnings = []
+    for column, readings, spellings in opened:
+        number, like = _as_others(readings, spellings, clear)
+        if number is None:
+            raise _open_number(column, readings.formats, readings.conflict[0], locate)
+        chosen[column.ours] = (number,) * parts
+        warnings.append(_assumed(column, readings.conflict[0], number, like))
+    return Formats(
+        chosen,
+        _choose_dates(connection, table, dates, parts, named, locate) if dates else (),
+        tuple(warnings),
+    )
+
+
+def check_readable(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    text: str,
+    value: str,
+    column: Column,
+    written: str,
+    data: DataConfig,
+    locate: Locate,
+) -> None:
+    """Refuse a column of which too many texts cannot be read.
+
+    Parameters
+    ----------
+    text, value : str
+        SQL of the texts that were not read, and of what was read.
+    written : str
+        The format, for the error.
+
+    Raises
+    ------
+    InputError
+        More than ``data.max_unreadable`` of the lines with a text in the column.
+    """
+    unread, read = connection.execute(
+        f"SELECT count({text}), count({value}) FROM {table} WHERE broken IS NULL"
+    ).fetchall()[0]
+    if not unread or (read and unread <= data.max_unreadable * (unread + read)):
+        return
+    common = connection.execute(
+        f"SELECT {text}, count(*) AS rows, min(rowid) AS place FROM {table} WHERE {text} IS NOT NULL AND broken IS NULL"
+        " GROUP BY 1 ORDER BY rows DESC, place LIMIT 3"
+    ).fetchall()
+    listed = ", ".join(
+        f"{_quoted(found)} ({_lines(rows)}, the first {locate(place)})" for found, rows, place in common
+    )
+    kind = "date" if column.ours == "order_date" else "number"
+    mend = f"name another column in data.columns.{column.ours}, or their format in {_example(column)}"
+    if not read:
+        raise InputError(f"{column} holds no {kind} that can be read, for example {listed}; {mend}")
+    share = unread / (unread + read)
+    raise InputError(
+        f"{column}: {unread:,} of {unread + read:,} texts are no {kind} written as {written} ({share:.1%}, more than"
+        f" data.max_unreadable): {listed}; correct them, {mend}, or reject them with --set data.max_unreadable="
+        f"{_rounded_up(share)}"
+    )
+
+
+def _choose_dates(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    column: Column,
+    parts: int,
+    named: Mapping[str, str],
+    locate: Locate,
+) -> tuple[DateFormat, ...]:
+    found = _by_part(connection, date_spellings_sql(table, "date_text"), DateSpelling)
+    name = _named(column, named, parse_date_name)
+    if not found:
+        return ()
+    iso: dict[int, tuple[int, str, int]] = {
+        part: (rows, text, place)
+        for part, rows, text, place in connection.execute(
+            f"SELECT part, count(*), arg_min(order_ts, place)::VARCHAR, min(place) FROM {table}"
+            " WHERE order_ts IS NOT NULL GROUP BY part"
+        ).fetchall()
+    }
+    if name is not None:
+        unit, order, pattern = name
+        spellings = [each for part in found.values() for each in part]
+        dates = compare_dates(spellings, order=order, unit=unit).format
+        if pattern and pattern not in dates.patterns:
+            dates = replace(dates, patterns=(pattern, *dates.patterns))
+        return (dates,) * parts
+    nothing = (0, "", 0)
+    alone = {part: compare_dates(texts, iso.get(part, nothing)) for part, texts in found.items()}
+    orders = {readings.order for readings in alone.values() if readings.order}
+    if len(orders) == 1:
+        # What one file tells of day and month holds for those that leave it open.
+        order = next(iter(orders))
+        alone = {
+            part: compare_dates(found[part], iso.get(part, nothing), order)
+            if readings.open_text
+            else readings
+            for part, readings in alone.items()
+        }
+    for readings in alone.values():
+        if readings.conflict:
+            (first, at), (second, there) = readings.conflict
+            raise InputError(
+                f"{column} writes dates in two ways: {_quoted(first)} ({locate(at)}) and {_quoted(second)}"
+                f" ({locate(there)}); export them in one, or name the right one in {_example(column)}: lines written"
+                " otherwise are then rejected"
+            )
+        if readings.open_text is not None:
+            raise InputError(
+                f"{column} holds dates such as {_quoted(readings.open_text.text)} ({locate(readings.open_text.place)}),"
+                " and nothing in it tells day, month and year apart; name the format, for example"
+                f' {_KEY}: {{{column.ours}: "%d/%m/%Y"}} or {{{column.ours}: "%m/%d/%Y"}}'
+            )
+    return tuple(alone[part].format if part in alone else DateFormat() for part in range(parts))
+
+
+def _by_part(connection: duckdb.DuckDBPyConnection, query: str, kind: type[Any]) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = {}
+    for part, *rest in connection.execute(query).fetchall():
+        found.setdefault(part, []).append(kind(*rest))
+    return found
+
+
+def _named(column: Column, named: Mapping[str, str], parse: Callable[[str], Any]) -> Any:
+    """Return the format that the configuration names for a column, or None."""
+    key = column.ours if column.ours in named else column.theirs
+    if key not in named:
+        return None
+    try:
+        return parse(named[key])
+    except ValueError as error:
+        raise InputError(f"{_KEY}.{key} {error}; currently set to '{named[key]}'") from None
+
+
+def _with_marks(number: NumberFormat, spellings: list[Spelling]) -> NumberFormat:
+    return replace(number, marks=compare_formats(spellings, [number]).marks)
+
+
+def _as_others(
+    readings: Readings, spellings: list[Spelling], clear: Mapping[str, Readings]
+) -> tuple[NumberFormat | None, str]:
+    """Return the format that other columns of the same files leave, and the name of one that tells."""
+    for theirs, others in clear.items():
+        decimals = {number.decimal for number in others.formats}
+        if len(decimals) == 1:
+            left = [number for number in readings.formats if number.decimal in decimals]
+            if left and compare_formats(spellings, left).chosen:
+                return left[0], theirs
+    return None, ""
+
+
+def _assumed(column: Column, spelling: Spelling, number: NumberFormat, like: str) -> Finding:
+    return Finding(
+        "assumed-format",
+        f"{column} leaves open how {_quoted(spelling.text)} is meant; it is read as {number.example}, as column"
+        f" '{like}' is written; another format is named in {_example(column)}",
+        rows=spelling.rows,
+    )
+
+
+def _check_one_currency(column: Column, spellings: list[Spelling], locate: Locate) -> None:
+    found: dict[str, list[Spelling]] = {}
+    for spelling in spellings:
+        code = currency_of(spelling.text or "")
+        if code is not None:
+            found.setdefault(code, []).append(spelling)
+    if len(found) > 1:
+        listed = ", ".join(
+            f"{code} ({_lines(sum(each.rows for each in texts))}, the first {locate(texts[0].place)})"
+            for code, texts in sorted(found.items())
+        )
+        raise InputError(
+            f"{column} holds amounts in several currencies: {listed}; export one of them, or export the currency as a"
+            " column and map it in data.columns.currency"
+        )
+
+
+def _open_number(
+    column: Column, formats: Sequence[NumberFormat], spelling: Spelling, locate: Locate
+) -> InputError:
+    meant = {parse_number(spelling.text, number): number for number in reversed(formats)}
+    values = " or ".join(str(value) for value in meant)
+    examples = " or ".join(f'{{{column.ours}: "{number.example}"}}' for number in meant.values())
+    return InputError(
+        f"{column} holds {_quoted(spelling.text)} ({locate(spelling.place)}), and nothing in it tells whether that is"
+        f" {values}; name the format with an example: {_KEY}: {examples}"
+    )
+
+
+def _contradictory(
+    column: Column, together: Readings, alone: Mapping[int, Readings], locate: Locate
+) -> InputError:
+    """Return the error for texts that have no format in common: within a file, or in a file that leaves it open."""
+    for readings in alone.values():
+        if readings.formats and readings.conflict:
+            return _open_number(column, readings.formats, readings.conflict[0], locate)
+    conflict = next((each.conflict for each in alone.values() if each.conflict), together.conflict)
+    texts = " and ".join(f"{_quoted(each.text)} ({locate(each.place)})" for each in conflict)
+    return InputError(
+        f"{column} writes numbers in two ways: {texts}; export them in one, or name the right one in"
+        f" {_example(column)}: lines written otherwise are then rejected"
+    )
+
+
+def _example(column: Column) -> str:
+    example = "%d/%m/%Y" if column.ours == "order_date" else "1.234,56"
+    return f'{_KEY} (such as {{{column.ours}: "{example}"}})'
+
+
+def _quoted(text: str | None) -> str:
+    text = text or ""
+    return f"'{text[:40]}{'...' if len(text) > 40 else ''}'"
+
+
+def _lines(rows: int) -> str:
+    return f"{rows:,} line{'s' * (rows != 1)}"
+
+
+def _rounded_up(share: float) -> float:
+    return min(1.0, math.ceil(share * 100 + 0.001) / 100)

@@ -1,0 +1,168 @@
+"""Formats of whole columns: what a careful person reads in a file, or one question."""
+
+import re
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from clvml.errors import InputError
+
+CASES = Path(__file__).parents[1] / "cases"
+KUNDEN = {
+    "customer_id": "Kundennr.",
+    "order_date": "Bestelldatum",
+    "amount": "Umsatz (€)",
+    "order_id": "Auftragsnr.",
+}
+HEADER = "customer;day;amount;units\n"
+
+
+@pytest.fixture
+def read_case(read):
+    """Return a function that reads a file of `tests/cases`."""
+
+    def _read_case(name, **keys):
+        keys.setdefault("columns", KUNDEN)
+        return read(source=CASES / name, now=datetime(2026, 1, 1), max_unreadable=0.01, **keys)
+
+    return _read_case
+
+
+def _raises(message: str):
+    return pytest.raises(InputError, match=f"^{re.escape(message)}$")
+
+
+@pytest.mark.parametrize(
+    "name, rows, money, read_as",
+    [
+        ("thousands_comma.csv", 2267, 3_025_939.75, "1,234.56"),
+        ("decimal_comma_mixed.csv", 2267, 121_037.59, "1234,56"),
+    ],
+)
+def test_numbers_of_the_cases(read_case, name, rows, money, read_as):
+    quality = read_case(name).quality
+    assert (quality.rows_out, quality.money_out, quality.rows_in, quality.money_in) == (
+        rows,
+        money,
+        rows,
+        money,
+    )
+    assert quality.read_as == {"order_date": "%d.%m.%Y", "amount": read_as}
+    assert f"read as     order_date %d.%m.%Y, amount {read_as}" in quality.to_text().splitlines()
+
+
+def test_whole_euros_are_asked_about(read_case):
+    with _raises(
+        f"column 'Umsatz (€)' (amount) of '{CASES / 'whole_euros_with_points.csv'}' holds '1.461' (line 7), and "
+        "nothing in it tells whether that is 1461 or 1.461; name the format with an example: data.formats: "
+        '{amount: "1.234,56"} or {amount: "1234.56"}'
+    ):
+        read_case("whole_euros_with_points.csv")
+    for key in ("amount", "Umsatz (€)"):
+        quality = read_case("whole_euros_with_points.csv", formats={key: "1.234,56"}).quality
+        assert (quality.rows_out, quality.money_out) == (2267, 1_270_965)
+
+
+def test_nanoseconds_with_a_zone(read_case):
+    columns = {name: name for name in ("customer_id", "order_date", "amount")}
+    quality = read_case("timestamps_ns_utc.parquet", columns=columns).quality
+    assert quality.rows_in == quality.rows_out > 0
+
+
+def test_five_rows(read_case):
+    columns = {"customer_id": "id", "order_date": "date", "amount": "value"}
+    log = read_case("five_rows.csv", columns=columns)
+    assert (log.quality.rows_out, log.quality.customers) == (5, 3)
+    assert log.quality.read_as["order_date"] == "%d/%m/%Y"
+
+
+def test_two_ways_in_one_column_are_refused(read, tmp_path):
+    with _raises(
+        f"column 'amount' (amount) of '{tmp_path / 'orders.csv'}' writes numbers in two ways: '1.250,00' (line 2) and "
+        "'1,250.00' (line 4); export them in one, or name the right one in data.formats (such as "
+        '{amount: "1.234,56"}): lines written otherwise are then rejected'
+    ):
+        read(HEADER + "a;2024-01-05;1.250,00;1\nb;2024-01-05;7;1\nc;2024-01-05;1,250.00;1\n")
+
+
+def test_a_named_format_rejects_the_others(read, rows, reasons):
+    text = HEADER + "a;2024-01-05;1.250,00;1\nb;2024-01-05;7;1\nc;2024-01-05;1,250.00;1\n"
+    log = read(text, formats={"amount": "1.234,56"})
+    assert rows(log, "customer_id, amount") == [("a", 1250.0), ("b", 7.0)]
+    assert reasons(log) == {("amount is not a number", "rejected"): (1, None)}
+
+
+def test_quantities_are_read_as_amounts_are(read, rows):
+    text = HEADER + "a;2024-01-05;3,50;1,5\nb;2024-01-05;12;(2)\n"
+    assert rows(read(text, columns={"quantity": "units"}), "amount, quantity") == [(3.5, 1.5), (12.0, -2.0)]
+
+
+def test_another_column_of_the_file_tells_and_is_named(read, rows, tmp_path):
+    text = HEADER + "a;2024-01-05;1,250.50;1,000\nb;2024-01-05;12;5\n"
+    log = read(text, columns={"quantity": "units"})
+    assert rows(log, "quantity") == [(5.0,), (1000.0,)]
+    (finding,) = log.quality.warnings
+    assert (finding.code, finding.rows) == ("assumed-format", 1)
+    assert finding.text == (
+        f"column 'units' (quantity) of '{tmp_path / 'orders.csv'}' leaves open how '1,000' is meant; it is read as "
+        "1,234.56, as column 'amount' is written; another format is named in data.formats (such as "
+        '{quantity: "1.234,56"})'
+    )
+    with pytest.raises(InputError, match="tells whether that is"):
+        read(text, columns={"quantity": "units"}, formats={"amount": "1,234.56"})
+
+
+def test_files_may_differ_if_each_is_clear(read, rows, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "de.csv").write_text(HEADER + "a;13.01.2024;1.250,00;1\n")
+    (folder / "us.csv").write_text(HEADER + "b;01/13/2024;1,250.00;1\nc;02/03/2024;5;1\n")
+    log = read(source=folder)
+    assert rows(log) == [
+        ("a", "2024-01-13 00:00:00", 1250.0),
+        ("b", "2024-01-13 00:00:00", 1250.0),
+        ("c", "2024-02-03 00:00:00", 5.0),
+    ]
+    assert log.quality.read_as == {"order_date": "%d.%m.%Y or %m/%d/%Y", "amount": "1.234,56 or 1,234.56"}
+    # A third that leaves it open takes neither.
+    (folder / "xx.csv").write_text(HEADER + "d;13.01.2024;1.250;1\n")
+    with pytest.raises(InputError, match=re.escape(f"holds '1.250' (line 2 of '{folder / 'xx.csv'}')")):
+        read(source=folder)
+
+
+def test_what_one_file_tells_holds_for_the_others(read, rows, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.csv").write_text(HEADER + "a;13/01/2024;12,50;1\n")
+    (folder / "b.csv").write_text(HEADER + "b;01/02/2024;1.250;1\n")
+    assert rows(read(source=folder)) == [
+        ("a", "2024-01-13 00:00:00", 12.5),
+        ("b", "2024-02-01 00:00:00", 1250.0),
+    ]
+
+
+def test_several_currencies_are_not_added_up(read, rows, tmp_path):
+    text = "customer;day;amount;cur\na;2024-01-05;€ 5;EUR\nb;2024-01-05;$7.50;USD\nc;2024-01-05;9;EUR\n"
+    with _raises(
+        f"column 'amount' (amount) of '{tmp_path / 'orders.csv'}' holds amounts in several currencies: EUR (1 line, "
+        "the first line 2), USD (1 line, the first line 3); export one of them, or export the currency as a column and "
+        "map it in data.columns.currency"
+    ):
+        read(text)
+    assert rows(read(text, columns={"currency": "cur"}, currency="EUR"), "amount") == [(5.0,), (9.0,)]
+
+
+@pytest.mark.parametrize(
+    "key, value", [("amount", "1.234"), ("order_date", "%d/%m"), ("order_date", "1.234,56")]
+)
+def test_a_format_that_says_nothing_is_refused(read, key, value):
+    with pytest.raises(InputError, match=re.escape(f"data.formats.{key} must be a ")):
+        read(HEADER + "a;2024-01-05;5;1\nb;13/01/2024;5;1\n", formats={key: value})
+
+
+def test_a_format_of_no_column_is_refused(read, tmp_path):
+    with _raises(
+        f"data.formats names 'amont', which is no column of '{tmp_path / 'orders.csv'}' (did you mean 'amount'?)"
+    ):
+        read(HEADER + "a;2024-01-05;5;1\n", formats={"amont": "1.234,56"})
