@@ -10,7 +10,7 @@ from tests.conftest import shop_lines
 
 import clvml
 from clvml.log.frame import FRAME
-from clvml.scores.scorer import COLUMNS
+from clvml.scores.columns import COLUMNS
 
 COLUMNS_OF_SHOP = {"customer_id": "customer_id", "order_date": "order_date", "amount": "amount"}
 QUICK = {

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from clvml import cli
-from clvml.scores.scorer import COLUMNS
+from clvml.scores.columns import COLUMNS
 
 USAGE = "Usage: clvml "
 

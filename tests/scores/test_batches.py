@@ -11,7 +11,8 @@ import pytest
 from clvml import workflows
 from clvml.errors import InputError
 from clvml.scores.batches import ScoredTable, score_in_batches
-from clvml.scores.scorer import COLUMNS, Scorer, customer_days
+from clvml.scores.columns import COLUMNS
+from clvml.scores.scorer import Scorer, customer_days
 from clvml.storage.files import write_table
 from clvml.tracking import resolve_model
 

@@ -23,7 +23,8 @@ import pyarrow.parquet as pq
 from clvml.customers.snapshots import CustomerDays
 from clvml.errors import InputError
 from clvml.models.intervals import SpendIntervals
-from clvml.scores.scorer import COLUMNS, REASONS, Scorer
+from clvml.scores.columns import COLUMNS, REASONS, SCORED, Column, typed
+from clvml.scores.scorer import Scorer
 from clvml.storage.files import FORMULA, NUMBER, replacing
 
 Progress = Callable[[int, int], None]
@@ -37,16 +38,6 @@ _AT_A_TIME = 2
 _FEATURES = "customer_features"
 _SCORED = "scored"
 _INCOMING = "clvml_rows"
-# Texts of clvml's or MLflow's making, which hold nothing that CSV or a spreadsheet would take for more than text.
-_OWN_TEXTS = (
-    *("as_of", "churn_risk", "last_order_date", "next_order_date"),
-    *("value_tier", "segment", "model_version", "run_id"),
-)
-_TYPES = {
-    name: "BIGINT" if name == "horizon_days" else "DOUBLE"
-    for name in COLUMNS
-    if name in ("horizon_days", "p_churn", "clv", "historic_spend") or name.startswith("expected_")
-}
 
 
 @dataclass(frozen=True)
@@ -65,7 +56,7 @@ class ScoredTable:
 
     def create(self) -> None:
         """Make the table, empty; an earlier one of the same name is replaced."""
-        columns = ", ".join(f"{name} {_TYPES.get(name, 'VARCHAR')}" for name in COLUMNS)
+        columns = ", ".join(f"{column.name} {column.sql_type}" for column in SCORED)
         self.connection.execute(
             f"create or replace table {self.name} ({columns}, place BIGINT, at_risk DOUBLE)"
         )
@@ -129,7 +120,7 @@ class ScoredTable:
         """Yield `COLUMNS` in frames of at most so many rows, by ``clv`` falling, then by ``customer_id``."""
         listed = ", ".join(COLUMNS)
         for batch in self._ordered(listed, rows):
-            yield _typed(batch.to_pandas())
+            yield typed(batch.to_pandas())
 
     def frame(self) -> pd.DataFrame:
         """Return all rows at once."""
@@ -145,7 +136,7 @@ class ScoredTable:
         """
         with replacing(path) as draft:
             if path.suffix.lower() == ".parquet":
-                schema = pa.Schema.from_pandas(_typed(_empty()), preserve_index=False)
+                schema = pa.Schema.from_pandas(typed(_empty()), preserve_index=False)
                 with pq.ParquetWriter(draft, schema) as writer:
                     for batch in self._ordered(", ".join(COLUMNS), 1_048_576):
                         writer.write_table(pa.Table.from_batches([batch]).cast(schema))
@@ -279,22 +270,18 @@ def _empty() -> pd.DataFrame:
     return pd.DataFrame({name: [] for name in COLUMNS})
 
 
-def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    kinds = {"BIGINT": "int64", "DOUBLE": "float64"}
-    return frame.astype({name: kinds.get(_TYPES.get(name, ""), "string") for name in COLUMNS})
-
-
 def _line_sql() -> str:
     """Return SQL of a row as a line of CSV, to the byte as pandas writes it."""
-    *cells, last = (_cell_sql(name, _TYPES.get(name, "VARCHAR")) for name in COLUMNS)
+    *cells, last = map(_cell_sql, SCORED)
     # One call: each || would copy the line so far.
     return f"concat_ws(',', {', '.join(cells)}, concat({last}, chr(10))) as line"
 
 
-def _cell_sql(name: str, kind: str) -> str:
-    if kind == "BIGINT" or name in _OWN_TEXTS:
+def _cell_sql(column: Column) -> str:
+    name = column.name
+    if column.kind == "whole" or (column.kind == "text" and column.own):
         return f"coalesce({name}::VARCHAR, '')"
-    if kind == "DOUBLE":
+    if column.kind == "number":
         # Python turns to exponents one power of ten later.
         long = f"abs({name}) >= 1e15 and abs({name}) < 1e16"
         return f"coalesce(case when {long} then printf('%.1f', {name}) else {name}::VARCHAR end, '')"

@@ -18,47 +18,15 @@ from clvml.errors import InputError
 from clvml.explain import Surrogate, reasons
 from clvml.log import PurchaseLog, read_purchase_log
 from clvml.models.customer_model import CustomerModel
-from clvml.models.outlook import HORIZONS
+from clvml.scores.columns import COLUMNS, DTYPES, REASONS, SCORED, Column
 from clvml.storage.files import unescaped
 from clvml.storage.workspace import offline_database
 
-COLUMNS = (
-    "customer_id",
-    "as_of",
-    "horizon_days",
-    "p_churn",
-    "churn_risk",
-    "expected_orders",
-    "expected_spend",
-    "expected_spend_low",
-    "expected_spend_high",
-    *(f"expected_spend_{days}d" for days in HORIZONS),
-    "clv",
-    "historic_spend",
-    "last_order_date",
-    "next_order_date",
-    "value_tier",
-    "segment",
-    "reason_1",
-    "reason_2",
-    "reason_3",
-    "model_version",
-    "run_id",
-)
 RISKS = ("low", "medium", "high")
 TIERS = ("platinum", "gold", "silver", "bronze")
 # The share of customers that each tier but the last holds together with those above it.
 TIER_SHARES = (0.05, 0.20, 0.50)
 NO_HISTORY = "not enough history"
-_NUMBERS = (
-    "horizon_days",
-    "p_churn",
-    "expected_orders",
-    *(name for name in COLUMNS if name.startswith("expected_spend")),
-    "clv",
-    "historic_spend",
-)
-REASONS = ("reason_1", "reason_2", "reason_3")
 # The share of the last year's buyers who spent so much that losing them hurts, whatever they are worth now.
 _SPENDER_SHARE = 0.20
 
@@ -166,39 +134,37 @@ class Scorer:
         model = self.model
         predicted = model.predict(features, as_of)
         tier = value_tier(predicted["clv"].to_numpy(), model.tiers)
-        money = [f"expected_spend_{days}d" for days in HORIZONS] + ["clv"]
         said = self.reasons(features).replace("", None) if explain else dict.fromkeys(REASONS, "")
         at_risk = (predicted["p_churn"] * predicted["expected_spend"]).where(features["purchase_days"] > 0)
+        values: dict[str, Any] = {
+            "customer_id": features["customer_id"],
+            "as_of": as_of.isoformat(),
+            "horizon_days": model.horizon_days,
+            "churn_risk": _band(predicted["p_churn"].to_numpy(), (1 / 3, 2 / 3), RISKS),
+            "historic_spend": features["spend_sum"],
+            "last_order_date": _dates(as_of, -features["days_since_last_order"]),
+            "next_order_date": _dates(as_of, predicted["next_order_days"] - 1),
+            "value_tier": tier,
+            "segment": segment(features, predicted, tier, model.thresholds),
+            **{name: said[name] for name in REASONS},
+            "model_version": self.version,
+            "run_id": self.run_id,
+        }
 
-        # One text type for all, so that a column without any value has it too.
-        def text(values: str | np.ndarray | pd.Series) -> Any:
-            if isinstance(values, str):
-                return pd.array([values or None], dtype="string").repeat(len(features))
-            return pd.Series(values, dtype="string").array
+        def shown(column: Column) -> Any:
+            held = values[column.name] if column.name in values else predicted[column.name]
+            if column.kind == "number":
+                # Adding zero turns -0.0, which reads like a loss, into 0.0.
+                return held.round(column.decimals) + 0.0
+            if column.kind == "whole":
+                return held
+            # One text type for all, so that a column without any value has it too.
+            if isinstance(held, str):
+                return pd.array([held or None], dtype="string").repeat(len(features))
+            return pd.Series(held, dtype="string").array
 
-        return pd.DataFrame(
-            {
-                "customer_id": text(features["customer_id"]),
-                "as_of": text(as_of.isoformat()),
-                "horizon_days": model.horizon_days,
-                "p_churn": predicted["p_churn"].round(6),
-                "churn_risk": text(_band(predicted["p_churn"].to_numpy(), (1 / 3, 2 / 3), RISKS)),
-                "expected_orders": _cents(predicted["expected_orders"]),
-                "expected_spend": _cents(predicted["expected_spend"]),
-                "expected_spend_low": _cents(predicted["expected_spend_low"]),
-                "expected_spend_high": _cents(predicted["expected_spend_high"]),
-                **{name: _cents(predicted[name]) for name in money},
-                "historic_spend": _cents(features["spend_sum"]),
-                "last_order_date": text(_dates(as_of, -features["days_since_last_order"])),
-                "next_order_date": text(_dates(as_of, predicted["next_order_days"] - 1)),
-                "value_tier": text(tier),
-                "segment": text(segment(features, predicted, tier, model.thresholds)),
-                **{name: text(said[name]) for name in REASONS},
-                "model_version": text(self.version),
-                "run_id": text(self.run_id),
-                "at_risk": at_risk,
-            }
-        )
+        rows = {column.name: shown(column) for column in SCORED}
+        return pd.DataFrame(rows | {"at_risk": at_risk}, index=features.index)
 
     def reasons(self, features: pd.DataFrame) -> pd.DataFrame:
         """Return `REASONS` of each customer of a feature table, same index; empty where there is none."""
@@ -352,11 +318,6 @@ def _band(values: np.ndarray, edges: Sequence[float], names: Sequence[str]) -> n
     return np.asarray(names, dtype=object)[np.digitize(values, edges)]
 
 
-def _cents(money: pd.Series) -> pd.Series:
-    # Adding zero turns -0.0, which reads like a loss, into 0.0.
-    return money.round(2) + 0.0
-
-
 def _dates(start: date, days: pd.Series) -> np.ndarray:
     """Return ISO dates ``days`` after ``start``, shape (n,); None where days are missing."""
     # A few hundred days come again and again, and writing a date is slow; a missing one is the last, at -1.
@@ -377,7 +338,9 @@ def read_scores(path: Path) -> pd.DataFrame:
         if path.suffix.lower() == ".parquet":
             scores = pd.read_parquet(path)
         elif path.suffix.lower() == ".csv":
-            scores = pd.read_csv(path, dtype={name: "string" for name in COLUMNS if name not in _NUMBERS})
+            scores = pd.read_csv(
+                path, dtype={name: kind for name, kind in DTYPES.items() if kind == "string"}
+            )
         else:
             raise InputError(f"scored file '{path}' must end in .csv or .parquet")
     except FileNotFoundError:
@@ -396,7 +359,7 @@ def read_scores(path: Path) -> pd.DataFrame:
             raise InputError(f"scored file '{path}' mixes several {name}; give the file of one scoring")
     try:
         date.fromisoformat(str(scores["as_of"].iloc[0]))
-        for name in _NUMBERS:
+        for name in (column.name for column in SCORED if column.kind != "text"):
             scores[name] = pd.to_numeric(scores[name])
             if scores[name].isna().any():
                 raise ValueError(f"{name} is missing for a customer")

@@ -13,7 +13,8 @@ import pyarrow as pa
 from clvml.config import Config
 from clvml.engines.spark import SparkLog, score_lines
 from clvml.scores.batches import ScoredTable, score_in_batches
-from clvml.scores.scorer import COLUMNS, Scorer, customer_days
+from clvml.scores.columns import COLUMNS
+from clvml.scores.scorer import Scorer, customer_days
 from clvml.storage.addresses import is_address
 from clvml.storage.database_output import check_database_output, write_database_table
 from clvml.storage.files import TABLES

@@ -18,7 +18,8 @@ from clvml.engines.spark.lines import SparkLog, is_spark_error, worker_errors
 from clvml.engines.warehouse import translate
 from clvml.errors import InputError
 from clvml.scores.batches import APPENDED_ROWS, ScoredTable
-from clvml.scores.scorer import COLUMNS, Scorer
+from clvml.scores.columns import COLUMNS, SCORED
+from clvml.scores.scorer import Scorer
 from clvml.storage.workspace import temporary_folder
 
 _QUIET = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}
@@ -27,6 +28,9 @@ _QUIET = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", 
 _OF_PANDAS = "PySpark does not yet fully support pandas"
 # Scored rows that come here at a time; a million of them take some 400 MB.
 _SLICE_ROWS = 4 * APPENDED_ROWS
+
+_SPARK_TYPES = {"text": "string", "whole": "bigint", "number": "double"}
+_SCHEMA = ", ".join(f"{column.name} {_SPARK_TYPES[column.kind]}" for column in SCORED)
 
 
 @contextmanager
@@ -122,7 +126,7 @@ def score_lines(
             )
             chosen = frozenset(row[0] for row in top.limit(explain).collect())
         apply = partial(_scored, load, as_of, explain == "all", chosen)
-        rows = features.mapInPandas(apply, _schema()).persist()
+        rows = features.mapInPandas(apply, _SCHEMA).persist()
         try:
             with worker_errors():
                 _bring(rows, scored)
@@ -188,14 +192,6 @@ def _at_risk(
             yield scorer.rows(features, as_of, explain=False)[["customer_id", "at_risk"]].astype(
                 {"customer_id": object}
             )
-
-
-def _schema() -> str:
-    kinds = {"horizon_days": "int", "p_churn": "double", "clv": "double", "historic_spend": "double"}
-    return ", ".join(
-        f"{name} {kinds.get(name, 'double' if name.startswith('expected_') else 'string')}"
-        for name in COLUMNS
-    )
 
 
 def _not_started(master: str | None, error: Exception) -> InputError:

@@ -1,0 +1,96 @@
+"""The columns of the scored table, as data: the scorer, its writers and readers, Spark and the docs follow it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from clvml.models.outlook import HORIZONS
+
+Kind = Literal["text", "whole", "number"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table that clvml writes.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"text", "whole", "number"}
+        Text may be missing, numbers are not.
+    description : str
+        One line, without the unit.
+    unit : str
+        Of a number: ``currency``, ``days``, ``purchase days`` or ``share``.
+    decimals : int
+        To which a number is rounded.
+    own : bool
+        Text of clvml's or MLflow's making, which holds nothing that CSV or a spreadsheet takes for more than text.
+    """
+
+    name: str
+    kind: Kind
+    description: str
+    unit: str = ""
+    decimals: int = 2
+    own: bool = True
+
+    @property
+    def dtype(self) -> str:
+        """The type in pandas."""
+        return {"text": "string", "whole": "int64", "number": "float64"}[self.kind]
+
+    @property
+    def sql_type(self) -> str:
+        """The type in DuckDB."""
+        return {"text": "VARCHAR", "whole": "BIGINT", "number": "DOUBLE"}[self.kind]
+
+
+def money(name: str, description: str) -> Column:
+    """Return a column of money."""
+    return Column(name, "number", description, "currency")
+
+
+# What stands first in every scored file; further columns go to the end.
+SCORED = (
+    Column("customer_id", "text", "as in the purchase log", own=False),
+    Column("as_of", "text", "first day not used; everything is predicted from here"),
+    Column("horizon_days", "whole", "days of future that the unsuffixed columns cover", "days"),
+    Column("p_churn", "number", "probability of no purchase in the horizon", "share", decimals=6),
+    Column("churn_risk", "text", "low below 1/3, high from 2/3, else medium"),
+    Column("expected_orders", "number", "purchase days expected in the horizon", "purchase days"),
+    money("expected_spend", "net spend expected in the horizon"),
+    money("expected_spend_low", "low end of the 80 % interval"),
+    money("expected_spend_high", "high end of the 80 % interval"),
+    *(money(f"expected_spend_{days}d", f"net spend expected in {days} days") for days in HORIZONS),
+    money("clv", "present value of the margin over value.horizon_days, net of value.retention_cost"),
+    money("historic_spend", "net spend so far"),
+    Column("last_order_date", "text", "last purchase day; empty without one"),
+    Column("next_order_date", "text", "day by which a purchase is as likely as not; empty beyond a year"),
+    Column(
+        "value_tier",
+        "text",
+        "platinum, gold, silver, bronze: the top 5, 20, 50 and 100 % of `clv` in training",
+    ),
+    Column("segment", "text", "what to do about the customer (docs/scoring.md)"),
+    Column("reason_1", "text", "strongest reason for the churn risk, in words", own=False),
+    Column("reason_2", "text", "second reason; empty where nothing else matters", own=False),
+    Column("reason_3", "text", "third reason", own=False),
+    Column("model_version", "text", "version in the model registry"),
+    Column("run_id", "text", "MLflow run that trained the model"),
+)
+COLUMNS = tuple(column.name for column in SCORED)
+REASONS = tuple(name for name in COLUMNS if name.startswith("reason_"))
+DTYPES = {column.name: column.dtype for column in SCORED}
+
+
+def typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame with the columns of a scored file in their order and types; text that lacks is missing.
+
+    >>> typed(pd.DataFrame({name: [] for name in COLUMNS})).dtypes["clv"]
+    dtype('float64')
+    """
+    return frame[list(COLUMNS)].astype(DTYPES)
