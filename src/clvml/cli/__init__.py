@@ -23,6 +23,7 @@ from clvml.cli.sql import sql
 from clvml.cli.sync import sync
 from clvml.cli.train import train
 from clvml.cli.uplift import uplift
+from clvml.cli.worth import worth
 from clvml.errors import InputError
 
 app = typer.Typer(
@@ -61,6 +62,7 @@ for command in (
     compare,
     promote,
     monitor,
+    worth,
     plan,
     readback,
     uplift,

@@ -16,6 +16,7 @@ from clvml.decide.playbook import Playbook
 from clvml.decide.rules import check_columns, matches
 from clvml.errors import InputError, did_you_mean
 from clvml.scores.segments import SEGMENTS
+from clvml.storage.files import unescaped
 
 Flags = NDArray[np.bool_]
 
@@ -117,6 +118,10 @@ def read_customers(path: str, needed: Iterable[str], what: str) -> pd.DataFrame:
             )
     for name in table.columns:
         table[name] = table[name].astype("string").str.strip()
+    if "customer_id" not in table.columns:
+        return table
+    # As `clvml` writes it, a text that a spreadsheet would run has an apostrophe before it.
+    table["customer_id"] = table["customer_id"].map(unescaped, na_action="ignore").astype("string")
     without = int(table["customer_id"].isna().sum())
     if without:
         raise InputError(f"{what} file '{Path(path)}': {without:,} rows have no customer_id; fill them in")

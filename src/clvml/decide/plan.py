@@ -123,7 +123,7 @@ def make_plan(
     market = Market(_task(gains, may, caps))
     found = allocate(market.task, limit, market)
     held = in_control(units_of(scores, playbook), playbook.campaign, playbook.control.share)
-    why = _why(gains, may, found)
+    why = _why(gains, may, found, found.totals.counts >= np.floor(caps))
     table = _table(scores, playbook, gains, found, held, why)
     summary = summarise(playbook, gains, market, found, held, pd.Series(why), limit)
     notes = [*may.notes, *advice(playbook, summary, limit, as_of, horizon, today or as_of)]
@@ -243,12 +243,12 @@ def _interval(gains: Gains) -> tuple[Array, Array]:
     return gain - REACH * spread, gain + REACH * spread
 
 
-def _why(gains: Gains, may: Eligibility, found: Allocation) -> NDArray[np.object_]:
+def _why(gains: Gains, may: Eligibility, found: Allocation, full: NDArray[np.bool_]) -> NDArray[np.object_]:
     """Return why nothing is planned for a customer, shape (n,); None where something is."""
     p, gain = gains.p_churn, gains.gain()
     pays = may.allowed & (gain > 0)
-    # What would be chosen at the price of money was refused by a cap.
-    wanted = pays & (gain > found.price * gains.cost())
+    # What would be chosen at the price of money, a full cap has refused.
+    wanted = pays & (gain > found.price * gains.cost()) & full[:, None]
     why = np.select(
         [
             found.choice >= 0,

@@ -164,7 +164,7 @@ def _curve(market: Market, budget: float, everything: Allocation) -> list[dict[s
     for step in budgets:
         prices = market.settle(float(step), prices)[0]
     return [
-        {"budget": float(step), "profit": round(max(float(value), 0.0), 6)}
+        {"budget": float(step), "profit": round(max(float(value), 0.0), 6) + 0.0}
         for step, value in zip(budgets, market.values(budgets.tolist()), strict=True)
     ]
 

@@ -25,6 +25,7 @@ from clvml.workflows.training import (
     train,
 )
 from clvml.workflows.uplift import missing_columns, save_rates, uplift, write_save_rates
+from clvml.workflows.valuation import worth
 from clvml.workflows.verdict import answer, headline_metrics, reach, short_label, short_name, standings
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "standings",
     "train",
     "uplift",
+    "worth",
     "write_lists",
     "write_plan_file",
     "write_save_rates",

@@ -1,0 +1,144 @@
+"""clvml worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clvml.cli.inputs import load_config, now, workspace
+from clvml.cli.options import ConfigOption, JsonOption, MemoryOption, SetOption
+from clvml.cli.output import print_json, print_list, print_paragraph, print_table, progress
+
+if TYPE_CHECKING:
+    from clvml.config import ValueConfig
+    from clvml.decide.worth import Worth
+
+_SHOWN = 20
+
+
+def worth(
+    scores: Annotated[Path, typer.Argument(metavar="SCORES", help="Scored file of clvml score.")],
+    by: Annotated[
+        str, typer.Option("--by", help="Scored columns to group by, and cohort with --data.")
+    ] = "segment,value_tier",
+    costs: Annotated[
+        Path | None,
+        typer.Option(
+            "--costs", help="margin, acquisition_cost, service_cost by a scored column (.csv or .parquet)."
+        ),
+    ] = None,
+    before: Annotated[Path | None, typer.Option("--before", help="An earlier scored file.")] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", help="The purchase log, for plain formulas; needs --config.")
+    ] = None,
+    config: ConfigOption = None,
+    memory: MemoryOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what customers are worth, by segment or any column, beside the plain formulas."""
+    from clvml import workflows
+    from clvml.config import ValueConfig
+
+    settings = load_config(config, overrides, data) if config or data or overrides else None
+    value = settings.value if settings else ValueConfig()
+    names = [name.strip() for name in by.split(",") if name.strip()] or ["segment"]
+    if settings is not None and data is not None:
+        progress(f"reading {data}")
+        with workspace(memory) as connection:
+            prepared = workflows.prepare(settings.data, now(), data, None, None, connection)
+            found = workflows.worth(scores, names, value, costs, before, prepared)
+    else:
+        found = workflows.worth(scores, names, value, costs, before)
+    notes = list(found.notes)
+    if settings is None:
+        notes.append(
+            f"a margin of {value.margin:.0%} over {value.horizon_days:,} days is taken for what the scores were made"
+            " with, as in a configuration that says nothing; --config gives another"
+        )
+    if as_json:
+        print_json({**found.to_dict(), "value": value.model_dump(), "notes": notes})
+        return
+    _print_worth(found, value)
+    print_list("Notes", notes)
+
+
+def _print_worth(found: Worth, value: ValueConfig) -> None:
+    total = next(iter(found.groups.values())).loc["all"]
+    print_paragraph(
+        f"{total['customers']:,.0f} customers are worth {total['clv']:,.0f} (80 %: {total['clv_low']:,.0f} to"
+        f" {total['clv_high']:,.0f}): the present value of their margin over {value.horizon_days:,} days."
+    )
+    for name, table in found.groups.items():
+        _print_group(name, table)
+    print_table(
+        ["The most valuable", "customers", "value", "share"],
+        [
+            [f"{row['top']:.0%}", f"{row['customers']:,}", f"{row['clv']:,.0f}", f"{row['clv_share']:.1%}"]
+            for row in found.concentration.to_dict("records")
+        ],
+    )
+    if len(found.formulas):
+        print_table(
+            ["Plain formula", "says", "times the value"],
+            [
+                [row["formula"], f"{row['total']:,.0f}", f"{row['ratio']:.2f}"]
+                for row in found.formulas.to_dict("records")
+            ],
+        )
+        print_list("Whom they mislead", [_misled(row) for row in found.formulas.to_dict("records")])
+    if len(found.movement):
+        print_table(
+            ["Since the earlier scores", "customers", "value then", "value now", "change"],
+            [
+                [
+                    row["move"],
+                    f"{row['customers']:,}",
+                    *(f"{row[name]:,.0f}" for name in ("clv_before", "clv_now", "change")),
+                ]
+                for row in found.movement.to_dict("records")
+            ],
+        )
+
+
+def _print_group(name: str, table: Any) -> None:
+    costs = "acquisition_cost" in table
+    header = [name, "customers", "spent so far", "value", "80 % low", "high", "share", "each", "may cost"]
+    rows = [*table.drop("all").head(_SHOWN).iterrows(), ("all", table.loc["all"])]
+    print_table(
+        [*header, *(["costs", "months"] if costs else [])],
+        [
+            [
+                str(group),
+                *(
+                    f"{row[key]:,.0f}"
+                    for key in ("customers", "historic_spend", "clv", "clv_low", "clv_high")
+                ),
+                f"{row['clv_share']:.1%}",
+                *(f"{row[key]:,.2f}" for key in ("clv_each", "highest_acquisition_cost")),
+                *((_number(row["acquisition_cost"], 2), _number(row["payback_months"], 1)) if costs else ()),
+            ]
+            for group, row in rows
+        ],
+    )
+    left = len(table) - 1 - _SHOWN
+    if left > 0:
+        typer.echo(f"... and {left:,} more (--json has all)")
+
+
+def _number(value: float, places: int) -> str:
+    return f"{value:,.{places}f}" if value == value else "-"
+
+
+def _misled(row: Mapping[Any, Any]) -> str:
+    words = f"{row['formula']} says {_times(row['ratio'])} in all"
+    if "underrates" in row:
+        words += f"; of '{row['overrates']}' {_times(row['by_times'])}, of '{row['underrates']}' {_times(row['by'])}"
+    return words
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f} times the value"

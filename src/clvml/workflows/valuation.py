@@ -1,0 +1,85 @@
+"""From a scored table to what customers are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+from clvml.config import ValueConfig
+from clvml.decide.eligibility import read_customers
+from clvml.decide.formulas import HISTORY
+from clvml.decide.worth import Worth
+from clvml.decide.worth import worth as work_out
+from clvml.errors import InputError
+from clvml.scores.scorer import customer_days, read_scores
+from clvml.workflows.preparation import Prepared
+
+COHORT = "cohort"
+
+
+def worth(
+    scores: pd.DataFrame | str | Path,
+    by: Sequence[str] = ("segment", "value_tier"),
+    value: ValueConfig | None = None,
+    costs: pd.DataFrame | str | Path | None = None,
+    before: pd.DataFrame | str | Path | None = None,
+    prepared: Prepared | None = None,
+) -> Worth:
+    """Work out what customers are worth.
+
+    Parameters
+    ----------
+    scores : DataFrame, str or Path
+        The scored table or its file.
+    by : sequence of str
+        Columns to group by; with ``prepared`` also ``cohort``, the quarter of the first purchase.
+    value : ValueConfig, optional
+        What the scores were made with.
+    costs : DataFrame, str or Path, optional
+        See `clvml.decide.worth.worth`.
+    before : DataFrame, str or Path, optional
+        An earlier scored table or file.
+    prepared : Prepared, optional
+        The log that the scores were made from: plain formulas then stand beside the values.
+
+    Raises
+    ------
+    InputError
+        A file or a column is not there or at fault.
+    """
+    table = _table(scores)
+    if prepared is not None:
+        table = _with_history(table, prepared)
+    elif COHORT in by and COHORT not in table.columns:
+        raise InputError(
+            "the quarter of a customer's first purchase (cohort) is in the log only; give --data"
+        )
+    known = (
+        costs if costs is None or isinstance(costs, pd.DataFrame) else read_customers(str(costs), [], "costs")
+    )
+    earlier = None if before is None else _table(before)
+    return work_out(table, tuple(by), value, known, earlier)
+
+
+def _table(scores: pd.DataFrame | str | Path) -> pd.DataFrame:
+    return scores if isinstance(scores, pd.DataFrame) else read_scores(Path(scores))
+
+
+def _with_history(scores: pd.DataFrame, prepared: Prepared) -> pd.DataFrame:
+    as_of = date.fromisoformat(str(scores["as_of"].iloc[0]))
+    features = customer_days(prepared.log).features(as_of, int(scores["horizon_days"].iloc[0]))
+    known = features.set_index(features["customer_id"].astype("string"))[list(HISTORY)]
+    found = known.reindex(scores["customer_id"].astype("string"))
+    strangers = int(found["purchase_days"].isna().sum())
+    if strangers:
+        raise InputError(
+            f"{strangers:,} of {len(scores):,} scored customers are not in the data before {as_of}; give the log that"
+            " the scores were made from"
+        )
+    first = pd.Timestamp(as_of) - pd.to_timedelta(found["T"], unit="D")
+    cohort = first.dt.to_period("Q").astype("string").where(found["purchase_days"].to_numpy() > 0)
+    history = {name: found[name].to_numpy() for name in HISTORY}
+    return scores.assign(**history, **{COHORT: cohort.to_numpy()})

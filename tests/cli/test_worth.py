@@ -1,0 +1,85 @@
+"""clvml worth, end to end."""
+
+import json
+
+import pytest
+from tests.decide.conftest import scored
+
+from clvml.storage.files import write_table
+
+
+@pytest.fixture
+def scores(tmp_path):
+    write_table(scored(300), tmp_path / "scores.csv")
+    write_table(scored(300, seed=1, as_of=["2024-04-01"] * 300), tmp_path / "before.csv")
+    (tmp_path / "costs.csv").write_text("value_tier,acquisition_cost,margin\ngold,50,0.4\n")
+    return "scores.csv"
+
+
+def test_worth_is_printed(run, scores):
+    code, out, err = run("worth", scores, "--before", "before.csv", "--costs", "costs.csv")
+    assert code == 0, err
+    for said in (
+        "300 customers are worth",
+        "The most valuable",
+        "Since the earlier scores",
+        "a margin of 30%",
+        "months",
+    ):
+        assert said in out
+
+
+def test_worth_as_json(run, scores):
+    code, out, err = run("worth", scores, "--by", "churn_risk", "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    rows = found["groups"]["churn_risk"]
+    assert rows[-1]["churn_risk"] == "all"
+    assert rows[-1]["customers"] == 300
+    assert sum(row["clv"] for row in rows[:-1]) == pytest.approx(rows[-1]["clv"], abs=0.05)
+
+
+def test_plain_formulas_from_the_log_of_the_scores(run, shop):
+    code, _, err = run(
+        "score",
+        shop.log,
+        "-o",
+        "s.csv",
+        "--config",
+        shop.config,
+        "--model",
+        _model(shop),
+        "--explain",
+        "none",
+    )
+    assert code == 0, err
+    code, out, err = run(
+        "worth", "s.csv", "--data", shop.log, "--config", shop.config, "--by", "cohort,segment", "--json"
+    )
+    assert code == 0, err
+    found = json.loads(out)
+    assert len(found["formulas"]) == 3
+    assert "2023Q2" in {row["cohort"] for row in found["groups"]["cohort"]}
+
+
+def _model(shop):
+    from clvml.tracking import resolve_model
+
+    return resolve_model("champion", "clvml", shop.tracking).directory
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--by", "land"], "the scores have no column 'land'"),
+        (["--by", "cohort"], "give --data"),
+        (["--costs", "x.csv"], "costs file 'x.csv' does not exist"),
+        (["--before", "x.csv"], "scored file 'x.csv' does not exist"),
+        (["--before", "scores.csv"], "give the older file with --before"),
+        (["--data", "orders.csv"], "add --config FILE"),
+    ],
+)
+def test_input_at_fault_ends_in_one_message(run, scores, words, said):
+    code, out, err = run("worth", scores, *words)
+    assert (code, out) == (2, "")
+    assert said in err
