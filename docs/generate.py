@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import get_origin
 
 import typer
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from clvml import cli
-from clvml.config import Config
+from clvml.config import Config, section_in
 from clvml.customers import FEATURES
+from clvml.decide.plan_file import PLAN_COLUMNS
+from clvml.decide.playbook import Playbook
 from clvml.scores.columns import SCORED
 
 HERE = Path(__file__).parent
@@ -33,6 +36,17 @@ def configuration() -> str:
         "|---|---|---|---|",
     ]
     lines += _keys(Config, "")
+    lines += [
+        "",
+        "## Playbook",
+        "",
+        "What can be done for customers, in a file of its own for `clvml plan` (docs/planning.md). A complete example",
+        "is `configs/playbook.yaml`.",
+        "",
+        "| key | type | default | meaning |",
+        "|---|---|---|---|",
+    ]
+    lines += _keys(Playbook, "")
     return "\n".join(lines) + "\n"
 
 
@@ -40,8 +54,11 @@ def _keys(section: type[BaseModel], prefix: str) -> list[str]:
     rows = []
     for name, field in section.model_fields.items():
         annotation = field.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            rows += _keys(annotation, f"{prefix}{name}.")
+        inner = section_in(annotation)
+        if inner is not None:
+            # A mapping of sections has names of the user's choosing.
+            named = "NAME." if get_origin(annotation) is dict else ""
+            rows += _keys(inner, f"{prefix}{name}.{named}")
             continue
         default = field.get_default(call_default_factory=True)
         shown = "**required**" if default is PydanticUndefined else f"`{default}`" if default != "" else ""
@@ -60,6 +77,18 @@ def data_dictionary() -> str:
     lines = ["# Data dictionary", "", NOTE, "## Scored file", ""]
     lines += ["One row per customer, best `clv` first.", "", "| column | unit | meaning |", "|---|---|---|"]
     lines += [f"| `{column.name}` | {column.unit} | {column.description} |" for column in SCORED]
+    lines += [
+        "",
+        "## Plan",
+        "",
+        "One row per customer of the scored file, planned ones first (`clvml plan`). Of customers without an action,",
+        "what belongs to one is empty. Beside it lies its record, `<plan>.json`: the playbook, the budget and what was",
+        "printed.",
+        "",
+        "| column | unit | meaning |",
+        "|---|---|---|",
+    ]
+    lines += [f"| `{column.name}` | {column.unit} | {column.description} |" for column in PLAN_COLUMNS]
     lines += [
         "",
         "## Features",

@@ -192,3 +192,16 @@ def test_parameters_of_no_use_are_named(log, parameters, problem):
 def test_frames_that_do_not_fit_are_refused_in_words(frame, message):
     with refused(message):
         clvml.read_log(frame)
+
+
+def test_a_plan_from_a_frame_of_scores():
+    from tests.decide.conftest import scored
+
+    book = {
+        "campaign": "spring",
+        "actions": {"mail": {"contact_cost": 1, "save_rate": {"mean": 0.1, "sd": 0.05}}},
+    }
+    made = clvml.plan(scored(60), book, budget=10)
+    assert made.summary["cost"] <= 10
+    assert made.table["action"].notna().sum() == made.summary["planned"]
+    assert "'spring'" in repr(made)

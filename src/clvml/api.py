@@ -42,6 +42,7 @@ with _passive_threads():
     from clvml.config import Config, DataConfig, ValueConfig, parse_config
     from clvml.customers.snapshots import CustomerDays
     from clvml.decide.plan import Plan
+    from clvml.decide.playbook import Playbook
     from clvml.errors import InputError
     from clvml.evaluation.backtest import Backtest, run_backtest
     from clvml.log import PurchaseLog, QualityReport
@@ -50,7 +51,7 @@ with _passive_threads():
     from clvml.scores.scorer import Scorer
     from clvml.storage.addresses import hide_password
 
-__all__ = ["CustomerModel", "Log", "NotFitted", "load", "read_log", "readback"]
+__all__ = ["CustomerModel", "Log", "NotFitted", "load", "plan", "read_log", "readback"]
 
 # The sections of a configuration that a model takes as they are.
 _SECTIONS = ("windows", "model", "value", "evaluation")
@@ -370,6 +371,39 @@ def load(reference: str | os.PathLike[str], tracking_uri: str | None = None) -> 
 
     found = resolve_model(reference, "clvml", tracking_uri or current_tracking_uri())
     return CustomerModel._of(Scorer.load(found.directory, found.version, found.run_id))
+
+
+def plan(
+    scores: pd.DataFrame | str | os.PathLike[str],
+    playbook: Playbook | Mapping[str, Any] | str | os.PathLike[str],
+    *,
+    budget: float | None = None,
+) -> Plan:
+    """Decide which customer gets which action, to bring most profit within a budget.
+
+    Parameters
+    ----------
+    scores : DataFrame or path
+        What `CustomerModel.score` returned or `clvml score` wrote.
+    playbook : Playbook, mapping or path
+        What can be done: a YAML file like ``configs/playbook.yaml``, or its keys.
+    budget : float, optional
+        Expected cost at most [currency]; without one: as much as pays.
+
+    Returns
+    -------
+    Plan
+        It prints what it comes to; ``table`` has a row per customer, ``actions`` one per action, ``curve`` the profit
+        over the budget.
+
+    Raises
+    ------
+    InputError
+        Scores, playbook or a file that it names are at fault.
+    """
+    table = scores if isinstance(scores, pd.DataFrame) else Path(scores)
+    book = playbook if isinstance(playbook, Mapping | Playbook) else Path(playbook)
+    return workflows.plan(table, book, budget)
 
 
 def readback(

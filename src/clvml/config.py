@@ -342,12 +342,12 @@ def _keys_at(location: tuple[Any, ...], section: type[BaseModel]) -> list[str]:
     for part in location:
         # A number or a name that is free leads into a list or mapping of sections, which its field has named.
         if part in section.model_fields:
-            section = _section_in(section.model_fields[part].annotation) or section
+            section = section_in(section.model_fields[part].annotation) or section
     return list(section.model_fields)
 
 
-def _section_in(annotation: Any) -> type[BaseModel] | None:
+def section_in(annotation: Any) -> type[BaseModel] | None:
     """Return the section that a field is, or is a list or mapping of."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for kind in get_args(annotation) if (found := _section_in(kind))), None)
+    return next((found for kind in get_args(annotation) if (found := section_in(kind))), None)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,57 +15,39 @@ import pyarrow as pa
 from clvml.config import Section, parse_keys
 from clvml.decide.playbook import Playbook
 from clvml.errors import InputError
+from clvml.scores.columns import SCORED, Column, money
 from clvml.storage.files import replacing, unescaped, write_table
 
-
-@dataclass(frozen=True)
-class Column:
-    """One column of the plan: its name, what it holds, and what that means."""
-
-    name: str
-    kind: Literal["text", "number", "whole"]
-    description: str
-
-
+_SCORED = ("p_churn", "expected_spend", "clv", "historic_spend", "value_tier", "segment")
 # All that a plan says of a customer. Of customers without an action, what belongs to one is missing.
 PLAN_COLUMNS = (
-    Column("customer_id", "text", "as in the scored file"),
+    Column("customer_id", "text", "as in the scored file", own=False),
     Column("as_of", "text", "date of the scores; the campaign's window begins here"),
-    Column("horizon_days", "whole", "days of the window over which the campaign is read back"),
+    Column("horizon_days", "whole", "days of the window over which the campaign is read back", "days"),
     Column("plan_id", "text", "which plan: the same for all rows"),
     Column("campaign", "text", "name of the campaign, by which the control group is drawn"),
     Column(
-        "action",
-        "text",
-        "what to do, by its name in the playbook; empty: nothing. For the control group: what was held back",
+        "action", "text", "what to do, as the playbook calls it; for the control group: what was held back"
     ),
-    Column(
-        "group",
-        "text",
-        "treated, or control: planned, and left untreated by chance; empty where nothing is planned",
-    ),
-    Column("channel", "text", "how the action reaches the customer"),
+    Column("group", "text", "treated, or control: planned, and left untreated by chance"),
+    Column("channel", "text", "how the action reaches the customer", own=False),
     Column("why", "text", "why nothing is planned; empty where something is"),
+    money("expected_gain", "profit that the action is expected to bring; 0 without one"),
+    money("expected_gain_low", "low end of the 80 % interval of the expected gain"),
+    money("expected_gain_high", "high end of the 80 % interval of the expected gain"),
+    money("expected_cost", "contact and expected incentive; 0 without an action"),
     Column(
-        "expected_gain", "number", "profit that the action is expected to bring [currency]; 0 without one"
+        "save_rate", "number", "share of those who would leave that the action is believed to keep", "share"
     ),
-    Column("expected_gain_low", "number", "low end of the 80 % interval of the expected gain [currency]"),
-    Column("expected_gain_high", "number", "high end of the 80 % interval of the expected gain [currency]"),
-    Column("expected_cost", "number", "contact and expected incentive [currency]; 0 without an action"),
-    Column("save_rate", "number", "share of those who would leave that the action is believed to keep"),
-    Column("save_rate_sd", "number", "standard deviation of that belief"),
-    Column("save_rate_source", "text", "assumed, or learnt: <campaign>"),
-    Column("break_even_save_rate", "number", "save rate at which the action pays for its costs"),
-    Column("value_if_kept", "number", "what the customer is worth if kept [currency]"),
-    Column("p_churn", "number", "as in the scored file"),
-    Column("clv", "number", "as in the scored file [currency]"),
-    Column("expected_spend", "number", "as in the scored file [currency]"),
-    Column("historic_spend", "number", "as in the scored file [currency]"),
-    Column("value_tier", "text", "as in the scored file"),
-    Column("segment", "text", "as in the scored file"),
-    Column("unit", "text", "who stays together in the control group: the customer, a household, an account"),
-    Column("model_version", "text", "of the model that made the scores"),
-    Column("run_id", "text", "MLflow run of that model"),
+    Column("save_rate_sd", "number", "standard deviation of that belief", "share"),
+    Column("save_rate_source", "text", "assumed, or learnt: and from which campaign", own=False),
+    Column("break_even_save_rate", "number", "save rate at which the action pays for its costs", "share"),
+    money("value_if_kept", "what the customer is worth if kept"),
+    *(column for column in SCORED if column.name in _SCORED),
+    Column(
+        "unit", "text", "who stays together in the control group: customer, household, account", own=False
+    ),
+    *(column for column in SCORED if column.name in ("model_version", "run_id")),
 )
 NAMES = tuple(column.name for column in PLAN_COLUMNS)
 TREATED, CONTROL = "treated", "control"

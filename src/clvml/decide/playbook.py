@@ -75,7 +75,7 @@ class Action(Section):
         None,
         description="condition on columns of the scored file: whom it may go to, such as `p_churn < 0.85`",
     )
-    cap: Annotated[int, Field(ge=0)] | None = Field(None, description="customers at most")
+    cap: int | None = Field(None, ge=0, description="customers at most")
     rest_days: Annotated[int, Field(ge=0, le=3650)] = Field(
         0, description="days since the last contact of any kind that must be over"
     )
