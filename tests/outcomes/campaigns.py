@@ -68,14 +68,14 @@ def write(folder, frame, playbook=None):
     return path
 
 
-def heavy_tailed(generator, n, noise=0.5):
+def heavy_tailed(generator, n, noise=0.5, tail=1.7):
     """Return customers whose spend is as uneven as in Online Retail II: what is known of them, and what they do.
 
     ``p_churn, expected_spend`` are known; ``stays, spends`` is what they do if left alone; ``saved_spend`` what
     whoever would leave spends if kept.
     """
-    expected = generator.lognormal(np.log(300) - 1.7**2 / 2, 1.7, n)
-    size = (np.log(expected) - np.log(expected).mean()) / 1.7
+    expected = generator.lognormal(np.log(300) - tail**2 / 2, tail, n)
+    size = (np.log(expected) - np.log(expected).mean()) / tail
     p_churn = 1 / (1 + np.exp(-(0.2 - 1.2 * size + generator.normal(0, 0.7, n))))
     stays = generator.random(n) >= p_churn
     if_bought = expected / (1 - p_churn).clip(0.15) * generator.lognormal(-(noise**2) / 2, noise, n)

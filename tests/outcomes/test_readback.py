@@ -102,7 +102,8 @@ def test_segments_are_held_together_against_chance():
     assert parts.groupby("measure")["p_holm"].min().tolist() == pytest.approx(
         (lowest * 8).clip(upper=1).tolist()
     )
-    assert effects.loc[effects["segment"] == "all", "p_holm"].isna().all()
+    whole = effects[effects["segment"] == "all"]
+    assert whole["p_holm"].tolist() == whole["p_value"].tolist()
 
 
 def test_a_small_segment_is_said_and_not_compared():
@@ -294,3 +295,39 @@ def test_from_a_notebook(tmp_path):
         clvml.readback(path, log, margin=30)
     with pytest.raises(InputError, match="the frame lacks contact_date"):
         clvml.readback(path, log, contacted=outcome[["customer_id"]])
+
+
+def test_a_playbook_that_has_moved_on_is_updated_as_it_is():
+    outcome, record = campaign()
+    current = playbook_of(0.2, mail={"save_rate": {"mean": 0.2, "sd": 0.05}}, call={})
+    found = read_back(outcome, record, UNTIL, 0.3, playbook=current)
+    (learnt,) = found.learnt
+    assert (learnt.planned, learnt.believed) == ((0.1, 0.08), (0.2, 0.05))
+    assert found.playbook.actions["call"] == current.actions["call"]
+    assert found.playbook.control.share == 0.2
+    assert found.playbook.actions["mail"].save_rate.mean == pytest.approx(learnt.now[0], abs=1e-6)
+    with pytest.raises(InputError, match="from campaign 'spring' already"):
+        read_back(outcome, record, UNTIL, 0.3, playbook=found.playbook)
+
+
+def test_what_the_plan_would_expect_now():
+    # By hand: 2,000 and some treated, a save rate of .1 that turns out otherwise.
+    outcome, record = campaign(value_if_kept=100.0)
+    gain = 0.1 * outcome["p_churn"] * 100.0 - 1.0
+    found = read_back(outcome.assign(expected_gain=gain), record, UNTIL, 0.3)
+    treated = outcome["group"] == "treated"
+    (profit,), (learnt,) = found.profits, found.learnt
+    assert profit.expected == pytest.approx(gain[treated].sum())
+    assert profit.expected_now == pytest.approx(
+        (learnt.now[0] * outcome["p_churn"] * 100.0 - 1.0)[treated].sum()
+    )
+
+
+def test_of_several_actions_one_seems_to_work_by_chance():
+    names = {f"a{k}": {} for k in range(12)}
+    outcome, record = campaign(n=12_000, save_rate=0.0, playbook=playbook_of(0.5, **names))
+    outcome["action"] = np.resize(list(names), len(outcome))
+    found = read_back(outcome, record, UNTIL, 0.3)
+    whole = found.effects[(found.effects["segment"] == "all") & (found.effects["measure"] == "retention")]
+    assert (whole["p_holm"] > whole["p_value"]).any()
+    assert not any(": it keeps" in text or ": it drives" in text for text in found.sentences)

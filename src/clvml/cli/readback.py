@@ -52,6 +52,10 @@ def readback(
         bool,
         typer.Option("--discounted", help="Amounts of the log are less the incentives already."),
     ] = False,
+    playbook: Annotated[
+        Path | None,
+        typer.Option(help="Playbook to update. Default: the one that the plan was made with."),
+    ] = None,
     beside: Annotated[
         list[Path] | None, typer.Option(help="Plan of another campaign of the time. Repeatable.")
     ] = None,
@@ -62,7 +66,7 @@ def readback(
 ) -> None:
     """Compare the customers of a campaign with its control group; update the playbook."""
     from clvml import workflows
-    from clvml.decide.playbook import write_playbook
+    from clvml.decide.playbook import read_playbook, write_playbook
     from clvml.outcomes.readback import MEASURES
     from clvml.outcomes.sentences import learnt_sentence
     from clvml.storage.addresses import hide_password
@@ -70,6 +74,7 @@ def readback(
 
     if output is not None:
         check_output(output, (".yaml", ".yml"))
+    believed = read_playbook(playbook) if playbook else None
     notes: list[str] = []
     settings = _settings(plan, config, data, overrides, notes)
     progress(f"reading {hide_password(data)}")
@@ -77,7 +82,7 @@ def readback(
         prepared = workflows.prepare(settings.data, now(), data, parse_date(as_of), None, connection)
         progress("comparing")
         found = workflows.readback(
-            plan, prepared, settings.value.margin, contacted, redeemed, discounted, beside or ()
+            plan, prepared, settings.value.margin, contacted, redeemed, discounted, beside or (), believed
         )
     if output is not None:
         write_playbook(found.playbook, output)
@@ -108,8 +113,18 @@ def readback(
     )
     for text in found.sentences:
         print_paragraph(text)
+    _print_profits(found)
     _print_effects(found)
-    print_list("What is measured", [f"{_MEASURES[name]}: {text}" for name, text in MEASURES.items()])
+    print_list(
+        "What is measured",
+        [
+            *(f"{_MEASURES[name]}: {text}" for name, text in MEASURES.items()),
+            "p: chance of such a difference where there is none, for all actions or for all segments together (Holm)",
+            "removed: the share of the variance that the scores explain",
+            "planned: gain of the treated as the plan expected it over the value horizon; planned now: by the save"
+            " rates as they are believed now",
+        ],
+    )
     print_list("Save rates", [learnt_sentence(each) for each in found.learnt])
     print_list("Before you believe it", [finding.text for finding in found.findings])
     print_list("Notes", notes)
@@ -150,27 +165,59 @@ def _settings(
 
 def _print_effects(found: Readback) -> None:
     unit = f" [{found.currency}]" if found.currency else ""
+    told = found.effects[found.effects["difference"].notna()]
     print_table(
-        [f"Action, segment{unit}", "measure", "treated", "control", "mean", "in control", "difference", "95 % interval",
-         "p (Holm)", "removed"],
-        [_cells(row) for _, row in found.effects.iterrows()],
+        ["Action, segment", f"measure{unit}", "treated", "control", "mean", "in control", "difference", "95 % interval",
+         "p", "removed"],
+        [_cells(row) for _, row in told.iterrows()],
     )  # fmt: skip
+    small = (len(found.effects) - len(told)) // len(_MEASURES)
+    if small:
+        typer.echo(f"{small} actions or segments of too few customers are left out (--json has their sizes)")
 
 
 def _cells(row: pd.Series) -> list[str]:
-    label = row["action"] if row["segment"] == "all" else f"  {row['segment']}"
-    first = [label, _MEASURES[row["measure"]], f"{row['treated']:,}", f"{row['control']:,}"]
-    if row["difference"] != row["difference"]:
-        return [*first, "-", "-", "too few", "-", "-", "-"]
     form = "{:.1%}" if row["measure"] == "retention" else "{:,.2f}"
     signed = "{:+.1%}" if row["measure"] == "retention" else "{:+,.2f}"
-    p_value = row["p_value"] if row["segment"] == "all" else row["p_holm"]
     return [
-        *first,
+        row["action"] if row["segment"] == "all" else f"- {row['segment']}",
+        _MEASURES[row["measure"]],
+        f"{row['treated']:,}",
+        f"{row['control']:,}",
         form.format(row["mean_treated"]),
         form.format(row["mean_control"]),
         signed.format(row["difference"]),
         f"{signed.format(row['low'])} to {signed.format(row['high'])}",
-        f"{p_value:.3f}",
+        f"{row['p_holm']:.3f}",
         f"{row['variance_removed']:.0%}",
     ]
+
+
+def _print_profits(found: Readback) -> None:
+    unit = f" [{found.currency}]" if found.currency else ""
+    print_table(
+        [
+            f"Action{unit}",
+            "treated",
+            "margin",
+            "contact",
+            "incentive",
+            "profit",
+            "95 % interval",
+            "planned",
+            "planned now",
+        ],
+        [
+            [
+                each.action,
+                f"{each.treated:,}",
+                *(
+                    f"{value:,.0f}"
+                    for value in (each.margin, each.contact_cost, each.incentive_cost, each.profit)
+                ),
+                f"{each.low:+,.0f} to {each.high:+,.0f}",
+                *(f"{value:,.0f}" for value in (each.expected, each.expected_now)),
+            ]
+            for each in found.profits
+        ],
+    )

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import chdtrc, stdtr, stdtrit
+from scipy.special import chdtrc, ndtri, stdtr, stdtrit
 
 Array = NDArray[np.float64]
 
 LEVEL = 0.95
+# Standard errors that the interval of a large sample reaches to either side.
+Z = float(ndtri((1 + LEVEL) / 2))
 # The largest spends of a log are so rare that a control group holds none or one of them.
 CAPPED_AT = 0.99
 
@@ -112,7 +114,7 @@ def compare(
         standard_error=error,
         low=gap - half_width,
         high=gap + half_width,
-        p_value=_p_value(gap, error, freedom),
+        p_value=p_value(gap, error, freedom),
         variance_removed=1.0 - float(left @ left) / raw if raw > 0 else 0.0,
     )
 
@@ -156,7 +158,8 @@ def holm(p_values: ArrayLike) -> Array:
     return adjusted
 
 
-def _p_value(gap: float, error: float, freedom: int) -> float:
+def p_value(gap: float, error: float, freedom: int) -> float:
+    """Return how probable a difference so far from zero is where there is none (Student's t, both sides)."""
     if error == 0.0:
         # Nothing varies: no difference is certain, and so is any.
         return 1.0 if gap == 0.0 else 0.0

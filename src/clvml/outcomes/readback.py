@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from clvml.decide.plan_file import CONTROL, TREATED, PlanRecord
 from clvml.decide.playbook import Action, Effect, Playbook, SaveRate
 from clvml.decide.shrinkage import update
 from clvml.errors import InputError
 from clvml.log.finding import Finding
-from clvml.outcomes.experiment import CAPPED_AT, Difference, capped, compare, holm
+from clvml.outcomes.experiment import CAPPED_AT, Difference, Z, capped, compare, holm, p_value
 from clvml.outcomes.sentences import ALL, sentence
 
 # Fewer on either side tell nothing: the interval of a mean is not to be trusted.
@@ -43,8 +45,11 @@ class Profit:
     contact_cost, incentive_cost : float
     profit, low, high : float
         With the 95 % interval, which is that of the money.
-    expected : float
-        Gain that the plan expected of the treated; over the value horizon, not over the window.
+    p_holm : float
+        Of no profit and no loss; holds for all actions together.
+    expected, expected_now : float
+        Gain of the treated as the plan expected it, and by the save rates that are believed now; over the value
+        horizon, not over the window.
     """
 
     action: str
@@ -55,7 +60,9 @@ class Profit:
     profit: float
     low: float
     high: float
+    p_holm: float
     expected: float
+    expected_now: float
 
 
 @dataclass(frozen=True)
@@ -67,12 +74,14 @@ class Learnt:
     action : str
     where : str
         Whose save rate, as a rule; empty: of all others.
-    believed, seen, now : tuple of float
-        Mean and standard deviation: in the plan, in the campaign, and both together.
+    planned, believed, seen, now : tuple of float
+        Mean and standard deviation: in the plan, in the playbook before the readback, in the campaign, and both
+        together.
     """
 
     action: str
     where: str
+    planned: tuple[float, float]
     believed: tuple[float, float]
     seen: tuple[float, float]
     now: tuple[float, float]
@@ -91,7 +100,8 @@ class Readback:
     effects : DataFrame
         One row per action, segment (``all``: the whole action) and measure (`MEASURES`): ``action, segment, measure,
         treated, control, mean_treated, mean_control, difference, standard_error, low, high, p_value, p_holm,
-        variance_removed``. ``p_holm`` holds for all segments together. What too few customers tell is missing.
+        variance_removed``. ``p_holm`` holds for all actions together, or for all segments of all actions. What too few
+        customers tell is missing.
     profits : list of Profit
         Per action, and of the whole campaign (``all``) where there are several.
     learnt : list of Learnt
@@ -143,6 +153,7 @@ def read_back(
     redeemed: frozenset[str] | None = None,
     discounted: bool = False,
     findings: Sequence[Finding] = (),
+    playbook: Playbook | None = None,
 ) -> Readback:
     """Compare the treated with the control group, as they were planned (intention to treat).
 
@@ -164,12 +175,16 @@ def read_back(
         Amounts of the log are already less the incentives, which then cost nothing more.
     findings : sequence of Finding
         What is known about the data already.
+    playbook : Playbook, optional
+        What is believed by now and is to be updated; by default what was when the plan was made.
 
     Raises
     ------
     InputError
-        No action has enough customers on both sides.
+        No action has enough customers on both sides, or the playbook has learnt from the campaign already.
     """
+    current = playbook or record.playbook
+    _check_new(current, record)
     actions = [name for name in record.playbook.actions if (outcome["action"] == name).any()]
     effects = pd.DataFrame([row for action in actions for row in _rows(outcome, action)])
     whole = effects["segment"] == ALL
@@ -183,26 +198,25 @@ def read_back(
         )
     effects["p_holm"] = np.nan
     for measure in MEASURES:
-        # A whole action is one question; its segments are many.
-        own = ~whole & (effects["measure"] == measure)
-        effects.loc[own, "p_holm"] = holm(effects.loc[own, "p_value"])
-    profits = [
-        _profit(
-            outcome[outcome["action"] == name],
-            name,
-            record.playbook.actions[name],
-            effects,
-            margin,
-            redeemed,
-            discounted,
-        )
+        for family in (whole, ~whole):
+            own = family & (effects["measure"] == measure)
+            effects.loc[own, "p_holm"] = holm(effects.loc[own, "p_value"])
+    learnt = [
+        found
         for name in actions
-        if (whole & told & (effects["action"] == name)).any()
+        if name in current.actions
+        for found in _learnt(outcome, name, record.playbook.actions[name], current.actions[name])
     ]
-    few = [name for name in actions if not (whole & told & (effects["action"] == name)).any()]
+    money = effects[whole & told & (effects["measure"] == "money")]
+    profits = []
+    for row in money.to_dict("records"):
+        own, action = outcome[outcome["action"] == row["action"]], record.playbook.actions[row["action"]]
+        profits.append(_profit(own, row, action, margin, redeemed, discounted, learnt))
+    adjusted = holm([profit.p_holm for profit in profits])
+    profits = [replace(profit, p_holm=float(p)) for profit, p in zip(profits, adjusted, strict=True)]
+    few = [name for name in actions if name not in set(money["action"])]
     if few:
         findings = [*findings, _too_few(outcome, few)]
-    learnt = [found for name in actions for found in _learnt(outcome, name, record.playbook.actions[name])]
     return Readback(
         campaign=record.campaign,
         plan_id=record.plan_id,
@@ -213,7 +227,7 @@ def read_back(
         profits=profits + ([_together(profits)] if len(profits) > 1 else []),
         learnt=learnt,
         findings=list(findings),
-        playbook=_updated(record, learnt),
+        playbook=_updated(current, record.campaign, learnt),
     )
 
 
@@ -257,77 +271,106 @@ def _difference(part: pd.DataFrame, measure: str) -> Difference:
 
 def _profit(
     own: pd.DataFrame,
-    name: str,
+    money: Mapping[Any, Any],
     action: Action,
-    effects: pd.DataFrame,
     margin: float,
     redeemed: frozenset[str] | None,
     discounted: bool,
+    learnt: Sequence[Learnt],
 ) -> Profit:
-    chosen = effects[
-        (effects["action"] == name) & (effects["segment"] == ALL) & (effects["measure"] == "money")
-    ]
-    money = chosen.iloc[0]
     treated = own[own["group"] == TREATED]
-    bought = float((treated["stayed"] > 0).sum())
-    taken = (
-        float(treated["customer_id"].isin(redeemed).sum())
-        if redeemed is not None
-        else bought * action.redeem_rate
-    )
+    taken = float((treated["stayed"] > 0).sum()) * action.redeem_rate
+    if redeemed is not None:
+        taken = float(treated["customer_id"].isin(redeemed).sum())
     contact = action.contact_cost * len(treated)
     incentive = 0.0 if discounted else action.incentive_cost * taken
     earned, low, high = (float(money[end]) * margin * len(treated) for end in ("difference", "low", "high"))
     cost = contact + incentive
+    # The costs are known: what chance leaves open is the money.
+    error = float(money["standard_error"]) * margin * len(treated)
     return Profit(
-        name,
-        len(treated),
-        earned,
-        contact,
-        incentive,
-        earned - cost,
-        low - cost,
-        high - cost,
-        float(treated["expected_gain"].sum()),
+        action=str(money["action"]),
+        treated=len(treated),
+        margin=earned,
+        contact_cost=contact,
+        incentive_cost=incentive,
+        profit=earned - cost,
+        low=low - cost,
+        high=high - cost,
+        p_holm=p_value(earned - cost, error, len(own) - 2),
+        expected=float(treated["expected_gain"].sum()),
+        expected_now=_expected_now(
+            treated, action, [each for each in learnt if each.action == money["action"]]
+        ),
     )
+
+
+def _expected_now(treated: pd.DataFrame, action: Action, learnt: Sequence[Learnt]) -> float:
+    """Return the gain that would be expected of the same customers with the save rates that are believed now."""
+    moved = np.zeros(len(treated))
+    for each in learnt:
+        moved[_believed(treated, *each.planned)] = each.now[0] - each.planned[0]
+    at_stake = treated["p_churn"] * (treated["value_if_kept"] - action.incentive_cost * action.redeem_rate)
+    return float((treated["expected_gain"] + moved * at_stake).sum())
 
 
 def _together(profits: Sequence[Profit]) -> Profit:
     """Return the whole campaign: chance is independent between actions, so that their errors partly cancel."""
-    total = {
-        name: sum(getattr(each, name) for each in profits)
-        for name in ("treated", "margin", "contact_cost", "incentive_cost", "profit", "expected")
-    }
+    parts = ("treated", "margin", "contact_cost", "incentive_cost", "profit", "expected", "expected_now")
+    total = {name: sum(getattr(each, name) for each in profits) for name in parts}
     half_width = float(np.sqrt(sum(((each.high - each.low) / 2.0) ** 2 for each in profits)))
-    return Profit(ALL, low=total["profit"] - half_width, high=total["profit"] + half_width, **total)
+    low, high = total["profit"] - half_width, total["profit"] + half_width
+    away = abs(total["profit"]) / half_width * Z if half_width > 0 else 0.0
+    return Profit(ALL, low=low, high=high, p_holm=float(2.0 * ndtr(-away)), **total)
 
 
-def _learnt(outcome: pd.DataFrame, name: str, action: Action) -> Iterator[Learnt]:
+def _learnt(outcome: pd.DataFrame, name: str, action: Action, current: Action) -> Iterator[Learnt]:
     """Yield each save rate of an action, before and after.
 
     An action that keeps a share of those who would leave moves retention by that share of the mean ``p_churn``.
     """
     own = outcome[outcome["action"] == name]
-    beliefs: list[tuple[str, Effect]] = [(group.where, group) for group in action.save_rate.by]
-    for where, belief in [*beliefs, ("", action.save_rate)]:
-        # The plan says of each customer which save rate counted.
-        of_it = np.isclose(own["save_rate"], belief.mean, atol=1e-6) & np.isclose(
-            own["save_rate_sd"], belief.sd, atol=1e-6
-        )
-        part = own[of_it]
+    now = _beliefs(current)
+    for where, planned in _beliefs(action).items():
+        part = own[_believed(own, planned.mean, planned.sd)]
         at_risk = float(part["p_churn"].mean()) if len(part) else 0.0
-        if min(_sizes(part)) < LEAST_GROUP or at_risk == 0.0:
+        if where not in now or min(_sizes(part)) < LEAST_GROUP or at_risk == 0.0:
             continue
         found = _difference(part, "retention")
         if found.standard_error == 0.0:
             # Everybody stayed or everybody left, treated or not.
             continue
+        believed = now[where].mean, now[where].sd
         seen = found.difference / at_risk, found.standard_error / at_risk
-        yield Learnt(name, where, (belief.mean, belief.sd), seen, update(belief.mean, belief.sd, *seen))
+        yield Learnt(name, where, (planned.mean, planned.sd), believed, seen, update(*believed, *seen))
 
 
-def _updated(record: PlanRecord, learnt: Sequence[Learnt]) -> Playbook:
-    actions: dict[str, Any] = dict(record.playbook.actions)
+def _beliefs(action: Action) -> dict[str, Effect]:
+    """Return the save rates of an action by their rule; the one of all others by an empty text."""
+    return {**{group.where: group for group in action.save_rate.by}, "": action.save_rate}
+
+
+def _believed(rows: pd.DataFrame, mean: float, spread: float) -> NDArray[np.bool_]:
+    """Return of which customers the plan believed a save rate, shape (n,)."""
+    return np.asarray(
+        np.isclose(rows["save_rate"], mean, atol=1e-6) & np.isclose(rows["save_rate_sd"], spread, atol=1e-6)
+    )
+
+
+def _check_new(playbook: Playbook, record: PlanRecord) -> None:
+    for name, action in playbook.actions.items():
+        planned = record.playbook.actions.get(name)
+        told = action.save_rate.campaign == record.campaign
+        # A campaign of the same name may have been held before: then the plan knew of it.
+        if told and planned is not None and planned.save_rate.campaign != record.campaign:
+            raise InputError(
+                f"the playbook has learnt the save rate of '{name}' from campaign '{record.campaign}' already; counted"
+                " twice it would look surer than it is. Give the playbook as it was before"
+            )
+
+
+def _updated(playbook: Playbook, campaign: str, learnt: Sequence[Learnt]) -> Playbook:
+    actions: dict[str, Any] = dict(playbook.actions)
     for found in learnt:
         before = actions[found.action].save_rate
         mean, sd = round(min(max(found.now[0], -1.0), 1.0), 6), round(found.now[1], 6)
@@ -336,11 +379,11 @@ def _updated(record: PlanRecord, learnt: Sequence[Learnt]) -> Playbook:
                 group.model_copy(update={"mean": mean, "sd": sd}) if group.where == found.where else group
                 for group in before.by
             ]
-            now = before.model_copy(update={"by": by, "source": "learnt", "campaign": record.campaign})
+            now = before.model_copy(update={"by": by, "source": "learnt", "campaign": campaign})
         else:
-            now = SaveRate(mean=mean, sd=sd, source="learnt", campaign=record.campaign, by=before.by)
+            now = SaveRate(mean=mean, sd=sd, source="learnt", campaign=campaign, by=before.by)
         actions[found.action] = actions[found.action].model_copy(update={"save_rate": now})
-    return record.playbook.model_copy(update={"actions": actions})
+    return playbook.model_copy(update={"actions": actions})
 
 
 def _too_few(outcome: pd.DataFrame, names: Sequence[str]) -> Finding:

@@ -13,15 +13,16 @@ ALL = "all"
 def sentence(found: Readback, profit: Profit) -> str:
     """Return in one sentence what an action did, and whether it paid."""
     unit = f" {found.currency}" if found.currency else ""
-    earned = f"{profit.profit:,.0f}{unit} after costs ({profit.low:,.0f} to {profit.high:,.0f})"
+    word = "brought" if profit.profit >= 0 else "lost"
+    earned = f"{word} {abs(profit.profit):,.0f}{unit} after costs ({profit.low:+,.0f} to {profit.high:+,.0f})"
     if profit.action == ALL:
-        return f"All actions together brought {earned}: {_paid(profit)}."
+        return f"All actions together {earned}: {_paid(profit)}."
     row = found.effect(profit.action, "retention")
     points = f"{abs(row['difference']) * 100:.1f} points {'more' if row['difference'] >= 0 else 'fewer'}"
     span = f"{row['low'] * 100:+.1f} to {row['high'] * 100:+.1f}"
     return (
         f"{profit.action}: {row['mean_treated']:.1%} of the treated bought again and {row['mean_control']:.1%} of the"
-        f" control group, {points} after adjustment (95 % interval {span}); it brought {earned}: {_worked(row)}, and"
+        f" control group, {points} after adjustment (95 % interval {span}), and it {earned}: {_worked(row)}, and"
         f" {_paid(profit)}."
     )
 
@@ -36,16 +37,26 @@ def learnt_sentence(each: Learnt) -> str:
 
 
 def _worked(row: dict[str, float]) -> str:
-    if row["low"] > 0:
-        return "it keeps customers"
-    if row["high"] < 0:
-        return "it drives customers away"
-    return "whether it keeps customers is open"
+    if row["low"] <= 0 <= row["high"]:
+        return "whether it keeps customers is open"
+    does = (
+        ("keep customers", "keeps customers")
+        if row["low"] > 0
+        else ("drive customers away", "drives customers away")
+    )
+    return _said(does, row["p_holm"])
 
 
 def _paid(profit: Profit) -> str:
-    if profit.low > 0:
-        return "it paid"
-    if profit.high < 0:
-        return "it lost money"
-    return "whether it paid is open"
+    if profit.low <= 0 <= profit.high:
+        return "whether it paid is open"
+    return _said(("pay", "paid") if profit.low > 0 else ("lose money", "lost money"), profit.p_holm)
+
+
+def _said(does: tuple[str, str], p_holm: float) -> str:
+    """Return what is so, or what seems so: of several actions, one may look so by chance."""
+    return (
+        f"it {does[1]}"
+        if p_holm < 0.05
+        else f"it seems to {does[0]}, as one of several actions may by chance"
+    )

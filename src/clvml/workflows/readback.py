@@ -12,6 +12,7 @@ import pandas as pd
 from clvml.decide.eligibility import contact_days, read_customers
 from clvml.decide.plan import Plan
 from clvml.decide.plan_file import TREATED, PlanRecord, read_plan
+from clvml.decide.playbook import Playbook
 from clvml.errors import InputError
 from clvml.log import PurchaseLog
 from clvml.outcomes.campaign import (
@@ -37,6 +38,7 @@ def readback(
     redeemed: pd.DataFrame | str | PathLike[str] | None = None,
     discounted: bool = False,
     beside: Sequence[Plan | str | PathLike[str]] = (),
+    playbook: Playbook | None = None,
 ) -> Readback:
     """Return what the campaign of a plan did.
 
@@ -56,6 +58,8 @@ def readback(
         Amounts of the log are already less the incentives.
     beside : sequence of Plan, str or Path
         Plans of other campaigns of the time.
+    playbook : Playbook, optional
+        What is to be updated; by default what the plan was made with.
 
     Raises
     ------
@@ -112,6 +116,7 @@ def readback(
         None if takers is None else frozenset(takers["customer_id"]),
         discounted,
         weightiest_first(findings),
+        playbook,
     )
 
 
