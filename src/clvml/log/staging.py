@@ -6,7 +6,7 @@ are gathered first, because all of a column tell its format; those that do not f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -60,11 +60,16 @@ class Staged:
 
 
 def build_staged(
-    connection: duckdb.DuckDBPyConnection, parts: list[Part], mapping: dict[str, int], data: DataConfig
+    connection: duckdb.DuckDBPyConnection,
+    parts: list[Part],
+    mapping: dict[str, int],
+    data: DataConfig,
+    texts: Collection[int] = (),
 ) -> Staged:
     """Read all parts into the temporary table ``clvml_staged``, one row per input row.
 
-    ``mapping`` has our names and the positions of their columns; names that are not ours are of numbers.
+    ``mapping`` has our names and the positions of their columns; names that are not ours are of numbers. The columns
+    at the positions ``texts`` are kept as they stand in the file, too (`text_operand`).
 
     Raises
     ------
@@ -89,18 +94,20 @@ def build_staged(
         # Equal values of different types have different hashes.
         digest = [f"c{index}::VARCHAR" if index in mixed else f"c{index}" for index in told_apart]
         read.append(
-            _gather(connection, part, number, mapping, f"hash({', '.join(digest) or '0'})", data.timezone)
+            _gather(
+                connection, part, number, mapping, texts, f"hash({', '.join(digest) or '0'})", data.timezone
+            )
         )
     columns = tuple(mapping)
     origin = parts[0].name if len(parts) == 1 else f"{parts[0].name} and {len(parts) - 1} more"
-    texts = {
+    to_read = {
         ours: Column(ours, parts[0].columns[index], origin)
         for ours, index in mapping.items()
         if ours not in (*IDS, "currency") and any(_is_text(part.types[index]) for part in read)
     }
-    formats = _type(connection, read, columns, texts, data)
+    formats = _type(connection, read, columns, to_read, data)
     return Staged(
-        read, columns, _decimal_ids(connection, columns), _read_as(formats, texts), formats.warnings
+        read, columns, _decimal_ids(connection, columns), _read_as(formats, to_read), formats.warnings
     )
 
 
@@ -109,11 +116,12 @@ def _gather(
     part: Part,
     number: int,
     mapping: dict[str, int],
+    texts: Collection[int],
     digest: str,
     timezone: str,
 ) -> Part:
     """Append the rows of a part to the table of texts, and return the part as it was read."""
-    body = _select(part, number, mapping, digest, timezone)
+    body = _select(part, number, mapping, texts, digest, timezone)
     table = _GATHERED if number == 0 else _INCOMING
     create = f"CREATE OR REPLACE TEMP TABLE {table} AS"
     try:
@@ -129,7 +137,7 @@ def _gather(
         if rows is None or rows + 1 != part.lines or part.layout.starts_blank:
             # Blank lines, line breaks inside fields or broken lines: only the slow reader numbers them right.
             part = copied_part(connection, part, f"clvml_raw_{number}")
-            connection.execute(f"{create} {_select(part, number, mapping, digest, timezone)}")
+            connection.execute(f"{create} {_select(part, number, mapping, texts, digest, timezone)}")
         if number > 0:
             connection.execute(f"INSERT INTO {_GATHERED} FROM {_INCOMING}")
             connection.execute(f"DROP TABLE {_INCOMING}")
@@ -140,7 +148,9 @@ def _gather(
     return part
 
 
-def _select(source: Part, number: int, mapping: dict[str, int], digest: str, timezone: str) -> str:
+def _select(
+    source: Part, number: int, mapping: dict[str, int], texts: Collection[int], digest: str, timezone: str
+) -> str:
     """Return the SELECT of the mapped columns of a part: typed, or the text where it may not fit.
 
     Each step is a query of its own, because DuckDB would work out a nested expression several times.
@@ -151,11 +161,13 @@ def _select(source: Part, number: int, mapping: dict[str, int], digest: str, tim
     )
     trimmed = ", ".join(f"c{index}::VARCHAR AS {ours}_read" for ours, index in mapping.items() if ours in IDS)
     typed = ", ".join(_typed_sql(ours, types[ours], timezone) for ours in mapping)
+    kept = "".join(f", {text_operand(index)}" for index in texts)
+    as_text = "".join(f", nullif(c{index}::VARCHAR, '') AS {text_operand(index)}" for index in texts)
     broken = "broken" if source.copied else "NULL::VARCHAR AS broken"
     return (
-        f"SELECT {number} AS part, broken, {', '.join(map(_leftover_sql, mapping))}, digest FROM ("
-        f"SELECT broken, {typed}, digest FROM ("
-        f"SELECT {broken}, {cleaned}, {trimmed}, {digest} AS digest FROM {source.relation}))"
+        f"SELECT {number} AS part, broken, {', '.join(map(_leftover_sql, mapping))}, digest{kept} FROM ("
+        f"SELECT broken, {typed}, digest{kept} FROM ("
+        f"SELECT {broken}, {cleaned}, {trimmed}, {digest} AS digest{as_text} FROM {source.relation}))"
     )
 
 
@@ -243,6 +255,16 @@ def _located(connection: duckdb.DuckDBPyConnection, parts: list[Part], place: in
     ).fetchall()[0]
     line = line_of(connection, parts[number], position)
     return f"line {line:,}" if len(parts) == 1 else f"line {line:,} of '{parts[number].name}'"
+
+
+def text_operand(position: int) -> str:
+    """Return what the staged table calls the text of a column that an expression compares."""
+    return f"text_{position}"
+
+
+def number_operand(position: int) -> str:
+    """Return what the staged table calls the number in a column that an expression counts with."""
+    return f"number_{position}"
 
 
 def _is_text(kind: str) -> bool:

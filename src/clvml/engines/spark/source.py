@@ -20,7 +20,7 @@ _BLANKS = "' \\t\\r\\n\\u00a0'"
 _NUMBER = r"r'^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$'"
 _ENDLESS = r"r'^[+-]?(inf|infinity|nan)$'"
 _ISO = r"r'^\d{4}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?$'"
-_ZONED = r"r'^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})$'"
+_ZONED = r"r'^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})? ?(Z|UTC|[+-]\d{2}:?\d{2})$'"
 
 
 def read_raw(session: Any, source: str) -> tuple[Any, tuple[str, ...]]:
@@ -99,9 +99,10 @@ def typed_column(ours: str, column: str, kind: str, name: str) -> str:
         return f"{number} as {ours}, false as {ours}_trimmed"
     if ours == "currency" and is_text:
         return f"upper({text}) as currency"
-    if ours in ("amount", "quantity") and (kind in (*_WHOLE, *_FLOATS) or kind.startswith("decimal")):
+    is_number = ours not in (*IDS, "order_date", "currency")
+    if is_number and (kind in (*_WHOLE, *_FLOATS) or kind.startswith("decimal")):
         return f"cast({column} as double) as {ours}, cast(null as string) as {ours}_text"
-    if ours in ("amount", "quantity") and is_text:
+    if is_number and is_text:
         number = (
             f"case when ({text}) rlike {_NUMBER} then cast({text} as double)"
             f" when lower({text}) rlike {_ENDLESS} then double('infinity') end"
@@ -112,10 +113,11 @@ def typed_column(ours: str, column: str, kind: str, name: str) -> str:
         zoned = f"{column} is not null" if kind == "timestamp" else "false"
         return f"{local} as order_ts, {zoned} as zoned, cast(null as string) as date_text"
     if ours == "order_date" and is_text:
-        # The session's time zone is that of the log.
+        # The session's time zone is that of the log. Shops write -0500 where Spark reads -05:00.
+        instant = f"regexp_replace({text}, r' ?([+-]\\d{{2}}):?(\\d{{2}})$', '$1:$2')"
         parsed = (
             f"case when ({text}) rlike {_ISO} then try_cast({text} as timestamp_ntz)"
-            f" when ({text}) rlike {_ZONED} then cast(try_cast({text} as timestamp) as timestamp_ntz) end"
+            f" when ({text}) rlike {_ZONED} then cast(try_cast({instant} as timestamp) as timestamp_ntz) end"
         )
         return f"{parsed} as order_ts, coalesce(({text}) rlike {_ZONED}, false) as zoned, {text} as date_text"
     raise InputError(
