@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clvml.errors import InputError
-from clvml.log.staging import build_staged
+from clvml.log.formulas import stage_operands
 
 HEADER = "customer,day,amount\n"
 ANN = HEADER + "ann,2024-01-05,10\n"
@@ -186,7 +186,10 @@ def test_one_file_under_two_names_is_counted_once_and_said(read, rows, tmp_path)
     (data / "up").symlink_to(data)
     log = read(source=data, rejects=tmp_path / "rejects.csv")
     assert [row[0] for row in rows(log)] == ["ann"]
-    assert [(finding.code, finding.text) for finding in log.quality.warnings] == [
+    found = [
+        (finding.code, finding.text) for finding in log.quality.warnings if finding.code != "few-returns"
+    ]
+    assert found == [
         (
             "same-file-twice",
             f"a link gives one file two names; it was read once, without '{data / 'b.csv'}' (is '{data / 'a.csv'}')",
@@ -218,8 +221,8 @@ def test_a_file_swapped_for_one_of_the_same_size_and_time_is_noticed(read, tmp_p
         other.write_text(ANN.replace("ann", "bob"))
         os.utime(other, ns=(state.st_atime_ns, state.st_mtime_ns))
         other.replace(path)
-        return build_staged(*args, **options)
+        return stage_operands(*args, **options)
 
-    monkeypatch.setattr("clvml.log.reading.build_staged", swapped)
+    monkeypatch.setattr("clvml.log.reading.stage_operands", swapped)
     with _raises(f"'{path}' changed while it was read; wait until the export has ended, then run it again"):
         read(source=path)
