@@ -131,6 +131,10 @@ class DataConfig(Section):
         description='how a column is written, where its texts leave that open: an example of a number ("1.234,56") or'
         ' the pattern of a date ("%d/%m/%Y", excel, epoch seconds), by our name of the column or the input\'s',
     )
+    sheets: list[str] = Field(
+        default_factory=list,
+        description="sheets of an Excel workbook to read; without any, all that have the mapped columns",
+    )
     max_unreadable: Annotated[float, Field(ge=0, le=1)] = Field(
         0.01, description="share of the texts of a column that may be no number or date; more are refused"
     )

@@ -260,3 +260,27 @@ def test_says_why_nothing_is_left(read, tmp_path):
 def test_money_is_exact(read):
     log = read(HEADER + "".join(f"c{index},2024-01-05,0.1\n" for index in range(1000)))
     assert log.quality.money_in == log.quality.money_out == 100.0
+
+
+@pytest.mark.parametrize(
+    "text, money",
+    [
+        ("customer;day;amount\nann;2024-01-05;1.000,50\nbob;2024-01-06;2\nTotal;;1.002,50\n", 1002.5),
+        ("customer;day;amount\nann;2024-01-05;1.000,50\nbob;2024-01-06;2\nSumme:;;1.002,50\n;;\n", 1002.5),
+        (
+            "no;customer;day;amount\n1;ann;2024-01-05;1.000,50\n2;bob;2024-01-06;2\nGesamt;;;1.002,50\n",
+            1002.5,
+        ),
+        ("day;customer;amount\n2024-01-05;ann;1.000,50\n2024-01-06;bob;2\nTotal général;;1.002,50\n", 1002.5),
+        ("customer;day;amount\nann;2024-01-05;1.000,50\nbob;2024-01-06;2\nTotal;1.002,50\n", None),
+    ],
+)
+def test_totals_below_the_table_are_told_with_their_money(read, rows, reasons, text, money):
+    log = read(text, max_unreadable=0)
+    assert rows(log, "customer_id, amount") == [("ann", 1000.5), ("bob", 2.0)]
+    assert reasons(log)[("total line", "rejected")] == (1, money)
+
+
+def test_a_customer_without_a_date_is_no_total(read, reasons):
+    log = read(HEADER + ANN + "totalia,,4\n" + "Total,2024-01-05,4\n")
+    assert reasons(log) == {("missing date", "rejected"): (1, 4.0)}

@@ -32,7 +32,7 @@ from clvml.log.rules import (
     judgement,
     treatment_of,
 )
-from clvml.log.staging import IDS, STAGED, Staged
+from clvml.log.staging import IDS, STAGED, TOTAL_LINE, Staged
 from clvml.storage.sql import MONEY, literal
 
 VERDICTS = "clvml_verdicts"
@@ -95,15 +95,18 @@ def build_verdicts(
     if "quantity" in staged.columns:
         unfit = "quantity_text IS NOT NULL OR coalesce(NOT isfinite(quantity), false)"
         quantity = f"CASE WHEN isfinite(quantity) THEN quantity END AS quantity, {unfit} AS emptied, "
+    # What a total says could be read, and is told beside it.
+    is_whole = f"(broken IS NULL OR broken = {literal(TOTAL_LINE)})"
     connection.execute(
         f"""
         CREATE TEMP TABLE {JUDGED} AS
         SELECT rowid AS place, part, {_reason_sql(connection, staged, data, now, as_of)} AS reason, {ids},
                order_ts, amount, {quantity}
                {trimmed} AS trimmed, {folded} AS folded, {decimal} AS decimal_id, zoned,
-               CASE WHEN broken IS NULL AND isfinite(amount) AND abs(amount) < 1e15
+               CASE WHEN {is_whole} AND isfinite(amount) AND abs(amount) < 1e15
                     THEN amount::{MONEY} END AS money,
-               broken IS NOT NULL OR amount_text IS NOT NULL OR coalesce(NOT abs(amount) < 1e15, false) AS unread,
+               CASE WHEN broken IS NOT NULL THEN NOT coalesce({is_whole} AND isfinite(amount), false)
+                    ELSE amount_text IS NOT NULL OR coalesce(NOT abs(amount) < 1e15, false) END AS unread,
                digest, NULL::VARCHAR AS repeat
         FROM {STAGED}
         """

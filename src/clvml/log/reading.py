@@ -177,7 +177,7 @@ def _read_once(
     hints: bool,
 ) -> PurchaseLog:
     name = source if isinstance(source, str) else FRAME
-    parts = read_parts(connection, source)
+    parts = read_parts(connection, source, data)
     given = data
     data, names = fit_preset(data, parts[0].columns, parts[0].name)
     formulas = bind_formulas(data, names)

@@ -13,7 +13,9 @@ from typing import Literal
 
 from clvml.config import DataConfig
 from clvml.errors import InputError
-from clvml.log.delimited import NOT_UTF8, STRAY_QUOTE, TOO_FEW_COLUMNS, TOO_LONG, TOO_MANY_COLUMNS
+from clvml.log.delimited import STRAY_QUOTE, TOO_FEW_COLUMNS, TOO_LONG, TOO_MANY_COLUMNS
+from clvml.log.json_lines import NOT_JSON
+from clvml.log.staging import TOTAL_LINE
 from clvml.storage.sql import literal
 
 Treatment = Literal["rejected", "dropped", "kept", "changed"]
@@ -64,7 +66,10 @@ class Rule:
 
 
 RULES = (
-    *(Rule(reason) for reason in (TOO_FEW_COLUMNS, TOO_MANY_COLUMNS, STRAY_QUOTE, TOO_LONG, NOT_UTF8)),
+    *(
+        Rule(reason)
+        for reason in (TOO_FEW_COLUMNS, TOO_MANY_COLUMNS, STRAY_QUOTE, TOO_LONG, NOT_JSON, TOTAL_LINE)
+    ),
     Rule(NOT_IN_WHERE, "NOT coalesce({in_where}, false)", "dropped"),
     Rule(MISSING_CUSTOMER, "customer_id IS NULL"),
     Rule(GUEST, "{guest}"),

@@ -25,6 +25,7 @@ from clvml.log.cleaning import ReasonCount, count_of
 from clvml.log.formulas import IN_WHERE, bind_formulas
 from clvml.log.identity import folded_sql, nobody_sql
 from clvml.log.mapping import map_columns
+from clvml.log.numbers import FORMATS, Spelling, compare_formats, parse_example, parse_number
 from clvml.log.presets import fit_preset
 from clvml.log.staging import IDS, number_operand, text_operand
 from clvml.storage.addresses import hide_password
@@ -118,7 +119,7 @@ def read_lines(session: Any, data: DataConfig, source: str, now: datetime, as_of
             for index in sorted(set(formulas.texts.values()))
         ]
         session.sql(f"select *, {', '.join(typed)} from clvml_raw").createOrReplaceTempView("clvml_typed")
-        decimal_ids = _check(session, {**mapping, **numbers}, columns)
+        decimal_ids = _check(session, {**mapping, **numbers}, columns, data)
         apply_formulas(session, formulas, data, "clvml_typed", tuple(mapping))
         told_apart = [f"c{i}" for i, name in enumerate(columns) if name not in data.ignore_columns]
         mapped = (*mapping, *formulas.computed)
@@ -149,7 +150,9 @@ def is_spark_error(error: Exception) -> bool:
     return type(error).__module__.partition(".")[0] in ("pyspark", "py4j", "grpc")
 
 
-def _check(session: Any, mapping: dict[str, int], columns: Sequence[str]) -> tuple[str, ...]:
+def _check(
+    session: Any, mapping: dict[str, int], columns: Sequence[str], data: DataConfig
+) -> tuple[str, ...]:
     """Refuse columns that cannot be understood, and return the ids that are written as decimal numbers."""
     ids = [ours for ours in IDS if ours in mapping]
     # Text that is no date by any reading is rejected by both engines.
@@ -191,7 +194,49 @@ def _check(session: Any, mapping: dict[str, int], columns: Sequence[str]) -> tup
             raise InputError(
                 f"column '{theirs[ours]}' ({ours}) holds no number that can be read; write 1234.50"
             )
+        _check_numbers(session, ours, theirs[ours], data)
+    _check_share(
+        date_texts - dates, date_texts, f"column '{theirs['order_date']}' (order_date)", "date", data
+    )
     return tuple(ours for ours, is_decimal in zip(ids, flags[len(numbers) :], strict=True) if is_decimal)
+
+
+def _check_numbers(session: Any, ours: str, theirs: str, data: DataConfig) -> None:
+    """Refuse a column of numbers that is not written as 1234.56 throughout: that is all Spark reads."""
+    column = f"column '{theirs}' ({ours})"
+    rows = session.sql(
+        f"select min(text), count(*), count(value) from (select {ours}_text as text, {ours} as value,"
+        f" translate({ours}_text, '023456789', '111111111') as alike, {ours}_text rlike r'^\\D*0' as leads"
+        f" from clvml_typed where {ours}_text is not null) group by alike, leads"
+    ).collect()
+    named = data.formats.get(ours, data.formats.get(theirs))
+    formats = FORMATS if named is None else (parse_example(named),)
+    readings = compare_formats([Spelling(text, count, 0) for text, count, _ in rows], formats)
+    if named is None and readings.formats and readings.conflict:
+        raise InputError(
+            f"{column} holds '{readings.conflict[0].text}', and nothing in it tells which sign is the decimal one; name"
+            f' the format with an example: data.formats: {{{ours}: "1234.56"}}'
+        )
+    others = [
+        text
+        for text, _, read in rows
+        if not read and any(parse_number(text, each) is not None for each in readings.formats or FORMATS)
+    ]
+    if others or (readings.formats and readings.formats[0].decimal != "."):
+        raise InputError(
+            f"{column} holds numbers such as '{(others or [rows[0][0]])[0]}', which the Spark engine does not read;"
+            " write them as 1234.56, or leave --engine out"
+        )
+    texts = sum(count for _, count, _ in rows)
+    _check_share(texts - sum(read for *_, read in rows), texts, column, "number", data)
+
+
+def _check_share(unread: int, texts: int, column: str, kind: str, data: DataConfig) -> None:
+    if unread > data.max_unreadable * texts:
+        raise InputError(
+            f"{column}: {unread:,} of {texts:,} texts are no {kind} (more than data.max_unreadable); correct them, or"
+            f" reject them with --set data.max_unreadable={unread / texts:.2f}"
+        )
 
 
 def _clean(
