@@ -26,16 +26,27 @@ def read(tmp_path):
         rejects: Path | None = None,
         connection=None,
         columns: dict | None = None,
+        horizon_days: int | None = None,
+        hints: bool = False,
         **keys,
     ) -> PurchaseLog:
         path = tmp_path / name if source is None else source
         if text is not None:
             Path(path).write_bytes(text.encode() if isinstance(text, str) else text)
         # A single odd line is more than one per cent of such a file.
+        usual = {} if "preset" in keys else COLUMNS
         data = DataConfig.model_validate(
-            {"source": str(path), "columns": {**COLUMNS, **(columns or {})}, "max_unreadable": 1, **keys}
+            {"source": str(path), "columns": {**usual, **(columns or {})}, "max_unreadable": 1, **keys}
         )
-        return read_purchase_log(data, now=now, as_of=as_of, rejects=rejects, connection=connection)
+        return read_purchase_log(
+            data,
+            now=now,
+            as_of=as_of,
+            rejects=rejects,
+            connection=connection,
+            horizon_days=horizon_days,
+            hints=hints,
+        )
 
     return _read
 

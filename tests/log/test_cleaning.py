@@ -87,11 +87,35 @@ def test_repeats_within_a_file(read, reasons, policy, treatment, kept):
 def test_repeats_across_files(read, reasons, tmp_path):
     (tmp_path / "a.csv").write_text(HEADER + ANN + "bob,2024-01-06,1\n")
     (tmp_path / "b.csv").write_text(HEADER + ANN + ANN + "cid,2024-01-06,1\ncid,2024-01-06,1\n")
-    log = read(source=tmp_path)
-    assert reasons(log) == {
+    assert reasons(read(source=tmp_path, duplicates="drop")) == {
         ("same line in two files", "dropped"): (1, 10.0),
         ("repeat within one file", "dropped"): (2, 11.0),
     }
+
+
+def test_without_an_order_number_repeats_within_a_file_are_kept(read, reasons, tmp_path):
+    log = read(HEADER + ANN * 3)
+    assert reasons(log) == {("repeat within one file", "kept"): (2, 20.0)}
+    (warning,) = [found for found in log.quality.warnings if found.code == "repeats-without-order-number"]
+    assert (warning.rows, warning.money) == (2, 20.0)
+    for answer in ("keep", "drop"):
+        codes = [found.code for found in read(HEADER + ANN * 3, duplicates=answer).quality.warnings]
+        assert "repeats-without-order-number" not in codes
+    numbered = HEADER.replace("\n", ",no\n") + ANN.replace("\n", ",7\n") * 3
+    assert reasons(read(numbered, columns={"order_id": "no"})) == {
+        ("repeat within one file", "dropped"): (2, 20.0)
+    }
+
+
+def test_the_second_copy_of_two_files_is_one_line(read, reasons, tmp_path):
+    (tmp_path / "a.csv").write_text(HEADER + ANN * 2)
+    (tmp_path / "b.csv").write_text(HEADER + ANN * 3)
+    log = read(source=tmp_path)
+    assert reasons(log) == {
+        ("same line in two files", "dropped"): (2, 20.0),
+        ("repeat within one file", "kept"): (2, 20.0),
+    }
+    assert log.quality.rows_out == 3
 
 
 def test_all_columns_but_the_ignored_tell_lines_apart(read):
@@ -99,9 +123,9 @@ def test_all_columns_but_the_ignored_tell_lines_apart(read):
         "customer,day,amount,note,sheet\nann,2024-01-05,10,x,1\nann,2024-01-05,10,y,1\n"
         "ann,2024-01-05,10,x,2\n"
     )
-    assert read(text).quality.rows_out == 3
-    assert read(text, ignore_columns=["sheet", "absent"]).quality.rows_out == 2
-    assert read(text, ignore_columns=["sheet", "note"]).quality.rows_out == 1
+    assert read(text, duplicates="drop").quality.rows_out == 3
+    assert read(text, duplicates="drop", ignore_columns=["sheet", "absent"]).quality.rows_out == 2
+    assert read(text, duplicates="drop", ignore_columns=["sheet", "note"]).quality.rows_out == 1
 
 
 def test_swapped_and_empty_columns_are_no_repeats(read):
@@ -236,3 +260,27 @@ def test_says_why_nothing_is_left(read, tmp_path):
 def test_money_is_exact(read):
     log = read(HEADER + "".join(f"c{index},2024-01-05,0.1\n" for index in range(1000)))
     assert log.quality.money_in == log.quality.money_out == 100.0
+
+
+@pytest.mark.parametrize(
+    "text, money",
+    [
+        ("customer;day;amount\nann;2024-01-05;1.000,50\nbob;2024-01-06;2\nTotal;;1.002,50\n", 1002.5),
+        ("customer;day;amount\nann;2024-01-05;1.000,50\nbob;2024-01-06;2\nSumme:;;1.002,50\n;;\n", 1002.5),
+        (
+            "no;customer;day;amount\n1;ann;2024-01-05;1.000,50\n2;bob;2024-01-06;2\nGesamt;;;1.002,50\n",
+            1002.5,
+        ),
+        ("day;customer;amount\n2024-01-05;ann;1.000,50\n2024-01-06;bob;2\nTotal général;;1.002,50\n", 1002.5),
+        ("customer;day;amount\nann;2024-01-05;1.000,50\nbob;2024-01-06;2\nTotal;1.002,50\n", None),
+    ],
+)
+def test_totals_below_the_table_are_told_with_their_money(read, rows, reasons, text, money):
+    log = read(text, max_unreadable=0)
+    assert rows(log, "customer_id, amount") == [("ann", 1000.5), ("bob", 2.0)]
+    assert reasons(log)[("total line", "rejected")] == (1, money)
+
+
+def test_a_customer_without_a_date_is_no_total(read, reasons):
+    log = read(HEADER + ANN + "totalia,,4\n" + "Total,2024-01-05,4\n")
+    assert reasons(log) == {("missing date", "rejected"): (1, 4.0)}

@@ -102,7 +102,7 @@ def test_another_column_of_the_file_tells_and_is_named(read, rows, tmp_path):
     text = HEADER + "a;2024-01-05;1,250.50;1,000\nb;2024-01-05;12;5\n"
     log = read(text, columns={"quantity": "units"})
     assert rows(log, "quantity") == [(5.0,), (1000.0,)]
-    (finding,) = log.quality.warnings
+    (finding,) = [found for found in log.quality.warnings if found.code != "few-returns"]
     assert (finding.code, finding.rows) == ("assumed-format", 1)
     assert finding.text == (
         f"column 'units' (quantity) of '{tmp_path / 'orders.csv'}' leaves open how '1,000' is meant; it is read as "

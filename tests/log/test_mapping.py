@@ -53,7 +53,7 @@ def test_says_that_no_column_holds_the_money():
         "quantity, "
         "unit_price. Did you mean columns: "
         "{customer_id: customer_id, order_date: order_date, quantity: quantity}? "
-        "No column holds the money of a line; if it is quantity times price, add such a column."
+        "No column holds the money of a line; it may be quantity times price: amount: 'quantity * unit_price'."
     ):
         map_columns(ColumnsConfig(**NAMES), ["customer_id", "order_date", "quantity", "unit_price"], "f.csv")
 

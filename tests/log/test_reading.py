@@ -173,9 +173,9 @@ def test_a_source_that_changes_while_it_is_read_is_refused(read, tmp_path, monke
     path = folder / "a.csv"
     path.write_text("customer,day,amount\nann,2024-01-05,5\n")
 
-    def read_parts_late(connection, source):
+    def read_parts_late(connection, source, data):
         change(path)
-        return read_parts(connection, source)
+        return read_parts(connection, source, data)
 
     monkeypatch.setattr("clvml.log.reading.read_parts", read_parts_late)
     message = (

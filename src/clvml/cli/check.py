@@ -41,7 +41,16 @@ def check(
     settings = load_config(config, overrides) if config else workflows.assume_config(data, overrides)
     until = parse_date(as_of)
     with workspace(memory) as connection:
-        prepared = workflows.prepare(settings.data, now(), data, until, rejects, connection)
+        prepared = workflows.prepare(
+            settings.data,
+            now(),
+            data,
+            until,
+            rejects,
+            connection,
+            settings.windows.horizon_days,
+            hints=True,
+        )
     length = workflows.check_length(prepared, settings)
     if as_json:
         summary = {
@@ -66,13 +75,24 @@ def check(
 def _print_assumed(settings: Config) -> None:
     import yaml
 
+    from clvml.config import read_preset
     from clvml.storage.addresses import hide_password
 
     settings = settings.with_source(hide_password(settings.data.source))
     assumed = settings.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    about = ""
+    if settings.data.preset is not None:
+        preset = read_preset(settings.data.preset)
+        assumed["data"] = {
+            key: value for key, value in assumed["data"].items() if preset.data.get(key) != value
+        }
+        about = f" The header is that of {preset.about}; the preset brings the keys below, and each may be given anew."
     print_paragraph(
         "No configuration was given; what follows is assumed from the names of the columns. Correct it, keep it"
-        " as a file and pass that as --config."
+        f" as a file and pass that as --config.{about}"
     )
     text = yaml.safe_dump(assumed, sort_keys=False, allow_unicode=True)
+    if about:
+        brought = yaml.safe_dump({"data": preset.data}, sort_keys=False, allow_unicode=True, width=100)
+        text += "".join(f"# {line}\n" for line in brought.splitlines())
     typer.echo("\n" + "".join(f"  {line}\n" for line in text.splitlines()))

@@ -17,6 +17,8 @@ from sqlglot.dialects.dialect import Dialect, NormalizationStrategy
 from clvml.config import DataConfig
 from clvml.customers import customer_days_query, features_query, windows
 from clvml.errors import InputError, did_you_mean
+from clvml.expressions import Expression
+from clvml.log.formulas import COMPUTED, bind_formulas
 
 # Those whose SQL is run in the tests come first; of the others it is only known that sqlglot can parse it.
 DIALECTS = (
@@ -60,7 +62,8 @@ def feature_sql(data: DataConfig, table: str, cutoff: date, horizon_days: int, d
     Raises
     ------
     InputError
-        The dialect or the table's name is not known, or the dialect cannot leave out ``data.ignore_columns``.
+        The dialect or the table's name is not known, the dialect cannot leave out ``data.ignore_columns``, or money
+        counts once per order.
     """
     dialect = check_dialect(dialect)
     optional = [name for name in _OPTIONAL if name in data.columns.mapped()]
@@ -115,14 +118,24 @@ def translate(query: str, dialect: str) -> str:
 
 def _lines_query(data: DataConfig, table: str, cutoff: date, dialect: str, optional: list[str]) -> str:
     """Return SQL of the purchase log: ids as text, the day, doubles."""
-    columns = {ours: _name(theirs, dialect) for ours, theirs in data.columns.mapped().items()}
-    amount = f"cast({columns['amount']} as double)"
+    if data.amount_per == "order":
+        raise InputError(
+            "the SQL counts the money of every line, and data.amount_per is order; make a view that has the money once"
+            " per order, name it with --table, and add --set data.amount_per=line"
+        )
+    formulas = bind_formulas(data, None)
+    mapped = data.columns.mapped()
+    columns = {ours: _name(mapped[ours], dialect) for ours in mapped if ours not in formulas.computed}
+    numbers = {name: f"cast({sql} as double)" for name, sql in columns.items() if name in COMPUTED}
+    for ours, expression in formulas.computed.items():
+        numbers[ours] = f"round({_expression_sql(expression, dialect)} * 1e6) / 1e6"
+    amount = numbers["amount"]
     day = f"cast({columns['order_date']} as date)"
     customer = f"trim(cast({columns['customer_id']} as varchar))"
     chosen = [f"{customer} as customer_id", f"{day} as order_day", f"{amount} as amount"]
     for ours in optional:
-        text = f"nullif(trim(cast({columns[ours]} as varchar)), '')"
-        chosen.append(f"{f'cast({columns[ours]} as double)' if ours == 'quantity' else text} as {ours}")
+        made = numbers[ours] if ours == "quantity" else f"nullif(trim(cast({columns[ours]} as varchar)), '')"
+        chosen.append(f"{made} as {ours}")
     # A NaN compares as the largest number.
     conditions = [f"{customer} <> ''", f"{day} < date '{cutoff}'", f"abs({amount}) < 1e15"]
     if data.currency and "currency" in columns:
@@ -130,15 +143,23 @@ def _lines_query(data: DataConfig, table: str, cutoff: date, dialect: str, optio
         conditions.append(f"upper(trim({columns['currency']})) = '{wanted}'")
     if data.refunds != "net":
         conditions.append(f"{amount} >= 0")
+    rows = _table(table, dialect)
+    if formulas.where is not None:
+        # Before what does not tell lines apart is left out.
+        rows = f"(select * from {rows} where {_expression_sql(formulas.where, dialect)}) as purchases"
     return (
-        f"select {', '.join(chosen)} from {_distinct(data, _table(table, dialect), dialect)}"
-        f" where {' and '.join(conditions)}"
+        f"select {', '.join(chosen)} from {_distinct(data, rows, dialect)} where {' and '.join(conditions)}"
     )
 
 
+def _expression_sql(expression: Expression, dialect: str) -> str:
+    kinds = {"number": "double", "text": "varchar", "truth": "boolean"}
+    return expression.sql(lambda name, kind: f"cast({_name(name, dialect)} as {kinds[kind]})")
+
+
 def _distinct(data: DataConfig, table: str, dialect: str) -> str:
-    if data.duplicates == "keep":
-        return f"{table} as lines"
+    if data.repeats in ("keep", "keep_within"):
+        return table if table.startswith("(") else f"{table} as lines"
     if not data.ignore_columns:
         return f"(select distinct * from {table}) as lines"
     if dialect not in _STAR_EXCEPT:

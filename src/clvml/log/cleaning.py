@@ -13,10 +13,15 @@ from decimal import Decimal
 import duckdb
 
 from clvml.config import DataConfig
+from clvml.log.finding import Finding
+from clvml.log.formulas import IN_WHERE
+from clvml.log.identity import folded_sql, nobody_sql
+from clvml.log.overlaps import drop_older_states
 from clvml.log.rules import (
     CONVERTED_ZONE,
     DECIMAL_ID,
     EMPTIED_QUANTITY,
+    FOLDED_ID,
     REFUND,
     REPEAT_ACROSS,
     REPEAT_WITHIN,
@@ -27,15 +32,12 @@ from clvml.log.rules import (
     judgement,
     treatment_of,
 )
-from clvml.log.staging import IDS, STAGED, Staged
-from clvml.storage.sql import literal
+from clvml.log.staging import IDS, STAGED, TOTAL_LINE, Staged
+from clvml.storage.sql import MONEY, literal
 
 VERDICTS = "clvml_verdicts"
-_JUDGED = "clvml_judged"
+JUDGED = "clvml_judged"
 _REPEATS = "clvml_repeats"
-
-# Whole millionths of money add up to the same sum in any order; sums of floats do not.
-MONEY = "DECIMAL(38, 6)"
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def build_verdicts(
     now: datetime,
     as_of: date | None,
     multiple_files: bool,
-) -> None:
+) -> list[Finding]:
     """Judge every staged row; the result is the temporary view ``clvml_verdicts``, one row per input row.
 
     Its ``reason`` is NULL for an accepted row; ``place`` numbers the rows in input order.
@@ -73,42 +75,57 @@ def build_verdicts(
     as_of : date or None
         The first day not used.
 
+    Returns
+    -------
+    list of Finding
+        Doubts about orders that stand in several files.
+
     Raises
     ------
     InputError
         Lines are in several currencies and ``data.currency`` is not set, or none is in ``data.currency``.
     """
-    ids = ", ".join(_id_sql(ours, staged) for ours in IDS if ours in staged.columns)
+    folded = "false"
+    if data.customer_ids in ("casefold", "loose"):
+        folded = f"coalesce({folded_sql(data.customer_ids)} <> customer_id, false)"
+    ids = ", ".join(f"{_id_sql(ours, staged, data)} AS {ours}" for ours in IDS if ours in staged.columns)
     trimmed = " OR ".join(f"coalesce({ours}_trimmed, false)" for ours in IDS if ours in staged.columns)
     decimal = " OR ".join(f"coalesce(suffix({ours}, '.0'), false)" for ours in staged.decimal_ids) or "false"
     quantity = ""
     if "quantity" in staged.columns:
         unfit = "quantity_text IS NOT NULL OR coalesce(NOT isfinite(quantity), false)"
         quantity = f"CASE WHEN isfinite(quantity) THEN quantity END AS quantity, {unfit} AS emptied, "
+    # What a total says could be read, and is told beside it.
+    is_whole = f"(broken IS NULL OR broken = {literal(TOTAL_LINE)})"
     connection.execute(
         f"""
-        CREATE TEMP TABLE {_JUDGED} AS
+        CREATE TEMP TABLE {JUDGED} AS
         SELECT rowid AS place, part, {_reason_sql(connection, staged, data, now, as_of)} AS reason, {ids},
                order_ts, amount, {quantity}
-               {trimmed} AS trimmed, {decimal} AS decimal_id, zoned,
-               CASE WHEN broken IS NULL AND isfinite(amount) AND abs(amount) < 1e15
+               {trimmed} AS trimmed, {folded} AS folded, {decimal} AS decimal_id, zoned,
+               CASE WHEN {is_whole} AND isfinite(amount) AND abs(amount) < 1e15
                     THEN amount::{MONEY} END AS money,
-               broken IS NOT NULL OR amount_text IS NOT NULL OR coalesce(NOT abs(amount) < 1e15, false) AS unread,
+               CASE WHEN broken IS NOT NULL THEN NOT coalesce({is_whole} AND isfinite(amount), false)
+                    ELSE amount_text IS NOT NULL OR coalesce(NOT abs(amount) < 1e15, false) END AS unread,
                digest, NULL::VARCHAR AS repeat
         FROM {STAGED}
         """
     )
     connection.execute(f"DROP TABLE {STAGED}")
+    findings = drop_older_states(connection, JUDGED, staged.columns, data) if multiple_files else []
     _build_repeats(connection, staged.columns, multiple_files)
-    repeat = "NULL" if data.duplicates == "keep" else "repeat"
+    repeat = {"keep": "NULL", "keep_within": f"nullif(repeat, {literal(REPEAT_WITHIN)})"}.get(
+        data.repeats, "repeat"
+    )
     refund = "NULL" if data.refunds == "net" else f"CASE WHEN amount < 0 THEN {literal(REFUND)} END"
     connection.execute(
         f"""
         CREATE TEMP VIEW {VERDICTS} AS
         SELECT * EXCLUDE (reason, digest, repeat), coalesce(reason, {repeat}, {refund}) AS reason, repeat
-        FROM {_JUDGED}
+        FROM {JUDGED}
         """
     )
+    return findings
 
 
 def count_reasons(
@@ -132,6 +149,7 @@ def count_reasons(
         (REPEAT_ACROSS, "kept", f"repeat = {literal(REPEAT_ACROSS)}"),
         (REPEAT_WITHIN, "kept", f"repeat = {literal(REPEAT_WITHIN)}"),
         (REFUND, "kept", "amount < 0"),
+        (FOLDED_ID, "changed", "folded"),
         (TRIMMED_ID, "changed", "trimmed"),
         (DECIMAL_ID, "changed", "decimal_id"),
         (CONVERTED_ZONE, "changed", "zoned"),
@@ -154,8 +172,9 @@ def count_of(reason: str, treatment: Treatment, rows: int, money: Decimal | None
     return ReasonCount(reason, treatment, rows, known, unread)
 
 
-def _id_sql(ours: str, staged: Staged) -> str:
-    return f"regexp_replace({ours}, '\\.0$', '') AS {ours}" if ours in staged.decimal_ids else ours
+def _id_sql(ours: str, staged: Staged, data: DataConfig) -> str:
+    written = folded_sql(data.customer_ids) if ours == "customer_id" else ours
+    return f"regexp_replace({written}, '\\.0$', '')" if ours in staged.decimal_ids else written
 
 
 def _reason_sql(
@@ -166,6 +185,10 @@ def _reason_sql(
         "now": f"TIMESTAMP {literal(now.isoformat(sep=' '))}",
         **_currency(connection, staged, data),
     }
+    if data.guests == "reject":
+        given["guest"] = nobody_sql(data.guest_ids)
+    if data.where is not None:
+        given[IN_WHERE] = IN_WHERE
     if as_of is not None:
         given["as_of"] = f"TIMESTAMP {literal(as_of.isoformat())}"
     return f"coalesce(broken, {judgement(given)})"
@@ -176,7 +199,7 @@ def _currency(connection: duckdb.DuckDBPyConnection, staged: Staged, data: DataC
         return {}
     found = connection.execute(
         f"SELECT currency, count(*) AS rows FROM {STAGED} WHERE currency IS NOT NULL AND broken IS NULL "
-        "GROUP BY currency ORDER BY rows DESC, currency"
+        f"{f'AND {IN_WHERE} ' if data.where is not None else ''}GROUP BY currency ORDER BY rows DESC, currency"
     ).fetchall()
     return currency_given(dict(found), data)
 
@@ -187,24 +210,29 @@ def _build_repeats(
     # The hash covers all columns. Comparing the mapped ones as well leaves no room for chance: two lines
     # would have to agree in customer, time, amount and product and collide in 64 bits.
     same = ["digest", "order_ts", "amount", *(name for name in (*IDS, "quantity") if name in columns)]
-    across = "false"
+    copies, across = "FROM repeating", "false"
     if multiple_files:
-        across = f"row_number() OVER (PARTITION BY {', '.join(same)}, part ORDER BY place) = 1"
+        # The second copy within a file is the second copy of the other file, not a third.
+        copy = f"row_number() OVER (PARTITION BY {', '.join(same)}, part ORDER BY place)"
+        copies = f"SELECT *, {copy} AS copy FROM repeating"
+        across = f"row_number() OVER (PARTITION BY {', '.join(same)}, copy ORDER BY place) > 1"
     connection.execute(
         f"""
         CREATE TEMP TABLE {_REPEATS} AS
-        WITH usable AS (FROM {_JUDGED} WHERE reason IS NULL),
-        repeated AS (SELECT digest FROM usable GROUP BY digest HAVING count(*) > 1)
+        WITH usable AS (FROM {JUDGED} WHERE reason IS NULL),
+        repeated AS (SELECT digest FROM usable GROUP BY digest HAVING count(*) > 1),
+        repeating AS (FROM usable SEMI JOIN repeated USING (digest)),
+        copies AS ({copies})
         SELECT place,
                CASE WHEN {across} THEN {literal(REPEAT_ACROSS)} ELSE {literal(REPEAT_WITHIN)} END AS repeat
-        FROM usable SEMI JOIN repeated USING (digest)
+        FROM copies
         QUALIFY row_number() OVER (PARTITION BY {", ".join(same)} ORDER BY place) > 1
         """
     )
     # Written into the rows, and only where there are any: a join would be paid for by every later query.
     if connection.execute(f"SELECT count(*) FROM {_REPEATS}").fetchall()[0][0]:
         connection.execute(
-            f"UPDATE {_JUDGED} SET repeat = repeats.repeat FROM {_REPEATS} AS repeats"
-            f" WHERE {_JUDGED}.place = repeats.place"
+            f"UPDATE {JUDGED} SET repeat = repeats.repeat FROM {_REPEATS} AS repeats"
+            f" WHERE {JUDGED}.place = repeats.place"
         )
     connection.execute(f"DROP TABLE {_REPEATS}")

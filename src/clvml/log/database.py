@@ -41,7 +41,12 @@ def copy_table(connection: duckdb.DuckDBPyConnection, address: Address, copy: st
     """
     if address.kind == "postgresql":
         return _copy_postgres(connection, address, copy)
-    if not address.path.is_file():
+    in_memory = address.kind == "duckdb" and address.place == ":memory:"
+    if in_memory and address.table is not None:
+        raise InputError(
+            f"'{address.shown}' is empty: a database in memory holds no table; give ?query=SELECT ..."
+        )
+    if not in_memory and not address.path.is_file():
         raise InputError(
             f"database '{address.path}' does not exist; check the path (four slashes start an absolute one)"
         )
@@ -50,8 +55,9 @@ def copy_table(connection: duckdb.DuckDBPyConnection, address: Address, copy: st
 
 def _copy_duckdb(connection: duckdb.DuckDBPyConnection, address: Address, copy: str) -> Columns:
     path, table = address.path, address.table
+    read_only = "" if address.place == ":memory:" else "(TYPE duckdb, READ_ONLY)"
     try:
-        connection.execute(f"ATTACH {literal(str(path))} AS clvml_source (TYPE duckdb, READ_ONLY)")
+        connection.execute(f"ATTACH {literal(str(path))} AS clvml_source {read_only}")
     except duckdb.Error as error:
         raise InputError(
             f"'{path}' cannot be opened as a DuckDB database: {str(error).splitlines()[0]}"

@@ -1,4 +1,4 @@
-"""CSV and TSV files: header, delimiter, and the slow exact reader for files that DuckDB cannot vouch for.
+"""Delimited text: header, delimiter, and the slow exact reader for files that DuckDB cannot vouch for.
 
 DuckDB reads well-formed files fast, but it skips blank lines silently and gives up on broken ones.
 Its result is used only when it has as many rows as the file has lines; every other file is read here line
@@ -9,30 +9,29 @@ from __future__ import annotations
 
 import csv
 import glob
-import gzip
 import io
-import zlib
+import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import IO, cast
 
 import duckdb
-import pyarrow as pa
 
 from clvml.errors import InputError
+from clvml.log.headers import column_names, find_header
+from clvml.log.row_tables import Row, create_row_table
+from clvml.log.text_files import damage_reported, open_text, scan_text
 from clvml.storage.sql import literal
 
 TOO_FEW_COLUMNS = "broken line: too few columns"
 TOO_MANY_COLUMNS = "broken line: too many columns"
 STRAY_QUOTE = "broken line: stray quote"
 TOO_LONG = "broken line: field too long"
-NOT_UTF8 = "broken line: not UTF-8"
 
 _DELIMITERS = ",;\t|"
-_BATCH_ROWS = 50_000
-_BLOCK_BYTES = 1 << 20
+_SAMPLE_LINES, _SAMPLE_CHARACTERS = 200, 1 << 20
+_SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?\s*', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -47,61 +46,84 @@ class Layout:
         Header names, trimmed and made unique; a blank one is called ``column_<position>``.
     repeated : frozenset of str
         Header names that occur more than once (the later ones got a suffix in ``columns``).
-    starts_blank : bool
-        Blank lines stand before the header.
+    header_line : int
+        The line on which the header begins; titles, blank lines or ``sep=;`` stand above.
+    encoding : str
+        See `clvml.log.text_files.TextFile`.
     """
 
     delimiter: str
     columns: tuple[str, ...]
     repeated: frozenset[str]
-    starts_blank: bool
+    header_line: int = 1
+    encoding: str = "utf-8"
 
 
-def read_layout(path: Path) -> Layout:
-    """Read the header line of a delimited file.
+def read_layout(path: Path, encoding: str | None = None) -> Layout:
+    """Find the header of a delimited file and its delimiter.
+
+    Parameters
+    ----------
+    encoding : str, optional
+        Found out by reading the file once unless given.
 
     Raises
     ------
     InputError
-        The file is empty, compressed data are damaged, or the text is not UTF-8.
+        The file is empty or no text, or packed data are damaged.
     """
-    with _damage_reported(path), _open_text(path) as text:
-        skipped, first = next(((n, line) for n, line in enumerate(text) if line.strip()), (0, ""))
-    if not first:
+    encoding = encoding or scan_text(path).encoding
+    with damage_reported(path), open_text(path, encoding) as text:
+        sample = _sample(text)
+    first = next((number for number, line in enumerate(sample) if line.strip()), None)
+    if first is None:
         raise InputError(
             f"'{path}' is empty; it needs a header line with column names and at least one data line"
         )
-    if "\x00" in first or _has_undecodable(first):
-        raise InputError(f"'{path}' is not UTF-8 text; save it as CSV with UTF-8 encoding")
-    if ".tsv" in (suffix.lower() for suffix in path.suffixes[-2:]):
-        delimiter = "\t"
-    else:
-        # Most columns wins; on a tie the earlier, commoner delimiter.
-        delimiter = max(
-            _DELIMITERS, key=lambda candidate: len(next(csv.reader([first], delimiter=candidate)))
-        )
-    header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter))]
-    repeated = frozenset(name for name in header if name and header.count(name) > 1)
-    return Layout(delimiter, _unique(header), repeated, skipped > 0)
+    delimiters = _DELIMITERS
+    if said := _SEPARATOR_LINE.fullmatch(sample[first]):
+        delimiters = "\t" if said[1] == "\\t" else said[1]
+        first += 1
+    elif ".tsv" in (suffix.lower() for suffix in path.suffixes[-2:]):
+        delimiters = "\t"
+    # Most columns that the lines below have as well; on a tie the earlier, commoner delimiter.
+    _, delimiter, line, header = max(
+        (_split_sample(sample[first:], delimiter) for delimiter in delimiters), key=lambda found: found[0]
+    )
+    columns, repeated = column_names(header)
+    return Layout(delimiter, columns, repeated, first + line, encoding)
 
 
-def count_lines(path: Path) -> int:
-    """Return the number of physical lines, header included and blank lines at the end left out.
+def _sample(text: io.TextIOWrapper) -> list[str]:
+    lines: list[str] = []
+    room = _SAMPLE_CHARACTERS
+    while room > 0 and len(lines) < _SAMPLE_LINES and (line := text.readline(room)):
+        lines.append(line)
+        room -= len(line)
+    return lines
 
-    Raises
-    ------
-    InputError
-        The compressed file is damaged or cut off.
-    """
-    lines, pending, seen = 0, 0, False
-    with _damage_reported(path), _open_bytes(path) as stream:
-        while block := stream.read(_BLOCK_BYTES):
-            body = block.rstrip(b"\r\n")
-            if body:
-                lines += pending + body.count(b"\n")
-                pending, seen = 0, True
-            pending += block.count(b"\n", len(body))
-    return lines + seen
+
+def _split_sample(lines: list[str], delimiter: str) -> tuple[float, str, int, list[str]]:
+    """Return how well a delimiter fits the first lines, the delimiter, the header's line from 1, and its cells."""
+    reader = csv.reader(lines, delimiter=delimiter)
+    records: list[list[str]] = []
+    starts: list[int] = []
+    start = 1
+    try:
+        for record in reader:
+            if any(cell.strip() for cell in record):
+                records.append(record)
+                starts.append(start)
+            start = reader.line_num + 1
+    except csv.Error:
+        # A field too long for any reader; what stands before it is enough, or nothing is.
+        pass
+    if not records:
+        return 0.0, delimiter, 1, [lines[0].strip()] if lines else []
+    number = find_header(records)
+    width = len(records[number])
+    alike = sum(len(record) == width for record in records[number:]) / len(records[number:])
+    return (width * alike if width > 1 else 0.0), delimiter, starts[number], records[number]
 
 
 def delimited_relation(path: Path, layout: Layout) -> str:
@@ -112,7 +134,7 @@ def delimited_relation(path: Path, layout: Layout) -> str:
     return (
         f"read_csv({literal(glob.escape(str(path)))}, delim = {literal(layout.delimiter)}, quote = '\"', "
         f"escape = '\"', header = true, auto_detect = false, strict_mode = true, "
-        f"compression = '{compression}', columns = {{{columns}}})"
+        f"compression = '{compression}', encoding = {literal(layout.encoding)}, columns = {{{columns}}})"
     )
 
 
@@ -127,22 +149,10 @@ def copy_carefully(connection: duckdb.DuckDBPyConnection, path: Path, layout: La
     InputError
         A quote is opened and not closed on its line, so that following lines cannot be told apart.
     """
-    width = len(layout.columns)
-    names = ["line", "broken", *(f"c{index}" for index in range(width))]
-    columns = ", ".join(f"{name} VARCHAR" for name in names[1:])
-    connection.execute(f"CREATE TEMP TABLE {table} (line BIGINT, {columns})")
-    schema = pa.schema([("line", pa.int64()), *((name, pa.string()) for name in names[1:])])
-    rows: list[tuple[int | str | None, ...]] = []
-    for row in _careful_rows(path, layout):
-        rows.append(row)
-        if len(rows) == _BATCH_ROWS:
-            _insert(connection, table, schema, rows)
-            rows = []
-    if rows:
-        _insert(connection, table, schema, rows)
+    create_row_table(connection, table, len(layout.columns), _careful_rows(path, layout))
 
 
-def _careful_rows(path: Path, layout: Layout) -> Iterator[tuple[int | str | None, ...]]:
+def _careful_rows(path: Path, layout: Layout) -> Iterator[Row]:
     width = len(layout.columns)
     recent: list[str] = []
 
@@ -151,11 +161,14 @@ def _careful_rows(path: Path, layout: Layout) -> Iterator[tuple[int | str | None
             recent.append(line)
             yield line
 
-    with _damage_reported(path), _open_text(path) as text:
+    above = layout.header_line - 1
+    with damage_reported(path), open_text(path, layout.encoding) as text:
+        for _ in islice(text, above):
+            pass
         reader = csv.reader(remembered(text), delimiter=layout.delimiter, strict=True)
         in_header = True
         while True:
-            start = reader.line_num + 1
+            start = above + reader.line_num + 1
             recent.clear()
             broken = None
             try:
@@ -180,63 +193,6 @@ def _careful_rows(path: Path, layout: Layout) -> Iterator[tuple[int | str | None
                     f"{start + len(recent) - 1}, so lines cannot be told apart; close it, or write a quote "
                     'inside a quoted field twice ("")'
                 )
-            if any(map(_has_undecodable, fields)):
-                broken = NOT_UTF8
-                fields = [
-                    field.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for field in fields
-                ]
             if len(fields) > width:
                 fields[width - 1 :] = [layout.delimiter.join(fields[width - 1 :])]
             yield (start, broken, *(field or None for field in fields), *[None] * (width - len(fields)))
-
-
-def _insert(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    schema: pa.Schema,
-    rows: list[tuple[int | str | None, ...]],
-) -> None:
-    arrays = [
-        pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)
-    ]
-    connection.register("clvml_batch", pa.Table.from_arrays(arrays, schema=schema))
-    connection.execute(f"INSERT INTO {table} SELECT * FROM clvml_batch")
-    connection.unregister("clvml_batch")
-
-
-def _unique(header: list[str]) -> tuple[str, ...]:
-    names: list[str] = []
-    for position, name in enumerate(header, start=1):
-        stem = name or f"column_{position}"
-        candidate, copy = stem, 2
-        while candidate in names:
-            candidate, copy = f"{stem}_{copy}", copy + 1
-        names.append(candidate)
-    return tuple(names)
-
-
-def _has_undecodable(text: str) -> bool:
-    return not text.isascii() and any("\udc80" <= character <= "\udcff" for character in text)
-
-
-def _open_bytes(path: Path) -> IO[bytes]:
-    suffix = path.suffix.lower()
-    if suffix == ".gz":
-        return cast("IO[bytes]", gzip.open(path))
-    if suffix == ".zst":
-        return cast("IO[bytes]", pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))
-    return path.open("rb")
-
-
-def _open_text(path: Path) -> io.TextIOWrapper:
-    return io.TextIOWrapper(_open_bytes(path), encoding="utf-8-sig", errors="surrogateescape", newline="")
-
-
-@contextmanager
-def _damage_reported(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (EOFError, OSError, zlib.error) as error:
-        raise InputError(
-            f"'{path}' cannot be read to its end ({error}); it may be cut off: copy or export it again"
-        ) from None

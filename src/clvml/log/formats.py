@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from clvml.config import DataConfig
+from clvml.config import ColumnsConfig, DataConfig
 from clvml.errors import InputError
 from clvml.log.dates import (
     DateFormat,
@@ -48,8 +48,14 @@ class Column:
     theirs: str
     origin: str
 
+    @property
+    def key(self) -> str:
+        """What the configuration calls it: the input's name where it is no column of ours."""
+        return self.ours if self.ours in ColumnsConfig.model_fields else self.theirs
+
     def __str__(self) -> str:
-        return f"column '{self.theirs}' ({self.ours}) of '{self.origin}'"
+        ours = f" ({self.ours})" if self.key == self.ours else ""
+        return f"column '{self.theirs}'{ours} of '{self.origin}'"
 
 
 @dataclass(frozen=True)
@@ -176,7 +182,8 @@ def check_readable(
         f"{_quoted(found)} ({_lines(rows)}, the first {locate(place)})" for found, rows, place in common
     )
     kind = "date" if column.ours == "order_date" else "number"
-    mend = f"name another column in data.columns.{column.ours}, or their format in {_example(column)}"
+    place = f"data.columns.{column.ours}" if column.key == column.ours else "the expression"
+    mend = f"name another column in {place}, or their format in {_example(column)}"
     if not read:
         raise InputError(f"{column} holds no {kind} that can be read, for example {listed}; {mend}")
     share = unread / (unread + read)
@@ -237,7 +244,7 @@ def _choose_dates(
             raise InputError(
                 f"{column} holds dates such as {_quoted(readings.open_text.text)} ({locate(readings.open_text.place)}),"
                 " and nothing in it tells day, month and year apart; name the format, for example"
-                f' {_KEY}: {{{column.ours}: "%d/%m/%Y"}} or {{{column.ours}: "%m/%d/%Y"}}'
+                f' {_KEY}: {{{column.key}: "%d/%m/%Y"}} or {{{column.key}: "%m/%d/%Y"}}'
             )
     return tuple(alone[part].format if part in alone else DateFormat() for part in range(parts))
 
@@ -308,7 +315,7 @@ def _open_number(
 ) -> InputError:
     meant = {parse_number(spelling.text, number): number for number in reversed(formats)}
     values = " or ".join(str(value) for value in meant)
-    examples = " or ".join(f'{{{column.ours}: "{number.example}"}}' for number in meant.values())
+    examples = " or ".join(f'{{{column.key}: "{number.example}"}}' for number in meant.values())
     return InputError(
         f"{column} holds {_quoted(spelling.text)} ({locate(spelling.place)}), and nothing in it tells whether that is"
         f" {values}; name the format with an example: {_KEY}: {examples}"
@@ -332,7 +339,7 @@ def _contradictory(
 
 def _example(column: Column) -> str:
     example = "%d/%m/%Y" if column.ours == "order_date" else "1.234,56"
-    return f'{_KEY} (such as {{{column.ours}: "{example}"}})'
+    return f'{_KEY} (such as {{{column.key}: "{example}"}})'
 
 
 def _quoted(text: str | None) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from clvml.config import ColumnsConfig
 from clvml.errors import InputError
+from clvml.storage.sql import identifier
 
 # Usual names, most telling first, written without case and punctuation.
 _SYNONYMS = {
@@ -22,14 +23,29 @@ _SYNONYMS = {
     "salesvalue sales saleamount revenue netsales netrevenue turnover spend value "
     "ordervalue monetaryvalue paymentvalue payment price",
     "product_id": "productid product stockcode sku itemid item articleid article materialid material ean upc",
-    "quantity": "quantity qty units count pieces numberofitems",
+    "quantity": "quantity qty units count pieces numberofitems lineitemquantity quantityordered quantitypurchased "
+    "qtyordered menge anzahl stückzahl quantité quantite cantidad quantità quantidade",
     "currency": "currency currencycode",
 }
-_UNIT_PRICES = ("price", "unitprice", "itemprice")
+_UNIT_PRICES = (
+    *(
+        "unitprice",
+        "itemprice",
+        "priceperunit",
+        "lineitemprice",
+        "pricepaidperunit",
+        "price",
+        "unitcost",
+        "einzelpreis",
+    ),
+    *("stückpreis", "preis", "prixunitaire", "prix", "preciounitario", "precio", "prezzounitario", "prezzo"),
+)
 _REQUIRED = ("customer_id", "order_date", "amount")
 
 
-def map_columns(columns: ColumnsConfig, available: Sequence[str], origin: str) -> dict[str, int]:
+def map_columns(
+    columns: ColumnsConfig, available: Sequence[str], origin: str, computed: Collection[str] = ()
+) -> dict[str, int]:
     """Return ``{our name: position of the input column}`` for the mapped columns.
 
     Parameters
@@ -40,13 +56,15 @@ def map_columns(columns: ColumnsConfig, available: Sequence[str], origin: str) -
         Column names of the input.
     origin : str
         What the input is called in errors.
+    computed : collection of str
+        Our names that are expressions, which are no columns.
 
     Raises
     ------
     InputError
         A mapped column is absent. The message lists the input's columns and proposes a complete mapping.
     """
-    mapped = columns.mapped()
+    mapped = {ours: theirs for ours, theirs in columns.mapped().items() if ours not in computed}
     absent = {ours: theirs for ours, theirs in mapped.items() if theirs not in available}
     if not absent:
         return {ours: list(available).index(theirs) for ours, theirs in mapped.items()}
@@ -59,8 +77,10 @@ def map_columns(columns: ColumnsConfig, available: Sequence[str], origin: str) -
         words = ", ".join(f"{ours}: {theirs}" for ours, theirs in proposal.items())
         message += f" Did you mean columns: {{{words}}}?"
     unknown = [ours for ours in _REQUIRED if ours not in proposal]
-    if "amount" in unknown and any(_plain(name) in _UNIT_PRICES for name in available):
-        message += " No column holds the money of a line; if it is quantity times price, add such a column."
+    if "amount" in unknown and any(map(is_unit_price, available)):
+        product = propose_product(available, None)
+        message += " No column holds the money of a line; it may be quantity times price"
+        message += f": amount: '{product}'." if product else ", as in amount: 'Quantity * Price'."
     elif unknown:
         message += f" Nothing looks like {', '.join(unknown)}: name the right column in data.columns."
     raise InputError(message)
@@ -91,20 +111,53 @@ def propose_columns(mapped: dict[str, str], available: Sequence[str]) -> dict[st
 
 def _likeness(ours: str, configured: str | None, theirs: str) -> float:
     """Return how well a column fits: above 3 as configured, 2-3 a usual name, 0-1 alike, 0 not at all."""
-    name = _plain(theirs)
+    name = plain(theirs)
     if configured is not None and theirs == configured:
         return 5.0
-    if configured is not None and name and name == _plain(configured):
+    if configured is not None and name and name == plain(configured):
         return 4.0
     usual = _SYNONYMS[ours].split()
     if name in usual:
         return 3.0 - usual.index(name) / len(usual)
     if ours not in _REQUIRED and configured is None:
         return 0.0
-    candidates = [*usual, *([_plain(configured)] if configured else [])]
+    candidates = [*usual, *([plain(configured)] if configured else [])]
     best = max(difflib.SequenceMatcher(None, name, candidate).ratio() for candidate in candidates)
     return best if best >= 0.75 else 0.0
 
 
-def _plain(name: str) -> str:
+def propose_product(available: Sequence[str], amount: str | None) -> str | None:
+    """Return quantity times price as an expression, where no column holds the money of a line but the price of a unit.
+
+    >>> propose_product(["Invoice", "Quantity", "Unit Price"], None)
+    'Quantity * "Unit Price"'
+    """
+    price = next((name for name in available if is_unit_price(name)), None)
+    quantity = next((name for name in available if is_usual("quantity", name)), None)
+    if price is None or quantity is None or amount not in (None, price):
+        return None
+    return f"{written(quantity)} * {written(price)}"
+
+
+def is_unit_price(name: str) -> bool:
+    """Return whether a column is called as the price of one unit is."""
+    return plain(name) in _UNIT_PRICES
+
+
+def written(name: str) -> str:
+    """Return a column's name as an expression takes it."""
+    return name if re.fullmatch(r"[^\W\d]\w*", name) else identifier(name)
+
+
+def is_usual(ours: str, name: str) -> bool:
+    """Return whether a column is called as such columns usually are.
+
+    >>> is_usual("quantity", "Qty"), is_usual("customer_id", "Customer ID")
+    (True, True)
+    """
+    return plain(name) in _SYNONYMS[ours].split()
+
+
+def plain(name: str) -> str:
+    """Return a name without case and punctuation."""
     return re.sub(r"[\W_]+", "", name.casefold())

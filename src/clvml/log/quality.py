@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from html import escape
 from itertools import accumulate, pairwise
@@ -12,13 +13,17 @@ from statistics import median
 from typing import Any
 
 from clvml.config import DataConfig
-from clvml.log.cleaning import MONEY, ReasonCount
+from clvml.log.cleaning import ReasonCount
 from clvml.log.finding import Finding
-from clvml.log.rules import REFUND
+from clvml.log.identity import identity_findings
+from clvml.log.rhythm import rhythm_findings
+from clvml.log.rules import REFUND, REPEAT_WITHIN
+from clvml.storage.sql import MONEY
 
 Run = Callable[[str], list[tuple[Any, ...]]]
 
 _LISTED_GAPS = 5
+_SHOWN = 8
 _SHORTEST_GAP_DAYS = 7
 _GAP_FACTOR = 5
 # What a line of the text begins with.
@@ -92,6 +97,10 @@ class QualityReport:
     warnings: tuple[Finding, ...] = ()
     read_as: Mapping[str, str] = field(default_factory=dict)
 
+    def with_warnings(self, findings: Iterable[Finding], data: DataConfig) -> QualityReport:
+        """Return the report with further warnings, ranked among the others."""
+        return replace(self, warnings=ranked([*self.warnings, *findings], data))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report for JSON: dates as ISO text, no NaN."""
         return _jsonable(asdict(self))
@@ -142,8 +151,16 @@ class QualityReport:
             yield f"refunds     {self.refund_line_share:.1%} of lines{money}"
         for gap in self.gaps:
             yield f"gap         no line from {gap.first_day} to {gap.last_day} ({gap.days:,} days)"
-        for finding in self.warnings:
-            yield f"warning     {finding.text}"
+        for finding in self.warnings[:_SHOWN]:
+            yield textwrap.fill(
+                f"warning     {finding.text} [{finding.code}]",
+                100,
+                subsequent_indent=" " * 12,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        if len(self.warnings) > _SHOWN:
+            yield f"            and {len(self.warnings) - _SHOWN} more; --json has them all"
 
     def _line(self, rows: int, money: float | None) -> str:
         lines = "line " if rows == 1 else "lines"
@@ -163,8 +180,11 @@ def build_quality(
     reference_day: date,
     warnings: Iterable[Finding] = (),
     read_as: Mapping[str, str] | None = None,
+    horizon_days: int | None = None,
 ) -> QualityReport:
     """Describe the purchase log in ``table``; ``reference_day`` is the day its age is counted to.
+
+    ``warnings`` are what is known already; with ``horizon_days`` it is compared with the customers' rhythm.
 
     ``run`` returns the rows of a query, which is written for DuckDB, from wherever the table is.
     """
@@ -203,9 +223,38 @@ def build_quality(
         median_days_between=_median_step(rhythm),
         currency=data.currency,
         timezone=data.timezone,
-        warnings=tuple(warnings),
+        warnings=ranked(
+            [
+                *warnings,
+                *_repeats_kept(reasons, data),
+                *identity_findings(run, table, data),
+                *rhythm_findings(run, table, customers, horizon_days),
+            ],
+            data,
+        ),
         read_as=dict(read_as or {}),
     )
+
+
+def ranked(findings: Iterable[Finding], data: DataConfig) -> tuple[Finding, ...]:
+    """Return the warnings that are not known already, those of most money first."""
+    news = [finding for finding in findings if finding.code not in data.known_warnings]
+    return tuple(sorted(news, key=lambda finding: (-abs(finding.money or 0.0), -(finding.rows or 0))))
+
+
+def _repeats_kept(reasons: list[ReasonCount], data: DataConfig) -> Iterable[Finding]:
+    if data.repeats != "keep_within":
+        return
+    for count in reasons:
+        if count.reason == REPEAT_WITHIN and count.treatment == "kept":
+            yield Finding(
+                "repeats-without-order-number",
+                f"{count.rows:,} lines repeat an earlier one in all columns, and without an order number nobody can"
+                " tell whether they are purchases of their own; they count as such. data.duplicates: keep says that it"
+                " is right, drop leaves them out; or map data.columns.order_id",
+                count.rows,
+                count.money,
+            )
 
 
 def _rhythm(run: Run, table: str) -> list[tuple[int | None, bool, int]]:

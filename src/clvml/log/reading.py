@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,13 +16,15 @@ import pandas as pd
 from clvml.config import DataConfig
 from clvml.errors import InputError
 from clvml.log.cleaning import VERDICTS, ReasonCount, build_verdicts, count_reasons
+from clvml.log.formulas import bind_formulas, stage_operands
 from clvml.log.frame import FRAME
+from clvml.log.hints import column_findings
 from clvml.log.mapping import map_columns
+from clvml.log.presets import fit_preset
 from clvml.log.quality import QualityReport, build_quality
 from clvml.log.rejects import write_rejects
 from clvml.log.rules import rejected_reasons
 from clvml.log.source import file_findings, read_parts, stamps
-from clvml.log.staging import build_staged
 from clvml.storage.addresses import hide_password
 from clvml.storage.files import TABLES
 from clvml.storage.outputs import check_output
@@ -75,6 +77,8 @@ def read_purchase_log(
     now: datetime,
     as_of: date | None = None,
     rejects: Path | None = None,
+    horizon_days: int | None = None,
+    hints: bool = False,
 ) -> PurchaseLog:
     """Read, type, check and de-duplicate a purchase log.
 
@@ -93,6 +97,10 @@ def read_purchase_log(
         Nothing dated at or after this day is used.
     rejects : Path, optional
         File (.csv or .parquet) for the rejected rows.
+    horizon_days : int, optional
+        Days of future to predict, which the report compares with the customers' rhythm.
+    hints : bool
+        Warn also of what columns say that are not used, such as a status; the input is read again for it.
 
     Raises
     ------
@@ -108,7 +116,7 @@ def read_purchase_log(
         # A row is known by its place in the input, so tables must keep that order.
         with setting(connection, "preserve_insertion_order", "true"):
             given = data.source if source is None else source
-            return _read(connection, data, given, now, as_of, rejects)
+            return _read(connection, data, given, now, as_of, rejects, horizon_days, hints)
     except BaseException:
         if own:
             connection.close()
@@ -125,12 +133,14 @@ def _read(
     now: datetime,
     as_of: date | None,
     rejects: Path | None,
+    horizon_days: int | None,
+    hints: bool,
 ) -> PurchaseLog:
     if rejects is not None:
         check_output(rejects, TABLES, source if isinstance(source, str) else None, "rejects file")
     before = stamps(source)
     try:
-        log = _read_once(connection, data, source, now, as_of, rejects)
+        log = _read_once(connection, data, source, now, as_of, rejects, horizon_days, hints)
     except (InputError, OSError, duckdb.Error) as error:
         # What is wrong may only be that the file was half written when it was read.
         changed = _change(source, before)
@@ -163,19 +173,24 @@ def _read_once(
     now: datetime,
     as_of: date | None,
     rejects: Path | None,
+    horizon_days: int | None,
+    hints: bool,
 ) -> PurchaseLog:
     name = source if isinstance(source, str) else FRAME
-    parts = read_parts(connection, source)
-    mapping = map_columns(data.columns, parts[0].columns, parts[0].name)
-    staged = build_staged(connection, parts, mapping, data)
+    parts = read_parts(connection, source, data)
+    given = data
+    data, names = fit_preset(data, parts[0].columns, parts[0].name)
+    formulas = bind_formulas(data, names)
+    mapping = map_columns(data.columns, names, parts[0].name, formulas.computed)
+    staged = stage_operands(connection, parts, mapping, formulas, data)
     local_now = now if now.tzinfo is None else now.astimezone(ZoneInfo(data.timezone)).replace(tzinfo=None)
-    build_verdicts(connection, staged, data, local_now, as_of, len(parts) > 1)
+    warnings = build_verdicts(connection, staged, data, local_now, as_of, len(parts) > 1)
     rows_in, money_in, reasons = count_reasons(connection, staged, data)
     if rejects is not None:
         write_rejects(connection, staged.parts, rejected_reasons(data), rejects)
     if rows_in == sum(count.rows for count in reasons if count.treatment in ("rejected", "dropped")):
         raise _nothing_left(hide_password(name), rows_in, reasons, as_of)
-    optional = tuple(name for name in _OPTIONAL if name in mapping)
+    optional = tuple(column for column in _OPTIONAL if column in staged.columns)
     columns = ("customer_id", "order_ts", "order_day", "amount", *optional)
     listed = ", ".join(("customer_id", "order_ts", "order_ts::DATE AS order_day", "amount", *optional))
     connection.execute(
@@ -190,12 +205,17 @@ def _read_once(
         money_in,
         reasons,
         as_of or local_now.date(),
-        [*file_findings(source), *staged.warnings],
+        [*file_findings(source), *staged.warnings, *warnings],
         staged.read_as,
+        horizon_days,
     )
-    return PurchaseLog(
+    log = PurchaseLog(
         connection, quality, columns, quality.first_day, quality.last_day, fingerprint(connection, columns)
     )
+    if not hints:
+        return log
+    found = column_findings(log, given, staged.parts)
+    return replace(log, quality=quality.with_warnings(found, data))
 
 
 def _nothing_left(source: str, rows_in: int, reasons: list[ReasonCount], as_of: date | None) -> InputError:

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from clvml.log.cleaning import VERDICTS
-from clvml.log.source import Part
+from clvml.log.source import Part, header_lines
 from clvml.storage.files import FORMULA, NUMBER, escaped, replacing
 from clvml.storage.sql import identifier, literal, setting
 
@@ -59,8 +59,7 @@ def write_rejects(
 
 
 def _part_sql(part: Part, number: int, width: int) -> str:
-    header_lines = 1 if part.layout is not None else 0
-    line = "line" if part.copied and part.layout is not None else f"position + {header_lines}"
+    line = "line" if part.numbered else f"position + {header_lines(part)}"
     columns = ", ".join(f"c{index}::VARCHAR" for index in range(width))
     return (
         f"SELECT place, reason, {literal(part.name)}, {line}, {columns} "

@@ -13,11 +13,14 @@ from typing import Literal
 
 from clvml.config import DataConfig
 from clvml.errors import InputError
-from clvml.log.delimited import NOT_UTF8, STRAY_QUOTE, TOO_FEW_COLUMNS, TOO_LONG, TOO_MANY_COLUMNS
+from clvml.log.delimited import STRAY_QUOTE, TOO_FEW_COLUMNS, TOO_LONG, TOO_MANY_COLUMNS
+from clvml.log.json_lines import NOT_JSON
+from clvml.log.staging import TOTAL_LINE
 from clvml.storage.sql import literal
 
 Treatment = Literal["rejected", "dropped", "kept", "changed"]
 
+NOT_IN_WHERE = "not in data.where"
 MISSING_CUSTOMER = "missing customer id"
 MISSING_DATE = "missing date"
 UNPARSABLE_DATE = "unparsable date"
@@ -29,10 +32,13 @@ MISSING_CURRENCY = "missing currency"
 OTHER_CURRENCY = "other currency"
 FUTURE = "date in the future"
 AFTER_AS_OF = "at or after as_of"
+GUEST = "customer id of nobody (data.guests)"
+OLDER_STATE = "order stands in a later file"
 REPEAT_ACROSS = "same line in two files"
 REPEAT_WITHIN = "repeat within one file"
 REFUND = "refund"
 DECIMAL_ID = "id written as a decimal number"
+FOLDED_ID = "customer id written alike (data.customer_ids)"
 TRIMMED_ID = "blanks around an id"
 CONVERTED_ZONE = "time converted to data.timezone"
 EMPTIED_QUANTITY = "quantity is not a number (left empty)"
@@ -60,8 +66,13 @@ class Rule:
 
 
 RULES = (
-    *(Rule(reason) for reason in (TOO_FEW_COLUMNS, TOO_MANY_COLUMNS, STRAY_QUOTE, TOO_LONG, NOT_UTF8)),
+    *(
+        Rule(reason)
+        for reason in (TOO_FEW_COLUMNS, TOO_MANY_COLUMNS, STRAY_QUOTE, TOO_LONG, NOT_JSON, TOTAL_LINE)
+    ),
+    Rule(NOT_IN_WHERE, "NOT coalesce({in_where}, false)", "dropped"),
     Rule(MISSING_CUSTOMER, "customer_id IS NULL"),
+    Rule(GUEST, "{guest}"),
     Rule(MISSING_DATE, "order_ts IS NULL AND date_text IS NULL"),
     Rule(UNPARSABLE_DATE, "({date}) IS NULL"),
     Rule(MISSING_AMOUNT, "amount IS NULL AND amount_text IS NULL"),
@@ -73,20 +84,20 @@ RULES = (
     Rule(OTHER_CURRENCY, "{currency} <> {wanted}"),
     Rule(FUTURE, "({date}) > {now}"),
     Rule(AFTER_AS_OF, "({date}) >= {as_of}", "dropped"),
+    Rule(OLDER_STATE, policy="dropped"),
     Rule(REPEAT_ACROSS, policy="duplicates"),
     Rule(REPEAT_WITHIN, policy="duplicates"),
     Rule(REFUND, policy="refunds"),
 )
 """Reasons why a line is left out, first match wins."""
 
-_POLICIES: dict[str, Treatment] = {"drop": "dropped", "reject": "rejected"}
-
 
 def judgement(given: Mapping[str, str]) -> str:
     """Return the SQL of a line's reason, NULL where no test is true.
 
     ``given`` says what the names in braces stand for: ``date`` (when the order was), ``now``, ``as_of``,
-    ``currency`` (of the line) and ``wanted`` (of the log).
+    ``currency`` (of the line) and ``wanted`` (of the log), ``in_where`` (whether the line passes the row filter),
+    ``guest`` (whether its customer is nobody).
 
     >>> "other currency" in judgement({"date": "order_ts", "now": "now()"})
     False
@@ -130,7 +141,7 @@ def treatment_of(reason: str, data: DataConfig) -> Treatment:
     policy = next(rule.policy for rule in RULES if rule.reason == reason)
     if policy in ("rejected", "dropped"):
         return policy
-    return _POLICIES.get(getattr(data, policy), "rejected")
+    return "rejected" if getattr(data, policy) == "reject" else "dropped"
 
 
 def rejected_reasons(data: DataConfig) -> list[str]:

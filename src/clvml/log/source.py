@@ -13,18 +13,25 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from clvml.config import DataConfig
 from clvml.errors import InputError
 from clvml.log.database import copy_table
-from clvml.log.delimited import Layout, copy_carefully, count_lines, delimited_relation, read_layout
+from clvml.log.delimited import Layout, copy_carefully, delimited_relation, read_layout
 from clvml.log.finding import Finding
 from clvml.log.frame import FRAME, register_frame
+from clvml.log.json_lines import copy_json_lines
+from clvml.log.text_files import PACKED, packed_name, scan_text
+from clvml.log.workbook import copy_sheet, read_sheets
 from clvml.storage.addresses import is_address, parse_address
 from clvml.storage.search import check_readable, search
 from clvml.storage.sql import identifier, literal
 
-_KINDS = {".csv": "CSV", ".tsv": "TSV", ".parquet": "Parquet", ".pq": "Parquet"}
-_PACKED = (".gz", ".zst")
-_SUPPORTED = ".csv, .tsv (also .gz, .zst), .parquet"
+_DELIMITED = ("CSV", "TSV", "text")
+_KINDS = {
+    **{".csv": "CSV", ".tsv": "TSV", ".txt": "text", ".jsonl": "JSON lines", ".ndjson": "JSON lines"},
+    **{".parquet": "Parquet", ".pq": "Parquet", ".xlsx": "Excel", ".xlsm": "Excel", ".xls": "Excel"},
+}
+_SUPPORTED = ".csv, .tsv, .txt, .jsonl (also .gz, .zst, .zip), .xlsx, .parquet"
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class Part:
         DuckDB table expression with the columns ``c0``, ``c1``, ... in the order of ``columns``.
     columns, types : tuple of str
         Names in the input and their DuckDB types.
-    kind : {"CSV", "TSV", "Parquet", "table"}
+    kind : {"CSV", "TSV", "text", "JSON lines", "Excel", "Parquet", "table"}
     path : Path or None
         The file; None for a database table.
     layout : Layout or None
@@ -47,7 +54,15 @@ class Part:
     lines : int or None
         Physical lines of a delimited file, header included.
     copied : bool
-        The relation is a temporary table that also has ``line`` and ``broken``.
+        The relation is a temporary table that also has ``broken``.
+    numbered : bool
+        It has ``line``, too: where a row stands in the file.
+    repeated : frozenset of str
+        Names that several columns of the file have.
+    lacks : frozenset of str
+        Columns that only other parts have; NULL in this one.
+    findings : tuple of Finding
+        What to know about how it was read.
     """
 
     name: str
@@ -59,18 +74,29 @@ class Part:
     layout: Layout | None = None
     lines: int | None = None
     copied: bool = False
+    numbered: bool = False
+    repeated: frozenset[str] = frozenset()
+    lacks: frozenset[str] = frozenset()
+    findings: tuple[Finding, ...] = ()
 
 
-def read_parts(connection: duckdb.DuckDBPyConnection, source: str | pd.DataFrame) -> list[Part]:
-    """Find the parts of ``source`` and check that their columns are the same.
+def read_parts(
+    connection: duckdb.DuckDBPyConnection, source: str | pd.DataFrame, data: DataConfig | None = None
+) -> list[Part]:
+    """Find the parts of ``source``; all get the columns of all, in the order of the first.
 
     Files are taken in the order of their names. In a directory (searched with its subdirectories), names that
     start with ``.`` or ``_`` and files of other kinds are passed over.
 
+    Parameters
+    ----------
+    data : DataConfig, optional
+        Names the sheets of a workbook, or the columns that tell which they are.
+
     Raises
     ------
     InputError
-        The source does not exist, holds no data file, mixes kinds of files or columns, or cannot be read.
+        The source does not exist, holds no data file, mixes kinds of files, or cannot be read.
     """
     if isinstance(source, pd.DataFrame):
         return [Part(FRAME, "clvml_frame", *register_frame(connection, source, "clvml_frame"), "table")]
@@ -78,9 +104,17 @@ def read_parts(connection: duckdb.DuckDBPyConnection, source: str | pd.DataFrame
         address = parse_address(source)
         columns, types = copy_table(connection, address, "clvml_raw_0")
         return [Part(address.shown, "clvml_raw_0", columns, types, "table", copied=True)]
-    parts = [_read_part(connection, path) for path in find_files(source)]
+    parts: list[Part] = []
+    for number, path in enumerate(find_files(source)):
+        parts += _read_file(connection, path, f"clvml_file_{number}", data)
     _check_same_kind(parts, source)
-    return [parts[0], *(_same_columns(part, parts[0]) for part in parts[1:])]
+    if len({part.columns for part in parts}) == 1:
+        return parts
+    kinds = {
+        name: kind for part in reversed(parts) for name, kind in zip(part.columns, part.types, strict=True)
+    }
+    names = tuple(dict.fromkeys(name for part in parts for name in part.columns))
+    return [_aligned(part, names, kinds) for part in parts]
 
 
 def find_files(source: str) -> list[Path]:
@@ -92,7 +126,11 @@ def find_files(source: str) -> list[Path]:
         Nothing is there, or nothing that ends in a supported way.
     """
     found = search(source)
-    files = [path for path in found.paths if _kind(path)] if found.is_folder else list(found.paths)
+    files = list(found.paths)
+    if found.is_folder:
+        files = [path for path in files if _kind(path)]
+        # Texts beside the data are mostly notes about them.
+        files = [path for path in files if _kind(path) != "text"] or files
     if not files:
         raise InputError(f"directory '{source}' holds no data file; supported: {_SUPPORTED}")
     for file in files:
@@ -147,14 +185,65 @@ def stamps(source: str | pd.DataFrame) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _read_part(connection: duckdb.DuckDBPyConnection, path: Path) -> Part:
+def _read_file(
+    connection: duckdb.DuckDBPyConnection, path: Path, table: str, data: DataConfig | None
+) -> list[Part]:
     kind = _kind(path)
     if kind == "Parquet":
-        return _parquet_part(connection, path)
-    layout = read_layout(path)
-    types = ("VARCHAR",) * len(layout.columns)
+        return [_parquet_part(connection, path)]
+    if kind == "Excel":
+        return _workbook_parts(connection, path, table, data)
+    if kind == "JSON lines":
+        columns, types = copy_json_lines(connection, path, table)
+        return [_typed_part(str(path), table, columns, types, kind, path)]
+    found = scan_text(path)
+    layout = read_layout(path, found.encoding)
     relation = delimited_relation(path, layout)
-    return Part(str(path), relation, layout.columns, types, kind, path, layout, count_lines(path))
+    types = ("VARCHAR",) * len(layout.columns)
+    return [
+        Part(
+            str(path),
+            relation,
+            layout.columns,
+            types,
+            kind,
+            path,
+            layout,
+            found.lines,
+            repeated=layout.repeated,
+        )
+    ]
+
+
+def _workbook_parts(
+    connection: duckdb.DuckDBPyConnection, path: Path, table: str, data: DataConfig | None
+) -> list[Part]:
+    wanted = data.sheets if data else []
+    sheets, others = read_sheets(path, wanted, list(data.columns.mapped().values()) if data else [])
+    parts = []
+    for number, sheet in enumerate(sheets):
+        copy_sheet(connection, sheet, f"{table}_{number}")
+        name = str(path) if len(sheets) == 1 else f"{path}, sheet {sheet.name}"
+        part = _typed_part(name, f"{table}_{number}", sheet.columns, sheet.types, "Excel", path)
+        # A repeated name is refused where it is mapped, as it is in a delimited file.
+        parts.append(replace(part, repeated=sheet.repeated))
+    if others:
+        listed = ", ".join(f"'{name}'" for name in others)
+        text = f"'{path}': sheets {listed} were left out; name those to read in data.sheets"
+        parts[0] = replace(parts[0], findings=(Finding("sheets-left-out", text),))
+    return parts
+
+
+def _typed_part(
+    name: str, table: str, columns: tuple[str, ...], types: tuple[str, ...], kind: str, path: Path
+) -> Part:
+    """Return the part of a table of texts, its columns cast to their types."""
+    cells = ", ".join(
+        f"c{index}" if each == "VARCHAR" else f"c{index}::{each} AS c{index}"
+        for index, each in enumerate(types)
+    )
+    relation = f"(SELECT line, broken, {cells} FROM {table})"
+    return Part(name, relation, columns, types, kind, path, copied=True, numbered=True)
 
 
 def _parquet_part(connection: duckdb.DuckDBPyConnection, path: Path) -> Part:
@@ -186,28 +275,23 @@ def unreadable(name: str, error: Exception) -> InputError:
 
 
 def _check_same_kind(parts: list[Part], source: str) -> None:
-    examples = {part.kind: part.name for part in reversed(parts)}
+    examples = {"CSV" if part.kind == "text" else part.kind: part.name for part in reversed(parts)}
     if len(examples) > 1:
         listed = ", ".join(f"{kind} ('{examples[kind]}')" for kind in sorted(examples))
         raise InputError(f"'{source}' mixes kinds of files: {listed}; give files of one kind")
 
 
-def _same_columns(part: Part, first: Part) -> Part:
-    """Return ``part`` with its columns in the order of ``first``."""
-    if set(part.columns) != set(first.columns):
-        lacks = [name for name in first.columns if name not in part.columns]
-        extra = [name for name in part.columns if name not in first.columns]
-        differences = [f"lacks {_quoted(lacks)}"] if lacks else []
-        differences += [f"has also {_quoted(extra)}"] if extra else []
-        raise InputError(
-            f"files have different columns: compared with '{first.name}', '{part.name}' "
-            f"{' and '.join(differences)}; give files with the same columns"
-        )
-    if part.columns == first.columns:
-        return part
-    types = tuple(part.types[part.columns.index(name)] for name in first.columns)
-    relation = _reordered(part.relation, part.columns, first.columns)
-    return replace(part, relation=relation, columns=first.columns, types=types)
+def _aligned(part: Part, columns: tuple[str, ...], types: dict[str, str]) -> Part:
+    """Return ``part`` with the given columns; those that it lacks are NULL."""
+    kept = dict(zip(part.columns, part.types, strict=True))
+    also = ("line, " if part.numbered else "") + ("broken, " if part.copied else "")
+    return replace(
+        part,
+        relation=_reordered(part.relation, part.columns, columns, types, also),
+        columns=columns,
+        types=tuple(kept.get(name, types[name]) for name in columns),
+        lacks=frozenset(columns) - frozenset(part.columns),
+    )
 
 
 def copied_part(connection: duckdb.DuckDBPyConnection, part: Part, table: str) -> Part:
@@ -217,31 +301,67 @@ def copied_part(connection: duckdb.DuckDBPyConnection, part: Part, table: str) -
     copy_carefully(connection, part.path, part.layout, table)
     relation = table
     if part.layout.columns != part.columns:
-        relation = _reordered(table, part.layout.columns, part.columns, "line, broken, ")
-    return replace(part, relation=relation, copied=True)
+        types = dict(zip(part.columns, part.types, strict=True))
+        relation = _reordered(table, part.layout.columns, part.columns, types, "line, broken, ")
+    return replace(part, relation=relation, copied=True, numbered=True)
+
+
+def is_plain(part: Part) -> bool:
+    """Return whether DuckDB can read a delimited file as it is."""
+    return (
+        part.path is not None
+        and part.path.suffix.lower() != ".zip"
+        and part.layout is not None
+        and part.layout.header_line == 1
+        and part.layout.encoding in ("utf-8", "latin-1")
+    )
+
+
+def check_column(part: Part, theirs: str, ours: str) -> None:
+    """Refuse a mapped column that a part lacks, or has several times.
+
+    Raises
+    ------
+    InputError
+        It does.
+    """
+    if theirs in part.lacks:
+        raise InputError(
+            f"'{part.name}' has no column '{theirs}' ({ours}), which other files of the same source have; give files"
+            " that all have the mapped columns"
+        )
+    if theirs in part.repeated:
+        raise InputError(f"'{part.name}' has several columns called '{theirs}'; rename all but one")
 
 
 def line_of(connection: duckdb.DuckDBPyConnection, part: Part, position: int) -> int:
-    """Return the line of a row of a part, counted from 0: in a delimited file with the header, else its number."""
-    if part.layout is None:
-        return position + 1
-    if not part.copied:
-        return position + 2
-    return connection.execute(f"SELECT line FROM {part.relation} LIMIT 1 OFFSET {position}").fetchall()[0][0]
+    """Return where a row of a part, counted from 0, stands in its file: header and titles included."""
+    if part.numbered:
+        return connection.execute(f"SELECT line FROM {part.relation} LIMIT 1 OFFSET {position}").fetchall()[
+            0
+        ][0]
+    return position + 1 + header_lines(part)
 
 
-def _reordered(relation: str, columns: tuple[str, ...], wanted: tuple[str, ...], also: str = "") -> str:
-    renamed = ", ".join(f"c{columns.index(name)} AS c{index}" for index, name in enumerate(wanted))
-    return f"(SELECT {also}{renamed} FROM {relation})"
+def header_lines(part: Part) -> int:
+    """Return how many lines stand above the first row of a part."""
+    return 0 if part.layout is None else part.layout.header_line
 
 
-def _quoted(names: list[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
+def _reordered(
+    relation: str, columns: tuple[str, ...], wanted: tuple[str, ...], types: dict[str, str], also: str = ""
+) -> str:
+    cells = ", ".join(
+        f"c{columns.index(name)} AS c{index}" if name in columns else f"NULL::{types[name]} AS c{index}"
+        for index, name in enumerate(wanted)
+    )
+    return f"(SELECT {also}{cells} FROM {relation})"
 
 
 def _kind(path: Path) -> str:
     suffix = path.suffix.lower()
-    if suffix in _PACKED:
-        kind = _KINDS.get(path.with_suffix("").suffix.lower(), "")
-        return kind if kind in ("CSV", "TSV") else ""
-    return _KINDS.get(suffix, "")
+    if suffix not in PACKED:
+        return _KINDS.get(suffix, "")
+    inside = Path(packed_name(path)) if suffix == ".zip" else path.with_suffix("")
+    kind = _KINDS.get(inside.suffix.lower(), "")
+    return kind if kind in (*_DELIMITED, "JSON lines") else ""

@@ -6,7 +6,7 @@ are gathered first, because all of a column tell its format; those that do not f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -14,19 +14,28 @@ import duckdb
 from clvml.config import ColumnsConfig, DataConfig
 from clvml.errors import InputError, did_you_mean
 from clvml.log.dates import DateFormat, date_sql, iso_sql, within_calendar
+from clvml.log.delimited import TOO_FEW_COLUMNS
 from clvml.log.finding import Finding
 from clvml.log.formats import Column, Formats, check_readable, choose_formats
 from clvml.log.numbers import NumberFormat, number_sql
-from clvml.log.source import Part, copied_part, line_of, unreadable
+from clvml.log.source import Part, check_column, copied_part, header_lines, is_plain, line_of, unreadable
+from clvml.log.text_files import shown_encoding
 from clvml.storage.files import no_room
 from clvml.storage.sql import literal
 
 STAGED = "clvml_staged"
+TOTAL_LINE = "total line"
 _GATHERED = "clvml_gathered"
 _INCOMING = "clvml_incoming"
 
 IDS = ("customer_id", "order_id", "product_id")
 _BLANKS = literal(" \t\r\n\u00a0")
+# So many last lines of a file may be totals.
+_LAST_LINES = 3
+_TOTAL = (
+    r"'(?:grand |sub|sub-|zwischen|gesamt)?(?:total(?:e|es|en|s|i)?|totaux|totaal|summen?|sum|somme|suma|soma|gesamt\w*"
+    r"|insgesamt|betrag|сумма|итого)(?:\W.*)?'"
+)
 _MISSING = "'(nan|null|none|na|n/a|#n/a|<na>|nat)?'"
 _LONGEST_MISSING = 4
 _FLOATS = ("FLOAT", "DOUBLE")
@@ -49,7 +58,7 @@ class Staged:
     read_as : dict of str to str
         By our names, how the columns that are text were read.
     warnings : tuple of Finding
-        What was assumed of formats.
+        What was left out of workbooks and assumed of formats.
     """
 
     parts: list[Part]
@@ -60,11 +69,16 @@ class Staged:
 
 
 def build_staged(
-    connection: duckdb.DuckDBPyConnection, parts: list[Part], mapping: dict[str, int], data: DataConfig
+    connection: duckdb.DuckDBPyConnection,
+    parts: list[Part],
+    mapping: dict[str, int],
+    data: DataConfig,
+    texts: Collection[int] = (),
 ) -> Staged:
     """Read all parts into the temporary table ``clvml_staged``, one row per input row.
 
-    ``mapping`` has our names and the positions of their columns; names that are not ours are of numbers.
+    ``mapping`` has our names and the positions of their columns; names that are not ours are of numbers. The columns
+    at the positions ``texts`` are kept as they stand in the file, too (`text_operand`).
 
     Raises
     ------
@@ -72,9 +86,11 @@ def build_staged(
         A file cannot be read, a mapped column stands twice, or the texts of a date or number column leave their
         format open, contradict each other, or are something else too often.
     """
-    for index, theirs in enumerate(parts[0].columns):
-        if parts[0].layout and theirs in parts[0].layout.repeated and index in mapping.values():
-            raise InputError(f"'{parts[0].name}' has several columns called '{theirs}'; rename all but one")
+    for part in parts:
+        for ours, index in mapping.items():
+            check_column(part, parts[0].columns[index], ours)
+        for index in texts:
+            check_column(part, parts[0].columns[index], "data.where")
     known = (*parts[0].columns, *ColumnsConfig.model_fields)
     for name in data.formats:
         if name not in known:
@@ -89,19 +105,27 @@ def build_staged(
         # Equal values of different types have different hashes.
         digest = [f"c{index}::VARCHAR" if index in mixed else f"c{index}" for index in told_apart]
         read.append(
-            _gather(connection, part, number, mapping, f"hash({', '.join(digest) or '0'})", data.timezone)
+            _gather(
+                connection, part, number, mapping, texts, f"hash({', '.join(digest) or '0'})", data.timezone
+            )
         )
     columns = tuple(mapping)
     origin = parts[0].name if len(parts) == 1 else f"{parts[0].name} and {len(parts) - 1} more"
-    texts = {
+    to_read = {
         ours: Column(ours, parts[0].columns[index], origin)
         for ours, index in mapping.items()
-        if ours not in (*IDS, "currency") and any(_is_text(part.types[index]) for part in read)
+        if ours not in (*IDS, "currency") and any(_is_written(ours, part.types[index]) for part in read)
     }
-    formats = _type(connection, read, columns, texts, data)
-    return Staged(
-        read, columns, _decimal_ids(connection, columns), _read_as(formats, texts), formats.warnings
+    _mark_totals(connection, columns)
+    formats = _type(connection, read, columns, to_read, data)
+    read_as = _read_as(formats, to_read)
+    encodings = dict.fromkeys(
+        shown_encoding(part.layout.encoding) for part in read if part.layout is not None
     )
+    if set(encodings) - {"utf-8"}:
+        read_as["encoding"] = " or ".join(encodings)
+    findings = [finding for part in read for finding in part.findings]
+    return Staged(read, columns, _decimal_ids(connection, columns), read_as, (*findings, *formats.warnings))
 
 
 def _gather(
@@ -109,27 +133,22 @@ def _gather(
     part: Part,
     number: int,
     mapping: dict[str, int],
+    texts: Collection[int],
     digest: str,
     timezone: str,
 ) -> Part:
     """Append the rows of a part to the table of texts, and return the part as it was read."""
-    body = _select(part, number, mapping, digest, timezone)
+    body = _select(part, number, mapping, texts, digest, timezone)
     table = _GATHERED if number == 0 else _INCOMING
     create = f"CREATE OR REPLACE TEMP TABLE {table} AS"
     try:
-        rows: int | None
         if part.layout is None:
             connection.execute(f"{create} {body}" if number == 0 else f"INSERT INTO {_GATHERED} {body}")
             return part
-        try:
-            connection.execute(f"{create} {body}")
-            rows = connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
-        except (duckdb.InvalidInputException, duckdb.ConversionException):
-            rows = None
-        if rows is None or rows + 1 != part.lines or part.layout.starts_blank:
+        if not (is_plain(part) and _has_all_lines(connection, f"{create} {body}", table, part)):
             # Blank lines, line breaks inside fields or broken lines: only the slow reader numbers them right.
             part = copied_part(connection, part, f"clvml_raw_{number}")
-            connection.execute(f"{create} {_select(part, number, mapping, digest, timezone)}")
+            connection.execute(f"{create} {_select(part, number, mapping, texts, digest, timezone)}")
         if number > 0:
             connection.execute(f"INSERT INTO {_GATHERED} FROM {_INCOMING}")
             connection.execute(f"DROP TABLE {_INCOMING}")
@@ -140,7 +159,18 @@ def _gather(
     return part
 
 
-def _select(source: Part, number: int, mapping: dict[str, int], digest: str, timezone: str) -> str:
+def _has_all_lines(connection: duckdb.DuckDBPyConnection, create: str, table: str, part: Part) -> bool:
+    try:
+        connection.execute(create)
+    except (duckdb.InvalidInputException, duckdb.ConversionException):
+        return False
+    rows = connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
+    return rows + header_lines(part) == part.lines
+
+
+def _select(
+    source: Part, number: int, mapping: dict[str, int], texts: Collection[int], digest: str, timezone: str
+) -> str:
     """Return the SELECT of the mapped columns of a part: typed, or the text where it may not fit.
 
     Each step is a query of its own, because DuckDB would work out a nested expression several times.
@@ -151,12 +181,30 @@ def _select(source: Part, number: int, mapping: dict[str, int], digest: str, tim
     )
     trimmed = ", ".join(f"c{index}::VARCHAR AS {ours}_read" for ours, index in mapping.items() if ours in IDS)
     typed = ", ".join(_typed_sql(ours, types[ours], timezone) for ours in mapping)
+    kept = "".join(f", {text_operand(index)}" for index in texts)
+    as_text = "".join(f", nullif(c{index}::VARCHAR, '') AS {text_operand(index)}" for index in texts)
     broken = "broken" if source.copied else "NULL::VARCHAR AS broken"
     return (
-        f"SELECT {number} AS part, broken, {', '.join(map(_leftover_sql, mapping))}, digest FROM ("
-        f"SELECT broken, {typed}, digest FROM ("
-        f"SELECT {broken}, {cleaned}, {trimmed}, {digest} AS digest FROM {source.relation}))"
+        f"SELECT {number} AS part, broken, {', '.join(map(_leftover_sql, mapping))}, digest{kept} FROM ("
+        f"SELECT broken, {typed}, digest{kept} FROM ("
+        f"SELECT {broken}, {cleaned}, {trimmed}, {digest} AS digest{as_text} FROM {source.relation}))"
     )
+
+
+def _mark_totals(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...]) -> None:
+    """Mark totals below a table: last lines without a date, and with money alone or with the word for a total."""
+    last = connection.execute(f"SELECT max(rowid) FROM {_GATHERED} GROUP BY part").fetchall()
+    places = ", ".join(str(row[0] - back) for row in last for back in range(_LAST_LINES))
+    texts = [name for name in (*IDS, "date_text") if name in (*columns, "date_text")]
+    is_named = " OR ".join(f"coalesce(regexp_full_match(lower({text}), {_TOTAL}), false)" for text in texts)
+    is_money = "customer_id IS NULL AND date_text IS NULL"
+    is_money += " AND coalesce(amount::VARCHAR, amount_text) IS NOT NULL" if "amount" in columns else ""
+    if places:
+        connection.execute(
+            f"UPDATE {_GATHERED} SET broken = {literal(TOTAL_LINE)} WHERE rowid IN ({places})"
+            f" AND coalesce(broken, {literal(TOO_FEW_COLUMNS)}) = {literal(TOO_FEW_COLUMNS)}"
+            f" AND order_ts IS NULL AND ({is_named} OR ({is_money} AND broken IS NULL))"
+        )
 
 
 def _type(
@@ -168,7 +216,9 @@ def _type(
 ) -> Formats:
     """Make the staged table: the texts of numbers and dates read in the formats of their columns."""
     numbers = [column for ours, column in texts.items() if ours != "order_date"]
-    sound = f"(SELECT *, rowid AS place FROM {_GATHERED} WHERE broken IS NULL)"
+    sound = (
+        f"(SELECT *, rowid AS place FROM {_GATHERED} WHERE coalesce(broken, '{TOTAL_LINE}') = '{TOTAL_LINE}')"
+    )
 
     def locate(place: int) -> str:
         return _located(connection, parts, place)
@@ -245,10 +295,25 @@ def _located(connection: duckdb.DuckDBPyConnection, parts: list[Part], place: in
     return f"line {line:,}" if len(parts) == 1 else f"line {line:,} of '{parts[number].name}'"
 
 
+def text_operand(position: int) -> str:
+    """Return what the staged table calls the text of a column that an expression compares."""
+    return f"text_{position}"
+
+
+def number_operand(position: int) -> str:
+    """Return what the staged table calls the number in a column that an expression counts with."""
+    return f"number_{position}"
+
+
 def _is_text(kind: str) -> bool:
     return not (
         kind in _WHOLE or kind in _FLOATS or kind == "DATE" or kind.startswith(("DECIMAL", "TIMESTAMP"))
     )
+
+
+def _is_written(ours: str, kind: str) -> bool:
+    """Return whether values of a type are to be read in a format: texts, and dates that are numbers."""
+    return _is_text(kind) or (ours == "order_date" and not kind.startswith(("DATE", "TIMESTAMP")))
 
 
 def _cleaned_sql(column: str, kind: str) -> str:
@@ -286,7 +351,7 @@ def _typed_sql(ours: str, kind: str, timezone: str) -> str:
     if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
         local = within_calendar(f"timezone({literal(timezone)}, order_date::TIMESTAMPTZ)")
         return f"{local} AS order_ts, order_date IS NOT NULL AS zoned, order_date::VARCHAR AS date_text"
-    if not _is_text(kind) and kind not in _WHOLE and kind not in _FLOATS and not kind.startswith("DECIMAL"):
+    if not _is_written(ours, kind):
         local = within_calendar("order_date::TIMESTAMP")
         return f"{local} AS order_ts, false AS zoned, order_date::VARCHAR AS date_text"
     text = "order_date::VARCHAR"

@@ -7,6 +7,9 @@ from contextlib import contextmanager
 
 import duckdb
 
+# Whole millionths of money add up to the same sum in any order; sums of floats do not.
+MONEY = "DECIMAL(38, 6)"
+
 
 def identifier(name: str) -> str:
     """Return ``name`` as a quoted SQL identifier.

@@ -16,8 +16,9 @@ from clvml.engines.spark import SparkLog, SparkSample, read_lines, sampled
 from clvml.errors import InputError
 from clvml.log import PurchaseLog, read_purchase_log
 from clvml.log.frame import FRAME
-from clvml.log.mapping import map_columns, propose_columns
-from clvml.log.source import read_parts
+from clvml.log.mapping import map_columns, propose_columns, propose_product
+from clvml.log.presets import recognise
+from clvml.log.source import Part, read_parts
 from clvml.storage.workspace import offline_database
 
 ASSUMED_HORIZON_DAYS = 180
@@ -61,8 +62,9 @@ def assume_config(source: str, overrides: list[str] | None = None) -> Config:
         assign(raw, assignment)
     data = raw["data"]
     if isinstance(data, dict) and isinstance(data.get("columns"), dict):
-        remedy = "Without --config, name it with --set data.columns.{ours}=COLUMN"
-        data["columns"] = _proposed(source, data["columns"], remedy)
+        raw["data"] = _proposed(
+            source, data, "Without --config, name it with --set data.columns.{ours}=COLUMN"
+        )
     return parse_config(raw, "--set")
 
 
@@ -74,19 +76,32 @@ def assume_data(source: str | pd.DataFrame, raw: dict[str, Any]) -> DataConfig:
     InputError
         As `assume_config`, or a key is unknown or of no use.
     """
-    columns = _proposed(source, raw.get("columns") or {}, "Name it with columns={{'{ours}': COLUMN}}")
-    keys = raw | {"columns": columns, "source": source if isinstance(source, str) else FRAME}
+    keys = raw | {"columns": raw.get("columns") or {}, "source": source if isinstance(source, str) else FRAME}
+    keys = _proposed(source, keys, "Name it with columns={{'{ours}': COLUMN}}")
     return parse_keys(DataConfig, keys, "read_log")
 
 
-def _proposed(source: str | pd.DataFrame, named: dict[str, Any], remedy: str) -> dict[str, Any]:
-    """Return the columns that are named, and beside them the likeliest of the others; ``remedy`` ends an error."""
+def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> dict[str, Any]:
+    """Return keys of section ``data`` with a preset or the likeliest columns; ``remedy`` ends an error."""
+    named: dict[str, Any] = data["columns"]
+    if data.get("preset"):
+        return data
     with offline_database() as connection:
         first = read_parts(connection, source)[0]
-    fields = ColumnsConfig.model_fields
-    known = {ours: theirs for ours, theirs in named.items() if isinstance(theirs, str) and ours in fields}
-    proposed = propose_columns(known, first.columns)
+        if not named and (preset := recognise(first.columns)):
+            return data | {"preset": preset}
+        fields = ColumnsConfig.model_fields
+        known = {ours: theirs for ours, theirs in named.items() if isinstance(theirs, str) and ours in fields}
+        proposed = propose_columns(known, first.columns)
+        filled = [
+            name
+            for name in first.columns
+            if name not in proposed.values() or _holds_something(connection, first, name)
+        ]
+    proposed = propose_columns(known, filled)
     columns = {ours: theirs for ours, theirs in proposed.items() if theirs not in named.values()} | named
+    if "amount" not in named and (product := propose_product(filled, columns.get("amount"))):
+        columns["amount"] = product
     unknown = [ours for ours in _REQUIRED if not columns.get(ours)]
     if unknown:
         try:
@@ -97,7 +112,17 @@ def _proposed(source: str | pd.DataFrame, named: dict[str, Any], remedy: str) ->
             )
         except InputError as error:
             raise InputError(f"{error} {remedy.format(ours=unknown[0])}") from None
-    return columns
+    return data | {"columns": columns}
+
+
+def _holds_something(connection: duckdb.DuckDBPyConnection, part: Part, name: str) -> bool:
+    cell = f"c{part.columns.index(name)}"
+    query = f"SELECT 1 FROM {part.relation} WHERE trim({cell}::VARCHAR) <> '' LIMIT 1"
+    try:
+        return bool(connection.execute(query).fetchall())
+    except duckdb.Error:
+        # Whatever is wrong with the file is said when it is read.
+        return True
 
 
 def prepare(
@@ -107,13 +132,25 @@ def prepare(
     as_of: date | None = None,
     rejects: Path | None = None,
     connection: duckdb.DuckDBPyConnection | None = None,
+    horizon_days: int | None = None,
+    hints: bool = False,
 ) -> Prepared[PurchaseLog]:
     """Read and clean a purchase log; ``as_of`` is the day after its last line unless given.
 
-    The log's table is made in ``connection`` (`clvml.storage.workspace`), or in a new database in memory.
+    The log's table is made in ``connection`` (`clvml.storage.workspace`), or in a new database in memory. Its warnings
+    compare ``horizon_days`` with the customers' rhythm; with ``hints`` they tell what columns say that are not used.
     """
     source = data.source if source is None else source
-    log = read_purchase_log(data, source=source, connection=connection, now=now, as_of=as_of, rejects=rejects)
+    log = read_purchase_log(
+        data,
+        source=source,
+        connection=connection,
+        now=now,
+        as_of=as_of,
+        rejects=rejects,
+        horizon_days=horizon_days,
+        hints=hints,
+    )
     return Prepared(log, *_dated(log.last_day, as_of))
 
 

@@ -33,7 +33,7 @@ n/a,2024-01-05,1,a,1,GBP,1
 4,,1,a,1,GBP,1
 4,soon,1,a,1,GBP,1
 4,2024-01-05,,a,1,GBP,1
-4,2024-01-06,"1,5",a,1,GBP,1
+4,2024-01-06,see note,a,1,GBP,1
 4,2024-01-06,much,a,1,GBP,1
 4,2024-01-06,inf,a,1,GBP,1
 4,2024-01-06,1e15,a,1,GBP,1
@@ -69,7 +69,7 @@ def folder(tmp_path_factory):
     ],
 )
 def test_the_same_lines_for_the_same_reasons(spark, folder, keys):
-    data = DataConfig(source=str(folder), columns=COLUMNS, currency="GBP", **keys)
+    data = DataConfig(source=str(folder), columns=COLUMNS, currency="GBP", max_unreadable=1, **keys)
     expected = read_purchase_log(data, now=NOW, as_of=date(2024, 4, 1))
     found = read_lines(spark, data, data.source, NOW, date(2024, 4, 1))
     for name in ("reasons", "rows_in", "rows_out", "money_in", "money_out"):
@@ -136,6 +136,26 @@ def test_says_what_a_worker_lacks(spark, shop, tmp_path, monkeypatch, capsys):
         ),
         ("who,day,money\na,2024-01-05,1,2\n", "has a line that does not have the columns of the header"),
         ("who,day,money\na,2024-01-05,one\n", r"column 'money' \(amount\) holds no number that can be read"),
+        (
+            "who,day,money\na,2024-01-05,7\nb,2024-01-05,1.250\n",
+            r"nothing in it tells which sign is the decimal one",
+        ),
+        (
+            'who,day,money\na,2024-01-05,7\nb,2024-01-05,"1,5"\n',
+            r"numbers such as '1,5', which the Spark engine does not",
+        ),
+        (
+            "who,day,money\na,2024-01-05,7\nb,2024-01-05,$1.50\n",
+            r"numbers such as '\$1.50', which the Spark engine does",
+        ),
+        (
+            "who,day,money\na,2024-01-05,7\nb,2024-01-05,x\n",
+            r"1 of 2 texts are no number \(more than data.max_unread",
+        ),
+        (
+            "who,day,money\na,2024-01-05,7\nb,soon,7\n",
+            r"1 of 2 texts are no date \(more than data.max_unreadable",
+        ),
         ("who,day,money\na,never,1\n", r"column 'day' \(order_date\) holds no date that can be read"),
         ("who,day,money\n,2024-01-05,1\n", r"can be used: 1 read, left out for missing customer id \(1\)"),
         ("\nwho,day,money\na,2024-01-05,1\n", "is written otherwise than Spark reads it"),

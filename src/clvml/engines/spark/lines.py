@@ -7,22 +7,27 @@ What Spark would read otherwise than DuckDB is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from clvml.config import DataConfig
+from clvml.engines.spark.formulas import apply_formulas
 from clvml.engines.spark.source import read_raw, typed_column
 from clvml.engines.warehouse import translate
 from clvml.errors import InputError
 from clvml.log import rules
 from clvml.log.cleaning import ReasonCount, count_of
+from clvml.log.formulas import IN_WHERE, bind_formulas
+from clvml.log.identity import folded_sql, nobody_sql
 from clvml.log.mapping import map_columns
-from clvml.log.staging import IDS
+from clvml.log.numbers import FORMATS, Spelling, compare_formats, parse_example, parse_number
+from clvml.log.presets import fit_preset
+from clvml.log.staging import IDS, number_operand, text_operand
 from clvml.storage.addresses import hide_password
 
 LINES = "clvml_lines"
@@ -99,17 +104,26 @@ def read_lines(session: Any, data: DataConfig, source: str, now: datetime, as_of
     origin = hide_password(source)
     try:
         raw, columns = read_raw(session, source)
-        mapping = map_columns(data.columns, columns, origin)
+        data, columns = fit_preset(data, columns, origin)
+        formulas = replace(bind_formulas(data, columns), dialect="spark")
+        mapping = map_columns(data.columns, columns, origin, formulas.computed)
         types = dict(raw.dtypes)
         raw.createOrReplaceTempView("clvml_raw")
-        typed = ", ".join(
+        numbers = {number_operand(index): index for index in formulas.numbers.values()}
+        typed = [
             typed_column(ours, f"c{index}", types[f"c{index}"], columns[index])
-            for ours, index in mapping.items()
-        )
-        session.sql(f"select *, {typed} from clvml_raw").createOrReplaceTempView("clvml_typed")
-        decimal_ids = _check(session, mapping, data)
+            for ours, index in {**mapping, **numbers}.items()
+        ]
+        typed += [
+            f"nullif(cast(c{index} as string), '') as {text_operand(index)}"
+            for index in sorted(set(formulas.texts.values()))
+        ]
+        session.sql(f"select *, {', '.join(typed)} from clvml_raw").createOrReplaceTempView("clvml_typed")
+        decimal_ids = _check(session, {**mapping, **numbers}, columns, data)
+        apply_formulas(session, formulas, data, "clvml_typed", tuple(mapping))
         told_apart = [f"c{i}" for i, name in enumerate(columns) if name not in data.ignore_columns]
-        return _clean(session, data, source, tuple(mapping), told_apart, decimal_ids, now, as_of)
+        mapped = (*mapping, *formulas.computed)
+        return _clean(session, data, source, mapped, told_apart, decimal_ids, now, as_of)
     except Exception as error:
         if not is_spark_error(error):
             raise
@@ -136,7 +150,9 @@ def is_spark_error(error: Exception) -> bool:
     return type(error).__module__.partition(".")[0] in ("pyspark", "py4j", "grpc")
 
 
-def _check(session: Any, mapping: dict[str, int], data: DataConfig) -> tuple[str, ...]:
+def _check(
+    session: Any, mapping: dict[str, int], columns: Sequence[str], data: DataConfig
+) -> tuple[str, ...]:
     """Refuse columns that cannot be understood, and return the ids that are written as decimal numbers."""
     ids = [ours for ours in IDS if ours in mapping]
     # Text that is no date by any reading is rejected by both engines.
@@ -147,7 +163,7 @@ def _check(session: Any, mapping: dict[str, int], data: DataConfig) -> tuple[str
         "count(order_ts)",
         "count(date_text)",
     ]
-    numbers = [ours for ours in ("amount", "quantity") if ours in mapping]
+    numbers = [ours for ours in mapping if ours not in (*IDS, "order_date", "currency")]
     counted += [f"count({ours}_text) > 0 and count({ours}) = 0" for ours in numbers]
     counted += [
         f"count_if({ours} like '%.0') > 0 and bool_and({ours} rlike r'^-?\\d+(\\.0)?$')" for ours in ids
@@ -159,7 +175,7 @@ def _check(session: Any, mapping: dict[str, int], data: DataConfig) -> tuple[str
     unread, example, dates, date_texts, *flags, not_utf8 = session.sql(
         f"select {', '.join(counted)} from clvml_typed"
     ).first()
-    theirs = data.columns.mapped()
+    theirs = {ours: columns[index] for ours, index in mapping.items()}
     if unread:
         raise InputError(
             f"column '{theirs['order_date']}' (order_date) holds {unread:,} dates that the Spark engine does not"
@@ -178,7 +194,49 @@ def _check(session: Any, mapping: dict[str, int], data: DataConfig) -> tuple[str
             raise InputError(
                 f"column '{theirs[ours]}' ({ours}) holds no number that can be read; write 1234.50"
             )
+        _check_numbers(session, ours, theirs[ours], data)
+    _check_share(
+        date_texts - dates, date_texts, f"column '{theirs['order_date']}' (order_date)", "date", data
+    )
     return tuple(ours for ours, is_decimal in zip(ids, flags[len(numbers) :], strict=True) if is_decimal)
+
+
+def _check_numbers(session: Any, ours: str, theirs: str, data: DataConfig) -> None:
+    """Refuse a column of numbers that is not written as 1234.56 throughout: that is all Spark reads."""
+    column = f"column '{theirs}' ({ours})"
+    rows = session.sql(
+        f"select min(text), count(*), count(value) from (select {ours}_text as text, {ours} as value,"
+        f" translate({ours}_text, '023456789', '111111111') as alike, {ours}_text rlike r'^\\D*0' as leads"
+        f" from clvml_typed where {ours}_text is not null) group by alike, leads"
+    ).collect()
+    named = data.formats.get(ours, data.formats.get(theirs))
+    formats = FORMATS if named is None else (parse_example(named),)
+    readings = compare_formats([Spelling(text, count, 0) for text, count, _ in rows], formats)
+    if named is None and readings.formats and readings.conflict:
+        raise InputError(
+            f"{column} holds '{readings.conflict[0].text}', and nothing in it tells which sign is the decimal one; name"
+            f' the format with an example: data.formats: {{{ours}: "1234.56"}}'
+        )
+    others = [
+        text
+        for text, _, read in rows
+        if not read and any(parse_number(text, each) is not None for each in readings.formats or FORMATS)
+    ]
+    if others or (readings.formats and readings.formats[0].decimal != "."):
+        raise InputError(
+            f"{column} holds numbers such as '{(others or [rows[0][0]])[0]}', which the Spark engine does not read;"
+            " write them as 1234.56, or leave --engine out"
+        )
+    texts = sum(count for _, count, _ in rows)
+    _check_share(texts - sum(read for *_, read in rows), texts, column, "number", data)
+
+
+def _check_share(unread: int, texts: int, column: str, kind: str, data: DataConfig) -> None:
+    if unread > data.max_unreadable * texts:
+        raise InputError(
+            f"{column}: {unread:,} of {texts:,} texts are no {kind} (more than data.max_unreadable); correct them, or"
+            f" reject them with --set data.max_unreadable={unread / texts:.2f}"
+        )
 
 
 def _clean(
@@ -192,8 +250,13 @@ def _clean(
     as_of: date | None,
 ) -> SparkLog:
     ids = [ours for ours in IDS if ours in columns]
+    folded = _dialect(folded_sql(data.customer_ids))
+    sources = {ours: folded if ours == "customer_id" else ours for ours in ids}
     written = [
-        f"regexp_replace({ours}, r'\\.0$', '') as {ours}" if ours in decimal_ids else ours for ours in ids
+        f"regexp_replace({sources[ours]}, r'\\.0$', '') as {ours}"
+        if ours in decimal_ids
+        else f"{sources[ours]} as {ours}"
+        for ours in ids
     ]
     finite = "abs(amount) < 1e15"
     quantity, emptied = [], "false"
@@ -202,6 +265,7 @@ def _clean(
         quantity = [f"case when {is_number} then quantity end as quantity"]
         emptied = f"coalesce(quantity_text, cast(quantity as string)) is not null and not coalesce({is_number}, false)"
     flags = {
+        rules.FOLDED_ID: f"coalesce({folded} <> customer_id, false)",
         rules.TRIMMED_ID: " or ".join(f"{ours}_trimmed" for ours in ids),
         rules.DECIMAL_ID: " or ".join(f"coalesce({ours} like '%.0', false)" for ours in decimal_ids)
         or "false",
@@ -219,18 +283,16 @@ def _clean(
     keys = [*told_apart, *ids, *values, "money", *(f"flag_{number}" for number in range(len(flags)))]
     listed = ", ".join(keys)
     session.sql(
-        f"select {listed}, count(*) as copies, count(distinct part) as parts from {_JUDGED} where reason is null"
-        f" group by {listed}"
+        f"select {listed}, sum(copies) as copies, max(copies) as most from (select {listed}, count(*) as copies"
+        f" from {_JUDGED} where reason is null group by {listed}, part) group by {listed}"
     ).createOrReplaceTempView("clvml_usable")
-    used = "copies" if data.duplicates == "keep" else "1"
+    used = {"keep": "copies", "keep_within": "most"}.get(data.repeats, "1")
     kept = "true" if data.refunds == "net" else "amount >= 0"
     optional = tuple(ours for ours in ("order_id", "product_id", "quantity") if ours in columns)
     chosen = ", ".join(
         ["customer_id", "order_ts", "cast(order_ts as date) as order_day", "amount", *optional]
     )
-    repeated = (
-        f"lateral view explode(sequence(1, cast({used} as int))) as copy" if data.duplicates == "keep" else ""
-    )
+    repeated = f"lateral view explode(sequence(1, cast({used} as int))) as copy" if used != "1" else ""
     session.sql(f"select {chosen} from clvml_usable {repeated} where {kept}").createOrReplaceTempView(LINES)
     quality, first, last = _count(session, data, used, kept, list(flags))
     if not quality.rows_out:
@@ -251,9 +313,9 @@ def _count(
             " group by reason"
         ).collect()
     }
-    # Copies of a line: one is the first, one more for each further file is a repeat across files.
+    # The second copy of a line within a file is the second copy in the other files, too.
     sums = [
-        *(_sums("parts - 1"), _sums("copies - parts"), _sums(f"case when {kept} then 0 else {used} end")),
+        *(_sums("copies - most"), _sums("most - 1"), _sums(f"case when {kept} then 0 else {used} end")),
         *(
             _sums(f"case when {kept} then {used} else 0 end"),
             _sums(f"case when {kept} and amount < 0 then {used} else 0 end"),
@@ -270,9 +332,9 @@ def _count(
         (int(rows or 0), money or Decimal(0)) for rows, money in zip(numbers[::2], numbers[1::2], strict=True)
     ]
     repeats_across, repeats_within, refused, out, refunds, *flagged = pairs
-    is_kept = data.duplicates == "keep"
-    if not is_kept:
-        found |= {rules.REPEAT_ACROSS: (*repeats_across, 0), rules.REPEAT_WITHIN: (*repeats_within, 0)}
+    repeats = {rules.REPEAT_ACROSS: repeats_across, rules.REPEAT_WITHIN: repeats_within}
+    repeats_kept = {"keep": tuple(repeats), "keep_within": (rules.REPEAT_WITHIN,)}.get(data.repeats, ())
+    found |= {reason: (*pair, 0) for reason, pair in repeats.items() if reason not in repeats_kept}
     found[rules.REFUND] = (*refused, 0)
     counts = [
         count_of(reason, rules.treatment_of(reason, data), *found[reason])
@@ -281,15 +343,11 @@ def _count(
     ]
     rows_in = out[0] + sum(count.rows for count in counts)
     money_in = float(out[1] + sum((money or Decimal(0) for _, money, _ in found.values()), Decimal(0)))
-    if is_kept:
-        counts += [
-            ReasonCount(reason, "kept", rows, float(money))
-            for reason, (rows, money) in (
-                (rules.REPEAT_ACROSS, repeats_across),
-                (rules.REPEAT_WITHIN, repeats_within),
-            )
-            if rows
-        ]
+    counts += [
+        ReasonCount(reason, "kept", rows, float(money))
+        for reason, (rows, money) in repeats.items()
+        if rows and reason in repeats_kept
+    ]
     counts += [ReasonCount(rules.REFUND, "kept", refunds[0], float(refunds[1]))] if refunds[0] else []
     counts += [
         ReasonCount(reason, "changed", rows, float(money))
@@ -308,15 +366,26 @@ def _reason(
 ) -> str:
     local_now = now if now.tzinfo is None else now.astimezone(ZoneInfo(data.timezone)).replace(tzinfo=None)
     given = {"date": "order_ts", "now": f"TIMESTAMP '{local_now.isoformat(sep=' ')}'"}
+    if data.guests == "reject":
+        given["guest"] = nobody_sql(data.guest_ids)
+    wanted = ""
+    if data.where is not None:
+        given[IN_WHERE] = IN_WHERE
+        wanted = f" and {IN_WHERE}"
     if "currency" in columns:
         found = session.sql(
-            "select currency, count(*) as rows from clvml_typed where currency is not null group by currency"
+            f"select currency, count(*) as rows from clvml_typed where currency is not null{wanted} group by currency"
             " order by rows desc, currency"
         ).collect()
         given |= rules.currency_given({row[0]: row[1] for row in found}, data)
     if as_of is not None:
         given["as_of"] = f"TIMESTAMP '{as_of}'"
-    return translate(rules.judgement(given), "spark")
+    return _dialect(rules.judgement(given))
+
+
+def _dialect(sql: str) -> str:
+    """Return an expression of DuckDB in the words of Spark."""
+    return translate(f"select {sql}", "spark").removeprefix("SELECT").strip()
 
 
 def _nothing_left(source: str, quality: SparkQuality, as_of: date | None) -> InputError:

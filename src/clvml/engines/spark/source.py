@@ -19,8 +19,10 @@ _MISSING = "'^(nan|null|none|na|n/a|#n/a|<na>|nat)?$'"
 _BLANKS = "' \\t\\r\\n\\u00a0'"
 _NUMBER = r"r'^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$'"
 _ENDLESS = r"r'^[+-]?(inf|infinity|nan)$'"
-_ISO = r"r'^\d{4}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?$'"
-_ZONED = r"r'^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})$'"
+_ISO = r"r'^(?!0000)\d{4}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?$'"
+# No place on earth is farther from UTC.
+_OFFSET = r"\+(0\d|1[0-3]):?[0-5]\d|\+14:?00|-(0\d|1[01]):?[0-5]\d|-12:?00"
+_ZONED = rf"r'^(?!0000)\d{{4}}-\d{{2}}-\d{{2}}[ T]\d{{2}}:\d{{2}}:\d{{2}}(\.\d{{1,6}})? ?(Z|UTC|{_OFFSET})$'"
 
 
 def read_raw(session: Any, source: str) -> tuple[Any, tuple[str, ...]]:
@@ -37,6 +39,15 @@ def read_raw(session: Any, source: str) -> tuple[Any, tuple[str, ...]]:
             )
         return _renamed(session.read.parquet(source))
     files = find_files(source)
+    for path in files:
+        if (
+            path.suffix.lower() in (".xlsx", ".xlsm", ".xls")
+            or ".jsonl" in path.suffixes
+            or ".ndjson" in path.suffixes
+        ):
+            raise InputError(
+                f"'{path}': the Spark engine reads Parquet and delimited text; leave --engine out"
+            )
     if any(path.suffix.lower() in (".parquet", ".pq") for path in files):
         with offline_database() as connection:
             parts = read_parts(connection, source)
@@ -54,10 +65,16 @@ def read_raw(session: Any, source: str) -> tuple[Any, tuple[str, ...]]:
     layouts = [read_layout(path) for path in files]
     first = layouts[0]
     for path, layout in zip(files, layouts, strict=True):
-        if layout != first or layout.starts_blank or layout.repeated or path.suffix.lower() == ".zst":
+        if (
+            layout != first
+            or layout.header_line > 1
+            or layout.encoding != "utf-8"
+            or layout.repeated
+            or path.suffix.lower() in (".zst", ".zip")
+        ):
             raise InputError(
-                f"'{path}' is written otherwise than Spark reads it (another header or delimiter than the first file, a"
-                " blank line before the header, a name that occurs twice, or .zst); leave --engine out"
+                f"'{path}' is written otherwise than Spark reads it (another header or delimiter than the first file,"
+                " lines above the header, a name that occurs twice, not UTF-8, .zst or .zip); leave --engine out"
             )
     return _renamed(_csv(session, [str(path.absolute()) for path in files], first), first.columns)
 
@@ -99,9 +116,10 @@ def typed_column(ours: str, column: str, kind: str, name: str) -> str:
         return f"{number} as {ours}, false as {ours}_trimmed"
     if ours == "currency" and is_text:
         return f"upper({text}) as currency"
-    if ours in ("amount", "quantity") and (kind in (*_WHOLE, *_FLOATS) or kind.startswith("decimal")):
+    is_number = ours not in (*IDS, "order_date", "currency")
+    if is_number and (kind in (*_WHOLE, *_FLOATS) or kind.startswith("decimal")):
         return f"cast({column} as double) as {ours}, cast(null as string) as {ours}_text"
-    if ours in ("amount", "quantity") and is_text:
+    if is_number and is_text:
         number = (
             f"case when ({text}) rlike {_NUMBER} then cast({text} as double)"
             f" when lower({text}) rlike {_ENDLESS} then double('infinity') end"
@@ -112,10 +130,11 @@ def typed_column(ours: str, column: str, kind: str, name: str) -> str:
         zoned = f"{column} is not null" if kind == "timestamp" else "false"
         return f"{local} as order_ts, {zoned} as zoned, cast(null as string) as date_text"
     if ours == "order_date" and is_text:
-        # The session's time zone is that of the log.
+        # The session's time zone is that of the log. Shops write -0500 where Spark reads -05:00.
+        instant = f"regexp_replace({text}, r' ?([+-]\\d{{2}}):?(\\d{{2}})$', '$1:$2')"
         parsed = (
             f"case when ({text}) rlike {_ISO} then try_cast({text} as timestamp_ntz)"
-            f" when ({text}) rlike {_ZONED} then cast(try_cast({text} as timestamp) as timestamp_ntz) end"
+            f" when ({text}) rlike {_ZONED} then cast(try_cast({instant} as timestamp) as timestamp_ntz) end"
         )
         return f"{parsed} as order_ts, coalesce(({text}) rlike {_ZONED}, false) as zoned, {text} as date_text"
     raise InputError(

@@ -1,0 +1,200 @@
+"""Row filters and amounts that are expressions over the file's columns, worked out in the staged table.
+
+The columns that an expression names (its operands) are staged beside the mapped ones. A text is compared as it stands
+in the file, case and blanks included, and an empty cell is NULL; a number is read in the format of its column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import duckdb
+
+from clvml.config import DataConfig
+from clvml.errors import InputError
+from clvml.expressions import Expression, Kind, parse_expression
+from clvml.log.source import Part
+from clvml.log.staging import STAGED, Staged, build_staged, number_operand, text_operand
+
+COMPUTED = ("amount", "quantity")
+_HEADS = "clvml_heads"
+IN_WHERE = "in_where"
+
+
+@dataclass(frozen=True)
+class Formulas:
+    """The expressions of a configuration, bound to the columns of a file.
+
+    Attributes
+    ----------
+    where : Expression or None
+    computed : dict of str to Expression
+        By our name of the column that they make.
+    operands : dict of str to int
+        Positions of the columns that they name.
+    dialect : str
+        Of the SQL that is made of them.
+    """
+
+    where: Expression | None
+    computed: dict[str, Expression]
+    operands: dict[str, int]
+    dialect: str = "duckdb"
+
+    @property
+    def texts(self) -> dict[str, int]:
+        """Operands that are compared as text, with their positions."""
+        return self._read_as("text", "truth")
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """Operands that are numbers, with their positions."""
+        return self._read_as("number")
+
+    def sql(self, expression: Expression) -> str:
+        """Return the SQL of an expression over the operands."""
+        return expression.sql(lambda name, kind: _reading(self.operands[name], kind), self.dialect)
+
+    def amount_sql(self, expression: Expression) -> str:
+        """Return the SQL of a computed number: NULL where a cell it needs is no number, to millionths else."""
+        # Differences such as 0.3 - 0.1 - 0.2 leave a trace that would count as a refund.
+        made = f"round(({self.sql(expression)}) * 1e6) / 1e6"
+        return f"case when {self.text_sql(expression)} is null then {made} end"
+
+    def text_sql(self, expression: Expression) -> str:
+        """Return the SQL of the first text that is no number where one is needed."""
+        cells = [number_operand(self.operands[name]) for name, kind in expression.uses if kind == "number"]
+        unfit = [f"case when {cell} is null then {cell}_text end" for cell in cells]
+        return f"coalesce({', '.join([*unfit, 'null', 'null'])})"
+
+    def _read_as(self, *kinds: Kind) -> dict[str, int]:
+        expressions = [*self.computed.values(), *([self.where] if self.where else [])]
+        return {
+            name: self.operands[name]
+            for expression in expressions
+            for name, kind in expression.uses
+            if kind in kinds
+        }
+
+
+def bind_formulas(data: DataConfig, available: Sequence[str] | None) -> Formulas:
+    """Bind the expressions of a configuration to the columns of a file.
+
+    ``data.columns.amount`` is the name of a column where the file has one of that very name, and an expression where it
+    can be read as one. Where the columns are not known (None), blanks around a minus sign tell it from a name.
+
+    Raises
+    ------
+    InputError
+        An expression names a column that is not there, or is none.
+    """
+    where = None if data.where is None else parse_expression(data.where, "truth", "data.where", available)
+    computed = {}
+    for ours, theirs in data.columns.mapped().items():
+        if ours in COMPUTED and _is_expression(theirs, available):
+            computed[ours] = parse_expression(theirs, "number", f"data.columns.{ours}", available)
+    names = [name for expression in (where, *computed.values()) if expression for name in expression.columns]
+    known = list(dict.fromkeys(names)) if available is None else list(available)
+    return Formulas(where, computed, {name: known.index(name) for name in names})
+
+
+def _is_expression(text: str, available: Sequence[str] | None) -> bool:
+    """Return whether a text is meant as an expression, and not as the name of a column."""
+    if available is not None and text in available:
+        return False
+    has_signs = any(sign in text for sign in ("*", "/", "+", '"', "`", " - "))
+    try:
+        expression = parse_expression(text, "number", "expression")
+    except InputError:
+        return has_signs
+    is_used = available is not None and any(name in available for name in expression.columns)
+    return not expression.is_name and (has_signs or is_used)
+
+
+def _reading(position: int, kind: Kind) -> str:
+    if kind == "number":
+        return number_operand(position)
+    text = text_operand(position)
+    if kind == "text":
+        return text
+    word = f"lower(trim({text}))"
+    return (
+        f"(case when {word} in ('true', 't', 'yes', 'y', '1') then true"
+        f" when {word} in ('false', 'f', 'no', 'n', '0') then false end)"
+    )
+
+
+def stage_operands(
+    connection: duckdb.DuckDBPyConnection,
+    parts: list[Part],
+    mapping: dict[str, int],
+    formulas: Formulas,
+    data: DataConfig,
+) -> Staged:
+    """Read all parts as `build_staged` does, and work out the expressions; ``in_where`` is whether a row passes.
+
+    Raises
+    ------
+    InputError
+        As `build_staged`, or money is to count once per order and no order number is mapped.
+    """
+    numbers = {number_operand(position): position for position in formulas.numbers.values()}
+    texts = sorted(set(formulas.texts.values()))
+    staged = build_staged(connection, parts, {**mapping, **numbers}, data, texts)
+    for ours, expression in formulas.computed.items():
+        _add(connection, ours, "DOUBLE", formulas.amount_sql(expression))
+        _add(connection, f"{ours}_text", "VARCHAR", formulas.text_sql(expression))
+    if data.amount_per == "order":
+        check_order_number(mapping)
+        _count_orders_once(connection, filled_columns(mapping, formulas))
+    if formulas.where is not None:
+        _add(connection, IN_WHERE, "BOOLEAN", formulas.sql(formulas.where))
+    theirs = {number_operand(position): name for name, position in formulas.numbers.items()}
+    read_as = {theirs.get(ours, ours): written for ours, written in staged.read_as.items()}
+    return replace(staged, columns=(*mapping, *formulas.computed), read_as=read_as)
+
+
+def check_order_number(mapping: Collection[str]) -> None:
+    """Refuse money that counts once per order where nothing says which order a line is of."""
+    if "order_id" not in mapping:
+        raise InputError(
+            "data.amount_per: order needs the order number; name its column in data.columns.order_id"
+        )
+
+
+def filled_columns(mapping: Collection[str], formulas: Formulas) -> list[str]:
+    """Return the columns of which an empty cell is as in the first line of its order."""
+    return [
+        *("customer_id", "order_ts", "date_text", *(["currency"] if "currency" in mapping else [])),
+        *dict.fromkeys(text_operand(position) for position in formulas.texts.values()),
+        *dict.fromkeys(number_operand(position) for position in formulas.numbers.values()),
+    ]
+
+
+def _add(connection: duckdb.DuckDBPyConnection, name: str, kind: str, sql: str) -> None:
+    connection.execute(f"ALTER TABLE {STAGED} ADD COLUMN {name} {kind}")
+    connection.execute(f"UPDATE {STAGED} SET {name} = {sql} WHERE broken IS NULL")
+
+
+def _count_orders_once(connection: duckdb.DuckDBPyConnection, filled: list[str]) -> None:
+    """Let the money of an order count in one of its rows, and fill the empty cells of the others."""
+    connection.execute(
+        f"""
+        CREATE TEMP TABLE {_HEADS} AS
+        SELECT part, order_id, arg_min(rowid, (coalesce(-amount, 'inf'::DOUBLE), rowid)) AS place, max(amount) AS total,
+               {", ".join(f"max({name}) AS {name}" for name in filled)}
+        FROM {STAGED} WHERE order_id IS NOT NULL AND broken IS NULL
+        GROUP BY part, order_id HAVING count(*) > 1
+        """
+    )
+    further = f"{STAGED}.rowid <> heads.place AND heads.total IS NOT NULL"
+    connection.execute(
+        f"UPDATE {STAGED} SET"
+        f" {', '.join(f'{name} = coalesce({STAGED}.{name}, heads.{name})' for name in filled)},"
+        f" amount = CASE WHEN {further} THEN 0 ELSE amount END,"
+        f" amount_text = CASE WHEN NOT ({further}) THEN amount_text END"
+        f" FROM {_HEADS} AS heads WHERE {STAGED}.part = heads.part AND {STAGED}.order_id = heads.order_id"
+        f" AND {STAGED}.broken IS NULL"
+    )
+    connection.execute(f"DROP TABLE {_HEADS}")

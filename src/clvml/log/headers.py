@@ -1,0 +1,54 @@
+"""Where a table begins: the line of column names, below whatever titles an export puts above it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+_SEARCHED = 30
+_VALUE = re.compile(r"[-+(€$£]*\d[\d.,:/'\s+TZ%€$£)-]*")
+
+
+def find_header(records: Sequence[Sequence[str]]) -> int:
+    """Return which of the first records holds the column names.
+
+    The first one does, unless it has another number of columns than most records or fills at most half of them: then
+    the first that has as many, fills more of them and holds no number or date.
+
+    >>> find_header([["Report", "", ""], ["", "", ""], ["id", "day", "amount"], ["7", "2024-01-05", "3"]])
+    2
+    >>> find_header([["id", "day", "amount"], ["7", "2024-01-05", "3"]])
+    0
+    """
+    widths = Counter(len(record) for record in records if len(record) > 1)
+    if not widths:
+        return 0
+    width = max(widths, key=lambda each: (widths[each], each))
+    for number, record in enumerate(records[:_SEARCHED]):
+        has_values = any(_VALUE.fullmatch(cell.strip()) for cell in record)
+        if len(record) == width and 2 * _filled(record) > width and (number == 0 or not has_values):
+            return number
+    return 0
+
+
+def column_names(header: Sequence[str]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return the names of columns, trimmed, on one line and made unique, and those that occur more than once.
+
+    >>> column_names([" a", "", "a", "Order\\n date"])[0]
+    ('a', 'column_2', 'a_2', 'Order date')
+    """
+    trimmed = [" ".join(name.split()) for name in header]
+    repeated = frozenset(name for name in trimmed if name and trimmed.count(name) > 1)
+    names: list[str] = []
+    for position, name in enumerate(trimmed, start=1):
+        stem = name or f"column_{position}"
+        candidate, copy = stem, 2
+        while candidate in names:
+            candidate, copy = f"{stem}_{copy}", copy + 1
+        names.append(candidate)
+    return tuple(names), repeated
+
+
+def _filled(record: Sequence[str]) -> int:
+    return sum(bool(cell.strip()) for cell in record)

@@ -1,0 +1,392 @@
+"""What the columns that are not used say: a status, a refunded amount, a quantity beside a price, a currency.
+
+These look at the file again and are for whoever sets a log up; what every reading warns of is elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from clvml.config import DataConfig, read_preset
+from clvml.log.finding import Finding
+from clvml.log.formulas import bind_formulas
+from clvml.log.mapping import is_unit_price, is_usual, plain, written
+from clvml.log.numbers import Spelling, compare_formats, number_sql, spellings_sql
+from clvml.log.presets import fit_preset, recognise
+from clvml.log.quality import QualityReport
+from clvml.log.rules import MISSING_AMOUNT
+from clvml.log.source import Part
+from clvml.storage.sql import MONEY, literal
+
+if TYPE_CHECKING:
+    from clvml.log.reading import PurchaseLog
+
+_SAMPLE_ROWS = 50_000
+_MOST_VALUES = 30
+# A status of a line that was not bought, without case and punctuation.
+_NOT_BOUGHT = frozenset(
+    [
+        "failed",
+        "failure",
+        "declined",
+        "denied",
+        "rejected",
+        "refused",
+        "error",
+        "voided",
+        "void",
+        "cancelled",
+        "canceled",
+        "cancelledbyuser",
+        "expired",
+        "pending",
+        "unpaid",
+        "abandoned",
+        "incomplete",
+        "draft",
+        "trash",
+        "requirespaymentmethod",
+        "requiresaction",
+        "blocked",
+        "wcfailed",
+        "wccancelled",
+        "wcpending",
+        "reversed",
+        "chargeback",
+        "storniert",
+        "abgebrochen",
+        "fehlgeschlagen",
+        "abgelehnt",
+        "offen",
+        "annule",
+        "annulee",
+        "annulé",
+        "annulée",
+        "echoue",
+        "échoué",
+        "refuse",
+        "refusé",
+        "enattente",
+        "impaye",
+        "impayé",
+        "cancelado",
+        "cancelada",
+        "fallido",
+        "rechazado",
+        "pendiente",
+        "annullato",
+        "annullata",
+        "geannuleerd",
+        "mislukt",
+    ]
+)
+_REFUNDED = frozenset(
+    [
+        "refunded",
+        "wcrefunded",
+        "fullyrefunded",
+        "erstattet",
+        "rembourse",
+        "remboursé",
+        "reembolsado",
+        "rimborsato",
+    ]
+)
+_BOUGHT = frozenset(
+    [
+        "paid",
+        "completed",
+        "complete",
+        "succeeded",
+        "success",
+        "successful",
+        "processing",
+        "fulfilled",
+        "captured",
+        "settled",
+        "shipped",
+        "delivered",
+        "partiallyrefunded",
+        "closed",
+        "wccompleted",
+        "wcprocessing",
+        "bezahlt",
+        "abgeschlossen",
+        "versendet",
+        "erledigt",
+        "paye",
+        "payé",
+        "payee",
+        "payée",
+        "termine",
+        "terminé",
+        "pagado",
+        "completado",
+        "pagato",
+        "completato",
+        "betaald",
+    ]
+)
+_REFUND_NAMES = re.compile(r"refund|erstatt|rembours|reembols|rimbors", re.IGNORECASE)
+_NO_MONEY = re.compile(r"date|datum|reason|status|(^|[ _-])(id|at|by|on)$|grund|currency", re.IGNORECASE)
+_SPLIT_ORDERS = 20
+
+
+@dataclass(frozen=True)
+class _File:
+    """The parts of a source, and which of their columns are of use already."""
+
+    connection: duckdb.DuckDBPyConnection
+    parts: list[Part]
+    names: tuple[str, ...]
+    used: frozenset[str]
+
+    def run(self, query: str) -> list[tuple]:
+        return self.connection.execute(query).fetchall()
+
+    def rows(self, columns: str, limit: int | None = None) -> str:
+        """Return the query of all rows, or of the first ones of the first part."""
+        if limit is not None:
+            return f"(SELECT {columns} FROM {self.parts[0].relation} LIMIT {limit})"
+        return f"({' UNION ALL '.join(f'SELECT {columns} FROM {part.relation}' for part in self.parts)})"
+
+    def cell(self, name: str) -> str:
+        return f"nullif(trim(c{self.names.index(name)}::VARCHAR), '')"
+
+    def number(self, name: str) -> str:
+        """Return the SQL of a column as a number, in the format that its texts fit."""
+        cell = self.cell(name)
+        texts = self.rows(f"{cell} AS text, 0 AS part, 0 AS place", _SAMPLE_ROWS)
+        spellings = [Spelling(*row[1:]) for row in self.run(spellings_sql(texts, "text"))]
+        chosen = compare_formats(spellings).chosen
+        return number_sql(cell, chosen) if chosen else f"TRY_CAST({cell} AS DOUBLE)"
+
+
+def column_findings(log: PurchaseLog, data: DataConfig, parts: list[Part]) -> Iterator[Finding]:
+    """Yield what the columns of the parts say that are not used for the log that was read of them."""
+    fitted, names = fit_preset(data, parts[0].columns, parts[0].name)
+    formulas = bind_formulas(fitted, names)
+    used = {*fitted.columns.mapped().values(), *formulas.operands}
+    file = _File(log.connection, parts, names, frozenset(used))
+    amount = fitted.columns.amount if "amount" not in formulas.computed else None
+    yield from _preset(data, parts[0].columns)
+    if fitted.where is None:
+        yield from _status(file, amount)
+    if amount is not None:
+        yield from _refunds(file, amount)
+        yield from _unit_price(file, amount)
+    if fitted.columns.currency is None and data.currency is None:
+        yield from _currency(file)
+    yield from _empty(log, fitted)
+    yield from _order_totals(log, fitted)
+    yield from _other_customers(file, log.quality)
+
+
+def _preset(data: DataConfig, columns: tuple[str, ...]) -> Iterator[Finding]:
+    if data.preset is None:
+        known = recognise(columns)
+        if known is not None:
+            about = read_preset(known).about
+            yield Finding(
+                "known-export", f"the header is that of {about}; data.preset: {known} brings how it is read"
+            )
+        return
+    preset = read_preset(data.preset)
+    if "timezone" in preset.asks and "timezone" not in data.model_fields_set:
+        yield Finding(
+            "timezone-not-set",
+            "days are counted in UTC; data.timezone: Europe/Berlin or the like counts them where the shop is",
+        )
+    for note in preset.notes:
+        yield Finding(f"about-{data.preset}", " ".join(note.split()))
+
+
+def _status(file: _File, amount: str | None) -> Iterator[Finding]:
+    free = [name for name in file.names if name not in file.used]
+    if not free:
+        return
+    values = ", ".join(f"list(DISTINCT {file.cell(name)})" for name in free)
+    cells = ", ".join(f"c{file.names.index(name)}" for name in free)
+    found = file.run(f"SELECT {values} FROM {file.rows(cells, _SAMPLE_ROWS)}")[0]
+    candidates = []
+    for name, texts in zip(free, found, strict=True):
+        words = {plain(text) for text in texts or () if text}
+        if len(words) <= _MOST_VALUES and words & (_NOT_BOUGHT | _REFUNDED):
+            # The status of a payment tells more than that of a parcel.
+            rank = (
+                bool(words & _BOUGHT),
+                not re.search(r"fulfil|ship|deliver|line", name, re.I),
+                "status" in name.lower(),
+            )
+            candidates.append((rank, -file.names.index(name), name))
+    if not candidates:
+        return
+    name = max(candidates)[2]
+    money = "NULL" if amount is None else file.number(amount)
+    needed = {f"c{file.names.index(column)}" for column in (name, *([amount] if amount else []))}
+    by_value = file.run(
+        f"SELECT value, count(*), sum(money::{MONEY}) FROM (SELECT {file.cell(name)} AS value, {money} AS money"
+        f" FROM {file.rows(', '.join(sorted(needed)))}) GROUP BY value ORDER BY 2 DESC, 1"
+    )
+    has_refunds = any(_is_refund(file, other) for other in file.names)
+    unfit = _NOT_BOUGHT if has_refunds else _NOT_BOUGHT | _REFUNDED
+    bad = [row for row in by_value if row[0] is not None and plain(row[0]) in unfit]
+    if not bad:
+        return
+    rows = sum(row[1] for row in bad)
+    listed = ", ".join(f"{value} ({count:,})" for value, count, _ in by_value[:6] if value is not None)
+    column = written(name)
+    condition = f"{column} not in ({', '.join(literal(row[0]) for row in bad)})"
+    if any(row[0] is None for row in by_value):
+        condition = f"{column} is null or {condition}"
+    yield Finding(
+        "status-column",
+        f"column '{name}' looks like a status: {listed}; {rows:,} lines seem to be no purchases, and all count."
+        f' data.where: "{condition}" leaves them out',
+        rows,
+        float(sum(row[2] or 0 for row in bad)) if amount is not None else None,
+    )
+
+
+def _refunds(file: _File, amount: str) -> Iterator[Finding]:
+    if re.search(r"\bnet\b|netto", amount, re.IGNORECASE):
+        return
+    names = [name for name in file.names if name not in file.used and _is_refund(file, name)]
+    for name in sorted(names, key=len)[:1]:
+        cell = f"c{file.names.index(name)}"
+        rows, money = file.run(
+            f"SELECT count(*), sum(money::{MONEY}) FROM (SELECT {file.number(name)} AS money FROM {file.rows(cell)})"
+            " WHERE money <> 0"
+        )[0]
+        if rows:
+            sign = "-" if money > 0 else "+"
+            yield Finding(
+                "refunded-amount",
+                f"column '{name}' holds refunds of {float(abs(money)):,.2f} in {rows:,} lines, which are not taken off;"
+                f" data.columns.amount: '{written(amount)} {sign} {written(name)}' takes them off",
+                rows,
+                float(money),
+            )
+
+
+def _is_refund(file: _File, name: str) -> bool:
+    return bool(_REFUND_NAMES.search(name)) and not _NO_MONEY.search(name)
+
+
+def _unit_price(file: _File, amount: str) -> Iterator[Finding]:
+    quantity = next((name for name in file.names if is_usual("quantity", name)), None)
+    if quantity is None or not is_unit_price(amount):
+        return
+    cell = f"c{file.names.index(quantity)}"
+    rows = file.run(
+        f"SELECT count(*) FROM (SELECT {file.number(quantity)} AS number FROM {file.rows(cell)}) WHERE number <> 1"
+    )[0][0]
+    if rows:
+        yield Finding(
+            "price-without-quantity",
+            f"column '{amount}' looks like the price of one unit, and {rows:,} lines are of another number of units"
+            f" than one; data.columns.amount: '{written(quantity)} * {written(amount)}' is the money of a line",
+            rows,
+        )
+
+
+def _currency(file: _File) -> Iterator[Finding]:
+    names = [
+        name
+        for name in file.names
+        if name not in file.used
+        and (is_usual("currency", name) or plain(name).endswith(("currency", "währung", "devise")))
+    ]
+    for name in sorted(names, key=len)[:1]:
+        cell, text = f"c{file.names.index(name)}", file.cell(name)
+        found = file.run(
+            f"SELECT upper({text}) AS value, count(*) FROM {file.rows(cell)} WHERE {text} IS NOT NULL"
+            " GROUP BY 1 ORDER BY 2 DESC, 1"
+        )
+        if 1 < len(found) <= _MOST_VALUES:
+            listed = ", ".join(f"{value} ({rows:,})" for value, rows in found[:5])
+            yield Finding(
+                "currency-not-mapped",
+                f"column '{name}' holds several currencies, {listed}, and amounts are added up as they are;"
+                f" data.columns.currency: {name} with data.currency: {found[0][0]} takes the lines in that one",
+                sum(rows for _, rows in found[1:]),
+            )
+
+
+def _empty(log: PurchaseLog, data: DataConfig) -> Iterator[Finding]:
+    optional = [name for name in ("order_id", "product_id", "quantity") if name in log.columns]
+    if not optional:
+        return
+    counts = log.connection.execute(
+        f"SELECT {', '.join(f'count({name})' for name in optional)} FROM {log.table}"
+    ).fetchall()[0]
+    for name, count in zip(optional, counts, strict=True):
+        if count == 0:
+            theirs = data.columns.mapped()[name]
+            yield Finding(
+                "empty-column",
+                f"column '{theirs}' ({name}) is empty in all lines of the log; leave data.columns.{name} out, or name"
+                " another column",
+                log.quality.rows_out,
+            )
+
+
+def _order_totals(log: PurchaseLog, data: DataConfig) -> Iterator[Finding]:
+    if "order_id" not in log.columns or data.amount_per == "order":
+        return
+    missing = sum(count.rows for count in log.quality.reasons if count.reason == MISSING_AMOUNT)
+    if missing >= 0.05 * log.quality.rows_in:
+        yield Finding(
+            "lines-without-amount",
+            f"{missing:,} lines have no amount and are left out; where the total stands in the first line of an order"
+            " only, data.amount_per: order counts the others for products and units",
+            missing,
+        )
+    orders, same, totals, rows, money = log.connection.execute(
+        f"""
+        SELECT count(*), count(*) FILTER (low = high), count(DISTINCT high) FILTER (low = high),
+               sum(line_count - 1) FILTER (low = high), sum((line_count - 1) * high::{MONEY}) FILTER (low = high)
+        FROM (
+            SELECT min(amount) AS low, max(amount) AS high, count(*) AS line_count FROM {log.table}
+            WHERE order_id IS NOT NULL GROUP BY order_id HAVING count(*) > 1
+        )
+        """
+    ).fetchall()[0]
+    if orders >= _SPLIT_ORDERS and same >= 0.95 * orders and totals >= 5:
+        yield Finding(
+            "order-total-repeated",
+            f"{same:,} of the {orders:,} orders with several lines have the same amount in each of them, as where the"
+            " total of the order stands in every line; data.amount_per: order counts it once",
+            int(rows),
+            float(money),
+        )
+
+
+def _other_customers(file: _File, quality: QualityReport) -> Iterator[Finding]:
+    """Yield a column that repeats where the customer id never does."""
+    if quality.customers < max(_SPLIT_ORDERS, quality.rows_out):
+        return
+    names = [
+        name
+        for name in file.names
+        if name not in file.used and (is_usual("customer_id", name) or "email" in plain(name))
+    ]
+    for name in names:
+        cell = file.cell(name)
+        rows, values = file.run(
+            f"SELECT count({cell}), count(DISTINCT {cell}) FROM {file.rows(f'c{file.names.index(name)}')}"
+        )[0]
+        if 1 < values < 0.95 * rows:
+            yield Finding(
+                "customer-never-returns",
+                f"no customer id comes twice, and column '{name}' does ({values:,} values in {rows:,} lines);"
+                f" data.columns.customer_id: {name} if that is the customer",
+                quality.rows_out,
+                quality.money_out,
+            )
+            return

@@ -1,0 +1,212 @@
+"""Who a customer id stands for: ids that are nobody, one customer under several ids, ids that lost their digits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from clvml.config import DataConfig
+from clvml.log.finding import Finding
+from clvml.storage.sql import MONEY, literal
+
+Run = Callable[[str], list[tuple[Any, ...]]]
+
+# What stands for nobody, without case, blanks and punctuation, and of an e-mail what is before the @.
+_NOBODY = (
+    "guest|guests|guestuser|guestcustomer|guestcheckout|gast|gastkunde|gastbestellung|invite|invité|invites|invitado|"
+    "invitada|ospite|convidado|gosc|gość|gæst|gjest|vieras|misafir|anonymous|anonym|anonyme|anonimo|anónimo|anonymized|"
+    "anonymised|unknown|unbekannt|inconnu|inconnue|desconocido|desconhecido|sconosciuto|onbekend|notset|notavailable|"
+    "notapplicable|na|nan|none|null|nil|nul|undefined|missing|empty|blank|leer|vide|vacio|noid|nocustomer|noemail|"
+    "noname|nobody|noreply|donotreply|nouser|default|dummy|test|tester|cash|cashsale|cashcustomer|walkin|"
+    "walkincustomer|laufkunde|laufkundschaft|barverkauf|barkunde|kassenkunde|diverse|divers|clientdivers|"
+    "clientcomptoir|comptoir|passage|clientdepassage|0+"
+)
+_NAME = "regexp_replace(lower(split_part(customer_id, '@', 1)), '[^\\p{L}\\p{N}]+', '', 'g')"
+# From this share of the lines or of the money on, an id is worth a warning.
+_SHARE = 0.01
+# A zero may be a customer like any other, unless it has many times the lines that customers have.
+_TIMES = 5
+# So much of the money in one hand is worth a warning, where there are more than a few customers.
+_LARGE, _FEW = 0.25, 20
+_LARGEST = 20
+_SCIENTIFIC = r"^-?\d([.,]\d+)?[eE]\+?\d{2,3}$"
+
+
+def nobody_sql(guest_ids: list[str]) -> str:
+    """Return the SQL of whether ``customer_id`` is nobody: a word such as guest, 0, -1, or one of ``guest_ids``."""
+    test = f"(regexp_matches({_NAME}, {literal(f'^(?:{_NOBODY})?$')}) OR customer_id = '-1')"
+    if guest_ids:
+        listed = "|".join(re.escape(name.strip()) for name in guest_ids)
+        test = f"({test} OR regexp_matches(customer_id, {literal(f'(?i)^(?:{listed})$')}))"
+    return test
+
+
+def folded_sql(how: str | None) -> str:
+    """Return the SQL of the customer id as ``data.customer_ids`` writes it.
+
+    >>> folded_sql("as_is")
+    'customer_id'
+    """
+    if how not in ("casefold", "loose"):
+        return "customer_id"
+    folded = "lower(replace(replace(customer_id, ' ', ''), '\u00a0', ''))"
+    if how == "casefold":
+        return folded
+    return f"coalesce(nullif(trim(LEADING '0' FROM {folded}), ''), customer_id)"
+
+
+def identity_findings(run: Run, table: str, data: DataConfig) -> list[Finding]:
+    """Return what is doubtful about the customer ids of a purchase log, and about how its money is spread.
+
+    ``run`` returns the rows of a query, which is written for DuckDB, from wherever the table is.
+    """
+    ids = (
+        f"ids AS (SELECT customer_id, count(*) AS line_count, sum(amount::{MONEY}) AS money,"
+        f" sum(CASE WHEN amount > 0 THEN amount::{MONEY} ELSE 0 END) AS spent FROM {table} GROUP BY customer_id)"
+    )
+    one = "length(customer_id) >= 3 AND replace(customer_id, left(customer_id, 1), '') = ''"
+    folded, loose = folded_sql("casefold"), folded_sql("loose")
+
+    def alike(kind: str, key: str) -> str:
+        return (
+            f"SELECT '{kind}', min(example), sum(line_count), sum(money), sum(spellings) FROM (SELECT {key} AS folded,"
+            " min(customer_id) || ''' and ''' || max(customer_id) AS example, sum(line_count) AS line_count,"
+            f" sum(money) AS money, count(*) AS spellings FROM ids GROUP BY {key} HAVING count(*) > 1) AS {kind}"
+        )
+
+    found = run(
+        f"WITH {ids} SELECT 'all', cast(NULL AS VARCHAR), sum(line_count), sum(spent), count(*) FROM ids"
+        f" UNION ALL SELECT 'nobody', customer_id, line_count, money, 1 FROM ids WHERE {nobody_sql([])}"
+        f" UNION ALL SELECT 'repeated', customer_id, line_count, money, 1 FROM ids WHERE {one}"
+        " UNION ALL SELECT 'scientific', min(customer_id), sum(line_count), sum(money), count(*) FROM ids"
+        f" WHERE regexp_matches(customer_id, {literal(_SCIENTIFIC)})"
+        f" UNION ALL {alike('folded', folded)} UNION ALL {alike('loose', loose)}"
+        " UNION ALL SELECT 'largest', customer_id, line_count, spent, 1 FROM (SELECT * FROM ids"
+        f" ORDER BY spent DESC, customer_id LIMIT {_LARGEST}) AS largest"
+    )
+    (_, _, lines, spent, customers), *_ = [row for row in found if row[0] == "all"]
+    if not lines:
+        return []
+    kinds = {
+        kind: [row[1:] for row in found if row[0] == kind and row[2]]
+        for kind in ("nobody", "repeated", "scientific", "folded", "loose", "largest")
+    }
+    usual = _TIMES * lines / customers
+    nobody = [
+        (name, rows, money)
+        for name, rows, money, _ in kinds["nobody"]
+        if rows > usual or re.search(r"[^0-9-]", name) or name == "-"
+    ]
+    repeated = [
+        (name, rows, money)
+        for name, rows, money, _ in kinds["repeated"]
+        if rows > usual and name not in {other[0] for other in kinds["nobody"]}
+    ]
+    findings = [
+        *_placeholders(nobody, repeated, lines, spent, data),
+        *_spellings(kinds["folded"], kinds["loose"], data),
+    ]
+    for example, rows, money, count in kinds["scientific"] if data.customer_ids is None else ():
+        findings.append(
+            Finding(
+                "ids-in-scientific-notation",
+                f"{count:,} customer ids are written as '{example}' is: their last digits are lost, and several"
+                " customers may be one; export the ids as text. data.customer_ids: as_is takes them as they are",
+                int(rows),
+                float(money),
+            )
+        )
+    people = [row for row in kinds["largest"] if row[0] not in {other[0] for other in (*nobody, *repeated)}]
+    return [*findings, *_concentration(people, float(spent), customers)]
+
+
+def _placeholders(
+    nobody: list[tuple[str, int, Any]],
+    repeated: list[tuple[str, int, Any]],
+    lines: int,
+    spent: Any,
+    data: DataConfig,
+) -> Iterator[Finding]:
+    if data.guests is not None:
+        return
+    for code, found, answer in (
+        (
+            "guest-customer",
+            nobody,
+            "data.guests: reject leaves these lines out, keep takes it for a customer",
+        ),
+        (
+            "placeholder-customer",
+            repeated,
+            f"data.guests: reject with data.guest_ids: [{', '.join(repr(row[0]) for row in repeated[:3])}] leaves these"
+            " lines out, data.guests: keep takes it for a customer",
+        ),
+    ):
+        rows, money = sum(row[1] for row in found), float(sum(row[2] for row in found))
+        if rows < _SHARE * lines and money < _SHARE * float(spent):
+            continue
+        names = " and ".join(repr(row[0]) for row in sorted(found, key=lambda row: -row[1])[:3])
+        share = f", {money / float(spent):.0%} of all" if spent else ""
+        yield Finding(
+            code,
+            f"customer {names} looks like nobody in particular and holds {rows:,} lines and {money:,.2f} of"
+            f" money{share}; {answer}",
+            rows,
+            money,
+        )
+
+
+def _spellings(
+    folded: list[tuple[Any, ...]], loose: list[tuple[Any, ...]], data: DataConfig
+) -> Iterator[Finding]:
+    if data.customer_ids is not None:
+        return
+    for example, rows, money, spellings in folded:
+        yield Finding(
+            "ids-differ-in-case",
+            f"{int(spellings):,} customer ids differ only in case or blanks, such as '{example}'; data.customer_ids:"
+            " casefold makes one customer of each, as_is keeps them apart",
+            int(rows),
+            float(money),
+        )
+    more = sum(row[3] for row in loose) - sum(row[3] for row in folded)
+    if more > 0:
+        example, rows, money, spellings = loose[0]
+        yield Finding(
+            "ids-differ-in-zeros",
+            f"{int(spellings):,} customer ids differ only in leading zeros, such as '{example}';"
+            " data.customer_ids: loose makes one customer of each, as_is keeps them apart",
+            int(rows),
+            float(money),
+        )
+
+
+def _concentration(largest: list[tuple[Any, ...]], spent: float, customers: int) -> Iterator[Finding]:
+    """Yield that few customers hold much of the money."""
+    if spent <= 0 or not largest or customers < _FEW:
+        return
+    name, rows, money, _ = largest[0]
+    if float(money) >= _LARGE * spent:
+        yield Finding(
+            "concentration",
+            f"customer '{name}' holds {float(money) / spent:.0%} of the money; totals and tests depend on what this one"
+            " does. If it is no customer but a till or an intermediary, data.guests: reject with data.guest_ids:"
+            f" [{name!r}] leaves it out",
+            rows,
+            float(money),
+        )
+        return
+    upto = 0.0
+    for count, row in enumerate(largest, start=1):
+        upto += float(row[2])
+        if upto >= spent / 2:
+            if count <= customers / 100:
+                yield Finding(
+                    "concentration",
+                    f"{count} of {customers:,} customers hold half of the money; totals and tests depend on"
+                    " what they do",
+                    sum(row[1] for row in largest[:count]),
+                    upto,
+                )
+            return

@@ -1,0 +1,40 @@
+"""Rows that Python read, put into a temporary DuckDB table in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import duckdb
+import pyarrow as pa
+
+Row = tuple[int | str | None, ...]
+"""Line, why it cannot be read (or None), and the cells as text."""
+
+_BATCH_ROWS = 50_000
+
+
+def create_row_table(
+    connection: duckdb.DuckDBPyConnection, table: str, width: int, rows: Iterable[Row]
+) -> None:
+    """Create the temporary ``table`` (line, broken, c0, c1, ...) of text, one row per row."""
+    names = ["line", "broken", *(f"c{index}" for index in range(width))]
+    columns = ", ".join(f"{name} VARCHAR" for name in names[1:])
+    connection.execute(f"CREATE TEMP TABLE {table} (line BIGINT, {columns})")
+    schema = pa.schema([("line", pa.int64()), *((name, pa.string()) for name in names[1:])])
+    batch: list[Row] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == _BATCH_ROWS:
+            _insert(connection, table, schema, batch)
+            batch = []
+    if batch:
+        _insert(connection, table, schema, batch)
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema, rows: list[Row]) -> None:
+    arrays = [
+        pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)
+    ]
+    connection.register("clvml_batch", pa.Table.from_arrays(arrays, schema=schema))
+    connection.execute(f"INSERT INTO {table} SELECT * FROM clvml_batch")
+    connection.unregister("clvml_batch")

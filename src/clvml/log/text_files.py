@@ -1,0 +1,194 @@
+"""Text files as they come: packed or not, and in the encoding that all their lines have in common."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, cast
+
+import pyarrow as pa
+
+from clvml.errors import InputError
+
+PACKED = (".gz", ".zst", ".zip")
+_BLOCK_BYTES = 1 << 20
+_UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+# What cp1252 has at 80-9F; elsewhere it is Latin-1.
+_WINDOWS_BYTES = bytes(range(0x80, 0xA0))
+_UNDEFINED_BYTES = b"\x81\x8d\x8f\x90\x9d"
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """What a text file is made of.
+
+    Attributes
+    ----------
+    lines : int
+        Physical lines, blank lines at the end left out.
+    encoding : str
+        ``utf-8``, ``utf-16-le``, ``utf-16-be``, ``cp1252`` or ``latin-1``.
+    """
+
+    lines: int
+    encoding: str = "utf-8"
+
+
+def shown_encoding(encoding: str) -> str:
+    """Return the name of an encoding as people know it.
+
+    >>> shown_encoding("utf-16-le"), shown_encoding("latin-1")
+    ('utf-16', 'cp1252')
+    """
+    return "cp1252" if encoding == "latin-1" else encoding.removesuffix("-le").removesuffix("-be")
+
+
+def scan_text(path: Path) -> TextFile:
+    """Read a file once to count its lines and tell its encoding.
+
+    Raises
+    ------
+    InputError
+        The file mixes encodings or is no text, or a packed file is damaged or cut off.
+    """
+    lines, pending, seen, is_utf8, has_null, high = 0, 0, False, True, False, set()
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with damage_reported(path), open_bytes(path) as stream:
+        head = block = stream.read(_BLOCK_BYTES)
+        while block:
+            body = block.rstrip(b"\r\n")
+            if body:
+                lines += pending + body.count(b"\n")
+                pending, seen = 0, True
+            pending += block.count(b"\n", len(body))
+            has_null = has_null or b"\x00" in block
+            if not block.isascii():
+                high |= {byte for byte in _WINDOWS_BYTES if byte in block}
+            if is_utf8 and not (block.isascii() and decoder.getstate()[0] == b""):
+                is_utf8 = _decodes(decoder, block)
+            block = stream.read(_BLOCK_BYTES)
+    if utf16 := _utf16(head):
+        with damage_reported(path), open_text(path, utf16) as text:
+            return TextFile(sum(1 for line in text if line.strip("\r\n")), utf16)
+    if has_null:
+        raise InputError(f"'{path}' is no text file, whatever its name; save it as CSV with UTF-8 encoding")
+    if is_utf8 and _decodes(decoder, b"", final=True):
+        return TextFile(lines + seen)
+    _check_one_encoding(path)
+    encoding = "latin-1" if not high or high & set(_UNDEFINED_BYTES) else "cp1252"
+    return TextFile(lines + seen, encoding)
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a file, unpacked.
+
+    Raises
+    ------
+    InputError
+        A .zip does not hold exactly one file.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".gz":
+        return cast("IO[bytes]", gzip.open(path))
+    if suffix == ".zst":
+        return cast("IO[bytes]", pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))
+    if suffix == ".zip":
+        name = packed_name(path)
+        with damage_reported(path):
+            return zipfile.ZipFile(path).open(name)
+    return path.open("rb")
+
+
+def open_text(path: Path, encoding: str) -> io.TextIOWrapper:
+    """Open a text file, unpacked and without the mark in front that tells its encoding."""
+    if encoding.startswith("utf-16"):
+        encoding = "utf-16" if _head(path)[:2] in _UTF16 else encoding
+    elif encoding == "utf-8":
+        encoding = "utf-8-sig"
+    return io.TextIOWrapper(open_bytes(path), encoding=encoding, errors="replace", newline="")
+
+
+def packed_name(path: Path) -> str:
+    """Return the name of the one file in a .zip.
+
+    Raises
+    ------
+    InputError
+        It holds none or several, is encrypted or no .zip.
+    """
+    with damage_reported(path), zipfile.ZipFile(path) as archive:
+        inside = [
+            member
+            for member in archive.infolist()
+            if not member.is_dir()
+            and not PurePosixPath(member.filename).name.startswith((".", "_"))
+            and not member.filename.startswith("__MACOSX/")
+        ]
+    if len(inside) != 1:
+        listed = ", ".join(f"'{member.filename}'" for member in inside[:5]) or "no file"
+        more = f" and {len(inside) - 5} more" if len(inside) > 5 else ""
+        raise InputError(
+            f"'{path}' holds {listed}{more}; pack one file, or unpack it and give the file or its folder"
+        )
+    if inside[0].flag_bits & 1:
+        raise InputError(f"'{path}' is protected by a password; unpack it first")
+    return inside[0].filename
+
+
+@contextmanager
+def damage_reported(path: Path) -> Iterator[None]:
+    """Turn what a damaged file raises into an `InputError`."""
+    try:
+        yield
+    except (EOFError, OSError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
+        raise InputError(
+            f"'{path}' cannot be read to its end ({error}); it may be cut off: copy or export it again"
+        ) from None
+
+
+def _decodes(decoder: codecs.IncrementalDecoder, block: bytes, final: bool = False) -> bool:
+    try:
+        decoder.decode(block, final)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _head(path: Path) -> bytes:
+    with damage_reported(path), open_bytes(path) as stream:
+        return stream.read(4096)
+
+
+def _utf16(head: bytes) -> str:
+    """Return the kind of UTF-16 that a file begins as, or nothing."""
+    if head[:2] in _UTF16:
+        return _UTF16[head[:2]]
+    even, odd = head[:4096:2].count(0), head[1:4096:2].count(0)
+    # Most characters of any table are below 256, so that every other byte is 0.
+    if max(even, odd) > len(head[:4096]) * 0.3 and min(even, odd) == 0:
+        return "utf-16-be" if even else "utf-16-le"
+    return ""
+
+
+def _check_one_encoding(path: Path) -> None:
+    utf8 = other = 0
+    with damage_reported(path), open_bytes(path) as stream:
+        for number, line in enumerate(stream, start=1):
+            if line.isascii():
+                continue
+            if _decodes(codecs.getincrementaldecoder("utf-8")(), line, final=True):
+                utf8 = utf8 or number
+            else:
+                other = other or number
+            if utf8 and other:
+                raise InputError(
+                    f"'{path}' mixes encodings: line {utf8:,} is UTF-8 and line {other:,} is not; export it again in"
+                    " one encoding, UTF-8 if there is a choice"
+                )

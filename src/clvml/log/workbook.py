@@ -1,0 +1,158 @@
+"""Excel workbooks: which sheets hold a table, and their cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from clvml.errors import InputError, did_you_mean
+from clvml.log.headers import column_names, find_header
+from clvml.log.row_tables import Row, create_row_table
+
+_SAMPLE_ROWS = 50
+_LONGEST_WHOLE = 2**53
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table of a workbook.
+
+    Attributes
+    ----------
+    name : str
+    columns, types : tuple of str
+        Header names and DuckDB types: of a column that holds one kind of cells BIGINT, DOUBLE or TIMESTAMP, and
+        else VARCHAR.
+    repeated : frozenset of str
+        Header names that occur more than once.
+    header_row : int
+        Its number in the sheet, from 1.
+    cells : list of list
+        All of the sheet, the rows above the header included.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    repeated: frozenset[str]
+    header_row: int
+    cells: list[list[Any]]
+
+
+def read_sheets(path: Path, wanted: Sequence[str], mapped: Sequence[str]) -> tuple[list[Sheet], list[str]]:
+    """Return the sheets that hold the purchase log, and the names of those that do not.
+
+    Parameters
+    ----------
+    wanted : sequence of str
+        Their names; empty for all that have the mapped columns, as far as any sheet has them.
+    mapped : sequence of str
+        Names of input columns.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, protected or no workbook, holds no table, or lacks a wanted sheet.
+    """
+    import python_calamine as calamine
+
+    try:
+        with calamine.load_workbook(str(path)) as book:
+            names = book.sheet_names
+            for name in wanted:
+                if name not in names:
+                    raise InputError(
+                        f"'{path}' has no sheet '{name}'{did_you_mean(name, names)} (data.sheets); its sheets:"
+                        f" {', '.join(names)}"
+                    )
+            found = [
+                _describe(name, book.get_sheet_by_name(name).to_python(skip_empty_area=False))
+                for name in wanted or names
+            ]
+    except calamine.PasswordError:
+        raise InputError(f"'{path}' is protected by a password; save it without one") from None
+    except (calamine.CalamineError, OSError) as error:
+        raise InputError(
+            f"'{path}' cannot be read as an Excel workbook; it may be cut off or of another kind: save it again"
+            f" ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+        ) from None
+    tables = [sheet for sheet in found if sheet is not None]
+    if not tables:
+        raise InputError(
+            f"'{path}' holds no table; it needs a header row with column names and one row of data"
+        )
+    if wanted:
+        return tables, []
+    best = max(tables, key=lambda sheet: (_fit(sheet, mapped), len(sheet.cells) if not mapped else 0))
+    needed = {name for name in mapped if name in best.columns} or set(best.columns)
+    kept = [sheet for sheet in tables if needed <= set(sheet.columns)]
+    return kept, [name for name in names if name not in [sheet.name for sheet in kept]]
+
+
+def copy_sheet(connection: duckdb.DuckDBPyConnection, sheet: Sheet, table: str) -> None:
+    """Copy the rows below the header into the temporary ``table`` (line, broken, c0, c1, ...), blank ones left out."""
+
+    def rows() -> Iterator[Row]:
+        for number, cells in enumerate(sheet.cells[sheet.header_row :], start=sheet.header_row + 1):
+            texts = [_text(cell) for cell in cells[: len(sheet.columns)]]
+            if any(text is not None for text in texts):
+                yield (number, None, *texts, *[None] * (len(sheet.columns) - len(texts)))
+
+    create_row_table(connection, table, len(sheet.columns), rows())
+
+
+def _describe(name: str, cells: list[list[Any]]) -> Sheet | None:
+    """Return a sheet with its header, or None where it holds no table."""
+    filled = [number for number, row in enumerate(cells) if any(_text(cell) is not None for cell in row)]
+    sample = [[_text(cell) or "" for cell in cells[number]] for number in filled[:_SAMPLE_ROWS]]
+    if len(filled) < 2:
+        return None
+    header = filled[find_header(sample)]
+    titles = [_text(cell) or "" for cell in cells[header]]
+    # A sheet may be formatted far to the right of its table.
+    width = max(
+        (index + 1 for row in cells[header:] for index, cell in enumerate(row) if _text(cell) is not None),
+        default=0,
+    )
+    columns, repeated = column_names(titles[:width])
+    if len(columns) < 2:
+        return None
+    types = tuple(_column_type(row[index] for row in cells[header + 1 :]) for index in range(len(columns)))
+    return Sheet(name, columns, types, repeated, header + 1, cells)
+
+
+def _fit(sheet: Sheet, mapped: Sequence[str]) -> int:
+    return sum(name in sheet.columns for name in mapped)
+
+
+def _column_type(cells: Iterator[Any]) -> str:
+    kinds = {_kind(cell) for cell in cells if _text(cell) is not None}
+    if kinds <= {"BIGINT", "DOUBLE"} and kinds:
+        return "DOUBLE" if "DOUBLE" in kinds else "BIGINT"
+    return kinds.pop() if len(kinds) == 1 else "VARCHAR"
+
+
+def _kind(cell: Any) -> str:
+    if isinstance(cell, float) and not isinstance(cell, bool):
+        return "BIGINT" if cell.is_integer() and abs(cell) < _LONGEST_WHOLE else "DOUBLE"
+    if isinstance(cell, int) and not isinstance(cell, bool):
+        return "BIGINT"
+    return "TIMESTAMP" if isinstance(cell, date) else "VARCHAR"
+
+
+def _text(cell: Any) -> str | None:
+    """Return a cell as text: numbers with a point, dates as ISO, None where it is empty."""
+    if isinstance(cell, str):
+        return cell if cell.strip() else None
+    if isinstance(cell, float) and _kind(cell) == "BIGINT":
+        return str(int(cell))
+    if isinstance(cell, datetime):
+        return cell.isoformat(sep=" ")
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return cell.isoformat() if isinstance(cell, date | time) else str(cell)
