@@ -14,16 +14,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clvml.api import CustomerModel, Log, load, read_log, readback
+    from clvml.api import CustomerModel, Log, load, plan, read_log, readback
     from clvml.errors import InputError
 
-__all__ = ["CustomerModel", "InputError", "Log", "load", "read_log", "readback"]
+__all__ = ["CustomerModel", "InputError", "Log", "load", "plan", "read_log", "readback"]
 
 _HOMES = {
     "CustomerModel": "clvml.api",
     "InputError": "clvml.errors",
     "Log": "clvml.api",
     "load": "clvml.api",
+    "plan": "clvml.api",
     "read_log": "clvml.api",
     "readback": "clvml.api",
 }

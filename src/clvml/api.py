@@ -49,8 +49,9 @@ with _passive_threads():
     from clvml.scores.batches import score_in_batches
     from clvml.scores.scorer import Scorer
     from clvml.storage.addresses import hide_password
+    from clvml.workflows import plan
 
-__all__ = ["CustomerModel", "Log", "NotFitted", "load", "read_log", "readback"]
+__all__ = ["CustomerModel", "Log", "NotFitted", "load", "plan", "read_log", "readback"]
 
 # The sections of a configuration that a model takes as they are.
 _SECTIONS = ("windows", "model", "value", "evaluation")
