@@ -16,7 +16,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test check lint wheel format backtest experiments score benchmark peers docs ui constraints clean
+.PHONY: help setup train test check lint wheel format backtest experiments score benchmark peers docs ui site constraints clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -57,6 +57,7 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
+	$(MAKE) --no-print-directory site
 
 check: lint test ## Lint, types, import layers, generated docs, tests: what CI runs
 
@@ -69,6 +70,9 @@ format: setup ## Format the code
 
 docs: setup ## Re-make the pages that are generated from the code
 	$(BIN)/python docs/generate.py
+
+site: setup ## Build the documentation into out/site; a link that leads nowhere is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 benchmark: setup peers ## Re-make docs/benchmarks.md: accuracy beside other packages, and speed
 	$(BIN)/python benchmarks/report.py

@@ -408,6 +408,14 @@ def assign(raw: dict[str, Any], assignment: str) -> None:
         raise InputError(f"--set '{assignment}': the value is not valid YAML; quote it") from None
 
 
+def overridden(config: Config, overrides: list[str] | None, origin: str) -> Config:
+    """Return a configuration with ``a.b=c`` assignments over it; ``origin`` names the two in errors."""
+    raw = config.model_dump(mode="json")
+    for assignment in overrides or []:
+        assign(raw, assignment)
+    return parse_config(raw, origin)
+
+
 def _describe(problem: Any, section: type[BaseModel]) -> str:
     path = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":

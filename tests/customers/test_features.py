@@ -132,7 +132,7 @@ def test_features_by_hand(build_days):
 def test_customer_days_by_hand(build_days):
     days = build_days(HAND[HAND["customer_id"] == "ann"])
     rows = days.connection.execute(
-        "select cast(purchase_day as varchar), purchase_amount, gap from customer_days"
+        f"select cast(purchase_day as varchar), purchase_amount, gap from {days.table}"
         " where purchase_day is not null order by day"
     ).fetchall()
     assert rows == [
@@ -141,7 +141,7 @@ def test_customer_days_by_hand(build_days):
         ("2024-03-01", 55.0, 50),
         ("2024-04-01", 99.0, 31),
     ]
-    amounts = days.connection.execute("select day, sum(amount) from customer_days group by day order by day")
+    amounts = days.connection.execute(f"select day, sum(amount) from {days.table} group by day order by day")
     assert [amount for _, amount in amounts.fetchall()] == [60.0, -10.0, 30.0, 55.0, 0.0, 99.0]
 
 

@@ -145,11 +145,13 @@ def test_young_logs_are_read_in_full():
     np.testing.assert_allclose(forecast["trailing_180d"], [0, 60 * 50 / 100, 0])
 
 
-def test_a_log_from_before_the_training_is_as_old_as_its_oldest_customer():
-    seen = features()
-    later = known(first_day=TODAY + timedelta(days=30)).forecast(seen, TODAY, 50)
-    as_old = known(first_day=TODAY - timedelta(days=int(seen["T"].max()))).forecast(seen, TODAY, 50)
-    pd.testing.assert_frame_equal(later, as_old)
+def test_a_log_from_before_the_training_is_as_old_as_it_is():
+    seen, began = features(), TODAY - timedelta(days=200)
+    older = known(first_day=TODAY - timedelta(days=100)).forecast(seen, TODAY, 50, began)
+    pd.testing.assert_frame_equal(older, known(first_day=began).forecast(seen, TODAY, 50))
+    # A log that begins later lacks what came before, and not the business.
+    younger = known(first_day=began).forecast(seen, TODAY, 50, TODAY - timedelta(days=10))
+    pd.testing.assert_frame_equal(younger, older)
 
 
 def test_season_stretches_the_clock():

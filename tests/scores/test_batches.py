@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from clvml import workflows
+from clvml.customers.snapshots import CustomerDays
 from clvml.errors import InputError
 from clvml.scores.batches import ScoredTable, score_in_batches
 from clvml.scores.columns import COLUMNS
@@ -87,13 +88,21 @@ def test_odd_texts_and_numbers_are_written_to_the_byte(tmp_path):
     )
 
 
-def test_a_log_older_than_the_training_is_dated_by_all_its_customers(scorer, days):
-    first_day = date(2022, 3, 4)
+def test_nobodys_row_depends_on_who_else_is_scored(scorer, days):
     features = days.features(AS_OF, scorer.model.horizon_days)
-    features.loc[0, "T"] = (AS_OF - first_day).days
-    whole = scorer.rows(features, AS_OF)
-    part = scorer.with_log_from(first_day).rows(features.iloc[50:60], AS_OF)
-    pd.testing.assert_frame_equal(part, whole.iloc[50:60])
+    features.loc[0, "T"] = 5_000
+    for first_day in (None, date(2022, 3, 4)):
+        whole = scorer.rows(features, AS_OF, log_from=first_day)
+        part = scorer.rows(features.iloc[50:60], AS_OF, log_from=first_day)
+        pd.testing.assert_frame_equal(part, whole.iloc[50:60])
+
+
+def test_two_logs_in_one_database_do_not_meet(scorer, days):
+    lines = "(select 'x' as customer_id, date '2024-01-05' as order_day, 10e0 as amount)"
+    before = days.features(AS_OF, 60)
+    other = CustomerDays(days.connection, lines)
+    assert other.features(AS_OF, 60)["customer_id"].tolist() == ["x"]
+    pd.testing.assert_frame_equal(days.features(AS_OF, 60), before)
 
 
 def test_progress_counts_customers_up_to_all(scorer, days):

@@ -8,7 +8,7 @@ import pytest
 from tests.servers import free_port, mlflow_server
 from tests.tracking.conftest import CONFIG, out_of_time
 
-from clvml import cli, workflows
+from clvml import cli
 from clvml.config import parse_config
 from clvml.errors import InputError
 from clvml.tracking import (
@@ -22,6 +22,7 @@ from clvml.tracking import (
     rollback,
     sync,
 )
+from clvml.workflows import logged_training
 
 QUICK = ["--set", "windows.max_cutoffs=2", "--set", "evaluation.folds=1"]
 
@@ -110,7 +111,7 @@ def test_a_server_that_dies_while_training(clvml, shop, monkeypatch, tmp_path, e
     shutil.copy(empty_store, folder / "server.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    train = workflows.train
+    train = logged_training.train
     with ExitStack() as running, monkeypatch.context() as patch:
         running.enter_context(mlflow_server(folder, port=port))
 
@@ -119,7 +120,7 @@ def test_a_server_that_dies_while_training(clvml, shop, monkeypatch, tmp_path, e
             running.close()
             return trained
 
-        patch.setattr(workflows, "train", train_and_lose_the_server)
+        patch.setattr(logged_training, "train", train_and_lose_the_server)
         names = ["--set", "tracking.experiment=lost", "--set", "tracking.registered_model=lost"]
         code, told = clvml(
             "train", "-c", shop.config, "--data", shop.log, *QUICK, *names, "--set", "model.n_estimators=2"

@@ -27,14 +27,6 @@ def load_config(path: Path | None, overrides: list[str] | None, source: str | No
     return settings.with_source(source) if source else settings
 
 
-def overridden(raw: dict[str, Any], overrides: list[str] | None) -> dict[str, Any]:
-    from clvml.config import assign
-
-    for assignment in overrides or []:
-        assign(raw, assignment)
-    return raw
-
-
 def parse_date(text: str | None) -> date | None:
     if text is None:
         return None

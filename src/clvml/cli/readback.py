@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clvml.cli.inputs import load_config, now, overridden, parse_date, workspace
+from clvml.cli.inputs import load_config, now, parse_date, workspace
 from clvml.cli.options import AsOfOption, ConfigOption, JsonOption, MemoryOption, SetOption
 from clvml.cli.output import print_json, print_list, print_paragraph, print_table, progress
 from clvml.errors import InputError
@@ -137,7 +137,7 @@ def _settings(
 ) -> Config:
     """Return how the data is to be read: as given, as the model of the plan reads, or guessed and said."""
     from clvml import workflows
-    from clvml.config import parse_config
+    from clvml.config import overridden
     from clvml.decide.plan_file import read_plan
     from clvml.scores.scorer import Scorer
     from clvml.tracking import StoreUnreachable, resolve_model, tracking_uri
@@ -150,8 +150,8 @@ def _settings(
         try:
             uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
             resolved = resolve_model(reference, "clvml", uri)
-            raw = Scorer.load(resolved.directory).model.config.model_dump(mode="json")
-            return parse_config(overridden(raw, overrides), "the model's configuration with --set")
+            trained = Scorer.load(resolved.directory).model.config
+            return overridden(trained, overrides, "the model's configuration with --set")
         except (StoreUnreachable, InputError) as error:
             notes.append(f"the model of the plan is not to be had ({error})")
     settings = workflows.assume_config(data, overrides)

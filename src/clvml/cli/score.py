@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from clvml.cli.inputs import load_config, now, overridden, parse_date, spark_session, workspace
+from clvml.cli.inputs import load_config, now, parse_date, spark_session, workspace
 from clvml.cli.options import (
     AsOfOption,
     ConfigOption,
@@ -56,7 +56,7 @@ def score(
 ) -> None:
     """Score every customer of a purchase log into a ranked file."""
     from clvml import workflows
-    from clvml.config import parse_config
+    from clvml.config import overridden
     from clvml.scores.scorer import Scorer
     from clvml.storage.addresses import hide_password, is_address
     from clvml.storage.outputs import is_same_output
@@ -74,8 +74,7 @@ def score(
     scorer = Scorer.load(resolved.directory, resolved.version, resolved.run_id)
     if settings is None:
         # Without a configuration the file is read as the training data was.
-        raw = overridden(scorer.model.config.model_dump(mode="json"), overrides)
-        settings = parse_config(raw, "the model's configuration with --set")
+        settings = overridden(scorer.model.config, overrides, "the model's configuration with --set")
     named = ", ".join(f"{ours}: {theirs}" for ours, theirs in settings.data.columns.mapped().items())
     progress(f"reading {hide_password(data)} (columns{'' if config else ' as in training'}: {named})")
     prepared: Prepared

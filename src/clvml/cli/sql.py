@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clvml.cli.inputs import load_config, overridden, parse_date
+from clvml.cli.inputs import load_config, parse_date
 from clvml.cli.options import ConfigOption, JsonOption, SetOption
 from clvml.cli.output import print_json
 from clvml.errors import InputError
@@ -61,7 +61,7 @@ def sql(
 def _settings(
     config: Path | None, overrides: list[str] | None, table: str, columns: str | None, horizon: int | None
 ) -> Config:
-    from clvml.config import parse_config
+    from clvml.config import assign, parse_config
 
     asked = [f"data.columns.{pair}" for pair in (columns or "").split(",") if pair]
     if horizon is not None:
@@ -69,5 +69,7 @@ def _settings(
     asked += overrides or []
     if config is not None:
         return load_config(config, asked)
-    raw: dict[str, Any] = overridden({"data": {"source": table, "columns": {}}, "windows": {}}, asked)
+    raw: dict[str, Any] = {"data": {"source": table, "columns": {}}, "windows": {}}
+    for assignment in asked:
+        assign(raw, assignment)
     return parse_config(raw, "what --columns, --horizon and --set say")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import date
+from itertools import count
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -13,6 +15,7 @@ from clvml.customers import feature_sql, labels, windows
 # Columns of the purchase log that bring features of their own.
 OPTIONAL_COLUMNS = ("order_id", "product_id", "quantity")
 LABELS = ("purchases", "actual_spend", "churned")
+_NUMBERS = count()
 
 
 class CustomerDays:
@@ -21,7 +24,7 @@ class CustomerDays:
     Parameters
     ----------
     connection : duckdb.DuckDBPyConnection
-        Holds the purchase log; tables ``customer_codes`` and ``customer_days`` are made in it.
+        Holds the purchase log; tables with names of their own are made in it.
     purchases : str
         Relation with one row per order line (``customer_id, order_day, amount`` and optional columns).
     columns : collection of str
@@ -32,27 +35,29 @@ class CustomerDays:
     first_day, last_day : date
         Of any line.
     table : str
-        What `clvml.customers.customer_days_query` returns, with a code of table ``customer_codes`` (``customer_id,
-        code``) in the place of the id.
+        What `clvml.customers.customer_days_query` returns, with a code in the place of the id.
     """
 
-    table = "customer_days"
+    first_day: date
+    last_day: date
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, purchases: str, columns: Collection[str] = ()
     ) -> None:
         self.connection = connection
         self.columns = tuple(columns)
-        code = _code_customers(connection, purchases)
+        self._number = next(_NUMBERS)
+        self.table = f"customer_days_{self._number}"
+        self._build(purchases)
+        self.first_day, self.last_day = self._rows(f"select min(day), max(day) from {self.table}")[0]
+
+    def _build(self, purchases: str) -> None:
+        """Make the table; ids are looked up in ``customer_codes_N`` (``customer_id, code``)."""
+        self._codes = f"customer_codes_{self._number}"
+        code = _code_customers(self.connection, purchases, self._codes)
         coded = f"(select * replace ({code} as customer_id) from {purchases})"
-        connection.execute(
-            f"create or replace table {self.table} as {feature_sql.customer_days_query(coded, columns)}"
-        )
-        self.first_day: date
-        self.last_day: date
-        self.first_day, self.last_day = connection.execute(
-            f"select min(day), max(day) from {self.table}"
-        ).fetchone()  # type: ignore[misc]
+        query = feature_sql.customer_days_query(coded, self.columns)
+        self.connection.execute(f"create table {self.table} as {query}")
 
     def daily_totals(self, cutoff: date) -> pd.Series:
         """Return net spend per day before the cutoff [currency], indexed by every day of the log."""
@@ -116,7 +121,7 @@ where features.purchase_days > 0""")
     def _named(self, query: str) -> str:
         return (
             f"select codes.customer_id, coded.* exclude (customer_id) from ({query}) as coded "
-            "join customer_codes as codes on codes.code = coded.customer_id"
+            f"join {self._codes} as codes on codes.code = coded.customer_id"
         )
 
     def _frame(self, query: str) -> pd.DataFrame:
@@ -125,9 +130,12 @@ where features.purchase_days > 0""")
     def _run(self, query: str) -> pd.DataFrame:
         return self.connection.execute(query).df()
 
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+        return self.connection.execute(query).fetchall()
 
-def _code_customers(connection: duckdb.DuckDBPyConnection, purchases: str) -> str:
-    """Make table ``customer_codes`` (``customer_id, code``) and return the SQL that makes a code from an id.
+
+def _code_customers(connection: duckdb.DuckDBPyConnection, purchases: str, table: str) -> str:
+    """Make ``table`` (``customer_id, code``) and return the SQL that makes a code from an id.
 
     Codes are 64-bit integers, which sort twice as fast as text. They are hashes, because an id then needs
     no look-up; should two customers share one, another hash is taken.
@@ -136,12 +144,12 @@ def _code_customers(connection: duckdb.DuckDBPyConnection, purchases: str) -> st
     while collisions:
         code = _hash(salt)
         connection.execute(
-            f"create or replace table customer_codes as select customer_id, {code} as code"
+            f"create or replace table {table} as select customer_id, {code} as code"
             f" from (select distinct customer_id from {purchases}) as ids"
         )
-        collisions = connection.execute(
-            "select count(distinct code) < count(*) from customer_codes"
-        ).fetchall()[0][0]
+        collisions = connection.execute(f"select count(distinct code) < count(*) from {table}").fetchall()[0][
+            0
+        ]
         salt += 1
     return code
 

@@ -82,7 +82,13 @@ class CustomerModel:
         """The newest training cutoff; ``as_of`` where no trees were grown."""
         return self.as_of - timedelta(days=self.trees.horizon_days if self.trees.predictors else 0)
 
-    def predict(self, features: pd.DataFrame, cutoff: date, value: ValueConfig | None = None) -> pd.DataFrame:
+    def predict(
+        self,
+        features: pd.DataFrame,
+        cutoff: date,
+        value: ValueConfig | None = None,
+        log_from: date | None = None,
+    ) -> pd.DataFrame:
         """Predict each customer of the feature table of one cutoff.
 
         Parameters
@@ -93,6 +99,8 @@ class CustomerModel:
             The first day not observed.
         value : ValueConfig, optional
             Margin, discount and so on, instead of the trained ones.
+        log_from : date, optional
+            First day of the log that the features are of; that of the log trained on where it is earlier or not given.
 
         Returns
         -------
@@ -117,7 +125,7 @@ class CustomerModel:
         known = (features["purchase_days"] > 0).to_numpy()
         if known.any():
             bought = features if known.all() else features[known]
-            frame, p_churn[known], expected[known] = self._at_horizon(bought, cutoff)
+            frame, p_churn[known], expected[known] = self._at_horizon(bought, cutoff, log_from)
             buys = np.maximum(1.0 - frame["btyd_p_churn"].to_numpy(), 1e-9)
             orders[known] = (1.0 - p_churn[known]) * np.maximum(frame["btyd_orders"].to_numpy() / buys, 1.0)
             waits[known] = next_order_days(
@@ -140,25 +148,33 @@ class CustomerModel:
             index=features.index,
         )
 
-    def _at_horizon(self, features: pd.DataFrame, cutoff: date) -> tuple[pd.DataFrame, Array, Array]:
+    def _at_horizon(
+        self, features: pd.DataFrame, cutoff: date, log_from: date | None
+    ) -> tuple[pd.DataFrame, Array, Array]:
         """Return the features with the prior, P(no purchase) and E[spend], all of the whole horizon.
 
         What trees learnt of a shorter horizon is carried on by the prior: the odds of no purchase change as
         BTYD's do, and spend grows as its expected purchases.
         """
-        frame = self.frame(features, cutoff)
+        frame = self.frame(features, cutoff, log_from=log_from)
         trees, horizon = self.trees, self.horizon_days
         if trees.horizon_days == horizon:
             p_churn = trees.p_churn(frame)
             return frame, p_churn, trees.spends(frame, p_churn)[self.config.model.spend]
-        shorter = self.frame(features, cutoff, trees.horizon_days)
+        shorter = self.frame(features, cutoff, trees.horizon_days, log_from)
         p_shorter = trees.p_churn(shorter)
         prior, shorter_prior = logit_of(frame["btyd_p_churn"]), logit_of(shorter["btyd_p_churn"])
         p_churn = expit(logit_of(p_shorter) + prior - shorter_prior)
         grown = growth(trees.prior, features, cutoff, trees.horizon_days, [horizon])[:, 0]
         return frame, p_churn, trees.spends(shorter, p_shorter)[self.config.model.spend] * grown
 
-    def frame(self, features: pd.DataFrame, cutoff: date, horizon_days: int | None = None) -> pd.DataFrame:
+    def frame(
+        self,
+        features: pd.DataFrame,
+        cutoff: date,
+        horizon_days: int | None = None,
+        log_from: date | None = None,
+    ) -> pd.DataFrame:
         """Return the features with the columns of the prior beside them, of the whole horizon unless given.
 
         Raises
@@ -167,10 +183,8 @@ class CustomerModel:
             A feature of the trained model is missing.
         """
         self.check_features(features.columns)
-        return pd.concat(
-            [features, self.trees.prior.forecast(features, cutoff, horizon_days or self.horizon_days)],
-            axis="columns",
-        )
+        forecast = self.trees.prior.forecast(features, cutoff, horizon_days or self.horizon_days, log_from)
+        return pd.concat([features, forecast], axis="columns")
 
     def check_features(self, names: Collection[str]) -> None:
         """Raise `InputError` where a feature of the trained model is missing."""

@@ -76,9 +76,12 @@ class Prior:
     season: Season
     first_day: date
 
-    def forecast(self, features: pd.DataFrame, cutoff: date, horizon_days: int) -> pd.DataFrame:
+    def forecast(
+        self, features: pd.DataFrame, cutoff: date, horizon_days: int, log_from: date | None = None
+    ) -> pd.DataFrame:
         """Return `PRIOR_COLUMNS` for each row of the feature table of one cutoff, same index.
 
+        ``log_from`` is the first day of the log that the features are of, where that is not the one trained on.
         ``btyd_p_churn`` is P(no purchase in the window), ``btyd_orders`` purchase days, the others currency.
         """
         clock = horizon_days * self.season.factor(cutoff, horizon_days)
@@ -93,8 +96,8 @@ class Prior:
             "btyd_spend": orders * value,
             "own_value_spend": orders * own_value,
         }
-        # A log that begins before the one trained on shows its age by its oldest customer.
-        log_days = max((cutoff - self.first_day).days, int(features["T"].max()) if len(features) else 0, 1)
+        first_day = min(self.first_day, log_from or self.first_day)
+        log_days = max((cutoff - first_day).days, 1)
         for window in (365, 180, 90):
             seen = min(window, log_days)
             usual = seen * self.season.factor(cutoff - timedelta(days=seen), seen)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -183,18 +183,18 @@ def score_in_batches(
     connection = days.connection
     query = days.features_query(as_of, scorer.model.horizon_days)
     connection.execute(f"create or replace table {_FEATURES} as {query}")
-    customers, oldest = connection.execute(f'select count(*), max("T") from {_FEATURES}').fetchall()[0]
+    (customers,) = connection.execute(f"select count(*) from {_FEATURES}").fetchall()[0]
     if not customers:
         raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
-    if oldest is not None:
-        scorer = scorer.with_log_from(as_of - timedelta(days=int(oldest)))
     scored = ScoredTable(connection)
     scored.create()
     progress(0, customers)
     done = 0
     waiting: list[pd.DataFrame] = []
     for rows in _in_parallel(
-        lambda features: scorer.rows(features, as_of, explain == "all").assign(place=features["place"]),
+        lambda features: scorer.rows(features, as_of, explain == "all", days.first_day).assign(
+            place=features["place"]
+        ),
         (
             _features(connection, f"rowid >= {start} and rowid < {start + batch_rows}")
             for start in range(0, customers, batch_rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -102,7 +102,7 @@ class Scorer:
         features = days.features(as_of, self.model.horizon_days)
         if features.empty:
             raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
-        scored = self.rows(features, as_of, explain == "all")
+        scored = self.rows(features, as_of, explain == "all", days.first_day)
         if isinstance(explain, int):
             at_risk = scored["at_risk"].sort_values(ascending=False, kind="stable")
             chosen = at_risk.dropna().index[:explain]
@@ -111,10 +111,10 @@ class Scorer:
         ranked = scored.sort_values(["clv", "customer_id"], ascending=[False, True], kind="stable")
         return ranked[list(COLUMNS)].reset_index(drop=True)
 
-    def rows(self, features: pd.DataFrame, as_of: date, explain: bool = True) -> pd.DataFrame:
+    def rows(
+        self, features: pd.DataFrame, as_of: date, explain: bool = True, log_from: date | None = None
+    ) -> pd.DataFrame:
         """Score the customers of a feature table, of all or of a part: nobody's row depends on the others.
-
-        That holds where the log begins as in training or later; `with_log_from` sets an earlier first day.
 
         Parameters
         ----------
@@ -124,6 +124,8 @@ class Scorer:
             The first day not observed: the cutoff of the features.
         explain : bool
             Whether to give reasons.
+        log_from : date, optional
+            First day of the log; that of the log trained on where it is earlier or not given.
 
         Returns
         -------
@@ -132,7 +134,7 @@ class Scorer:
             missing for customers without a purchase day.
         """
         model = self.model
-        predicted = model.predict(features, as_of)
+        predicted = model.predict(features, as_of, log_from=log_from)
         tier = value_tier(predicted["clv"].to_numpy(), model.tiers)
         said = self.reasons(features).replace("", None) if explain else dict.fromkeys(REASONS, "")
         at_risk = (predicted["p_churn"] * predicted["expected_spend"]).where(features["purchase_days"] > 0)
@@ -178,15 +180,6 @@ class Scorer:
             top=len(REASONS),
             typical=self.surrogate.typical_,
         ).reindex(features.index, fill_value="")
-
-    def with_log_from(self, first_day: date) -> Scorer:
-        """Return the scorer for a log that begins on a day, where that is earlier than in training.
-
-        The age of a log is otherwise that of its oldest customer, and a part of the customers would not tell.
-        """
-        trees = self.model.trees
-        prior = replace(trees.prior, first_day=min(trees.prior.first_day, first_day))
-        return replace(self, model=replace(self.model, trees=replace(trees, prior=prior)))
 
 
 def tier_thresholds(clv: np.ndarray) -> tuple[float, ...]:

@@ -1,5 +1,7 @@
 """The stages put together: what each command of the command line does, without printing."""
 
+from clvml.workflows.followup import FollowUp, follow_up
+from clvml.workflows.logged_training import Again, LoggedTraining, train_again, train_and_log
 from clvml.workflows.planning import plan, write_lists, write_plan_file
 from clvml.workflows.preparation import (
     ASSUMED_HORIZON_DAYS,
@@ -30,8 +32,11 @@ from clvml.workflows.verdict import answer, headline_metrics, reach, short_label
 
 __all__ = [
     "ASSUMED_HORIZON_DAYS",
+    "Again",
     "Explanation",
     "Fitted",
+    "FollowUp",
+    "LoggedTraining",
     "Prepared",
     "Trained",
     "answer",
@@ -43,6 +48,7 @@ __all__ = [
     "days_of",
     "explain",
     "fit",
+    "follow_up",
     "headline_metrics",
     "missing_columns",
     "plan",
@@ -60,6 +66,8 @@ __all__ = [
     "short_name",
     "standings",
     "train",
+    "train_again",
+    "train_and_log",
     "uplift",
     "worth",
     "write_lists",

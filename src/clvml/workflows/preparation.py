@@ -170,7 +170,7 @@ def sample_on_spark(
     return Prepared(log, prepared.as_of, prepared.note)
 
 
-def check_length(prepared: Prepared, config: Config) -> HistoryVerdict:
+def check_length(prepared: Prepared[Any], config: Config) -> HistoryVerdict:
     """Return whether there is enough history for the horizon of the configuration."""
     return check_history(prepared.log.first_day, prepared.as_of, config.windows)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 import pyarrow as pa
@@ -23,7 +23,7 @@ from clvml.workflows.preparation import Prepared
 
 
 def score(
-    prepared: Prepared,
+    prepared: Prepared[Any],
     scorer: Scorer,
     explain: Literal["all", "none"] | int = "all",
     progress: Callable[[int, int], None] = lambda done, of: None,
@@ -67,7 +67,9 @@ def write_scored(scored: ScoredTable, output: str) -> None:
         scored.write(Path(output))
 
 
-def scoring_notes(prepared: Prepared, scorer: Scorer, config: Config, today: date | None = None) -> list[str]:
+def scoring_notes(
+    prepared: Prepared[Any], scorer: Scorer, config: Config, today: date | None = None
+) -> list[str]:
     """Return what to know about a scored file: its date, the age of data and model, settings without effect.
 
     ``today`` is None where the date of the scores was asked for: a past one then needs no word about it.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -103,7 +103,7 @@ class Trained:
     driver_sentences: list[str]
 
 
-def train(prepared: Prepared, config: Config, directory: Path, progress: Progress = _silent) -> Trained:
+def train(prepared: Prepared[Any], config: Config, directory: Path, progress: Progress = _silent) -> Trained:
     """Test out of time, train on everything before ``prepared.as_of``, explain, and save: `backtest` to `record`.
 
     Parameters
@@ -140,7 +140,7 @@ def train(prepared: Prepared, config: Config, directory: Path, progress: Progres
 
 
 def backtest(
-    prepared: Prepared, config: Config, folds: int | None = None, progress: Progress = _silent
+    prepared: Prepared[Any], config: Config, folds: int | None = None, progress: Progress = _silent
 ) -> Backtest:
     """Run the rolling-origin leaderboard on a prepared log."""
     return run_backtest(days_of(prepared.log), prepared.as_of, config, folds, progress)
@@ -181,7 +181,7 @@ def explain(scorer: Scorer, features: pd.DataFrame) -> Explanation:
 
 
 def record(
-    prepared: Prepared,
+    prepared: Prepared[Any],
     scorer: Scorer,
     explanation: Explanation,
     tested: Backtest | None,

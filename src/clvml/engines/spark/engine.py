@@ -102,11 +102,6 @@ def score_lines(
     optional = [name for name in OPTIONAL_COLUMNS if name in log.columns]
     scorer.model.check_features([feature.name for feature in available_features(optional)])
     session = log.session
-    oldest = session.sql(
-        f"select min(order_day) from {log.table} where amount > 0 and order_day < '{as_of}'"
-    ).first()
-    if oldest[0] is not None:
-        scorer = scorer.with_log_from(oldest[0])
     days = translate(customer_days_query(log.table, optional), "spark")
     session.sql(days).createOrReplaceTempView("clvml_days")
     history = windows.history("clvml_days", as_of)
@@ -120,12 +115,14 @@ def score_lines(
         load = partial(_load, files, scorer.version, scorer.run_id)
         chosen: frozenset[str] = frozenset()
         if isinstance(explain, int):
-            risks = features.mapInPandas(partial(_at_risk, load, as_of), "customer_id string, at_risk double")
+            risks = features.mapInPandas(
+                partial(_at_risk, load, as_of, log.first_day), "customer_id string, at_risk double"
+            )
             top = risks.where("at_risk is not null").orderBy(
                 "at_risk", "customer_id", ascending=[False, True]
             )
             chosen = frozenset(row[0] for row in top.limit(explain).collect())
-        apply = partial(_scored, load, as_of, explain == "all", chosen)
+        apply = partial(_scored, load, as_of, log.first_day, explain == "all", chosen)
         rows = features.mapInPandas(apply, _SCHEMA).persist()
         try:
             with worker_errors():
@@ -163,6 +160,7 @@ def _load(files: dict[str, bytes], version: str, run_id: str) -> Scorer:
 def _scored(
     load: Callable[[], Scorer],
     as_of: date,
+    log_from: date,
     explain: bool,
     chosen: frozenset[str],
     batches: Iterator[pd.DataFrame],
@@ -171,7 +169,7 @@ def _scored(
     for features in batches:
         if len(features):
             scorer = scorer or load()
-            rows = scorer.rows(features, as_of, explain)[list(COLUMNS)]
+            rows = scorer.rows(features, as_of, explain, log_from)[list(COLUMNS)]
             picked = features["customer_id"].isin(chosen)
             if picked.any():
                 for name, said in scorer.reasons(features[picked]).items():
@@ -183,13 +181,13 @@ def _scored(
 
 
 def _at_risk(
-    load: Callable[[], Scorer], as_of: date, batches: Iterator[pd.DataFrame]
+    load: Callable[[], Scorer], as_of: date, log_from: date, batches: Iterator[pd.DataFrame]
 ) -> Iterator[pd.DataFrame]:
     scorer: Scorer | None = None
     for features in batches:
         if len(features):
             scorer = scorer or load()
-            yield scorer.rows(features, as_of, explain=False)[["customer_id", "at_risk"]].astype(
+            yield scorer.rows(features, as_of, False, log_from)[["customer_id", "at_risk"]].astype(
                 {"customer_id": object}
             )
 

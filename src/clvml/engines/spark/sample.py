@@ -41,13 +41,16 @@ class SparkDays(CustomerDays):
         columns: Collection[str] = (),
     ) -> None:
         self.session = session
-        self.connection = connection
-        self.columns = tuple(columns)
         self._brought: dict[str, str] = {}
+        super().__init__(connection, purchases, columns)
+
+    def _build(self, purchases: str) -> None:
         # Every cutoff asks for them.
-        days = session.sql(translate(customer_days_query(purchases, columns), "spark")).persist()
-        days.createOrReplaceTempView(self.table)
-        self.first_day, self.last_day = session.sql(f"select min(day), max(day) from {self.table}").first()
+        query = translate(customer_days_query(purchases, self.columns), "spark")
+        self.session.sql(query).persist().createOrReplaceTempView(self.table)
+
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in self.session.sql(query).collect()]
 
     def _named(self, query: str) -> str:
         # The days hold ids and no codes of them.

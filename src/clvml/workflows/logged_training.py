@@ -1,0 +1,239 @@
+"""A training from its data to its run in MLflow, or, where no server answers, to a folder that waits for one."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from clvml import tracking
+from clvml.config import Config, overridden
+from clvml.errors import InputError
+from clvml.storage.workspace import temporary_folder
+from clvml.tracking.record import LoggedRun, StoreUnreachable, TrainingRecord
+from clvml.workflows.preparation import Prepared, prepare, prepare_on_spark, sample_on_spark
+from clvml.workflows.training import Trained, train
+
+if TYPE_CHECKING:
+    from clvml.tracking.reproduction import RecordedTraining
+
+Progress = Callable[[str], None]
+
+# What `hide_password` left of a password.
+_HIDDEN = re.compile(r":\*\*\*@|=\*\*\*(&|$)")
+
+
+@dataclass(frozen=True)
+class Again:
+    """A run to train again.
+
+    Attributes
+    ----------
+    recorded : RecordedTraining
+    config : Config
+        What the run was trained with, with what is to be different.
+    as_of : date or None
+    other_data : bool
+        Other data was asked for: it may differ from what the run was trained on.
+    """
+
+    recorded: RecordedTraining
+    config: Config
+    as_of: date | None
+    other_data: bool
+
+
+@dataclass(frozen=True)
+class LoggedTraining:
+    """A training, and where it is now.
+
+    Attributes
+    ----------
+    prepared : Prepared
+    trained : Trained
+    logged : LoggedRun or None
+        The run; None where it could not be logged.
+    kept : Path or None
+        The folder that waits for `clvml sync`, where it could not be.
+    reason : str
+        Why it could not be.
+    reproduced : dict or None
+        How the metrics compare with those of the run that was trained again on the same data.
+    notes : list of str
+    """
+
+    prepared: Prepared[Any]
+    trained: Trained
+    logged: LoggedRun | None
+    kept: Path | None
+    reason: str
+    reproduced: dict[str, Any] | None
+    notes: list[str]
+
+
+def train_again(
+    reference: str,
+    registered_model: str,
+    uri: str,
+    overrides: list[str] | None = None,
+    source: str | None = None,
+    as_of: date | None = None,
+) -> Again:
+    """Return what a run recorded, its configuration for another training, and the date up to which data is used.
+
+    Raises
+    ------
+    InputError
+        The run cannot be found, its data needs a password, or a date is given without other data.
+    """
+    if as_of is not None and source is None:
+        raise InputError(
+            "--as-of with --from-run is for other data: the run has its own date; leave it out, or add --data"
+        )
+    recorded = tracking.recorded_training(reference, registered_model, uri)
+    config = overridden(
+        recorded.config, overrides, f"the configuration of run '{recorded.run_id}' with --set"
+    )
+    if source is not None:
+        return Again(recorded, config.with_source(source), as_of, True)
+    if _HIDDEN.search(config.data.source):
+        raise InputError(
+            f"run '{recorded.run_id}' recorded '{config.data.source}', without the password; give the whole address "
+            "with --data, and --as-of " + recorded.as_of.isoformat()
+        )
+    return Again(recorded, config, recorded.as_of, False)
+
+
+def train_and_log(
+    config: Config,
+    uri: str,
+    now: datetime,
+    connection: duckdb.DuckDBPyConnection,
+    session: Any = None,
+    as_of: date | None = None,
+    rejects: Path | None = None,
+    again: Again | None = None,
+    told: Callable[[Prepared[Any]], None] = lambda prepared: None,
+    progress: Progress = lambda text: None,
+) -> LoggedTraining:
+    """Read, train, and log; a training that cannot be logged is kept on disk.
+
+    Parameters
+    ----------
+    config : Config
+    uri : str
+        The tracking store.
+    now : datetime
+        Order dates after it are rejected.
+    connection : duckdb.DuckDBPyConnection
+        Where the log's tables are made.
+    session : SparkSession, optional
+        Reads the log and makes the features.
+    as_of : date, optional
+        First day not used; the day after the last order where not given.
+    rejects : Path, optional
+        File for the rejected rows.
+    again : Again, optional
+        The run that is trained again.
+    told : callable
+        Told the log, before training begins.
+    progress : callable
+        Told what is being done.
+
+    Raises
+    ------
+    InputError
+        The data cannot be used, is not that of the run to train again, or the store cannot be used at all.
+    """
+    if session is None:
+        prepared: Prepared[Any] = prepare(
+            config.data, now, as_of=as_of, rejects=rejects, connection=connection
+        )
+    else:
+        whole = prepare_on_spark(session, config.data, now, as_of=as_of)
+        prepared = sample_on_spark(whole, config, connection)
+    changes = _data_changes(again, prepared) if again else ""
+    # Before an hour is spent on what could not be logged, but not for data that cannot be read.
+    try:
+        tracking.check_tracking(config.tracking, uri)
+    except StoreUnreachable as error:
+        progress(
+            f"{error}; training goes on, and its results are kept on disk if nothing answers at its end either"
+        )
+    told(prepared)
+    with temporary_folder() as folder:
+        trained = train(prepared, config, folder, progress)
+        record = _reproduction(trained.record, again, changes) if again else trained.record
+        progress("logging to MLflow")
+        logged, kept, reason = _log_or_keep(record, uri, progress)
+    return LoggedTraining(
+        prepared,
+        trained,
+        logged,
+        kept,
+        reason,
+        _reproduced(again.recorded, record) if again and not changes else None,
+        [*record.notes, *(logged.notes if logged else ())],
+    )
+
+
+def _data_changes(again: Again, prepared: Prepared[Any]) -> str:
+    """Return how the data differs from the run's, in words; InputError unless other data was asked for."""
+    recorded, quality = again.recorded, prepared.log.quality.to_dict()
+    changes = recorded.data_changes(prepared.log.fingerprint, quality)
+    if changes and not again.other_data:
+        raise InputError(
+            f"'{recorded.config.data.source}' is not what run '{recorded.run_id}' was trained on: {changes}; bring the "
+            "old data back, or train on other data on purpose with --data"
+        )
+    return changes
+
+
+def _reproduction(record: TrainingRecord, again: Again, changes: str) -> TrainingRecord:
+    recorded = again.recorded
+    notes = [f"trained again from run {recorded.run_id}{f', on other data: {changes}' if changes else ''}"]
+    if versions := recorded.environment_changes():
+        notes.append(f"packages have changed since, so last digits may differ: {versions}")
+    tags = record.tags | {"reproduced_from": recorded.run_id}
+    return replace(record, notes=[*record.notes, *notes], tags=tags)
+
+
+def _reproduced(recorded: RecordedTraining, record: TrainingRecord) -> dict[str, Any]:
+    changed = recorded.metric_changes(record.metrics)
+    return {
+        "run_id": recorded.run_id,
+        "same_metrics": not changed,
+        "changed": {key: {"now": new, "then": old} for key, (new, old) in changed.items()},
+    }
+
+
+def _log_or_keep(
+    record: TrainingRecord, uri: str, progress: Progress
+) -> tuple[LoggedRun | None, Path | None, str]:
+    """Log a training; where that fails, keep it on disk: (where it is logged, where it is kept, why)."""
+    try:
+        return tracking.log_training(record, uri), None, ""
+    except Exception as error:
+        kept = _kept(record, progress)
+        if isinstance(error, InputError):
+            return None, kept, str(error)
+        progress(f"the training is kept in {kept}; 'clvml sync' logs it once the fault below is mended")
+        raise
+
+
+def _kept(record: TrainingRecord, progress: Progress) -> Path:
+    """Keep a training in the current folder, or, where that cannot take it, in the one for temporary files."""
+    from clvml.tracking.pending import PENDING_FOLDER
+
+    try:
+        return tracking.keep_training(record, Path(PENDING_FOLDER))
+    except InputError as error:
+        elsewhere = Path(tempfile.gettempdir(), PENDING_FOLDER)
+        progress(f"{error}; it is kept in '{elsewhere}'")
+        return tracking.keep_training(record, elsewhere)
