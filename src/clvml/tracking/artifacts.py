@@ -17,7 +17,7 @@ from clvml.tracking.description import public_config
 from clvml.tracking.record import TrainingRecord
 
 # What a model may consist of: none of these can run code when it is read.
-MODEL_ENDINGS = {".json", ".ubj", ".txt", ".csv", ".yaml", ".md"}
+MODEL_ENDINGS = {".json", ".txt", ".csv", ".yaml", ".md"}
 LEADERBOARD_TABLE = "leaderboard.json"
 CONFIG_FILE = "config.yaml"
 QUALITY_FILE = "quality.json"
