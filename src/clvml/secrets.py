@@ -126,6 +126,10 @@ class Secrets:
     """
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Know of no secrets any more."""
         self._forms: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
 

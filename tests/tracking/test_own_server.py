@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from tests.tracking.conftest import CONFIG
 
-from clvml.config import TrackingConfig
+from clvml.config import TrackingConfig, parse_config
 from clvml.errors import InputError
 from clvml.tracking import check_tracking, compare, keep_training, log_training, promote, resolve_model, sync
 from clvml.tracking.session import last_try, mlflow, open_store
@@ -202,3 +203,19 @@ def test_sync_uploads_nothing_from_outside_its_folder(kind, record, uri, tmp_pat
     (upload,) = sync(uri, tmp_path / "kept")
     assert upload.logged is None
     assert "only files of its own folder are uploaded" in upload.error
+
+
+def test_no_password_is_logged_kept_or_uploaded(make_record, scored, uri, tmp_path):
+    source = f"postgresql://ann:{PASSWORD}@db/shop?table=orders&sslpassword=Sw0rd"
+    record = make_record(config=parse_config({**CONFIG, "data": {**CONFIG["data"], "source": source}}))
+    log_training(record, uri)
+    kept = keep_training(record, tmp_path / "kept")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert kept / "record.json" in files
+    assert tmp_path / "mlflow.db" in files
+    assert any(path.name == "config.yaml" for path in files)
+    for path in files:
+        assert b"Sw0rd" not in path.read_bytes(), path
+    (upload,) = sync(uri, tmp_path / "kept")
+    assert upload.logged is not None
+    assert b"Sw0rd" not in (tmp_path / "mlflow.db").read_bytes()

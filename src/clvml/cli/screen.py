@@ -7,9 +7,10 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from operator import itemgetter
+from pathlib import Path
 from typing import Any, TextIO
 
 from clvml.secrets import Secrets, is_secret_variable
@@ -19,6 +20,7 @@ LINE_WIDTH = 100
 # Control characters but for line ends and tabs, line ends of Unicode, and what changes the direction of text.
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
+_LARGEST_FILE = 1 << 20
 _INDENT = re.compile(r"^\s*(?:- )?")
 
 secrets = Secrets()
@@ -26,12 +28,20 @@ secrets = Secrets()
 
 def learn_secrets(words: list[str], environment: Mapping[str, str]) -> None:
     """Take in the secrets of a command line and of the environment: what they say is never shown."""
+    secrets.forget()
     secrets.learn(*words)
     for name, value in environment.items():
         if is_secret_variable(name):
             secrets.add([value])
         elif "://" in value:
             secrets.learn(value)
+
+
+def learn_file(path: Path) -> None:
+    """Take in the secrets of a file such as a configuration, which may be at fault."""
+    with suppress(OSError, UnicodeDecodeError):
+        if path.is_file() and path.stat().st_size <= _LARGEST_FILE:
+            secrets.learn(*path.read_text(encoding="utf-8").splitlines())
 
 
 def harmless(text: str) -> str:

@@ -29,6 +29,7 @@ from clvml.models.model_file import read_state, write_state
 from clvml.models.outlook import HORIZONS, growth, lifetime_value, next_order_days, value_days
 from clvml.models.prior import PRIOR_COLUMNS, Prior, fit_prior
 from clvml.models.trees import ChurnChoice, Level, NothingToLearn, Trees, fit_trees, logit_of, with_prior
+from clvml.storage.addresses import hide_password
 
 Array = NDArray[np.float64]
 
@@ -196,7 +197,7 @@ class CustomerModel:
         for name, trees in self.trees.spend_trees.items():
             trees.save(directory / f"{name}.json")
         state = {
-            "config": self.config.model_dump(mode="json"),
+            "config": self.config.with_source(hide_password(self.config.data.source)).model_dump(mode="json"),
             "as_of": self.as_of.isoformat(),
             "columns": list(self.columns),
             "prior": self.trees.prior.to_dict(),
