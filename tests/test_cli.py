@@ -463,7 +463,7 @@ def test_a_date_before_the_first_order(fails, shopping):
     assert fails("check", shopping.log, "--as-of", "2020-01-01") == message
 
 
-@pytest.mark.parametrize("text", ["-3", "2.5", "some", "", "²", "9" * 5000])
+@pytest.mark.parametrize("text", ["-3", "2.5", "some", "", "²", "9" * 500])
 def test_whom_to_explain(fails, text):
     message = f"--explain '{text}' is not all, none or a number of customers"
     assert fails("score", "log.csv", "-o", "s.csv", f"--explain={text}") == message

@@ -1,5 +1,6 @@
 """The surrogate: true to what it mimics, its SHAP values exact, and nothing lost between save and load."""
 
+import json
 import math
 import re
 import subprocess
@@ -11,8 +12,10 @@ import pytest
 import xgboost as xgb
 from sklearn.exceptions import NotFittedError
 
+from clvml.errors import InputError
 from clvml.explain import Surrogate, log_odds, shap_values
 from clvml.explain import surrogate as module
+from clvml.models.tree_file import write_trees
 
 
 def small(rows, seed=0):
@@ -108,7 +111,7 @@ def test_same_seed_same_bytes(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         Surrogate().fit(frame, target, seed=3).save(tmp_path / name)
-        saved.append((tmp_path / name / "surrogate.ubj").read_bytes())
+        saved.append((tmp_path / name / "surrogate.json").read_bytes())
     assert saved[0] == saved[1]
     pd.testing.assert_frame_equal(frame, before)
 
@@ -124,7 +127,7 @@ def test_of_many_rows_a_sample_is_learnt(monkeypatch):
 
 def test_save_and_load(example, tmp_path):
     example.surrogate.save(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["surrogate.ubj"]
+    assert [path.name for path in tmp_path.iterdir()] == ["surrogate.json"]
     loaded = Surrogate.load(tmp_path)
     np.testing.assert_array_equal(loaded.contributions(example.features), example.contributions)
     assert loaded.to_dict() == example.surrogate.to_dict()
@@ -133,15 +136,32 @@ def test_save_and_load(example, tmp_path):
 
 
 def test_load_says_what_is_wrong(tmp_path):
-    path = tmp_path / "surrogate.ubj"
-    with pytest.raises(FileNotFoundError, match=re.escape(f"no surrogate model at {path}")):
-        Surrogate.load(tmp_path)
-    frame, target = small(20)
-    xgb.train({}, xgb.DMatrix(frame, target), 1).save_model(path)
+    path = tmp_path / "surrogate.json"
     with pytest.raises(
-        ValueError, match=re.escape(f"{path} is no surrogate that save wrote: train the model again")
+        InputError, match=re.escape(f"'{path}' holds no trees that can be used (it is not there)")
     ):
         Surrogate.load(tmp_path)
+    frame, target = small(20)
+    trees = xgb.train({}, xgb.DMatrix(frame.to_numpy(), target, feature_names=list(frame)), 1)
+    typical = dict.fromkeys(frame, (0.0, 1))
+    for attributes in (
+        {},
+        {"fidelity": "1", "typical": "{"},
+        {"fidelity": "high", "typical": json.dumps(typical)},
+        {"fidelity": "1", "typical": json.dumps(dict(list(typical.items())[1:]))},
+        {"fidelity": "1", "typical": json.dumps(typical | {next(iter(typical)): (0.0, 2)})},
+        {"fidelity": "1", "typical": json.dumps(typical | {next(iter(typical)): (0.0, math.inf)})},
+        {"fidelity": "1", "typical": "[" * 100_000},
+    ):
+        trees.set_attr(**{"fidelity": None, "typical": None, **attributes})
+        write_trees(trees, path)
+        with pytest.raises(
+            InputError, match=re.escape(f"'{path}' is no surrogate that save wrote; train the model again")
+        ):
+            Surrogate.load(tmp_path)
+    trees.set_attr(fidelity="1", typical=json.dumps(typical))
+    write_trees(trees, path)
+    assert Surrogate.load(tmp_path).fidelity_ == 1.0
 
 
 def test_typical_values():

@@ -173,12 +173,12 @@ def scores(model, X, prior):
 
 def test_saved_and_loaded_predicts_the_same(tmp_path):
     for model, X, prior in fitted():
-        model.save(tmp_path / "trees.ubj")
+        model.save(tmp_path / "trees.json")
         if isinstance(model, ChurnClassifier):
-            again = ChurnClassifier().load(tmp_path / "trees.ubj")
+            again = ChurnClassifier().load(tmp_path / "trees.json")
             np.testing.assert_array_equal(again.predict(X, prior), model.predict(X, prior))
         else:
-            again = SpendRegressor(model.loss).load(tmp_path / "trees.ubj", model.scale_)
+            again = SpendRegressor(model.loss).load(tmp_path / "trees.json", model.scale_)
         np.testing.assert_array_equal(scores(again, X, prior), scores(model, X, prior))
         assert again.feature_names_in_.tolist() == ["days", "spend"]
         assert again.n_features_in_ == 2
@@ -210,8 +210,8 @@ def test_other_features_are_refused(tmp_path):
             model.predict(X.rename(columns={"days": "age"}), prior)
         with pytest.raises(ValueError, match=message):
             model.predict(X[["spend", "days"]], prior)
-        model.save(tmp_path / "trees.ubj")
-        loaded = model.load(tmp_path / "trees.ubj", *([1.0] if isinstance(model, SpendRegressor) else []))
+        model.save(tmp_path / "trees.json")
+        loaded = model.load(tmp_path / "trees.json", *([1.0] if isinstance(model, SpendRegressor) else []))
         with pytest.raises(ValueError, match=message):
             loaded.predict(X.rename(columns={"days": "age"}), prior)
 
@@ -233,4 +233,4 @@ def test_wrong_arguments_are_refused():
         with pytest.raises(NotFittedError):
             type(model)().predict(X)
         with pytest.raises(NotFittedError):
-            type(model)().save("nowhere.ubj")
+            type(model)().save("nowhere.json")

@@ -18,8 +18,9 @@ from clvml.customers.snapshots import CustomerDays
 from clvml.errors import InputError
 from clvml.models import customer_model
 from clvml.models import trees as trees_module
-from clvml.models.customer_model import FORMAT_VERSION, CustomerModel, fit_customer_model
+from clvml.models.customer_model import CustomerModel, fit_customer_model
 from clvml.models.intervals import BUYER_SPREAD, LEVEL_SPREAD, SHORT_LOG_BUYER_SPREAD
+from clvml.models.model_file import FORMAT_VERSION
 from clvml.models.outlook import HORIZONS
 from clvml.models.prior import BTYD_COLUMNS
 from clvml.models.season import Season
@@ -386,7 +387,7 @@ def test_seed_draws_the_trees_and_the_rows(log):
 
 
 def test_saved_and_loaded_predicts_the_same(model, features, predicted, tmp_path):
-    model = model.with_tiers((50.0, 20.0, 5.0), {"spend": 90.0})
+    model = model.with_tiers((50.0, 20.0, 5.0), {"big_spend_365d": 90.0})
     model.save(tmp_path)
     # No NaN, which is not JSON.
     json.loads((tmp_path / "model.json").read_text(), parse_constant=pytest.fail)
@@ -407,7 +408,7 @@ def test_saved_and_loaded_predicts_the_same(model, features, predicted, tmp_path
     again.save(tmp_path / "twice")
     for path in tmp_path.glob("*.*"):
         assert (tmp_path / "twice" / path.name).read_bytes() == path.read_bytes()
-    assert sorted(path.suffix for path in tmp_path.glob("*.*")) == [".json", ".ubj", ".ubj", ".ubj"]
+    assert sorted(path.suffix for path in tmp_path.glob("*.*")) == [".json", ".json", ".json", ".json"]
 
 
 def test_a_model_of_another_format_is_refused(model, tmp_path):
@@ -418,33 +419,37 @@ def test_a_model_of_another_format_is_refused(model, tmp_path):
         CustomerModel.load(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("model.json", None),
-        ("model.json", "{"),
-        ("model.json", "[]"),
-        ("model.json", "{}"),
-        ("churn.ubj", None),
-        ("churn.ubj", "no trees"),
-        ("config", {"data": 1}),
-        ("level", {"up": 1}),
-    ],
-)
-def test_what_is_no_model_is_refused(model, tmp_path, name, content):
-    model.save(tmp_path)
-    if isinstance(content, dict):
-        path = tmp_path / "model.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | {name: content}))
-    elif content is None:
-        (tmp_path / name).unlink()
-    else:
-        (tmp_path / name).write_text(content)
+@pytest.mark.parametrize("content", [None, "{", "[]", "{}", "[" * 100_000, '{"format_version": NaN}', "\x00"])
+def test_what_is_no_model_is_refused(tmp_path, content):
+    if content is not None:
+        (tmp_path / "model.json").write_text(content)
     with pytest.raises(InputError) as caught:
         CustomerModel.load(tmp_path)
     assert str(caught.value).startswith(f"'{tmp_path}' holds no clvml model (")
     assert str(caught.value).endswith("); give the model of a clvml training run")
     assert "\n" not in str(caught.value)
+
+
+def test_a_model_that_was_changed_is_refused(model, tmp_path):
+    model.save(tmp_path)
+    for path in sorted(tmp_path.iterdir()):
+        whole = path.read_bytes()
+        for change in (whole.replace(b"1", b"2", 1), whole[:-20], None):
+            if change is None:
+                path.unlink()
+            else:
+                path.write_bytes(change)
+            with pytest.raises(InputError, match=r"changed since|holds no clvml model|lacks '") as caught:
+                CustomerModel.load(tmp_path)
+            assert "\n" not in str(caught.value)
+        path.write_bytes(whole)
+    # Written otherwise, and the same.
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()), indent=4))
+    CustomerModel.load(tmp_path)
+    (tmp_path / "churn.json").write_bytes((tmp_path / "gamma.json").read_bytes())
+    with pytest.raises(InputError, match=r"churn\.json' was changed since"):
+        CustomerModel.load(tmp_path)
 
 
 def test_missing_features_are_named(model, features):
@@ -553,7 +558,7 @@ def test_where_everybody_buys_churn_is_left_to_btyd(tmp_path):
     assert (predicted["p_churn"] < 0.1).all()
     assert predicted["expected_spend"].sum() == pytest.approx(90, rel=0.1)
     model.save(tmp_path)
-    assert not (tmp_path / "churn.ubj").exists()
+    assert not (tmp_path / "churn.json").exists()
     assert CustomerModel.load(tmp_path).trees.churn is None
 
 

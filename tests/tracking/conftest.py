@@ -104,7 +104,7 @@ def make_record(tmp_path):
         if not directory.exists():
             directory.mkdir()
             (directory / "model.json").write_text('{"factor": 2}')
-            (directory / "spend.ubj").write_bytes(b"{U\x01aU\x01}")
+            (directory / "spend.json").write_bytes(b"{U\x01aU\x01}")
         figure = Figure()
         figure.add_subplot().plot([0, 1], [1, 0])
         log = pd.DataFrame(

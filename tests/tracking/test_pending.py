@@ -50,7 +50,7 @@ def test_everything_comes_back(make_record, kept):
 
 def test_what_is_kept_is_plain_and_without_passwords(kept):
     files = [path for path in kept.rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} == {".json", ".parquet", ".png", ".ubj"}
+    assert {path.suffix for path in files} == {".json", ".parquet", ".png"}
     assert not [path for path in files if b"hunter2" in path.read_bytes()]
 
 

@@ -53,7 +53,7 @@ def test_resolves(trained, reference, version):
     run_id = runs[1].run_id
     found = resolve_model(reference.format(run=run_id, model=model_id(uri, run_id)), "clvml", uri)
     assert (found.version, found.run_id) == (str(version), runs[version - 1].run_id)
-    assert {path.name for path in found.directory.iterdir()} == {"model.json", "spend.ubj"}
+    assert {path.name for path in found.directory.iterdir()} == {"model.json", "spend.json"}
     assert "mlartifacts" in found.directory.parts, "a local store is used in place"
 
 

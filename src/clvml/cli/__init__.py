@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -19,6 +20,7 @@ from clvml.cli.plan import plan
 from clvml.cli.promote import promote
 from clvml.cli.readback import readback
 from clvml.cli.score import score
+from clvml.cli.screen import harmless, learn_secrets, screened, screenful, wrapped, write_checked
 from clvml.cli.sql import sql
 from clvml.cli.sync import sync
 from clvml.cli.train import train
@@ -81,6 +83,12 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show must not end the work.
             stream.reconfigure(errors="backslashreplace")
+    learn_secrets(sys.argv[1:], os.environ)
+    with screened():
+        _run()
+
+
+def _run() -> None:
     ending = Ending()
     try:
         with prompt_end() as ending:
@@ -108,6 +116,8 @@ def main() -> None:
         if no_room(error):
             said = str(error).strip().partition("\n")[0]
             _fail(f"Error: the disk is full ({said}); make room, or point TMPDIR at a larger disk", 2)
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            _fail(f"Error: {error.strerror}: '{error.filename}'; give the name of a file", 2)
         if type(error).__name__ == "OutOfMemoryException":
             said = str(error).strip().partition("\n")[0]
             _fail(f"Error: there is too little memory ({said}); give more with --memory", 2)
@@ -116,7 +126,9 @@ def main() -> None:
             " with your command and the lines below",
             err=True,
         )
-        _fail(traceback.format_exc(), 1)
+        lines = harmless(traceback.format_exc()).splitlines()
+        write_checked(sys.stderr, "".join(f"{screenful(line, 5)}\n" for line in lines))
+        sys.exit(1)
 
 
 def _ended(ending: Ending) -> NoReturn:
@@ -126,5 +138,6 @@ def _ended(ending: Ending) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(message, err=True)
+    # Cut before it is broken into lines, which do not count.
+    write_checked(sys.stderr, f"{wrapped(screenful(harmless(message)), sys.stderr)}\n")
     sys.exit(code)

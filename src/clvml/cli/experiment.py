@@ -18,6 +18,7 @@ from clvml.cli.output import (
     print_table,
     progress,
 )
+from clvml.cli.screen import learn_file
 
 if TYPE_CHECKING:
     from clvml.experiments.runner import Outcome
@@ -38,6 +39,7 @@ def experiment(
     # The file is checked before anything heavy is loaded.
     from clvml.experiments.definition import read_experiment
 
+    learn_file(file)
     definition = read_experiment(file, overrides, data)
 
     from clvml.experiments.comparison import answer

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clvml.cli.screen import learn_file
 from clvml.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def load_config(path: Path | None, overrides: list[str] | None, source: str | No
         raise InputError(
             "no configuration given; add --config FILE (`clvml check DATA` proposes one for a file of yours)"
         )
+    learn_file(path)
     settings = read_config(path, overrides)
     return settings.with_source(source) if source else settings
 

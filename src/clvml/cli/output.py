@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from clvml.cli.screen import screenful, secrets, write_checked
+
 if TYPE_CHECKING:
     from clvml.evaluation.backtest import Backtest
     from clvml.workflows import Prepared
@@ -49,7 +51,8 @@ class Meter:
         left = f", {_duration((of - done) / rate)} left" if 0 < done < of else ""
         text = f"... {done:,} of {of:,} {self.what} ({rate:,.0f} a second{left})"
         # To the end of the line nothing of a longer text may stay.
-        typer.echo(f"\r{text}\x1b[K" if terminal else text, err=True, nl=not terminal or done >= of)
+        shown = f"\r{text}\x1b[K" if terminal else text
+        write_checked(sys.stderr, shown if terminal and done < of else f"{shown}\n")
 
 
 def _duration(seconds: float) -> str:
@@ -73,15 +76,20 @@ def quiet_stdout() -> Iterator[None]:
 def print_json(value: dict[str, Any]) -> None:
     import json
 
-    typer.echo(json.dumps(_finite(value), default=str))
+    # JSON writes control characters as numbers. Secrets are looked for in values alone: keys and numbers are ours.
+    write_checked(
+        sys.stdout, f"{json.dumps(_shown(value), default=lambda other: secrets.hide(str(other)))}\n"
+    )
 
 
-def _finite(value: Any) -> Any:
-    """Return ``value`` with NaN and infinity as null: JSON has neither."""
+def _shown(value: Any) -> Any:
+    """Return ``value`` without secrets, and with NaN and infinity as null: JSON has neither."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: _shown(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [_shown(item) for item in value]
+    if isinstance(value, str):
+        return secrets.hide(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
@@ -112,7 +120,7 @@ def print_paragraph(text: str, bullet: str = "") -> None:
     width = min(shutil.get_terminal_size((100, 24)).columns, 100)
     typer.echo(
         textwrap.fill(
-            text,
+            screenful(text),
             width,
             initial_indent=bullet,
             subsequent_indent=" " * len(bullet),

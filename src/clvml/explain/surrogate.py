@@ -19,15 +19,18 @@ import xgboost as xgb
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
 
+from clvml.errors import InputError
 from clvml.explain.treeshap import TreeTables
 from clvml.explain.wording import Typical, direction_of
+from clvml.models.tree_file import read_trees, write_trees
 
 Array = NDArray[np.float64]
 SinglePrecision = NDArray[np.float32]
 
-FILE = "surrogate.ubj"
+FILE = "surrogate.json"
 TREES = 250
-PARAMS = {"objective": "reg:squarederror", "tree_method": "hist", "max_depth": 4, "learning_rate": 0.15}
+OBJECTIVE = "reg:squarederror"
+PARAMS = {"objective": OBJECTIVE, "tree_method": "hist", "max_depth": 4, "learning_rate": 0.15}
 HELD_OUT = 0.2
 FEWEST_HELD_OUT = 20
 # Mimicking needs no more, and the time of a fit grows with its rows.
@@ -248,8 +251,8 @@ class Surrogate:
         }
 
     def save(self, directory: Path | str) -> None:
-        """Write ``surrogate.ubj``, XGBoost's own format with the fidelity as an attribute, into a folder."""
-        self._fitted().save_model(Path(directory) / FILE)
+        """Write ``surrogate.json``, XGBoost's own format with the fidelity as an attribute, into a folder."""
+        write_trees(self._fitted(), Path(directory) / FILE)
 
     @classmethod
     def load(cls, directory: Path | str) -> Surrogate:
@@ -257,22 +260,23 @@ class Surrogate:
 
         Raises
         ------
-        FileNotFoundError
-            If the folder holds no ``surrogate.ubj``.
-        ValueError
-            If it is another model.
+        InputError
+            If the folder holds no ``surrogate.json``, or that is another model.
         """
         path = Path(directory) / FILE
-        if not path.is_file():
-            raise FileNotFoundError(f"no surrogate model at {path}")
         surrogate = cls()
-        surrogate.booster_ = xgb.Booster(model_file=path)
-        fidelity, typical_json = surrogate.booster_.attr("fidelity"), surrogate.booster_.attr("typical")
-        if fidelity is None or typical_json is None:
-            raise ValueError(f"{path} is no surrogate that save wrote: train the model again")
-        surrogate.fidelity_ = float(fidelity)
-        typical = json.loads(typical_json)
-        surrogate.typical_ = {name: Typical(float(m), int(d)) for name, (m, d) in typical.items()}
+        surrogate.booster_ = read_trees(path, OBJECTIVE)
+        try:
+            surrogate.fidelity_ = float(surrogate.booster_.attr("fidelity") or "")
+            typical = json.loads(surrogate.booster_.attr("typical") or "")
+            surrogate.typical_ = {name: Typical(float(m), int(d)) for name, (m, d) in typical.items()}
+            is_whole = list(surrogate.typical_) == list(surrogate.features_) and all(
+                abs(one.direction) <= 1 and not math.isinf(one.median) for one in surrogate.typical_.values()
+            )
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+            is_whole = False
+        if not is_whole or not surrogate.features_ or surrogate.fidelity_ > 1:
+            raise InputError(f"'{path}' is no surrogate that save wrote; train the model again")
         return surrogate
 
     def _find_typical(self, matrix: SinglePrecision) -> dict[str, Typical]:

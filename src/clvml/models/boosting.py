@@ -1,11 +1,12 @@
 """Gradient-boosted trees that start from a prior forecast instead of from nothing.
 
-Both estimators keep the scikit-learn contract and save to XGBoost's own UBJ. The prior enters as
+Both estimators keep the scikit-learn contract and save to XGBoost's own JSON. The prior enters as
 ``base_margin``: with no evidence against it in the data, the prior is the prediction.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,8 +19,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from clvml.models.history import check_vector
+from clvml.models.tree_file import read_trees, write_trees
 
 Array = NDArray[np.float64]
+Loss = Literal["tweedie", "gamma"]
 
 # Probabilities beyond this are taken for this: their logits would drown what the trees can say.
 PROBABILITY_MARGIN = 1e-4
@@ -97,12 +100,12 @@ class _Boosted(BaseEstimator):
         raise NotImplementedError
 
     def save(self, path: Path) -> None:
-        """Write the trees to a UBJ file."""
+        """Write the trees to a JSON file."""
         check_is_fitted(self, "booster_")
-        self.booster_.save_model(path)
+        write_trees(self.booster_, path)
 
-    def _load(self, path: Path) -> None:
-        self.booster_ = xgb.Booster(model_file=path)
+    def _load(self, path: Path, objective: str, features: Sequence[str] | None) -> None:
+        self.booster_ = read_trees(path, objective, features)
         self.n_features_in_ = self.booster_.num_features()
         if self.booster_.feature_names:
             self.feature_names_in_ = np.asarray(self.booster_.feature_names, dtype=object)
@@ -177,9 +180,15 @@ class ChurnClassifier(ClassifierMixin, _Boosted):
         chosen = (self.predict_proba(X, prior)[:, 1] >= 0.5).astype(int)
         return self.classes_[chosen]
 
-    def load(self, path: Path) -> ChurnClassifier:
-        """Read the trees that `save` wrote; the classes are 0 and 1."""
-        self._load(path)
+    def load(self, path: Path, features: Sequence[str] | None = None) -> ChurnClassifier:
+        """Read the trees that `save` wrote, of these features where they are given; the classes are 0 and 1.
+
+        Raises
+        ------
+        InputError
+            The file holds no such trees (`clvml.models.tree_file.read_trees`).
+        """
+        self._load(path, "binary:logistic", features)
         self.classes_ = np.array([0, 1])
         return self
 
@@ -220,7 +229,7 @@ class SpendRegressor(RegressorMixin, _Boosted):
 
     def __init__(
         self,
-        loss: Literal["tweedie", "gamma"] = "tweedie",
+        loss: Loss = "tweedie",
         n_estimators: int = 100,
         max_depth: int = 3,
         learning_rate: float = 0.06,
@@ -296,9 +305,17 @@ class SpendRegressor(RegressorMixin, _Boosted):
         """Return E[spend] of what `margin` gives, shape (n,)."""
         return np.exp(margin) * self.scale_
 
-    def load(self, path: Path, scale: float) -> SpendRegressor:
-        """Read the trees that `save` wrote; ``scale`` is the fitted ``scale_``."""
-        self._load(path)
+    def load(self, path: Path, scale: float, features: Sequence[str] | None = None) -> SpendRegressor:
+        """Read the trees that `save` wrote, of these features where they are given.
+
+        ``scale`` is the fitted ``scale_``.
+
+        Raises
+        ------
+        InputError
+            The file holds no such trees (`clvml.models.tree_file.read_trees`).
+        """
+        self._load(path, f"reg:{self.loss}", features)
         self.scale_ = scale
         return self
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -19,20 +18,20 @@ from clvml.customers import available_features
 from clvml.customers.snapshots import CustomerDays
 from clvml.customers.windows import trainable, training_cutoffs
 from clvml.errors import InputError
-from clvml.models.boosting import ChurnClassifier, SpendRegressor
+from clvml.models.boosting import ChurnClassifier, Loss, SpendRegressor
 from clvml.models.intervals import (
     BUYER_SPREAD,
     SHORT_LOG_BUYER_SPREAD,
     SpendIntervals,
     fit_intervals,
 )
+from clvml.models.model_file import read_state, write_state
 from clvml.models.outlook import HORIZONS, growth, lifetime_value, next_order_days, value_days
 from clvml.models.prior import PRIOR_COLUMNS, Prior, fit_prior
 from clvml.models.trees import ChurnChoice, Level, NothingToLearn, Trees, fit_trees, logit_of, with_prior
+from clvml.storage.addresses import hide_password
 
 Array = NDArray[np.float64]
-
-FORMAT_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ class CustomerModel:
             growths[known] = growth(self.trees.prior, bought, cutoff, self.horizon_days, days)
         low, high = self.intervals.interval(expected, p_churn)
         spend_by = expected[:, None] * growths
-        return pd.DataFrame(
+        predicted = pd.DataFrame(
             {
                 "p_churn": p_churn,
                 "expected_orders": orders,
@@ -147,6 +146,8 @@ class CustomerModel:
             },
             index=features.index,
         )
+        _check_finite(predicted.drop(columns="next_order_days"))
+        return predicted
 
     def _at_horizon(
         self, features: pd.DataFrame, cutoff: date, log_from: date | None
@@ -204,10 +205,13 @@ class CustomerModel:
         return replace(self, tiers=tiers, thresholds=thresholds)
 
     def save(self, directory: Path) -> None:
-        """Write ``model.json`` and the trees as UBJ into an existing directory."""
+        """Write the trees as JSON, and ``model.json`` with a digest of each file, into an existing directory."""
+        if self.trees.churn:
+            self.trees.churn.save(directory / "churn.json")
+        for name, trees in self.trees.spend_trees.items():
+            trees.save(directory / f"{name}.json")
         state = {
-            "format_version": FORMAT_VERSION,
-            "config": self.config.model_dump(mode="json"),
+            "config": self.config.with_source(hide_password(self.config.data.source)).model_dump(mode="json"),
             "as_of": self.as_of.isoformat(),
             "columns": list(self.columns),
             "prior": self.trees.prior.to_dict(),
@@ -220,18 +224,14 @@ class CustomerModel:
             "churn_slope": self.trees.churn_slope,
             "spend_share": self.trees.spend_share,
             "churn_trees": self.trees.churn is not None,
-            "spend_scale": {name: trees.scale_ for name, trees in self.trees.spend_trees.items()},
+            "spend_scale": {name: trees.scale_ for name, trees in self.trees.spend_trees.items()} or None,
             "intervals": self.intervals.to_dict(),
             "fallback": self.fallback,
             "tiers": list(self.tiers),
             "thresholds": self.thresholds,
             "notes": list(self.notes),
         }
-        (directory / "model.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
-        if self.trees.churn:
-            self.trees.churn.save(directory / "churn.ubj")
-        for name, trees in self.trees.spend_trees.items():
-            trees.save(directory / f"{name}.ubj")
+        write_state(state, directory)
 
     @classmethod
     def load(cls, directory: Path) -> CustomerModel:
@@ -240,54 +240,54 @@ class CustomerModel:
         Raises
         ------
         InputError
-            The directory holds no model, or one of another format version.
+            The directory holds no model, one of another format version, or one that was changed since.
         """
-        try:
-            state = json.loads((directory / "model.json").read_text(encoding="utf-8"))
-            if state["format_version"] != FORMAT_VERSION:
-                raise InputError(
-                    f"the model in '{directory}' has format {state['format_version']}, this clvml reads"
-                    f" {FORMAT_VERSION}; train it again"
-                )
-            threads = int(state["config"]["model"]["n_jobs"])
-            trees = Trees(
-                prior=Prior.from_dict(state["prior"]),
-                predictors=tuple(state["predictors"]),
-                blend=np.asarray(state["blend"]),
-                horizon_days=int(state["trained_days"]),
-                churn=ChurnClassifier(n_jobs=threads).load(directory / "churn.ubj")
-                if state["churn_trees"]
-                else None,
-                **{
-                    name: SpendRegressor(name, n_jobs=threads).load(directory / f"{name}.ubj", scale)
-                    for name, scale in state["spend_scale"].items()
-                },
-                level=Level(**state["level"]),
-                base=state["config"]["model"].get("base", "blend"),
-                churn_share=float(state["churn_share"]),
-                churn_boosted=bool(state["churn_boosted"]),
-                churn_slope=float(state["churn_slope"]),
-                spend_share=float(state["spend_share"]),
-            )
-            return cls(
-                config=Config.model_validate(state["config"]),
-                as_of=date.fromisoformat(state["as_of"]),
-                columns=tuple(state["columns"]),
-                trees=trees,
-                intervals=SpendIntervals.from_dict(state["intervals"]),
-                fallback=state["fallback"],
-                tiers=tuple(state["tiers"]),
-                thresholds=state["thresholds"],
-                notes=tuple(state["notes"]),
-            )
-        except InputError:
-            raise
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            # XGBoost's errors go on for pages.
-            reason = str(error).partition("\n")[0]
-            raise InputError(
-                f"'{directory}' holds no clvml model ({reason}); give the model of a clvml training run"
-            ) from None
+        state = read_state(directory)
+        config = state.parsed_config
+        scales: list[tuple[Loss, float]] = []
+        if state.spend_scale:
+            scales = [("tweedie", state.spend_scale.tweedie), ("gamma", state.spend_scale.gamma)]
+        threads, predictors = config.model.n_jobs, tuple(state.predictors)
+        trees = Trees(
+            prior=Prior.from_dict(state.prior.model_dump()),
+            predictors=predictors,
+            blend=np.asarray(state.blend),
+            horizon_days=state.trained_days,
+            churn=ChurnClassifier(n_jobs=threads).load(directory / "churn.json", predictors)
+            if state.churn_trees
+            else None,
+            **{
+                name: SpendRegressor(name, n_jobs=threads).load(directory / f"{name}.json", scale, predictors)
+                for name, scale in scales
+            },
+            level=Level(**state.level.model_dump()),
+            base=config.model.base,
+            churn_share=state.churn_share,
+            churn_boosted=state.churn_boosted,
+            churn_slope=state.churn_slope,
+            spend_share=state.spend_share,
+        )
+        return cls(
+            config=config,
+            as_of=date.fromisoformat(state.as_of),
+            columns=tuple(state.columns),
+            trees=trees,
+            intervals=SpendIntervals.from_dict(state.intervals.model_dump()),
+            fallback=state.fallback.model_dump(),
+            tiers=tuple(state.tiers),
+            thresholds=state.thresholds.model_dump(exclude_none=True),
+            notes=tuple(state.notes),
+        )
+
+
+def _check_finite(predicted: pd.DataFrame) -> None:
+    wrong = ~np.isfinite(predicted.to_numpy())
+    if wrong.any():
+        named = ", ".join(predicted.columns[wrong.any(axis=0)][:5])
+        raise InputError(
+            f"the model gives {wrong.any(axis=1).sum():,} of {len(predicted):,} customers no finite {named}; their "
+            "amounts are absurdly large, or the model is not as a training wrote it: mend the rows, or train it again"
+        )
 
 
 def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> CustomerModel:

@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 _GROUP_SIZE = 200
 _MOST_GROUPS = 15
 # Shares at which the quantiles of a group are kept.
-_SHARES = np.linspace(0.0, 1.0, 101)
+SHARES = np.linspace(0.0, 1.0, 101)
 # Standard deviation of the logarithm by which all customers together come in above or below the forecast, as past
 # windows of several logs showed.
 LEVEL_SPREAD = 0.25
@@ -70,7 +70,7 @@ class SpendIntervals:
     @classmethod
     def assumed(cls, level: float = 0.8) -> SpendIntervals:
         """Return intervals for a model of which no forecast has come due: log-normal spend of buyers."""
-        shares = np.clip(_SHARES, 1e-3, 1.0 - 1e-3)
+        shares = np.clip(SHARES, 1e-3, 1.0 - 1e-3)
         spread = float(np.hypot(_ASSUMED_SPREAD, SHORT_LOG_SPREAD))
         ratios = np.exp(spread * ndtri(shares) - spread**2 / 2.0)
         variance = float(np.exp(_ASSUMED_SPREAD**2) - 1.0)
@@ -132,9 +132,9 @@ class SpendIntervals:
         """Return the ratio below which each customer's share lies, shape (n,)."""
         table = np.asarray(self.ratios)
         group = np.interp(_log(expected), _log(self.expected), np.arange(len(table), dtype=float))
-        at = np.clip(shares, 0.0, 1.0) * (len(_SHARES) - 1)
+        at = np.clip(shares, 0.0, 1.0) * (len(SHARES) - 1)
         below, left = np.floor(group).astype(int), np.floor(at).astype(int)
-        above, right = np.minimum(below + 1, len(table) - 1), np.minimum(left + 1, len(_SHARES) - 1)
+        above, right = np.minimum(below + 1, len(table) - 1), np.minimum(left + 1, len(SHARES) - 1)
         down, across = group - below, at - left
         lower = (1.0 - across) * table[below, left] + across * table[below, right]
         upper = (1.0 - across) * table[above, left] + across * table[above, right]
@@ -209,7 +209,7 @@ def fit_intervals(
         own = ratio[group == number]
         drawn = np.concatenate([own * np.exp(buyer_spread * draw) for draw in _LEVEL_DRAWS])
         middles.append(float(np.median(mean[group == number])))
-        ratios.append(tuple(np.quantile(drawn, _SHARES).tolist()))
+        ratios.append(tuple(np.quantile(drawn, SHARES).tolist()))
         variances.append(float(np.mean((own - own.mean()) ** 2)))
     return SpendIntervals(level, tuple(middles), tuple(ratios), tuple(variances), level_spread)
 

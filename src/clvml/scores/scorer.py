@@ -60,18 +60,24 @@ class Scorer:
         """
         model = CustomerModel.load(directory)
         try:
-            return cls(model, Surrogate.load(directory), version, run_id)
-        except (OSError, ValueError) as error:
-            # XGBoost's errors go on for pages.
-            reason = str(error).partition("\n")[0]
+            surrogate = Surrogate.load(directory)
+        except InputError as error:
             raise InputError(
-                f"the model in '{directory}' has lost its explanation ({reason}); train it again"
+                f"the model in '{directory}' has lost its explanation ({error}); train it again"
             ) from None
+        unknown = set(surrogate.features_) - {f.name for f in available_features(model.columns)}
+        if unknown:
+            raise InputError(
+                f"the model in '{directory}' has the explanation of another: it reads {sorted(unknown)[0]!r}; train it "
+                "again"
+            )
+        return cls(model, surrogate, version, run_id)
 
     def save(self, directory: Path) -> None:
-        """Write the model and its explanation into an existing directory: JSON and UBJ only."""
-        self.model.save(directory)
+        """Write the model and its explanation into an existing directory: JSON only."""
+        # The model keeps a digest of every file.
         self.surrogate.save(directory)
+        self.model.save(directory)
 
     def score(
         self, days: CustomerDays, as_of: date, explain: Literal["all", "none"] | int = "all"

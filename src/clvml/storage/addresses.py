@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from clvml.errors import InputError, did_you_mean
+from clvml.secrets import hide_password as hide_password
 
 KINDS = ("duckdb", "sqlite", "postgresql")
 _FORMS = {
@@ -16,7 +17,6 @@ _FORMS = {
     "postgresql": "postgresql://USER@HOST/DATABASE?table=NAME",
 }
 _SUPPORTED = f"{', '.join(_FORMS.values())}, or a file"
-_SECRET = re.compile(r"([?&](?:(?:ssl)?password|passwd|pwd|secret|token)=)[^&]*", re.IGNORECASE)
 # A query may hold anything, so it goes to the end.
 _WANTED = re.compile(r"[?&](?:query=(?P<query>.*)$|table=(?P<table>[^&]*))", re.DOTALL)
 
@@ -100,23 +100,3 @@ def parse_address(url: str) -> Address:
     if not (is_well_formed and (table or query)):
         raise InputError(f"'{shown}' is not of the form {_FORMS[kind]} or ...?query=SELECT ...")
     return Address(kind, shown, place, table or None, query or None)
-
-
-def hide_password(uri: str) -> str:
-    """Return ``uri`` with the password, if it has one, replaced.
-
-    >>> hide_password("postgresql://ann:secret@db/shop?table=orders")
-    'postgresql://ann:***@db/shop?table=orders'
-    >>> hide_password("postgresql://db/shop?user=ann&password=secret&table=orders")
-    'postgresql://db/shop?user=ann&password=***&table=orders'
-    >>> hide_password("data/orders.csv")
-    'data/orders.csv'
-    """
-    if "://" not in uri:
-        return uri
-    uri = _SECRET.sub(r"\1***", uri)
-    start, slashes, rest = uri.partition("://")
-    authority, slash, path = rest.partition("/")
-    login, at, host = authority.rpartition("@")
-    user, colon, _ = login.partition(":")
-    return f"{start}{slashes}{user}:***@{host}{slash}{path}" if at and colon else uri

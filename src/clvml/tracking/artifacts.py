@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+import stat
 from pathlib import Path
 
 import pandas as pd
 import yaml
 from matplotlib.figure import Figure
 
+from clvml.errors import InputError
 from clvml.evaluation.reach import churn_reach
 from clvml.tracking.description import public_config
 from clvml.tracking.record import TrainingRecord
 
 # What a model may consist of: none of these can run code when it is read.
-MODEL_ENDINGS = {".json", ".ubj", ".txt", ".csv", ".yaml", ".md"}
+MODEL_ENDINGS = {".json", ".txt", ".csv", ".yaml", ".md"}
 LEADERBOARD_TABLE = "leaderboard.json"
 CONFIG_FILE = "config.yaml"
 QUALITY_FILE = "quality.json"
@@ -76,7 +78,10 @@ def copy_model(directory: Path, folder: Path) -> Path:
     ------
     ValueError
         There is no ``model.json``, or a file that is not plain data.
+    InputError
+        There is a link, or another thing that is neither file nor folder.
     """
+    refuse_links(directory)
     files = sorted(path for path in directory.rglob("*") if path.is_file())
     if directory / "model.json" not in files:
         raise ValueError(f"no model.json in '{directory}'; save the model there first")
@@ -87,6 +92,29 @@ def copy_model(directory: Path, folder: Path) -> Path:
             f"{len(foreign)} other(s): {', '.join(foreign[:3])}"
         )
     return Path(shutil.copytree(directory, folder / "model"))
+
+
+def refuse_links(directory: Path) -> None:
+    """Refuse a folder that is not made of files and folders of its own: what a link leads to is not ours to upload.
+
+    Raises
+    ------
+    InputError
+        The folder, or something in it, is a link, a file that has another name elsewhere, a pipe or a device.
+    """
+    for path in [directory, *sorted(directory.rglob("*"))]:
+        status = path.lstat()
+        plain = stat.S_ISDIR(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_nlink == 1)
+        if not plain:
+            kind = (
+                "a link"
+                if stat.S_ISLNK(status.st_mode) or stat.S_ISREG(status.st_mode)
+                else "a pipe or device"
+            )
+            raise InputError(
+                f"'{path}' is {kind}, and only files of its own folder are uploaded; put a copy of the file in its "
+                "place, or delete the folder"
+            )
 
 
 def _write(path: Path, text: str) -> None:

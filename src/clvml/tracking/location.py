@@ -18,6 +18,8 @@ from clvml.tracking.record import StoreUnreachable
 DEFAULT_URI = "sqlite:///mlflow.db"
 ARTIFACT_FOLDER = "mlartifacts"
 HEALTH_SECONDS = 10
+# How the clients of storages are called where they are installed from.
+PACKAGES = {"azure": "azure-storage-blob", "botocore": "boto3", "google": "google-cloud-storage"}
 _GATEWAY_ERRORS = (502, 503, 504)
 _SQL_SCHEMES = ("postgresql", "mysql", "mssql")
 _KNOWN = (
@@ -54,13 +56,13 @@ def locate(uri: str, must_exist: bool) -> tuple[str, str, Path | None]:
     if dialect == "sqlite" and colon:
         path = _sqlite_path(uri)
         _check_sqlite(path, must_exist)
-        return f"sqlite:///{path.as_posix()}", uri, path.parent / ARTIFACT_FOLDER
+        return f"sqlite:///{path.as_posix()}", hide_password(uri), path.parent / ARTIFACT_FOLDER
     if dialect in _SQL_SCHEMES and colon:
         return uri, _check_database(uri), Path(ARTIFACT_FOLDER).absolute()
     if scheme in ("http", "https") and colon:
         return uri, _check_server(uri), None
     if scheme in ("databricks", "databricks-uc", "uc"):
-        return uri, uri, None
+        return uri, hide_password(uri), None
     if not colon or scheme == "file" or len(scheme) == 1:
         raise InputError(
             f"tracking store '{uri}' is a folder or file path, which MLflow no longer writes to; set "
@@ -78,6 +80,17 @@ def read_only(shown: str) -> str:
     return (
         f"tracking store '{shown}' can only be read: its file or folder is not yours to write; give yourself the "
         "permission, or set MLFLOW_TRACKING_URI to another"
+    )
+
+
+def missing_client(error: ImportError, shown: str) -> str:
+    """Return the message about a storage whose client is not installed."""
+    needed = (error.name or "").partition(".")[0]
+    package = f"the package '{PACKAGES.get(needed, needed)}'" if needed else "a package"
+    return (
+        f"tracking store '{shown}': where it keeps its files, {package} is needed, which is not installed; "
+        f"install it{f' with: pip install {PACKAGES.get(needed, needed)}' if needed else ''}, or use an experiment "
+        "whose files lie elsewhere"
     )
 
 
@@ -146,9 +159,9 @@ def _check_folder(path: Path) -> None:
 
 def _check_database(uri: str) -> str:
     # MLflow retries a database that does not answer for minutes; this asks once.
+    shown = hide_password(uri)
     try:
         url = sqlalchemy.make_url(uri)
-        shown = url.render_as_string(hide_password=True)
         engine = sqlalchemy.create_engine(url)
         try:
             engine.connect().close()
@@ -166,6 +179,12 @@ def _check_database(uri: str) -> str:
         raise kind(
             f"tracking store database cannot be reached: {first_line(error)}; check MLFLOW_TRACKING_URI"
         ) from None
+    except (ValueError, TypeError):
+        # Of a port that is no number, say, because a sign of the password was not written as %40 and so on.
+        raise InputError(
+            f"tracking store '{shown}' is no address of a database; write signs of the user name and the password "
+            "as %40 (@), %2F (/), %3A (:) and so on"
+        ) from None
     return shown
 
 
@@ -174,15 +193,17 @@ def _check_server(uri: str) -> str:
     # ones that mean that nothing is behind it.
     shown = hide_password(uri)
     try:
-        answer = requests.get(f"{uri.rstrip('/')}/health", timeout=HEALTH_SECONDS)
-        if answer.status_code in _GATEWAY_ERRORS:
-            raise requests.ConnectionError
+        # What it says is not read: it might never end.
+        with requests.get(f"{uri.rstrip('/')}/health", timeout=HEALTH_SECONDS, stream=True) as answer:
+            if answer.status_code in _GATEWAY_ERRORS:
+                raise requests.ConnectionError
     except requests.exceptions.SSLError:
         # Whether certificates matter is one of MLflow's own settings.
         pass
-    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, ValueError):
         raise InputError(
-            f"MLflow server '{shown}': {first_line(error)}; correct MLFLOW_TRACKING_URI"
+            f"MLflow server '{shown}' is no address that can be asked; correct MLFLOW_TRACKING_URI, and write signs "
+            "of the user name and the password as %40 (@), %2F (/), %3A (:) and so on"
         ) from None
     except requests.RequestException as error:
         late = isinstance(error, requests.Timeout)

@@ -19,7 +19,7 @@ from clvml.evaluation.backtest import MODEL_NAME
 from clvml.tracking.artifacts import PREDICTIONS_FILE
 from clvml.tracking.record import EXPERIMENT, KIND_TAG, MONITORING, VARIANT
 from clvml.tracking.registry import REGISTERED_FORM, RUN_FORM, find_run, find_version, quoted, search_versions
-from clvml.tracking.session import Store, mlflow, registered_aliases
+from clvml.tracking.session import Store, check_answer, mlflow, registered_aliases
 
 PREDICTION_COLUMNS = ["cutoff", "customer_id", "actual_spend", "churned", "spend", "p_churn"]
 
@@ -135,7 +135,8 @@ def experiment_runs(
             f"no experiment '{experiment}' in '{store.shown}'{did_you_mean(experiment, known)}; it has: "
             f"{', '.join(known[:8])}; give one of them to --experiment"
         )
-    if found.lifecycle_stage != "active":
+    check_answer(store, "the experiment", experiment, found.name)
+    if found.lifecycle_stage == "deleted":
         raise InputError(
             f"experiment '{experiment}' was deleted in '{store.shown}'; restore it with 'mlflow experiments "
             f"restore --experiment-id {found.experiment_id}', or give another to --experiment"

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from clvml.config import parse_config
 from clvml.errors import InputError
-from clvml.tracking.artifacts import copy_model, write_figure
+from clvml.tracking.artifacts import copy_model, refuse_links, write_figure
 from clvml.tracking.description import public_config, run_tags
 from clvml.tracking.record import STARTED_TAG, UPLOAD_TAG, LoggedRun, StoreUnreachable, TrainingRecord
 
@@ -110,8 +110,9 @@ def read_kept(directory: Path) -> TrainingRecord:
     Raises
     ------
     InputError
-        Something of it is missing or damaged.
+        Something of it is missing or damaged, or leads out of its folder.
     """
+    refuse_links(directory)
     try:
         content: dict[str, Any] = json.loads((directory / _RECORD).read_text(encoding="utf-8"))
         fields: dict[str, Any] = {key: content[key] for key in _PLAIN}

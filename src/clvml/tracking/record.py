@@ -57,7 +57,7 @@ class TrainingRecord:
     drivers : DataFrame
         What moves the predictions.
     model_directory : Path
-        The saved model: text, numbers, JSON and UBJ only.
+        The saved model: JSON only.
     signature_example : DataFrame
         A few rows of a purchase log that the model can score, under the input's own column names.
     notes : list of str

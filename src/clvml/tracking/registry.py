@@ -15,7 +15,7 @@ from clvml.errors import InputError, did_you_mean
 from clvml.storage.workspace import temporary_folder
 from clvml.tracking.model import LOADER_MODULE
 from clvml.tracking.record import ResolvedModel
-from clvml.tracking.session import MISSING, MlflowException, Store, mlflow, open_store
+from clvml.tracking.session import MISSING, MlflowException, Store, check_answer, mlflow, open_store
 
 UNREGISTERED = "unregistered"
 MODEL_FILE = "model.json"
@@ -194,13 +194,15 @@ def find_run(store: Store, run_id: str) -> Any:
         There is no such run.
     """
     try:
-        return store.client.get_run(run_id)
+        found = store.client.get_run(run_id)
     except MlflowException as error:
         if error.error_code in MISSING:
             raise InputError(
                 f"run '{run_id}' is not in '{store.shown}'; 'clvml compare' lists the runs"
             ) from error
         raise
+    check_answer(store, "a run", run_id, found.info.run_id)
+    return found
 
 
 def check_model(store: Store, run_id: str, name: str, version: str) -> None:
@@ -240,6 +242,7 @@ def search_versions(store: Store, condition: str) -> list[Any]:
     token: str | None = None
     while True:
         page = store.client.search_model_versions(condition, page_token=token)
+        check_answer(store, "versions of a model", True, all(str(v.version).isdigit() for v in page))
         versions += page
         token = page.token
         if not token:

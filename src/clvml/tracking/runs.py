@@ -29,8 +29,10 @@ from clvml.tracking.registry import ensure_registered, search_versions
 from clvml.tracking.session import (
     MlflowException,
     Store,
+    check_answer,
     entities,
     experiment_id,
+    last_try,
     mlflow,
     open_store,
     registered_aliases,
@@ -82,6 +84,7 @@ def log_training(record: TrainingRecord, uri: str) -> LoggedRun:
             run_name=run_name(record),
         )
         run_id = run.info.run_id
+        check_answer(store, "a new run", True, bool(run_id) and run.info.experiment_id == experiment)
         with closing(store, run_id):
             model_id = _log_everything(record, store, run_id, experiment)
             # Read again: while this one was uploaded, another may have become champion.
@@ -155,7 +158,7 @@ def closing(store: Store, run_id: str) -> Iterator[None]:
     except BaseException as error:
         status = "FAILED" if isinstance(error, Exception) else "KILLED"
         # Where the store itself is what failed, its first error is the one to tell.
-        with contextlib.suppress(MlflowException):
+        with contextlib.suppress(MlflowException), last_try():
             store.client.set_terminated(run_id, status=status)
         raise
     store.client.set_terminated(run_id)

@@ -18,7 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from clvml.config import TrackingConfig
 from clvml.errors import InputError
 from clvml.storage.workspace import temporary_folder
-from clvml.tracking.location import DEFAULT_URI, first_line, locate, read_only
+from clvml.tracking.location import DEFAULT_URI, first_line, locate, missing_client, read_only
+from clvml.tracking.own_server import nonsense_of, only_own_server, said_by_storage
 
 # Importing mlflow.pyfunc warns about MLflow's own type hints. Other modules of this package take mlflow from
 # here, so that it happens in one place.
@@ -61,9 +62,15 @@ _SETTINGS = {
     "MLFLOW_UV_AUTO_DETECT": "false",
     "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
 }
-# Unless the user has set them: a server that is gone for a quarter of a minute is waited for, not for the four
-# minutes per request that are MLflow's default.
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3"}
+# Unless the user has set them: a server that is gone or silent is waited for a minute or so per request, not for
+# the eight that are MLflow's default, and not for as long as it asks for.
+_PATIENCE = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "25",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
+}
+# Where one request has failed, the last one of a run is tried once, and not for long.
+_LAST_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -126,17 +133,24 @@ def open_store(uri: str, must_exist: bool = False) -> Iterator[Store]:
     ------
     InputError
         The scheme is unknown, the file is no MLflow database or cannot be written, or the store fails while
-        it is in use.
+        it is in use: it refuses, answers what is no answer, or keeps its files where we cannot or must not go.
     StoreUnreachable
         The server or database does not answer, at the beginning or any more.
     """
     uri, shown, artifact_root = locate(uri, must_exist)
-    with _silence() as complaints, _point_mlflow_at(uri), _temporary_files():
+    with (
+        _silence() as complaints,
+        _point_mlflow_at(uri),
+        _temporary_files(),
+        only_own_server(uri, shown),
+    ):
         try:
             yield Store(MlflowClient(tracking_uri=uri), uri, shown, artifact_root, complaints)
+        except InputError:
+            raise
         except (MlflowException, SQLAlchemyError, requests.RequestException) as error:
-            # An invalid parameter is a defect of ours, not a state of the store.
-            if getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE":
+            # An invalid parameter is a defect of ours, not a state of the store; a server may say so of anything.
+            if getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE" and not uri.startswith("http"):
                 raise
             # Where nothing answers any more, that is what there is to say.
             locate(uri, must_exist)
@@ -144,6 +158,8 @@ def open_store(uri: str, must_exist: bool = False) -> Iterator[Store]:
             if any(text in str(error) for text in ("readonly database", "unable to open database file")):
                 raise InputError(read_only(shown)) from error
             raise InputError(f"tracking store '{shown}': {_remedy(error, shown)}") from error
+        except ImportError as error:
+            raise InputError(missing_client(error, shown)) from error
         except OSError as error:
             if error.errno not in _NO_PERMISSION:
                 raise
@@ -151,6 +167,12 @@ def open_store(uri: str, must_exist: bool = False) -> Iterator[Store]:
                 f"tracking store '{shown}' cannot be written: {error.strerror} ('{error.filename}'); give yourself "
                 "the permission, or set MLFLOW_TRACKING_URI to another"
             ) from error
+        except Exception as error:
+            # Of the clients of storages there are many, each with errors of its own.
+            told = said_by_storage(error) or (nonsense_of(error) if uri.startswith("http") else "")
+            if not told:
+                raise
+            raise InputError(f"tracking store '{shown}': {told}") from error
 
 
 def experiment_id(store: Store, name: str, create: bool = True) -> str | None:
@@ -162,7 +184,9 @@ def experiment_id(store: Store, name: str, create: bool = True) -> str | None:
         An experiment of that name lies in MLflow's trash.
     """
     found = store.client.get_experiment_by_name(name)
-    if found is not None and found.lifecycle_stage != "active":
+    if found is not None:
+        check_answer(store, "the experiment", name, found.name)
+    if found is not None and found.lifecycle_stage == "deleted":
         raise InputError(
             f"experiment '{name}' was deleted in '{store.shown}'; restore it with "
             f"'mlflow experiments restore --experiment-id {found.experiment_id}', or choose another name for "
@@ -177,7 +201,9 @@ def experiment_id(store: Store, name: str, create: bool = True) -> str | None:
     # Without the kind, MLflow's page asks whether this is about chatbots.
     tags = {"mlflow.experimentKind": "custom_model_development"}
     try:
-        return str(store.client.create_experiment(name, artifact_location=location, tags=tags))
+        created = str(store.client.create_experiment(name, artifact_location=location, tags=tags))
+        check_answer(store, "the id of a new experiment", True, bool(created))
+        return created
     except MlflowException as error:
         # Somebody else has just made it.
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
@@ -194,14 +220,38 @@ def registered_aliases(store: Store, name: str) -> dict[str, str] | None:
         MLflow does not take the name.
     """
     try:
-        aliases = store.client.get_registered_model(name).aliases
+        found = store.client.get_registered_model(name)
     except MlflowException as error:
         if error.error_code in MISSING:
             return None
         if error.error_code == "INVALID_PARAMETER_VALUE":
             raise InputError(f"tracking.registered_model '{name}': {first_line(error)}") from error
         raise
-    return {str(alias): str(version) for alias, version in aliases.items()}
+    check_answer(store, "the registered model", name, found.name)
+    return {str(alias): str(version) for alias, version in found.aliases.items()}
+
+
+def check_answer(store: Store, asked_for: str, expected: object, found: object) -> None:
+    """Refuse to go on where a server answered with something else than what it was asked for.
+
+    Raises
+    ------
+    InputError
+        The two differ.
+    """
+    if found != expected:
+        raise InputError(
+            f"tracking store '{store.shown}': asked for {asked_for}, it answered with something else; check that "
+            "MLFLOW_TRACKING_URI points at an MLflow server, and that nothing answers in its place"
+        )
+
+
+@contextmanager
+def last_try() -> Iterator[None]:
+    """Ask the store once, and wait for it shortly: for what can be done without."""
+    seconds = min(mlflow.environment_variables.MLFLOW_HTTP_REQUEST_TIMEOUT.get(), _LAST_SECONDS)
+    with _environment({"MLFLOW_HTTP_REQUEST_TIMEOUT": str(seconds), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}):
+        yield
 
 
 @contextmanager
@@ -238,16 +288,22 @@ class _Complaints(logging.Handler):
 def _point_mlflow_at(uri: str) -> Iterator[None]:
     # Models can only be logged to MLflow's global tracking URI. Setting it also sets the variable, and
     # unsetting it falls back to the variable, so putting the variable back restores both.
-    touched = (*_SETTINGS, *_PATIENCE, "MLFLOW_TRACKING_URI")
-    before = {name: os.environ.get(name) for name in touched}
-    os.environ.update(_SETTINGS)
-    for name, text in _PATIENCE.items():
-        os.environ.setdefault(name, text)
-    mlflow.set_tracking_uri(uri)
+    patience = {name: os.environ.get(name, text) for name, text in _PATIENCE.items()}
+    with _environment({**_SETTINGS, **patience, "MLFLOW_TRACKING_URI": uri}):
+        mlflow.set_tracking_uri(uri)
+        try:
+            yield
+        finally:
+            mlflow.set_tracking_uri(None)
+
+
+@contextmanager
+def _environment(settings: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
     try:
         yield
     finally:
-        mlflow.set_tracking_uri(None)
         for name, value in before.items():
             os.environ.pop(name, None)
             if value is not None:
@@ -273,6 +329,8 @@ def _remedy(error: Exception, shown: str) -> str:
             "it was written by another version of MLflow; make a copy of it, then run "
             f"'mlflow db upgrade {shown}'"
         )
+    if "REQUEST failed" in text or "Response body:" in text:
+        text = text.partition(" Response body:")[0].rstrip(".")
     return f"{text}; check that MLFLOW_TRACKING_URI points at an MLflow store, and that it can be written"
 
 

@@ -1,0 +1,245 @@
+"""``model.json``: the numbers and words of a model, and a digest of each of its files, checked before use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from clvml.config import Config
+from clvml.customers import available_features
+from clvml.customers.snapshots import OPTIONAL_COLUMNS
+from clvml.errors import InputError
+from clvml.models.intervals import SHARES
+from clvml.models.prior import PRIOR_COLUMNS, SPEND_COLUMNS
+from clvml.models.season import DAYS_OF_YEAR
+from clvml.models.tree_file import first_problem, read_json
+
+FORMAT_VERSION = 6
+MODEL_FILE = "model.json"
+# The files beside it that a model may have.
+TREE_FILES = ("churn.json", "tweedie.json", "gamma.json", "surrogate.json")
+_LONGEST_NOTE = 5_000
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=1e-30, lt=1e30)]
+Money = Annotated[float, Field(ge=0, lt=1e30)]
+Factor = Annotated[float, Field(ge=0, lt=1e30)]
+Spread = Annotated[float, Field(ge=0, le=100)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Day = Annotated[str, Field(pattern=r"^[12]\d{3}-\d\d-\d\d$")]
+Note = Annotated[str, Field(max_length=_LONGEST_NOTE)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class _Btyd(_Part):
+    class Parameters(_Part):
+        r: Positive
+        alpha: Positive
+        a: Positive
+        b: Positive
+
+    variant: Literal["mbg", "bg"]
+    penalizer: Money
+    params: Parameters
+    # Of the fit; nothing is reckoned with them.
+    log_likelihood: float | None
+    converged: bool
+    n_customers: Annotated[int, Field(ge=0)]
+
+
+class _GammaGamma(_Part):
+    class Parameters(_Part):
+        p: Positive
+        q: Annotated[float, Field(gt=1, lt=1e30)]
+        v: Positive
+
+    penalizer: Money
+    params: Parameters
+    mean_matched: bool
+    converged: bool
+    n_customers: Annotated[int, Field(ge=0)]
+
+
+class _Season(_Part):
+    index: Annotated[
+        list[Annotated[float, Field(gt=0, lt=1e3)]],
+        Field(min_length=DAYS_OF_YEAR, max_length=DAYS_OF_YEAR),
+    ]
+    years: Annotated[int, Field(ge=0, le=1000)]
+
+
+class _Prior(_Part):
+    btyd: _Btyd
+    gamma_gamma: _GammaGamma | None
+    mean_value: Money
+    season: _Season
+    first_day: Day
+
+
+class _Level(_Part):
+    churn_shift: Annotated[float, Field(ge=-100, le=100)]
+    tweedie: Factor
+    hurdle: Factor
+    spread: Spread
+
+
+class _Intervals(_Part):
+    level: Annotated[float, Field(gt=0, lt=1)]
+    expected: Annotated[list[Money], Field(min_length=1, max_length=1000)]
+    ratios: list[Annotated[list[Factor], Field(min_length=len(SHARES), max_length=len(SHARES))]]
+    variances: list[Factor]
+    level_spread: Spread
+
+    @model_validator(mode="after")
+    def _agree(self) -> _Intervals:
+        if not len(self.expected) == len(self.ratios) == len(self.variances):
+            raise ValueError("groups, ratios and variances are not equally many")
+        if self.expected != sorted(self.expected):
+            raise ValueError("the expected spend of the groups does not rise")
+        return self
+
+
+class _Fallback(_Part):
+    p_churn: Share
+    spend: Money
+
+
+class _Thresholds(_Part):
+    big_spend_365d: float | None = None
+
+
+class _Scales(_Part):
+    tweedie: Positive
+    gamma: Positive
+
+
+class State(_Part):
+    """What ``model.json`` holds."""
+
+    format_version: Literal[6]
+    config: dict[str, Any]
+    as_of: Day
+    columns: list[Literal[tuple(OPTIONAL_COLUMNS)]]  # type: ignore[valid-type]
+    prior: _Prior
+    predictors: list[str]
+    blend: Annotated[list[Factor], Field(min_length=len(SPEND_COLUMNS), max_length=len(SPEND_COLUMNS))]
+    level: _Level
+    trained_days: Annotated[int, Field(gt=0, le=3650)]
+    churn_share: Share
+    churn_boosted: bool
+    churn_slope: Share
+    spend_share: Share
+    churn_trees: bool
+    spend_scale: _Scales | None
+    intervals: _Intervals
+    fallback: _Fallback
+    tiers: list[float]
+    thresholds: _Thresholds
+    notes: Annotated[list[Note], Field(max_length=100)]
+    files: dict[Literal[TREE_FILES], Digest]  # type: ignore[valid-type]
+    digest: Digest
+
+    @model_validator(mode="after")
+    def _agree(self) -> State:
+        known = {feature.name for feature in available_features(self.columns)} | set(PRIOR_COLUMNS)
+        if not set(self.predictors) <= known or len(set(self.predictors)) < len(self.predictors):
+            raise ValueError("its predictors are no features of its columns")
+        if len(self.tiers) not in (0, 3) or self.tiers != sorted(self.tiers, reverse=True):
+            raise ValueError("the limits of its tiers do not fall")
+        if date.fromisoformat(self.prior.first_day) > date.fromisoformat(self.as_of):
+            raise ValueError("its first day is after its last")
+        needed = ["churn.json"] * self.churn_trees + ["tweedie.json", "gamma.json"] * bool(self.spend_scale)
+        if not set(needed) <= set(self.files):
+            raise ValueError("files of trees that it needs are not named")
+        if needed and not self.predictors:
+            raise ValueError("its trees have no predictors")
+        return self
+
+    @property
+    def parsed_config(self) -> Config:
+        """The configuration that the model was trained with."""
+        return Config.model_validate(self.config)
+
+
+def write_state(state: Mapping[str, Any], directory: Path) -> None:
+    """Write ``model.json``, with a digest of itself and of every tree file in the directory."""
+    files = {name: _digest_of_file(directory / name) for name in TREE_FILES if (directory / name).is_file()}
+    whole = {"format_version": FORMAT_VERSION, **state, "files": files}
+    whole["digest"] = digest_of(whole)
+    (directory / MODEL_FILE).write_text(json.dumps(whole, indent=1), encoding="utf-8")
+
+
+def read_state(directory: Path) -> State:
+    """Return what ``model.json`` holds, with everything checked that the model rests on.
+
+    Raises
+    ------
+    InputError
+        There is none, it is of another format, it or one of the files that it names was changed, or what it says
+        cannot be.
+    """
+    path = directory / MODEL_FILE
+    try:
+        raw = read_json(path)
+        if not isinstance(raw, dict) or "format_version" not in raw:
+            raise ValueError("format_version is missing")
+        found = raw["format_version"]
+        if found != FORMAT_VERSION or isinstance(found, bool):
+            raise InputError(
+                f"the model in '{directory}' has format {str(found)[:20]}, this clvml reads {FORMAT_VERSION}; train it "
+                "again"
+            )
+        if raw.get("digest") != digest_of(raw):
+            raise InputError(_changed(path))
+        state = State.model_validate(raw)
+        state.parsed_config  # noqa: B018 - of the user's own making, and checked like the rest
+    except InputError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"'{directory}' holds no clvml model ({first_problem(error)}); give the model of a clvml training run"
+        ) from None
+    for name, digest in state.files.items():
+        try:
+            is_same = _digest_of_file(directory / name) == digest
+        except OSError as error:
+            raise InputError(
+                f"the model in '{directory}' lacks '{name}' ({error.strerror}); give the whole folder, or train it "
+                "again"
+            ) from None
+        if not is_same:
+            raise InputError(_changed(directory / name))
+    return state
+
+
+def digest_of(state: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the content of ``model.json`` but for its digest, however it is written.
+
+    >>> digest_of({"b": 1, "a": 2, "digest": "x"}) == digest_of({"a": 2, "b": 1})
+    True
+    """
+    content = {key: value for key, value in state.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _digest_of_file(path: Path) -> str:
+    if path.exists() and not path.is_file():
+        raise OSError(0, "it is no file")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _changed(path: Path) -> str:
+    return (
+        f"'{path}' was changed since the training wrote it (its digest is another), so its scores would not be those "
+        "of the model; give the model as it was written, or train it again"
+    )
