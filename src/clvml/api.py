@@ -50,7 +50,6 @@ with _passive_threads():
     from clvml.scores.batches import score_in_batches
     from clvml.scores.scorer import Scorer
     from clvml.storage.addresses import hide_password
-    from clvml.workflows import plan
 
 __all__ = ["CustomerModel", "Log", "NotFitted", "load", "plan", "read_log", "readback"]
 

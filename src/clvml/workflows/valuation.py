@@ -14,6 +14,7 @@ from clvml.decide.formulas import HISTORY
 from clvml.decide.worth import Worth
 from clvml.decide.worth import worth as work_out
 from clvml.errors import InputError
+from clvml.log import PurchaseLog
 from clvml.scores.scorer import customer_days, read_scores
 from clvml.workflows.preparation import Prepared
 
@@ -26,7 +27,7 @@ def worth(
     value: ValueConfig | None = None,
     costs: pd.DataFrame | str | Path | None = None,
     before: pd.DataFrame | str | Path | None = None,
-    prepared: Prepared | None = None,
+    prepared: Prepared[PurchaseLog] | None = None,
 ) -> Worth:
     """Work out what customers are worth.
 
@@ -68,7 +69,7 @@ def _table(scores: pd.DataFrame | str | Path) -> pd.DataFrame:
     return scores if isinstance(scores, pd.DataFrame) else read_scores(Path(scores))
 
 
-def _with_history(scores: pd.DataFrame, prepared: Prepared) -> pd.DataFrame:
+def _with_history(scores: pd.DataFrame, prepared: Prepared[PurchaseLog]) -> pd.DataFrame:
     as_of = date.fromisoformat(str(scores["as_of"].iloc[0]))
     features = customer_days(prepared.log).features(as_of, int(scores["horizon_days"].iloc[0]))
     known = features.set_index(features["customer_id"].astype("string"))[list(HISTORY)]
