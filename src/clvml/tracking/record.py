@@ -52,8 +52,8 @@ class TrainingRecord:
         the log is too short for a backtest.
     verdicts : list of str
         Sentences.
-    figures : dict of str to Figure or bytes
-        By file name without ending; bytes are a PNG that is drawn already.
+    figures : dict of str to bytes
+        PNGs by file name without ending.
     drivers : DataFrame
         What moves the predictions.
     model_directory : Path
@@ -81,7 +81,7 @@ class TrainingRecord:
     fold_metrics: pd.DataFrame
     leaderboard: pd.DataFrame
     verdicts: list[str]
-    figures: dict[str, Figure | bytes]
+    figures: dict[str, bytes]
     drivers: pd.DataFrame
     model_directory: Path
     signature_example: pd.DataFrame

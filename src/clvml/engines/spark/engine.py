@@ -121,9 +121,7 @@ def score_lines(
         chosen: frozenset[str] = frozenset()
         if isinstance(explain, int):
             risks = features.mapInPandas(partial(_at_risk, load, as_of), "customer_id string, at_risk double")
-            top = risks.where("at_risk is not null").orderBy(
-                "at_risk", "customer_id", ascending=[False, True]
-            )
+            top = risks.orderBy("at_risk", "customer_id", ascending=[False, True])
             chosen = frozenset(row[0] for row in top.limit(explain).collect())
         apply = partial(_scored, load, as_of, explain == "all", chosen)
         rows = features.mapInPandas(apply, _SCHEMA).persist()
