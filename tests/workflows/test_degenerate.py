@@ -130,7 +130,7 @@ def degenerate_logs(draw):
 
 
 @given(degenerate_logs())
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_degenerate_log_ends_in_scores_or_has_no_purchase(rows):
     log = as_log(rows)
     with TemporaryDirectory() as folder:
@@ -162,7 +162,7 @@ def usual(length=400, customers=40):
 KINDS = {
     "everybody returns": (
         [(c, day, 20.0 + c) for c in range(30) for day in range(c % 5, 200, 5)],
-        "every customer came back from 2004-06-18 to 2004-07-17: this test window says nothing of who leaves",
+        "every customer came back from 2004-06-19 to 2004-07-18: this test window says nothing of who leaves",
     ),
     "more refunded than sold": (
         [*(line for line in usual() if line[1] < 360), *((c, 380, -999.0) for c in range(40)), (1, 399, 5.0)],
@@ -231,7 +231,13 @@ def test_five_rows(tmp_path):
     assert not re.search(r": (better|worse) \(95 %", ended.said)
 
 
-def test_customers_without_a_purchase_get_that_as_their_reason(tmp_path):
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Leave out the pictures, which take most of the time."""
+    monkeypatch.setattr("clvml.workflows.training.draw_pictures", lambda *arguments: {})
+
+
+def test_customers_without_a_purchase_get_that_as_their_reason(tmp_path, no_pictures):
     rows = [*usual(200), ("refunds", 100, -3.0), ("refunds", 150, 0.0), ("free", 120, 0.0)]
     scores = end_to_end(as_log(rows), tmp_path).scores.set_index("customer_id")
     assert scores.loc["refunds", "reason_1"] == "nothing but refunds so far"
@@ -240,35 +246,44 @@ def test_customers_without_a_purchase_get_that_as_their_reason(tmp_path):
     assert scores.loc[["refunds", "free"], ["reason_2", "reason_3"]].isna().all(axis=None)
 
 
+def fails(*arguments, **options):
+    raise ZeroDivisionError("the font is on fire\nand more")
+
+
 @pytest.mark.parametrize(
     ("broken", "step", "kept"),
     [
         ("clvml.evaluation.plots.plot_gains", "the picture 'gains'", 6),
-        ("clvml.evaluation.plots._title", "the picture 'calibration'", 2),
         ("clvml.workflows.pictures._of_the_test", "all pictures", 0),
         ("matplotlib.figure.Figure.savefig", "the picture 'shap_bar'", 0),
-        ("clvml.workflows.training.judge", "the comparison with the baselines", 2),
-        ("clvml.workflows.training.headline_metrics", "the metrics", 7),
-        ("clvml.workflows.training.drivers", "what drives retention", 7),
-        (
-            "clvml.workflows.training.log_odds",
-            "the explanation; no customer has a reason for the churn risk",
-            7,
-        ),
     ],
 )
-def test_what_is_secondary_fails_with_a_note(broken, step, kept, tmp_path, monkeypatch):
-    def fails(*arguments, **options):
-        raise ZeroDivisionError("the font is on fire\nand more")
-
+def test_no_training_is_lost_to_a_picture(broken, step, kept, tmp_path, monkeypatch):
     monkeypatch.setattr(broken, fails)
     rows = usual(150)
     ended = end_to_end(as_log(rows), tmp_path)
     assert f"left out: {step} (ZeroDivisionError: the font is on fire)" in ended.record.notes
     assert len(ended.record.figures) == kept
-    ended = ended._replace(said=ended.said.replace("left out: ", ""))
-    keeps_the_contract(ended, {str(line[0]) for line in rows})
-    if "explanation" in step:
+    keeps_the_contract(ended._replace(said=""), {str(line[0]) for line in rows})
+
+
+@pytest.mark.parametrize(
+    ("broken", "step"),
+    [
+        ("judge", "the comparison with the baselines"),
+        ("headline_metrics", "the metrics"),
+        ("driver_sentences", "what drives retention"),
+        ("drivers", "the table of drivers"),
+        ("log_odds", "the explanation; no customer has a reason for the churn risk"),
+    ],
+)
+def test_no_training_is_lost_to_what_is_said_of_it(broken, step, tmp_path, monkeypatch, no_pictures):
+    monkeypatch.setattr(f"clvml.workflows.training.{broken}", fails)
+    rows = usual(150)
+    ended = end_to_end(as_log(rows), tmp_path)
+    assert f"left out: {step} (ZeroDivisionError: the font is on fire)" in ended.record.notes
+    keeps_the_contract(ended._replace(said=""), {str(line[0]) for line in rows})
+    if broken == "log_odds":
         assert set(ended.scores["reason_1"]) == {"no single reason stands out"}
 
 
