@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from clvml.config import Config
 from clvml.errors import InputError
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # Tells runs of other kinds from the trainings, which have no such tag.
 KIND_TAG, EXPERIMENT, VARIANT, MONITORING = "clvml.kind", "experiment", "variant", "monitoring"
