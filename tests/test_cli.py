@@ -384,15 +384,16 @@ def test_half_a_parquet_file(fails, shopping, tmp_path):
     assert fails("score", "log.parquet", "-o", "s.csv") == message
 
 
-def test_too_few_days_or_customers(fails, shopping, tmp_path):
+def test_too_few_days_or_purchases(fails, shopping, tmp_path):
     shop, lines = shopping, shopping.lines
     lines[lines["order_date"] >= "2024-04-11"].to_csv(tmp_path / "short.csv", index=False)
-    lines[lines["customer_id"] == "=1+1"].to_csv(tmp_path / "one.csv", index=False)
+    lines[lines["customer_id"] == "only-refunds"].to_csv(tmp_path / "none.csv", index=False)
     assert fails("backtest", "-c", shop.config, "--data", "short.csv").startswith(
         "80 days of history before 2024-06-30 are too short to test a horizon of 60 days out of time: 88 are needed; "
     )
-    assert "too few to learn from" in fails("train", "-c", shop.config, "--data", "one.csv", "--json")
-    assert "too few to learn from" in fails("backtest", "-c", shop.config, "--data", "one.csv")
+    none = "no purchase of positive amount before 2024-06-30; choose a later date or more data"
+    assert fails("train", "-c", shop.config, "--data", "none.csv", "--json") == none
+    assert "no purchase of positive amount" in fails("backtest", "-c", shop.config, "--data", "none.csv")
 
 
 # Bad configurations

@@ -206,7 +206,7 @@ class CustomerModel(BaseEstimator):
         Raises
         ------
         InputError
-            A parameter is of no use, the log cannot be read, or fewer than two customers bought anything.
+            A parameter is of no use, the log cannot be read, or nobody bought anything.
         """
         read = log if isinstance(log, Log) else read_log(log)
         until = _day(as_of) or read.as_of

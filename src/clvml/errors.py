@@ -1,9 +1,10 @@
-"""The one error a user's input can cause."""
+"""The one error a user's input can cause, and the one place where an error of ours does not count."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from clvml.secrets import hide_secrets
 
@@ -32,3 +33,24 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """
     nearest = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.5)
     return f" (did you mean '{nearest[0]}'?)" if nearest else ""
+
+
+@contextmanager
+def secondary(step: str, notes: list[str]) -> Iterator[None]:
+    """Run a step that no training may be lost to: where it fails, a note says which step and why.
+
+    For pictures, words and comparisons only. What a score depends on, or what asks a database, may not stand here:
+    a failure of it, an interrupt or too little memory, must end the work.
+
+    >>> notes = []
+    >>> with secondary("the picture of the gains", notes):
+    ...     raise ValueError("nothing was spent")
+    >>> notes
+    ['left out: the picture of the gains (ValueError: nothing was spent)']
+    """
+    try:
+        yield
+    # No list of errors would be long enough: a picture fails for a font, a release of matplotlib, a value of all data.
+    except Exception as error:  # noqa: BLE001
+        reason = str(error).partition("\n")[0]
+        notes.append(f"left out: {step} ({type(error).__name__}{f': {reason}' if reason else ''})")

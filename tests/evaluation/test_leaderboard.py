@@ -131,11 +131,11 @@ def test_interval_is_that_of_a_plain_loop_over_drawn_customers():
 def test_bias_of_opposite_signs_does_not_cancel_in_the_comparison():
     frame = pd.DataFrame(
         {
-            "cutoff": [1, 1, 2, 2],
-            "customer_id": [1, 2, 1, 2],
-            "actual_spend": [10.0, 10.0, 10.0, 10.0],
-            "swings": [15.0, 15.0, 5.0, 5.0],
-            "steady": [11.0, 11.0, 11.0, 11.0],
+            "cutoff": [1] * 30 + [2] * 30,
+            "customer_id": [*range(30)] * 2,
+            "actual_spend": 10.0,
+            "swings": [15.0] * 30 + [5.0] * 30,
+            "steady": 11.0,
         }
     )
     models = [ModelColumns("steady", "steady"), ModelColumns("swings", "swings")]
@@ -150,6 +150,16 @@ def test_bias_of_opposite_signs_does_not_cancel_in_the_comparison():
         "Total money (bias): off by 10.0 % against 50.0 % for 'swings': better "
         "(95 % interval of the gain 40.0 % to 40.0 %)"
     ]
+
+
+@pytest.mark.parametrize(("customers", "verdict"), [(29, "no clear difference"), (30, "better")])
+def test_too_few_customers_prove_nothing(customers, verdict):
+    frame = pd.DataFrame(
+        {"cutoff": 1, "customer_id": range(customers), "actual_spend": 10.0, "near": 11.0, "far": 50.0}
+    )
+    models = [ModelColumns("near", "near"), ModelColumns("far", "far")]
+    found = build_leaderboard(frame, models, champion="near", samples=20, seed=0).versus
+    assert found.set_index("metric").loc["wape", "verdict"] == verdict
 
 
 def hand_made(difference, low, high, verdict, several=True):

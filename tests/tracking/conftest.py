@@ -11,7 +11,6 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
 from clvml.config import parse_config
 from clvml.evaluation import METRICS
@@ -105,8 +104,6 @@ def make_record(tmp_path):
             directory.mkdir()
             (directory / "model.json").write_text('{"factor": 2}')
             (directory / "spend.json").write_bytes(b"{U\x01aU\x01}")
-        figure = Figure()
-        figure.add_subplot().plot([0, 1], [1, 0])
         log = pd.DataFrame(
             {
                 "who": [12345, 12345, 777],
@@ -131,7 +128,7 @@ def make_record(tmp_path):
                 index=pd.Index(["clvml", "pro rata"], name="model"),
             ),
             "verdicts": ["Spend error: clvml is better than pro rata."],
-            "figures": {"calibration": figure, "gains": figure},
+            "figures": {"calibration": b"\x89PNG 1", "gains": b"\x89PNG 2"},
             "drivers": pd.DataFrame({"feature": ["frequency"], "effect": [1.5]}),
             "model_directory": directory,
             "signature_example": log,

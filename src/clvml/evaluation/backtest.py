@@ -53,7 +53,18 @@ def run_backtest(
     folds: int | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Backtest:
-    """Train and test at several past cutoffs, each with nothing from its own future.
+    """Train and test at several past cutoffs, each with nothing from its own future; see `predict_folds`."""
+    return judge(*predict_folds(days, as_of, config, folds, progress), config, progress)
+
+
+def predict_folds(
+    days: CustomerDays,
+    as_of: date,
+    config: Config,
+    folds: int | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> tuple[pd.DataFrame, tuple[ModelColumns, ...]]:
+    """Train at several past cutoffs, and return what all models say of the windows after them.
 
     Parameters
     ----------
@@ -67,6 +78,12 @@ def run_backtest(
         Instead of ``config.evaluation.folds``.
     progress : callable
         Told what is being done.
+
+    Returns
+    -------
+    predictions : DataFrame
+    models : tuple of ModelColumns
+        As in `Backtest`.
 
     Raises
     ------
@@ -97,7 +114,16 @@ def run_backtest(
         parts.append(part)
     if not parts:
         raise failure
-    predictions = pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True), models
+
+
+def judge(
+    predictions: pd.DataFrame,
+    models: tuple[ModelColumns, ...],
+    config: Config,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Backtest:
+    """Compare our model with the others on what `predict_folds` returned."""
     progress("comparing with the baselines")
     leaderboard = build_leaderboard(
         predictions, models, MODEL_NAME, config.evaluation.bootstrap_samples, config.seed

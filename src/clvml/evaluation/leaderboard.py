@@ -37,6 +37,8 @@ METRICS = SPEND_METRICS | CHURN_METRICS
 BLOCK = 16
 # Customers x resamples held at once per thread, 32 MB an array: bounds the memory for millions of customers.
 BLOCK_CELLS = 4_000_000
+# Fewer customers, drawn again and again, are too alike for the interval to be believed.
+FEWEST_CUSTOMERS = 30
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,10 @@ class Leaderboard:
     versus : DataFrame
         One row per opponent and metric that both have: `opponent, metric, difference, low, high, verdict,
         champion_value, opponent_value`. The difference is in the champion's favour: positive means that the
-        champion is better. The verdict is "better" or "worse" where the 95 % interval leaves out 0, else
-        "no clear difference". Where zero is best, the two values are the means over folds of the distance
-        from zero, so that too much at one date does not make up for too little at another.
+        champion is better. The verdict is "better" or "worse" where the 95 % interval leaves out 0 and there
+        are 30 customers or more, else "no clear difference". Where zero is best, the two values are the means
+        over folds of the distance from zero, so that too much at one date does not make up for too little at
+        another.
     samples, seed : int
         How many times customers were drawn, and the seed.
     """
@@ -198,7 +201,7 @@ def build_leaderboard(
         for name, metric in keys
     ]
     versus = [
-        _compare(METRICS[metric], name, point, drawn, champion)
+        _compare(METRICS[metric], name, point, drawn, champion, customers)
         for name, metric in keys
         if name != champion and (champion, metric) in point
     ]
@@ -369,7 +372,9 @@ def _score(metric: Metric, values: Array) -> Array:
     return -values if metric.better == "lower" else -np.abs(values)
 
 
-def _compare(metric: Metric, opponent: str, point: _Values, drawn: _Values, champion: str) -> _Comparison:
+def _compare(
+    metric: Metric, opponent: str, point: _Values, drawn: _Values, champion: str, customers: int
+) -> _Comparison:
     mine, theirs = (_mean(_score(metric, point[name, metric.name])).item() for name in (champion, opponent))
     low, high = _interval(
         _mean(_score(metric, drawn[champion, metric.name]))
@@ -377,7 +382,9 @@ def _compare(metric: Metric, opponent: str, point: _Values, drawn: _Values, cham
     )
     # Two models in the same order differ by rounding alone, which is no difference.
     least = 1e-9 * max(abs(mine), abs(theirs))
-    verdict = "better" if low > least else "worse" if high < -least else "no clear difference"
+    verdict = "better" if low > least else "worse" if high < -least else ""
+    if not verdict or customers < FEWEST_CUSTOMERS:
+        verdict = "no clear difference"
     sign = 1.0 if metric.better == "higher" else -1.0
     return _Comparison(opponent, metric.name, mine - theirs, low, high, verdict, sign * mine, sign * theirs)
 

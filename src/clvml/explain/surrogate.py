@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -210,6 +211,12 @@ class Surrogate:
             typical=json.dumps({name: tuple(values) for name, values in self.typical_.items()}),
         )
         return self
+
+    @classmethod
+    def mute(cls, names: Sequence[str]) -> Surrogate:
+        """Return a surrogate that finds no influence in any feature, for a model that could not be explained."""
+        surrogate = cls()
+        return surrogate.fit(pd.DataFrame(np.zeros((1, len(names))), columns=list(names)), [0.0], seed=0)
 
     @property
     def features_(self) -> tuple[str, ...]:

@@ -303,7 +303,7 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     Raises
     ------
     InputError
-        Fewer than two customers bought anything.
+        Nobody bought anything.
     """
     windows = trainable(days.first_day, as_of, config.windows)
     if windows is None:
@@ -380,11 +380,6 @@ def _prior_alone(days: CustomerDays, as_of: date, config: Config, reason: str) -
     prior = fit_prior(days, as_of, horizon, config.model.season)
     now = days.features(as_of, horizon)
     now = now[now["purchase_days"] > 0]
-    if len(now) < 2:
-        raise InputError(
-            f"{len(now)} customer(s) bought anything before {as_of}: too few to learn from; give more customers or a"
-            " longer history"
-        )
     once = now[now["purchase_days"] == 1] if (now["purchase_days"] == 1).any() else now
     expected = prior.forecast(once, as_of, horizon)
     return CustomerModel(

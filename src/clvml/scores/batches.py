@@ -214,8 +214,8 @@ def score_in_batches(
 def _explain_most_at_risk(scorer: Scorer, scored: ScoredTable, customers: int, batch_rows: int) -> None:
     connection = scored.connection
     connection.execute(
-        f"create or replace temp table clvml_chosen as select place from {scored.name} where at_risk is not null"
-        f" order by at_risk desc, customer_id limit {customers}"
+        f"create or replace temp table clvml_chosen as select place from {scored.name}"
+        f" order by at_risk desc nulls last, customer_id limit {customers}"
     )
     (chosen,) = connection.execute("select count(*) from clvml_chosen").fetchall()[0]
     for start in range(0, chosen, batch_rows):

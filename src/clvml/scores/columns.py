@@ -76,7 +76,12 @@ SCORED = (
         "platinum, gold, silver, bronze: the top 5, 20, 50 and 100 % of `clv` in training",
     ),
     Column("segment", "text", "what to do about the customer (docs/scoring.md)"),
-    Column("reason_1", "text", "strongest reason for the churn risk, in words", own=False),
+    Column(
+        "reason_1",
+        "text",
+        "strongest reason for the churn risk, in words; without any purchase, what there is instead",
+        own=False,
+    ),
     Column("reason_2", "text", "second reason; empty where nothing else matters", own=False),
     Column("reason_3", "text", "third reason", own=False),
     Column("model_version", "text", "version in the model registry"),

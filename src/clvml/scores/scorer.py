@@ -27,6 +27,7 @@ TIERS = ("platinum", "gold", "silver", "bronze")
 # The share of customers that each tier but the last holds together with those above it.
 TIER_SHARES = (0.05, 0.20, 0.50)
 NO_HISTORY = "not enough history"
+NO_REASON = "no single reason stands out"
 # The share of the last year's buyers who spent so much that losing them hurts, whatever they are worth now.
 _SPENDER_SHARE = 0.20
 
@@ -111,7 +112,7 @@ class Scorer:
         scored = self.rows(features, as_of, explain == "all", days.first_day)
         if isinstance(explain, int):
             at_risk = scored["at_risk"].sort_values(ascending=False, kind="stable")
-            chosen = at_risk.dropna().index[:explain]
+            chosen = at_risk.index[:explain]
             for name, said in self.reasons(features.loc[chosen]).items():
                 scored.loc[chosen, name] = said.replace("", pd.NA)
         ranked = scored.sort_values(["clv", "customer_id"], ascending=[False, True], kind="stable")
@@ -175,17 +176,27 @@ class Scorer:
         return pd.DataFrame(rows | {"at_risk": at_risk}, index=features.index)
 
     def reasons(self, features: pd.DataFrame) -> pd.DataFrame:
-        """Return `REASONS` of each customer of a feature table, same index; empty where there is none."""
-        bought = features[features["purchase_days"] > 0]
-        if bought.empty:
-            return pd.DataFrame("", index=features.index, columns=list(REASONS))
-        return reasons(
-            bought,
-            self.surrogate.contributions(bought),
-            available_features(self.model.columns),
-            top=len(REASONS),
-            typical=self.surrogate.typical_,
-        ).reindex(features.index, fill_value="")
+        """Return `REASONS` of each customer of a feature table, same index; the first is never empty.
+
+        Of customers without a purchase day, it says what they have instead of purchases. Where no influence is
+        worth a word, or none can be said, it says that.
+        """
+        bought = (features["purchase_days"] > 0).to_numpy()
+        said = pd.DataFrame("", index=features.index, columns=list(REASONS), dtype="str")
+        if bought.any():
+            customers = features if bought.all() else features[bought]
+            said[bought] = reasons(
+                customers,
+                self.surrogate.contributions(customers),
+                available_features(self.model.columns),
+                top=len(REASONS),
+                typical=self.surrogate.typical_,
+            ).to_numpy()
+        refunded = (features["refund_sum"] > 0).to_numpy()
+        first = said["reason_1"].to_numpy(dtype=object)
+        nothing = np.where(refunded, "nothing but refunds so far", "nothing but free items so far")
+        said["reason_1"] = np.where(bought, np.where(first == "", NO_REASON, first), nothing)
+        return said
 
 
 def tier_thresholds(clv: np.ndarray) -> tuple[float, ...]:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from matplotlib.figure import Figure
 
 from clvml.errors import InputError
 from clvml.evaluation.reach import churn_reach
@@ -46,23 +45,15 @@ def write_run_files(record: TrainingRecord, folder: Path) -> None:
         write_predictions(record.predictions, folder / PREDICTIONS_FILE)
         reach = churn_reach(record.predictions["churned"], record.predictions["p_churn"])
         reach.to_csv(folder / "churn_cutoffs.csv", index=False)
-    record.drivers.to_csv(folder / "drivers.csv", index=False)
+    if not record.drivers.empty:
+        record.drivers.to_csv(folder / "drivers.csv", index=False)
     for name, lines in (("verdicts.txt", record.verdicts), ("notes.txt", record.notes)):
         if lines:
             _write(folder / name, "\n".join(lines))
     if record.figures:
         (folder / "plots").mkdir()
-    for name, figure in record.figures.items():
-        write_figure(figure, folder / "plots" / f"{name}.png")
-
-
-def write_figure(figure: Figure | bytes, path: Path) -> None:
-    """Write a figure as PNG."""
-    if isinstance(figure, bytes):
-        path.write_bytes(figure)
-        return
-    # Without the software's name, the same figure gives the same bytes under another matplotlib release.
-    figure.savefig(path, metadata={"Software": None})
+    for name, picture in record.figures.items():
+        (folder / "plots" / f"{name}.png").write_bytes(picture)
 
 
 def write_predictions(predictions: pd.DataFrame, path: Path) -> None:

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from clvml.config import parse_config
 from clvml.errors import InputError
-from clvml.tracking.artifacts import copy_model, refuse_links, write_figure
+from clvml.tracking.artifacts import copy_model, refuse_links
 from clvml.tracking.description import public_config, run_tags
 from clvml.tracking.record import STARTED_TAG, UPLOAD_TAG, LoggedRun, StoreUnreachable, TrainingRecord
 
@@ -80,8 +79,8 @@ def keep_training(record: TrainingRecord, folder: Path) -> Path:
         for table in _TABLES:
             _write_table(getattr(record, table), draft / f"{table}.parquet")
         (draft / "plots").mkdir()
-        for title, figure in record.figures.items():
-            write_figure(figure, draft / "plots" / f"{title}.png")
+        for title, picture in record.figures.items():
+            (draft / "plots" / f"{title}.png").write_bytes(picture)
         copy_model(record.model_directory, draft)
         content = plain | {
             "config": public_config(record.config),
@@ -117,9 +116,7 @@ def read_kept(directory: Path) -> TrainingRecord:
         content: dict[str, Any] = json.loads((directory / _RECORD).read_text(encoding="utf-8"))
         fields: dict[str, Any] = {key: content[key] for key in _PLAIN}
         fields |= {table: _read_table(directory / f"{table}.parquet") for table in _TABLES}
-        figures: dict[str, Figure | bytes] = {
-            path.stem: path.read_bytes() for path in sorted((directory / "plots").glob("*.png"))
-        }
+        figures = {path.stem: path.read_bytes() for path in sorted((directory / "plots").glob("*.png"))}
         return TrainingRecord(
             config=parse_config(content["config"], f"configuration in '{directory}'"),
             as_of=date.fromisoformat(content["as_of"]),

@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from clvml.config import Config
 from clvml.errors import InputError
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # Tells runs of other kinds from the trainings, which have no such tag.
 KIND_TAG, EXPERIMENT, VARIANT, MONITORING = "clvml.kind", "experiment", "variant", "monitoring"
@@ -52,8 +49,8 @@ class TrainingRecord:
         the log is too short for a backtest.
     verdicts : list of str
         Sentences.
-    figures : dict of str to Figure or bytes
-        By file name without ending; bytes are a PNG that is drawn already.
+    figures : dict of str to bytes
+        PNGs by file name without ending.
     drivers : DataFrame
         What moves the predictions.
     model_directory : Path
@@ -81,7 +78,7 @@ class TrainingRecord:
     fold_metrics: pd.DataFrame
     leaderboard: pd.DataFrame
     verdicts: list[str]
-    figures: dict[str, Figure | bytes]
+    figures: dict[str, bytes]
     drivers: pd.DataFrame
     model_directory: Path
     signature_example: pd.DataFrame

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,19 +17,17 @@ from clvml.config import Config, DataConfig
 from clvml.customers import Feature, available_features
 from clvml.customers.snapshots import CustomerDays
 from clvml.engines.spark import SparkSample
-from clvml.errors import InputError
-from clvml.evaluation.backtest import MODEL_NAME, Backtest, run_backtest
+from clvml.errors import InputError, secondary
+from clvml.evaluation.backtest import MODEL_NAME, Backtest, judge, predict_folds, run_backtest
 from clvml.explain import Surrogate, driver_sentences, drivers, log_odds
 from clvml.log import PurchaseLog
 from clvml.models.customer_model import fit_customer_model
 from clvml.scores.scorer import Scorer, customer_days, spend_thresholds, tier_thresholds
 from clvml.storage.addresses import hide_password
 from clvml.tracking.record import TrainingRecord
+from clvml.workflows.pictures import draw_pictures
 from clvml.workflows.preparation import Prepared
-from clvml.workflows.verdict import headline_metrics
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from clvml.workflows.verdict import headline_metrics, thin_history, window_notes
 
 Progress = Callable[[str], None]
 
@@ -120,7 +119,12 @@ def train(prepared: Prepared[Any], config: Config, directory: Path, progress: Pr
     Raises
     ------
     InputError
-        Fewer than two customers bought anything.
+        Nobody bought anything.
+
+    Notes
+    -----
+    What no score depends on (the comparison, the explanation, drivers, pictures) is made within
+    `clvml.errors.secondary`: where it fails, the training goes on with a note.
     """
     # The model keeps its configuration.
     config = config.with_source(hide_password(config.data.source))
@@ -129,14 +133,20 @@ def train(prepared: Prepared[Any], config: Config, directory: Path, progress: Pr
     notes = [prepared.note] if prepared.note else []
     tested: Backtest | None = None
     try:
-        tested = run_backtest(days, prepared.as_of, config, progress=progress)
+        folds = predict_folds(days, prepared.as_of, config, progress=progress)
+        with secondary("the comparison with the baselines", notes):
+            tested = judge(*folds, config, progress)
     except InputError as error:
         notes.append(f"not tested out of time: {error}")
     fitted = fit(days, prepared.as_of, config, progress)
-    explanation = explain(fitted.scorer, fitted.features)
     fitted.scorer.save(directory)
+    explanation: Explanation | None = None
+    sentences: list[str] = []
+    with secondary("what drives retention", notes):
+        explanation = explain(fitted.scorer, fitted.features)
+        sentences = explanation.sentences()
     kept = record(prepared, fitted.scorer, explanation, tested, directory, notes)
-    return Trained(fitted.scorer, tested, kept, explanation.sentences())
+    return Trained(fitted.scorer, tested, kept, sentences)
 
 
 def backtest(
@@ -154,7 +164,7 @@ def fit(days: CustomerDays, as_of: date, config: Config, progress: Progress = _s
     Raises
     ------
     InputError
-        Fewer than two customers bought anything.
+        Nobody bought anything.
     """
     progress(f"training as of {as_of}")
     model = fit_customer_model(days, as_of, config)
@@ -162,15 +172,16 @@ def fit(days: CustomerDays, as_of: date, config: Config, progress: Progress = _s
     horizon = model.horizon_days
     now, past = (_buyers(days.features(cutoff, horizon)) for cutoff in (as_of, model.newest_cutoff))
     predicted = model.predict(now, as_of)
-    names = [feature.name for feature in available_features(model.columns)]
-    surrogate = Surrogate().fit(
-        pd.concat([now[names], past[names]], ignore_index=True),
-        log_odds(np.concatenate([predicted["p_churn"], model.predict(past, model.newest_cutoff)["p_churn"]])),
-        seed=config.seed,
-    )
     tiers = tier_thresholds(predicted["clv"].to_numpy())
     model = model.with_tiers(tiers, spend_thresholds(now["spend_sum_365d"].to_numpy()))
-    return Fitted(Scorer(model, surrogate), now)
+    names = [feature.name for feature in available_features(model.columns)]
+    notes = thin_history(now)
+    surrogate = Surrogate.mute(names)
+    with secondary("the explanation; no customer has a reason for the churn risk", notes):
+        risk = np.concatenate([predicted["p_churn"], model.predict(past, model.newest_cutoff)["p_churn"]])
+        known = pd.concat([now[names], past[names]], ignore_index=True)
+        surrogate = Surrogate().fit(known, log_odds(risk), seed=config.seed)
+    return Fitted(Scorer(replace(model, notes=(*notes, *model.notes)), surrogate), now)
 
 
 def explain(scorer: Scorer, features: pd.DataFrame) -> Explanation:
@@ -183,14 +194,24 @@ def explain(scorer: Scorer, features: pd.DataFrame) -> Explanation:
 def record(
     prepared: Prepared[Any],
     scorer: Scorer,
-    explanation: Explanation,
+    explanation: Explanation | None,
     tested: Backtest | None,
     directory: Path,
     notes: Sequence[str] = (),
 ) -> TrainingRecord:
     """Return what tracking keeps of a training whose model is saved in ``directory``."""
-    config = scorer.model.config
-    log, fidelity = prepared.log, scorer.surrogate.fidelity_
+    config, log = scorer.model.config, prepared.log
+    notes = [*notes, *scorer.model.notes, _told_of(scorer.surrogate)]
+    metrics: dict[str, float] = {}
+    leaderboard, verdicts, influences = pd.DataFrame(), [], pd.DataFrame()
+    if tested is not None:
+        with secondary("the metrics", notes):
+            notes += window_notes(tested, config.windows.horizon_days)
+            metrics = headline_metrics(tested)
+            leaderboard, verdicts = tested.leaderboard.table(), tested.leaderboard.verdicts()
+    if explanation is not None:
+        with secondary("the table of drivers", notes):
+            influences = explanation.drivers()
     return TrainingRecord(
         config=config,
         as_of=prepared.as_of,
@@ -198,21 +219,17 @@ def record(
         fingerprint=log.fingerprint,
         quality=log.quality.to_dict(),
         quality_text=log.quality.to_text(),
-        metrics=headline_metrics(tested) if tested else {},
+        metrics=metrics,
         fold_metrics=tested.leaderboard.folds
         if tested
         else pd.DataFrame(columns=["model", "cutoff", "metric", "value"]),
-        leaderboard=tested.leaderboard.table() if tested else pd.DataFrame(),
-        verdicts=tested.leaderboard.verdicts() if tested else [],
-        figures=_figures(explanation, tested, config),
-        drivers=explanation.drivers(),
+        leaderboard=leaderboard,
+        verdicts=verdicts,
+        figures=draw_pictures(tested, explanation, config, notes),
+        drivers=influences,
         model_directory=directory,
         signature_example=_example(log, config.data),
-        notes=[
-            *notes,
-            *scorer.model.notes,
-            f"reasons come from trees that mimic the churn model; they explain {fidelity:.1%} of it",
-        ],
+        notes=notes,
         model_name=MODEL_NAME,
         predictions=_tested_predictions(tested) if tested else pd.DataFrame(),
     )
@@ -241,35 +258,13 @@ def _tested_predictions(tested: Backtest) -> pd.DataFrame:
     return tested.predictions[list(columns)].rename(columns=columns)
 
 
-def _figures(explanation: Explanation, tested: Backtest | None, config: Config) -> dict[str, Figure | bytes]:
-    # Imported here: matplotlib and shap take a second, and scoring needs neither.
-    from clvml.evaluation.plots import (
-        plot_churn_calibration,
-        plot_gains,
-        plot_leaderboard,
-        plot_spend_deciles,
+def _told_of(surrogate: Surrogate) -> str:
+    told = (
+        "how much of it they explain could not be measured, for too few customers or none that differ"
+        if math.isnan(surrogate.fidelity_)
+        else f"they explain {surrogate.fidelity_:.1%} of it"
     )
-    from clvml.explain.plots import plot_drivers_bar, plot_drivers_beeswarm
-
-    explained = explanation.contributions, explanation.known, explanation.features
-    figures: dict[str, Figure | bytes] = {
-        "shap_bar": plot_drivers_bar(*explained),
-        "shap_beeswarm": plot_drivers_beeswarm(*explained, seed=config.seed),
-    }
-    if tested is None:
-        return figures
-    newest = tested.predictions[tested.predictions["cutoff"] == tested.predictions["cutoff"].max()]
-    ours = tested.models[0]
-    spends = {m.name: newest[m.spend].to_numpy() for m in tested.models if m.spend and m.name != "zero"}
-    actual = newest["actual_spend"].to_numpy()
-    return {
-        "calibration": plot_churn_calibration(newest["churned"], newest[ours.churn]),
-        "deciles": plot_spend_deciles(actual, newest[ours.spend], config.data.currency or ""),
-        "gains": plot_gains(actual, spends, ours.name),
-        "leaderboard_wape": plot_leaderboard(tested.leaderboard, "wape"),
-        "leaderboard_auc": plot_leaderboard(tested.leaderboard, "roc_auc"),
-        **figures,
-    }
+    return f"reasons come from trees that mimic the churn model; {told}"
 
 
 def _example(log: PurchaseLog | SparkSample, data: DataConfig) -> pd.DataFrame:

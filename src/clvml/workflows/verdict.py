@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from clvml.evaluation.backtest import MODEL_NAME, Backtest
-from clvml.evaluation.leaderboard import METRICS
+from clvml.evaluation.leaderboard import FEWEST_CUSTOMERS, METRICS
 from clvml.evaluation.reach import churn_reach
 
 
@@ -43,6 +43,48 @@ def reach(tested: Backtest) -> tuple[date, pd.DataFrame]:
     newest = tested.predictions["cutoff"].max()
     rows = tested.predictions[tested.predictions["cutoff"] == newest]
     return pd.Timestamp(newest).date(), churn_reach(rows["churned"], rows[tested.models[0].churn])
+
+
+def window_notes(tested: Backtest, horizon_days: int) -> list[str]:
+    """Return what to know of test windows in which a metric says little or nothing, a sentence each."""
+    notes = []
+    customers = tested.predictions["customer_id"].nunique()
+    if customers < FEWEST_CUSTOMERS:
+        notes.append(
+            f"tested on {customers:,} customer{'s' * (customers > 1)} only: too few to tell a good model from a bad"
+            " one; do not rely on these metrics"
+        )
+    for cutoff, rows in tested.predictions.groupby("cutoff", sort=True):
+        start = pd.Timestamp(str(cutoff)).date()
+        window = f"from {start} to {start + timedelta(days=horizon_days - 1)}"
+        total = float(rows["actual_spend"].sum())
+        if (rows["churned"] == 1).all():
+            notes.append(
+                f"nobody who had bought before bought anything {window}: this test window says nothing of who comes"
+                " back or what they spend"
+            )
+        elif total <= 0:
+            notes.append(
+                f"more was refunded than sold {window} (net {total:,.2f}): metrics that divide by the total leave this"
+                " test window out"
+            )
+        if (rows["churned"] == 0).all():
+            notes.append(f"every customer came back {window}: this test window says nothing of who leaves")
+    return notes
+
+
+def thin_history(customers: pd.DataFrame) -> list[str]:
+    """Return a warning where customers, one row each with ``purchase_days``, are too few to learn from."""
+    number, returned = len(customers), int((customers["purchase_days"] > 1).sum())
+    if number >= FEWEST_CUSTOMERS and returned:
+        return []
+    bought = (
+        f"{number:,} customer{'s' * (number > 1)} bought anything, {returned:,} of them on two days or more"
+    )
+    return [
+        f"next to nothing can be learnt from this data: {bought}. The forecasts are little more than averages; do"
+        " not rely on this model until there is more"
+    ]
 
 
 def standings(tested: Backtest, metrics: Sequence[str]) -> dict[str, list[str]]:

@@ -118,9 +118,7 @@ def score_lines(
             risks = features.mapInPandas(
                 partial(_at_risk, load, as_of, log.first_day), "customer_id string, at_risk double"
             )
-            top = risks.where("at_risk is not null").orderBy(
-                "at_risk", "customer_id", ascending=[False, True]
-            )
+            top = risks.orderBy("at_risk", "customer_id", ascending=[False, True])
             chosen = frozenset(row[0] for row in top.limit(explain).collect())
         apply = partial(_scored, load, as_of, log.first_day, explain == "all", chosen)
         rows = features.mapInPandas(apply, _SCHEMA).persist()
