@@ -8,6 +8,21 @@ if TYPE_CHECKING:
     from clvml.outcomes.readback import Learnt, Profit, Readback
 
 ALL = "all"
+# Open; better, surely and perhaps; worse, surely and perhaps.
+_WORKED = (
+    "whether it keeps customers is open",
+    "it keeps customers",
+    "it seems to keep customers",
+    "it drives customers away",
+    "it seems to drive customers away",
+)
+_PAID = (
+    "whether it paid is open",
+    "it paid",
+    "it seems to have paid",
+    "it lost money",
+    "it seems to have lost money",
+)
 
 
 def sentence(found: Readback, profit: Profit) -> str:
@@ -15,15 +30,18 @@ def sentence(found: Readback, profit: Profit) -> str:
     unit = f" {found.currency}" if found.currency else ""
     word = "brought" if profit.profit >= 0 else "lost"
     earned = f"{word} {abs(profit.profit):,.0f}{unit} after costs ({profit.low:+,.0f} to {profit.high:+,.0f})"
+    paid, paid_perhaps = _verdict(profit.low, profit.high, profit.p_holm, _PAID)
     if profit.action == ALL:
-        return f"All actions together {earned}: {_paid(profit)}."
+        return f"All actions together {earned}: {paid}."
     row = found.effect(profit.action, "retention")
+    worked, worked_perhaps = _verdict(row["low"], row["high"], row["p_holm"], _WORKED)
     points = f"{abs(row['difference']) * 100:.1f} points {'more' if row['difference'] >= 0 else 'fewer'}"
     span = f"{row['low'] * 100:+.1f} to {row['high'] * 100:+.1f}"
+    doubt = "; of several actions, one may look so by chance" if paid_perhaps or worked_perhaps else ""
     return (
         f"{profit.action}: {row['mean_treated']:.1%} of the treated bought again and {row['mean_control']:.1%} of the"
-        f" control group, {points} after adjustment (95 % interval {span}), and it {earned}: {_worked(row)}, and"
-        f" {_paid(profit)}."
+        f" control group, {points} after adjustment (95 % interval {span}), and it {earned}: {worked}, and"
+        f" {paid}{doubt}."
     )
 
 
@@ -36,27 +54,11 @@ def learnt_sentence(each: Learnt) -> str:
     return f"{each.action}{where}: {believed} was believed, {seen} was seen; {now} is believed now"
 
 
-def _worked(row: dict[str, float]) -> str:
-    if row["low"] <= 0 <= row["high"]:
-        return "whether it keeps customers is open"
-    does = (
-        ("keep customers", "keeps customers")
-        if row["low"] > 0
-        else ("drive customers away", "drives customers away")
-    )
-    return _said(does, row["p_holm"])
-
-
-def _paid(profit: Profit) -> str:
-    if profit.low <= 0 <= profit.high:
-        return "whether it paid is open"
-    return _said(("pay", "paid") if profit.low > 0 else ("lose money", "lost money"), profit.p_holm)
-
-
-def _said(does: tuple[str, str], p_holm: float) -> str:
-    """Return what is so, or what seems so: of several actions, one may look so by chance."""
-    return (
-        f"it {does[1]}"
-        if p_holm < 0.05
-        else f"it seems to {does[0]}, as one of several actions may by chance"
-    )
+def _verdict(
+    low: float, high: float, p_holm: float, words: tuple[str, str, str, str, str]
+) -> tuple[str, bool]:
+    """Return what an interval says, and whether that may be chance among several actions."""
+    if low <= 0 <= high:
+        return words[0], False
+    sure, perhaps = words[1:3] if low > 0 else words[3:5]
+    return (sure, False) if p_holm < 0.05 else (perhaps, True)
