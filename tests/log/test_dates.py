@@ -1,13 +1,19 @@
 """Dates in text: ISO, day or month first, words, zones."""
 
 import re
+import tempfile
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from clvml.config import DataConfig
 from clvml.errors import InputError
+from clvml.log import read_purchase_log
 
 HEADER = "customer,day,amount\n"
 
@@ -38,6 +44,33 @@ def _read_dates(log):
         ("01/13/2024 6:30 PM", "2024-01-13 18:30:00"),
         ("13.01.24 18:30:01", "2024-01-13 18:30:01"),
         ("05/05/2024", "2024-05-05 00:00:00"),
+        ("2024.01.05", "2024-01-05 00:00:00"),
+        ("13. 1. 2024", "2024-01-13 00:00:00"),
+        ("5. Januar 2024", "2024-01-05 00:00:00"),
+        ("Mi., 13. März 2024", "2024-03-13 00:00:00"),
+        ("31. Dez. 2023", "2023-12-31 00:00:00"),
+        ("13.1.2024 um 8:05 Uhr", "2024-01-13 08:05:00"),
+        ("5 janv. 2024", "2024-01-05 00:00:00"),
+        ("12 févr. 2024 10h05", "2024-02-12 10:05:00"),
+        ("1er avril 2024", "2024-04-01 00:00:00"),
+        ("5 de enero de 2024", "2024-01-05 00:00:00"),
+        ("January 5th, 2024 6:05 p.m.", "2024-01-05 18:05:00"),
+        ("Fri, 05 Jan 2024 10:00:00", "2024-01-05 10:00:00"),
+        ("05JAN2024", "2024-01-05 00:00:00"),
+        ("2024-Jan-05", "2024-01-05 00:00:00"),
+        ("20240105T101112", "2024-01-05 10:11:12"),
+        ("20240105101112", "2024-01-05 10:11:12"),
+        ("2024-01-05T10:11:12.1234567", "2024-01-05 10:11:12.123456"),
+        ("13/01/2024 10:11:12,5", "2024-01-13 10:11:12.5"),
+        ("1704449472", "2024-01-05 10:11:12"),
+        ("1704449472.5", "2024-01-05 10:11:12.5"),
+        ("1704449472123", "2024-01-05 10:11:12.123"),
+        ("1704449472123456", "2024-01-05 10:11:12.123456"),
+        ("1704449472123456789", "2024-01-05 10:11:12.123456"),
+        ("867715200", "1997-07-01 00:00:00"),
+        ("45296", "2024-01-05 00:00:00"),
+        ("45296.75", "2024-01-05 18:00:00"),
+        ("45296,75", "2024-01-05 18:00:00"),
     ],
 )
 def test_reads_one_date(read, text, expected):
@@ -106,6 +139,14 @@ def test_refuses_a_column_without_dates(read, tmp_path):
         "2024-01-05 23:30:00 UTC",
         "2024-01-05 23:30:00 z",
         "2024-01-06T05:00+05:30",
+        "2024-01-05 23:30 UTC",
+        "2024-01-05 18:30 EST",
+        "2024-01-06 00:30:00 CET",
+        "2024-01-06 00:30 Europe/Paris",
+        "2024-01-05 18:30:00 America/New_York",
+        "6 Jan 2024 08:30 +0900",
+        "Sat, 06 Jan 2024 00:30:00 +0100",
+        "Sat Jan 06 2024 00:30:00 GMT+0100 (Central European Standard Time)",
     ],
 )
 def test_converts_zones(read, reasons, text):
@@ -128,3 +169,83 @@ def test_converts_parquet_instants(read, reasons, tmp_path):
         ("missing date", "rejected"): (1, 2.0),
         ("time converted to data.timezone", "changed"): (1, 1.0),
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2024-01-05 10:00 XYZ", "2024-01-05 10:00 IST", "2024-01-05 10:00:00+15:00", "2024-01-05 10:00:00 -13:00",
+     "2024-01-05 10:00 Mars/Olympus", "2024-01-05 10:00:00+99"],
+)  # fmt: skip
+def test_a_zone_that_is_not_known_is_never_dropped(read, reasons, text):
+    log = read(_file(text, "2024-01-05 23:30:00"))
+    assert reasons(log) == {("unparsable date", "rejected"): (1, 1.0)}
+
+
+def test_a_year_that_could_be_a_day_is_asked_about(read):
+    with pytest.raises(InputError, match="nothing in it tells day, month and year apart"):
+        read(_file("23/01/15", "23/01/16", "23/02/17", "24/01/01"))
+    log = read(_file("23/01/15", "23/01/16"), formats={"order_date": "%y/%m/%d"})
+    assert _read_dates(log) == ["2023-01-15 00:00:00", "2023-01-16 00:00:00"]
+
+
+@pytest.mark.parametrize(
+    "texts", [("45000", "1704412800"), ("2024-01-05", "1704412800"), ("1704412800", "1704412800123")]
+)
+def test_numbers_of_several_kinds_are_refused(read, texts):
+    with pytest.raises(InputError, match="writes dates in two ways"):
+        read(_file(*texts))
+
+
+@pytest.mark.parametrize(
+    "name, text, expected",
+    [
+        ("excel", "367", "1901-01-01 00:00:00"),
+        ("epoch seconds", "86400", "1970-01-02 00:00:00"),
+        ("epoch milliseconds", "86400000", "1970-01-02 00:00:00"),
+        ("%d%m%Y", "05012024", "2024-01-05 00:00:00"),
+        ("%Y/%m/%d at %H.%M", "2024/01/05 at 10.30", "2024-01-05 10:30:00"),
+        ("%A, %d %B %Y", "Freitag, 5 Januar 2024", "2024-01-05 00:00:00"),
+    ],
+)
+def test_a_name_says_what_no_column_tells(read, name, text, expected):
+    assert _read_dates(read(_file(text), formats={"order_date": name})) == [expected]
+
+
+PATTERNS = (
+    "%d.%m.%Y",
+    "%m/%d/%Y %H:%M",
+    "%Y-%m-%d %H:%M:%S",
+    "%d %b %Y",
+    "%B %d, %Y",
+    "%d/%m/%y",
+    "%Y%m%d",
+    "%m-%d-%Y",
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.datetimes(datetime(2001, 10, 1), datetime(2023, 12, 31)), min_size=1, max_size=8),
+    st.sampled_from(PATTERNS),
+)
+def test_a_column_is_read_back_or_asked_about(dates, pattern):
+    texts = [date.strftime(pattern) for date in dates]
+    meant = sorted(datetime.strptime(text, pattern) for text in texts)
+    columns = {"customer_id": "customer", "order_date": "day", "amount": "amount"}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.csv"
+        path.write_text(_file(*texts))
+        data = DataConfig(source=str(path), columns=columns)
+        try:
+            log = read_purchase_log(data, now=datetime(2030, 1, 1))
+        except InputError as error:
+            assert "nothing in it tells" in str(error)
+            log = read_purchase_log(
+                data.model_copy(update={"formats": {"order_date": pattern}}), now=datetime(2030, 1, 1)
+            )
+        found = [
+            row[0]
+            for row in log.connection.execute("SELECT order_ts FROM purchase_log ORDER BY 1").fetchall()
+        ]
+        log.connection.close()
+    assert found == meant

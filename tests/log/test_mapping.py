@@ -104,3 +104,23 @@ def test_an_absent_optional_column_is_an_error():
 def test_knows_usual_names(available, expected):
     found = propose_columns(NAMES, available)
     assert [found[ours] for ours in NAMES] == expected
+
+
+@pytest.mark.parametrize(
+    "header, columns",
+    [
+        (
+            ["Kundennr.", "Auftragsnr.", "Bestelldatum", "Umsatz (€)"],
+            ["Kundennr.", "Auftragsnr.", "Bestelldatum", "Umsatz (€)"],
+        ),
+        (
+            ["Numéro client", "Commande", "Date commande", "Montant TTC"],
+            ["Numéro client", "Commande", "Date commande", "Montant TTC"],
+        ),
+        (["date", "id", "value"], ["id", None, "date", "value"]),
+        (["cus_id", "buy_date", "amount"], ["cus_id", None, "buy_date", "amount"]),
+    ],
+)
+def test_usual_names_in_several_languages(header, columns):
+    proposed = propose_columns({}, header)
+    assert [proposed.get(ours) for ours in ("customer_id", "order_id", "order_date", "amount")] == columns

@@ -21,7 +21,7 @@ _ISO = f"{_DATE}(?:{_CLOCK_TIME})?"
 _ISO_OFFSET = r"(?:\+(?:0\d|1[0-3])(?::?[0-5]\d)?|\+14(?::?00)?|-(?:0\d|1[01])(?::?[0-5]\d)?|-12(?::?00)?)"
 _ISO_ZONED = f"{_DATE}{_CLOCK_TIME} ?(?:[zZ]|UTC|GMT|{_ISO_OFFSET})"
 # A distance from UTC stands behind a time of day only: 2024-01-05 ends in none.
-_CLOCK = r"([:.h]\d{2}(?:[.,]\d+)?(?: ?[ap]m)?|t\d{4}(?:\d{2})?)"
+_CLOCK = r"([:.h]\d{2}(?:[.,]\d+)?(?: ?[ap]m\b)?|t\d{4}(?:\d{2})?)"
 UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 _DIGITS = {9: "seconds", 10: "seconds", 12: "milliseconds", 13: "milliseconds", 15: "microseconds"}
 _DIGITS |= {16: "microseconds", 18: "nanoseconds", 19: "nanoseconds"}

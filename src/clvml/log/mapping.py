@@ -14,14 +14,22 @@ from clvml.storage.sql import identifier
 _SYNONYMS = {
     "customer_id": "customerid customer customerno customernumber custid cust clientid client userid "
     "user visitorid buyerid buyer shopperid shopper householdkey householdid "
-    "household memberid member contactid accountid account personid email",
+    "household memberid member contactid accountid account personid email "
+    "kundennr kundennummer kundenid kunde kdnr käufer numéroclient idclient codeclient idcliente cliente klantnummer "
+    "klant klantid cusid id",
     "order_id": "orderid orderno ordernumber order invoiceid invoiceno invoice transactionid "
-    "transactionno transaction basketid receiptid receiptno receipt purchaseid saleid",
+    "transactionno transaction basketid receiptid receiptno receipt purchaseid saleid "
+    "auftragsnr auftragsnummer bestellnr bestellnummer rechnungsnr rechnungsnummer belegnr belegnummer "
+    "numérocommande commande numérofacture facture pedido factura ordine fattura ordernummer factuurnummer",
     "order_date": "orderdate invoicedate transactiondate purchasedate saledate orderts ordertime "
-    "ordertimestamp orderedat createdat purchasedat date datetime timestamp time day",
+    "ordertimestamp orderedat createdat purchasedat date datetime timestamp time day buydate "
+    "bestelldatum auftragsdatum rechnungsdatum kaufdatum belegdatum buchungsdatum datum datecommande datedecommande "
+    "datefacture dateachat datepedido fechapedido fecha dataordine data besteldatum factuurdatum",
     "amount": "amount orderamount lineamount totalamount total ordertotal linetotal totalprice "
     "salesvalue sales saleamount revenue netsales netrevenue turnover spend value "
-    "ordervalue monetaryvalue paymentvalue payment price",
+    "ordervalue monetaryvalue paymentvalue payment price "
+    "umsatz nettoumsatz betrag gesamtbetrag rechnungsbetrag summe montant montantttc montantht chiffredaffaires ca "
+    "importe importo totale bedrag omzet",
     "product_id": "productid product stockcode sku itemid item articleid article materialid material ean upc",
     "quantity": "quantity qty units count pieces numberofitems lineitemquantity quantityordered quantitypurchased "
     "qtyordered menge anzahl stückzahl quantité quantite cantidad quantità quantidade",
