@@ -95,14 +95,7 @@ class ScoredTable:
             f"select segment, count(*) as customers, avg(p_churn) as p_churn, sum(expected_spend) as expected_spend,"
             f" sum(clv) as clv from {self.name} group by segment order by clv desc, segment"
         ).df()
-        variances = dict.fromkeys(sums["segment"], 0.0)
-        rows = self.connection.sql(f"select segment, expected_spend, p_churn from {self.name}")
-        for batch in rows.to_arrow_reader(1_048_576):
-            part = batch.to_pandas()
-            variance = pd.Series(intervals.variance(part["expected_spend"], part["p_churn"]))
-            for segment, own in variance.groupby(part["segment"]).sum().items():
-                variances[str(segment)] += float(own)
-        sums["variance"] = sums["segment"].map(variances)
+        sums["variance"] = sums["segment"].map(self.variances(intervals))
         everyone = {
             "segment": "all",
             "p_churn": float((sums["p_churn"] * sums["customers"]).sum() / sums["customers"].sum()),
@@ -115,6 +108,17 @@ class ScoredTable:
         # Sums in another order differ in their last bits.
         places = {name: 6 if name == "p_churn" else 2 for name in sums.columns.drop(["segment", "customers"])}
         return sums.astype({"customers": int}).round(places)
+
+    def variances(self, intervals: SpendIntervals) -> dict[str, float]:
+        """Return the sum of the variances of the customers' spend, by segment: what `total_interval` takes."""
+        variances: dict[str, float] = {}
+        rows = self.connection.sql(f"select segment, expected_spend, p_churn from {self.name}")
+        for batch in rows.to_arrow_reader(1_048_576):
+            part = batch.to_pandas()
+            variance = pd.Series(intervals.variance(part["expected_spend"], part["p_churn"]))
+            for segment, own in variance.groupby(part["segment"]).sum().items():
+                variances[str(segment)] = variances.get(str(segment), 0.0) + float(own)
+        return variances
 
     def frames(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
         """Yield `COLUMNS` in frames of at most so many rows, by ``clv`` falling, then by ``customer_id``."""
