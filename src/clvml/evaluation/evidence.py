@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from clvml.evaluation.backtest import Backtest
 from clvml.evaluation.leaderboard import Leaderboard
 from clvml.evaluation.metrics import SPEND_METRICS, top_share
 
+FILE = "evidence.json"
+NEEDED = {"cutoffs", "models", "champion", "verdicts", "drivers"}
 # Points of the gains curve: enough for a picture, few enough for a page.
 _POINTS = 51
 _TENTHS = 10
@@ -37,8 +41,8 @@ def build_evidence(tested: Backtest, drivers: list[dict[str, Any]]) -> dict[str,
     ours = tested.models[0]
     newest = frame[frame["cutoff"] == frame["cutoff"].max()]
     models: dict[str, dict[str, float | None]] = {name: {} for name in board.models}
-    for row in board.pooled.itertuples():
-        models[str(row.model)][str(row.metric)] = _finite(row.value)
+    for row in board.pooled.to_dict("records"):
+        models[str(row["model"])][str(row["metric"])] = _finite(row["value"])
     shares = [top_share(rows["actual_spend"], rows[ours.spend], 0.2) for _, rows in frame.groupby("cutoff")]
     held = frame["actual_spend"].clip(lower=0.0).between(frame["low"], frame["high"])
     return {
@@ -54,11 +58,30 @@ def build_evidence(tested: Backtest, drivers: list[dict[str, Any]]) -> dict[str,
             np.mean([share for share in shares if math.isfinite(share)] or [math.nan])
         ),
         "total_off": _finite(np.mean(np.abs(_biases(board)))) if len(_biases(board)) else None,
-        "coverage": _finite(held.groupby(frame["cutoff"]).mean().mean()),
+        "coverage": _finite(np.mean(held.groupby(frame["cutoff"]).mean().to_numpy(float))),
         "gains": _gains(newest["actual_spend"].to_numpy(float), newest[ours.spend].to_numpy(float)),
         "calibration": _calibration(newest["churned"].to_numpy(float), newest[ours.churn].to_numpy(float)),
         "drivers": drivers,
     }
+
+
+def write_evidence(evidence: dict[str, Any] | None, directory: Path) -> None:
+    """Write the evidence beside a model, as JSON; nothing where there is none."""
+    if evidence is not None:
+        text = json.dumps(evidence, allow_nan=False)
+        (directory / FILE).write_text(text, encoding="utf-8")
+
+
+def read_evidence(directory: Path) -> dict[str, Any] | None:
+    """Return the evidence beside a model; None where there is none, or a damaged one.
+
+    A model scores without it, so that it never stands in the way.
+    """
+    try:
+        evidence = json.loads((directory / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return evidence if isinstance(evidence, dict) and evidence.keys() >= NEEDED else None
 
 
 def _biases(board: Leaderboard) -> np.ndarray:
@@ -97,5 +120,5 @@ def _calibration(churned: np.ndarray, p_churn: np.ndarray) -> list[dict[str, flo
     ]
 
 
-def _finite(value: float) -> float | None:
+def _finite(value: Any) -> float | None:
     return round(float(value), 6) if math.isfinite(value) else None

@@ -6,10 +6,10 @@ reads as they are. What a text says with ``{name}`` is filled in after the trans
 
 from __future__ import annotations
 
+import datetime
 import math
 import re
 from collections.abc import Mapping
-from datetime import date
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
@@ -36,7 +36,10 @@ Code = Literal["en", "fr", "de"]
 LANGUAGES: dict[str, str] = {"en": "en_GB", "fr": "fr_FR", "de": "de_DE"}
 # How "1 days" is written: the noun right after a one, by language.
 _AFTER_ONE = {
-    "en": (re.compile(r"(?<![\d.,])1( )((?:[a-z]+ )*?)(day|line|order|product|purchase|unit)s\b"), r"1\1\2\3"),
+    "en": (
+        re.compile(r"(?<![\d.,])1( )((?:[a-z]+ )*?)(day|line|order|product|purchase|unit)s\b"),
+        r"1\1\2\3",
+    ),
     "fr": (re.compile(r"(?<![\d.,])1( |\u00a0)(jour|commande|ligne|produit|article|achat)s\b"), r"1\1\2"),
     "de": (
         re.compile(r"(?<![\d.,])1( |\u00a0)(Tag|Bestellung|Position|Produkt|Artikel|Kauf|Käufe)(?:en|e)?\b"),
@@ -125,11 +128,11 @@ class Language:
             return format_compact_decimal(value, locale=self.locale, fraction_digits=digits)
         return format_compact_currency(value, self.currency, locale=self.locale, fraction_digits=digits)
 
-    def date(self, day: date) -> str:
+    def date(self, day: datetime.date) -> str:
         """Return a day with the month in words."""
         return format_date(day, "d MMM y" if self.code != "de" else "d. MMM y", locale=self.locale)
 
-    def month(self, day: date) -> str:
+    def month(self, day: datetime.date) -> str:
         """Return a month and its year."""
         return format_skeleton("yMMM", day, locale=self.locale)
 

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 import numpy as np
@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from clvml.customers.snapshots import CustomerDays
 from clvml.errors import InputError
 from clvml.models.intervals import SpendIntervals
-from clvml.scores.columns import COLUMNS, REASONS, SCORED, Column, typed
+from clvml.scores.columns import COLUMNS, REASON_COLUMNS, SCORED, Column, typed
 from clvml.scores.scorer import Scorer
 from clvml.storage.files import FORMULA, NUMBER, replacing
 
@@ -49,10 +49,13 @@ class ScoredTable:
     connection : duckdb.DuckDBPyConnection
     name : str
         Table with `COLUMNS` and ``place``, the number of the customer in the table of features.
+    overview : dict or None
+        What is known of all customers together (`clvml.scores.overview`), written beside a file.
     """
 
     connection: duckdb.DuckDBPyConnection
     name: str = _SCORED
+    overview: dict[str, Any] | None = None
 
     def create(self) -> None:
         """Make the table, empty; an earlier one of the same name is replaced."""
@@ -229,7 +232,7 @@ def _explain_most_at_risk(scorer: Scorer, scored: ScoredTable, customers: int, b
         reasons = scorer.reasons(features).replace("", pd.NA).assign(place=places)
         connection.register(_INCOMING, pa.Table.from_pandas(reasons, preserve_index=False))
         try:
-            given = ", ".join(f"{name} = given.{name}" for name in REASONS)
+            given = ", ".join(f"{name} = given.{name}" for name in REASON_COLUMNS)
             connection.execute(
                 f"update {scored.name} set {given} from {_INCOMING} as given"
                 f" where {scored.name}.place = given.place"

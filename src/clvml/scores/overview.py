@@ -92,8 +92,11 @@ def build_overview(
     }
 
 
-def write_overview(overview: dict[str, Any], scores: Path) -> None:
-    """Write the overview beside the scored file, whole or not at all."""
+def write_overview(overview: dict[str, Any] | None, scores: Path) -> None:
+    """Write the overview beside the scored file, whole or not at all; without one, that of an older file goes."""
+    if overview is None:
+        overview_path(scores).unlink(missing_ok=True)
+        return
     with replacing(overview_path(scores)) as draft:
         draft.write_text(json.dumps(overview, ensure_ascii=False, allow_nan=False), encoding="utf-8")
 
@@ -197,12 +200,13 @@ def _cohorts(days: CustomerDays, as_of: date) -> list[dict[str, Any]]:
     over = pd.Period(as_of, freq="Q").ordinal - 1
     cohorts = []
     for first, own in rows.groupby("first"):
+        quarter = pd.Period(str(first), freq="Q")
         counts = own.set_index("after")["customers"]
-        followed = over - pd.Period(first, freq="Q").ordinal
+        followed = over - quarter.ordinal
         shares = [float(counts.get(after, 0)) / float(counts[0]) for after in range(1, followed + 1)]
         cohorts.append(
             {
-                "quarter": str(pd.Period(first, freq="Q")),
+                "quarter": str(quarter),
                 "customers": int(counts[0]),
                 "returned": [round(share, 4) for share in shares[:_COHORTS]],
             }
@@ -223,7 +227,8 @@ def _new_customers(days: CustomerDays, as_of: date, horizon_days: int) -> dict[s
     row = days.connection.execute(
         f"""
         with firsts as (
-            select customer_id, min(purchase_day) as first from {days.table} where purchase_day is not null group by customer_id
+            select customer_id, min(purchase_day) as first from {days.table}
+            where purchase_day is not null group by customer_id
         ),
         spent as (
             select sum(amount) as spend, sum(case when day = first then amount else 0 end) as first_spend

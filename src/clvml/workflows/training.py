@@ -19,7 +19,8 @@ from clvml.customers.snapshots import CustomerDays
 from clvml.engines.spark import SparkSample
 from clvml.errors import InputError, secondary
 from clvml.evaluation.backtest import MODEL_NAME, Backtest, judge, predict_folds, run_backtest
-from clvml.explain import Surrogate, driver_sentences, drivers, log_odds
+from clvml.evaluation.evidence import build_evidence
+from clvml.explain import Surrogate, driver_sentences, driver_shares, drivers, log_odds
 from clvml.log import PurchaseLog
 from clvml.models.customer_model import fit_customer_model
 from clvml.scores.scorer import Scorer, customer_days, spend_thresholds, tier_thresholds
@@ -74,6 +75,10 @@ class Explanation:
     def drivers(self) -> pd.DataFrame:
         """Return one row per feature, strongest first; see `clvml.explain.drivers`."""
         return drivers(self.contributions, self.known, self.features)
+
+    def shares(self) -> list[dict[str, Any]]:
+        """Return the share and the direction of each group of features; see `clvml.explain.driver_shares`."""
+        return driver_shares(self.contributions, self.known, self.features)
 
     def sentences(self) -> list[str]:
         """Return the drivers in words."""
@@ -139,14 +144,19 @@ def train(prepared: Prepared[Any], config: Config, directory: Path, progress: Pr
     except InputError as error:
         notes.append(f"not tested out of time: {error}")
     fitted = fit(days, prepared.as_of, config, progress)
-    fitted.scorer.save(directory)
     explanation: Explanation | None = None
     sentences: list[str] = []
+    scorer = fitted.scorer
     with secondary("what drives retention", notes):
-        explanation = explain(fitted.scorer, fitted.features)
+        explanation = explain(scorer, fitted.features)
         sentences = explanation.sentences()
-    kept = record(prepared, fitted.scorer, explanation, tested, directory, notes)
-    return Trained(fitted.scorer, tested, kept, sentences)
+    with secondary("the evidence that reports show", notes):
+        if tested is not None:
+            shares = explanation.shares() if explanation else []
+            scorer = replace(scorer, evidence=build_evidence(tested, shares))
+    scorer.save(directory)
+    kept = record(prepared, scorer, explanation, tested, directory, notes)
+    return Trained(scorer, tested, kept, sentences)
 
 
 def backtest(

@@ -69,7 +69,8 @@ def sentences(facts: Facts, say: Language) -> list[tuple[Markup, Markup]]:
         said.append(
             (
                 say.plural(
-                    "<b>{n} of your best customers</b> will probably stay away; this one has spent <b>{money}</b> so far.",
+                    "<b>{n} of your best customers</b> will probably stay away; this one has spent <b>{money}</b> so"
+                    " far.",
                     "<b>{n} of your best customers</b> will probably stay away; they have spent <b>{money}</b> so far.",
                     leaving,
                     money=say.short_money(sum(cell["historic_spend"] for cell in high)),
@@ -105,7 +106,8 @@ def _call_sentence(facts: Facts, say: Language) -> tuple[Markup, Markup]:
     return (
         say.plural(
             "A call pays for <b>{n} customer</b>, and brings <b>{money}</b> in all.",
-            "A call pays for <b>{n} customers</b>, and brings <b>{money}</b> in all; the first {most} bring most of it.",
+            "A call pays for <b>{n} customers</b>, and brings <b>{money}</b> in all; the first {most} bring most of"
+            " it.",
             call.customers,
             money=say.money(call.profit),
             most=say.count(call.most_customers),

@@ -109,7 +109,7 @@ def segments(facts: Facts, say: Language) -> Section:
                 "risk": say.percent(row["p_churn"]),
                 "expected": say.money(row["expected_spend"]),
                 "interval": None
-                if low is None
+                if low is None or high is None
                 else say.text("{low} to {high}", low=say.short_money(low), high=say.short_money(high)),
                 "bar": percentage(row["expected_spend"], largest),
                 "low": percentage(low, largest) if low is not None else None,
@@ -227,8 +227,8 @@ def acquisition(facts: Facts, say: Language) -> Section | None:
         ),
         "lead": say.text(
             "New customers from {first} to {last} brought {mean} each in their first {days} days ({start} of it on the"
-            " first day), at a margin of {margin}. Half of them brought less than {median}: pay {most} at most where you"
-            " cannot choose.",
+            " first day), at a margin of {margin}. Half of them brought less than {median}: pay {most} at most where"
+            " you cannot choose.",
             first=say.month(date.fromisoformat(new["first_day"])),
             last=say.month(date.fromisoformat(new["last_day"])),
             mean=say.money(new["mean_spend"]),
