@@ -375,7 +375,9 @@ def read_scores(path: Path) -> pd.DataFrame:
             raise InputError(f"scored file '{path}' mixes several {name}; give the file of one scoring")
     try:
         date.fromisoformat(str(scores["as_of"].iloc[0]))
-        for name in (column.name for column in SCORED if column.kind != "text" and column.name not in FURTHER):
+        for name in (
+            column.name for column in SCORED if column.kind != "text" and column.name not in FURTHER
+        ):
             scores[name] = pd.to_numeric(scores[name])
             if scores[name].isna().any():
                 raise ValueError(f"{name} is missing for a customer")
