@@ -5,20 +5,72 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from clvml.evaluation.backtest import Backtest
 from clvml.evaluation.leaderboard import Leaderboard
-from clvml.evaluation.metrics import SPEND_METRICS, top_share
+from clvml.evaluation.metrics import top_share
 
 FILE = "evidence.json"
-NEEDED = {"cutoffs", "models", "champion", "verdicts", "drivers"}
 # Points of the gains curve: enough for a picture, few enough for a page.
 _POINTS = 51
 _TENTHS = 10
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class _Gains(_Part):
+    customers: list[Share]
+    model: list[float]
+    perfect: list[float]
+
+    @model_validator(mode="after")
+    def _as_long(self) -> _Gains:
+        if not 2 <= len(self.customers) == len(self.model) == len(self.perfect):
+            raise ValueError("the curves differ in length")
+        return self
+
+
+class _Tenth(_Part):
+    customers: Annotated[int, Field(gt=0)]
+    p_churn: Share
+    churned: Share
+
+
+class _Driver(_Part):
+    group: str
+    share: Share
+    direction: Literal["leave", "stay", "mixed"]
+
+
+class Evidence(_Part):
+    """What a test out of time shows; `build_evidence` says what the parts are."""
+
+    cutoffs: Annotated[list[Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]], Field(min_length=1)]
+    predictions: int
+    champion: str
+    models: dict[str, dict[str, float | None]]
+    verdicts: dict[str, str]
+    top_fifth_share: float | None
+    total_off: float | None
+    coverage: Share | None
+    gains: _Gains | None
+    calibration: list[_Tenth]
+    drivers: list[_Driver]
+
+    @model_validator(mode="after")
+    def _champion_is_there(self) -> Evidence:
+        if self.champion not in self.models:
+            raise ValueError("the champion is none of the models")
+        return self
 
 
 def build_evidence(tested: Backtest, drivers: list[dict[str, Any]]) -> dict[str, Any]:
@@ -53,7 +105,6 @@ def build_evidence(tested: Backtest, drivers: list[dict[str, Any]]) -> dict[str,
         "verdicts": {
             str(row["metric"]): str(row["verdict"]) for row in board.best_others().to_dict("records")
         },
-        "spend_metrics": list(SPEND_METRICS),
         "top_fifth_share": _finite(
             np.mean([share for share in shares if math.isfinite(share)] or [math.nan])
         ),
@@ -78,10 +129,9 @@ def read_evidence(directory: Path) -> dict[str, Any] | None:
     A model scores without it, so that it never stands in the way.
     """
     try:
-        evidence = json.loads((directory / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return Evidence.model_validate_json((directory / FILE).read_bytes()).model_dump()
+    except (OSError, ValidationError):
         return None
-    return evidence if isinstance(evidence, dict) and evidence.keys() >= NEEDED else None
 
 
 def _biases(board: Leaderboard) -> np.ndarray:

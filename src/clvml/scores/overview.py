@@ -9,22 +9,111 @@ from __future__ import annotations
 import json
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from clvml.config import ValueConfig
 from clvml.customers.snapshots import CustomerDays
 from clvml.errors import InputError
+from clvml.evaluation.evidence import Evidence
 from clvml.models.customer_model import CustomerModel
 from clvml.models.outlook import HORIZONS
 from clvml.scores.batches import ScoredTable
 from clvml.storage.files import replacing
 
 FORMAT = 1
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
 STEP_DAYS = 30
 # Quarters of first purchase that are followed, and how many quarters long.
 _COHORTS = 12
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+
+class _Segment(_Part):
+    segment: str
+    customers: Count
+    p_churn: Share
+    expected_spend: float
+    expected_spend_low: float
+    expected_spend_high: float
+    clv: float
+
+
+class _Step(_Part):
+    segment: str
+    first_day: date
+    days: Annotated[int, Field(gt=0)]
+    expected_spend: float
+    expected_spend_low: float
+    expected_spend_high: float
+
+
+class _Month(_Part):
+    month: Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+    spend: float
+    buyers: Count
+
+
+class _Cohort(_Part):
+    quarter: Annotated[str, Field(pattern=r"^\d{4}Q[1-4]$")]
+    customers: Count
+    returned: list[Share]
+
+
+class _NewCustomers(_Part):
+    customers: Count
+    first_day: date
+    last_day: date
+    horizon_days: Count
+    mean_spend: float
+    median_spend: float
+    mean_first_spend: float
+
+
+class _Reason(_Part):
+    reason: str
+    treatment: str
+    rows: Count
+    money: float | None
+
+
+class _Warning(_Part):
+    text: str
+
+
+class _Quality(_Part):
+    rows_in: Count
+    rows_out: Count
+    money_in: float | None
+    money_out: float | None
+    reasons: list[_Reason]
+    one_time_share: Share | None = None
+    warnings: list[_Warning] = []
+
+
+class Overview(_Part):
+    """What an overview must hold to be shown; `build_overview` says what the parts are."""
+
+    format: Literal[1]
+    as_of: date
+    horizon_days: Annotated[int, Field(gt=0)]
+    currency: str | None
+    customers: Count
+    value: ValueConfig
+    segments: list[_Segment]
+    outlook: list[_Step]
+    turnover: list[_Month]
+    cohorts: list[_Cohort]
+    new_customers: _NewCustomers | None
+    quality: _Quality
+    evidence: Evidence | None
 
 
 def overview_path(scores: Path) -> Path:
@@ -111,15 +200,19 @@ def read_overview(scores: Path) -> dict[str, Any] | None:
     """
     path = overview_path(scores)
     try:
-        overview = json.loads(path.read_text(encoding="utf-8"))
+        overview = Overview.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not JSON"
-        raise InputError(f"'{path}' cannot be read ({reason}); score again, or remove the file") from None
-    if not isinstance(overview, dict) or overview.get("format") != FORMAT:
-        raise InputError(f"'{path}' is of another version of clvml; score again, or remove the file")
-    return overview
+    except OSError as error:
+        raise InputError(
+            f"'{path}' cannot be read ({error.strerror}); score again, or remove the file"
+        ) from None
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"])) or "the whole"
+        raise InputError(
+            f"'{path}' is damaged or of another version of clvml ({where}); score again, or remove the file"
+        ) from None
+    return overview.model_dump(mode="json")
 
 
 def _outlook(scored: ScoredTable, model: CustomerModel, as_of: date) -> list[dict[str, Any]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from clvml.report.facts import read_facts
 from clvml.report.page import build_page
+from clvml.scores.batches import ScoredTable
 from clvml.scores.overview import overview_path, read_overview
 from clvml.storage.files import replacing
 from clvml.storage.outputs import check_output
@@ -29,6 +31,14 @@ class WrittenReport:
     customers: int
     size: int
     notes: list[str]
+
+
+def page_of(scored: ScoredTable) -> str:
+    """Return the report on scored rows that are in no file yet, in English."""
+    with tempfile.TemporaryDirectory(prefix="clvml-") as folder:
+        path = Path(folder) / "scores.parquet"
+        scored.write(path)
+        return build_page(read_facts(path, scored.overview))
 
 
 def report(scores: Path, output: Path, code: str, name: str, today: date) -> WrittenReport:

@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from clvml.config import Config
+from clvml.customers.snapshots import CustomerDays
 from clvml.engines.spark import SparkLog, score_lines
 from clvml.scores.batches import ScoredTable, score_in_batches
 from clvml.scores.columns import COLUMNS
@@ -31,7 +32,17 @@ def score(
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> ScoredTable:
     """Score a prepared log; ``progress`` is told how many customers of how many are done."""
-    days = customer_days(prepared.log)
+    return score_days(customer_days(prepared.log), prepared, scorer, explain, progress)
+
+
+def score_days(
+    days: CustomerDays,
+    prepared: Prepared[Any],
+    scorer: Scorer,
+    explain: Literal["all", "none"] | int = "all",
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> ScoredTable:
+    """Score the purchase days of a prepared log, with the overview of all customers."""
     scored = score_in_batches(scorer, days, prepared.as_of, explain, progress)
     quality = prepared.log.quality
     overview = build_overview(

@@ -28,11 +28,15 @@ from clvml.storage.addresses import hide_password
 from clvml.tracking.record import TrainingRecord
 from clvml.workflows.pictures import draw_pictures
 from clvml.workflows.preparation import Prepared
+from clvml.workflows.report import page_of
+from clvml.workflows.scoring import score_days
 from clvml.workflows.verdict import headline_metrics, thin_history, window_notes
 
 Progress = Callable[[str], None]
 
 _EXAMPLE_CUSTOMERS = 5
+# Customers of the report who get reasons: more than it lists, since it ranks by value if kept.
+_REASONS_SHOWN = 1_000
 
 
 def _silent(text: str) -> None:
@@ -155,7 +159,12 @@ def train(prepared: Prepared[Any], config: Config, directory: Path, progress: Pr
             shares = explanation.shares() if explanation else []
             scorer = replace(scorer, evidence=build_evidence(tested, shares))
     scorer.save(directory)
-    kept = record(prepared, scorer, explanation, tested, directory, notes)
+    page = ""
+    # Of a sample of customers the totals would mislead.
+    if not isinstance(prepared.log, SparkSample):
+        with secondary("the report", notes):
+            page = page_of(score_days(days, prepared, scorer, _REASONS_SHOWN))
+    kept = replace(record(prepared, scorer, explanation, tested, directory, notes), page=page)
     return Trained(scorer, tested, kept, sentences)
 
 
