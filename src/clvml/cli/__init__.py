@@ -19,6 +19,7 @@ from clvml.cli.monitor import monitor
 from clvml.cli.plan import plan
 from clvml.cli.promote import promote
 from clvml.cli.readback import readback
+from clvml.cli.report import report
 from clvml.cli.score import score
 from clvml.cli.screen import harmless, learn_secrets, screened, screenful, wrapped, write_checked
 from clvml.cli.sql import sql
@@ -68,6 +69,7 @@ for command in (
     plan,
     readback,
     uplift,
+    report,
     sync,
     sql,
 ):

@@ -3,8 +3,17 @@
 The plots are in `clvml.explain.plots`, the only module to import matplotlib and shap: scoring needs neither.
 """
 
-from clvml.explain.influence import driver_sentences, drivers
+from clvml.explain.influence import driver_sentences, driver_shares, drivers
 from clvml.explain.surrogate import Surrogate, log_odds, shap_values
 from clvml.explain.wording import Typical, reasons
 
-__all__ = ["Surrogate", "Typical", "driver_sentences", "drivers", "log_odds", "reasons", "shap_values"]
+__all__ = [
+    "Surrogate",
+    "Typical",
+    "driver_sentences",
+    "driver_shares",
+    "drivers",
+    "log_odds",
+    "reasons",
+    "shap_values",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -119,40 +120,48 @@ def driver_sentences(
     >>> second
     'Customers who bought often are likelier to stay: frequency comes next (23 % of all influence).'
     """
+    found = driver_shares(contributions, feature_list, features)
+    if not found:
+        return ["Nothing known of the customers tells who will leave: the prediction is the same for all."]
+    told = [row for row in found[:top] if row["share"] >= 0.01]
+    return [_sentence(rank, **row) for rank, row in enumerate(told)]
+
+
+def driver_shares(
+    contributions: ArrayLike, feature_list: Sequence[Feature], features: pd.DataFrame
+) -> list[dict[str, Any]]:
+    """Return what drives retention, by group of features, strongest first; see `driver_sentences`.
+
+    Returns
+    -------
+    list of dict
+        ``group``, ``share`` of all influence and ``direction``: what customers with much of it are likelier to do
+        (``leave``, ``stay``, or ``mixed``). Empty where nothing has any influence.
+    """
     phi = _check(contributions, feature_list, features)
     names, member, sums = group_sums(phi, feature_list)
     strength = np.abs(sums).mean(axis=0)
     if not strength.sum():
-        return ["Nothing known of the customers tells who will leave: the prediction is the same for all."]
+        return []
     shares = strength / strength.sum()
-    sentences = []
-    for rank, group in enumerate(np.argsort(-shares, kind="stable")[:top]):
-        if shares[group] < 0.01:
-            break
-        own = [feature for feature, of in zip(feature_list, member, strict=True) if of == group]
-        sentences.append(_sentence(rank, names[group], shares[group], own, sums[:, group], features))
-    return sentences
+    found = []
+    for group in np.argsort(-shares, kind="stable"):
+        there = {feature.name for feature, of in zip(feature_list, member, strict=True) if of == group}
+        axes, _ = STORIES[names[group]]
+        directions = (_direction(features[axis], sums[:, group]) for axis in axes if axis in there)
+        clear = next((direction for direction in directions if direction in (RAISES, LOWERS)), MIXED)
+        goal = {RAISES: "leave", LOWERS: "stay"}.get(clear, "mixed")
+        found.append({"group": names[group], "share": round(float(shares[group]), 4), "direction": goal})
+    return found
 
 
-def _sentence(
-    rank: int,
-    group: str,
-    share: float,
-    own: Sequence[Feature],
-    sums: NDArray[np.float64],
-    features: pd.DataFrame,
-) -> str:
-    axes, people = STORIES[group]
-    there = {feature.name for feature in own}
-    directions = (_direction(features[axis], sums) for axis in axes if axis in there)
-    direction = next((found for found in directions if found in (RAISES, LOWERS)), MIXED)
+def _sentence(rank: int, group: str, share: float, direction: str) -> str:
     place = ("matters most", "comes next")[rank] if rank < 2 else "also counts"
     influence = f"({100 * share:.0f} % of all influence)"
-    if direction == MIXED:
+    if direction == "mixed":
         return f"{group.capitalize()} {place} {influence}, but in no single direction."
     how = "are the likeliest" if rank == 0 else "are likelier"
-    goal = "leave" if direction == RAISES else "stay"
-    return f"{people.capitalize()} {how} to {goal}: {group} {place} {influence}."
+    return f"{STORIES[group][1].capitalize()} {how} to {direction}: {group} {place} {influence}."
 
 
 def _check(

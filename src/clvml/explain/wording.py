@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from clvml.customers import Feature
+from clvml.customers import FEATURES, Feature
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -89,8 +89,10 @@ def reasons(
     Returns
     -------
     DataFrame
-        ``reason_1`` ... , one row per customer, with the index of `features`. Text, empty where a customer
-        has fewer reasons.
+        One row per customer, with the index of `features`, all text, empty where a customer has fewer reasons:
+        ``reason_1`` ... , then ``reason_1_key`` (the feature, and ``+`` where it raises the risk or ``-`` where it
+        lowers it) and ``reason_1_values`` (the numbers in the words, in their order, with ``;`` between), and so on,
+        from which `say_reason` gives the words for any language.
 
     Raises
     ------
@@ -111,7 +113,8 @@ def reasons(
     phi = check_contributions(features, contributions, feature_list)
     if top < 1:
         raise ValueError(f"top must be at least 1 (currently {top})")
-    texts = np.full((len(features), top), "", dtype=object)
+    # Words, keys, values.
+    said_of = np.full((3, len(features), top), "", dtype=object)
     if len(features):
         phrases = [_Phrase(feature.words) for feature in feature_list]
         columns = {
@@ -130,10 +133,57 @@ def reasons(
                 said = _sayable(feature, phrase, own, own_phi[:, index], typical or {}, sharing)
                 strength[said, index] = own_phi[said, index]
             chosen, rising = _choose(own_phi, strength, feature_list, top)
-            _write(texts[rows], chosen, rising, phrases, own)
-    return pd.DataFrame(
-        texts, index=features.index, columns=[f"reason_{rank}" for rank in range(1, top + 1)], dtype="str"
-    )
+            _write(said_of[:, rows], chosen, rising, feature_list, phrases, own)
+    ranks = range(1, top + 1)
+    names = [f"reason_{rank}{part}" for part in ("", "_key", "_values") for rank in ranks]
+    frame = pd.DataFrame(np.hstack(list(said_of)), index=features.index, columns=names, dtype="str")
+    order = [f"reason_{rank}" for rank in ranks] + [
+        f"reason_{k}_{part}" for k in ranks for part in ("key", "values")
+    ]
+    return frame[order]
+
+
+def say_reason(key: str, values: str) -> tuple[str, dict[str, float], int]:
+    """Return the words of a reason, the numbers that belong into them, and its direction.
+
+    Parameters
+    ----------
+    key, values : str
+        As `reasons` gives them.
+
+    Returns
+    -------
+    tuple of (str, dict of str to float, int)
+        Words with fields, to be translated; the value of each field; 1 where the risk is raised, -1 where it is
+        lowered.
+
+    Raises
+    ------
+    ValueError
+        The key is of no feature, or the values do not fit its words.
+
+    >>> say_reason("days_since_last_order+", "94;31")
+    ('no purchase for {days_since_last_order:.0f} days; usually every {gap_mean:.0f}', \
+{'days_since_last_order': 94.0, 'gap_mean': 31.0}, 1)
+    >>> say_reason("frequency+", "0")
+    ('has not come back since the first purchase', {}, 1)
+    """
+    name, sign = key[:-1], key[-1:]
+    feature = next((feature for feature in FEATURES if feature.name == name), None)
+    if feature is None or sign not in "+-":
+        raise ValueError(f"'{key}' is no key of a reason")
+    numbers = [float(value) for value in values.split(";")]
+    words, fields = "", list[str]()
+    for clause in re.split("(?=;)", feature.words):
+        if len(fields) < len(numbers):
+            words += clause
+            fields += [field for _, field, _, _ in Formatter().parse(clause) if field]
+    if len(fields) != len(numbers):
+        raise ValueError(f"reason '{key}' has {len(fields)} values, not '{values}'")
+    named = dict(zip(fields, numbers, strict=True))
+    direction = 1 if sign == "+" else -1
+    plain = WHEN_ZERO.get(words.format(**named))
+    return (plain, {}, direction) if plain else (words, named, direction)
 
 
 def check_contributions(
@@ -238,16 +288,21 @@ def _contradicts(
 
 
 def _write(
-    texts: NDArray[np.object_],
+    said_of: NDArray[np.object_],
     chosen: Indices,
     rising: NDArray[np.bool_],
+    feature_list: Sequence[Feature],
     phrases: Sequence[_Phrase],
     columns: dict[str, Array],
 ) -> None:
+    texts, keys, values = said_of
     for index in np.unique(chosen[chosen >= 0]):
         rows, ranks = np.nonzero(chosen == index)
-        risk = np.where(rising[rows, ranks], np.asarray(RAISES, dtype=object), LOWERS)
-        texts[rows, ranks] = phrases[index].say(columns, rows) + risk
+        up = rising[rows, ranks]
+        words, values[rows, ranks] = phrases[index].say(columns, rows)
+        texts[rows, ranks] = words + np.where(up, np.asarray(RAISES, dtype=object), LOWERS)
+        name = feature_list[index].name
+        keys[rows, ranks] = np.where(up, np.asarray(f"{name}+", dtype=object), f"{name}-")
 
 
 class _Phrase:
@@ -264,15 +319,20 @@ class _Phrase:
     def sayable(self, columns: dict[str, Array], size: int) -> NDArray[np.bool_]:
         return _present(self.clauses[0], columns, size)
 
-    def say(self, columns: dict[str, Array], rows: Indices) -> NDArray[np.object_]:
+    def say(
+        self, columns: dict[str, Array], rows: Indices
+    ) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+        """Return the words of the rows, and the numbers in them."""
         own = {name: columns[name][rows] for name in self.fields & columns.keys()}
-        texts = _render(self.clauses[0], own, len(rows))
+        texts, numbers = _render(self.clauses[0], own, len(rows))
         for clause in self.clauses[1:]:
             places = np.flatnonzero(_present(clause, own, len(rows)))
             if len(places):
                 part = {name: values[places] for name, values in own.items()}
-                texts[places] += _render(clause, part, len(places))
-        return texts
+                more, further = _render(clause, part, len(places))
+                texts[places] += more
+                numbers[places] += ";" + further
+        return texts, numbers
 
 
 _Clause = list[tuple[str, str, str, str]]
@@ -302,9 +362,12 @@ def _present(clause: _Clause, columns: dict[str, Array], size: int) -> NDArray[n
     return present
 
 
-def _render(clause: _Clause, columns: dict[str, Array], size: int) -> NDArray[np.object_]:
+def _render(
+    clause: _Clause, columns: dict[str, Array], size: int
+) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
     first, kind = _kinds(clause, columns, size)
     texts, last = [""] * len(first), [""] * len(first)
+    numbers: list[list[str]] = []
     for before, after_one, field, spec in clause:
         texts = [
             text + (after_one if value == "1" else before) for text, value in zip(texts, last, strict=True)
@@ -312,7 +375,10 @@ def _render(clause: _Clause, columns: dict[str, Array], size: int) -> NDArray[np
         if field:
             last = [format(value, spec) for value in columns[field][first].tolist()]
             texts = [text + value for text, value in zip(texts, last, strict=True)]
-    return np.asarray([WHEN_ZERO.get(text, text) for text in texts], dtype=object)[kind]
+            plain = "z.2f" if spec.endswith("%") else spec.replace(",", "")
+            numbers.append([format(value, plain) for value in columns[field][first].tolist()])
+    words = np.asarray([WHEN_ZERO.get(text, text) for text in texts], dtype=object)
+    return words[kind], np.asarray([";".join(row) for row in zip(*numbers, strict=True)], dtype=object)[kind]
 
 
 def _kinds(clause: _Clause, columns: dict[str, Array], size: int) -> tuple[Indices, Indices]:

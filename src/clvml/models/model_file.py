@@ -23,7 +23,7 @@ from clvml.models.tree_file import first_problem, read_json
 FORMAT_VERSION = 6
 MODEL_FILE = "model.json"
 # The files beside it that a model may have.
-TREE_FILES = ("churn.json", "tweedie.json", "gamma.json", "surrogate.json")
+MODEL_FILES = ("churn.json", "tweedie.json", "gamma.json", "surrogate.json", "evidence.json")
 _LONGEST_NOTE = 5_000
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -145,7 +145,7 @@ class State(_Part):
     tiers: list[float]
     thresholds: _Thresholds
     notes: Annotated[list[Note], Field(max_length=100)]
-    files: dict[Literal[TREE_FILES], Digest]  # type: ignore[valid-type]
+    files: dict[Literal[MODEL_FILES], Digest]  # type: ignore[valid-type]
     digest: Digest
 
     @model_validator(mode="after")
@@ -171,8 +171,8 @@ class State(_Part):
 
 
 def write_state(state: Mapping[str, Any], directory: Path) -> None:
-    """Write ``model.json``, with a digest of itself and of every tree file in the directory."""
-    files = {name: _digest_of_file(directory / name) for name in TREE_FILES if (directory / name).is_file()}
+    """Write ``model.json``, with a digest of itself and of every other file of the model."""
+    files = {name: _digest_of_file(directory / name) for name in MODEL_FILES if (directory / name).is_file()}
     whole = {"format_version": FORMAT_VERSION, **state, "files": files}
     whole["digest"] = digest_of(whole)
     (directory / MODEL_FILE).write_text(json.dumps(whole, indent=1), encoding="utf-8")

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 import numpy as np
@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from clvml.customers.snapshots import CustomerDays
 from clvml.errors import InputError
 from clvml.models.intervals import SpendIntervals
-from clvml.scores.columns import COLUMNS, REASONS, SCORED, Column, typed
+from clvml.scores.columns import COLUMNS, REASON_COLUMNS, SCORED, Column, typed
 from clvml.scores.scorer import Scorer
 from clvml.storage.files import FORMULA, NUMBER, replacing
 
@@ -49,10 +49,13 @@ class ScoredTable:
     connection : duckdb.DuckDBPyConnection
     name : str
         Table with `COLUMNS` and ``place``, the number of the customer in the table of features.
+    overview : dict or None
+        What is known of all customers together (`clvml.scores.overview`), written beside a file.
     """
 
     connection: duckdb.DuckDBPyConnection
     name: str = _SCORED
+    overview: dict[str, Any] | None = None
 
     def create(self) -> None:
         """Make the table, empty; an earlier one of the same name is replaced."""
@@ -95,14 +98,7 @@ class ScoredTable:
             f"select segment, count(*) as customers, avg(p_churn) as p_churn, sum(expected_spend) as expected_spend,"
             f" sum(clv) as clv from {self.name} group by segment order by clv desc, segment"
         ).df()
-        variances = dict.fromkeys(sums["segment"], 0.0)
-        rows = self.connection.sql(f"select segment, expected_spend, p_churn from {self.name}")
-        for batch in rows.to_arrow_reader(1_048_576):
-            part = batch.to_pandas()
-            variance = pd.Series(intervals.variance(part["expected_spend"], part["p_churn"]))
-            for segment, own in variance.groupby(part["segment"]).sum().items():
-                variances[str(segment)] += float(own)
-        sums["variance"] = sums["segment"].map(variances)
+        sums["variance"] = sums["segment"].map(self.variances(intervals))
         everyone = {
             "segment": "all",
             "p_churn": float((sums["p_churn"] * sums["customers"]).sum() / sums["customers"].sum()),
@@ -115,6 +111,17 @@ class ScoredTable:
         # Sums in another order differ in their last bits.
         places = {name: 6 if name == "p_churn" else 2 for name in sums.columns.drop(["segment", "customers"])}
         return sums.astype({"customers": int}).round(places)
+
+    def variances(self, intervals: SpendIntervals) -> dict[str, float]:
+        """Return the sum of the variances of the customers' spend, by segment: what `total_interval` takes."""
+        variances: dict[str, float] = {}
+        rows = self.connection.sql(f"select segment, expected_spend, p_churn from {self.name}")
+        for batch in rows.to_arrow_reader(1_048_576):
+            part = batch.to_pandas()
+            variance = pd.Series(intervals.variance(part["expected_spend"], part["p_churn"]))
+            for segment, own in variance.groupby(part["segment"]).sum().items():
+                variances[str(segment)] = variances.get(str(segment), 0.0) + float(own)
+        return variances
 
     def frames(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
         """Yield `COLUMNS` in frames of at most so many rows, by ``clv`` falling, then by ``customer_id``."""
@@ -225,7 +232,7 @@ def _explain_most_at_risk(scorer: Scorer, scored: ScoredTable, customers: int, b
         reasons = scorer.reasons(features).replace("", pd.NA).assign(place=places)
         connection.register(_INCOMING, pa.Table.from_pandas(reasons, preserve_index=False))
         try:
-            given = ", ".join(f"{name} = given.{name}" for name in REASONS)
+            given = ", ".join(f"{name} = given.{name}" for name in REASON_COLUMNS)
             connection.execute(
                 f"update {scored.name} set {given} from {_INCOMING} as given"
                 f" where {scored.name}.place = given.place"

@@ -20,7 +20,7 @@ class Column:
     ----------
     name : str
     kind : {"text", "whole", "number"}
-        Text may be missing, numbers are not.
+        Text may be missing, and of the numbers only those at the end of the file.
     description : str
         One line, without the unit.
     unit : str
@@ -54,6 +54,7 @@ def money(name: str, description: str) -> Column:
     return Column(name, "number", description, "currency")
 
 
+REASONS = ("reason_1", "reason_2", "reason_3")
 # What stands first in every scored file; further columns go to the end.
 SCORED = (
     Column("customer_id", "text", "as in the purchase log", own=False),
@@ -86,9 +87,26 @@ SCORED = (
     Column("reason_3", "text", "third reason", own=False),
     Column("model_version", "text", "version in the model registry"),
     Column("run_id", "text", "MLflow run that trained the model"),
+    Column(
+        "usual_gap_days",
+        "number",
+        "mean days between purchase days; empty for one-time buyers",
+        "days",
+        decimals=1,
+    ),
+    *(
+        Column(f"{reason}_{part}", "text", f"{reason} for other languages: {words}")
+        for reason in REASONS
+        for part, words in (
+            ("key", "the feature, then + where it raises the risk or - where it lowers it"),
+            ("values", "the numbers in its words, with ; between"),
+        )
+    ),
 )
 COLUMNS = tuple(column.name for column in SCORED)
-REASONS = tuple(name for name in COLUMNS if name.startswith("reason_"))
+# Columns that a file of an older version lacks, and that nothing but pages needs.
+FURTHER = COLUMNS[COLUMNS.index("run_id") + 1 :]
+REASON_COLUMNS = tuple(name for name in COLUMNS if name.startswith("reason_"))
 DTYPES = {column.name: column.dtype for column in SCORED}
 
 

@@ -15,10 +15,11 @@ import pyarrow as pa
 from clvml.customers import available_features
 from clvml.customers.snapshots import OPTIONAL_COLUMNS, CustomerDays
 from clvml.errors import InputError
+from clvml.evaluation.evidence import read_evidence, write_evidence
 from clvml.explain import Surrogate, reasons
 from clvml.log import PurchaseLog, read_purchase_log
 from clvml.models.customer_model import CustomerModel
-from clvml.scores.columns import COLUMNS, DTYPES, REASONS, SCORED, Column
+from clvml.scores.columns import COLUMNS, DTYPES, FURTHER, REASON_COLUMNS, REASONS, SCORED, Column
 from clvml.storage.files import unescaped
 from clvml.storage.workspace import offline_database
 
@@ -43,12 +44,15 @@ class Scorer:
         Explains the churn probability of the model.
     version, run_id : str
         Written into each row; empty where unknown.
+    evidence : dict or None
+        How good the model was out of time (`clvml.evaluation.evidence`); None where that is not known.
     """
 
     model: CustomerModel
     surrogate: Surrogate
     version: str = ""
     run_id: str = ""
+    evidence: dict[str, Any] | None = None
 
     @classmethod
     def load(cls, directory: Path, version: str = "", run_id: str = "") -> Scorer:
@@ -72,12 +76,13 @@ class Scorer:
                 f"the model in '{directory}' has the explanation of another: it reads {sorted(unknown)[0]!r}; train it "
                 "again"
             )
-        return cls(model, surrogate, version, run_id)
+        return cls(model, surrogate, version, run_id, read_evidence(directory))
 
     def save(self, directory: Path) -> None:
         """Write the model and its explanation into an existing directory: JSON only."""
         # The model keeps a digest of every file.
         self.surrogate.save(directory)
+        write_evidence(self.evidence, directory)
         self.model.save(directory)
 
     def score(
@@ -143,7 +148,7 @@ class Scorer:
         model = self.model
         predicted = model.predict(features, as_of, log_from=log_from)
         tier = value_tier(predicted["clv"].to_numpy(), model.tiers)
-        said = self.reasons(features).replace("", None) if explain else dict.fromkeys(REASONS, "")
+        said = self.reasons(features).replace("", None) if explain else dict.fromkeys(REASON_COLUMNS, "")
         at_risk = (predicted["p_churn"] * predicted["expected_spend"]).where(features["purchase_days"] > 0)
         values: dict[str, Any] = {
             "customer_id": features["customer_id"],
@@ -155,9 +160,10 @@ class Scorer:
             "next_order_date": _dates(as_of, predicted["next_order_days"] - 1),
             "value_tier": tier,
             "segment": segment(features, predicted, tier, model.thresholds),
-            **{name: said[name] for name in REASONS},
+            **{name: said[name] for name in REASON_COLUMNS},
             "model_version": self.version,
             "run_id": self.run_id,
+            "usual_gap_days": features["gap_mean"],
         }
 
         def shown(column: Column) -> Any:
@@ -176,13 +182,13 @@ class Scorer:
         return pd.DataFrame(rows | {"at_risk": at_risk}, index=features.index)
 
     def reasons(self, features: pd.DataFrame) -> pd.DataFrame:
-        """Return `REASONS` of each customer of a feature table, same index; the first is never empty.
+        """Return `REASON_COLUMNS` of each customer of a feature table, same index; the first is never empty.
 
         Of customers without a purchase day, it says what they have instead of purchases. Where no influence is
         worth a word, or none can be said, it says that.
         """
         bought = (features["purchase_days"] > 0).to_numpy()
-        said = pd.DataFrame("", index=features.index, columns=list(REASONS), dtype="str")
+        said = pd.DataFrame("", index=features.index, columns=list(REASON_COLUMNS), dtype="str")
         if bought.any():
             customers = features if bought.all() else features[bought]
             said[bought] = reasons(
@@ -360,7 +366,7 @@ def read_scores(path: Path) -> pd.DataFrame:
         raise InputError(
             f"scored file '{path}' cannot be read ({reason}); make it again with `clvml score`"
         ) from None
-    missing = [name for name in COLUMNS if name not in scores.columns]
+    missing = [name for name in COLUMNS if name not in scores.columns and name not in FURTHER]
     if missing or scores.empty:
         lacks = f"lacks {', '.join(missing[:5])}" if missing else "holds no customer"
         raise InputError(f"'{path}' is no scored file: it {lacks}; give a file that `clvml score` wrote")
@@ -369,7 +375,9 @@ def read_scores(path: Path) -> pd.DataFrame:
             raise InputError(f"scored file '{path}' mixes several {name}; give the file of one scoring")
     try:
         date.fromisoformat(str(scores["as_of"].iloc[0]))
-        for name in (column.name for column in SCORED if column.kind != "text"):
+        for name in (
+            column.name for column in SCORED if column.kind != "text" and column.name not in FURTHER
+        ):
             scores[name] = pd.to_numeric(scores[name])
             if scores[name].isna().any():
                 raise ValueError(f"{name} is missing for a customer")

@@ -28,7 +28,7 @@ def write_run_files(record: TrainingRecord, folder: Path) -> None:
 
     ``config.yaml``, ``quality.json``, ``quality.txt``, ``leaderboard.csv``, ``leaderboard.json`` (as MLflow
     shows tables), ``fold_metrics.csv``, ``predictions.parquet``, ``churn_cutoffs.csv``, ``verdicts.txt``,
-    ``notes.txt``, ``drivers.csv`` and ``plots/*.png``. What is empty is left out.
+    ``notes.txt``, ``drivers.csv``, ``report.html`` and ``plots/*.png``. What is empty is left out.
     """
     _write(
         folder / CONFIG_FILE,
@@ -50,6 +50,8 @@ def write_run_files(record: TrainingRecord, folder: Path) -> None:
     for name, lines in (("verdicts.txt", record.verdicts), ("notes.txt", record.notes)):
         if lines:
             _write(folder / name, "\n".join(lines))
+    if record.page:
+        _write(folder / "report.html", record.page)
     if record.figures:
         (folder / "plots").mkdir()
     for name, picture in record.figures.items():

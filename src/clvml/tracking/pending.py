@@ -33,6 +33,7 @@ _PLAIN = (
     "verdicts",
     "notes",
     "model_name",
+    "page",
 )
 _TABLES = ("fold_metrics", "leaderboard", "drivers", "signature_example", "predictions")
 
@@ -114,6 +115,8 @@ def read_kept(directory: Path) -> TrainingRecord:
     refuse_links(directory)
     try:
         content: dict[str, Any] = json.loads((directory / _RECORD).read_text(encoding="utf-8"))
+        # A training that was kept by an older version has no page.
+        content.setdefault("page", "")
         fields: dict[str, Any] = {key: content[key] for key in _PLAIN}
         fields |= {table: _read_table(directory / f"{table}.parquet") for table in _TABLES}
         figures = {path.stem: path.read_bytes() for path in sorted((directory / "plots").glob("*.png"))}

@@ -64,6 +64,8 @@ class TrainingRecord:
     predictions : DataFrame
         Out of time, of the trained model, for later comparisons: one row per (`cutoff`, `customer_id`), with
         `actual_spend` [currency], `churned` (0 or 1), `spend` [currency] and `p_churn`. Empty without a test.
+    page : str
+        The report on the customers as HTML; empty where it could not be made.
     tags : dict of str to str
         More tags for the run, such as what it reproduces.
     """
@@ -85,6 +87,7 @@ class TrainingRecord:
     notes: list[str]
     model_name: str = ""
     predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    page: str = ""
     tags: dict[str, str] = field(default_factory=dict)
 
 

@@ -14,6 +14,7 @@ from clvml.workflows.preparation import (
     sample_on_spark,
 )
 from clvml.workflows.readback import readback
+from clvml.workflows.report import report
 from clvml.workflows.scoring import check_scored_output, score, score_on_spark, scoring_notes, write_scored
 from clvml.workflows.training import (
     Explanation,
@@ -57,6 +58,7 @@ __all__ = [
     "reach",
     "readback",
     "record",
+    "report",
     "sample_on_spark",
     "save_rates",
     "score",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -11,9 +12,11 @@ import duckdb
 import pyarrow as pa
 
 from clvml.config import Config
+from clvml.customers.snapshots import CustomerDays
 from clvml.engines.spark import SparkLog, score_lines
 from clvml.scores.batches import ScoredTable, score_in_batches
 from clvml.scores.columns import COLUMNS
+from clvml.scores.overview import build_overview, write_overview
 from clvml.scores.scorer import Scorer, customer_days
 from clvml.storage.addresses import is_address
 from clvml.storage.database_output import check_database_output, write_database_table
@@ -29,7 +32,29 @@ def score(
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> ScoredTable:
     """Score a prepared log; ``progress`` is told how many customers of how many are done."""
-    return score_in_batches(scorer, customer_days(prepared.log), prepared.as_of, explain, progress)
+    return score_days(customer_days(prepared.log), prepared, scorer, explain, progress)
+
+
+def score_days(
+    days: CustomerDays,
+    prepared: Prepared[Any],
+    scorer: Scorer,
+    explain: Literal["all", "none"] | int = "all",
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> ScoredTable:
+    """Score the purchase days of a prepared log, with the overview of all customers."""
+    scored = score_in_batches(scorer, days, prepared.as_of, explain, progress)
+    quality = prepared.log.quality
+    overview = build_overview(
+        scored,
+        days,
+        scorer.model,
+        prepared.as_of,
+        currency=quality.currency,
+        quality=quality.to_dict(),
+        evidence=scorer.evidence,
+    )
+    return replace(scored, overview=overview)
 
 
 def score_on_spark(
@@ -59,12 +84,13 @@ def check_scored_output(output: str, source: str) -> None:
 
 
 def write_scored(scored: ScoredTable, output: str) -> None:
-    """Write the scored rows into a file or database table, whole or not at all."""
+    """Write the scored rows into a file, with their overview beside it, or into a database table."""
     if is_address(output):
         frames = (pa.Table.from_pandas(frame, preserve_index=False) for frame in scored.frames())
         write_database_table(frames, output)
     else:
         scored.write(Path(output))
+        write_overview(scored.overview, Path(output))
 
 
 def scoring_notes(

@@ -19,7 +19,8 @@ from clvml.customers.snapshots import CustomerDays
 from clvml.engines.spark import SparkSample
 from clvml.errors import InputError, secondary
 from clvml.evaluation.backtest import MODEL_NAME, Backtest, judge, predict_folds, run_backtest
-from clvml.explain import Surrogate, driver_sentences, drivers, log_odds
+from clvml.evaluation.evidence import build_evidence
+from clvml.explain import Surrogate, driver_sentences, driver_shares, drivers, log_odds
 from clvml.log import PurchaseLog
 from clvml.models.customer_model import fit_customer_model
 from clvml.scores.scorer import Scorer, customer_days, spend_thresholds, tier_thresholds
@@ -27,11 +28,15 @@ from clvml.storage.addresses import hide_password
 from clvml.tracking.record import TrainingRecord
 from clvml.workflows.pictures import draw_pictures
 from clvml.workflows.preparation import Prepared
+from clvml.workflows.report import page_of
+from clvml.workflows.scoring import score_days
 from clvml.workflows.verdict import headline_metrics, thin_history, window_notes
 
 Progress = Callable[[str], None]
 
 _EXAMPLE_CUSTOMERS = 5
+# Customers of the report who get reasons: more than it lists, since it ranks by value if kept.
+_REASONS_SHOWN = 1_000
 
 
 def _silent(text: str) -> None:
@@ -74,6 +79,10 @@ class Explanation:
     def drivers(self) -> pd.DataFrame:
         """Return one row per feature, strongest first; see `clvml.explain.drivers`."""
         return drivers(self.contributions, self.known, self.features)
+
+    def shares(self) -> list[dict[str, Any]]:
+        """Return the share and the direction of each group of features; see `clvml.explain.driver_shares`."""
+        return driver_shares(self.contributions, self.known, self.features)
 
     def sentences(self) -> list[str]:
         """Return the drivers in words."""
@@ -139,14 +148,24 @@ def train(prepared: Prepared[Any], config: Config, directory: Path, progress: Pr
     except InputError as error:
         notes.append(f"not tested out of time: {error}")
     fitted = fit(days, prepared.as_of, config, progress)
-    fitted.scorer.save(directory)
     explanation: Explanation | None = None
     sentences: list[str] = []
+    scorer = fitted.scorer
     with secondary("what drives retention", notes):
-        explanation = explain(fitted.scorer, fitted.features)
+        explanation = explain(scorer, fitted.features)
         sentences = explanation.sentences()
-    kept = record(prepared, fitted.scorer, explanation, tested, directory, notes)
-    return Trained(fitted.scorer, tested, kept, sentences)
+    with secondary("the evidence that reports show", notes):
+        if tested is not None:
+            shares = explanation.shares() if explanation else []
+            scorer = replace(scorer, evidence=build_evidence(tested, shares))
+    scorer.save(directory)
+    page = ""
+    # Of a sample of customers the totals would mislead.
+    if not isinstance(prepared.log, SparkSample):
+        with secondary("the report", notes):
+            page = page_of(score_days(days, prepared, scorer, _REASONS_SHOWN))
+    kept = replace(record(prepared, scorer, explanation, tested, directory, notes), page=page)
+    return Trained(scorer, tested, kept, sentences)
 
 
 def backtest(

@@ -1,0 +1,32 @@
+"""clvml report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clvml.cli.inputs import now
+from clvml.cli.options import JsonOption
+from clvml.cli.output import print_json, print_list
+
+
+def report(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Page to write (.html).")],
+    scores: Annotated[
+        Path, typer.Option("--scores", help="What `clvml score` wrote (.csv or .parquet).")
+    ] = Path("scores.csv"),
+    lang: Annotated[str, typer.Option("--lang", help="en, fr or de.")] = "en",
+    name: Annotated[str | None, typer.Option("--name", help="Of the business, below the title.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a page about the customers that anybody can read: one file, no script, no request."""
+    from clvml import workflows
+
+    written = workflows.report(scores, output, lang, name or "", now().date())
+    if as_json:
+        print_json({"output": str(output), "bytes": written.size, "notes": written.notes})
+        return
+    typer.echo(f"The report on {written.customers:,} customers is in {output}; open it in a browser.")
+    print_list("Notes", written.notes)

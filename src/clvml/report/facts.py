@@ -1,0 +1,287 @@
+"""The figures of a report: everything that is computed from a scored file and its overview, and no words."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from clvml.errors import InputError
+from clvml.storage.sql import literal
+
+CALLED = 10
+# Shares of the customers by spend so far, biggest first, at which the rows of the risk table end.
+SPEND_EDGES = (0.05, 0.20, 0.50, 1.0)
+RISKS = ("low", "medium", "high")
+# Of those who would leave, the share that a call is assumed to keep.
+SAVE_RATE = 0.1
+# No customer counts as more than this much likelier to stay (the value of the surely lost cannot be told).
+LEAST_STAY = 0.15
+_POINTS = 60
+_NEEDED = (
+    *(
+        "customer_id",
+        "as_of",
+        "horizon_days",
+        "p_churn",
+        "churn_risk",
+        "expected_spend",
+        "clv",
+        "historic_spend",
+    ),
+    *("last_order_date", "segment", "reason_1", "reason_2", "reason_3", "model_version"),
+)
+_REASONS = tuple(f"reason_{rank}{part}" for rank in (1, 2, 3) for part in ("", "_key", "_values"))
+
+
+@dataclass(frozen=True)
+class Call:
+    """Assumptions on a call, and whom it pays for.
+
+    Attributes
+    ----------
+    cost : float
+        Of one call [currency].
+    save_rate : float
+        Share of those who would leave that it keeps.
+    customers : int
+        How many calls pay, best first.
+    profit : float
+        What these bring in all [currency].
+    most_customers : int
+        With how many calls four fifths of that are reached.
+    everybody : float
+        What calling everybody would bring [currency].
+    curve : list of tuple of (int, float)
+        Profit by number of calls.
+    """
+
+    cost: float
+    save_rate: float
+    customers: int
+    profit: float
+    most_customers: int
+    everybody: float
+    curve: list[tuple[int, float]]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a report says, in numbers. Money in the currency of the log, shares between 0 and 1.
+
+    Attributes
+    ----------
+    as_of : date
+    horizon_days : int
+    customers : int
+    model_version : str
+    currency : str or None
+    expected : float
+        Expected spend of all in the horizon.
+    interval : tuple of float or None
+        80 % interval of that total.
+    segments : list of dict
+        ``segment, customers, p_churn, expected_spend, expected_spend_low, expected_spend_high, clv``.
+    calls : list of dict
+        The customers with most value at risk.
+    cells : list of list of dict
+        Per row of spend so far and per risk: ``customers, historic_spend, expected_spend``.
+    concentration : list of tuple of float
+        Share of the customers, biggest first, and the share of all spend so far that they brought.
+    call : Call
+    overview : dict
+        See `clvml.scores.overview.build_overview`; empty where there is none.
+    """
+
+    as_of: date
+    horizon_days: int
+    customers: int
+    model_version: str
+    currency: str | None
+    expected: float
+    interval: tuple[float, float] | None
+    segments: list[dict[str, Any]]
+    calls: list[dict[str, Any]]
+    cells: list[list[dict[str, Any]]]
+    concentration: list[tuple[float, float]]
+    call: Call
+    overview: dict[str, Any]
+
+
+def read_facts(scores: Path, overview: dict[str, Any] | None) -> Facts:
+    """Compute the figures of a report from a scored file.
+
+    Raises
+    ------
+    InputError
+        The file does not exist, is no scored file, or holds no customer.
+    """
+    if not scores.is_file():
+        raise InputError(f"scored file '{scores}' does not exist; make one with `clvml score`")
+    reader = {".csv": "read_csv({}, all_varchar = true)", ".parquet": "read_parquet({})"}.get(
+        scores.suffix.lower()
+    )
+    if reader is None:
+        raise InputError(f"scored file '{scores}' must end in .csv or .parquet")
+    with duckdb.connect() as connection:
+        relation = reader.format(literal(str(scores)))
+        try:
+            columns = [row[0] for row in connection.execute(f"describe from {relation}").fetchall()]
+        except duckdb.Error as error:
+            reason = str(error).partition("\n")[0]
+            raise InputError(f"scored file '{scores}' cannot be read ({reason})") from None
+        missing = [name for name in _NEEDED if name not in columns]
+        if missing:
+            raise InputError(
+                f"'{scores}' is no scored file: it lacks {', '.join(missing[:5])}; give a file that `clvml score` wrote"
+            )
+        numbers = ("p_churn", "expected_spend", "clv", "historic_spend")
+        kept = [
+            f"{name}::DOUBLE as {name}" if name in numbers else f"{name}::VARCHAR as {name}"
+            for name in _NEEDED
+        ]
+        kept += [f"{name}::VARCHAR as {name}" for name in _REASONS if name in columns and name not in _NEEDED]
+        try:
+            connection.execute(f"create table scored as select {', '.join(kept)} from {relation}")
+        except duckdb.Error as error:
+            reason = str(error).partition("\n")[0]
+            raise InputError(f"scored file '{scores}' was changed since it was written ({reason})") from None
+        return _facts(connection, scores, overview or {})
+
+
+def _facts(connection: duckdb.DuckDBPyConnection, scores: Path, overview: dict[str, Any]) -> Facts:
+    customers, expected, clv, as_of, dates, horizon, version = connection.execute(
+        "select count(*), sum(expected_spend), sum(clv), min(as_of), count(distinct as_of), min(horizon_days),"
+        " min(model_version) from scored"
+    ).fetchall()[0]
+    if not customers:
+        raise InputError(f"'{scores}' holds no customer; give a file that `clvml score` wrote")
+    if dates > 1:
+        raise InputError(f"scored file '{scores}' mixes several as_of; give the file of one scoring")
+    if overview and (overview["as_of"], overview["customers"]) != (as_of, customers):
+        raise InputError(
+            f"the overview beside '{scores}' is of another scoring ({overview['as_of']}, {overview['customers']:,}"
+            f" customers); score again, or remove the overview"
+        )
+    # Exact sums in whole cents, whatever the order of the rows.
+    by_segment = {row["segment"]: row for row in overview.get("segments", [])}
+    everyone = by_segment.pop("all", None)
+    segments = list(by_segment.values()) or _records(
+        connection,
+        "select segment, count(*) as customers, avg(p_churn) as p_churn, sum(expected_spend) as expected_spend,"
+        " sum(clv) as clv from scored group by segment order by clv desc, segment",
+    )
+    segments.sort(key=lambda row: -row["expected_spend"])
+    return Facts(
+        as_of=date.fromisoformat(as_of),
+        horizon_days=int(horizon),
+        customers=customers,
+        model_version=version or "",
+        currency=overview.get("currency"),
+        expected=float(expected),
+        interval=(everyone["expected_spend_low"], everyone["expected_spend_high"]) if everyone else None,
+        segments=segments,
+        calls=_records(
+            connection,
+            f"select *, p_churn * expected_spend / greatest(1 - p_churn, {LEAST_STAY}) as at_risk from scored"
+            f" where p_churn > 0 and expected_spend > 0 order by at_risk desc, customer_id limit {CALLED}",
+        ),
+        cells=_cells(connection),
+        concentration=_concentration(connection),
+        call=_call(connection, clv / customers),
+        overview=overview,
+    )
+
+
+def _records(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    result = connection.execute(query)
+    names = [column[0] for column in result.description or []]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def _ranked() -> str:
+    return "(select *, row_number() over (order by historic_spend desc, customer_id) as place from scored)"
+
+
+def _cells(connection: duckdb.DuckDBPyConnection) -> list[list[dict[str, Any]]]:
+    edges = " ".join(
+        f"when place <= ceil({edge} * (select count(*) from scored)) then {number}"
+        for number, edge in enumerate(SPEND_EDGES)
+    )
+    rows = _records(
+        connection,
+        f"select case {edges} end as row, churn_risk, count(*) as customers, sum(historic_spend) as historic_spend,"
+        f" sum(expected_spend) as expected_spend from {_ranked()} group by all",
+    )
+    found = {(row["row"], row["churn_risk"]): row for row in rows}
+    nobody = {"customers": 0, "historic_spend": 0.0, "expected_spend": 0.0}
+    return [[found.get((row, risk), nobody) for risk in RISKS] for row in range(len(SPEND_EDGES))]
+
+
+def _concentration(connection: duckdb.DuckDBPyConnection) -> list[tuple[float, float]]:
+    """Return shares of all spend so far by shares of the customers; empty where nothing was spent on balance."""
+    rows = connection.execute(
+        f"""
+        with ranked as {_ranked()},
+        summed as (
+            select place, sum(greatest(historic_spend, 0)) over (order by place) as money,
+                sum(greatest(historic_spend, 0)) over () as total, count(*) over () as customers
+            from ranked
+        )
+        select max(place) / any_value(customers), max(money) / nullif(any_value(total), 0) from summed
+        group by ceil(place * {_POINTS} / customers), place <= ceil(customers * 0.05), place <= ceil(customers * 0.2)
+        order by 1
+        """
+    ).fetchall()
+    return [(0.0, 0.0), *rows] if rows and rows[-1][1] is not None else []
+
+
+def _call(connection: duckdb.DuckDBPyConnection, mean_value: float) -> Call:
+    """Return whom a call at an assumed cost pays for.
+
+    What a call brings is value if kept x P(churn) x save rate - cost, where the value if kept is
+    ``clv / max(1 - p_churn, .15)``.
+    """
+    cost = _round_number(max(mean_value, 0.0) / 100)
+    gain = f"clv / greatest(1 - p_churn, {LEAST_STAY}) * p_churn * {SAVE_RATE} - {cost}"
+    connection.execute(
+        f"""
+        create temp table called as select place, sum(gain) over (order by place) as profit from
+        (select gain, row_number() over (order by gain desc, customer_id) as place
+         from (select {gain} as gain, customer_id from scored))
+        """
+    )
+    customers, profit = _best(connection)
+    (most,) = connection.execute(
+        f"select coalesce(min(place), 0) from called where profit >= {0.8 * profit}"
+    ).fetchall()[0]
+    curve = connection.execute(
+        f"select place, profit from called where place % greatest((select count(*) // {_POINTS} from called), 1) = 0"
+        f" or place in (1, {customers}, {most}, (select count(*) from called)) order by place"
+    ).fetchall()
+    return Call(
+        cost, SAVE_RATE, customers, profit, most if customers else 0, curve[-1][1], [(0, 0.0), *curve]
+    )
+
+
+def _best(connection: duckdb.DuckDBPyConnection) -> tuple[int, float]:
+    found = connection.execute(
+        "select place, profit from called where profit > 0 order by profit desc, place limit 1"
+    ).fetchall()
+    return found[0] if found else (0, 0.0)
+
+
+def _round_number(value: float) -> float:
+    """Return the nearest of 1, 2, 5, 10, 20, ... to a positive value; 1 for nothing.
+
+    >>> _round_number(3.7), _round_number(140.0), _round_number(0.0)
+    (5.0, 100.0, 1.0)
+    """
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return min((step * power for step in (1, 2, 5, 10)), key=lambda step: abs(math.log(step / value)))

@@ -1,0 +1,187 @@
+"""A language: its texts, and how it writes numbers, money and dates.
+
+Texts are written in English in the code and translated by gettext catalogues (`locale/<language>.po`), which Babel
+reads as they are. What a text says with ``{name}`` is filled in after the translation, and escaped for HTML.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from io import BytesIO
+from typing import Any, Literal
+
+from babel import Locale
+from babel.dates import format_date, format_skeleton
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import (
+    format_compact_currency,
+    format_compact_decimal,
+    format_currency,
+    format_decimal,
+    format_percent,
+)
+from babel.support import NullTranslations, Translations
+from markupsafe import Markup
+
+from clvml.errors import InputError, did_you_mean
+from clvml.explain.wording import say_reason
+
+Code = Literal["en", "fr", "de"]
+LANGUAGES: dict[str, str] = {"en": "en_GB", "fr": "fr_FR", "de": "de_DE"}
+# How "1 days" is written: the noun right after a one, by language.
+_AFTER_ONE = {
+    "en": (
+        re.compile(r"(?<![\d.,])1( )((?:[a-z]+ )*?)(day|line|order|product|purchase|unit)s\b"),
+        r"1\1\2\3",
+    ),
+    "fr": (re.compile(r"(?<![\d.,])1( |\u00a0)(jour|commande|ligne|produit|article|achat)s\b"), r"1\1\2"),
+    "de": (
+        re.compile(r"(?<![\d.,])1( |\u00a0)(Tag|Bestellung|Position|Produkt|Artikel|Kauf|Käufe)(?:en|e)?\b"),
+        r"1\1\2",
+    ),
+}
+
+
+class Language:
+    """Texts and formats of one language.
+
+    Parameters
+    ----------
+    code : {"en", "fr", "de"}
+    currency : str, optional
+        ISO code of the money; numbers without a sign where it is not known.
+
+    Raises
+    ------
+    InputError
+        The language is not one of these.
+    """
+
+    def __init__(self, code: str, currency: str | None = None) -> None:
+        if code not in LANGUAGES:
+            known = ", ".join(LANGUAGES)
+            raise InputError(
+                f"language '{code}' is not known{did_you_mean(code, LANGUAGES)}; choose one of {known}"
+            )
+        self.code = code
+        self.locale = Locale.parse(LANGUAGES[code])
+        known_currency = currency and re.fullmatch("[A-Za-z]{3}", currency)
+        self.currency = currency.upper() if currency and known_currency else None
+        self._catalogue = _catalogue(code)
+
+    def text(self, message: str, /, **values: Any) -> Markup:
+        """Return a text in this language; ``values`` are escaped unless they are `Markup`."""
+        return Markup(self._catalogue.gettext(message)).format(**values)
+
+    def plural(self, one: str, many: str, number: float, /, **values: Any) -> Markup:
+        """Return the form of a text that goes with a number; ``{n}`` in it is the number as the language writes it."""
+        return Markup(self._catalogue.ngettext(one, many, int(number))).format(n=self.count(number), **values)
+
+    def count(self, value: float) -> str:
+        """Return a whole number."""
+        return format_decimal(round(value), format="#,##0", locale=self.locale)
+
+    def number(self, value: float, digits: int) -> str:
+        """Return a number with so many decimals."""
+        if not math.isfinite(value):
+            return "–"
+        pattern = f"#,##0.{'0' * digits}" if digits else "#,##0"
+        return format_decimal(round(value, digits) + 0.0, format=pattern, locale=self.locale)
+
+    def percent(self, share: float, digits: int = 0) -> str:
+        """Return a share as a percentage."""
+        pattern = self.locale.percent_formats[None].pattern
+        if digits:
+            pattern = pattern.replace("0%", f"0.{'0' * digits}%").replace(
+                "0\u00a0%", f"0.{'0' * digits}\u00a0%"
+            )
+        return format_percent(round(share, digits + 2) + 0.0, format=pattern, locale=self.locale)
+
+    def money(self, value: float) -> str:
+        """Return an amount in whole units of the currency."""
+        value = round(value) + 0
+        if self.currency is None:
+            return self.count(value)
+        return format_currency(
+            value, self.currency, format=_whole(self.locale), locale=self.locale, currency_digits=False
+        )
+
+    def exact_money(self, value: float) -> str:
+        """Return an amount with its decimals."""
+        if self.currency is None:
+            return self.number(value, 2)
+        return format_currency(value, self.currency, locale=self.locale)
+
+    def short_money(self, value: float) -> str:
+        """Return an amount in three digits: thousands in full, millions in words."""
+        if abs(value) < 1_000_000:
+            size = 10 ** max(len(str(abs(round(value)))) - 3, 0)
+            return self.money(round(value / size) * size)
+        digits = max(2 - (len(str(abs(round(value)))) - 1) % 3, 0)
+        if self.currency is None:
+            return format_compact_decimal(value, locale=self.locale, fraction_digits=digits)
+        return format_compact_currency(value, self.currency, locale=self.locale, fraction_digits=digits)
+
+    def date(self, day: datetime.date) -> str:
+        """Return a day with the month in words."""
+        return format_date(day, "d MMM y" if self.code != "de" else "d. MMM y", locale=self.locale)
+
+    def month(self, day: datetime.date) -> str:
+        """Return a month and its year."""
+        return format_skeleton("yMMM", day, locale=self.locale)
+
+    def quarter(self, name: str) -> str:
+        """Return a quarter, given as ``2011Q4``."""
+        year, _, number = name.partition("Q")
+        return str(self.text("Q{number} {year}", number=number, year=year))
+
+    def unit(self, words: Markup) -> Markup:
+        """Return words with the currency in brackets behind them, where it is known."""
+        return words + Markup(f" [{self.currency}]") if self.currency else words
+
+    def named(self, names: Mapping[Any, str], key: Any, otherwise: str | None = None) -> Markup:
+        """Return the text that goes with a key; without one the key as it is, or ``otherwise``."""
+        if key in names:
+            return self.text(names[key])
+        return Markup.escape(key) if otherwise is None else self.text(otherwise)
+
+    def reason(self, key: str, values: str) -> tuple[int, Markup]:
+        """Return the direction of a reason (1: raises the churn risk, -1: lowers it), and its words.
+
+        ``key`` and ``values`` are those of the scored file.
+        """
+        words, numbers, direction = say_reason(key, values)
+        said = self._catalogue.gettext(words)
+        text = re.sub(
+            r"\{(\w+)(?::([^}]*))?\}", lambda field: self._spelled(numbers[field[1]], field[2] or ""), said
+        )
+        pattern, one = _AFTER_ONE[self.code]
+        return direction, Markup.escape(pattern.sub(one, text))
+
+    def _spelled(self, value: float, spec: str) -> str:
+        if spec.endswith("%"):
+            return self.percent(value)
+        return self.number(value, int(spec.rstrip("f").rpartition(".")[2] or 0))
+
+
+def _whole(locale: Locale) -> str:
+    """Return the pattern of money without its decimals."""
+    return re.sub(r"\.0+", "", locale.currency_formats["standard"].pattern)
+
+
+@cache
+def _catalogue(code: str) -> NullTranslations:
+    if code == "en":
+        return NullTranslations()
+    source = files("clvml.report") / "locale" / f"{code}.po"
+    compiled = BytesIO()
+    with source.open("rb") as file:
+        write_mo(compiled, read_po(file, locale=code))
+    compiled.seek(0)
+    return Translations(fp=compiled)

@@ -1,0 +1,109 @@
+"""Names that come from elsewhere and are said on pages: segments, drivers, methods, reasons for rejection.
+
+The texts are English and are found in the catalogues like any other; `N_` only marks them for extraction.
+"""
+
+from __future__ import annotations
+
+from clvml.customers import FEATURES
+from clvml.explain.wording import WHEN_ZERO
+
+
+def N_(message: str) -> str:
+    """Mark a text for the catalogues and return it as it is."""
+    return message
+
+
+RISK_NAMES = {"low": N_("low risk"), "medium": N_("medium risk"), "high": N_("high risk")}
+
+ADVICE = {
+    N_("VIP"): N_("look after personally"),
+    N_("regular"): N_("keep informed, no discount"),
+    N_("future VIP"): N_("second offer, loyalty programme"),
+    N_("lapsing"): N_("cheap reminder"),
+    N_("first buyer to win back"): N_("automatic e-mail only"),
+    N_("valuable and drifting away"): N_("call this week"),
+    N_("first buyer to turn into a regular"): N_("help to the second purchase"),
+    N_("not enough history"): N_("wait"),
+    N_("lost"): N_("leave alone"),
+}
+"""What to do about a segment."""
+
+SEGMENTS = {name: name for name in ADVICE}
+
+APPROACH = {
+    "valuable and drifting away": N_("call: what went wrong?"),
+    "lapsing": N_("call: what went wrong?"),
+    "lost": N_("call: what went wrong?"),
+    "first buyer to win back": N_("call: help to the next purchase"),
+    "first buyer to turn into a regular": N_("call: help to the next purchase"),
+    "future VIP": N_("call: help to the next purchase"),
+}
+"""What to say to a customer of a segment; `call: what is missing?` to all others."""
+
+DRIVERS = {
+    "recency": N_("how long ago they bought"),
+    "frequency": N_("how often they bought"),
+    "spend": N_("how much they spent"),
+    "trend": N_("whether they buy more lately"),
+    "rhythm": N_("their rhythm"),
+    "basket": N_("their basket"),
+    "refunds": N_("what they send back"),
+    "season": N_("what they bought in this season last year"),
+}
+
+DIRECTIONS = {
+    ("recency", "leave"): N_("long ago: likelier to leave"),
+    ("recency", "stay"): N_("long ago: likelier to stay"),
+    ("frequency", "leave"): N_("often: likelier to leave"),
+    ("frequency", "stay"): N_("often: likelier to stay"),
+    ("spend", "leave"): N_("much: likelier to leave"),
+    ("spend", "stay"): N_("much: likelier to stay"),
+    ("trend", "leave"): N_("more lately: likelier to leave"),
+    ("trend", "stay"): N_("more lately: likelier to stay"),
+    ("rhythm", "leave"): N_("long pauses: likelier to leave"),
+    ("rhythm", "stay"): N_("long pauses: likelier to stay"),
+    ("basket", "leave"): N_("full: likelier to leave"),
+    ("basket", "stay"): N_("full: likelier to stay"),
+    ("refunds", "leave"): N_("much: likelier to leave"),
+    ("refunds", "stay"): N_("much: likelier to stay"),
+    ("season", "leave"): N_("much: likelier to leave"),
+    ("season", "stay"): N_("much: likelier to stay"),
+}
+
+
+METHODS = {
+    "trailing 365 days": N_("spend of the last 365 days"),
+    "purchase rate (x*t/T)": N_("purchase rate"),
+    "plain formula": N_("plain formula"),
+    "BTYD (MBG/NBD, Gamma-Gamma)": N_("purchase model (BTYD)"),
+    "RFM cell": N_("RFM cell"),
+    "recency rule": N_("recency rule"),
+    "mean": N_("mean of all"),
+}
+
+REJECTIONS = {
+    reason: reason
+    for reason in (
+        N_("missing customer id"),
+        N_("missing date"),
+        N_("unparsable date"),
+        N_("missing amount"),
+        N_("amount is not a number"),
+        N_("other currency"),
+        N_("missing currency"),
+        N_("date in the future"),
+        N_("at or after as_of"),
+        N_("same line in two files"),
+        N_("repeat within one file"),
+        N_("refund"),
+    )
+}
+
+# Said where nothing above fits.
+OTHERS = (N_("look at them"), N_("call: what is missing?"), N_("in no single direction"))
+
+REASONS = tuple(
+    dict.fromkeys(words for feature in FEATURES for words in (feature.words.partition(";")[0], feature.words))
+) + tuple(dict.fromkeys(WHEN_ZERO.values()))
+"""Words of the reasons, with and without their second clause."""

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests.report.conftest import AS_OF, overview_of, scored_frame
+
+from clvml.report.catalogue import extract
+from clvml.report.facts import Facts, read_facts
+from clvml.report.language import LANGUAGES
+from clvml.report.page import build_page
+
+Write = Callable[[pd.DataFrame], Path]
+
+
+class Texts(HTMLParser):
+    """Collects what a reader sees, text by text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.hidden = False
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self.hidden = tag == "style"
+        self.texts += [
+            value for name, value in attrs if name in ("aria-label", "title", "data-name") and value
+        ]
+
+    def handle_data(self, data: str) -> None:
+        if not self.hidden and data.strip():
+            self.texts.append(data.strip())
+
+
+def of(write: Write, frame: pd.DataFrame) -> Facts:
+    return read_facts(write(frame), overview_of(frame))
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_the_page_stands_alone(facts: Facts, code: str) -> None:
+    page = build_page(facts, code, name="Shop", today=AS_OF)
+    assert f'<html lang="{code}">' in page
+    assert not re.search(r"<script|<link|<img|@import|url\(|https?:", page)
+    assert len(page.encode()) < 300_000
+    assert page == build_page(facts, code, name="Shop", today=AS_OF)
+
+
+@pytest.mark.parametrize("code", ["fr", "de"])
+def test_nothing_is_left_in_english(facts: Facts, code: str) -> None:
+    english = set()
+    for message in extract():
+        forms = [message.id] if isinstance(message.id, str) else message.id
+        english |= {re.sub(r"\{[^}]*\}", "", form).strip(" .:") for form in forms}
+    # Words that are the same in the other language are no sign of a text left alone.
+    same = {"Segment", "VIP", "AUC", "Influence", "Direction", "Profit", "Clients"}
+    telling = {words for words in english if len(words) > 3 and " " in words} | {
+        "Customers",
+        "Money",
+        "today",
+    }
+    shown = [re.sub(r"[\d.,%€]+", "", text).strip(" .:") for text in Texts(build_page(facts, code)).texts]
+    assert [text for text in shown if text in telling - same] == []
+    whole = " ".join(shown)
+    assert not re.search(r"\b(the|customers|bought|expected|with)\b", whole)
+
+
+def test_ids_and_segments_are_text(write: Write) -> None:
+    frame = scored_frame()
+    evil = "<script>alert(1)</script>\u202e{0}%s"
+    frame["customer_id"] = [f"{evil}{number}" for number in range(len(frame))]
+    frame["segment"] = "<img src=x onerror=1> & {segment}"
+    page = build_page(of(write, frame))
+    assert "<script" not in page and "<img" not in page
+    assert "&lt;script&gt;" in page and "&lt;img src=x onerror=1&gt; &amp; {segment}" in page
+
+
+def test_titles_turn_with_the_figures(write: Write) -> None:
+    frame = scored_frame()
+    said = build_page(of(write, frame))
+    safe = build_page(of(write, frame.assign(p_churn=0.1, churn_risk="low")))
+    assert "of the best fifth are likely gone" in said and "None of the best fifth is likely gone" in safe
+    facts = of(write, frame)
+    evidence = facts.overview["evidence"]
+    off = replace(facts, overview=facts.overview | {"evidence": evidence | {"total_off": 0.4}})
+    assert "more than the sum" not in build_page(facts) and "more than the sum" in build_page(off)
+    worse = evidence | {"verdicts": {"wape": "worse", "roc_auc": "better"}}
+    assert "worse than one in 1" in build_page(replace(facts, overview=facts.overview | {"evidence": worse}))
+
+
+def test_a_banner_says_that_the_data_is_old(facts: Facts) -> None:
+    assert "Old data." not in build_page(facts, today=AS_OF)
+    assert "The scores are 184 days old" in build_page(facts, today=date(2024, 9, 1))
+
+
+def test_a_scored_file_alone_makes_a_page(write: Write) -> None:
+    page = build_page(read_facts(write(scored_frame()), None))
+    assert "could not be tested" in page and "In five sentences" in page
+
+
+@pytest.mark.parametrize("customers", [1, 2, 7])
+def test_few_customers_make_a_page(write: Write, customers: int) -> None:
+    assert "In five sentences" in build_page(of(write, scored_frame(customers)))
+
+
+def test_many_segments_are_summed_up(write: Write) -> None:
+    frame = scored_frame(900)
+    frame["segment"] = [f"own segment {number % 300}" for number in range(len(frame))]
+    page = build_page(of(write, frame))
+    assert "and 288 more segments with" in page and len(page.encode()) < 300_000
+
+
+def test_nothing_to_expect_makes_a_page(write: Write) -> None:
+    frame = scored_frame().assign(expected_spend=0.0, clv=0.0, historic_spend=0.0)
+    page = build_page(of(write, frame))
+    assert "A call pays for nobody" in page and "nan" not in page.lower()
