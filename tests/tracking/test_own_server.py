@@ -181,6 +181,13 @@ def test_a_location_whose_client_is_not_installed_is_a_message(location, package
         open_store(address) as store,
     ):
         store.client.list_artifacts("a" * 32)
+    # Before an hour is spent on a training.
+    found = {"experiment_id": "1", "name": "shop", "lifecycle_stage": "active", "artifact_location": location}
+    with (
+        serving(lambda method, path: (200, json.dumps({"experiment": found}))) as (address, _),
+        pytest.raises(InputError, match=f"the package '{package}.*is not installed"),
+    ):
+        check_tracking(NAMES, address)
 
 
 @pytest.mark.parametrize("kind", ["link", "folder", "hard link", "pipe", "training"])
