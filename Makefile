@@ -16,7 +16,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test check lint wheel format backtest experiments score benchmark peers docs ui site constraints clean
+.PHONY: help setup train test fuzz check lint wheel format backtest experiments score benchmark peers docs ui site constraints clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ ui: setup ## Open the MLflow UI on the local store
 
 test: setup ## Run the tests
 	$(BIN)/python -m pytest
+
+fuzz: setup ## Alter a model at random, 500 times each file, and see that nothing breaks or is believed
+	$(BIN)/python -m tests.scores.fuzzing --cases 500
 
 lint: setup
 	$(BIN)/ruff check .

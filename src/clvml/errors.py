@@ -23,6 +23,19 @@ class InputError(ValueError):
         super().__init__(hide_secrets(message))
 
 
+def first_of(names: Iterable[object], most: int = 30, longest: int = 60) -> str:
+    """Return names as a list in words: the first few of many, and how many there are; long ones cut.
+
+    >>> first_of(["day", "sum"])
+    'day, sum'
+    >>> first_of(range(1000), most=3)
+    '0, 1, 2, ... (1,000 in all)'
+    """
+    texts = [str(name) for name in names]
+    shown = [text if len(text) <= longest else f"{text[: longest - 3]}..." for text in texts[:most]]
+    return ", ".join(shown + [f"... ({len(texts):,} in all)"] * (len(texts) > most))
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the known word nearest to ``word``, or an empty string.
 

@@ -181,6 +181,13 @@ def test_a_location_whose_client_is_not_installed_is_a_message(location, package
         open_store(address) as store,
     ):
         store.client.list_artifacts("a" * 32)
+    # Before an hour is spent on a training.
+    found = {"experiment_id": "1", "name": "shop", "lifecycle_stage": "active", "artifact_location": location}
+    with (
+        serving(lambda method, path: (200, json.dumps({"experiment": found}))) as (address, _),
+        pytest.raises(InputError, match=f"the package '{package}.*is not installed"),
+    ):
+        check_tracking(NAMES, address)
 
 
 @pytest.mark.parametrize("kind", ["link", "folder", "hard link", "pipe", "training"])
@@ -219,3 +226,32 @@ def test_no_password_is_logged_kept_or_uploaded(make_record, scored, uri, tmp_pa
     (upload,) = sync(uri, tmp_path / "kept")
     assert upload.logged is not None
     assert b"Sw0rd" not in (tmp_path / "mlflow.db").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("described", "problem"),
+    [
+        ({"run_id": "=HYPERLINK(1)"}, "the run that its MLmodel file names is no run"),
+        ({"run_id": "\x1b[2J"}, "the run that its MLmodel file names is no run"),
+        ({"run_id": ["a"]}, "the run that its MLmodel file names is no run"),
+        ({"data": "../elsewhere"}, "its MLmodel file leads out of its folder"),
+        ({"data": ["data"]}, "it has no MLmodel file"),
+        ({"loader_module": "\x1b[2J" * 1000}, "it is loaded by"),
+        ("[" * 20_000, "it has no MLmodel file"),
+        ("\x00", "it has no MLmodel file"),
+        ("a: &a [*a, *a]", "it has no MLmodel file"),
+    ],
+)
+def test_what_an_mlmodel_file_says_is_not_believed(described, problem, tmp_path):
+    folder = tmp_path / "model"
+    for place in (folder / "data" / "model", tmp_path / "elsewhere"):
+        place.mkdir(parents=True)
+        (place / "model.json").write_text("{}")
+    if isinstance(described, dict):
+        flavor = {"loader_module": "clvml.tracking.pyfunc", "data": "data/model"}
+        flavor |= {key: value for key, value in described.items() if key in flavor}
+        described = json.dumps({"run_id": described.get("run_id"), "flavors": {"python_function": flavor}})
+    (folder / "MLmodel").write_text(described)
+    with pytest.raises(InputError, match=problem) as told:
+        resolve_model(str(folder), "shop", f"sqlite:///{tmp_path}/none.db")
+    assert len(str(told.value)) < 1000

@@ -138,8 +138,21 @@ def test_a_damaged_one_does_not_hold_up_the_others(folder, kept, uri, make_recor
     assert first.error.startswith(f"the kept training '{kept}' is damaged (ArrowInvalid: ")
     assert (first.logged, other.name) == (None, second.name)
     assert kept_trainings(folder) == [kept]
-    (kept / "record.json").write_text(json.dumps({"config": {}}))
-    assert sync(uri, folder)[0].error.startswith(f"the kept training '{kept}' is damaged (KeyError: ")
+    whole = json.loads((kept / "record.json").read_text())
+    for key, value in (
+        ("config", []),
+        ("as_of", "soon"),
+        ("horizon_days", "many"),
+        ("metrics", {"wape": "low"}),
+        ("notes", "none"),
+        ("quality", 5),
+        ("tags", {**whole["tags"], "upload_id": "' or tags.x = '"}),
+        ("verdicts", None),
+    ):
+        (kept / "record.json").write_text(json.dumps(whole | {key: value}))
+        error = sync(uri, folder)[0].error
+        assert error.startswith(f"the kept training '{kept}' is damaged (ValidationError: 1 validation error")
+        assert key in error
 
 
 def test_two_syncs_at_once(folder, kept, uri):

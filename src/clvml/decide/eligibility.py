@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clvml.decide.playbook import Playbook
 from clvml.decide.rules import check_columns, matches
-from clvml.errors import InputError, did_you_mean
+from clvml.errors import InputError, did_you_mean, first_of
 from clvml.scores.segments import SEGMENTS
 from clvml.storage.files import unescaped
 
@@ -114,7 +114,7 @@ def read_customers(path: str, needed: Iterable[str], what: str) -> pd.DataFrame:
         if name not in table.columns:
             raise InputError(
                 f"{what} file '{path}' has no column '{name}'{did_you_mean(name, map(str, table.columns))}; it has"
-                f" {', '.join(map(str, table.columns))}"
+                f" {first_of(table.columns)}"
             )
     for name in table.columns:
         table[name] = table[name].astype("string").str.strip()
@@ -137,7 +137,7 @@ def _meant(scores: pd.DataFrame, playbook: Playbook, name: str) -> Flags:
             if segment not in known:
                 raise InputError(
                     f"{where}: unknown segment '{segment}'{did_you_mean(segment, known)}; known:"
-                    f" {', '.join(sorted(known))}"
+                    f" {first_of(sorted(known))}"
                 )
         meant &= scores["segment"].isin(action.segments).to_numpy(dtype=bool)
     if action.where is not None:

@@ -10,7 +10,7 @@ import pandas as pd
 import yaml
 
 from clvml.decide.plan_file import TREATED
-from clvml.errors import InputError, did_you_mean
+from clvml.errors import InputError, did_you_mean, first_of
 
 # What a list says of the plan; none of it is personal.
 _OF_PLAN = ("customer_id", "campaign", "action")
@@ -104,7 +104,7 @@ def _check_fields(contacts: pd.DataFrame | None, asked: Sequence[str], action: s
         if contacts is not None and name not in contacts.columns:
             raise InputError(
                 f"contacts have no column '{name}'{did_you_mean(name, map(str, contacts.columns))}, which the list of"
-                f" '{action}' ({channel}) needs; they have {', '.join(map(str, contacts.columns))}"
+                f" '{action}' ({channel}) needs; they have {first_of(contacts.columns)}"
             )
 
 

@@ -12,7 +12,7 @@ import sqlglot
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from clvml.errors import InputError, did_you_mean
+from clvml.errors import InputError, did_you_mean, first_of
 from clvml.storage.workspace import offline_database
 
 _ALLOWED = (
@@ -92,7 +92,7 @@ def check_columns(needed: Iterable[str], known: Iterable[str], where: str) -> No
     for name in needed:
         if name not in known:
             raise InputError(
-                f"{where}: the scores have no column '{name}'{did_you_mean(name, known)}; they have {', '.join(known)}"
+                f"{where}: the scores have no column '{name}'{did_you_mean(name, known)}; they have {first_of(known)}"
             )
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from clvml.config import ColumnsConfig
-from clvml.errors import InputError
+from clvml.errors import InputError, first_of
 from clvml.storage.sql import identifier
 
 # Usual names, most telling first, written without case and punctuation.
@@ -77,7 +77,7 @@ def map_columns(
     if not absent:
         return {ours: list(available).index(theirs) for ours, theirs in mapped.items()}
     wrong = ", ".join(f"{ours}: {theirs}" for ours, theirs in absent.items())
-    message = f"'{origin}' has no column for {wrong} (data.columns). Its columns: {', '.join(available)}."
+    message = f"'{origin}' has no column for {wrong} (data.columns). Its columns: {first_of(available)}."
     if any(re.fullmatch(r"[-+]?[\d.,:/ -]*\d", name) for name in available):
         raise InputError(f"{message} The first line must hold column names, and it looks like data.")
     proposal = propose_columns(mapped, available)

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from clvml.customers import available_features
 from clvml.customers.snapshots import OPTIONAL_COLUMNS, CustomerDays
-from clvml.errors import InputError
+from clvml.errors import InputError, first_of
 from clvml.evaluation.evidence import read_evidence, write_evidence
 from clvml.explain import Surrogate, reasons
 from clvml.log import PurchaseLog, read_purchase_log
@@ -294,7 +294,7 @@ def pyfunc_predict(
         if not {"customer_id", "purchase_days"} <= set(frame.columns):
             raise InputError(
                 f"the input is no purchase log ({', '.join(log_columns)}, ...) and no feature table (customer_id,"
-                f" purchase_days, ...); its columns are {', '.join(map(str, frame.columns)) or 'none'}"
+                f" purchase_days, ...); its columns are {first_of(frame.columns) or 'none'}"
             )
         missing = [f.name for f in available_features(scorer.model.columns) if f.name not in frame.columns]
         if missing:

@@ -15,7 +15,7 @@ from itertools import chain
 import duckdb
 import pyarrow as pa
 
-from clvml.errors import InputError
+from clvml.errors import InputError, first_of
 from clvml.storage.addresses import Address, is_address, parse_address
 from clvml.storage.postgres import connected
 from clvml.storage.sql import identifier
@@ -150,8 +150,8 @@ _WRITERS = {"postgresql": _write_postgres, "duckdb": _write_duckdb, "sqlite": _w
 
 def _check_columns(address: Address, found: list[str], wanted: list[str]) -> None:
     if set(found) != set(wanted):
-        lacks = ", ".join(f"'{name}'" for name in wanted if name not in found)
-        extra = ", ".join(f"'{name}'" for name in found if name not in wanted)
+        lacks = first_of(f"'{name}'" for name in wanted if name not in found)
+        extra = first_of(f"'{name}'" for name in found if name not in wanted)
         differences = " and ".join(
             [f"lacks {lacks}"] * bool(lacks) + [f"has {extra}, which are not written"] * bool(extra)
         )

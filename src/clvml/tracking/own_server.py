@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import traceback
 from collections.abc import Callable, Iterator
@@ -66,6 +67,24 @@ def only_own_server(uri: str, shown: str) -> Iterator[None]:
         yield
     finally:
         known.update(before)
+
+
+def check_location(location: str, uri: str) -> None:
+    """Check that MLflow can be asked for the files at a location, without asking.
+
+    Raises
+    ------
+    ImportError
+        The client of the storage is not installed.
+    InputError
+        It is a host to which our login is not sent (`only_own_server`).
+    MlflowException
+        It is of no kind that MLflow knows.
+    """
+    artifact_repository_registry.get_artifact_repository(location, tracking_uri=uri)
+    if urlsplit(location).scheme == "s3":
+        # The others are imported with their repository.
+        importlib.import_module("boto3")
 
 
 def nonsense_of(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 import uuid
@@ -11,9 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
+from pydantic import BaseModel, Field, field_validator
 
 from clvml.config import parse_config
 from clvml.errors import InputError
@@ -36,6 +38,33 @@ _PLAIN = (
     "page",
 )
 _TABLES = ("fold_metrics", "leaderboard", "drivers", "signature_example", "predictions")
+
+
+class _Kept(BaseModel):
+    """What the record of a kept training holds."""
+
+    config: dict[str, Any]
+    as_of: date
+    horizon_days: Annotated[int, Field(gt=0)]
+    fingerprint: str
+    quality: dict[str, Any]
+    quality_text: str
+    metrics: dict[str, float]
+    verdicts: list[str]
+    notes: list[str]
+    model_name: str
+    # A training that was kept by an older version has none.
+    page: str = ""
+    tags: dict[str, str]
+
+    @field_validator("tags")
+    @classmethod
+    def _tags_name_the_upload(cls, tags: dict[str, str]) -> dict[str, str]:
+        # It is looked for in the store.
+        if not re.fullmatch("[0-9a-f]{32}", tags.get(UPLOAD_TAG, "")):
+            raise ValueError(f"'{UPLOAD_TAG}' is no identifier")
+        datetime.fromisoformat(tags.get(STARTED_TAG, ""))
+        return tags
 
 
 @dataclass(frozen=True)
@@ -114,26 +143,26 @@ def read_kept(directory: Path) -> TrainingRecord:
     """
     refuse_links(directory)
     try:
-        content: dict[str, Any] = json.loads((directory / _RECORD).read_text(encoding="utf-8"))
-        # A training that was kept by an older version has no page.
-        content.setdefault("page", "")
-        fields: dict[str, Any] = {key: content[key] for key in _PLAIN}
+        content = _Kept.model_validate_json((directory / _RECORD).read_text(encoding="utf-8"))
+        fields: dict[str, Any] = {key: getattr(content, key) for key in _PLAIN}
         fields |= {table: _read_table(directory / f"{table}.parquet") for table in _TABLES}
         figures = {path.stem: path.read_bytes() for path in sorted((directory / "plots").glob("*.png"))}
         return TrainingRecord(
-            config=parse_config(content["config"], f"configuration in '{directory}'"),
-            as_of=date.fromisoformat(content["as_of"]),
+            config=parse_config(content.config, f"configuration in '{directory}'"),
+            as_of=content.as_of,
             figures=figures,
             model_directory=directory / "model",
-            tags=content["tags"],
+            tags=content.tags,
             **fields,
         )
     except InputError:
         # Of the configuration, and clear by itself.
         raise
     except (OSError, ValueError, KeyError, TypeError) as error:
+        # The last line of a schema's complaint is a link.
+        problem = " ".join(str(error).splitlines()[:3])
         raise InputError(
-            f"the kept training '{directory}' is damaged ({type(error).__name__}: {error}); delete the folder, and "
+            f"the kept training '{directory}' is damaged ({type(error).__name__}: {problem}); delete the folder, and "
             "train again"
         ) from error
 

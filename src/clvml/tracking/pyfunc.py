@@ -15,6 +15,7 @@ row per customer, best value first; for features a row for each row, in their or
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -70,7 +71,19 @@ def _load_pyfunc(path: str) -> PurchaseLogScorer:
     # MLflow hands over only <artifact>/data/model, and what it knows of the model's origin lies two above.
     described = Path(path).absolute().parents[1] / "MLmodel"
     origin = yaml.safe_load(described.read_text(encoding="utf-8")) if described.is_file() else {}
-    return PurchaseLogScorer(path, str(origin.get("run_id") or ""))
+    return PurchaseLogScorer(path, run_id_of(origin) or "")
+
+
+def run_id_of(described: Any) -> str | None:
+    """Return the run that an MLmodel file names, empty where it names none; None where that is no run's id.
+
+    >>> run_id_of({"run_id": "0123456789abcdef0123456789abcdef"}), run_id_of({}), run_id_of({"run_id": "=1+1"})
+    ('0123456789abcdef0123456789abcdef', '', None)
+    """
+    found = described.get("run_id") if isinstance(described, dict) else None
+    if found in (None, ""):
+        return ""
+    return found if isinstance(found, str) and re.fullmatch(r"[0-9a-f]{32}", found) else None
 
 
 def _as_of(params: dict[str, Any] | None) -> date | None:

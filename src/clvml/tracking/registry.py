@@ -14,6 +14,7 @@ import yaml
 from clvml.errors import InputError, did_you_mean
 from clvml.storage.workspace import temporary_folder
 from clvml.tracking.model import LOADER_MODULE
+from clvml.tracking.pyfunc import run_id_of
 from clvml.tracking.record import ResolvedModel
 from clvml.tracking.session import MISSING, MlflowException, Store, check_answer, mlflow, open_store
 
@@ -276,18 +277,25 @@ def _fetch(store: Store, location: str, what: str) -> Path:
 def _model_data(artifact: Path, what: str) -> tuple[Path, str]:
     """Return the directory of the model proper in an MLflow artifact, and the run that made it."""
     described: dict[str, Any] = {}
-    try:
-        described = yaml.safe_load((artifact / "MLmodel").read_text(encoding="utf-8"))
-        flavor = described["flavors"]["python_function"]
-        loader, data = flavor["loader_module"], artifact / flavor.get("data", "data")
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError):
-        loader, data = "", artifact
-    if loader == LOADER_MODULE and (data / MODEL_FILE).is_file():
-        return data, str(described.get("run_id") or "")
-    if loader == LOADER_MODULE:
-        reason = f"it holds no {MODEL_FILE}"
+    loader, data = "", artifact
+    # What is no file, such as a pipe, might never end.
+    if (artifact / "MLmodel").is_file():
+        try:
+            described = yaml.safe_load((artifact / "MLmodel").read_text(encoding="utf-8"))
+            flavor = described["flavors"]["python_function"]
+            loader, data = str(flavor["loader_module"]), artifact / flavor.get("data", "data")
+        except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError, RecursionError):
+            loader, data = "", artifact
+    inside = data.resolve().is_relative_to(artifact.resolve())
+    if loader == LOADER_MODULE and inside and (data / MODEL_FILE).is_file():
+        run_id = run_id_of(described)
+        if run_id is not None:
+            return data, run_id
+        reason = "the run that its MLmodel file names is no run of MLflow"
+    elif loader == LOADER_MODULE:
+        reason = f"it holds no {MODEL_FILE}" if inside else "its MLmodel file leads out of its folder"
     else:
-        reason = f"it is loaded by '{loader}'" if loader else "it has no MLmodel file with a pyfunc"
+        reason = f"it is loaded by '{loader[:100]}'" if loader else "it has no MLmodel file with a pyfunc"
     raise InputError(
         f"{what} is not a clvml model: {reason}; set tracking.registered_model to a name of clvml's own, or "
         "choose another model"

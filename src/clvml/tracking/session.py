@@ -19,7 +19,7 @@ from clvml.config import TrackingConfig
 from clvml.errors import InputError
 from clvml.storage.workspace import temporary_folder
 from clvml.tracking.location import DEFAULT_URI, first_line, locate, missing_client, read_only
-from clvml.tracking.own_server import nonsense_of, only_own_server, said_by_storage
+from clvml.tracking.own_server import check_location, nonsense_of, only_own_server, said_by_storage
 
 # Importing mlflow.pyfunc warns about MLflow's own type hints. Other modules of this package take mlflow from
 # here, so that it happens in one place.
@@ -108,10 +108,13 @@ def check_tracking(tracking: TrackingConfig, uri: str) -> None:
     Raises
     ------
     InputError
-        The store cannot be reached or written, or one of the two names cannot be used in it.
+        The store cannot be reached or written, one of the two names cannot be used in it, or the files of the
+        experiment lie where we cannot or must not go.
     """
     with open_store(uri) as store:
-        experiment_id(store, tracking.experiment, create=False)
+        found = experiment_id(store, tracking.experiment, create=False)
+        if found is not None:
+            check_location(store.client.get_experiment(found).artifact_location, uri)
         registered_aliases(store, tracking.registered_model)
 
 

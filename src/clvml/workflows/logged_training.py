@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 
 # What `hide_password` left of a password.
-_HIDDEN = re.compile(r":\*\*\*@|=\*\*\*(&|$)")
+_HIDDEN = re.compile(r"[:/=]\*\*\*(@|[&;#]|$)")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from clvml.decide.eligibility import contact_days, read_customers
 from clvml.decide.plan import Plan
 from clvml.decide.plan_file import TREATED, PlanRecord, read_plan
 from clvml.decide.playbook import Playbook
-from clvml.errors import InputError
+from clvml.errors import InputError, first_of
 from clvml.log import PurchaseLog
 from clvml.outcomes.campaign import (
     Activity,
@@ -129,7 +129,5 @@ def _customers(given: pd.DataFrame | str | PathLike[str], needed: list[str], wha
         return read_customers(str(given), needed, what)
     missing = [name for name in needed if name not in given.columns]
     if missing:
-        raise InputError(
-            f"{what}: the frame lacks {', '.join(missing)}; it has {', '.join(map(str, given.columns))}"
-        )
+        raise InputError(f"{what}: the frame lacks {', '.join(missing)}; it has {first_of(given.columns)}")
     return given.assign(customer_id=given["customer_id"].astype("string"))

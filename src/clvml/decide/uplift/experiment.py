@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc
 
 from clvml.decide.uplift.scores import design_matrix
-from clvml.errors import InputError, did_you_mean
+from clvml.errors import InputError, did_you_mean, first_of
 
 # What a group that was left alone is usually called.
 _CONTROLS = (
@@ -126,7 +126,7 @@ def build_experiment(
     for name in asked:
         if name not in known:
             raise InputError(
-                f"{origin} has no column '{name}'{did_you_mean(name, known)}; it has {', '.join(known)}"
+                f"{origin} has no column '{name}'{did_you_mean(name, known)}; it has {first_of(known)}"
             )
     twice = sorted({name for name in asked if asked.count(name) > 1})
     if twice:
