@@ -307,3 +307,44 @@ def test_hillstrom_womens_email():
     assert visit.gate.low > 0
     assert 0.8 <= visit.gate.slope <= 1.2
     assert not learn(experiment, "Womens E-Mail", "spend").gate.open
+
+
+@pytest.mark.parametrize(
+    ("outcome", "effect"),
+    [
+        (lambda t: 0, 0.0),
+        (lambda t: 1, 0.0),
+        (lambda t: 7.5, 0.0),
+        (lambda t: (t["group"] == "mail").astype(int), 1.0),
+        (lambda t: (t["group"] == "mail") * 1e12, 1e12),
+        (lambda t: t["bought"] * 1e-9, 0.0),
+    ],
+)
+def test_outcomes_that_hardly_vary(outcome, effect):
+    table = simulated(n=1_000, effect=lambda table: 0.0)
+    found = learn(experiment_of(table.assign(bought=outcome(table))), "mail", "bought")
+    assert found.effect == pytest.approx(effect, rel=1e-2, abs=1e-3)
+    assert not found.learnt
+    rate = found.save_rate("past")
+    assert rate is None or (rate.by == [] and -1 <= rate.mean <= 1)
+
+
+@pytest.mark.parametrize(
+    ("groups", "control"),
+    [((0, 1), "0"), ((0.0, 1.0), "0"), ((False, True), "False"), (("Holdout ", "E-Mail"), "Holdout")],
+)
+def test_usual_names_of_the_control_group(groups, control):
+    table = simulated(n=1_000)
+    table["group"] = np.where(table["group"] == "mail", groups[1], groups[0])
+    assert experiment_of(table).control == control
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e9])
+def test_the_unit_of_money_does_not_matter(scale):
+    table = simulated(n=2_000).assign(bought=lambda t: t["bought"] * 30.0 * scale)
+    found = learn(experiment_of(table), "mail", "bought")
+    plain = learn(experiment_of(table.assign(bought=table["bought"] / scale)), "mail", "bought")
+    assert found.effect / scale == pytest.approx(plain.effect)
+    assert found.gate.qini / scale == pytest.approx(plain.gate.qini)
+    assert found.gate.open == plain.gate.open
+    assert [leaf.rule for leaf in found.leaves] == [leaf.rule for leaf in plain.leaves]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -50,6 +51,10 @@ def shrink(effects: ArrayLike, variances: ArrayLike) -> Shrunk:
     [0.06, 0.06, 0.06]
     """
     effects, variances = np.asarray(effects, dtype=float), np.asarray(variances, dtype=float)
+    # In a unit of its own, so that squares of squares neither overflow nor vanish.
+    unit = float(variances.mean())
+    scale, variances = math.sqrt(unit), variances / unit
+    effects = effects / scale
     weights = 1.0 / variances
     total = weights.sum()
     fixed = float((weights * effects).sum() / total)
@@ -63,7 +68,8 @@ def shrink(effects: ArrayLike, variances: ArrayLike) -> Shrunk:
     kept = between / (between + variances)
     # The common mean is an estimate itself (Morris 1983).
     spread = np.sqrt(kept * variances + (1.0 - kept) ** 2 / weights.sum())
-    return Shrunk(common + kept * (effects - common), spread, common, between, heterogeneity)
+    mean = common + kept * (effects - common)
+    return Shrunk(mean * scale, spread * scale, common * scale, between * unit, heterogeneity)
 
 
 def update(mean: float, spread: float, estimate: float, error: float) -> tuple[float, float]:

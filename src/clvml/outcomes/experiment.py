@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtrc, ndtri, stdtr, stdtrit
 
@@ -101,7 +102,7 @@ def compare(
         theta = np.linalg.lstsq(within.T @ within, within.T @ left, rcond=1e-10)[0]
         gap -= float(theta @ ((x_treated - x_control) / size))
         left = left - within @ theta
-    sums = left if units is None else np.bincount(np.unique(np.asarray(units), return_inverse=True)[1], left)
+    sums = left if units is None else np.bincount(pd.factorize(np.asarray(units))[0], left)
     freedom = max(len(sums) - 2, 1)
     # Of one customer; those of a unit share what chance did to it.
     variance = float(sums @ sums) / freedom * (len(sums) / len(y))

@@ -62,7 +62,7 @@ def check_out_of_fold(
     """
     n = len(outcome)
     gained = np.zeros(n)
-    product = square = 0.0
+    product = square = seen_square = 0.0
     for seed in SEEDS:
         fold = deal_folds(treated, FOLDS, seed)
         models = OutcomeModels(design, treated, propensity, outcome, fold)
@@ -75,10 +75,11 @@ def check_out_of_fold(
             away = predicted - predicted.mean()
             product += float(away @ seen)
             square += float(away @ away)
+            seen_square += float(seen @ seen)
     half_width = float(ndtri((1.0 + _LEVEL) / 2.0)) * float(gained.std(ddof=1)) / np.sqrt(n)
     qini = float(gained.mean())
     # What differs by rounding alone is the same for everybody.
-    slope = product / square if square > 1e-18 * n else float("nan")
+    slope = product / square if square > 1e-18 * seen_square else float("nan")
     return Gate(qini, qini - half_width, qini + half_width, slope)
 
 

@@ -174,5 +174,6 @@ def fit_tree(inputs: Array, splits: tuple[Split, ...], scores: Array, seed: int)
     effects = np.bincount(place, own) / counts
     # One variance for all: that of a leaf with few buyers would look surer than it is.
     variance = float(((own - effects[place]) ** 2).sum() / max(len(own) - len(leaves), 1))
-    errors = np.sqrt(max(variance, 1e-300) / counts)
+    # Where nothing varies, rounding does.
+    errors = np.sqrt(max(variance, 1e-20 * float((own**2).mean()), 1e-60) / counts)
     return EffectTree(tree, splits, leaves, effects, errors, shrink(effects, errors**2), counts)
