@@ -11,9 +11,10 @@ from tests.tracking.conftest import CONFIG, out_of_time
 from clvml.config import parse_config
 from clvml.errors import InputError
 from clvml.evaluation import METRICS
+from clvml.evaluation.versus import Gain, gain_text
 from clvml.tracking import compare, log_training
 from clvml.tracking.comparison_page import comparison_page
-from clvml.tracking.comparison_text import gain_text, settings_text, short, standing, summary, table, why
+from clvml.tracking.comparison_text import settings_text, short, standing, summary, table, why
 from clvml.tracking.session import open_store
 
 DEEPER = {**CONFIG, "model": {"max_depth": 5}}
@@ -186,9 +187,7 @@ def test_the_page_escapes_names(found):
 
 
 def test_gains_are_told_from_zero():
-    from clvml.tracking.comparison import Difference
-
-    tiny = Difference("log_loss", 0.00042, 0.00031, 0.00055, "better", 0.454, 0.45442)
+    tiny = Gain("log_loss", 0.00042, 0.00031, 0.00055, "better", 0.454, 0.45442)
     assert gain_text(tiny) == "log loss by 0.00042 (0.00031 to 0.00055)"
 
 

@@ -21,6 +21,7 @@ from clvml.cli.output import (
 from clvml.cli.screen import learn_file
 
 if TYPE_CHECKING:
+    from clvml.evaluation.versus import Gain
     from clvml.experiments.runner import Outcome
 
 
@@ -102,8 +103,8 @@ def _summary(outcome: Outcome, text: str, page: Path, uri: str) -> dict[str, Any
                 "status": "failed" if result.error else "finished",
                 "error": result.error or None,
                 "run_id": result.run_id,
-                "gain": gains[name]._asdict() if name in gains else None,
-                "gain_last_fold": last[name]._asdict() if name in last else None,
+                "gain": _gain(gains.get(name)),
+                "gain_last_fold": _gain(last.get(name)),
                 "metrics": {} if result.predictions is None else run_metrics(result.predictions),
             }
             for result in outcome.results
@@ -117,3 +118,9 @@ def _summary(outcome: Outcome, text: str, page: Path, uri: str) -> dict[str, Any
         "mlflow_page": outcome.mlflow_page,
         "page": str(page),
     }
+
+
+def _gain(gain: Gain | None) -> dict[str, Any] | None:
+    if gain is None:
+        return None
+    return {"value": gain.gain, "low": gain.low, "high": gain.high, "verdict": gain.verdict}

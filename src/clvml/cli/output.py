@@ -141,6 +141,7 @@ def say_rejects(prepared: Prepared, rejects: Path | None) -> None:
 def print_leaderboard(result: Backtest) -> None:
     from clvml import workflows
     from clvml.evaluation.leaderboard import METRICS
+    from clvml.evaluation.versus import short_label
 
     board = result.leaderboard
     cutoffs = ", ".join(sorted(board.folds["cutoff"].astype(str).str[:10].unique()))
@@ -153,7 +154,7 @@ def print_leaderboard(result: Backtest) -> None:
         shown = board.table(names)
         shown = shown[(shown != "-").any(axis="columns")]
         rows = zip(map(workflows.short_name, shown.index), shown.to_numpy().tolist(), strict=True)
-        header = [title, *(workflows.short_label(name) for name in names)]
+        header = [title, *(short_label(name) for name in names)]
         print_table(header, [[model, *row] for model, row in rows])
     standings = workflows.standings(result, [*SPEND_SHOWN, *CHURN_SHOWN])
     print_list(
@@ -174,7 +175,7 @@ def print_leaderboard(result: Backtest) -> None:
     )
     print_list(
         "What is measured",
-        [f"{workflows.short_label(n)}: {METRICS[n].description}" for n in (*SPEND_SHOWN, *CHURN_SHOWN)],
+        [f"{short_label(n)}: {METRICS[n].description}" for n in (*SPEND_SHOWN, *CHURN_SHOWN)],
     )
 
 

@@ -6,28 +6,15 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
 
 import pandas as pd
 
-from clvml import workflows
 from clvml.evaluation.backtest import MODEL_NAME
 from clvml.evaluation.leaderboard import METRICS, Leaderboard, ModelColumns, build_leaderboard
+from clvml.evaluation.versus import Gain, gains, short_label
 
 _KEYS = ["cutoff", "customer_id"]
 _LABELS = [*_KEYS, "actual_spend", "churned"]
-
-
-class Gain(NamedTuple):
-    """How much better a variant is than the base by the chosen metric, with its 95 % interval.
-
-    The verdict is "better", "worse" or "no clear difference".
-    """
-
-    value: float
-    low: float
-    high: float
-    verdict: str
 
 
 @dataclass(frozen=True)
@@ -65,23 +52,12 @@ class Comparison:
 
     def gains(self, board: Leaderboard) -> dict[str, Gain]:
         """Return ``{variant: Gain}`` of all but the base, by the chosen metric."""
-        turned = {"better": "worse", "worse": "better"}
-        rows = board.versus[board.versus["metric"] == self.metric]
-        return {
-            str(row["opponent"]): Gain(
-                # Not -x, which makes -0.0 of nothing.
-                0.0 - row["difference"],
-                0.0 - row["high"],
-                0.0 - row["low"],
-                turned.get(row["verdict"], row["verdict"]),
-            )
-            for row in rows.to_dict("records")
-        }
+        return {name: found[self.metric] for name, found in gains(board).items() if self.metric in found}
 
     def ranked(self) -> list[str]:
         """Return the variants, best first by the chosen metric on the earlier test dates."""
         gains = self.gains(self.earlier)
-        return sorted(self.earlier.models, key=lambda name: -gains[name].value if name != self.base else 0.0)
+        return sorted(self.earlier.models, key=lambda name: -gains[name].gain if name != self.base else 0.0)
 
 
 def compare(
@@ -146,7 +122,7 @@ def model_columns(frame: pd.DataFrame, names: Iterable[str]) -> tuple[ModelColum
 
 def answer(comparison: Comparison) -> str:
     """Return the verdict in a sentence or two."""
-    label = workflows.short_label(comparison.metric)
+    label = short_label(comparison.metric)
     base, best = comparison.base, comparison.best
 
     def value(board: Leaderboard, name: str) -> str:
@@ -159,7 +135,7 @@ def answer(comparison: Comparison) -> str:
     if not earlier:
         return f"Nothing could be compared with '{base}'."
     if best == base:
-        near = max(earlier, key=lambda name: earlier[name].value)
+        near = max(earlier, key=lambda name: earlier[name].gain)
         worse = sum(gain.verdict == "worse" for gain in earlier.values())
         return (
             f"No variant is better than '{base}' on the dates used for choosing ({label}"
@@ -180,9 +156,9 @@ def answer(comparison: Comparison) -> str:
     convinced = gain.verdict == "better" and later.verdict != "worse"
     advice = f"Worth a change to '{best}'." if convinced else f"No reason to leave '{base}'."
     return (
-        f"{lead} on the dates used for choosing ({against(comparison.earlier, best)}; gain {gain.value:.3g}, 95 %"
+        f"{lead} on the dates used for choosing ({against(comparison.earlier, best)}; gain {gain.gain:.3g}, 95 %"
         f" interval {gain.low:.3g} to {gain.high:.3g}). At the last date, which was not used for choosing: "
-        f"{against(comparison.last, best)}; {held} (gain {later.value:.3g}, {later.low:.3g} to {later.high:.3g})."
+        f"{against(comparison.last, best)}; {held} (gain {later.gain:.3g}, {later.low:.3g} to {later.high:.3g})."
         f" {advice}"
     )
 
@@ -208,7 +184,7 @@ def value_text(board: Leaderboard, metric: str, value: float) -> str:
 
 def value_label(board: Leaderboard, metric: str) -> str:
     """Return what `values` holds of a metric, for the head of a column."""
-    label = workflows.short_label(metric)
+    label = short_label(metric)
     return f"size of {label}" if METRICS[metric].better == "zero" and _dates(board) > 1 else label
 
 

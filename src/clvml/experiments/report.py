@@ -19,9 +19,9 @@ from clvml import workflows
 from clvml.evaluation.backtest import MODEL_NAME
 from clvml.evaluation.leaderboard import METRICS, Leaderboard
 from clvml.evaluation.plots import CHAMPION, GRID, INK, PALE, SECOND
+from clvml.evaluation.versus import Gain, short_label
 from clvml.experiments.comparison import (
     Comparison,
-    Gain,
     answer,
     earlier_dates,
     point_board,
@@ -128,11 +128,11 @@ def plot_gains_over_base(comparison: Comparison) -> Figure:
         colour = CHAMPION if fill == CHAMPION else SECOND
         for height, name in enumerate(names):
             gain = gains[name]
-            if not math.isfinite(gain.value + gain.low):
+            if not math.isfinite(gain.gain + gain.low):
                 continue
             axes.plot([gain.low, gain.high], [height + offset] * 2, color=colour, linewidth=2, zorder=2)
             axes.plot(
-                gain.value,
+                gain.gain,
                 height + offset,
                 "o",
                 color=colour,
@@ -143,7 +143,7 @@ def plot_gains_over_base(comparison: Comparison) -> Figure:
             )
     axes.set_yticks(range(len(names)), [textwrap.shorten(name, 44, placeholder="...") for name in names])
     axes.set_ylim(-0.6, max(len(names), 1) - 0.4)
-    short = workflows.short_label(metric.name)
+    short = short_label(metric.name)
     axes.set_xlabel(f"gain in {short} over '{comparison.base}' (right of 0: better than the base)")
     axes.set_title(
         textwrap.fill(f"{metric.label}: gain over '{comparison.base}', with 95 % interval", 80),
@@ -197,7 +197,7 @@ def _table(comparison: Comparison, board: Leaderboard, which: str) -> str:
 def _gain_cells(gain: Gain | None) -> list[str]:
     if gain is None:
         return ["", "base"]
-    return [f"{gain.value:+.3g} ({gain.low:+.3g} to {gain.high:+.3g})", gain.verdict]
+    return [f"{gain.gain:+.3g} ({gain.low:+.3g} to {gain.high:+.3g})", gain.verdict]
 
 
 def _apart(outcome: Outcome) -> str:

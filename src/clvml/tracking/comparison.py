@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from clvml.evaluation import METRICS
 from clvml.evaluation.leaderboard import ModelColumns, build_leaderboard
+from clvml.evaluation.versus import Gain, gains
 from clvml.tracking.artifacts import CONFIG_FILE
 from clvml.tracking.description import flat_params
 from clvml.tracking.past import PastRun, champion_of, experiment_runs, read_mapping, read_predictions
@@ -26,32 +26,6 @@ _OUTCOMES = ["actual_spend", "churned"]
 
 
 @dataclass(frozen=True)
-class Difference:
-    """One metric of a run against the champion's.
-
-    Attributes
-    ----------
-    metric : str
-    gain : float
-        In favour of the run: positive means that the run is better.
-    low, high : float
-        Of the gain, the 95 % interval of a bootstrap over customers.
-    verdict : str
-        "better", "worse" or "no clear difference", where 0 lies in the interval.
-    value, champion_value : float
-        Means over the test dates; where zero is best, of the distance from zero.
-    """
-
-    metric: str
-    gain: float
-    low: float
-    high: float
-    verdict: str
-    value: float
-    champion_value: float
-
-
-@dataclass(frozen=True)
 class ComparedRun:
     """A run, and how it stands against the champion.
 
@@ -60,7 +34,7 @@ class ComparedRun:
     run : PastRun
     obstacle : str
         Why it cannot be held against the champion; empty where it was.
-    differences : tuple of Difference
+    differences : tuple of Gain
         One per metric; empty for the champion itself and where there is an obstacle.
     settings : dict of str to (str, str)
         Where the configurations differ: ``{key: (the run's, the champion's)}``, empty text for what is not set.
@@ -68,7 +42,7 @@ class ComparedRun:
 
     run: PastRun
     obstacle: str = ""
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[Gain, ...] = ()
     settings: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def metrics_with(self, verdict: str) -> list[str]:
@@ -202,7 +176,7 @@ def _held_against(store: Store, champion: PastRun | None, runs: Sequence[PastRun
     return compared
 
 
-def _whole(store: Store, run: PastRun, differences: tuple[Difference, ...]) -> PastRun:
+def _whole(store: Store, run: PastRun, differences: tuple[Gain, ...]) -> PastRun:
     """Return a variant as if it were a training, with all parameters and the metrics of all dates."""
     config = read_mapping(store, run, CONFIG_FILE) if run.is_variant else None
     if config is None:
@@ -254,32 +228,15 @@ def _unlike_tests(mine: pd.DataFrame | None, theirs: pd.DataFrame) -> str:
     return ""
 
 
-def _differences(theirs: pd.DataFrame, tested: dict[str, pd.DataFrame]) -> dict[str, tuple[Difference, ...]]:
+def _differences(theirs: pd.DataFrame, tested: dict[str, pd.DataFrame]) -> dict[str, tuple[Gain, ...]]:
     """Return the metrics of each run against the champion's; all frames hold the same customers and dates."""
     names = ["champion", *tested]
     together = theirs[_KEYS + _OUTCOMES].copy()
     for number, frame in enumerate([theirs, *tested.values()]):
         together[f"spend_{number}"], together[f"churn_{number}"] = frame["spend"], frame["p_churn"]
     models = [ModelColumns(name, f"spend_{number}", f"churn_{number}") for number, name in enumerate(names)]
-    versus = build_leaderboard(together, models, "champion", RESAMPLES, SEED).versus
-    return {
-        str(name): tuple(_mirrored(row) for row in rows.to_dict("records"))
-        for name, rows in versus.groupby("opponent", sort=False)
-    }
-
-
-def _mirrored(row: dict[Any, Any]) -> Difference:
-    # The leaderboard speaks for the champion, a comparison for the run.
-    other_side = {"better": "worse", "worse": "better"}
-    return Difference(
-        metric=row["metric"],
-        gain=0.0 - row["difference"],
-        low=0.0 - row["high"],
-        high=0.0 - row["low"],
-        verdict=other_side.get(row["verdict"], row["verdict"]),
-        value=row["opponent_value"],
-        champion_value=row["champion_value"],
-    )
+    board = build_leaderboard(together, models, "champion", RESAMPLES, SEED)
+    return {name: tuple(found.values()) for name, found in gains(board).items()}
 
 
 def _goodness(run: PastRun, metric: str) -> float:

@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from html import escape
 
 from clvml.evaluation import METRICS
-from clvml.tracking.comparison import HEADLINE, ComparedRun, Comparison, Difference
+from clvml.evaluation.versus import Gain, gain_numbers, short_label
+from clvml.tracking.comparison import HEADLINE, ComparedRun, Comparison
 from clvml.tracking.comparison_text import (
     champion_sentence,
-    gain_numbers,
     heading,
-    label,
     left_out_sentence,
     short,
     shown_metrics,
@@ -117,7 +116,7 @@ def _card(found: Comparison, one: ComparedRun) -> str:
     )
 
 
-def _gain(difference: Difference) -> str:
+def _gain(difference: Gain) -> str:
     """Return one line: the metric, its interval as a bar around zero, and the numbers."""
     metric = METRICS[difference.metric]
     # Zero in the middle; the farther end of the interval reaches the edge.
@@ -126,7 +125,7 @@ def _gain(difference: Difference) -> str:
     colour = _colour(difference.verdict)
     mine, theirs = (metric.text(v, signed=False) for v in (difference.value, difference.champion_value))
     return (
-        f"<div class='gain'><span>{escape(label(difference.metric))}</span>"
+        f"<div class='gain'><span>{escape(short_label(difference.metric))}</span>"
         f"<svg class='{colour}' viewBox='0 0 100 10' preserveAspectRatio='none' role='img' "
         f"aria-label='{escape(difference.verdict)}'>"
         "<line x1='50' x2='50' y1='0' y2='10' stroke='var(--soft)' stroke-width='.4'/>"

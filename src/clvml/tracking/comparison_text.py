@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from clvml.evaluation import METRICS
-from clvml.tracking.comparison import HEADLINE, ComparedRun, Comparison, Difference
+from clvml.evaluation.versus import gain_text, short_label
+from clvml.tracking.comparison import HEADLINE, ComparedRun, Comparison
 from clvml.tracking.past import PastRun
 
 _SETTINGS_SHOWN = 6
@@ -18,23 +19,13 @@ def short(run: PastRun) -> str:
     return f"v{run.version}{f' {run.alias}' if run.alias else ''}"
 
 
-def label(metric: str) -> str:
-    """Return the short name of a metric.
-
-    >>> label("wape"), label("top_10_share")
-    ('WAPE', 'Money in the top 10 %')
-    """
-    name = METRICS[metric].label
-    return name.partition("(")[2].rstrip(")") or name
-
-
 def heading(metric: str) -> str:
     """Return what a column of a metric holds: of one where zero is best, the size.
 
     >>> heading("wape"), heading("total_bias")
     ('WAPE', 'size of bias')
     """
-    return f"size of {label(metric)}" if METRICS[metric].better == "zero" else label(metric)
+    return f"size of {short_label(metric)}" if METRICS[metric].better == "zero" else short_label(metric)
 
 
 def value_text(run: PastRun, metric: str) -> str:
@@ -117,29 +108,6 @@ def why(one: ComparedRun) -> list[str]:
         if names:
             said.append(f"{verdict} in {', '.join(gain_text(rows[name]) for name in names)}")
     return said
-
-
-def gain_text(difference: Difference) -> str:
-    """Return a metric with its gain and interval: ``WAPE by 0.012 (0.004 to 0.020)``."""
-    return f"{label(difference.metric)} by {gain_numbers(difference, flip=difference.verdict == 'worse')}"
-
-
-def gain_numbers(difference: Difference, flip: bool = False) -> str:
-    """Return a gain and its interval, as a loss where ``flip``."""
-    sign = -1.0 if flip else 1.0
-    ends = sorted((sign * difference.low, sign * difference.high))
-    gain, low, high = (_amount(difference, number) for number in (sign * difference.gain, *ends))
-    return f"{gain} ({low} to {high})"
-
-
-def _amount(difference: Difference, value: float) -> str:
-    """Return a gain or an end of its interval, with as many digits as it takes to tell the gain from zero."""
-    metric = METRICS[difference.metric]
-    if metric.format.endswith("%") or difference.gain == 0 or not math.isfinite(value):
-        return metric.text(value, signed=False)
-    shown = metric.text(value, signed=False)
-    needed = 1 - math.floor(math.log10(abs(difference.gain)))
-    return f"{value:z.{needed}f}" if needed > len(shown.partition(".")[2]) else shown
 
 
 def settings_text(one: ComparedRun) -> str:

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from clvml.errors import InputError
+from clvml.evaluation.versus import short_label
 from clvml.tracking.comparison import ComparedRun, compare_pair
-from clvml.tracking.comparison_text import label, why
+from clvml.tracking.comparison_text import why
 from clvml.tracking.description import user_name
 from clvml.tracking.past import PastRun, aliases_of, past_run
 from clvml.tracking.registry import check_model, ensure_registered, logged_model_id
@@ -178,7 +179,7 @@ def _check_better(compared: ComparedRun, name: str, champion: str) -> None:
         alike = compared.metrics_with("no clear difference")
         raise InputError(
             f"{what} is not clearly better than the champion (version {champion}) in any of "
-            f"{', '.join(map(label, alike))}; keep the champion, {force}"
+            f"{', '.join(map(short_label, alike))}; keep the champion, {force}"
         )
 
 

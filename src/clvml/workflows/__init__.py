@@ -29,7 +29,7 @@ from clvml.workflows.training import (
 )
 from clvml.workflows.uplift import missing_columns, save_rates, uplift, write_save_rates
 from clvml.workflows.valuation import worth
-from clvml.workflows.verdict import answer, headline_metrics, reach, short_label, short_name, standings
+from clvml.workflows.verdict import answer, headline_metrics, reach, short_name, standings
 
 __all__ = [
     "ASSUMED_HORIZON_DAYS",
@@ -64,7 +64,6 @@ __all__ = [
     "score",
     "score_on_spark",
     "scoring_notes",
-    "short_label",
     "short_name",
     "standings",
     "train",

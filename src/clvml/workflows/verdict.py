@@ -12,6 +12,7 @@ import pandas as pd
 from clvml.evaluation.backtest import MODEL_NAME, Backtest
 from clvml.evaluation.leaderboard import FEWEST_CUSTOMERS, METRICS
 from clvml.evaluation.reach import churn_reach
+from clvml.evaluation.versus import short_label
 
 
 def answer(tested: Backtest) -> str:
@@ -98,16 +99,6 @@ def standings(tested: Backtest, metrics: Sequence[str]) -> dict[str, list[str]]:
             label = "size of the bias" if name == "total_bias" else short_label(name)
             found[row["verdict"]].append(f"{label} ({short_name(row['opponent'])}: {theirs})")
     return found
-
-
-def short_label(metric: str) -> str:
-    """Return the name of a metric for the head of a column.
-
-    >>> short_label("wape"), short_label("top_10_share")
-    ('WAPE', 'top 10 %')
-    """
-    label = METRICS[metric].label
-    return label.partition("(")[2].rstrip(")") or label.removeprefix("Money in the ")
 
 
 def short_name(model: str) -> str:
