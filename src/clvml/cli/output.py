@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from clvml.workflows import Prepared
 
 SPEND_SHOWN = ("wape", "rmse", "spearman", "gini", "total_bias", "top_10_share")
+WARNINGS_SHOWN = 5
 _SECONDS_BETWEEN = 0.2
 # Short work needs no lines in a log file.
 _SECONDS_BEFORE_LINES = 5
@@ -110,6 +111,14 @@ def print_list(title: str, lines: list[str]) -> None:
     typer.echo(f"\n{title}")
     for line in lines:
         print_paragraph(line, "  - ")
+
+
+def print_warnings(found: list[dict[str, Any]]) -> None:
+    """Print warnings about the data, the weightiest first, as many as a reader takes in."""
+    shown = [f"{warning['text']} [{warning['code']}]" for warning in found[:WARNINGS_SHOWN]]
+    if len(found) > len(shown):
+        shown.append(f"and {len(found) - len(shown)} more; --json has them all")
+    print_list("Warnings about the data", shown)
 
 
 def print_paragraph(text: str, bullet: str = "") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -26,6 +27,7 @@ from clvml.cli.output import (
     print_list,
     print_paragraph,
     print_table,
+    print_warnings,
     progress,
 )
 from clvml.errors import InputError
@@ -80,7 +82,8 @@ def score(
     prepared: Prepared
     with workspace(memory) as connection, spark_session(engine, master, rejects) as session:
         if session is None:
-            prepared = workflows.prepare(settings.data, now(), data, until, rejects, connection)
+            horizon = scorer.model.horizon_days
+            prepared = workflows.prepare(settings.data, now(), data, until, rejects, connection, horizon)
             progress("building the features")
             scored = workflows.score(prepared, scorer, asked, Meter("customers scored"))
         else:
@@ -103,6 +106,8 @@ def score(
             "clv": scored.total("clv"),
             "value": scorer.model.config.value.model_dump(),
             "segments": scored.segments(scorer.model.intervals).to_dict("records"),
+            # Spark counts what it leaves out and does not look at the ids.
+            "warnings": [asdict(found) for found in getattr(quality, "warnings", ())],
             "notes": workflows.scoring_notes(prepared, scorer, settings, None if until else now().date()),
         }
     if as_json:
@@ -155,4 +160,5 @@ def _print_scored(summary: dict[str, Any], quality: QualityReport | SparkQuality
             for row in segments
         ],
     )
+    print_warnings(summary["warnings"])
     print_list("Notes", summary["notes"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -96,6 +97,7 @@ def train(
                 "verdicts": trained.record.verdicts,
                 "drivers": trained.driver_sentences,
                 "reproduced": done.reproduced,
+                "warnings": [asdict(found) for found in done.prepared.log.quality.warnings],
                 "notes": done.notes,
             }
         )

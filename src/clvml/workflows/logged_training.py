@@ -153,7 +153,12 @@ def train_and_log(
     """
     if session is None:
         prepared: Prepared[Any] = prepare(
-            config.data, now, as_of=as_of, rejects=rejects, connection=connection
+            config.data,
+            now,
+            as_of=as_of,
+            rejects=rejects,
+            connection=connection,
+            horizon_days=config.windows.horizon_days,
         )
     else:
         whole = prepare_on_spark(session, config.data, now, as_of=as_of)

@@ -98,7 +98,9 @@ def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> 
             for name in first.columns
             if name not in proposed.values() or _holds_something(connection, first, name)
         ]
-    proposed = propose_columns(known, filled)
+    # A required column is proposed even where it is empty: what is wrong with the file is said when it is read.
+    required = {ours: theirs for ours, theirs in proposed.items() if ours in _REQUIRED}
+    proposed = required | propose_columns(known, filled)
     columns = {ours: theirs for ours, theirs in proposed.items() if theirs not in named.values()} | named
     if "amount" not in named and (product := propose_product(filled, columns.get("amount"))):
         columns["amount"] = product

@@ -38,7 +38,14 @@ def everybody(log, shop, connection):
 
 @pytest.fixture(scope="module")
 def on_duckdb(shop):
-    return read_purchase_log(read_config(shop.config).data, source=str(shop.log), now=NOW, as_of=TODAY)
+    config = read_config(shop.config)
+    return read_purchase_log(
+        config.data,
+        source=str(shop.log),
+        now=NOW,
+        as_of=TODAY,
+        horizon_days=config.windows.horizon_days,
+    )
 
 
 def test_a_sample_is_all_lines_of_some_customers(log, shop, connection):

@@ -123,7 +123,15 @@ def sampled(
         left = quality.money_out - float(money)
         reasons.append(ReasonCount(NOT_SAMPLED, "dropped", quality.rows_out - rows, left))
     report = build_quality(
-        run, _SAMPLE, log.columns, config.data, quality.rows_in, quality.money_in, reasons, reference_day
+        run,
+        _SAMPLE,
+        log.columns,
+        config.data,
+        quality.rows_in,
+        quality.money_in,
+        reasons,
+        reference_day,
+        horizon_days=config.windows.horizon_days,
     )
     # By DuckDB on the workers, so that it is the one that DuckDB gives for the same lines.
     with worker_errors():

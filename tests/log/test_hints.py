@@ -1,0 +1,117 @@
+"""What columns say that are not used, and the line of the configuration that uses them."""
+
+import pytest
+
+HEADER = "customer,day,amount"
+
+
+def _lines(*columns, rows=40):
+    """Return lines of a shop: each column is its cells, repeated."""
+    for number in range(rows):
+        cells = [cells[number % len(cells)] for cells in columns]
+        yield ",".join([f"c{number % 9}", f"2024-01-{number % 28 + 1:02}", "10.00", *cells])
+
+
+def _text(names, *columns):
+    return "\n".join([f"{HEADER},{names}", *_lines(*columns)]) + "\n"
+
+
+@pytest.fixture
+def hint(read):
+    """Return a function that gives the warnings of a file by their codes."""
+
+    def _hint(text, **keys):
+        found = read(text, hints=True, duplicates="keep", known_warnings=["few-returns"], **keys)
+        return {warning.code: warning for warning in found.quality.warnings}
+
+    return _hint
+
+
+def test_a_status_of_failed_payments(hint):
+    text = _text("note,State", ["a", "b"], ["paid", "paid", "Failed", "voided"])
+    found = hint(text)["status-column"]
+    assert (found.rows, found.money) == (20, 200.0)
+    assert "data.where: \"State not in ('Failed', 'voided')\"" in found.text
+    assert "status-column" not in hint(text, where="State = 'paid'")
+    assert "status-column" not in hint(_text("State", ["paid", "shipped"]))
+
+
+def test_the_line_that_a_hint_proposes_is_right(hint, read):
+    text = _text("Order Status", ["paid", "it's void", "cancelled", ""])
+    found = hint(text)["status-column"]
+    (_, where) = found.text.split('data.where: "')
+    condition = where.rsplit('" leaves', 1)[0]
+    assert read(text, where=condition, duplicates="keep").quality.rows_out == 30
+
+
+def test_refunds_in_a_column_of_their_own(hint, read):
+    text = _text("Amount Refunded,Refunded at", ["0", "2.50"], ["", "2024-01-05"])
+    found = hint(text)["refunded-amount"]
+    assert (found.rows, found.money) == (20, 50.0)
+    assert "data.columns.amount: 'amount - \"Amount Refunded\"'" in found.text
+    net = read(text, columns={"amount": 'amount - "Amount Refunded"'}, duplicates="keep", hints=True)
+    assert net.quality.money_out == 350.0
+    assert "refunded-amount" not in [warning.code for warning in net.quality.warnings]
+    assert "refunded-amount" not in hint(_text("Refunded", ["0", ""]))
+
+
+def test_a_price_beside_a_quantity(hint):
+    text = _text("Qty", ["1", "2"]).replace("amount", "Unit Price")
+    found = hint(text, columns={"amount": "Unit Price"})["price-without-quantity"]
+    assert found.rows == 20
+    assert "data.columns.amount: 'Qty * \"Unit Price\"'" in found.text
+    assert "price-without-quantity" not in hint(_text("Qty", ["1", "2"]))
+
+
+def test_several_currencies(hint):
+    found = hint(_text("Currency", ["EUR", "eur", "USD", "EUR"]))["currency-not-mapped"]
+    assert found.rows == 10
+    assert "EUR (30), USD (10)" in found.text
+    assert "currency-not-mapped" not in hint(_text("Currency", ["EUR", "eur"]))
+
+
+def test_a_mapped_column_without_a_value(hint):
+    found = hint(_text("Invoice ID", [""]), columns={"order_id": "Invoice ID"})["empty-column"]
+    assert "data.columns.order_id" in found.text
+
+
+def test_the_total_of_an_order_in_each_of_its_lines(hint, read):
+    numbers = [f"{number}" for number in range(20) for _ in range(2)]
+    rows = [f"c{n},2024-01-05,{n}.00,{n},{item}" for n, item in zip(numbers, "ab" * 20, strict=True)]
+    text = f"{HEADER},no,item\n" + "\n".join(rows) + "\n"
+    columns = {"order_id": "no", "product_id": "item"}
+    found = hint(text, columns=columns)["order-total-repeated"]
+    assert (found.rows, found.money) == (20, sum(range(20)))
+    once = read(text, columns=columns, amount_per="order")
+    assert (once.quality.rows_out, once.quality.money_out) == (40, sum(range(20)))
+
+
+def test_lines_of_an_order_without_its_total(hint, read, rows):
+    lines = ["ann,2024-01-05,30,1,a,paid", ",,,1,b,", "bob,2024-01-06,5,2,a,void", ",,,2,b,", ",,,3,c,"]
+    text = f"{HEADER},no,item,Status\n" + "\n".join(lines) + "\n"
+    columns = {"order_id": "no", "product_id": "item"}
+    log = read(text, columns=columns, amount_per="order", where="Status <> 'void'")
+    assert rows(log, "customer_id, order_day::VARCHAR, amount, product_id") == [
+        ("ann", "2024-01-05", 0.0, "b"),
+        ("ann", "2024-01-05", 30.0, "a"),
+    ]
+    assert (log.quality.rows_in, log.quality.money_in) == (5, 35.0)
+    with_names = text.replace("\n,,,1", "\nann,2024-01-05,,1").replace("\n,,,2", "\nbob,2024-01-06,,2")
+    assert hint(with_names, columns=columns)["lines-without-amount"].rows == 2
+
+
+def test_another_column_comes_again_where_the_customer_does_not(hint):
+    rows = [f"c{number},2024-01-05,10,u{number % 7}@example.com" for number in range(40)]
+    found = hint(f"{HEADER},email\n" + "\n".join(rows) + "\n")["customer-never-returns"]
+    assert "data.columns.customer_id: email" in found.text
+
+
+def test_a_known_export_that_is_mapped_by_hand(hint):
+    text = "Order ID,Order Date,Order Status,Billing Email,Order Total\n1,2024-01-05,completed,a@x,2\n"
+    columns = {"customer_id": "Billing Email", "order_date": "Order Date", "amount": "Order Total"}
+    assert "data.preset: woocommerce" in hint(text, columns=columns)["known-export"].text
+
+
+def test_files_that_only_the_careful_reader_takes(hint):
+    text = _text("State", ["paid", '"vo\nid"', "failed", "paid"])
+    assert hint(text)["status-column"].rows == 20
