@@ -116,4 +116,4 @@ def typed(frame: pd.DataFrame) -> pd.DataFrame:
     >>> typed(pd.DataFrame({name: [] for name in COLUMNS})).dtypes["clv"]
     dtype('float64')
     """
-    return frame[list(COLUMNS)].astype(DTYPES)
+    return frame.reindex(columns=list(COLUMNS)).astype(DTYPES)
