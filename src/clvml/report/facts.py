@@ -276,12 +276,12 @@ def _best(connection: duckdb.DuckDBPyConnection) -> tuple[int, float]:
 
 
 def _round_number(value: float) -> float:
-    """Return the nearest of 1, 2, 5, 10, 20, ... to a positive value; 1 for nothing.
+    """Return the nearest of 1, 2, 5, 10, 20, ... to a value, and 1 for less than that.
 
-    >>> _round_number(3.7), _round_number(140.0), _round_number(0.0)
+    >>> _round_number(3.7), _round_number(140.0), _round_number(0.1)
     (5.0, 100.0, 1.0)
     """
-    if value <= 0:
+    if value <= 1:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
     return min((step * power for step in (1, 2, 5, 10)), key=lambda step: abs(math.log(step / value)))

@@ -112,12 +112,6 @@ class Language:
             value, self.currency, format=_whole(self.locale), locale=self.locale, currency_digits=False
         )
 
-    def exact_money(self, value: float) -> str:
-        """Return an amount with its decimals."""
-        if self.currency is None:
-            return self.number(value, 2)
-        return format_currency(value, self.currency, locale=self.locale)
-
     def short_money(self, value: float) -> str:
         """Return an amount in three digits: thousands in full, millions in words."""
         if abs(value) < 1_000_000:

@@ -89,14 +89,9 @@ def assumption(facts: Facts, say: Language) -> Markup:
     return say.text(
         "If a call costs {cost} and keeps {share} of those who would leave. Both are assumptions: change them in the"
         " plan.",
-        cost=_cost(facts, say),
+        cost=say.money(facts.call.cost),
         share=say.percent(SAVE_RATE),
     )
-
-
-def _cost(facts: Facts, say: Language) -> str:
-    cost = facts.call.cost
-    return say.money(cost) if cost >= 1 else say.exact_money(cost)
 
 
 def _call_sentence(facts: Facts, say: Language) -> tuple[Markup, Markup]:
