@@ -53,7 +53,7 @@ def scored(customers=None, *, seed=0, **columns):
     ]
     texts += ["reason_1", "reason_2", "reason_3", "model_version", "run_id"]
     made = made.astype(dict.fromkeys(texts, "string"))
-    return made[[*COLUMNS, *(name for name in columns if name not in COLUMNS)]]
+    return made.reindex(columns=[*COLUMNS, *(name for name in columns if name not in COLUMNS)])
 
 
 def playbook_of(share=0.0, unit="customer_id", campaign="spring", **actions):
