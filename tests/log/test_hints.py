@@ -1,6 +1,7 @@
 """What columns say that are not used, and the line of the configuration that uses them."""
 
 import pytest
+import yaml
 
 HEADER = "customer,day,amount"
 
@@ -39,8 +40,8 @@ def test_a_status_of_failed_payments(hint):
 def test_the_line_that_a_hint_proposes_is_right(hint, read):
     text = _text("Order Status", ["paid", "it's void", "cancelled", ""])
     found = hint(text)["status-column"]
-    (_, where) = found.text.split('data.where: "')
-    condition = where.rsplit('" leaves', 1)[0]
+    (_, proposed) = found.text.split("data.where: ")
+    condition = yaml.safe_load(proposed.rsplit(" leaves", 1)[0])
     assert read(text, where=condition, duplicates="keep").quality.rows_out == 30
 
 

@@ -247,7 +247,7 @@ def _status(file: _File, amount: str | None) -> Iterator[Finding]:
     yield Finding(
         "status-column",
         f"column '{name}' looks like a status: {listed}; {rows:,} lines seem to be no purchases, and all count."
-        f' data.where: "{condition}" leaves them out',
+        f" data.where: {_yaml(condition)} leaves them out",
         rows,
         float(sum(row[2] or 0 for row in bad)) if amount is not None else None,
     )
@@ -268,7 +268,7 @@ def _refunds(file: _File, amount: str) -> Iterator[Finding]:
             yield Finding(
                 "refunded-amount",
                 f"column '{name}' holds refunds of {float(abs(money)):,.2f} in {rows:,} lines, which are not taken off;"
-                f" data.columns.amount: '{written(amount)} {sign} {written(name)}' takes them off",
+                f" data.columns.amount: {_yaml(f'{written(amount)} {sign} {written(name)}')} takes them off",
                 rows,
                 float(money),
             )
@@ -286,11 +286,12 @@ def _unit_price(file: _File, amount: str) -> Iterator[Finding]:
     rows = file.run(
         f"SELECT count(*) FROM (SELECT {file.number(quantity)} AS number FROM {file.rows(cell)}) WHERE number <> 1"
     )[0][0]
+    product = _yaml(f"{written(quantity)} * {written(amount)}")
     if rows:
         yield Finding(
             "price-without-quantity",
             f"column '{amount}' looks like the price of one unit, and {rows:,} lines are of another number of units"
-            f" than one; data.columns.amount: '{written(quantity)} * {written(amount)}' is the money of a line",
+            f" than one; data.columns.amount: {product} is the money of a line",
             rows,
         )
 
@@ -390,3 +391,14 @@ def _other_customers(file: _File, quality: QualityReport) -> Iterator[Finding]:
                 quality.money_out,
             )
             return
+
+
+def _yaml(text: str) -> str:
+    r"""Return a text as it is quoted in the configuration.
+
+    >>> _yaml("Status = 'Paid'"), _yaml('"Paid at" is null')
+    ('"Status = \'Paid\'"', '\'"Paid at" is null\'')
+    """
+    if '"' in text or "\\" in text:
+        return "'" + text.replace("'", "''") + "'"
+    return f'"{text}"'

@@ -1,0 +1,58 @@
+"""Row filters and computed amounts in the SQL of a warehouse."""
+
+import sqlite3
+from contextlib import closing
+from datetime import date
+
+import duckdb
+import pandas as pd
+import pytest
+
+from clvml.config import DataConfig
+from clvml.engines.warehouse import DIALECTS, feature_sql
+from clvml.errors import InputError
+
+LINES = pd.DataFrame(
+    {
+        "who": ["ann", "ann", "bob", "bob"],
+        "day": ["2024-01-05", "2024-01-09", "2024-01-06", "2024-01-07"],
+        "Amount": [10.0, 5.0, 7.0, 3.0],
+        "Amount Refunded": [2.5, None, 0.0, 3.0],
+        "State": ["paid", "paid", "it's void", None],
+    }
+)
+DATA = DataConfig(
+    source="orders",
+    columns={"customer_id": "who", "order_date": "day", "amount": 'Amount - "Amount Refunded"'},
+    where="State is null or State <> 'it''s void'",
+    duplicates="drop",
+)
+
+
+def _spend(frame):
+    return dict(zip(frame["customer_id"], frame["spend_sum"], strict=True))
+
+
+def test_only_purchases_count_and_less_their_refunds():
+    expected = {"ann": 12.5, "bob": 0.0}
+    with duckdb.connect() as connection:
+        connection.register("orders", LINES)
+        found = connection.sql(feature_sql(DATA, "orders", date(2024, 2, 1), 90, "duckdb")).df()
+    assert _spend(found) == expected
+    with closing(sqlite3.connect(":memory:")) as connection:
+        LINES.to_sql("orders", connection, index=False)
+        assert (
+            _spend(pd.read_sql(feature_sql(DATA, "orders", date(2024, 2, 1), 90, "sqlite"), connection))
+            == expected
+        )
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_every_dialect_says_it(dialect):
+    assert "void" in feature_sql(DATA, "orders", date(2024, 2, 1), 90, dialect)
+
+
+def test_totals_of_orders_are_refused():
+    data = DATA.model_copy(update={"amount_per": "order"})
+    with pytest.raises(InputError, match=r"make a view that has the money once per order"):
+        feature_sql(data, "orders", date(2024, 2, 1), 90, "duckdb")
