@@ -129,6 +129,10 @@ def test_the_leaderboard_is_shown_and_leaves_the_model_alone(log, scores):
     assert board.table().to_string() in repr(board)
     assert board.verdicts()[0] in repr(board)
     assert "<table" in board._repr_html_()
+    head = f"{len(tested.predictions):,} predictions out of time, as of 2024-0"
+    assert repr(tested).startswith(head)
+    assert repr(board) in repr(tested)
+    assert board._repr_html_() in tested._repr_html_()
     with refused("folds=0 is not a number of test dates"):
         model.backtest(log, folds=0)
 
@@ -205,3 +209,37 @@ def test_a_plan_from_a_frame_of_scores():
     assert made.summary["cost"] <= 10
     assert made.table["action"].notna().sum() == made.summary["planned"]
     assert "'spring'" in repr(made)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"windows": {"horizon_days": 30}}, "says twice what horizon_days is"),
+        ({"value": 0.4}, "value=0.4 is no mapping of keys of section value"),
+        ({"model": "deep"}, "model='deep' is no mapping"),
+    ],
+)
+def test_parameters_that_are_no_keys_are_refused(log, parameters, message):
+    with refused(message):
+        clvml.CustomerModel(**parameters).fit(log)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ("customer_id", "columns='customer_id' is no mapping"),
+        ({"customer": "customer_id"}, "unknown key 'columns.customer'"),
+        ({"amount": 5}, "'columns.amount'"),
+        ({"amount": "turnover"}, r"has no column for amount: turnover"),
+    ],
+)
+def test_columns_that_do_not_fit_are_refused(orders, columns, message):
+    with refused(message):
+        clvml.read_log(orders, columns=columns)
+
+
+def test_other_columns_than_in_training_are_refused(model, orders):
+    with refused(r"has no column for customer_id: customer_id .*Did you mean columns: \{customer_id: Client"):
+        model.score(orders.rename(columns={"customer_id": "Client"}))
+    with refused("the model was trained on features that this data does not have"):
+        model.score(clvml.read_log(orders.drop(columns="product_id")))

@@ -152,6 +152,8 @@ def read_log(
     2
     """
     place = _checked_source(source)
+    if not isinstance(columns, Mapping | None):
+        raise InputError(f"columns={columns!r} is no mapping; give it as {{'customer_id': COLUMN, ...}}")
     data = workflows.assume_data(place, {"columns": dict(columns or {}), **cleaning})
     return _read(place, data, as_of, None if rejects is None else Path(rejects))
 
@@ -327,7 +329,18 @@ class CustomerModel(BaseEstimator):
         return loaded
 
     def _config(self, data: DataConfig) -> Config:
-        sections = {name: dict(getattr(self, name) or {}) for name in _SECTIONS}
+        sections: dict[str, dict[str, Any]] = {}
+        for name in _SECTIONS:
+            keys = getattr(self, name)
+            if not isinstance(keys, Mapping | None):
+                raise InputError(
+                    f"{name}={keys!r} is no mapping of keys of section {name} of a configuration"
+                )
+            sections[name] = dict(keys or {})
+        if "horizon_days" in sections["windows"]:
+            raise InputError(
+                "windows={'horizon_days': ...} says twice what horizon_days is; give the argument alone"
+            )
         sections["windows"] = {"horizon_days": self.horizon_days, **sections["windows"]}
         kept = {**data.model_dump(), "source": hide_password(data.source)}
         return parse_config({"data": kept, **sections, "seed": self.seed}, type(self).__name__)
@@ -474,7 +487,7 @@ def _day(value: date | str | None) -> date | None:
     if isinstance(value, str):
         with suppress(ValueError):
             day = date.fromisoformat(value)
-    if isinstance(day, datetime) and day == datetime.combine(day, time(), day.tzinfo):
+    if isinstance(day, datetime) and not pd.isna(day) and day.time() == time():
         day = day.date()
     if isinstance(day, str | datetime) or not isinstance(day, date | None):
         raise InputError(f"as_of={value!r} is not a day; give a date, or text such as '2024-01-31'")

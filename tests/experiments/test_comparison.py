@@ -40,7 +40,7 @@ def test_the_best_is_chosen_on_the_earlier_dates_alone():
     assert (earlier["early"].verdict, last["early"].verdict) == ("better", "worse")
     assert (earlier["late"].verdict, last["late"].verdict) == ("worse", "better")
     for gain in (*earlier.values(), *last.values()):
-        assert gain.low < gain.value < gain.high
+        assert gain.low < gain.gain < gain.high
     assert answer(found).startswith("'early' is better than 'base' on the dates used for choosing (WAPE ")
     assert "; there, it is worse (gain -" in answer(found)
 
@@ -64,7 +64,7 @@ def test_equal_predictions_are_no_difference():
 def test_a_bias_counts_by_its_size():
     found = compared("total_bias", base=0.8, small=0.1)
     assert found.best == "small"
-    assert found.gains(found.earlier)["small"].value > 0
+    assert found.gains(found.earlier)["small"].gain > 0
 
 
 def test_a_bias_up_and_down_does_not_read_as_none():
@@ -74,7 +74,7 @@ def test_a_bias_up_and_down_does_not_read_as_none():
     found = compare({"swinging": swinging, "steady": steady}, "swinging", "total_bias", 100, 0)
     shown = values(found.earlier)
     assert shown["swinging", "total_bias"] == pytest.approx(0.3)
-    gain = found.gains(found.earlier)["steady"].value
+    gain = found.gains(found.earlier)["steady"].gain
     assert gain == pytest.approx(shown["swinging", "total_bias"] - shown["steady", "total_bias"])
     assert value_label(found.earlier, "total_bias") == "size of bias"
     assert value_text(found.earlier, "total_bias", 0.3) == "30.0 %"

@@ -113,7 +113,7 @@ def test_nothing_from_as_of_on_is_used(as_of):
     assert (read.as_of, read.quality.rows_out) == (date(2024, 2, 1), 1)
 
 
-@pytest.mark.parametrize("as_of", ["soon", "2024-13-01", datetime(2024, 2, 1, 12), 20240201, ""])
+@pytest.mark.parametrize("as_of", ["soon", "2024-13-01", datetime(2024, 2, 1, 12), 20240201, "", pd.NaT])
 def test_other_dates_are_refused(as_of):
     with pytest.raises(InputError, match=r"as_of=.* is not a day; give a date, or text such as '2024-01-31'"):
         clvml.read_log(lines(), as_of=as_of)

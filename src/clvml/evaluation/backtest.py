@@ -26,7 +26,7 @@ BTYD_NAME = "BTYD (MBG/NBD, Gamma-Gamma)"
 _Forecasts = dict[str, tuple[np.ndarray | None, np.ndarray | None]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Backtest:
     """Out-of-time predictions of our model and of the rules it has to beat.
 
@@ -44,6 +44,16 @@ class Backtest:
     predictions: pd.DataFrame
     models: tuple[ModelColumns, ...]
     leaderboard: Leaderboard
+
+    def __repr__(self) -> str:
+        return f"{self._head()}\n{self.leaderboard!r}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self._head()}</p>{self.leaderboard._repr_html_()}"
+
+    def _head(self) -> str:
+        dates = ", ".join(sorted(self.predictions["cutoff"].astype(str).str[:10].unique()))
+        return f"{len(self.predictions):,} predictions out of time, as of {dates}"
 
 
 def run_backtest(

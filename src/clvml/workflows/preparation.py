@@ -98,12 +98,13 @@ def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> 
             for name in first.columns
             if name not in proposed.values() or _holds_something(connection, first, name)
         ]
-    # A required column is proposed even where it is empty: what is wrong with the file is said when it is read.
-    required = {ours: theirs for ours, theirs in proposed.items() if ours in _REQUIRED}
-    proposed = required | propose_columns(known, filled)
-    columns = {ours: theirs for ours, theirs in proposed.items() if theirs not in named.values()} | named
+    likeliest = propose_columns(known, filled)
+    columns = {ours: theirs for ours, theirs in likeliest.items() if theirs not in named.values()} | named
     if "amount" not in named and (product := propose_product(filled, columns.get("amount"))):
         columns["amount"] = product
+    # Better an empty column, of which reading says that it is, than none.
+    empty = {o: theirs for o, theirs in proposed.items() if o in _REQUIRED and theirs not in columns.values()}
+    columns = empty | columns
     unknown = [ours for ours in _REQUIRED if not columns.get(ours)]
     if unknown:
         try:
