@@ -428,6 +428,7 @@ def readback(
     redeemed: pd.DataFrame | str | os.PathLike[str] | None = None,
     discounted: bool = False,
     beside: Sequence[Plan | str | os.PathLike[str]] = (),
+    playbook: Playbook | str | os.PathLike[str] | None = None,
 ) -> Readback:
     """Return what the campaign of a plan did, held against its control group.
 
@@ -447,6 +448,8 @@ def readback(
         Amounts of the log are already less the incentives.
     beside : sequence of Plan or path
         Plans of other campaigns of the time.
+    playbook : Playbook or path, optional
+        What is to be updated; by default what the plan was made with.
 
     Returns
     -------
@@ -460,7 +463,7 @@ def readback(
         The plan was changed or has no control group, its window is not over, or the log is of other customers.
     """
     read = log if isinstance(log, Log) else read_log(log)
-    return workflows.readback(plan, read.prepared, margin, contacted, redeemed, discounted, beside)
+    return workflows.readback(plan, read.prepared, margin, contacted, redeemed, discounted, beside, playbook)
 
 
 def _read(

@@ -141,6 +141,8 @@ def test_the_playbook_goes_round(run, shop, tmp_path):
     first = read_playbook(tmp_path / "next.yaml")
     write_playbook(first, tmp_path / "again.yaml")
     assert read_playbook(tmp_path / "again.yaml") == first
+    code, _, err = run("readback", "plan.csv", "--data", "orders.csv", "--playbook", "next.yaml")
+    assert (code, "from campaign 'spring' already" in err) == (2, True)
 
 
 def _write(folder, name, text):

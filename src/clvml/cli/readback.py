@@ -66,7 +66,7 @@ def readback(
 ) -> None:
     """Compare the customers of a campaign with its control group; update the playbook."""
     from clvml import workflows
-    from clvml.decide.playbook import read_playbook, write_playbook
+    from clvml.decide.playbook import write_playbook
     from clvml.outcomes.readback import MEASURES
     from clvml.outcomes.sentences import learnt_sentence
     from clvml.storage.addresses import hide_password
@@ -74,7 +74,6 @@ def readback(
 
     if output is not None:
         check_output(output, (".yaml", ".yml"))
-    believed = read_playbook(playbook) if playbook else None
     notes: list[str] = []
     settings = _settings(plan, config, data, overrides, notes)
     progress(f"reading {hide_password(data)}")
@@ -82,7 +81,7 @@ def readback(
         prepared = workflows.prepare(settings.data, now(), data, parse_date(as_of), None, connection)
         progress("comparing")
         found = workflows.readback(
-            plan, prepared, settings.value.margin, contacted, redeemed, discounted, beside or (), believed
+            plan, prepared, settings.value.margin, contacted, redeemed, discounted, beside or (), playbook
         )
     if output is not None:
         write_playbook(found.playbook, output)

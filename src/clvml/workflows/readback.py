@@ -12,7 +12,7 @@ import pandas as pd
 from clvml.decide.eligibility import contact_days, read_customers
 from clvml.decide.plan import Plan
 from clvml.decide.plan_file import TREATED, PlanRecord, read_plan
-from clvml.decide.playbook import Playbook
+from clvml.decide.playbook import Playbook, read_playbook
 from clvml.errors import InputError, first_of
 from clvml.log import PurchaseLog
 from clvml.outcomes.campaign import (
@@ -38,7 +38,7 @@ def readback(
     redeemed: pd.DataFrame | str | PathLike[str] | None = None,
     discounted: bool = False,
     beside: Sequence[Plan | str | PathLike[str]] = (),
-    playbook: Playbook | None = None,
+    playbook: Playbook | str | PathLike[str] | None = None,
 ) -> Readback:
     """Return what the campaign of a plan did.
 
@@ -58,8 +58,8 @@ def readback(
         Amounts of the log are already less the incentives.
     beside : sequence of Plan, str or Path
         Plans of other campaigns of the time.
-    playbook : Playbook, optional
-        What is to be updated; by default what the plan was made with.
+    playbook : Playbook, str or Path, optional
+        What is to be updated, or its file; by default what the plan was made with.
 
     Raises
     ------
@@ -78,6 +78,8 @@ def readback(
     )
     takers = None if redeemed is None else _customers(redeemed, ["customer_id"], "redeemed incentives")
     others = [_plan(each) for each in beside]
+    if isinstance(playbook, str | PathLike):
+        playbook = read_playbook(Path(playbook))
     start, until = window_of(record)
     planned = table[table["action"].notna()]
     if planned.empty:
