@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from clvml.errors import InputError, did_you_mean
+from clvml.storage.yaml_text import RepeatedKey, parse_yaml, read_yaml
 
 # What a feature is about (`clvml.customers`).
 Group = Literal["recency", "frequency", "spend", "trend", "rhythm", "basket", "refunds", "season"]
@@ -25,6 +26,9 @@ PresetName = Literal[
 _PRESETS = Path(__file__).parent / "log" / "presets"
 # The forecasts that stand beside the features, as `model.leave_out` calls them.
 PRIOR = "prior"
+
+_SHOWN_PROBLEMS = 10
+_SHOWN_LETTERS = 100
 
 Keys = TypeVar("Keys", bound=BaseModel)
 
@@ -178,9 +182,11 @@ class WindowsConfig(Section):
     """Cutoffs and horizons."""
 
     horizon_days: Annotated[int, Field(gt=0, le=3650)] = Field(description="days of future to predict")
-    step_days: Annotated[int, Field(gt=0)] = Field(30, description="days between training cutoffs")
-    max_cutoffs: Annotated[int, Field(gt=0)] = Field(12, description="training cutoffs at most, newest first")
-    min_history_days: Annotated[int, Field(gt=0)] = Field(
+    step_days: Annotated[int, Field(gt=0, le=3650)] = Field(30, description="days between training cutoffs")
+    max_cutoffs: Annotated[int, Field(gt=0, le=1000)] = Field(
+        12, description="training cutoffs at most, newest first"
+    )
+    min_history_days: Annotated[int, Field(gt=0, le=36500)] = Field(
         60, description="days of log before the earliest training cutoff at least"
     )
 
@@ -188,19 +194,19 @@ class WindowsConfig(Section):
 class ModelConfig(Section):
     """What XGBoost takes, and what it is given. The defaults were chosen on earlier folds of several data sets."""
 
-    n_estimators: Annotated[int, Field(gt=0)] = Field(100, description="boosting rounds")
+    n_estimators: Annotated[int, Field(gt=0, le=100_000)] = Field(100, description="boosting rounds")
     max_depth: Annotated[int, Field(gt=0, le=16)] = Field(3, description="depth of a tree")
     learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(0.06, description="shrinkage of each tree")
-    min_child_weight: Annotated[float, Field(ge=0)] = Field(
+    min_child_weight: Annotated[float, Field(ge=0, le=1e9)] = Field(
         20.0, description="least hessian weight of a leaf"
     )
     subsample: Annotated[float, Field(gt=0, le=1)] = Field(0.8, description="share of rows per tree")
     colsample_bytree: Annotated[float, Field(gt=0, le=1)] = Field(
         0.6, description="share of features per tree"
     )
-    reg_lambda: Annotated[float, Field(ge=0)] = Field(10.0, description="L2 penalty of leaf values")
-    n_jobs: Annotated[int, Field(ge=0)] = Field(0, description="threads; 0 takes all cores")
-    max_rows: Annotated[int, Field(ge=1000)] = Field(
+    reg_lambda: Annotated[float, Field(ge=0, le=1e9)] = Field(10.0, description="L2 penalty of leaf values")
+    n_jobs: Annotated[int, Field(ge=0, le=1024)] = Field(0, description="threads; 0 takes all cores")
+    max_rows: Annotated[int, Field(ge=1000, le=10**9)] = Field(
         75_000, description="training rows at most; beyond, a random share of them, the newest cutoffs first"
     )
     base: Literal["blend", "btyd", "trailing", "none"] = Field(
@@ -244,7 +250,7 @@ class ValueConfig(Section):
     margin: Annotated[float, Field(gt=0, le=1)] = Field(0.3, description="margin as a share of net spend")
     discount_rate: Annotated[float, Field(ge=0, lt=10)] = Field(0.1, description="discount per year")
     horizon_days: Annotated[int, Field(gt=0, le=3650)] = Field(365, description="days of future that count")
-    retention_cost: Annotated[float, Field(ge=0)] = Field(
+    retention_cost: Annotated[float, Field(ge=0, lt=1e15)] = Field(
         0.0, description="money spent on keeping one customer over the value horizon"
     )
 
@@ -253,13 +259,15 @@ class EvaluationConfig(Section):
     """The rolling-origin backtest."""
 
     folds: Annotated[int, Field(ge=1, le=24)] = Field(3, description="test cutoffs, newest first")
-    bootstrap_samples: Annotated[int, Field(ge=100)] = Field(500, description="paired-bootstrap resamples")
+    bootstrap_samples: Annotated[int, Field(ge=100, le=100_000)] = Field(
+        500, description="paired-bootstrap resamples"
+    )
 
 
 class SparkConfig(Section):
     """What `--engine spark` brings to this machine."""
 
-    sample_customers: Annotated[int, Field(ge=1000)] = Field(
+    sample_customers: Annotated[int, Field(ge=1000, le=10**9)] = Field(
         100_000, description="customers to train on with --engine spark; more are sampled down to these"
     )
 
@@ -320,7 +328,7 @@ def read_keys(path: str | Path, what: str, give: str, page: str) -> dict[str, An
     """
     path = Path(path)
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_EachKeyOnce)
+        raw = read_yaml(path)
     except FileNotFoundError:
         raise InputError(f"{what} '{path}' does not exist; {give} an existing YAML file") from None
     except IsADirectoryError:
@@ -329,32 +337,13 @@ def read_keys(path: str | Path, what: str, give: str, page: str) -> dict[str, An
         raise InputError(f"{what} '{path}' cannot be read: {error.strerror}; check the path") from None
     except UnicodeDecodeError:
         raise InputError(f"{what} '{path}' is not UTF-8 text; {give} a YAML file") from None
-    except _RepeatedKey as error:
+    except RepeatedKey as error:
         raise InputError(f"{what} '{path}': {error}; rename or drop one") from None
     except yaml.YAMLError as error:
         raise InputError(f"{what} '{path}' is not valid YAML{_place(error)}; correct it") from None
     if not isinstance(raw, dict):
         raise InputError(f"{what} '{path}' holds no keys; see {page} for an example")
     return raw
-
-
-class _RepeatedKey(yaml.YAMLError):
-    """A key that comes twice in one place."""
-
-
-class _EachKeyOnce(yaml.SafeLoader):
-    """Refuses a key that comes twice, of which YAML would silently take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            line = key.start_mark.line + 1
-            # Keys that are not plain have no text of their own; merged ones ("<<") may come again.
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in lines:
-                    raise _RepeatedKey(f"'{key.value}' comes twice (lines {lines[key.value]} and {line})")
-                lines[key.value] = line
-        return super().construct_mapping(node, deep)
 
 
 def parse_config(raw: dict[str, Any], origin: str = "configuration") -> Config:
@@ -372,8 +361,10 @@ def parse_keys(section: type[Keys], raw: dict[str, Any], origin: str) -> Keys:
     try:
         return section.model_validate(raw)
     except ValidationError as error:
-        problems = "\n".join(f"  - {_describe(problem, section)}" for problem in error.errors())
         count = error.error_count()
+        problems = "\n".join(f"  - {_describe(found, section)}" for found in error.errors()[:_SHOWN_PROBLEMS])
+        if count > _SHOWN_PROBLEMS:
+            problems += f"\n  - and {count - _SHOWN_PROBLEMS} more"
         raise InputError(f"{origin} has {count} problem{'s' * (count > 1)}:\n{problems}") from None
 
 
@@ -403,7 +394,7 @@ def assign(raw: dict[str, Any], assignment: str) -> None:
         if not isinstance(raw, dict):
             raise InputError(f"--set '{assignment}': '{section}' holds a value, not keys; set it as a whole")
     try:
-        raw[last] = yaml.safe_load(text)
+        raw[last] = parse_yaml(text)
     except yaml.YAMLError:
         raise InputError(f"--set '{assignment}': the value is not valid YAML; quote it") from None
 
@@ -417,7 +408,7 @@ def overridden(config: Config, overrides: list[str] | None, origin: str) -> Conf
 
 
 def _describe(problem: Any, section: type[BaseModel]) -> str:
-    path = ".".join(str(part) for part in problem["loc"])
+    path = ".".join(_cut(str(part)) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         known = _keys_at(problem["loc"][:-1], section)
         return (
@@ -427,9 +418,21 @@ def _describe(problem: Any, section: type[BaseModel]) -> str:
         return f"'{path}' is required"
     if problem["type"] == "model_type":
         keys = ", ".join(_keys_at(problem["loc"], section))
-        return f"'{path}' must hold keys ({keys}); currently set to {problem['input']!r}"
+        return f"'{path}' must hold keys ({keys}); currently set to {_shown(problem['input'])}"
     got = problem["input"]
-    return f"'{path}': {problem['msg'].removeprefix('Value error, ')}; currently set to {got!r}"
+    return f"'{path}': {problem['msg'].removeprefix('Value error, ')}; currently set to {_shown(got)}"
+
+
+def _shown(value: Any) -> str:
+    """Return a value as Python writes it, cut where it is long."""
+    try:
+        return _cut(repr(value))
+    except ValueError:
+        return "a number of thousands of digits"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_LETTERS else f"{text[:_SHOWN_LETTERS]}..."
 
 
 def _place(error: yaml.YAMLError) -> str:

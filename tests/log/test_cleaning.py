@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, date, datetime
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -197,7 +198,7 @@ def test_quantity(read, rows, reasons, tmp_path):
         ("2024-01-06", None),
         ("2024-01-07", None),
     ]
-    assert reasons(log) == {("quantity is not a number (left empty)", "changed"): (1, 11.0)}
+    assert reasons(log) == {("quantity is not a number below 1e15 (left empty)", "changed"): (1, 11.0)}
     with _raises(
         f"column 'units' (quantity) of '{tmp_path / 'orders.csv'}' holds no number that can be read, for example 'two' "
         "(1 line, the first line 2); name another column in data.columns.quantity, or their format in data.formats "
@@ -284,3 +285,36 @@ def test_totals_below_the_table_are_told_with_their_money(read, rows, reasons, t
 def test_a_customer_without_a_date_is_no_total(read, reasons):
     log = read(HEADER + ANN + "totalia,,4\n" + "Total,2024-01-05,4\n")
     assert reasons(log) == {("missing date", "rejected"): (1, 4.0)}
+
+
+@pytest.mark.parametrize("day", ["0000-05-05", "0001-01-01", "0044-03-15", "1799-12-31 23:59:59"])
+def test_a_date_of_no_shop_is_rejected(read, rows, reasons, day):
+    log = read(f"customer,day,amount\nann,{day},1\nbob,1800-01-01,2\n")
+    assert rows(log) == [("bob", "1800-01-01 00:00:00", 2.0)]
+    said = "unparsable date" if day.startswith("0000") else "date before 1800"
+    assert reasons(log) == {(said, "rejected"): (1, 1.0)}
+
+
+def test_typed_dates_beyond_the_calendar_are_rejected(read, rows, reasons, tmp_path):
+    path = tmp_path / "x.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(
+            "COPY (SELECT * FROM (VALUES ('ann', DATE '0044-03-15 (BC)', 1.0), ('bob', DATE '2024-01-05', 2.0),"
+            " ('cid', DATE '99999-01-01', 4.0), ('dan', 'infinity'::DATE, 8.0), ('eve', '-infinity'::DATE, 16.0))"
+            f" AS t(customer, day, amount)) TO '{path}'"
+        )
+    log = read(source=path)
+    assert rows(log) == [("bob", "2024-01-05 00:00:00", 2.0)]
+    assert reasons(log) == {("unparsable date", "rejected"): (4, 29.0)}
+
+
+def test_quantities_whose_sum_no_number_holds_are_left_empty(read, rows, reasons):
+    text = "customer,day,amount,units\n" + "".join(
+        f"ann,2024-01-0{n},1,{q}\n"
+        for n, q in enumerate(
+            ("1e308", "-1e308", "1.7e308", "1e15", "999999999999999", "inf", "nan"), start=1
+        )
+    )
+    log = read(text, columns={"quantity": "units"})
+    assert rows(log, "sum(quantity)") == [(999999999999999.0,)]
+    assert reasons(log)["quantity is not a number below 1e15 (left empty)", "changed"][0] >= 5

@@ -3,6 +3,8 @@
 import csv
 import gzip
 import re
+import subprocess
+import sys
 
 import duckdb
 import pyarrow as pa
@@ -19,6 +21,17 @@ from clvml.log.delimited import (
 )
 
 PLAIN = "customer,day,amount\nann,2024-01-05,10\nbob,2024-01-06,20.5\n"
+HEADER = "customer,day,amount\n"
+# A command, then its exit code and the most memory that it took [MB].
+MEASURED = """
+import resource, sys
+from clvml.cli import main
+sys.argv[0] = "clvml"
+try:
+    main()
+except SystemExit as end:
+    print(end.code or 0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000, file=sys.stderr)
+"""
 ROWS = [("ann", "2024-01-05 00:00:00", 10.0), ("bob", "2024-01-06 00:00:00", 20.5)]
 
 
@@ -217,3 +230,70 @@ def test_careful_reader_agrees_with_duckdb_on_well_formed_files(tmp_path):
         f"SELECT * FROM read_csv('{path}', all_varchar = true, header = true)"
     ).fetchall()
     assert fast == [row[2:] for row in careful]
+
+
+def test_a_field_of_50_mb_costs_its_line_and_no_other(read, rows, reasons, tmp_path):
+    rejects = tmp_path / "rejects.csv"
+    text = HEADER + "ann,2024-01-05,10\n" + "x" * 50_000_000 + ",2024-01-05,1\nbob,2024-01-06,20\n"
+    log = read(text, rejects=rejects)
+    assert [row[0] for row in rows(log)] == ["ann", "bob"]
+    assert reasons(log) == {("broken line: field too long", "rejected"): (1, None)}
+    assert (
+        rejects.read_text()
+        .splitlines()[1]
+        .startswith(f"broken line: field too long,{tmp_path}/orders.csv,3,xxxx")
+    )
+    assert rejects.stat().st_size < 5_000
+
+
+@pytest.mark.parametrize("blank", ["", "\n"], ids=["by DuckDB", "line by line"])
+def test_a_field_of_a_megabyte_is_a_field_whoever_reads_it(read, rows, blank):
+    log = read(HEADER + "x" * 1_000_000 + ",2024-01-05,10\n" + blank + "bob,2024-01-06,20\n")
+    assert [len(row[0]) for row in rows(log)] == [3, 1_000_000]
+
+
+@pytest.mark.parametrize("quote", ['"', 'a"', '"a""'])
+def test_a_long_line_with_a_quote_does_not_take_the_next_with_it(read, rows, reasons, quote):
+    log = read(HEADER + quote + "x" * 3_000_000 + ",2024-01-05,1\nbob,2024-01-06,20\n")
+    assert [row[0] for row in rows(log)] == ["bob"]
+    assert reasons(log) == {("broken line: field too long", "rejected"): (1, None)}
+
+
+def test_a_header_beyond_128_kb_is_one_message(read, tmp_path):
+    for header in (
+        "customer,day,amount," + "x" * 200_000,
+        '"' + "y" * 10_000_000 + '",day,amount',
+        "\0" * 10_000_000,
+    ):
+        with pytest.raises(InputError) as refused:
+            read(header + "\nann,2024-01-05,1\n")
+        assert len(str(refused.value)) < 400
+    with pytest.raises(
+        InputError, match=r"has a name of more than 10,000 letters: it is no header; export it again"
+    ):
+        read("customer,day,amount," + "x" * 200_000 + "\n")
+
+
+def test_many_columns_are_no_long_header(read, rows):
+    more = ",".join(f"column {number}" for number in range(5_000))
+    log = read(f"customer,day,amount,{more}\nann,2024-01-05,10{',' * 5_000}\n")
+    assert len(rows(log)) == 1
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind"), [(".gz", "zeros"), (".gz", "blank lines"), (".gz", "one line"), (".zst", "one line")]
+)
+def test_what_unpacks_to_much_keeps_within_the_memory(tmp_path, ending, kind):
+    path = tmp_path / f"orders.csv{ending}"
+    block = {"zeros": b"\0", "one line": b"x", "blank lines": b"\n"}[kind] * 1_000_000
+    opened = gzip.open if ending == ".gz" else lambda path, mode: pa.CompressedOutputStream(str(path), "zstd")
+    with opened(path, "wb") as file:
+        file.write(b"" if kind == "zeros" else HEADER.encode() + b"ann,2024-01-05,10\n")
+        for _ in range(5 if kind == "blank lines" else 150):
+            file.write(block)
+    assert path.stat().st_size < 1_000_000
+    words = [sys.executable, "-c", MEASURED, "check", str(path), "--memory", "1GB"]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=600)
+    code, megabytes = ended.stderr.split()[-2:]
+    assert int(code) == (2 if kind == "zeros" else 0), ended.stderr
+    assert int(megabytes) < 1_000

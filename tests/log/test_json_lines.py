@@ -58,3 +58,14 @@ def test_refuses_a_file_without_objects(read, tmp_path, text):
     )
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         read(text, name="x.jsonl")
+
+
+def test_deep_long_and_many_keyed_objects_cost_their_lines_or_one_message(read, rows, reasons, tmp_path):
+    good = '{"customer": "ann", "day": "2024-01-05", "amount": 10}\n'
+    deep = '{"a":' * 900 + "1" + "}" * 900 + "\n"
+    long = '{"customer": "' + "x" * 3_000_000 + '"}\n'
+    log = read(good + deep + long + "[" * 100_000 + "\n" + good.replace("ann", "bob"), name="orders.jsonl")
+    assert [row[0] for row in rows(log)] == ["ann", "bob"]
+    many = "".join(f'{{"k{number}": 1}}\n' for number in range(6_000))
+    with pytest.raises(InputError, match=r"have more than 5,000 different keys"):
+        read(good + many, name="many.jsonl")

@@ -1,6 +1,7 @@
 """Excel workbooks: sheets, types of cells, titles, and files that are none."""
 
 import re
+import zipfile
 from datetime import date, datetime
 
 import pytest
@@ -102,4 +103,17 @@ def test_refuses_what_is_no_workbook(read, workbook, tmp_path):
 def test_a_repeated_column_is_refused(read, workbook):
     path = workbook(Orders=[[*HEADER, "amount"], [*ANN, 3]])
     with _raises(f"'{path}' has several columns called 'amount'; rename all but one"):
+        read(source=path)
+
+
+def test_a_workbook_that_unpacks_to_gigabytes_is_refused_before_it_is_read(read, tmp_path, monkeypatch):
+    monkeypatch.setattr("clvml.log.workbook._LARGEST_BYTES", 10_000_000)
+    path = tmp_path / "bomb.xlsx"
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("xl/sheet.xml", "w") as sheet,
+    ):
+        for _ in range(50):
+            sheet.write(bytes(1_000_000))
+    with pytest.raises(InputError, match=r"unpacks to 0.1 GB, too much for a workbook; save it as CSV"):
         read(source=path)

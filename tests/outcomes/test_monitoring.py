@@ -189,6 +189,51 @@ def test_what_is_no_scored_file_is_refused(scores, tmp_path):
     )
 
 
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("p_churn", 2.0, "p_churn is not between 0 and 1"),
+        ("p_churn", -0.1, "p_churn is not between 0 and 1"),
+        ("p_churn", float("inf"), "a number is missing or not finite"),
+        ("p_churn", float("nan"), "a number is missing or not finite"),
+        ("expected_spend", float("inf"), "a number is missing or not finite"),
+        ("clv", -float("inf"), "a number is missing or not finite"),
+        ("expected_orders", -1.0, "a forecast is negative"),
+        ("expected_spend_low", 1e9, "expected_spend is outside its interval"),
+        ("expected_spend_30d", 1e9, "expected_spend falls as the horizon grows"),
+        ("value_tier", "diamond", "value_tier is none"),
+        ("last_order_date", "2024-13-01", "month must be in 1..12"),
+        ("last_order_date", "2100-01-01", "last_order_date 2100-01-01 is not before as_of"),
+    ],
+)
+def test_numbers_and_dates_that_cannot_be_are_refused(scores, tmp_path, ending, column, value, said):
+    from clvml.storage.files import write_table
+
+    changed = scores.copy()
+    changed.loc[3, column] = value
+    path = tmp_path / f"scores{ending}"
+    write_table(changed, path)
+    with pytest.raises(InputError) as refused:
+        read_scores(path)
+    assert f"was changed since it was written ({said}" in str(refused.value)
+
+
+@pytest.mark.parametrize("as_of", ["9999-12-31", "0000-01-01", "soon"])
+def test_a_date_that_cannot_be_is_refused(scores, tmp_path, as_of):
+    path = tmp_path / "scores.parquet"
+    scores.assign(as_of=as_of).to_parquet(path)
+    with pytest.raises(InputError, match="was changed since it was written"):
+        read_scores(path)
+
+
+def test_an_endless_scored_file_is_refused(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.symlink_to("/dev/zero")
+    with pytest.raises(InputError, match="is a device, and no file"):
+        read_scores(path)
+
+
 # --- in MLflow ---
 
 

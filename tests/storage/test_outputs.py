@@ -108,6 +108,7 @@ def data(tmp_path, monkeypatch):
         "data/2024/orders.csv",
         "data/new.csv",
         "data/2024/../2024/new.csv",
+        "nowhere/../data/2024/orders.csv",
         "door/2024/new.csv",
         "hard.csv",
         "soft.csv",
@@ -122,7 +123,9 @@ def test_no_spelling_and_no_link_leads_into_the_data(data, source, output):
 
 
 @pytest.mark.parametrize("source", ["data/2024/orders.csv", "door/2024/orders.csv", "soft.csv", "hard.csv"])
-@pytest.mark.parametrize("output", ["data/2024/orders.csv", "hard.csv", "soft.csv", "door/2024/orders.csv"])
+@pytest.mark.parametrize(
+    "output", ["data/2024/orders.csv", "hard.csv", "soft.csv", "door/2024/orders.csv", "no/../hard.csv"]
+)
 def test_one_file_is_one_file_under_all_its_names(data, source, output):
     with pytest.raises(InputError, match="lies inside the data that is read"):
         check_output(Path(output), TABLES, source)

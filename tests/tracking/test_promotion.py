@@ -10,6 +10,7 @@ from tests.tracking.conftest import out_of_time
 
 from clvml.errors import InputError
 from clvml.tracking import log_training, promote, promotion, resolve_model, rollback
+from clvml.tracking.liveness import mark
 from clvml.tracking.session import open_store
 
 NAMES = ("champion", "sharper", "blunter", "same", "other data", "sharpest")
@@ -190,10 +191,10 @@ def test_a_run_that_was_never_registered(shelf):
     assert state(uri)[2][7]["data_fingerprint"]
 
 
-def claim(uri, name, seconds_ago=0.0):
+def claim(uri, name, seconds_ago=0.0, **more):
     at = (datetime.now(UTC) - timedelta(seconds=seconds_ago)).isoformat()
     with open_store(uri) as store:
-        store.client.set_registered_model_tag("clvml", name, json.dumps({"by": "ann", "at": at}))
+        store.client.set_registered_model_tag("clvml", name, json.dumps({"by": "ann", "at": at, **more}))
 
 
 @pytest.mark.parametrize("last_letter", ["0", "z"])
@@ -201,7 +202,8 @@ def test_two_at_once_one_gives_way(shelf, monkeypatch, last_letter):
     uri, _ = shelf
     monkeypatch.setattr(promotion, "WAIT_SECONDS", 0.3)
     claim(uri, promotion.CLAIM_PREFIX + last_letter)
-    assert refused(uri, "2").startswith("somebody else promotes a version of 'clvml' at this moment; ")
+    said = r"ann \(since \d\d:\d\d:\d\d UTC; if that was broken off, it counts until [\d:]{8}\) promotes a version"
+    assert re.match(said, refused(uri, "2"))
 
 
 def test_one_that_was_broken_off_long_ago_is_forgotten(shelf):
@@ -209,6 +211,22 @@ def test_one_that_was_broken_off_long_ago_is_forgotten(shelf):
     claim(uri, promotion.CLAIM_PREFIX + "0", promotion.ABANDONED_SECONDS + 1)
     assert promote("2", "clvml", uri).changed
     assert list(state(uri)[1]) == ["champion_history"]
+
+
+def test_a_claim_of_the_dead_is_taken_over_at_once(shelf):
+    uri, _ = shelf
+    # No process of this id was started when the machine was.
+    killed = json.dumps(json.loads(mark()) | {"started": "0"})
+    claim(uri, promotion.CLAIM_PREFIX + "0", process=killed)
+    assert promote("2", "clvml", uri).changed
+    assert list(state(uri)[1]) == ["champion_history"]
+
+
+def test_a_claim_of_the_living_is_not(shelf, monkeypatch):
+    uri, _ = shelf
+    monkeypatch.setattr(promotion, "WAIT_SECONDS", 0.3)
+    claim(uri, promotion.CLAIM_PREFIX + "0", process=mark())
+    assert refused(uri, "2").startswith("ann (since ")
 
 
 def test_one_that_waited_sees_the_new_champion(shelf, monkeypatch):

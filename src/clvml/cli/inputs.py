@@ -39,6 +39,8 @@ def parse_date(text: str | None) -> date | None:
     # Python reads weeks and dates without dashes, too, which are more often a slip than meant.
     if parsed is None or parsed.isoformat() != text:
         raise InputError(f"--as-of '{text}' is not a date; give it as YYYY-MM-DD")
+    if not 1800 <= parsed.year < 3000:
+        raise InputError(f"--as-of '{text}' is not between 1800 and 2999; give a date of the log's time")
     return parsed
 
 

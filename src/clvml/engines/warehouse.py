@@ -19,6 +19,8 @@ from clvml.customers import customer_days_query, features_query, windows
 from clvml.errors import InputError, did_you_mean
 from clvml.expressions import Expression
 from clvml.log.formulas import COMPUTED, bind_formulas
+from clvml.log.rules import QUANTITY_FITS
+from clvml.storage.sql import identifier, literal
 
 # Those whose SQL is run in the tests come first; of the others it is only known that sqlglot can parse it.
 DIALECTS = (
@@ -134,13 +136,15 @@ def _lines_query(data: DataConfig, table: str, cutoff: date, dialect: str, optio
     customer = f"trim(cast({columns['customer_id']} as varchar))"
     chosen = [f"{customer} as customer_id", f"{day} as order_day", f"{amount} as amount"]
     for ours in optional:
-        made = numbers[ours] if ours == "quantity" else f"nullif(trim(cast({columns[ours]} as varchar)), '')"
+        number = numbers.get("quantity", "")
+        fit = f"case when {QUANTITY_FITS.replace('quantity', number)} then {number} end"
+        made = fit if ours == "quantity" else f"nullif(trim(cast({columns[ours]} as varchar)), '')"
         chosen.append(f"{made} as {ours}")
     # A NaN compares as the largest number.
     conditions = [f"{customer} <> ''", f"{day} < date '{cutoff}'", f"abs({amount}) < 1e15"]
     if data.currency and "currency" in columns:
-        wanted = data.currency.strip().upper().replace("'", "''")
-        conditions.append(f"upper(trim({columns['currency']})) = '{wanted}'")
+        wanted = literal(data.currency.strip().upper())
+        conditions.append(f"upper(trim({columns['currency']})) = {wanted}")
     if data.refunds != "net":
         conditions.append(f"{amount} >= 0")
     rows = _table(table, dialect)
@@ -174,20 +178,35 @@ def _distinct(data: DataConfig, table: str, dialect: str) -> str:
 
 def _name(name: str, dialect: str) -> str:
     """Return a column's name, quoted as DuckDB quotes, unless its case must not be fixed."""
-    return exp.to_identifier(name, quoted=_is_quoted(name, dialect)).sql(dialect="duckdb")
+    return identifier(name) if _is_quoted(name, dialect) else name
 
 
 def _table(name: str, dialect: str) -> str:
+    table: exp.Expression | None
     try:
         table = exp.to_table(name, dialect=dialect)
-    except (sqlglot.ParseError, ValueError):
+    except (sqlglot.errors.SqlglotError, ValueError, RecursionError):
+        table = None
+    if table is None or not _is_plain(table) or "\0" in name:
         raise InputError(
             f"table '{name}' is no name of a table in {dialect}; give it as orders or shop.orders, and quote parts"
             " with blanks or dots as the database does"
-        ) from None
+        )
     for part in table.find_all(exp.Identifier):
         part.set("quoted", part.args.get("quoted") or _is_quoted(part.name, dialect))
     return table.sql(dialect="duckdb")
+
+
+def _is_plain(table: exp.Expression) -> bool:
+    """Return whether a table is a name of up to three parts and nothing else: no alias, function, query or comment."""
+    others = {key for key, value in table.args.items() if value} - {"this", "db", "catalog"}
+    parts = [table.args.get(key) for key in ("this", "db", "catalog")]
+    return (
+        isinstance(table, exp.Table)
+        and not others
+        and all(part is None or (isinstance(part, exp.Identifier) and part.name) for part in parts)
+        and not any(node.comments for node in table.walk())
+    )
 
 
 def _is_quoted(name: str, dialect: str) -> bool:

@@ -22,6 +22,7 @@ from clvml.log.rules import (
     DECIMAL_ID,
     EMPTIED_QUANTITY,
     FOLDED_ID,
+    QUANTITY_FITS,
     REFUND,
     REPEAT_ACROSS,
     REPEAT_WITHIN,
@@ -93,8 +94,8 @@ def build_verdicts(
     decimal = " OR ".join(f"coalesce(suffix({ours}, '.0'), false)" for ours in staged.decimal_ids) or "false"
     quantity = ""
     if "quantity" in staged.columns:
-        unfit = "quantity_text IS NOT NULL OR coalesce(NOT isfinite(quantity), false)"
-        quantity = f"CASE WHEN isfinite(quantity) THEN quantity END AS quantity, {unfit} AS emptied, "
+        unfit = f"quantity_text IS NOT NULL OR coalesce(NOT {QUANTITY_FITS}, false)"
+        quantity = f"CASE WHEN {QUANTITY_FITS} THEN quantity END AS quantity, {unfit} AS emptied, "
     # What a total says could be read, and is told beside it.
     is_whole = f"(broken IS NULL OR broken = {literal(TOTAL_LINE)})"
     connection.execute(

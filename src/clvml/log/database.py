@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from urllib.parse import quote
 
 import duckdb
@@ -14,8 +15,10 @@ import pyarrow as pa
 
 from clvml.errors import InputError, did_you_mean
 from clvml.storage.addresses import Address
+from clvml.storage.files import no_room
 from clvml.storage.postgres import connected
-from clvml.storage.sql import identifier, literal
+from clvml.storage.sql import identifier, literal, setting
+from clvml.storage.workspace import offline_database
 
 _BATCH_ROWS = 50_000
 # What Arrow says as PostgreSQL means it; the others, such as numeric, are read as text.
@@ -39,6 +42,8 @@ def copy_table(connection: duckdb.DuckDBPyConnection, address: Address, copy: st
     InputError
         The file, server or table does not exist or cannot be read, or the query is not one.
     """
+    if "\0" in f"{address.place}{address.table}{address.query}":
+        raise InputError(f"'{address.shown}' holds a character that no name can hold; correct it")
     if address.kind == "postgresql":
         return _copy_postgres(connection, address, copy)
     in_memory = address.kind == "duckdb" and address.place == ":memory:"
@@ -56,38 +61,69 @@ def copy_table(connection: duckdb.DuckDBPyConnection, address: Address, copy: st
 def _copy_duckdb(connection: duckdb.DuckDBPyConnection, address: Address, copy: str) -> Columns:
     path, table = address.path, address.table
     read_only = "" if address.place == ":memory:" else "(TYPE duckdb, READ_ONLY)"
-    try:
-        connection.execute(f"ATTACH {literal(str(path))} AS clvml_source {read_only}")
-    except duckdb.Error as error:
-        raise InputError(
-            f"'{path}' cannot be opened as a DuckDB database: {str(error).splitlines()[0]}"
-        ) from None
-    home = connection.execute("SELECT current_database()").fetchall()[0][0]
-    # A query names the tables of its own database.
-    connection.execute("USE clvml_source")
-    try:
-        found = connection.execute(
-            "SELECT table_schema, table_name FROM information_schema.tables "
-            "WHERE table_catalog = 'clvml_source'"
-        ).fetchall()
-        known = {name if schema == "main" else f"{schema}.{name}": (schema, name) for schema, name in found}
-        if table is None:
-            origin = f"({address.query}\n) AS query"
-        elif table in known:
-            origin = ".".join(identifier(name) for name in ("clvml_source", *known[table]))
-        else:
-            raise _no_table(str(path), table, list(known))
-        described = connection.execute(f"DESCRIBE SELECT * FROM {origin}").fetchall()
-        renamed = ", ".join(f"{identifier(row[0])} AS c{index}" for index, row in enumerate(described))
-        connection.execute(
-            f"CREATE TEMP TABLE {copy} AS SELECT NULL::VARCHAR AS broken, {renamed} FROM {origin}"
-        )
-    except duckdb.Error as error:
-        raise _unreadable(str(path), error) from None
-    finally:
-        connection.execute(f"USE {identifier(home)}")
-        connection.execute("DETACH clvml_source")
+    # A database of its own, in which nothing of ours can be seen or changed.
+    with offline_database() as source:
+        try:
+            source.execute(f"ATTACH {literal(str(path))} AS clvml_source {read_only}")
+        except duckdb.Error as error:
+            raise InputError(
+                f"'{path}' cannot be opened as a DuckDB database: {str(error).splitlines()[0]}"
+            ) from None
+        # A query names the tables of its own database.
+        source.execute("USE clvml_source")
+        _share_limits(connection, source)
+        if table is None and read_only:
+            # A view may read files, which its owner chose. A query comes from an address, which anybody may write.
+            source.execute("SET enable_external_access = false")
+        source.execute("SET lock_configuration = true")
+        try:
+            origin = _duckdb_query(source, address) if table is None else _duckdb_table(source, path, table)
+            described = source.execute(f"DESCRIBE SELECT * FROM {origin}").fetchall()
+            renamed = ", ".join(f"{identifier(row[0])} AS c{index}" for index, row in enumerate(described))
+            reader = source.sql(f"SELECT {renamed} FROM {origin}").to_arrow_reader(_BATCH_ROWS)
+            connection.register("clvml_batches", reader)
+            try:
+                with setting(connection, "arrow_lossless_conversion", "true"):
+                    connection.execute(
+                        f"CREATE TEMP TABLE {copy} AS SELECT NULL::VARCHAR AS broken, * FROM clvml_batches"
+                    )
+            finally:
+                connection.unregister("clvml_batches")
+        except duckdb.Error as error:
+            if no_room(error):
+                raise
+            raise _unreadable(str(path), error) from None
     return tuple(row[0] for row in described), tuple(row[1] for row in described)
+
+
+def _share_limits(connection: duckdb.DuckDBPyConnection, source: duckdb.DuckDBPyConnection) -> None:
+    """Let a second database take half of what the first may, and spill beside it."""
+    limit, folder, threads = connection.execute(
+        "SELECT current_setting('memory_limit'), current_setting('temp_directory'), current_setting('threads')"
+    ).fetchall()[0]
+    number, unit = limit.split()
+    source.execute(f"SET memory_limit = {literal(f'{float(number) / 2}{unit}')}")
+    source.execute(f"SET threads = {threads}")
+    if folder:
+        source.execute(f"SET temp_directory = {literal(f'{folder}-source')}")
+
+
+def _duckdb_query(source: duckdb.DuckDBPyConnection, address: Address) -> str:
+    query = str(address.query)
+    kinds = [statement.type for statement in source.extract_statements(query)]
+    if kinds != [duckdb.StatementType.SELECT]:
+        raise _no_select(address)
+    return f"({query}\n) AS query"
+
+
+def _duckdb_table(source: duckdb.DuckDBPyConnection, path: Path, table: str) -> str:
+    found = source.execute(
+        "SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = 'clvml_source'"
+    ).fetchall()
+    known = {name if schema == "main" else f"{schema}.{name}": (schema, name) for schema, name in found}
+    if table not in known:
+        raise _no_table(str(path), table, list(known))
+    return ".".join(identifier(name) for name in ("clvml_source", *known[table]))
 
 
 def _copy_sqlite(connection: duckdb.DuckDBPyConnection, address: Address, copy: str) -> Columns:
@@ -118,13 +154,16 @@ def _copy_sqlite(connection: duckdb.DuckDBPyConnection, address: Address, copy: 
                 connection.execute(f"INSERT INTO {copy} BY NAME SELECT * FROM clvml_batch")
                 connection.unregister("clvml_batch")
                 line += len(rows)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        if "one statement at a time" in str(error):
+            raise _no_select(address) from None
         raise InputError(f"'{path}' cannot be read as a SQLite database: {error}") from None
     return columns, ("VARCHAR",) * len(columns)
 
 
 def _copy_postgres(connection: duckdb.DuckDBPyConnection, address: Address, copy: str) -> Columns:
     with connected(address) as database, database.cursor() as cursor:
+        cursor.execute("SET TRANSACTION READ ONLY")
         if address.table is None:
             origin = f"({address.query}\n) AS query"
         else:
@@ -178,6 +217,10 @@ def _text(value: object) -> str | None:
     if value is None or value == "":
         return None
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _no_select(address: Address) -> InputError:
+    return InputError(f"the query of '{address.shown}' is not one SELECT; give exactly one, which only reads")
 
 
 def _no_table(place: str, table: str, known: list[str]) -> InputError:

@@ -12,6 +12,7 @@ import glob
 import io
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,7 +22,7 @@ import duckdb
 from clvml.errors import InputError
 from clvml.log.headers import column_names, find_header
 from clvml.log.row_tables import Row, create_row_table
-from clvml.log.text_files import damage_reported, open_text, scan_text
+from clvml.log.text_files import LONGEST_LINE, bounded_lines, damage_reported, is_cut, open_text, scan_text
 from clvml.storage.sql import literal
 
 TOO_FEW_COLUMNS = "broken line: too few columns"
@@ -30,6 +31,9 @@ STRAY_QUOTE = "broken line: stray quote"
 TOO_LONG = "broken line: field too long"
 
 _DELIMITERS = ",;\t|"
+# What is kept of a line that is too long, for the rejects file.
+_KEPT_LETTERS = 1_000
+_LONGEST_NAME = 10_000
 _SAMPLE_LINES, _SAMPLE_CHARACTERS = 200, 1 << 20
 _SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?\s*', re.IGNORECASE)
 
@@ -90,6 +94,11 @@ def read_layout(path: Path, encoding: str | None = None) -> Layout:
     _, delimiter, line, header = max(
         (_split_sample(sample[first:], delimiter) for delimiter in delimiters), key=lambda found: found[0]
     )
+    if max(map(len, header)) > _LONGEST_NAME:
+        raise InputError(
+            f"the header of '{path}' (line {first + line}) has a name of more than {_LONGEST_NAME:,} letters: it is no"
+            " header; export it again, with column names and a line for each row"
+        )
     columns, repeated = column_names(header)
     return Layout(delimiter, columns, repeated, first + line, encoding)
 
@@ -149,15 +158,32 @@ def copy_carefully(connection: duckdb.DuckDBPyConnection, path: Path, layout: La
     InputError
         A quote is opened and not closed on its line, so that following lines cannot be told apart.
     """
-    create_row_table(connection, table, len(layout.columns), _careful_rows(path, layout))
+    with _long_fields():
+        create_row_table(connection, table, len(layout.columns), _careful_rows(path, layout))
+
+
+@contextmanager
+def _long_fields() -> Iterator[None]:
+    """Let the csv module take fields as long as a line may be: by itself it takes less than DuckDB does."""
+    before = csv.field_size_limit(LONGEST_LINE)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def _careful_rows(path: Path, layout: Layout) -> Iterator[Row]:
     width = len(layout.columns)
     recent: list[str] = []
+    too_long = False
 
     def remembered(lines: Iterable[str]) -> Iterator[str]:
+        nonlocal too_long
         for line in lines:
+            if is_cut(line):
+                too_long = True
+                # Without quotes, so that the next line is not taken for a part of this one.
+                line = line[:_KEPT_LETTERS].replace('"', "") + "\n"
             recent.append(line)
             yield line
 
@@ -165,11 +191,12 @@ def _careful_rows(path: Path, layout: Layout) -> Iterator[Row]:
     with damage_reported(path), open_text(path, layout.encoding) as text:
         for _ in islice(text, above):
             pass
-        reader = csv.reader(remembered(text), delimiter=layout.delimiter, strict=True)
+        reader = csv.reader(remembered(bounded_lines(text)), delimiter=layout.delimiter, strict=True)
         in_header = True
         while True:
             start = above + reader.line_num + 1
             recent.clear()
+            too_long = False
             broken = None
             try:
                 fields = next(reader)
@@ -178,6 +205,8 @@ def _careful_rows(path: Path, layout: Layout) -> Iterator[Row]:
             except csv.Error as error:
                 fields = [recent[0].rstrip("\r\n")]
                 broken = TOO_LONG if "field limit" in str(error) else STRAY_QUOTE
+            if too_long and broken is None and len(recent) == 1:
+                fields, broken = [recent[0].rstrip("\n")], TOO_LONG
             if len(fields) < 2 and not "".join(fields).strip() and broken is None:
                 continue
             if in_header:

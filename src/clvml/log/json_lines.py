@@ -11,10 +11,11 @@ import duckdb
 
 from clvml.errors import InputError
 from clvml.log.row_tables import Row, create_row_table
-from clvml.log.text_files import damage_reported, open_text, scan_text
+from clvml.log.text_files import bounded_lines, damage_reported, open_text, scan_text
 
 NOT_JSON = "broken line: no JSON object"
 _LONGEST_WHOLE = 18
+_MOST_COLUMNS = 5_000
 
 
 class _Number(str):
@@ -47,6 +48,11 @@ def copy_json_lines(
                 kinds[name] = _common(kinds.get(name, ""), _kind(value))
             else:
                 kinds.setdefault(name, "")
+        if len(kinds) > _MOST_COLUMNS:
+            raise InputError(
+                f"the objects of '{path}' have more than {_MOST_COLUMNS:,} different keys, which are no columns; export"
+                " the same keys for every order"
+            )
     if not kinds:
         raise InputError(f"'{path}' holds no JSON object; it needs one per line, such as {{\"customer\": 7}}")
     columns = tuple(kinds)
@@ -64,14 +70,15 @@ def copy_json_lines(
 def _objects(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, str | None] | None]]:
     """Yield the lines that hold something, with the flat object, None where it is none."""
     with damage_reported(path), open_text(path, encoding) as text:
-        for line, written in enumerate(text, start=1):
+        for line, written in enumerate(bounded_lines(text), start=1):
             if not written.strip():
                 continue
             try:
                 found = json.loads(written, parse_float=_Number, parse_int=_Number, parse_constant=str)
+                cells = dict(_flat(found)) if isinstance(found, dict) else None
             except (ValueError, RecursionError):
-                found = None
-            yield line, dict(_flat(found)) if isinstance(found, dict) else None
+                cells = None
+            yield line, cells
 
 
 def _flat(found: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str | None]]:

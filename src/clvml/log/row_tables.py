@@ -11,6 +11,8 @@ Row = tuple[int | str | None, ...]
 """Line, why it cannot be read (or None), and the cells as text."""
 
 _BATCH_ROWS = 50_000
+# Where rows are long, few of them are a batch.
+_BATCH_LETTERS = 32_000_000
 
 
 def create_row_table(
@@ -22,11 +24,13 @@ def create_row_table(
     connection.execute(f"CREATE TEMP TABLE {table} (line BIGINT, {columns})")
     schema = pa.schema([("line", pa.int64()), *((name, pa.string()) for name in names[1:])])
     batch: list[Row] = []
+    letters = 0
     for row in rows:
         batch.append(row)
-        if len(batch) == _BATCH_ROWS:
+        letters += sum(len(cell) for cell in row if isinstance(cell, str))
+        if len(batch) == _BATCH_ROWS or letters > _BATCH_LETTERS:
             _insert(connection, table, schema, batch)
-            batch = []
+            batch, letters = [], 0
     if batch:
         _insert(connection, table, schema, batch)
 

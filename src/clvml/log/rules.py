@@ -24,6 +24,7 @@ NOT_IN_WHERE = "not in data.where"
 MISSING_CUSTOMER = "missing customer id"
 MISSING_DATE = "missing date"
 UNPARSABLE_DATE = "unparsable date"
+ANCIENT = "date before 1800"
 MISSING_AMOUNT = "missing amount"
 TEXT_AMOUNT = "amount is not a number"
 INFINITE_AMOUNT = "infinite or NaN amount"
@@ -41,7 +42,10 @@ DECIMAL_ID = "id written as a decimal number"
 FOLDED_ID = "customer id written alike (data.customer_ids)"
 TRIMMED_ID = "blanks around an id"
 CONVERTED_ZONE = "time converted to data.timezone"
-EMPTIED_QUANTITY = "quantity is not a number (left empty)"
+EMPTIED_QUANTITY = "quantity is not a number below 1e15 (left empty)"
+
+QUANTITY_FITS = "abs(quantity) < 1e15"
+"""Test of a quantity that counts; NaN is greater than every number."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ RULES = (
     Rule(GUEST, "{guest}"),
     Rule(MISSING_DATE, "order_ts IS NULL AND date_text IS NULL"),
     Rule(UNPARSABLE_DATE, "({date}) IS NULL"),
+    # What stands for no date in many systems, such as 0001-01-01, and what no calendar of Python's holds.
+    Rule(ANCIENT, "({date}) < TIMESTAMP '1800-01-01'"),
     Rule(MISSING_AMOUNT, "amount IS NULL AND amount_text IS NULL"),
     Rule(TEXT_AMOUNT, "amount IS NULL"),
     # NaN is greater than every number.

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO, AnyStr, cast
 
 import pyarrow as pa
 
@@ -19,6 +19,8 @@ from clvml.errors import InputError
 
 PACKED = (".gz", ".zst", ".zip")
 _BLOCK_BYTES = 1 << 20
+# As many bytes as DuckDB takes for a line. A longer one is no order: a quote, or the line breaks, went wrong.
+LONGEST_LINE = 2_000_000
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 # What cp1252 has at 80-9F; elsewhere it is Latin-1.
 _WINDOWS_BYTES = bytes(range(0x80, 0xA0))
@@ -76,7 +78,7 @@ def scan_text(path: Path) -> TextFile:
             block = stream.read(_BLOCK_BYTES)
     if utf16 := _utf16(head):
         with damage_reported(path), open_text(path, utf16) as text:
-            return TextFile(sum(1 for line in text if line.strip("\r\n")), utf16)
+            return TextFile(sum(1 for line in bounded_lines(text) if line.strip("\r\n")), utf16)
     if has_null:
         raise InputError(f"'{path}' is no text file, whatever its name; save it as CSV with UTF-8 encoding")
     if is_utf8 and _decodes(decoder, b"", final=True):
@@ -142,6 +144,20 @@ def packed_name(path: Path) -> str:
     return inside[0].filename
 
 
+def bounded_lines(stream: IO[AnyStr]) -> Iterator[AnyStr]:
+    """Yield the lines of a stream; of one longer than `LONGEST_LINE`, its beginning without a line break."""
+    while line := stream.readline(LONGEST_LINE):
+        rest = line
+        while is_cut(rest):
+            rest = stream.readline(LONGEST_LINE)
+        yield line
+
+
+def is_cut(line: str | bytes) -> bool:
+    """Return whether a line of `bounded_lines` goes on."""
+    return len(line) == LONGEST_LINE and line[-1:] not in ("\n", "\r", b"\n")
+
+
 @contextmanager
 def damage_reported(path: Path) -> Iterator[None]:
     """Turn what a damaged file raises into an `InputError`."""
@@ -180,7 +196,7 @@ def _utf16(head: bytes) -> str:
 def _check_one_encoding(path: Path) -> None:
     utf8 = other = 0
     with damage_reported(path), open_bytes(path) as stream:
-        for number, line in enumerate(stream, start=1):
+        for number, line in enumerate(bounded_lines(stream), start=1):
             if line.isascii():
                 continue
             if _decodes(codecs.getincrementaldecoder("utf-8")(), line, final=True):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
@@ -16,6 +18,7 @@ from clvml.log.row_tables import Row, create_row_table
 
 _SAMPLE_ROWS = 50
 _LONGEST_WHOLE = 2**53
+_LARGEST_BYTES = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ def read_sheets(path: Path, wanted: Sequence[str], mapped: Sequence[str]) -> tup
     """
     import python_calamine as calamine
 
+    _check_size(path)
     try:
         with calamine.load_workbook(str(path)) as book:
             names = book.sheet_names
@@ -92,6 +96,17 @@ def read_sheets(path: Path, wanted: Sequence[str], mapped: Sequence[str]) -> tup
     needed = {name for name in mapped if name in best.columns} or set(best.columns)
     kept = [sheet for sheet in tables if needed <= set(sheet.columns)]
     return kept, [name for name in names if name not in [sheet.name for sheet in kept]]
+
+
+def _check_size(path: Path) -> None:
+    """Refuse a workbook whose sheets, which are read as a whole, unpack to more than any that Excel made for people."""
+    with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+        if size > _LARGEST_BYTES:
+            raise InputError(
+                f"'{path}' unpacks to {size / 1e9:.1f} GB, too much for a workbook; save it as CSV, which is read"
+                " piece by piece"
+            )
 
 
 def copy_sheet(connection: duckdb.DuckDBPyConnection, sheet: Sheet, table: str) -> None:

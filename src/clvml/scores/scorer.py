@@ -19,11 +19,15 @@ from clvml.evaluation.evidence import read_evidence, write_evidence
 from clvml.explain import Surrogate, reasons
 from clvml.log import PurchaseLog, read_purchase_log
 from clvml.models.customer_model import CustomerModel
+from clvml.models.outlook import HORIZONS
 from clvml.scores.columns import COLUMNS, DTYPES, FURTHER, REASON_COLUMNS, REASONS, SCORED, Column
 from clvml.storage.files import unescaped
+from clvml.storage.search import check_readable
 from clvml.storage.workspace import offline_database
 
 RISKS = ("low", "medium", "high")
+# Those that every customer has.
+_NUMBERS = tuple(column.name for column in SCORED if column.kind != "text" and column.name not in FURTHER)
 TIERS = ("platinum", "gold", "silver", "bronze")
 # The share of customers that each tier but the last holds together with those above it.
 TIER_SHARES = (0.05, 0.20, 0.50)
@@ -342,6 +346,39 @@ def _dates(start: date, days: pd.Series) -> np.ndarray:
     return np.asarray([*np.datetime_as_string(moved), None], dtype=object)[codes]
 
 
+def _check_scores(scores: pd.DataFrame) -> None:
+    """Raise ValueError where a table is not what the contract of the scored file promises."""
+    numbers = scores[list(_NUMBERS)].astype(float)
+    finite = numbers.abs() < np.inf
+    forecasts = [name for name in _NUMBERS if name.startswith("expected_")]
+    over_time = [f"expected_spend_{days}d" for days in HORIZONS]
+    horizon = numbers["horizon_days"]
+    interval = numbers[["expected_spend_low", "expected_spend", "expected_spend_high"]]
+    # Money is written in cents.
+    cent = 0.011
+    wrong = {
+        "a number is missing or not finite": ~finite.all(axis="columns"),
+        "p_churn is not between 0 and 1": ~numbers["p_churn"].between(0, 1),
+        "a forecast is negative": (numbers[forecasts] < 0).any(axis="columns"),
+        "horizon_days is no number of days": (horizon < 1) | (horizon != horizon.round()),
+        "expected_spend is outside its interval": (interval.diff(axis="columns") < -cent).any(axis="columns"),
+        "expected_spend falls as the horizon grows": (numbers[over_time].diff(axis="columns") < -cent).any(
+            axis="columns"
+        ),
+        "customer_id is missing": scores["customer_id"].isna(),
+        "value_tier is none": ~scores["value_tier"].isin(TIERS),
+    }
+    for what, rows in wrong.items():
+        if rows.any():
+            raise ValueError(f"{what}, for example for customer '{scores.loc[rows, 'customer_id'].iloc[0]}'")
+    as_of = date.fromisoformat(str(scores["as_of"].iloc[0]))
+    # As far ahead as the scores look, there must be days.
+    as_of + timedelta(days=int(max(horizon.iloc[0], *HORIZONS)))
+    for text in scores["last_order_date"].dropna().unique():
+        if date.fromisoformat(str(text)) >= as_of:
+            raise ValueError(f"last_order_date {text} is not before as_of {as_of}")
+
+
 def read_scores(path: Path) -> pd.DataFrame:
     """Return a scored file (.csv or .parquet) as it was before it was written: ids as text, missing as missing.
 
@@ -350,6 +387,8 @@ def read_scores(path: Path) -> pd.DataFrame:
     InputError
         The file does not exist, is no scored file, or mixes dates or horizons.
     """
+    if path.exists():
+        check_readable(path)
     try:
         if path.suffix.lower() == ".parquet":
             scores = pd.read_parquet(path)
@@ -374,14 +413,10 @@ def read_scores(path: Path) -> pd.DataFrame:
         if (scores[name].astype("string") != str(scores[name].iloc[0])).any():
             raise InputError(f"scored file '{path}' mixes several {name}; give the file of one scoring")
     try:
-        date.fromisoformat(str(scores["as_of"].iloc[0]))
-        for name in (
-            column.name for column in SCORED if column.kind != "text" and column.name not in FURTHER
-        ):
+        for name in _NUMBERS:
             scores[name] = pd.to_numeric(scores[name])
-            if scores[name].isna().any():
-                raise ValueError(f"{name} is missing for a customer")
-    except ValueError as error:
+        _check_scores(scores)
+    except (ValueError, TypeError, OverflowError) as error:
         raise InputError(
             f"scored file '{path}' was changed since it was written ({error}); give it as `clvml score` wrote it"
         ) from None

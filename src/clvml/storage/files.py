@@ -32,7 +32,8 @@ _NO_ROOM = (
     "Could not write",
 )
 TABLES = (".csv", ".parquet")
-_DRAFT = re.compile(r"\.clvml-[0-9a-f]{16}\.tmp$")
+# With what SQLite writes beside a file.
+_DRAFT = re.compile(r"\.clvml-[0-9a-f]{16}\.tmp(-journal|-wal|-shm)?$")
 # Letters of a name that its draft repeats: four bytes each at most, of the 255 that a name may have.
 _NAMED = 48
 
@@ -67,7 +68,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     target = Path(os.path.realpath(path))
     try:
-        _remove_stale_drafts(target)
+        remove_stale_drafts(target)
         with _new_draft(target) as draft, removed_when_ended(draft):
             yield draft
             # What is renamed must be on the disk, or a power cut could leave an empty file under the old name.
@@ -167,9 +168,9 @@ def _new_draft(path: Path) -> Iterator[Path]:
         os.close(handle)
 
 
-def _remove_stale_drafts(path: Path) -> None:
+def remove_stale_drafts(path: Path) -> None:
     """Remove drafts of this user's commands that nobody holds any more."""
-    for draft in path.parent.glob(f".{glob.escape(path.name[:_NAMED])}.clvml-*.tmp"):
+    for draft in path.parent.glob(f".{glob.escape(path.name[:_NAMED])}.clvml-*.tmp*"):
         if _DRAFT.search(draft.name):
             with suppress(OSError):
                 if is_ours(draft):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -31,6 +31,31 @@ def locked(path: Path, create: bool = True, wait: bool = False) -> Iterator[bool
     try:
         yield lock(handle, wait)
     finally:
+        os.close(handle)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Wait for a lock on a file that is made for it and goes away with it.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written.
+    """
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        lock(handle, wait=True)
+        # Whoever had it before has taken the file away, and a third may have made another.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                break
+        os.close(handle)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink()
         os.close(handle)
 
 

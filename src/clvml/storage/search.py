@@ -156,10 +156,11 @@ def belongs(path: Path, source: str) -> bool:
     except InputError:
         # The reader says what is wrong with it.
         return False
-    own = identity(path)
+    # What is written is where the name leads, also through folders that are not there.
+    target = Path(os.path.realpath(path))
+    own = identity(target)
     if own is not None and own in map(identity, found.paths):
         return True
-    target = Path(os.path.realpath(path))
     if found.is_folder:
         return any(identity(parent) in found.folders for parent in target.parents)
     return (

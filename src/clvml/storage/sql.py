@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import duckdb
 
+from clvml.errors import InputError
+
 # Whole millionths of money add up to the same sum in any order; sums of floats do not.
 MONEY = "DECIMAL(38, 6)"
 
@@ -14,19 +16,35 @@ MONEY = "DECIMAL(38, 6)"
 def identifier(name: str) -> str:
     """Return ``name`` as a quoted SQL identifier.
 
+    Raises
+    ------
+    InputError
+        It holds a NUL, at which a database would end the statement.
+
     >>> identifier('say "hi"')
     '"say ""hi\"""'
     """
-    return '"' + name.replace('"', '""') + '"'
+    return '"' + _without_nul(name).replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
     """Return ``text`` as a SQL string literal.
 
+    Raises
+    ------
+    InputError
+        It holds a NUL, at which a database would end the statement.
+
     >>> literal("d'Artagnan.csv")
     "'d''Artagnan.csv'"
     """
-    return "'" + text.replace("'", "''") + "'"
+    return "'" + _without_nul(text).replace("'", "''") + "'"
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise InputError(f"{text[:100]!r} holds a NUL, which no database takes in a name or text; correct it")
+    return text
 
 
 @contextmanager

@@ -12,9 +12,10 @@ import yaml
 
 from clvml.tracking.artifacts import CONFIG_FILE, PREDICTIONS_FILE
 from clvml.tracking.description import LONGEST_NOTE, LONGEST_VALUE, environment_tags, public_config
+from clvml.tracking.liveness import PROCESS_TAG, mark
 from clvml.tracking.location import locate
 from clvml.tracking.record import EXPERIMENT, KIND_TAG, VARIANT, VariantRecord
-from clvml.tracking.runs import log_metrics, purchase_dataset
+from clvml.tracking.runs import close_dead_runs, log_metrics, purchase_dataset
 from clvml.tracking.session import PARENT_TAG, MlflowException, Store, entities, experiment_id, open_store
 from clvml.tracking.view import save_view, view_address
 
@@ -57,10 +58,11 @@ class ExperimentRuns:
         with open_store(uri) as store:
             self.experiment_id = str(experiment_id(store, self.experiment))
             self.mlflow_page = view_address(uri, self.experiment_id)
+            close_dead_runs(store)
             found = [] if fresh else self._find(store, EXPERIMENT, base.key)
             if found:
                 self.run_id = str(found[0].info.run_id)
-                store.client.update_run(self.run_id, status="RUNNING")
+                self._run_again(store, self.run_id)
             else:
                 self.run_id = self._create(store, base, {KIND_TAG: EXPERIMENT})
             save_view(store, self.experiment_id, f"**{question}** {_NOTE}", best_by=metric)
@@ -80,10 +82,11 @@ class ExperimentRuns:
     def start(self, variant: VariantRecord) -> str:
         """Return the running child run of a variant: a new one, or the one that failed or was interrupted."""
         with open_store(self.uri) as store:
+            store.client.set_tag(self.run_id, PROCESS_TAG, mark())
             for run in self._find(store, VARIANT, variant.key):
                 if run.info.status != "FINISHED" and run.data.tags.get(PARENT_TAG) == self.run_id:
                     run_id = str(run.info.run_id)
-                    store.client.update_run(run_id, status="RUNNING", name=variant.name)
+                    self._run_again(store, run_id, variant.name)
                     if ERROR_TAG in run.data.tags:
                         store.client.delete_tag(run_id, ERROR_TAG)
                     return run_id
@@ -144,6 +147,7 @@ class ExperimentRuns:
         common = {
             **environment_tags("clvml experiment"),
             KEY_TAG: record.key,
+            PROCESS_TAG: mark(),
             "data_fingerprint": record.fingerprint,
             "as_of": record.as_of.isoformat(),
             "registered_model": record.config.tracking.registered_model,
@@ -155,6 +159,10 @@ class ExperimentRuns:
         context = entities.InputTag("mlflow.data.context", "evaluation")
         store.client.log_inputs(run_id, datasets=[entities.DatasetInput(dataset, [context])])
         return run_id
+
+    def _run_again(self, store: Store, run_id: str, name: str | None = None) -> None:
+        store.client.set_tag(run_id, PROCESS_TAG, mark())
+        store.client.update_run(run_id, status="RUNNING", name=name)
 
     def _find(self, store: Store, kind: str, key: str) -> list[entities.Run]:
         return list(

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from clvml.errors import InputError, did_you_mean
 from clvml.storage.addresses import hide_password
 from clvml.tracking.record import StoreUnreachable
+from clvml.tracking.store_file import is_store_file
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 ARTIFACT_FOLDER = "mlartifacts"
@@ -110,7 +111,7 @@ def _sqlite_path(uri: str) -> Path:
 
 
 def _check_sqlite(path: Path, must_exist: bool) -> None:
-    if not path.exists() or (path.is_file() and path.stat().st_size == 0):
+    if not path.exists() or (path.is_file() and not is_store_file(path)):
         if must_exist:
             raise InputError(
                 f"no model yet: there is no tracking store at '{path}'; run 'make train' first, or point "

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from clvml.outcomes.monitoring import Monitoring
+from clvml.tracking.liveness import PROCESS_TAG, mark
 from clvml.tracking.record import KIND_TAG, MONITORING, ResolvedModel
 from clvml.tracking.registry import find_run, search_versions
 from clvml.tracking.runs import closing, log_metrics
@@ -42,6 +43,7 @@ def log_monitoring(found: Monitoring, model: ResolvedModel, uri: str) -> str:
             run_name=f"monitored until {found.until}",
             tags={
                 KIND_TAG: MONITORING,
+                PROCESS_TAG: mark(),
                 PARENT_TAG: model.run_id,
                 "mlflow.source.name": "clvml monitor",
                 "mlflow.source.type": "LOCAL",

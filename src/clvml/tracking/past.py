@@ -16,9 +16,17 @@ import yaml
 
 from clvml.errors import InputError, did_you_mean
 from clvml.evaluation.backtest import MODEL_NAME
+from clvml.storage.yaml_text import parse_yaml
 from clvml.tracking.artifacts import PREDICTIONS_FILE
 from clvml.tracking.record import EXPERIMENT, KIND_TAG, MONITORING, VARIANT
-from clvml.tracking.registry import REGISTERED_FORM, RUN_FORM, find_run, find_version, quoted, search_versions
+from clvml.tracking.registry import (
+    REGISTERED_FORM,
+    RUN_FORM,
+    find_run,
+    find_version,
+    search_versions,
+    versions_of,
+)
 from clvml.tracking.session import Store, check_answer, mlflow, registered_aliases
 
 PREDICTION_COLUMNS = ["cutoff", "customer_id", "actual_spend", "churned", "spend", "p_churn"]
@@ -175,7 +183,7 @@ def read_mapping(store: Store, run: PastRun, name: str) -> dict[str, Any] | None
         if path is None:
             return None
         try:
-            read = yaml.safe_load(path.read_text(encoding="utf-8"))
+            read = parse_yaml(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError):
             return None
     return read if isinstance(read, dict) else None
@@ -235,7 +243,7 @@ def _versions_by_run(store: Store, names: Iterable[str]) -> dict[str, tuple[str,
     found: dict[str, tuple[str, str, str]] = {}
     for name in names:
         aliases = aliases_of(store, name)
-        versions = search_versions(store, f"name={quoted(name)}")
+        versions = versions_of(store, name)
         for version in sorted(versions, key=lambda item: int(item.version)):
             number = str(version.version)
             mine = _preferred(alias for alias, other in aliases.items() if other == number)

@@ -16,13 +16,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from clvml.errors import InputError
 from clvml.evaluation.versus import short_label
 from clvml.tracking.comparison import ComparedRun, compare_pair
 from clvml.tracking.comparison_text import why
 from clvml.tracking.description import user_name
+from clvml.tracking.liveness import is_dead, mark
 from clvml.tracking.past import PastRun, aliases_of, past_run
 from clvml.tracking.registry import check_model, ensure_registered, logged_model_id
 from clvml.tracking.runs import version_tags
@@ -237,7 +238,9 @@ def _history(store: Store, name: str) -> list[tuple[str, str]]:
 def _alone(store: Store, name: str) -> Iterator[None]:
     """Hold the announcement of this promotion; InputError where another one is under way."""
     mine = CLAIM_PREFIX + uuid.uuid4().hex
-    store.client.set_registered_model_tag(name, mine, json.dumps({"by": user_name(), "at": _now()}))
+    store.client.set_registered_model_tag(
+        name, mine, json.dumps({"by": user_name(), "at": _now(), "process": mark()})
+    )
     try:
         _wait_for_others(store, name, mine)
         yield
@@ -248,34 +251,52 @@ def _alone(store: Store, name: str) -> Iterator[None]:
 
 def _wait_for_others(store: Store, name: str, mine: str) -> None:
     until = time.monotonic() + WAIT_SECONDS
-    while others := _claims(store, name) - {mine}:
+    while others := {key: told for key, told in _claims(store, name).items() if key != mine}:
         # Two that see each other: the one that comes first in the alphabet waits for the other to give way.
         # One that does not give way saw nobody when it looked, and is at work.
         if min(others) < mine or time.monotonic() > until:
             raise InputError(
-                f"somebody else promotes a version of '{name}' at this moment; nothing was changed: look at 'clvml "
-                "compare' and decide again"
+                f"{_whose(others[min(others)])} promotes a version of '{name}' at this moment; nothing was changed:"
+                " look at 'clvml compare' and decide again"
             )
         time.sleep(LOOK_SECONDS)
 
 
-def _claims(store: Store, name: str) -> set[str]:
+def _claims(store: Store, name: str) -> dict[str, str]:
+    """Return the announcements of promotions that may be at work; those of the dead are taken away."""
     tags = store.client.get_registered_model(name).tags
-    found = set()
+    found = {}
     for key, value in tags.items():
         if not key.startswith(CLAIM_PREFIX):
             continue
-        if _seconds_since(value) > ABANDONED_SECONDS:
+        if _seconds_since(value) > ABANDONED_SECONDS or is_dead(_told(value, "process")):
             store.client.delete_registered_model_tag(name, key)
         else:
-            found.add(key)
+            found[key] = value
     return found
+
+
+def _whose(claim: str) -> str:
+    """Return who announced a promotion, since when, and until when that counts."""
+    since = datetime.fromisoformat(_told(claim, "at"))
+    until = since + timedelta(seconds=ABANDONED_SECONDS)
+    return (
+        f"{_told(claim, 'by') or 'somebody'} (since {since:%H:%M:%S} {since.tzname()}; if that was broken off, it"
+        f" counts until {until:%H:%M:%S})"
+    )
+
+
+def _told(claim: str, key: str) -> str:
+    try:
+        return str(json.loads(claim)[key])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _seconds_since(claim: str) -> float:
     try:
-        return (datetime.now(UTC) - datetime.fromisoformat(json.loads(claim)["at"])).total_seconds()
-    except (ValueError, KeyError, TypeError):
+        return (datetime.now(UTC) - datetime.fromisoformat(_told(claim, "at"))).total_seconds()
+    except (ValueError, TypeError):
         return float("inf")
 
 

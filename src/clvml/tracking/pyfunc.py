@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import yaml
 
 from clvml.errors import InputError
+from clvml.storage.yaml_text import parse_yaml
 
 if TYPE_CHECKING:
     from clvml.scores.scorer import Scorer
@@ -70,7 +70,7 @@ def _load_pyfunc(path: str) -> PurchaseLogScorer:
     """Return the scorer for a model's data directory. MLflow calls it by this name."""
     # MLflow hands over only <artifact>/data/model, and what it knows of the model's origin lies two above.
     described = Path(path).absolute().parents[1] / "MLmodel"
-    origin = yaml.safe_load(described.read_text(encoding="utf-8")) if described.is_file() else {}
+    origin = parse_yaml(described.read_text(encoding="utf-8")) if described.is_file() else {}
     return PurchaseLogScorer(path, run_id_of(origin) or "")
 
 

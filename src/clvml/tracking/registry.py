@@ -13,6 +13,7 @@ import yaml
 
 from clvml.errors import InputError, did_you_mean
 from clvml.storage.workspace import temporary_folder
+from clvml.storage.yaml_text import parse_yaml
 from clvml.tracking.model import LOADER_MODULE
 from clvml.tracking.pyfunc import run_id_of
 from clvml.tracking.record import ResolvedModel
@@ -119,7 +120,7 @@ def find_version(store: Store, name: str, alias_or_version: str) -> str:
     InputError
         There is no registered model of that name, or it has no such alias or version.
     """
-    versions = {str(found.version): found for found in search_versions(store, f"name={quoted(name)}")}
+    versions = {str(found.version): found for found in versions_of(store, name)}
     if not versions:
         raise InputError(_no_such_model(store, name))
     aliases = {alias: str(v) for alias, v in store.client.get_registered_model(name).aliases.items()}
@@ -250,13 +251,11 @@ def search_versions(store: Store, condition: str) -> list[Any]:
             return versions
 
 
-def quoted(text: str) -> str:
-    """Return text in quotes as MLflow's search language takes it, which knows no escape.
-
-    >>> print(quoted("shop"), quoted("ann's shop"))
-    'shop' "ann's shop"
-    """
-    return f'"{text}"' if "'" in text else f"'{text}'"
+def versions_of(store: Store, name: str) -> list[Any]:
+    """Return all versions of a registered model."""
+    # MLflow's search language knows no escape: a name that it could misread is looked for here.
+    condition = f"name='{name}'" if re.fullmatch(r"[\w .+@-]+", name) else ""
+    return [version for version in search_versions(store, condition) if version.name == name]
 
 
 def _fetch(store: Store, location: str, what: str) -> Path:
@@ -281,7 +280,7 @@ def _model_data(artifact: Path, what: str) -> tuple[Path, str]:
     # What is no file, such as a pipe, might never end.
     if (artifact / "MLmodel").is_file():
         try:
-            described = yaml.safe_load((artifact / "MLmodel").read_text(encoding="utf-8"))
+            described = parse_yaml((artifact / "MLmodel").read_text(encoding="utf-8"))
             flavor = described["flavors"]["python_function"]
             loader, data = str(flavor["loader_module"]), artifact / flavor.get("data", "data")
         except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError, RecursionError):

@@ -23,6 +23,7 @@ from clvml.tracking.description import (
     run_params,
     run_tags,
 )
+from clvml.tracking.liveness import PROCESS_TAG, is_dead, is_silent, mark
 from clvml.tracking.model import log_model
 from clvml.tracking.record import STARTED_TAG, UPLOAD_TAG, LoggedRun, TrainingRecord
 from clvml.tracking.registry import ensure_registered, search_versions
@@ -41,6 +42,7 @@ from clvml.tracking.view import VIEW_TAG, save_view, view_address
 
 # The most that MLflow takes at once is 1,000 of everything together.
 METRICS_AT_ONCE = 800
+MOST_EXPERIMENTS = 1000
 EXPERIMENT_NOTE = (
     "Customer lifetime value and churn, by clvml. Every run is one training: its metrics are means over past dates "
     "that it had not seen, its description says how it stands against simple rules. `clvml compare` holds the runs "
@@ -77,10 +79,11 @@ def log_training(record: TrainingRecord, uri: str) -> LoggedRun:
         experiment = str(experiment_id(store, names.experiment))
         if VIEW_TAG not in store.client.get_experiment(experiment).tags:
             save_view(store, experiment, EXPERIMENT_NOTE)
+        close_dead_runs(store)
         run = store.client.create_run(
             experiment,
             start_time=_started(record),
-            tags=tags,
+            tags=tags | {PROCESS_TAG: mark()},
             run_name=run_name(record),
         )
         run_id = run.info.run_id
@@ -162,6 +165,31 @@ def closing(store: Store, run_id: str) -> Iterator[None]:
             store.client.set_terminated(run_id, status=status)
         raise
     store.client.set_terminated(run_id)
+
+
+def close_dead_runs(store: Store) -> None:
+    """End the runs that killed processes of clvml left running in a store, with the models they had begun.
+
+    A run is left alone as long as its process may be alive.
+    """
+    experiments = store.client.search_experiments(max_results=MOST_EXPERIMENTS)
+    running = store.client.search_runs(
+        [found.experiment_id for found in experiments],
+        f"attributes.status = 'RUNNING' and tags.`{PROCESS_TAG}` LIKE '%'",
+    )
+    for run in running:
+        told = run.data.tags[PROCESS_TAG]
+        if not (is_dead(told) or is_silent(told)):
+            continue
+        run_id = run.info.run_id
+        store.client.set_terminated(run_id, status="KILLED")
+        # Servers of older versions know no such models.
+        with contextlib.suppress(MlflowException):
+            for model in store.client.search_logged_models(
+                [run.info.experiment_id], f"source_run_id = '{run_id}'"
+            ):
+                if str(model.status) == "PENDING":
+                    store.client.finalize_logged_model(model.model_id, "FAILED")
 
 
 def log_metrics(store: Store, run_id: str, metrics: Mapping[str, float]) -> None:

@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+from alembic.util.exc import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from clvml.config import TrackingConfig
 from clvml.errors import InputError
+from clvml.storage.files import no_room
 from clvml.storage.workspace import temporary_folder
 from clvml.tracking.location import DEFAULT_URI, first_line, locate, missing_client, read_only
 from clvml.tracking.own_server import check_location, nonsense_of, only_own_server, said_by_storage
+from clvml.tracking.store_file import holds_runs, is_store_file, make_store_file
 
 # Importing mlflow.pyfunc warns about MLflow's own type hints. Other modules of this package take mlflow from
 # here, so that it happens in one place.
@@ -135,12 +138,14 @@ def open_store(uri: str, must_exist: bool = False) -> Iterator[Store]:
     Raises
     ------
     InputError
-        The scheme is unknown, the file is no MLflow database or cannot be written, or the store fails while
-        it is in use: it refuses, answers what is no answer, or keeps its files where we cannot or must not go.
+        The scheme is unknown, the file is no MLflow database, half made or cannot be written, its disk is full, or
+        the store fails while it is in use: it refuses, answers what is no answer, or keeps its files where we cannot
+        or must not go.
     StoreUnreachable
         The server or database does not answer, at the beginning or any more.
     """
     uri, shown, artifact_root = locate(uri, must_exist)
+    file = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
     with (
         _silence() as complaints,
         _point_mlflow_at(uri),
@@ -148,15 +153,24 @@ def open_store(uri: str, must_exist: bool = False) -> Iterator[Store]:
         only_own_server(uri, shown),
     ):
         try:
+            if file is not None and artifact_root is not None and not is_store_file(file):
+                make_store_file(file, artifact_root)
             yield Store(MlflowClient(tracking_uri=uri), uri, shown, artifact_root, complaints)
         except InputError:
             raise
-        except (MlflowException, SQLAlchemyError, requests.RequestException) as error:
+        except (MlflowException, SQLAlchemyError, CommandError, requests.RequestException) as error:
             # An invalid parameter is a defect of ours, not a state of the store; a server may say so of anything.
             if getattr(error, "error_code", "") == "INVALID_PARAMETER_VALUE" and not uri.startswith("http"):
                 raise
+            if _is_full(error):
+                raise InputError(_full(shown, first_line(error))) from error
             # Where nothing answers any more, that is what there is to say.
             locate(uri, must_exist)
+            if file is not None and _is_of_the_tables(error) and not holds_runs(file):
+                raise InputError(
+                    f"tracking store '{file}' is half made: the command that began it was killed, or it was made by"
+                    " another version of MLflow; nothing was logged to it yet, so remove the file and run this again"
+                ) from error
             # SQLite's words for it, somewhere in MLflow's.
             if any(text in str(error) for text in ("readonly database", "unable to open database file")):
                 raise InputError(read_only(shown)) from error
@@ -164,6 +178,9 @@ def open_store(uri: str, must_exist: bool = False) -> Iterator[Store]:
         except ImportError as error:
             raise InputError(missing_client(error, shown)) from error
         except OSError as error:
+            if no_room(error):
+                place = f" ('{error.filename}')" if error.filename else ""
+                raise InputError(_full(shown, f"{error.strerror or error}{place}")) from error
             if error.errno not in _NO_PERMISSION:
                 raise
             raise InputError(
@@ -323,6 +340,27 @@ def _temporary_files() -> Iterator[None]:
             yield
         finally:
             tempfile.tempdir = before
+
+
+def _is_full(error: Exception) -> bool:
+    """Return whether an error of MLflow or SQLite says that a disk is full."""
+    return any(words in str(error) for words in ("No space left on device", "database or disk is full"))
+
+
+def _full(shown: str, said: str) -> str:
+    return f"there is no room to log to tracking store '{shown}': {said}; make room, then run this again"
+
+
+def _is_of_the_tables(error: Exception) -> bool:
+    """Return whether an error says that the tables of a database are not those that MLflow expects."""
+    words = (
+        "out-of-date database schema",
+        "already exists",
+        "no such table",
+        "no such column",
+        "duplicate column",
+    )
+    return isinstance(error, CommandError) or any(text in str(error) for text in words)
 
 
 def _remedy(error: Exception, shown: str) -> str:

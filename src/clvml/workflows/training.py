@@ -25,6 +25,7 @@ from clvml.log import PurchaseLog
 from clvml.models.customer_model import fit_customer_model
 from clvml.scores.scorer import Scorer, customer_days, spend_thresholds, tier_thresholds
 from clvml.storage.addresses import hide_password
+from clvml.storage.sql import identifier, literal
 from clvml.tracking.record import TrainingRecord
 from clvml.workflows.pictures import draw_pictures
 from clvml.workflows.preparation import Prepared
@@ -290,9 +291,10 @@ def _example(log: PurchaseLog | SparkSample, data: DataConfig) -> pd.DataFrame:
     """Return the lines of a few customers under the names of the input, as an example for MLflow."""
     theirs = data.columns.mapped()
     held = {("order_ts" if name == "order_date" else name): theirs[name] for name in theirs}
-    chosen = ", ".join(f'{ours} as "{name}"' for ours, name in held.items() if ours in log.columns)
+    chosen = ", ".join(f"{ours} as {identifier(name)}" for ours, name in held.items() if ours in log.columns)
     if data.columns.currency:
-        chosen += f", '{data.currency or log.quality.currency}' as \"{data.columns.currency}\""
+        currency = literal(data.currency or log.quality.currency or "")
+        chosen += f", {currency} as {identifier(data.columns.currency)}"
     return log.frame(
         f"select {chosen} from {log.table} where customer_id in (select distinct customer_id from {log.table}"
         f" order by customer_id limit {_EXAMPLE_CUSTOMERS}) order by customer_id, order_ts, amount limit 50"

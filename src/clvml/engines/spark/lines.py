@@ -261,7 +261,7 @@ def _clean(
     finite = "abs(amount) < 1e15"
     quantity, emptied = [], "false"
     if "quantity" in columns:
-        is_number = "abs(quantity) < double('infinity')"
+        is_number = rules.QUANTITY_FITS
         quantity = [f"case when {is_number} then quantity end as quantity"]
         emptied = f"coalesce(quantity_text, cast(quantity as string)) is not null and not coalesce({is_number}, false)"
     flags = {
