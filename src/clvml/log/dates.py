@@ -126,7 +126,7 @@ def iso_sql(text: str, timezone: str) -> tuple[str, str]:
         f"CASE WHEN regexp_full_match({text}, {literal(_ISO)}) THEN TRY_CAST({text} AS TIMESTAMP) "
         f"WHEN {zoned} THEN timezone({literal(timezone)}, {instant}) END"
     )
-    return within_calendar(parsed), zoned
+    return parsed, zoned
 
 
 def within_calendar(timestamp: str) -> str:
@@ -216,7 +216,7 @@ def date_sql(text: str, dates: DateFormat, timezone: str) -> tuple[str, str]:
         text = _matching(text, r"\d{1,6}([.,]\d+)?")
         days = f"replace({text}, ',', '.')"
         seconds = f"CAST(round(TRY_CAST({days} AS DOUBLE) * 86400) AS BIGINT)"
-        return within_calendar(f"(TIMESTAMP '1899-12-30' + to_seconds({seconds}))"), "false"
+        return f"(TIMESTAMP '1899-12-30' + to_seconds({seconds}))", "false"
     if dates.unit in UNITS:
         # As whole numbers: a double cannot hold nanoseconds.
         text = _matching(text, r"\d{1,19}(\.\d+)?")
@@ -226,7 +226,7 @@ def date_sql(text: str, dates: DateFormat, timezone: str) -> tuple[str, str]:
             micros = f"TRY_CAST(trunc({number}) AS HUGEINT) // 1000"
         bounded = f"CASE WHEN {micros} < 253402300800000000 THEN make_timestamp(({micros})::BIGINT) END"
         local = f"timezone({literal(timezone)}, timezone('UTC', {bounded}))"
-        return within_calendar(local), f"coalesce({local} IS NOT NULL, false)"
+        return local, f"coalesce({local} IS NOT NULL, false)"
     if not dates.patterns:
         return "NULL::TIMESTAMP", "false"
     clean = _lowered(text)
@@ -245,8 +245,8 @@ def date_sql(text: str, dates: DateFormat, timezone: str) -> tuple[str, str]:
     # To strptime 'epoch' and 'infinity' are dates of every pattern.
     local = f"CASE WHEN regexp_matches({text}, '\\d') THEN CAST(try_strptime({clean}, [{listed}]) AS TIMESTAMP) END"
     if not zone:
-        return within_calendar(local), "false"
-    return within_calendar(_converted(local, zone, dates.zones, timezone)), f"coalesce({zone} <> '', false)"
+        return local, "false"
+    return _converted(local, zone, dates.zones, timezone), f"coalesce({zone} <> '', false)"
 
 
 def parse_date_name(text: str) -> tuple[str, str, str]:

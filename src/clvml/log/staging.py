@@ -243,12 +243,12 @@ def _type(
         connection.execute(f"ALTER TABLE {_GATHERED} RENAME TO {STAGED}")
         return formats
     left = [
-        f"CASE WHEN {value} IS NULL THEN {text} END AS {text}"
-        for value, text in [
-            *((column.ours, f"{column.ours}_text") for column in numbers),
-            *([("order_ts", "date_text")] if formats.dates else []),
-        ]
+        f"CASE WHEN {column.ours} IS NULL THEN {column.ours}_text END AS {column.ours}_text"
+        for column in numbers
     ]
+    if formats.dates:
+        timestamp = within_calendar("order_ts")
+        left += [f"{timestamp} AS order_ts", f"CASE WHEN {timestamp} IS NULL THEN date_text END AS date_text"]
     connection.execute(
         f"CREATE TEMP TABLE {STAGED} AS SELECT * REPLACE ({', '.join(left)}) FROM"
         f" (SELECT * REPLACE ({', '.join(replaced)}) FROM {_GATHERED})"
@@ -350,10 +350,10 @@ def _typed_sql(ours: str, kind: str, timezone: str) -> str:
             return f"NULL::DOUBLE AS {ours}, {ours} AS {ours}_text"
         return f"TRY_CAST({ours} AS DOUBLE) AS {ours}, NULL::VARCHAR AS {ours}_text"
     if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
-        local = within_calendar(f"timezone({literal(timezone)}, order_date::TIMESTAMPTZ)")
+        local = f"timezone({literal(timezone)}, order_date::TIMESTAMPTZ)"
         return f"{local} AS order_ts, order_date IS NOT NULL AS zoned, order_date::VARCHAR AS date_text"
     if not _is_written(ours, kind):
-        local = within_calendar("order_date::TIMESTAMP")
+        local = "order_date::TIMESTAMP"
         return f"{local} AS order_ts, false AS zoned, order_date::VARCHAR AS date_text"
     text = "order_date::VARCHAR"
     parsed, zoned = iso_sql(text, timezone)
@@ -366,7 +366,11 @@ def _leftover_sql(ours: str) -> str:
     if ours == "currency":
         return ours
     if ours == "order_date":
-        return "order_ts, zoned, CASE WHEN order_ts IS NULL THEN date_text END AS date_text"
+        # A column by now: DuckDB would work out the expression for each of its places.
+        timestamp = within_calendar("order_ts")
+        return (
+            f"{timestamp} AS order_ts, zoned, CASE WHEN {timestamp} IS NULL THEN date_text END AS date_text"
+        )
     return f"{ours}, {ours}_text"
 
 

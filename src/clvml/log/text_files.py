@@ -23,8 +23,8 @@ _BLOCK_BYTES = 1 << 20
 LONGEST_LINE = 2_000_000
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 # What cp1252 has at 80-9F; elsewhere it is Latin-1.
-_WINDOWS_BYTES = bytes(range(0x80, 0xA0))
-_UNDEFINED_BYTES = b"\x81\x8d\x8f\x90\x9d"
+_WINDOWS_BYTES = frozenset(range(0x80, 0xA0))
+_UNDEFINED_BYTES = frozenset(b"\x81\x8d\x8f\x90\x9d")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def scan_text(path: Path) -> TextFile:
     InputError
         The file mixes encodings or is no text, or a packed file is damaged or cut off.
     """
-    lines, pending, seen, is_utf8, has_null, high = 0, 0, False, True, False, set()
+    lines, pending, seen, is_utf8, has_null = 0, 0, False, True, False
     decoder = codecs.getincrementaldecoder("utf-8")()
     with damage_reported(path), open_bytes(path) as stream:
         head = block = stream.read(_BLOCK_BYTES)
@@ -71,8 +71,6 @@ def scan_text(path: Path) -> TextFile:
                 pending, seen = 0, True
             pending += block.count(b"\n", len(body))
             has_null = has_null or b"\x00" in block
-            if not block.isascii():
-                high |= {byte for byte in _WINDOWS_BYTES if byte in block}
             if is_utf8 and not (block.isascii() and decoder.getstate()[0] == b""):
                 is_utf8 = _decodes(decoder, block)
             block = stream.read(_BLOCK_BYTES)
@@ -83,9 +81,7 @@ def scan_text(path: Path) -> TextFile:
         raise InputError(f"'{path}' is no text file, whatever its name; save it as CSV with UTF-8 encoding")
     if is_utf8 and _decodes(decoder, b"", final=True):
         return TextFile(lines + seen)
-    _check_one_encoding(path)
-    encoding = "latin-1" if not high or high & set(_UNDEFINED_BYTES) else "cp1252"
-    return TextFile(lines + seen, encoding)
+    return TextFile(lines + seen, _one_byte_encoding(path))
 
 
 def open_bytes(path: Path) -> IO[bytes]:
@@ -193,8 +189,10 @@ def _utf16(head: bytes) -> str:
     return ""
 
 
-def _check_one_encoding(path: Path) -> None:
+def _one_byte_encoding(path: Path) -> str:
+    """Return the encoding of a file that is not UTF-8, and refuse one of which some lines are."""
     utf8 = other = 0
+    windows: set[int] = set()
     with damage_reported(path), open_bytes(path) as stream:
         for number, line in enumerate(bounded_lines(stream), start=1):
             if line.isascii():
@@ -203,8 +201,10 @@ def _check_one_encoding(path: Path) -> None:
                 utf8 = utf8 or number
             else:
                 other = other or number
+                windows.update(_WINDOWS_BYTES.intersection(line))
             if utf8 and other:
                 raise InputError(
                     f"'{path}' mixes encodings: line {utf8:,} is UTF-8 and line {other:,} is not; export it again in"
                     " one encoding, UTF-8 if there is a choice"
                 )
+    return "latin-1" if not windows or windows & _UNDEFINED_BYTES else "cp1252"
