@@ -76,6 +76,17 @@ class CustomerDays:
         """Return the labels of one cutoff: one row per customer with a line in the window, by customer_id."""
         return self._frame(self._named(self._labels_query(cutoff, horizon_days)))
 
+    def days_to_next(self, cutoff: date) -> pd.Series:
+        """Return the days from the cutoff on until the next purchase day, by customer_id; 1 is the cutoff itself.
+
+        Customers without a purchase day at or after the cutoff are not there.
+        """
+        query = (
+            f"select customer_id, min(date_diff('day', date '{cutoff}', purchase_day)) + 1 as days"
+            f" from {self.table} where purchase_day >= date '{cutoff}' group by customer_id"
+        )
+        return self._frame(self._named(query)).set_index("customer_id")["days"]
+
     def snapshots(
         self,
         cutoffs: Sequence[date],

@@ -34,7 +34,7 @@ class Backtest:
     ----------
     predictions : DataFrame
         One row per (``cutoff``, ``customer_id``): labels, the prediction of every model, and the interval of
-        ours (``low``, ``high``).
+        ours (``low``, ``high``); next orders as `clvml.evaluation.next_order` wants them.
     models : tuple of ModelColumns
         Which column is whose.
     leaderboard : Leaderboard
@@ -116,6 +116,7 @@ def predict_folds(
         try:
             model = fit_customer_model(days, cutoff, config)
             part, models = predict_fold(days, cutoff, config, model)
+            part["actual_next_days"] = part["customer_id"].map(days.days_to_next(cutoff)).astype(float)
         except InputError as error:
             # An early fold may have too little to learn from; the others are still worth having.
             progress(f"skipped: {error}")
@@ -153,6 +154,8 @@ def predict_fold(
     ours = model.predict(test, cutoff)
     part = test[["cutoff", "customer_id", "actual_spend", "purchases", "churned", "purchase_days"]].copy()
     part["low"], part["high"] = ours["expected_spend_low"], ours["expected_spend_high"]
+    part["next_order_days"] = ours["next_order_days"]
+    part["usual_days"] = (test["gap_mean"] - test["days_since_last_order"] + 1.0).clip(lower=1.0)
     forecasts: _Forecasts = {MODEL_NAME: (ours["expected_spend"].to_numpy(), ours["p_churn"].to_numpy())}
     if baselines:
         forecasts |= _baselines(days, cutoff, config, test)
@@ -179,8 +182,8 @@ def _baselines(days: CustomerDays, cutoff: date, config: Config, test: pd.DataFr
     train = days.snapshots([cutoff - timedelta(days=trained)], trained)
     if train.empty:
         raise InputError(f"nobody bought anything before the newest training cutoff of {cutoff}")
-    # The published model knows no season.
-    btyd = fit_prior(days, cutoff, horizon, season=False).forecast(test, cutoff, horizon)
+    # The published model knows neither season nor rhythm.
+    btyd = fit_prior(days, cutoff, horizon, season=False, rhythm=False).forecast(test, cutoff, horizon)
     forecasts: _Forecasts = {BTYD_NAME: (btyd["btyd_spend"].to_numpy(), btyd["btyd_p_churn"].to_numpy())}
     log_days = (cutoff - days.first_day).days
     for baseline in BASELINES:

@@ -290,6 +290,17 @@ class BetaGeometric(BaseEstimator):
         self._theta()
         return self._p_alive(*check_history(frequency, recency, T))
 
+    def odds_of_leaving(self, frequency: ArrayLike) -> Array:
+        """Odds that the last purchase was the last of all, before the silence since then is looked at.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            Before `fit`; if a frequency is below 1.
+        """
+        _, _, a, b = self._theta()
+        return a / (b + check_vector("frequency", frequency, least=1.0) + self._offset - 1.0)
+
     def log_likelihood(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
         """Log-likelihood of each customer's history [log density per days ** frequency].
 

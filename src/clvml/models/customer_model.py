@@ -26,7 +26,13 @@ from clvml.models.intervals import (
     fit_intervals,
 )
 from clvml.models.model_file import read_state, write_state
-from clvml.models.outlook import HORIZONS, growth, lifetime_value, next_order_days, value_days
+from clvml.models.outlook import (
+    HORIZONS,
+    lifetime_value,
+    next_order_days,
+    spend_by_days,
+    value_days,
+)
 from clvml.models.prior import PRIOR_COLUMNS, Prior, fit_prior
 from clvml.models.trees import ChurnChoice, Level, NothingToLearn, Trees, fit_trees, logit_of, with_prior
 from clvml.storage.addresses import hide_password
@@ -120,7 +126,6 @@ class CustomerModel:
                 np.nan,
             )
         )
-        growths = np.tile(np.asarray(days, dtype=float) / self.horizon_days, (len(features), 1))
         known = (features["purchase_days"] > 0).to_numpy()
         if known.any():
             bought = features if known.all() else features[known]
@@ -130,9 +135,12 @@ class CustomerModel:
             waits[known] = next_order_days(
                 self.trees.prior, bought, cutoff, self.horizon_days, p_churn[known]
             )
-            growths[known] = growth(self.trees.prior, bought, cutoff, self.horizon_days, days)
         low, high = self.intervals.interval(expected, p_churn)
-        spend_by = expected[:, None] * growths
+        spend_by = expected[:, None] * (np.asarray(days, dtype=float) / self.horizon_days)
+        if known.any():
+            spend_by[known] = spend_by_days(
+                self.trees.prior, bought, cutoff, self.horizon_days, days, expected[known]
+            )
         predicted = pd.DataFrame(
             {
                 "p_churn": p_churn,
@@ -155,7 +163,7 @@ class CustomerModel:
         """Return the features with the prior, P(no purchase) and E[spend], all of the whole horizon.
 
         What trees learnt of a shorter horizon is carried on by the prior: the odds of no purchase change as
-        BTYD's do, and spend grows as its expected purchases.
+        the prior's do, and spend grows as its expected purchases.
         """
         frame = self.frame(features, cutoff, log_from=log_from)
         trees, horizon = self.trees, self.horizon_days
@@ -166,8 +174,9 @@ class CustomerModel:
         p_shorter = trees.p_churn(shorter)
         prior, shorter_prior = logit_of(frame["btyd_p_churn"]), logit_of(shorter["btyd_p_churn"])
         p_churn = expit(logit_of(p_shorter) + prior - shorter_prior)
-        grown = growth(trees.prior, features, cutoff, trees.horizon_days, [horizon])[:, 0]
-        return frame, p_churn, trees.spends(shorter, p_shorter)[self.config.model.spend] * grown
+        expected = trees.spends(shorter, p_shorter)[self.config.model.spend]
+        carried = spend_by_days(trees.prior, features, cutoff, trees.horizon_days, [horizon], expected)
+        return frame, p_churn, carried[:, 0]
 
     def frame(
         self,

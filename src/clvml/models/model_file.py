@@ -17,6 +17,7 @@ from clvml.customers.snapshots import OPTIONAL_COLUMNS
 from clvml.errors import InputError
 from clvml.models.intervals import SHARES
 from clvml.models.prior import PRIOR_COLUMNS, SPEND_COLUMNS
+from clvml.models.rhythm import SHAPES
 from clvml.models.season import DAYS_OF_YEAR
 from clvml.models.tree_file import first_problem, read_json
 
@@ -83,6 +84,13 @@ class _Prior(_Part):
     mean_value: Money
     season: _Season
     first_day: Day
+    rhythm: Annotated[list[Share], Field(max_length=len(SHAPES))] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _whole(self) -> _Prior:
+        if len(self.rhythm) not in (0, len(SHAPES)):
+            raise ValueError(f"the shares of its rhythm are not {len(SHAPES)}")
+        return self
 
 
 class _Level(_Part):

@@ -17,6 +17,8 @@ Array = NDArray[np.float64]
 HORIZONS = (30, 90, 180, 365)
 _MONTH_DAYS = 30
 _LONGEST_WAIT_DAYS = 365
+# Of regular customers, so that one who buys every year has a next order on the day after the last.
+_LONGEST_REGULAR_WAIT_DAYS = 730
 
 
 def growth(
@@ -39,12 +41,45 @@ def growth(
     return shape[:, [asked.index(horizon) for horizon in horizons]]
 
 
+def spend_by_days(
+    prior: Prior,
+    features: pd.DataFrame,
+    cutoff: date,
+    horizon_days: int,
+    horizons: Sequence[int],
+    expected: Array,
+) -> Array:
+    """Return the expected spend by other horizons, shape (n, len(horizons)), from that of ``horizon_days``.
+
+    It grows as the purchases that BTYD expects (`growth`). Of a regular customer it grows by the purchases that the
+    rhythm puts between two horizons, each worth what the customer spends on a purchase day: what is expected before
+    the next order is due says little of the order, and a multiple of it still less.
+    """
+    spend = expected[:, None] * growth(prior, features, cutoff, horizon_days, horizons)
+    chance, due = prior.due(features)
+    if due is None:
+        return spend
+    regular = chance > 0
+    asked = sorted({*horizons, horizon_days})
+    orders = due.orders(asked)
+    of_horizon = orders[:, [asked.index(horizon_days)]]
+    orders = orders[:, [asked.index(horizon) for horizon in horizons]]
+    mine, value = expected[regular, None], prior.value(features[regular])[:, None]
+    # What trees say of the horizon counts as purchases seen, the customer's usual spend as one more.
+    price = (mine + value) / (of_horizon + 1.0)
+    share = np.divide(orders, of_horizon, out=np.zeros_like(orders), where=of_horizon > 0)
+    by_rhythm = np.where(orders < of_horizon, mine * share, mine + price * (orders - of_horizon))
+    spend[regular] = (1.0 - chance[regular, None]) * spend[regular] + chance[regular, None] * by_rhythm
+    return spend
+
+
 def next_order_days(
     prior: Prior, features: pd.DataFrame, cutoff: date, horizon_days: int, p_churn: Array
 ) -> Array:
-    """Return the days until a purchase is as likely as not, shape (n,); NaN beyond a year.
+    """Return the days until a purchase is as likely as not, shape (n,); NaN beyond a year, of regular customers two.
 
-    P(purchase by a day) is ``1 - p_churn`` at the horizon and follows BTYD elsewhere.
+    P(purchase by a day) is ``1 - p_churn`` at the horizon and follows BTYD elsewhere. Of customers who are likelier
+    regular than not, it follows their rhythm, and is drawn half of the way towards ``1 - p_churn`` at most.
     """
     grid = np.arange(0, _LONGEST_WAIT_DAYS + 1, 5)
     clock = np.cumsum(prior.season.curve(cutoff, max(int(grid[-1]), horizon_days)))
@@ -63,6 +98,14 @@ def next_order_days(
     )
     days = np.full(len(features), np.nan)
     days[reached] = grid[to] - 5 + 5 * (0.5 - before) / np.maximum(after - before, 1e-12)
+    chance, due = prior.due(features)
+    if due is not None:
+        regular = chance > 0
+        # As with the price of a purchase in `spend_by_days`: before the order is due, a multiple says nothing.
+        scale = (2.0 - p_churn[regular]) / (1.0 + due.p_purchase(horizon_days))
+        waits = due.wait_until(0.5 / np.maximum(scale, 0.5))
+        waits[waits > _LONGEST_REGULAR_WAIT_DAYS] = np.nan
+        days[regular] = np.where(chance[regular] >= 0.5, waits, days[regular])
     # Rounded first, or a day and a rounding error would be the day after.
     return np.ceil(np.round(days, 6))
 

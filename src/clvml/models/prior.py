@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from clvml.errors import InputError
 from clvml.models.boosting import TWEEDIE_POWER
 from clvml.models.btyd import BetaGeometric
 from clvml.models.gamma_gamma import GammaGamma
+from clvml.models.rhythm import Due, Rhythm, fit_rhythm
 from clvml.models.season import Season, fit_season
 
 Array = NDArray[np.float64]
@@ -38,6 +39,9 @@ FORECAST_FEATURES = (
     "spend_sum_90d",
 )
 
+# And those that it reads where the log shows regular customers.
+RHYTHM_FEATURES = ("purchase_days", "days_since_last_order", "gap_mean", "gap_std")
+
 # No forecast is worth more than this many times itself: a single absurd amount must not lift everyone's spend.
 _LARGEST_WEIGHT = 2.0
 
@@ -56,6 +60,10 @@ class Prior:
     The season enters as a stretched clock: 90 days at index 1.2 are 108 usual days, for the number of
     purchases, the chance of none, and spend alike, and for the days of the history that BTYD looks back on.
 
+    BTYD takes waits for exponential: whoever is due tomorrow and whoever bought yesterday are alike to it. Where the
+    log shows regular customers, theirs is a mean of BTYD and of what their rhythm lets expect, by the chance that they
+    are regular.
+
     Attributes
     ----------
     btyd : BetaGeometric
@@ -68,6 +76,8 @@ class Prior:
         Flat where the log is short.
     first_day : date
         Of the log: trailing spend covers a shorter window while the log is young.
+    rhythm : Rhythm
+        Empty where few customers buy regularly.
     """
 
     btyd: BetaGeometric
@@ -75,6 +85,7 @@ class Prior:
     mean_value: float
     season: Season
     first_day: date
+    rhythm: Rhythm = field(default_factory=Rhythm)
 
     def forecast(
         self, features: pd.DataFrame, cutoff: date, horizon_days: int, log_from: date | None = None
@@ -87,10 +98,18 @@ class Prior:
         clock = horizon_days * self.season.factor(cutoff, horizon_days)
         history = self.season.history(features, cutoff)
         orders = self.btyd.expected_purchases(clock, *history)
-        value = self._value(features)
+        p_churn = self.btyd.p_no_purchase(clock, *history)
+        chance, due = self.due(features)
+        regular = chance > 0
+        if due is not None:
+            own, rest = chance[regular], 1.0 - chance[regular]
+            orders[regular] = rest * orders[regular] + own * due.orders([horizon_days])[:, 0]
+            p_churn[regular] = 1.0 - rest * (1.0 - p_churn[regular]) - own * due.p_purchase(horizon_days)
+            np.clip(p_churn, 0.0, 1.0, out=p_churn)
+        value = self.value(features)
         own_value = np.maximum(np.nan_to_num(features["spend_mean"].to_numpy(float)), 0.0)
         columns = {
-            "btyd_p_churn": self.btyd.p_no_purchase(clock, *history),
+            "btyd_p_churn": p_churn,
             "btyd_orders": orders,
             "btyd_value": value,
             "btyd_spend": orders * value,
@@ -105,7 +124,21 @@ class Prior:
             columns[f"trailing_{window}d"] = spent * clock / usual
         return pd.DataFrame(columns, index=features.index)
 
-    def _value(self, features: pd.DataFrame) -> Array:
+    def due(self, features: pd.DataFrame) -> tuple[Array, Due | None]:
+        """Return P(regular) of each customer, shape (n,), and when those of whom it is above 0 are due, if any."""
+        chance, variation = self.rhythm.regularity(features)
+        regular = chance > 0
+        if not regular.any():
+            return chance, None
+        gap, silent, waits = (
+            features.loc[regular, name].to_numpy(float)
+            for name in ("gap_mean", "days_since_last_order", "frequency")
+        )
+        leaving = self.btyd.odds_of_leaving(waits)
+        return chance, Due(gap, silent, variation[regular], waits, leaving)
+
+    def value(self, features: pd.DataFrame) -> Array:
+        """Return the expected spend per purchase day of each customer, shape (n,) [currency]."""
         if self.gamma_gamma is None:
             return np.full(len(features), self.mean_value)
         return self.gamma_gamma.expected_spend_per_purchase(features["frequency"], features["monetary_value"])
@@ -118,6 +151,7 @@ class Prior:
             "mean_value": self.mean_value,
             "season": self.season.to_dict(),
             "first_day": self.first_day.isoformat(),
+            "rhythm": list(self.rhythm.shares),
         }
 
     @classmethod
@@ -129,11 +163,16 @@ class Prior:
             mean_value=float(state["mean_value"]),
             season=Season.from_dict(state["season"]),
             first_day=date.fromisoformat(state["first_day"]),
+            rhythm=Rhythm(tuple(map(float, state.get("rhythm", ())))),
         )
 
 
-def fit_prior(days: CustomerDays, cutoff: date, horizon_days: int, season: bool = True) -> Prior:
+def fit_prior(
+    days: CustomerDays, cutoff: date, horizon_days: int, season: bool = True, rhythm: bool = True
+) -> Prior:
     """Fit on the history before ``cutoff`` alone; without ``season``, every day of the year is as usual.
+
+    Without ``rhythm``, every wait is exponential, as in the published model.
 
     One fit serves all earlier training cutoffs as well: four parameters cannot remember a customer, and
     trees that correct one and the same forecast at every cutoff learn what holds at the next.
@@ -148,7 +187,8 @@ def fit_prior(days: CustomerDays, cutoff: date, horizon_days: int, season: bool 
     except InputError:
         # Nobody came back with positive spend: there is nothing to learn a spread from.
         gamma_gamma = None
-    prior = Prior(btyd, gamma_gamma, mean_value, Season.flat(), days.first_day)
+    shares = fit_rhythm(customers) if rhythm else Rhythm()
+    prior = Prior(btyd, gamma_gamma, mean_value, Season.flat(), days.first_day, shares)
     if not season:
         return prior
     totals = days.daily_totals(cutoff)
@@ -157,7 +197,7 @@ def fit_prior(days: CustomerDays, cutoff: date, horizon_days: int, season: bool 
     )
     if learnt.years:
         btyd = BetaGeometric().fit(*learnt.history(customers, cutoff))
-    return Prior(btyd, gamma_gamma, mean_value, learnt, days.first_day)
+    return replace(prior, btyd=btyd, season=learnt)
 
 
 def fit_blend(forecasts: ArrayLike, spend: ArrayLike, weights: ArrayLike) -> Array:
@@ -209,10 +249,11 @@ def _surprises(days: CustomerDays, cutoff: date, prior: Prior) -> list[tuple[dat
     last = min(cutoff - first, timedelta(days=_YEARS_OF_SURPRISES * 365))
     if last.days < 365:
         return []
+    needed = (*FORECAST_FEATURES, *(RHYTHM_FEATURES if prior.rhythm.shares else ()))
     surprises = []
     for k in range(1, last // step + 1):
         start = cutoff - k * step
-        window = days.snapshots([start], _SURPRISE_DAYS, FORECAST_FEATURES)
+        window = days.snapshots([start], _SURPRISE_DAYS, needed)
         forecast = prior.forecast(window, start, _SURPRISE_DAYS)
         expected, actual = forecast["btyd_spend"].sum(), window["actual_spend"].clip(lower=0.0).sum()
         if expected > 0 and (actual > 0 or forecast["btyd_orders"].sum() >= _MISSED_ORDERS):

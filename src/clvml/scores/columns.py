@@ -70,7 +70,11 @@ SCORED = (
     money("clv", "present value of the margin over value.horizon_days, net of value.retention_cost"),
     money("historic_spend", "net spend so far"),
     Column("last_order_date", "text", "last purchase day; empty without one"),
-    Column("next_order_date", "text", "day by which a purchase is as likely as not; empty beyond a year"),
+    Column(
+        "next_order_date",
+        "text",
+        "day by which a purchase is as likely as not; empty beyond a year, of regular customers two",
+    ),
     Column(
         "value_tier",
         "text",

@@ -163,7 +163,7 @@ class Scorer:
             "last_order_date": _dates(as_of, -features["days_since_last_order"]),
             "next_order_date": _dates(as_of, predicted["next_order_days"] - 1),
             "value_tier": tier,
-            "segment": segment(features, predicted, tier, model.thresholds),
+            "segment": segment(features, predicted, tier, model.thresholds, model.horizon_days),
             **{name: said[name] for name in REASON_COLUMNS},
             "model_version": self.version,
             "run_id": self.run_id,
@@ -235,7 +235,11 @@ def value_tier(clv: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
 
 
 def segment(
-    features: pd.DataFrame, predicted: pd.DataFrame, tier: np.ndarray, thresholds: Mapping[str, float]
+    features: pd.DataFrame,
+    predicted: pd.DataFrame,
+    tier: np.ndarray,
+    thresholds: Mapping[str, float],
+    horizon_days: int,
 ) -> np.ndarray:
     """Return what to do about each customer, in the words of a marketer, shape (n,).
 
@@ -245,20 +249,26 @@ def segment(
     of training, by spend of the last year, and likelier than not to stay away, or overdue twice over),
     ``future VIP`` (top fifth by value within 180 days of the first purchase), ``VIP`` (top twentieth),
     ``regular`` (likelier than not to buy), ``lapsing`` and ``lost`` (P(churn) at least .85).
+
+    A horizon shorter than the customer's usual gap says nothing of who is between two orders: with three purchase days
+    or more, nobody counts as likelier to stay away before that gap has passed, and as much more of it as gaps of this
+    customer vary by, a quarter at most.
     """
     p_churn = predicted["p_churn"].to_numpy()
     top_fifth = np.isin(tier, TIERS[:2])
     spender = features["spend_sum_365d"].to_numpy() >= thresholds.get("big_spend_365d", np.inf)
-    overdue = features["gap_current_ratio"].fillna(0.0).to_numpy() >= 2.0
+    silence = features["gap_current_ratio"].fillna(0.0).to_numpy()
+    patience = 1.0 + features["gap_variation"].clip(upper=0.25).to_numpy()
+    slow = (features["purchase_days"] > 2).to_numpy() & (features["gap_mean"] > horizon_days).to_numpy()
+    leaving, overdue = (p_churn >= 0.5) & ~(slow & (silence <= patience)), silence >= 2.0
     rules = {
         NO_HISTORY: (features["purchase_days"] == 0).to_numpy(),
         "first buyer to win back": ((features["purchase_days"] == 1) & (p_churn >= 0.5)).to_numpy(),
         "first buyer to turn into a regular": (features["purchase_days"] == 1).to_numpy(),
-        "valuable and drifting away": (top_fifth | spender)
-        & ((p_churn >= 0.5) | (overdue & (p_churn >= 1 / 3))),
+        "valuable and drifting away": (top_fifth | spender) & (leaving | (overdue & (p_churn >= 1 / 3))),
         "future VIP": top_fifth & (features["T"] <= 180).to_numpy(),
         "VIP": tier == TIERS[0],
-        "regular": p_churn < 0.5,
+        "regular": ~leaving,
         "lapsing": p_churn < 0.85,
     }
     first = np.select(list(rules.values()), range(len(rules)), default=len(rules))

@@ -31,7 +31,7 @@ from clvml.workflows.pictures import draw_pictures
 from clvml.workflows.preparation import Prepared
 from clvml.workflows.report import page_of
 from clvml.workflows.scoring import score_days
-from clvml.workflows.verdict import headline_metrics, thin_history, window_notes
+from clvml.workflows.verdict import headline_metrics, next_order_note, thin_history, window_notes
 
 Progress = Callable[[str], None]
 
@@ -226,7 +226,7 @@ def record(
     leaderboard, verdicts, influences = pd.DataFrame(), [], pd.DataFrame()
     if tested is not None:
         with secondary("the metrics", notes):
-            notes += window_notes(tested, config.windows.horizon_days)
+            notes += [*window_notes(tested, config.windows.horizon_days), *next_order_note(tested)]
             metrics = headline_metrics(tested)
             leaderboard, verdicts = tested.leaderboard.table(), tested.leaderboard.verdicts()
     if explanation is not None:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from clvml.evaluation.backtest import MODEL_NAME, Backtest
 from clvml.evaluation.leaderboard import FEWEST_CUSTOMERS, METRICS
+from clvml.evaluation.next_order import next_order_errors
 from clvml.evaluation.reach import churn_reach
 from clvml.evaluation.versus import short_label
 
@@ -111,7 +112,7 @@ def short_name(model: str) -> str:
 
 
 def headline_metrics(tested: Backtest) -> dict[str, float]:
-    """Return the pooled metrics of our model by name, with the coverage of its intervals."""
+    """Return the pooled metrics of our model by name, with the coverage of its intervals and the next orders."""
     pooled = tested.leaderboard.pooled
     ours = pooled[pooled["model"] == MODEL_NAME]
     metrics = {str(metric): float(value) for metric, value in zip(ours["metric"], ours["value"], strict=True)}
@@ -120,7 +121,20 @@ def headline_metrics(tested: Backtest) -> dict[str, float]:
     actual = np.maximum(frame["actual_spend"], 0.0)
     held = pd.Series((actual >= frame["low"]) & (actual <= frame["high"]))
     metrics["interval_coverage"] = float(held.groupby(frame["cutoff"]).mean().mean())
+    if "actual_next_days" in frame:
+        _, metrics["next_order_error_days"], metrics["usual_gap_error_days"] = next_order_errors(frame)
     return metrics
+
+
+def next_order_note(tested: Backtest) -> list[str]:
+    """Return a sentence on how near the dates of next orders came; none where no such order came."""
+    found = next_order_errors(tested.predictions)
+    if not found.customers:
+        return []
+    return [
+        f"next orders: of {found.customers:,} forecasts of a date after which the customer did come back, half were"
+        f" less than {found.error:.0f} days off; the customer's usual gap was {found.usual_error:.0f} days off"
+    ]
 
 
 def _defined(rows: Mapping[str, Any], metric: str) -> bool:
