@@ -24,8 +24,6 @@ from clvml.scores.scorer import (
     Scorer,
     customer_days,
     pyfunc_predict,
-    segment,
-    spend_thresholds,
     tier_thresholds,
     value_tier,
 )
@@ -350,45 +348,6 @@ def test_a_log_worked_out_by_hand(score):
         "nothing but refunds so far",
         "nothing but free items so far",
     ]
-
-
-SEGMENTS = [
-    # purchase_days, T, spend_sum_365d, gap_current_ratio, p_churn, tier, segment
-    (0, np.nan, 0.0, np.nan, 0.9, "bronze", "not enough history"),
-    (1, 30, 10.0, np.nan, 0.5, "platinum", "first buyer to win back"),
-    (1, 30, 10.0, np.nan, 0.49, "platinum", "first buyer to turn into a regular"),
-    (5, 400, 10.0, 1.0, 0.5, "gold", "valuable and drifting away"),
-    (5, 400, 100.0, 1.0, 0.5, "bronze", "valuable and drifting away"),
-    (5, 400, 99.0, 1.0, 0.5, "bronze", "lapsing"),
-    (5, 400, 10.0, 2.0, 0.34, "gold", "valuable and drifting away"),
-    (5, 400, 10.0, 1.9, 0.34, "gold", "regular"),
-    (5, 180, 10.0, 1.0, 0.2, "gold", "future VIP"),
-    (5, 181, 10.0, 1.0, 0.2, "gold", "regular"),
-    (5, 400, 10.0, np.nan, 0.2, "platinum", "VIP"),
-    (5, 400, 10.0, 1.0, 0.84, "silver", "lapsing"),
-    (5, 400, 10.0, 1.0, 0.85, "silver", "lost"),
-]
-
-
-def test_segments_by_hand():
-    names = ["purchase_days", "T", "spend_sum_365d", "gap_current_ratio", "p_churn", "tier", "segment"]
-    table = pd.DataFrame(SEGMENTS, columns=names)
-    found = segment(table, table, table["tier"].to_numpy(), {"big_spend_365d": 100.0})
-    assert found.tolist() == table["segment"].tolist()
-    # Each row by itself gives the same.
-    for position in range(len(table)):
-        row = table.iloc[[position]]
-        alone = segment(row, row, row["tier"].to_numpy(), {"big_spend_365d": 100.0})
-        assert alone.tolist() == row["segment"].tolist()
-
-
-def test_a_model_without_spenders_calls_nobody_one():
-    table = pd.DataFrame(
-        [SEGMENTS[4]],
-        columns=["purchase_days", "T", "spend_sum_365d", "gap_current_ratio", "p_churn", "tier", "segment"],
-    )
-    assert spend_thresholds(np.zeros(3)) == {}
-    assert segment(table, table, np.array(["bronze"]), {}).tolist() == ["lapsing"]
 
 
 def test_tiers_hold_their_shares():
