@@ -61,7 +61,7 @@ def _keys(section: type[BaseModel], prefix: str) -> list[str]:
             rows += _keys(inner, f"{prefix}{name}.{named}")
             continue
         default = field.get_default(call_default_factory=True)
-        if default is SEGMENTS:
+        if default == SEGMENTS:
             default = "docs/data-dictionary.md"
         shown = "**required**" if default is PydanticUndefined else f"`{default}`" if default != "" else ""
         kind = getattr(annotation, "__name__", None) or str(annotation).replace("typing.", "")
@@ -84,8 +84,8 @@ def data_dictionary() -> str:
         "## Segments",
         "",
         "The first rule that holds decides. `segments` in the configuration puts others in their place. They may name",
-        "scored columns, features, and `big_spend_365d`: the spend of the last year from which a customer was among the",
-        "top fifth of spenders at training.",
+        "scored columns, features, and `big_spend_365d`: the spend of the last year from which a customer was among",
+        "the top fifth of spenders at training.",
         "",
         "| segment | rule |",
         "|---|---|",

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse import csr_array
 
+from clvml.decide.quiet import quiet_stdout
+
 Array = NDArray[np.float64]
 Choice = NDArray[np.int8]
 
@@ -294,13 +296,14 @@ def _decided(
     if np.isfinite(budget):
         limits.append(LinearConstraint(csr_array(cost[None, :] / unit), ub=(budget - done.cost) / unit))
     scale, near = max(float(gain.max()), 1e-12), _NEAR * bound / 2.0
-    found = milp(
-        -gain / scale,
-        integrality=ones,
-        bounds=Bounds(0, 1),
-        constraints=limits,
-        options={"mip_rel_gap": near / max(bound - done.gain, near), "node_limit": _MOST_NODES},
-    )
+    with quiet_stdout():
+        found = milp(
+            -gain / scale,
+            integrality=ones,
+            bounds=Bounds(0, 1),
+            constraints=limits,
+            options={"mip_rel_gap": near / max(bound - done.gain, near), "node_limit": _MOST_NODES},
+        )
     proven = np.inf if found.mip_dual_bound is None else done.gain - float(found.mip_dual_bound) * scale
     if found.x is None:
         return known, proven
