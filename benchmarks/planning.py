@@ -11,6 +11,7 @@ effects.
 from __future__ import annotations
 
 import argparse
+import functools
 import resource
 import subprocess
 import sys
@@ -72,18 +73,21 @@ def row(customers: int) -> str:
     task = Task(gains.gain(), gains.cost(), caps)
     most = allocate(task, np.inf).totals.cost
     market = Market(task)
-    found, allocation = timed(lambda: allocate(task, most / 3, market))
-
-    def curve() -> np.ndarray:
-        prices = None
-        for budget in np.linspace(0, most, BUDGETS):
-            prices = market.settle(float(budget), prices)[0]
-        return market.values(np.linspace(0, most, BUDGETS).tolist())
-
-    _, budgets = timed(curve)
+    found, allocation = timed(functools.partial(allocate, task, most / 3, market))
+    _, budgets = timed(functools.partial(curve, market, most))
+    # The whole plan makes its own.
+    del market, task, gains
     _, whole = timed(lambda: make_plan(scores, playbook, most / 3))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     return f"| {customers:,} | {allocation} | {found.gap:.5%} | {budgets} | {whole} | {memory:.2f} GiB |"
+
+
+def curve(market: Market, most: float) -> np.ndarray:
+    """Return what each of some budgets brings."""
+    prices, budgets = None, np.linspace(0, most, BUDGETS)
+    for budget in budgets:
+        prices = market.settle(float(budget), prices, 1e-4)[0]
+    return market.values(budgets.tolist())
 
 
 def timed(work):  # type: ignore[no-untyped-def]

@@ -146,8 +146,10 @@ class Market:
             np.maximum(best, worth, out=best)
         return choice, best
 
-    def settle(self, budget: float, start: Array | None = None) -> tuple[Array, Array, float, float]:
-        """Seek the prices for a budget.
+    def settle(
+        self, budget: float, start: Array | None = None, near: float = _NEAR
+    ) -> tuple[Array, Array, float, float]:
+        """Seek the prices for a budget, until bound and mixture are as near as a share of the bound.
 
         Returns
         -------
@@ -171,7 +173,7 @@ class Market:
             if offered < bound:
                 bound, best_prices = offered, prices
             weights, value, wanted = self._mixture(limits)
-            if bound - value <= _NEAR * max(bound, 0.0):
+            if bound - value <= near * max(bound, 0.0):
                 break
             # Half way from the best prices so far: the mixture's own leap about (Wentges 1997).
             mixed = 0.5 * best_prices + 0.5 * wanted if round_ % 4 != 3 else wanted
