@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from clvml import cli
-from clvml.config import Config, section_in
+from clvml.config import SEGMENTS, Config, section_in
 from clvml.customers import FEATURES
 from clvml.decide.plan_file import PLAN_COLUMNS
 from clvml.decide.playbook import Playbook
@@ -61,6 +61,8 @@ def _keys(section: type[BaseModel], prefix: str) -> list[str]:
             rows += _keys(inner, f"{prefix}{name}.{named}")
             continue
         default = field.get_default(call_default_factory=True)
+        if default == SEGMENTS:
+            default = "docs/data-dictionary.md"
         shown = "**required**" if default is PydanticUndefined else f"`{default}`" if default != "" else ""
         kind = getattr(annotation, "__name__", None) or str(annotation).replace("typing.", "")
         kind = (
@@ -77,6 +79,18 @@ def data_dictionary() -> str:
     lines = ["# Data dictionary", "", NOTE, "## Scored file", ""]
     lines += ["One row per customer, best `clv` first.", "", "| column | unit | meaning |", "|---|---|---|"]
     lines += [f"| `{column.name}` | {column.unit} | {column.description} |" for column in SCORED]
+    lines += [
+        "",
+        "## Segments",
+        "",
+        "The first rule that holds decides. `segments` in the configuration puts others in their place. They may name",
+        "scored columns, features, and `big_spend_365d`: the spend of the last year from which a customer was among",
+        "the top fifth of spenders at training.",
+        "",
+        "| segment | rule |",
+        "|---|---|",
+    ]
+    lines += [f"| {name} | `{rule}` |" for name, rule in SEGMENTS.items()]
     lines += [
         "",
         "## Plan",

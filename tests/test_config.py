@@ -99,7 +99,7 @@ def test_all_problems_are_told_at_once(tmp_path):
         "  - 'data.source' is required\n"
         "  - 'windows' is required\n"
         "  - unknown key 'window' (did you mean 'windows'?); known: data, windows, model, value, evaluation,"
-        " tracking, spark, seed"
+        " tracking, spark, segments, seed"
     )
     with refused(whole):
         read_config(path)

@@ -264,6 +264,30 @@ class EvaluationConfig(Section):
     )
 
 
+# What to do about a customer: the first rule that holds decides. Columns are those of the features and of the scored
+# file; `big_spend_365d` is the spend of the last year from which a customer was among the top fifth of spenders at
+# training.
+# Between two orders, where the usual gap is longer than the horizon, which then says nothing of who stays away.
+_BETWEEN_ORDERS = (
+    "(purchase_days > 2 and gap_mean > horizon_days and gap_current_ratio <= 1 + gap_variation"
+    " and gap_current_ratio <= 1.25)"
+)
+SEGMENTS = {
+    # Predicted from the average of one-time buyers.
+    "not enough history": "purchase_days = 0",
+    "first buyer to win back": "purchase_days = 1 and p_churn >= 0.5",
+    "first buyer to turn into a regular": "purchase_days = 1",
+    # Likelier than not to stay away, or overdue twice over.
+    "valuable and drifting away": "(value_tier in ('platinum', 'gold') or spend_sum_365d >= big_spend_365d)"
+    f" and ((p_churn >= 0.5 and not {_BETWEEN_ORDERS}) or (p_churn >= 1 / 3 and gap_current_ratio >= 2))",
+    "future VIP": "value_tier in ('platinum', 'gold') and T <= 180",
+    "VIP": "value_tier = 'platinum'",
+    "regular": f"p_churn < 0.5 or {_BETWEEN_ORDERS}",
+    "lapsing": "p_churn < 0.85",
+    "lost": "true",
+}
+
+
 class SparkConfig(Section):
     """What `--engine spark` brings to this machine."""
 
@@ -289,7 +313,18 @@ class Config(Section):
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     tracking: TrackingConfig = Field(default_factory=TrackingConfig)
     spark: SparkConfig = Field(default_factory=SparkConfig)
+    segments: dict[str, str] = Field(
+        SEGMENTS,
+        description="what to do about a customer: names and rules, of which the first that holds decides",
+    )
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="seed of everything random")
+
+    @field_validator("segments")
+    @classmethod
+    def _everybody_has_a_segment(cls, segments: dict[str, str]) -> dict[str, str]:
+        if not segments or [*segments.values()][-1].strip().lower() != "true":
+            raise ValueError("the last segment is for everybody else; give it the rule 'true'")
+        return segments
 
     def with_source(self, source: str) -> Config:
         """Return the configuration for the same kind of data at another place."""

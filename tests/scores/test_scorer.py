@@ -24,8 +24,6 @@ from clvml.scores.scorer import (
     Scorer,
     customer_days,
     pyfunc_predict,
-    segment,
-    spend_thresholds,
     tier_thresholds,
     value_tier,
 )
@@ -350,60 +348,6 @@ def test_a_log_worked_out_by_hand(score):
         "nothing but refunds so far",
         "nothing but free items so far",
     ]
-
-
-SEGMENTS = [
-    # purchase_days, T, spend_sum_365d, gap_mean, gap_variation, gap_current_ratio, p_churn, tier, segment
-    (0, np.nan, 0.0, np.nan, np.nan, np.nan, 0.9, "bronze", "not enough history"),
-    (1, 30, 10.0, np.nan, np.nan, np.nan, 0.5, "platinum", "first buyer to win back"),
-    (1, 30, 10.0, np.nan, np.nan, np.nan, 0.49, "platinum", "first buyer to turn into a regular"),
-    (5, 400, 10.0, 90, 0.5, 1.0, 0.5, "gold", "valuable and drifting away"),
-    (5, 400, 100.0, 90, 0.5, 1.0, 0.5, "bronze", "valuable and drifting away"),
-    (5, 400, 99.0, 90, 0.5, 1.0, 0.5, "bronze", "lapsing"),
-    (5, 400, 10.0, 90, 0.5, 2.0, 0.34, "gold", "valuable and drifting away"),
-    (5, 400, 10.0, 90, 0.5, 1.9, 0.34, "gold", "regular"),
-    (5, 180, 10.0, 90, 0.5, 1.0, 0.2, "gold", "future VIP"),
-    (5, 181, 10.0, 90, 0.5, 1.0, 0.2, "gold", "regular"),
-    (5, 400, 10.0, 90, 0.5, np.nan, 0.2, "platinum", "VIP"),
-    (5, 400, 10.0, 90, 0.5, 1.0, 0.84, "silver", "lapsing"),
-    (5, 400, 10.0, 90, 0.5, 1.0, 0.85, "silver", "lost"),
-    # Between two orders of a rhythm longer than the horizon of 90 days.
-    (3, 800, 10.0, 365, 0.02, 0.5, 0.99, "silver", "regular"),
-    (3, 800, 10.0, 365, 0.02, 1.02, 0.99, "silver", "regular"),
-    (3, 800, 10.0, 365, 0.02, 1.03, 0.99, "silver", "lost"),
-    (3, 800, 10.0, 365, 0.9, 1.25, 0.99, "silver", "regular"),
-    (3, 800, 10.0, 365, 0.9, 1.26, 0.99, "silver", "lost"),
-    (3, 800, 100.0, 365, 0.02, 0.5, 0.99, "gold", "regular"),
-    (2, 800, 10.0, 365, np.nan, 0.5, 0.99, "silver", "lost"),
-]
-SEGMENT_COLUMNS = [
-    "purchase_days",
-    "T",
-    "spend_sum_365d",
-    "gap_mean",
-    "gap_variation",
-    "gap_current_ratio",
-    "p_churn",
-    "tier",
-    "segment",
-]
-
-
-def test_segments_by_hand():
-    table = pd.DataFrame(SEGMENTS, columns=SEGMENT_COLUMNS)
-    found = segment(table, table, table["tier"].to_numpy(), {"big_spend_365d": 100.0}, 90)
-    assert found.tolist() == table["segment"].tolist()
-    # Each row by itself gives the same.
-    for position in range(len(table)):
-        row = table.iloc[[position]]
-        alone = segment(row, row, row["tier"].to_numpy(), {"big_spend_365d": 100.0}, 90)
-        assert alone.tolist() == row["segment"].tolist()
-
-
-def test_a_model_without_spenders_calls_nobody_one():
-    table = pd.DataFrame([SEGMENTS[4]], columns=SEGMENT_COLUMNS)
-    assert spend_thresholds(np.zeros(3)) == {}
-    assert segment(table, table, np.array(["bronze"]), {}, 90).tolist() == ["lapsing"]
 
 
 def test_tiers_hold_their_shares():

@@ -9,7 +9,7 @@ import typer
 
 from clvml.cli.inputs import now
 from clvml.cli.options import JsonOption
-from clvml.cli.output import print_json, print_list, print_paragraph, print_table, progress, quiet_stdout
+from clvml.cli.output import print_json, print_list, print_paragraph, print_table, progress
 from clvml.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ def plan(
         raise InputError(f"unknown preset '{preset}'; known: {', '.join(presets())}")
     rules = read_playbook(playbook, overrides)
     progress(f"planning for the customers of {scores}")
-    with quiet_stdout():
-        made = workflows.plan(scores, rules, budget, now().date())
+    made = workflows.plan(scores, rules, budget, now().date())
     notes, written = list(made.notes), dict[str, Path]()
     asked = [name.strip() for name in fields.split(",") if name.strip()]
     if lists is not None:

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse import csr_array
 
+from clvml.decide.quiet import quiet_stdout
+
 Array = NDArray[np.float64]
 Choice = NDArray[np.int8]
 
@@ -144,8 +146,10 @@ class Market:
             np.maximum(best, worth, out=best)
         return choice, best
 
-    def settle(self, budget: float, start: Array | None = None) -> tuple[Array, Array, float, float]:
-        """Seek the prices for a budget.
+    def settle(
+        self, budget: float, start: Array | None = None, near: float = _NEAR
+    ) -> tuple[Array, Array, float, float]:
+        """Seek the prices for a budget, until bound and mixture are as near as a share of the bound.
 
         Returns
         -------
@@ -169,7 +173,7 @@ class Market:
             if offered < bound:
                 bound, best_prices = offered, prices
             weights, value, wanted = self._mixture(limits)
-            if bound - value <= _NEAR * max(bound, 0.0):
+            if bound - value <= near * max(bound, 0.0):
                 break
             # Half way from the best prices so far: the mixture's own leap about (Wentges 1997).
             mixed = 0.5 * best_prices + 0.5 * wanted if round_ % 4 != 3 else wanted
@@ -294,13 +298,14 @@ def _decided(
     if np.isfinite(budget):
         limits.append(LinearConstraint(csr_array(cost[None, :] / unit), ub=(budget - done.cost) / unit))
     scale, near = max(float(gain.max()), 1e-12), _NEAR * bound / 2.0
-    found = milp(
-        -gain / scale,
-        integrality=ones,
-        bounds=Bounds(0, 1),
-        constraints=limits,
-        options={"mip_rel_gap": near / max(bound - done.gain, near), "node_limit": _MOST_NODES},
-    )
+    with quiet_stdout():
+        found = milp(
+            -gain / scale,
+            integrality=ones,
+            bounds=Bounds(0, 1),
+            constraints=limits,
+            options={"mip_rel_gap": near / max(bound - done.gain, near), "node_limit": _MOST_NODES},
+        )
     proven = np.inf if found.mip_dual_bound is None else done.gain - float(found.mip_dual_bound) * scale
     if found.x is None:
         return known, proven

@@ -31,14 +31,13 @@ def in_control(units: pd.Series, campaign: str, share: float) -> NDArray[np.bool
     [False, True, True, False]
     """
     codes, names = pd.factorize(units)
-    below = int(share * 256**_BYTES)
-    salt = hashlib.sha256(f"{campaign}\0".encode())
-    held = np.empty(len(names), dtype=bool)
-    for place, name in enumerate(names):
-        drawn = salt.copy()
-        drawn.update(str(name).encode("utf-8", "surrogatepass"))
-        held[place] = int.from_bytes(drawn.digest()[:_BYTES]) < below
-    return held[codes]
+    below = min(int(share * 256**_BYTES), 256**_BYTES - 1).to_bytes(_BYTES)
+    salt = f"{campaign}\0"
+    drawn = (
+        hashlib.sha256(f"{salt}{name}".encode("utf-8", "surrogatepass")).digest()[:_BYTES] < below
+        for name in names.tolist()
+    )
+    return np.fromiter(drawn, dtype=bool, count=len(names))[codes]
 
 
 def units_of(scores: pd.DataFrame, playbook: Playbook) -> pd.Series:

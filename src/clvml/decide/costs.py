@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from clvml.config import ValueConfig
-from clvml.decide.rules import check_columns
 from clvml.errors import InputError
+from clvml.scores.rules import check_columns
 
 COSTS = ("margin", "acquisition_cost", "service_cost")
 

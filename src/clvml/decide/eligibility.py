@@ -13,8 +13,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from clvml.decide.playbook import Playbook
-from clvml.decide.rules import check_columns, matches
 from clvml.errors import InputError, did_you_mean, first_of
+from clvml.scores.rules import check_columns, matches
 from clvml.scores.segments import SEGMENTS
 from clvml.storage.files import unescaped
 

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from clvml.decide.playbook import Playbook
-from clvml.decide.rules import matches
+from clvml.scores.rules import matches
 
 Array = NDArray[np.float64]
 

@@ -122,7 +122,9 @@ def make_plan(
     limit = np.inf if budget is None else float(budget)
     market = Market(_task(gains, may, caps))
     found = allocate(market.task, limit, market)
-    held = in_control(units_of(scores, playbook), playbook.campaign, playbook.control.share)
+    units, held = units_of(scores, playbook), np.zeros(len(scores), dtype=bool)
+    planned = found.choice >= 0
+    held[planned] = in_control(units[planned], playbook.campaign, playbook.control.share)
     why = _why(gains, may, found, found.totals.counts >= np.floor(caps))
     table = _table(scores, playbook, gains, found, held, why)
     summary = summarise(playbook, gains, market, found, held, pd.Series(why), limit)

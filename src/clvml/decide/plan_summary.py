@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 CURVE_POINTS = 20
+# A curve is read off a picture: points as near to their bound as this are on it.
+_CURVE_NEAR = 1e-4
 EFFECT_FACTORS = (0.5, 1.5)
 # Where an effect is only assumed, holding out half at first earned as much over six simulated rounds as a tenth, with
 # fewer losing ones.
@@ -162,7 +164,7 @@ def _curve(market: Market, budget: float, everything: Allocation) -> list[dict[s
     budgets = np.unique(np.round(budgets, 2))
     prices = None
     for step in budgets:
-        prices = market.settle(float(step), prices)[0]
+        prices = market.settle(float(step), prices, _CURVE_NEAR)[0]
     return [
         {"budget": float(step), "profit": round(max(float(value), 0.0), 6) + 0.0}
         for step, value in zip(budgets, market.values(budgets.tolist()), strict=True)

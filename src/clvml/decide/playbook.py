@@ -11,7 +11,7 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from clvml.config import Section, assign, parse_keys, read_keys
-from clvml.decide.rules import check_rule
+from clvml.scores.rules import check_rule
 from clvml.storage.files import replacing
 
 Share = Annotated[float, Field(ge=0, le=1)]

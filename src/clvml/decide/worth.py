@@ -14,7 +14,7 @@ from clvml.config import ValueConfig
 from clvml.decide.costs import costs_of
 from clvml.decide.formulas import HISTORY, compare
 from clvml.decide.movement import movement
-from clvml.decide.rules import check_columns
+from clvml.scores.rules import check_columns
 from clvml.scores.totals import spend_variance, total_interval
 
 Array = NDArray[np.float64]

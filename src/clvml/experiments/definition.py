@@ -25,6 +25,7 @@ _WITHOUT_EFFECT = {
     "evaluation": True,
     "tracking": True,
     "value": True,
+    "segments": True,
     "data": {"source"},
     "model": {"n_jobs"},
 }

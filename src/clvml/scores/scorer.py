@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from clvml.log import PurchaseLog, read_purchase_log
 from clvml.models.customer_model import CustomerModel
 from clvml.models.outlook import HORIZONS
 from clvml.scores.columns import COLUMNS, DTYPES, FURTHER, REASON_COLUMNS, REASONS, SCORED, Column
+from clvml.scores.segments import segment
 from clvml.storage.files import unescaped
 from clvml.storage.search import check_readable
 from clvml.storage.workspace import offline_database
@@ -163,12 +164,16 @@ class Scorer:
             "last_order_date": _dates(as_of, -features["days_since_last_order"]),
             "next_order_date": _dates(as_of, predicted["next_order_days"] - 1),
             "value_tier": tier,
-            "segment": segment(features, predicted, tier, model.thresholds, model.horizon_days),
             **{name: said[name] for name in REASON_COLUMNS},
             "model_version": self.version,
             "run_id": self.run_id,
             "usual_gap_days": features["gap_mean"],
         }
+
+        known = {name: predicted[name] for name in predicted.columns} | {
+            name: held for name, held in values.items() if not isinstance(held, str)
+        }
+        values["segment"] = segment(features, known, model.thresholds, model.config.segments)
 
         def shown(column: Column) -> Any:
             held = values[column.name] if column.name in values else predicted[column.name]
@@ -232,47 +237,6 @@ def value_tier(clv: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
     """
     passed = sum((clv < threshold).astype(int) for threshold in thresholds)
     return np.asarray(TIERS, dtype=object)[passed]
-
-
-def segment(
-    features: pd.DataFrame,
-    predicted: pd.DataFrame,
-    tier: np.ndarray,
-    thresholds: Mapping[str, float],
-    horizon_days: int,
-) -> np.ndarray:
-    """Return what to do about each customer, in the words of a marketer, shape (n,).
-
-    The first rule that fits decides: ``not enough history`` (no purchase day: predicted from the average of
-    one-time buyers), ``first buyer to win back`` / ``first buyer to turn into a regular`` (one purchase day,
-    likely gone / likely to return), ``valuable and drifting away`` (top fifth by value or, by the ``thresholds``
-    of training, by spend of the last year, and likelier than not to stay away, or overdue twice over),
-    ``future VIP`` (top fifth by value within 180 days of the first purchase), ``VIP`` (top twentieth),
-    ``regular`` (likelier than not to buy), ``lapsing`` and ``lost`` (P(churn) at least .85).
-
-    A horizon shorter than the customer's usual gap says nothing of who is between two orders: with three purchase days
-    or more, nobody counts as likelier to stay away before that gap has passed, and as much more of it as gaps of this
-    customer vary by, a quarter at most.
-    """
-    p_churn = predicted["p_churn"].to_numpy()
-    top_fifth = np.isin(tier, TIERS[:2])
-    spender = features["spend_sum_365d"].to_numpy() >= thresholds.get("big_spend_365d", np.inf)
-    silence = features["gap_current_ratio"].fillna(0.0).to_numpy()
-    patience = 1.0 + features["gap_variation"].clip(upper=0.25).to_numpy()
-    slow = (features["purchase_days"] > 2).to_numpy() & (features["gap_mean"] > horizon_days).to_numpy()
-    leaving, overdue = (p_churn >= 0.5) & ~(slow & (silence <= patience)), silence >= 2.0
-    rules = {
-        NO_HISTORY: (features["purchase_days"] == 0).to_numpy(),
-        "first buyer to win back": ((features["purchase_days"] == 1) & (p_churn >= 0.5)).to_numpy(),
-        "first buyer to turn into a regular": (features["purchase_days"] == 1).to_numpy(),
-        "valuable and drifting away": (top_fifth | spender) & (leaving | (overdue & (p_churn >= 1 / 3))),
-        "future VIP": top_fifth & (features["T"] <= 180).to_numpy(),
-        "VIP": tier == TIERS[0],
-        "regular": ~leaving,
-        "lapsing": p_churn < 0.85,
-    }
-    first = np.select(list(rules.values()), range(len(rules)), default=len(rules))
-    return np.asarray([*rules, "lost"], dtype=object)[first]
 
 
 def pyfunc_predict(

@@ -1,25 +1,72 @@
-"""What to do about a customer, as rules over what is known of them: the first that fits decides."""
+"""What to do about a customer: rules over what is known of them, of which the first that holds decides."""
 
 from __future__ import annotations
 
-# Columns are those of the features and of the scored file (docs/data-dictionary.md); `big_spend_365d` is the spend of
-# the last year from which a customer was among the top fifth of spenders at training.
-# Between two orders, where the usual gap is longer than the horizon, which then says nothing of who stays away.
-_BETWEEN_ORDERS = (
-    "(purchase_days > 2 and gap_mean > horizon_days and gap_current_ratio <= 1 + gap_variation"
-    " and gap_current_ratio <= 1.25)"
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from clvml.config import SEGMENTS
+from clvml.customers import FEATURES
+from clvml.scores.columns import REASON_COLUMNS, SCORED
+from clvml.scores.rules import check_columns, columns_of, first_match
+
+# What rules may name beside the features: the scores, and the spend from which a customer is a big one.
+BIG_SPEND = "big_spend_365d"
+_NOT_YET = ("segment", "as_of", "model_version", "run_id", *REASON_COLUMNS)
+KNOWN = (
+    *(feature.name for feature in FEATURES),
+    *(column.name for column in SCORED if column.name not in _NOT_YET),
+    BIG_SPEND,
 )
-SEGMENTS = {
-    # Predicted from the average of one-time buyers.
-    "not enough history": "purchase_days = 0",
-    "first buyer to win back": "purchase_days = 1 and p_churn >= 0.5",
-    "first buyer to turn into a regular": "purchase_days = 1",
-    # Likelier than not to stay away, or overdue twice over.
-    "valuable and drifting away": "(value_tier in ('platinum', 'gold') or spend_sum_365d >= big_spend_365d)"
-    f" and ((p_churn >= 0.5 and not {_BETWEEN_ORDERS}) or (p_churn >= 1 / 3 and gap_current_ratio >= 2))",
-    "future VIP": "value_tier in ('platinum', 'gold') and T <= 180",
-    "VIP": "value_tier = 'platinum'",
-    "regular": f"p_churn < 0.5 or {_BETWEEN_ORDERS}",
-    "lapsing": "p_churn < 0.85",
-    "lost": "true",
-}
+
+
+def check_segments(rules: Mapping[str, str]) -> None:
+    """Refuse rules that cannot be worked out.
+
+    Raises
+    ------
+    InputError
+        A rule is no condition, or names what is neither a feature nor a score.
+    """
+    for name, rule in rules.items():
+        check_columns(columns_of(rule, f"segments.{name}"), KNOWN, f"segments.{name}")
+
+
+def segment(
+    features: pd.DataFrame,
+    scores: Mapping[str, Any],
+    thresholds: Mapping[str, float],
+    rules: Mapping[str, str] = SEGMENTS,
+) -> NDArray[Any]:
+    """Return what to do about each customer, shape (n,): the name of the first rule that holds.
+
+    Parameters
+    ----------
+    features : DataFrame
+        One row per customer.
+    scores : mapping
+        Scored columns by name, shape (n,) each: ``p_churn``, ``value_tier``, ...
+    thresholds : mapping
+        Of training (`clvml.scores.scorer.spend_thresholds`); without a big spend nobody is a big spender.
+    rules : mapping
+        Names and rules, in their order; the last holds for everybody.
+
+    Raises
+    ------
+    InputError
+        A rule names a column that is not there, such as the articles of a log without products.
+    """
+    known = {**scores, BIG_SPEND: thresholds.get(BIG_SPEND, np.inf)}
+    read = {name: known[name] if name in known else features.get(name) for name in _named(rules)}
+    table = pd.DataFrame(
+        {name: values for name, values in read.items() if values is not None}, index=features.index
+    )
+    return np.asarray([*rules], dtype=object)[first_match(table, rules, "segments")]
+
+
+def _named(rules: Mapping[str, str]) -> list[str]:
+    return sorted({column for name, rule in rules.items() for column in columns_of(rule, f"segments.{name}")})

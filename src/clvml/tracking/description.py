@@ -92,7 +92,7 @@ def flat_params(config: dict[str, Any]) -> dict[str, str]:
     return {
         key: text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
         for key, text in flat.items()
-        if not key.startswith(("data.columns.", "tracking."))
+        if not key.startswith(("data.columns.", "tracking.", "segments."))
     }
 
 

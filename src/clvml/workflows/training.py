@@ -24,6 +24,7 @@ from clvml.explain import Surrogate, driver_sentences, driver_shares, drivers, l
 from clvml.log import PurchaseLog
 from clvml.models.customer_model import fit_customer_model
 from clvml.scores.scorer import Scorer, customer_days, spend_thresholds, tier_thresholds
+from clvml.scores.segments import check_segments
 from clvml.storage.addresses import hide_password
 from clvml.storage.sql import identifier, literal
 from clvml.tracking.record import TrainingRecord
@@ -136,6 +137,7 @@ def train(prepared: Prepared[Any], config: Config, directory: Path, progress: Pr
     What no score depends on (the comparison, the explanation, drivers, pictures) is made within
     `clvml.errors.secondary`: where it fails, the training goes on with a note.
     """
+    check_segments(config.segments)
     # The model keeps its configuration.
     config = config.with_source(hide_password(config.data.source))
     progress("building the features")
@@ -186,6 +188,7 @@ def fit(days: CustomerDays, as_of: date, config: Config, progress: Progress = _s
     InputError
         Nobody bought anything.
     """
+    check_segments(config.segments)
     progress(f"training as of {as_of}")
     model = fit_customer_model(days, as_of, config)
     progress("explaining")

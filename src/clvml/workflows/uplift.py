@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 
 from clvml.decide.playbook import Playbook, SaveRate, write_playbook
-from clvml.decide.rules import columns_of
 from clvml.decide.uplift import Experiment, Uplift, learn
 from clvml.errors import InputError, did_you_mean
+from clvml.scores.rules import columns_of
 from clvml.scores.scorer import COLUMNS
 from clvml.storage.files import replacing
 
@@ -103,4 +103,4 @@ def write_save_rates(
 def missing_columns(rates: Mapping[str, SaveRate]) -> list[str]:
     """Return the columns that rules of learnt effects read and a scored file does not have of itself, sorted."""
     rules = [group.where for rate in rates.values() for group in rate.by]
-    return sorted({name for rule in rules for name in columns_of(rule)} - set(COLUMNS))
+    return sorted({name for rule in rules for name in columns_of(rule, "save_rate.by")} - set(COLUMNS))

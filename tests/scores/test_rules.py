@@ -5,8 +5,8 @@ import re
 import pandas as pd
 import pytest
 
-from clvml.decide.rules import matches
 from clvml.errors import InputError
+from clvml.scores.rules import matches
 
 SCORES = pd.DataFrame(
     {

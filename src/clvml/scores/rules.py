@@ -1,8 +1,8 @@
-"""Rules over columns of the scored table: a small grammar of conditions, and nothing else of SQL."""
+"""Rules over columns of a table of customers: a small grammar of conditions, and nothing else of SQL."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import duckdb
@@ -43,13 +43,21 @@ def check_rule(rule: str) -> str:
     return rule
 
 
-def columns_of(rule: str) -> list[str]:
-    """Return the columns that a rule reads, sorted.
+def columns_of(rule: str, where: str) -> list[str]:
+    """Return the columns that a rule reads, sorted; ``where`` names it in errors.
 
-    >>> columns_of("clv > 2 * historic_spend and not p_churn < 0.5")
+    >>> columns_of("clv > 2 * historic_spend and not p_churn < 0.5", "mail")
     ['clv', 'historic_spend', 'p_churn']
+
+    Raises
+    ------
+    InputError
+        It is no rule; see `check_rule`.
     """
-    return sorted({column.name for column in _parsed(rule).find_all(exp.Column)})
+    try:
+        return sorted({column.name for column in _parsed(rule).find_all(exp.Column)})
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def matches(table: pd.DataFrame, rule: str, where: str) -> NDArray[np.bool_]:
@@ -68,22 +76,54 @@ def matches(table: pd.DataFrame, rule: str, where: str) -> NDArray[np.bool_]:
     InputError
         A column is not in the table, or the rule compares what cannot be compared.
     """
-    tree = _parsed(rule)
-    needed = columns_of(rule)
-    check_columns(needed, table.columns, where)
-    # A rule without columns holds for all rows or for none.
-    read = table[needed] if needed else table.iloc[:, :1]
+    return first_match(table, {"": rule}, where) == 0
+
+
+def first_match(table: pd.DataFrame, rules: Mapping[str, str], where: str) -> NDArray[np.intp]:
+    """Return the place of the first rule that holds for each row, shape (n,); -1 where none does.
+
+    Parameters
+    ----------
+    table : DataFrame
+    rules : mapping
+        Names and rules.
+    where : str
+        Where the rules stand, for errors.
+
+    Raises
+    ------
+    InputError
+        See `matches`.
+    """
+    needed: set[str] = set()
+    for name, rule in rules.items():
+        at = f"{where}.{name}" if name else where
+        columns = columns_of(rule, at)
+        check_columns(columns, table.columns, at)
+        needed |= set(columns)
+    # Rules without columns hold for all rows or for none.
+    read = table[sorted(needed)] if needed else table.iloc[:, :1]
+    cases = " ".join(
+        f"when {_parsed(rule).sql('duckdb', identify=True)} then {place}"
+        for place, rule in enumerate(rules.values())
+    )
     with offline_database() as connection:
-        connection.register("scored", read)
+        connection.register("known", read)
         try:
-            sql = f"select coalesce({tree.sql('duckdb', identify=True)}, false) as matched from scored"
-            return np.asarray(connection.execute(sql).fetchnumpy()["matched"], dtype=bool)
+            found = connection.execute(f"select case {cases} else -1 end as place from known").fetchnumpy()
         except duckdb.Error as error:
             reason = str(error).strip().partition("\n")[0]
+            told = "the rule" if len(rules) == 1 else "one of the rules"
+            shown = (
+                ", ".join(f"'{rule}'" for rule in rules.values())
+                if len(rules) == 1
+                else f"of {', '.join(rules)}"
+            )
             raise InputError(
-                f"{where}: the rule '{rule}' cannot be worked out ({reason}); compare numbers with numbers and texts"
-                " with texts in single quotes"
+                f"{where}: {told} {shown} cannot be worked out ({reason}); compare numbers with numbers and texts with"
+                " texts in single quotes"
             ) from None
+    return np.asarray(found["place"], dtype=np.intp)
 
 
 def check_columns(needed: Iterable[str], known: Iterable[str], where: str) -> None:
