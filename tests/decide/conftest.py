@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from clvml.decide.playbook import parse_playbook
-from clvml.scores.scorer import COLUMNS, RISKS, TIERS
+from clvml.scores.columns import COLUMNS, DTYPES
+from clvml.scores.scorer import RISKS, TIERS
 from clvml.scores.segments import SEGMENTS
 
 
@@ -42,18 +43,8 @@ def scored(customers=None, *, seed=0, **columns):
             "run_id": "run",
         }
     ).assign(**columns)
-    texts = [
-        "customer_id",
-        "as_of",
-        "churn_risk",
-        "last_order_date",
-        "next_order_date",
-        "value_tier",
-        "segment",
-    ]
-    texts += ["reason_1", "reason_2", "reason_3", "model_version", "run_id"]
-    made = made.astype(dict.fromkeys(texts, "string"))
-    return made.reindex(columns=[*COLUMNS, *(name for name in columns if name not in COLUMNS)])
+    further = [name for name in columns if name not in COLUMNS]
+    return made.reindex(columns=[*COLUMNS, *further]).astype({**DTYPES, "horizon_days": "int64"})
 
 
 def playbook_of(share=0.0, unit="customer_id", campaign="spring", **actions):
