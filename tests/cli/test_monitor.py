@@ -1,10 +1,12 @@
-"""clvml monitor where the model or the store cannot be had: the comparison is worth having all the same."""
+"""clvml monitor, also where the model or the store cannot be had: the comparison is worth having all the same."""
 
 import json
 import shutil
 
+import pandas as pd
 import pytest
 import yaml
+from tests.cli.conftest import one_object
 
 from clvml.tracking import resolve_model
 
@@ -89,3 +91,45 @@ def lock(monkeypatch):
 
     monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK and may(path, mode))
     monkeypatch.setattr(sqlite3.dbapi2, "connect", read_only)
+
+
+def test_monitor_compares_scores_with_what_happened(shopping, run, tmp_path):
+    scores = tmp_path / "scores.csv"
+    assert (
+        run("score", shopping.log, "--output", scores, "--as-of", "2024-05-01", "--explain", "none")[0] == 0
+    )
+    code, out, err = run("monitor", scores, "--data", shopping.log)
+    assert (code, err) == (0, "")
+    assert (
+        "Scores as of 2024-05-01 against what happened up to 2024-06-30: the whole horizon of 60 days" in out
+    )
+    assert "Recommendation: keep" in out
+    code, out, err = run("monitor", scores, "--data", shopping.log, "--as-of", "2024-06-05", "--json")
+    told = one_object(out)
+    assert (code, err, told["compared_days"], told["recommendation"]) == (0, "", 30, "keep")
+    assert {row["value_tier"] for row in told["tiers"]} <= {"platinum", "gold", "silver", "bronze"}
+
+
+def test_monitor_asks_for_training_by_its_exit_code(shopping, run, tmp_path):
+    scores = tmp_path / "scores.csv"
+    assert (
+        run("score", shopping.log, "--output", scores, "--as-of", "2024-05-01", "--explain", "none")[0] == 0
+    )
+    turned = pd.read_csv(scores, dtype=str)
+    turned["p_churn"] = 1 - turned["p_churn"].astype(float)
+    turned.to_csv(scores, index=False)
+    code, out, _ = run("monitor", scores, "--data", shopping.log)
+    assert code == 3
+    assert "Recommendation: retrain\n  - the order of customers is worse than in training" in out
+
+
+def test_monitor_refuses_what_it_cannot_compare(shopping, fails, run, tmp_path):
+    assert "scored file 'no.csv' does not exist" in fails("monitor", "no.csv", "--data", shopping.log)
+    scores = tmp_path / "scores.csv"
+    assert run("score", shopping.log, "--output", scores, "--explain", "none")[0] == 0
+    assert "0 days are too few to compare, 30 are needed" in fails("monitor", scores, "--data", shopping.log)
+    unnamed = pd.read_csv(scores, dtype=str).assign(run_id="", model_version="")
+    unnamed.to_csv(scores, index=False)
+    assert "does not say which model made it; name it with --model" in fails(
+        "monitor", scores, "--data", shopping.log
+    )

@@ -1,0 +1,113 @@
+"""Usage errors, defects, interrupts and full disks: exit codes and last words."""
+
+import subprocess
+import sys
+
+import pytest
+from tests.cli.conftest import USAGE
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["scroe"], "No such command 'scroe'"),
+        (["score", "log.csv"], "Missing option '--output' / '-o'"),
+        (["score", "-o", "s.csv"], "Missing argument 'DATA'."),
+        (["check", "log.csv", "--sett", "a=b"], "No such option: --sett"),
+        (["backtest", "--folds", "0"], "Invalid value for '--folds'"),
+        (["backtest", "--folds", "three"], "Invalid value for '--folds'"),
+    ],
+)
+def test_usage_errors(run, arguments, message):
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith(USAGE)
+    assert f"\nError: {message}" in err
+    assert "Traceback" not in err
+
+
+def test_a_defect_is_owned_up_to(run, shop, monkeypatch):
+    def broken(*arguments):
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("clvml.workflows.check_length", broken)
+    code, out, err = run("check", shop.log)
+    assert (code, out) == (1, "")
+    first, second, *_ = err.splitlines()
+    assert first == (
+        "Error: ZeroDivisionError; this is a defect of clvml and not of your input: please report it with your command"
+        " and the lines below"
+    )
+    assert second == "Traceback (most recent call last):"
+    assert err.rstrip().endswith("ZeroDivisionError: division by zero")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_an_interrupt(run, shop, monkeypatch, error):
+    def interrupted(*arguments):
+        raise error("Query interrupted")
+
+    monkeypatch.setattr("clvml.workflows.check_length", interrupted)
+    assert run("check", shop.log) == (130, "", "Interrupted.\n")
+
+
+def test_a_full_disk_is_no_defect(run, shop, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device", "/tmp/x")
+
+    monkeypatch.setattr("clvml.workflows.check_length", full)
+    assert run("check", shop.log) == (
+        2,
+        "",
+        "Error: the disk is full ([Errno 28] No space left on device: '/tmp/x'); make room, or point TMPDIR at a"
+        " larger disk\n",
+    )
+
+
+def test_too_little_memory_is_no_defect(run, shop, monkeypatch):
+    import duckdb
+
+    def full(*arguments):
+        raise duckdb.OutOfMemoryException("Out of Memory Error: could not allocate block\nmore")
+
+    monkeypatch.setattr("clvml.workflows.check_length", full)
+    code, out, err = run("check", shop.log)
+    assert (code, out) == (2, "")
+    assert err == (
+        "Error: there is too little memory (Out of Memory Error: could not allocate block); give more with --memory\n"
+    )
+
+
+def test_a_reader_that_leaves(shop):
+    # As in `clvml check log.csv | head -0`, by the status that other tools end with.
+    command = [sys.executable, "-m", "clvml", "check", str(shop.log)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_names_that_the_terminal_cannot_show(tmp_path):
+    command = [sys.executable, "-X", "utf8=0", "-m", "clvml", "check", "顧客.csv"]
+    environment = {"PYTHONIOENCODING": "latin-1", "LC_ALL": "C.UTF-8"}
+    ended = subprocess.run(command, capture_output=True, cwd=tmp_path, env=environment, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(b"Error: '\\u9867\\u5ba2.csv' does not exist; ")
+
+
+def test_help_needs_nothing_heavy():
+    heavy = {
+        "duckdb",
+        "matplotlib",
+        "mlflow",
+        "numpy",
+        "pandas",
+        "rich",
+        "scipy",
+        "shap",
+        "sklearn",
+        "xgboost",
+    }
+    code = "import sys; from clvml import cli; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert heavy & {name.partition(".")[0] for name in loaded.split()} == set()
