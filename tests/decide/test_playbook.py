@@ -37,12 +37,12 @@ def test_the_shipped_playbook_is_valid_and_assumes_its_effects():
         ({"redeem_rate": 1.5}, "'actions.mail.redeem_rate'"),
         ({"cap": -1}, "'actions.mail.cap'"),
         ({"rest_days": -1}, "'actions.mail.rest_days'"),
-        ({"where": "p_churn"}, "'p_churn' is no condition"),
-        ({"where": "p_churn >"}, "'p_churn >' is not a condition"),
-        ({"where": "read_csv('x') = 1"}, "which a rule may not"),
-        ({"where": "p_churn < (select 1)"}, "which a rule may not"),
-        ({"where": "p_churn < 1; select 1"}, "which a rule may not"),
-        ({"where": "other.p_churn < 1"}, "which a rule may not"),
+        ({"where": "p_churn"}, "the rule 'p_churn' is a column and no condition"),
+        ({"where": "p_churn >"}, "the rule cannot be understood"),
+        ({"where": "read_csv('x') = 1"}, "functions are not allowed"),
+        ({"where": "p_churn < (select 1)"}, "the rule"),
+        ({"where": "p_churn < 1; select 1"}, "which is not allowed"),
+        ({"where": "other.p_churn < 1"}, "which is not allowed"),
     ],
 )
 def test_an_action_that_cannot_be_is_refused(action, said):

@@ -24,7 +24,7 @@ SCORES = pd.DataFrame(
     ("rule", "expected"),
     [
         ("p_churn >= 0.5", [False, True, True]),
-        ("p_churn < .5 or clv = 0", [True, False, True]),
+        ("p_churn < 0.5 or clv = 0", [True, False, True]),
         ("segment in ('VIP', 'lost')", [True, True, False]),
         # What is missing is neither.
         ("segment <> 'VIP'", [False, True, False]),

@@ -137,7 +137,7 @@ def test_rules_of_ones_own():
     ("rules", "said"),
     [
         ({"VIP": "p_chrun < 0.5", "rest": "true"}, "segments.VIP: the scores have no column 'p_chrun'"),
-        ({"VIP": "p_churn", "rest": "true"}, "segments.VIP: 'p_churn' is no condition"),
+        ({"VIP": "p_churn", "rest": "true"}, "segments.VIP 'p_churn' is a column and no condition"),
         ({"VIP": "segment = 'x'", "rest": "true"}, "segments.VIP: the scores have no column 'segment'"),
     ],
 )

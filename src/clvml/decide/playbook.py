@@ -11,7 +11,7 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from clvml.config import Section, assign, parse_keys, read_keys
-from clvml.scores.rules import check_rule
+from clvml.scores.rules import parse_rule
 from clvml.storage.files import replacing
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -35,7 +35,7 @@ class EffectOf(Effect):
     @field_validator("where")
     @classmethod
     def _is_rule(cls, rule: str) -> str:
-        return check_rule(rule)
+        return parse_rule(rule).text
 
 
 class SaveRate(Effect):
@@ -86,7 +86,7 @@ class Action(Section):
     @field_validator("where")
     @classmethod
     def _is_rule(cls, rule: str | None) -> str | None:
-        return rule if rule is None else check_rule(rule)
+        return rule if rule is None else parse_rule(rule).text
 
     @model_validator(mode="after")
     def _costs_something(self) -> Action:

@@ -3,44 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import duckdb
 import numpy as np
 import pandas as pd
-import sqlglot
 from numpy.typing import NDArray
-from sqlglot import exp
 
 from clvml.errors import InputError, did_you_mean, first_of
+from clvml.expressions import Expression, Kind, parse_expression
+from clvml.storage.sql import identifier
 from clvml.storage.workspace import offline_database
 
-_ALLOWED = (
-    *(exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.Tuple, exp.Neg),
-    *(exp.Add, exp.Sub, exp.Mul, exp.Div),
-    *(exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between),
-    *(exp.And, exp.Or, exp.Not, exp.In, exp.Is, exp.Like),
-)
-_CONDITIONS = (
-    *(exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between, exp.And, exp.Or, exp.Not),
-    *(exp.In, exp.Is, exp.Like, exp.Boolean),
-)
 
-
-def check_rule(rule: str) -> str:
-    """Return the rule unchanged.
+def parse_rule(rule: str, where: str = "the rule") -> Expression:
+    """Return a rule as an expression that was checked; ``where`` names it in errors.
 
     Raises
     ------
-    ValueError
-        It is no condition, or holds more than column names, literals, arithmetic, comparisons, and/or/not, in,
-        between, is null and like.
-
-    >>> check_rule("p_churn >= 0.5 and segment in ('VIP', 'lost')")
-    "p_churn >= 0.5 and segment in ('VIP', 'lost')"
+    InputError
+        It is no condition of the grammar (`clvml.expressions`).
     """
-    _parsed(rule)
-    return rule
+    parsed = parse_expression(rule, "truth", where)
+    if parsed.is_name:
+        raise InputError(f"{where} '{rule}' is a column and no condition; for example: {rule} >= 0.5")
+    return parsed
 
 
 def columns_of(rule: str, where: str) -> list[str]:
@@ -52,12 +38,9 @@ def columns_of(rule: str, where: str) -> list[str]:
     Raises
     ------
     InputError
-        It is no rule; see `check_rule`.
+        It is no rule; see `parse_rule`.
     """
-    try:
-        return sorted({column.name for column in _parsed(rule).find_all(exp.Column)})
-    except ValueError as error:
-        raise InputError(f"{where}: {error}") from None
+    return sorted(parse_rule(rule, where).columns)
 
 
 def matches(table: pd.DataFrame, rule: str, where: str) -> NDArray[np.bool_]:
@@ -104,8 +87,7 @@ def first_match(table: pd.DataFrame, rules: Mapping[str, str], where: str) -> ND
     # Rules without columns hold for all rows or for none.
     read = table[sorted(needed)] if needed else table.iloc[:, :1]
     cases = " ".join(
-        f"when {_parsed(rule).sql('duckdb', identify=True)} then {place}"
-        for place, rule in enumerate(rules.values())
+        f"when {parse_rule(rule).sql(_read)} then {place}" for place, rule in enumerate(rules.values())
     )
     with offline_database() as connection:
         connection.register("known", read)
@@ -136,21 +118,6 @@ def check_columns(needed: Iterable[str], known: Iterable[str], where: str) -> No
             )
 
 
-def _parsed(rule: str) -> Any:
-    try:
-        tree = sqlglot.parse_one(rule, dialect="duckdb")
-    except sqlglot.errors.SqlglotError as error:
-        reason = str(error).partition("\n")[0].partition(". Line")[0]
-        raise ValueError(f"'{rule}' is not a condition ({reason}); for example: p_churn >= 0.5") from None
-    for node in tree.walk():
-        if not isinstance(node, _ALLOWED) or (isinstance(node, exp.Column) and node.table):
-            raise ValueError(
-                f"'{rule}' holds '{node.sql('duckdb')}', which a rule may not; use columns, numbers, 'texts', + - * /,"
-                " comparisons, and, or, not, in, between, is null and like"
-            )
-    inner = tree
-    while isinstance(inner, exp.Paren):
-        inner = inner.this
-    if not isinstance(inner, _CONDITIONS):
-        raise ValueError(f"'{rule}' is no condition, which is true or false; for example: p_churn >= 0.5")
-    return tree
+def _read(name: str, kind: Kind) -> str:
+    types = {"number": "double", "text": "varchar", "truth": "boolean"}
+    return f"cast({identifier(name)} as {types[kind]})"
