@@ -67,14 +67,16 @@ def test_odd_texts_and_numbers_are_written_to_the_byte(tmp_path):
     texts = ["=1+1", "-5", "a,b", 'say "x"', "two\nlines", "'=2", " =x", "Zoë", "007", "@x,y", "+49 30", "#"]
     rows = pd.DataFrame({name: [str(draw.choice(texts)) for _ in numbers] for name in COLUMNS})
     rows["customer_id"] = [f"{text}{number}" for number, text in enumerate(rows["customer_id"])]
-    for name in ("p_churn", "clv", "historic_spend", *(n for n in COLUMNS if n.startswith("expected_"))):
+    decimals = [name for name in COLUMNS if name.startswith("expected_")]
+    for name in ("p_churn", "clv", "historic_spend", "usual_gap_days", *decimals):
         rows[name] = draw.sample(numbers, len(numbers))
     rows["clv"] = rows["clv"].fillna(0.0)
     rows["horizon_days"] = 180
     rows["reason_3"] = None
     # Ours to word: nothing in them needs a quote.
     ours = ("as_of", "churn_risk", "last_order_date", "next_order_date", "value_tier", "segment")
-    for name in (*ours, "model_version", "run_id"):
+    parts = [name for name in COLUMNS if name.endswith(("_key", "_values"))]
+    for name in (*ours, "model_version", "run_id", *parts):
         rows[name] = "first buyer to win back"
     with duckdb.connect() as connection:
         table = ScoredTable(connection)

@@ -18,6 +18,7 @@ from clvml.models.outlook import HORIZONS
 from clvml.scores.scorer import (
     COLUMNS,
     NO_HISTORY,
+    REASON_COLUMNS,
     REASONS,
     RISKS,
     TIERS,
@@ -77,7 +78,8 @@ def test_the_columns_are_those_of_the_contract(scored):
         "customer_id,as_of,horizon_days,p_churn,churn_risk,expected_orders,expected_spend,expected_spend_low,"
         "expected_spend_high,expected_spend_30d,expected_spend_90d,expected_spend_180d,expected_spend_365d,clv,"
         "historic_spend,last_order_date,next_order_date,value_tier,segment,reason_1,reason_2,reason_3,"
-        "model_version,run_id"
+        "model_version,run_id,usual_gap_days,reason_1_key,reason_1_values,reason_2_key,reason_2_values,"
+        "reason_3_key,reason_3_values"
     )
 
 
@@ -92,7 +94,7 @@ def test_rows_are_ranked_by_value_then_by_id(scored):
 
 
 def test_types_are_text_whole_numbers_and_decimals(scored):
-    kinds = dict.fromkeys((*TEXTS, *REASONS, "model_version", "run_id"), "string")
+    kinds = dict.fromkeys((*TEXTS, *REASON_COLUMNS, "model_version", "run_id"), "string")
     kinds |= {"horizon_days": "int64"}
     assert scored.dtypes.astype(str).to_dict() == {name: kinds.get(name, "float64") for name in COLUMNS}
 
@@ -105,7 +107,9 @@ def test_what_is_the_same_for_all(scored, shop):
 
 
 def test_numbers_keep_their_promises(scored):
-    numbers = scored.select_dtypes("number")
+    once = scored["segment"].str.startswith("first buyer") | (scored["segment"] == NO_HISTORY)
+    assert (scored["usual_gap_days"].isna() == once).all()
+    numbers = scored.select_dtypes("number").drop(columns="usual_gap_days")
     assert np.isfinite(numbers).all(axis=None)
     # No sum of money is -0.0, which reads like a loss.
     assert not (np.signbit(numbers) & (numbers == 0)).any(axis=None)
@@ -243,9 +247,9 @@ def test_csv_and_parquet_hold_the_same_values(scored, tmp_path):
 
 
 def test_explain_chooses_whose_reasons_are_given(score, lines, scored):
-    rest = [name for name in COLUMNS if name not in REASONS]
+    rest = [name for name in COLUMNS if name not in REASON_COLUMNS]
     none = score(lines, explain="none")
-    assert none[list(REASONS)].isna().all(axis=None)
+    assert none[list(REASON_COLUMNS)].isna().all(axis=None)
     pd.testing.assert_frame_equal(none[rest], scored[rest], check_exact=True)
     five = score(lines, explain=5)
     pd.testing.assert_frame_equal(five[rest], scored[rest], check_exact=True)

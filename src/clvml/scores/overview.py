@@ -228,7 +228,8 @@ def _outlook(scored: ScoredTable, model: CustomerModel, as_of: date) -> list[dic
     ).df()
     variances = scored.variances(model.intervals)
     clock = np.concatenate([[0.0], np.cumsum(model.trees.prior.season.curve(as_of, HORIZONS[-1]))])
-    ends = np.arange(STEP_DAYS, HORIZONS[-1] + 1, STEP_DAYS)
+    # The calendar ends with the year 9999.
+    ends = np.arange(STEP_DAYS, min(HORIZONS[-1], (date.max - as_of).days) + 1, STEP_DAYS)
     knots = [0, *HORIZONS]
     steps = []
     rows = [
