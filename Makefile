@@ -16,7 +16,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test fuzz check lint wheel format backtest experiments score benchmark peers docs ui site constraints clean
+.PHONY: help setup train test fuzz check lint wheel format backtest experiments score dashboard benchmark peers docs ui site constraints clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ backtest: setup ## Compare the model with the baselines at several past dates
 
 experiments: setup ## Run what is not finished of experiments/*.yaml, and write the results beside them
 	@for file in experiments/*.yaml; do echo "== $$file"; $(BIN)/clvml experiment "$$file" || exit $$?; done
+
+dashboard: setup ## Look through the customers of OUTPUT in a browser
+	$(BIN)/clvml dashboard --scores '$(OUTPUT)'
 
 ui: setup ## Open the MLflow UI on the local store
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db

@@ -13,6 +13,7 @@ import typer
 from clvml.cli.backtest import backtest
 from clvml.cli.check import check
 from clvml.cli.compare import compare
+from clvml.cli.dashboard import dashboard
 from clvml.cli.ending import WORDS, Ending, prompt_end
 from clvml.cli.experiment import experiment
 from clvml.cli.monitor import monitor
@@ -70,6 +71,7 @@ for command in (
     readback,
     uplift,
     report,
+    dashboard,
     sync,
     sql,
 ):

@@ -17,16 +17,16 @@ _KEYWORDS = {"text": None, "plural": (1, 2), "N_": None}
 
 
 def extract() -> Catalog:
-    """Return all texts of the report, without translations."""
-    folder = Path(str(files("clvml.report")))
+    """Return all texts of the pages, without translations."""
     found = Catalog(project="clvml", charset="utf-8", fuzzy=False)
-    for _, _, message, _, _ in extract_from_dir(
-        folder,
-        method_map=_METHODS,
-        keywords=_KEYWORDS,
-        options_map={"**/templates/**.html": {"trimmed": "false"}},
-    ):
-        found.add(message)
+    for package in ("report", "dashboard"):
+        for _, _, message, _, _ in extract_from_dir(
+            Path(str(files("clvml"))) / package,
+            method_map=_METHODS,
+            keywords=_KEYWORDS,
+            options_map={"**/templates/**.html": {"trimmed": "false"}},
+        ):
+            found.add(message)
     for words in REASONS:
         found.add(words)
     return found

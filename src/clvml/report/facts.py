@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import duckdb
 
 from clvml.errors import InputError
+from clvml.scores.columns import SCORED
+from clvml.storage.files import FORMULA, NUMBER
 from clvml.storage.sql import literal
 
 CALLED = 10
@@ -21,8 +24,16 @@ RISKS = ("low", "medium", "high")
 SAVE_RATE = 0.1
 # No customer counts as more than this much likelier to stay (the value of the surely lost cannot be told).
 LEAST_STAY = 0.15
+# What a customer has to lose, as SQL: churn risk times what they would bring if kept [currency].
+AT_RISK = f"p_churn * expected_spend / greatest(1 - p_churn, {LEAST_STAY})"
 _POINTS = 60
-_NEEDED = (
+_UNESCAPED = (
+    f"(case when regexp_matches(customer_id, '^''') and regexp_matches(substr(customer_id, 2), {literal(FORMULA)})"
+    f" and not regexp_full_match(substr(customer_id, 2), {literal(NUMBER)})"
+    " then substr(customer_id, 2) else customer_id end)"
+)
+_NUMBERS = [column.name for column in SCORED if column.kind == "number"]
+NEEDED = (
     *(
         "customer_id",
         "as_of",
@@ -35,7 +46,7 @@ _NEEDED = (
     ),
     *("last_order_date", "segment", "reason_1", "reason_2", "reason_3", "model_version"),
 )
-_REASONS = tuple(f"reason_{rank}{part}" for rank in (1, 2, 3) for part in ("", "_key", "_values"))
+REASONS = tuple(f"reason_{rank}{part}" for rank in (1, 2, 3) for part in ("", "_key", "_values"))
 
 
 @dataclass(frozen=True)
@@ -120,6 +131,21 @@ def read_facts(scores: Path, overview: dict[str, Any] | None) -> Facts:
     InputError
         The file does not exist, is no scored file, or holds no customer.
     """
+    with duckdb.connect() as connection:
+        load_scored(connection, scores, NEEDED, REASONS)
+        return facts_of(connection, scores, overview or {})
+
+
+def load_scored(
+    connection: duckdb.DuckDBPyConnection, scores: Path, needed: Sequence[str], further: Sequence[str]
+) -> None:
+    """Read a scored file into the table ``scored``: what is needed, and of the further columns those it has.
+
+    Raises
+    ------
+    InputError
+        The file does not exist, is no scored file, or was changed by hand.
+    """
     if not scores.is_file():
         raise InputError(f"scored file '{scores}' does not exist; make one with `clvml score`")
     reader = {".csv": "read_csv({}, all_varchar = true)", ".parquet": "read_parquet({})"}.get(
@@ -127,33 +153,39 @@ def read_facts(scores: Path, overview: dict[str, Any] | None) -> Facts:
     )
     if reader is None:
         raise InputError(f"scored file '{scores}' must end in .csv or .parquet")
-    with duckdb.connect() as connection:
-        relation = reader.format(literal(str(scores)))
-        try:
-            columns = [row[0] for row in connection.execute(f"describe from {relation}").fetchall()]
-        except duckdb.Error as error:
-            reason = str(error).partition("\n")[0]
-            raise InputError(f"scored file '{scores}' cannot be read ({reason})") from None
-        missing = [name for name in _NEEDED if name not in columns]
-        if missing:
-            raise InputError(
-                f"'{scores}' is no scored file: it lacks {', '.join(missing[:5])}; give a file that `clvml score` wrote"
-            )
-        numbers = ("p_churn", "expected_spend", "clv", "historic_spend")
-        kept = [
-            f"{name}::DOUBLE as {name}" if name in numbers else f"{name}::VARCHAR as {name}"
-            for name in _NEEDED
-        ]
-        kept += [f"{name}::VARCHAR as {name}" for name in _REASONS if name in columns and name not in _NEEDED]
-        try:
-            connection.execute(f"create table scored as select {', '.join(kept)} from {relation}")
-        except duckdb.Error as error:
-            reason = str(error).partition("\n")[0]
-            raise InputError(f"scored file '{scores}' was changed since it was written ({reason})") from None
-        return _facts(connection, scores, overview or {})
+    relation = reader.format(literal(str(scores)))
+    try:
+        columns = [row[0] for row in connection.execute(f"describe from {relation}").fetchall()]
+    except duckdb.Error as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"scored file '{scores}' cannot be read ({reason})") from None
+    missing = [name for name in needed if name not in columns]
+    if missing:
+        raise InputError(
+            f"'{scores}' is no scored file: it lacks {', '.join(missing[:5])}; give a file that `clvml score` wrote"
+        )
+    # A writer of CSV puts an apostrophe before what a spreadsheet would run.
+    plain = "customer_id" if scores.suffix.lower() == ".parquet" else _UNESCAPED
+    kept = [
+        f"{plain if name == 'customer_id' else name}::{'DOUBLE' if name in _NUMBERS else 'VARCHAR'} as {name}"
+        for name in dict.fromkeys([*needed, *further])
+        if name in columns
+    ]
+    try:
+        connection.execute(f"create table scored as select {', '.join(kept)} from {relation}")
+    except duckdb.Error as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"scored file '{scores}' was changed since it was written ({reason})") from None
 
 
-def _facts(connection: duckdb.DuckDBPyConnection, scores: Path, overview: dict[str, Any]) -> Facts:
+def facts_of(connection: duckdb.DuckDBPyConnection, scores: Path, overview: dict[str, Any]) -> Facts:
+    """Compute the figures from the table ``scored``, which `load_scored` made.
+
+    Raises
+    ------
+    InputError
+        There is no customer, or the rows and the overview are of several scorings.
+    """
     customers, expected, clv, as_of, dates, horizon, version = connection.execute(
         "select count(*), sum(expected_spend), sum(clv), min(as_of), count(distinct as_of), min(horizon_days),"
         " min(model_version) from scored"
@@ -187,7 +219,7 @@ def _facts(connection: duckdb.DuckDBPyConnection, scores: Path, overview: dict[s
         segments=segments,
         calls=_records(
             connection,
-            f"select *, p_churn * expected_spend / greatest(1 - p_churn, {LEAST_STAY}) as at_risk from scored"
+            f"select *, {AT_RISK} as at_risk from scored"
             f" where p_churn > 0 and expected_spend > 0 order by at_risk desc, customer_id limit {CALLED}",
         ),
         cells=_cells(connection),
@@ -203,19 +235,24 @@ def _records(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def _ranked() -> str:
+def ranked() -> str:
     return "(select *, row_number() over (order by historic_spend desc, customer_id) as place from scored)"
 
 
-def _cells(connection: duckdb.DuckDBPyConnection) -> list[list[dict[str, Any]]]:
+def spend_row() -> str:
+    """Return SQL of the row of the risk table that a customer of a ``place`` by spend so far stands in, from 0."""
     edges = " ".join(
         f"when place <= ceil({edge} * (select count(*) from scored)) then {number}"
         for number, edge in enumerate(SPEND_EDGES)
     )
+    return f"case {edges} end"
+
+
+def _cells(connection: duckdb.DuckDBPyConnection) -> list[list[dict[str, Any]]]:
     rows = _records(
         connection,
-        f"select case {edges} end as row, churn_risk, count(*) as customers, sum(historic_spend) as historic_spend,"
-        f" sum(expected_spend) as expected_spend from {_ranked()} group by all",
+        f"select {spend_row()} as row, churn_risk, count(*) as customers, sum(historic_spend) as historic_spend,"
+        f" sum(expected_spend) as expected_spend from {ranked()} group by all",
     )
     found = {(row["row"], row["churn_risk"]): row for row in rows}
     nobody = {"customers": 0, "historic_spend": 0.0, "expected_spend": 0.0}
@@ -226,7 +263,7 @@ def _concentration(connection: duckdb.DuckDBPyConnection) -> list[tuple[float, f
     """Return shares of all spend so far by shares of the customers; empty where nothing was spent on balance."""
     rows = connection.execute(
         f"""
-        with ranked as {_ranked()},
+        with ranked as {ranked()},
         summed as (
             select place, sum(greatest(historic_spend, 0)) over (order by place) as money,
                 sum(greatest(historic_spend, 0)) over () as total, count(*) over () as customers

@@ -27,7 +27,7 @@ def calls(facts: Facts, say: Language) -> Section | None:
         return None
     rows = []
     for row in facts.calls:
-        direction, words = _reason(row, say)
+        direction, words = reason(row, say)
         rows.append(
             {
                 "customer": row["customer_id"],
@@ -57,8 +57,14 @@ def calls(facts: Facts, say: Language) -> Section | None:
     }
 
 
-def _reason(row: dict[str, Any], say: Language) -> tuple[int, Markup]:
+def reason(row: dict[str, Any], say: Language) -> tuple[int, Markup]:
     """Return the first reason that raises the risk, else the first of all: its direction and its words."""
+    found = reasons(row, say)
+    return next((one for one in found if one[0] > 0), found[0] if found else (0, Markup("")))
+
+
+def reasons(row: dict[str, Any], say: Language) -> list[tuple[int, Markup]]:
+    """Return the reasons for the churn risk of a customer, strongest first: direction and words."""
     found: list[tuple[int, Markup]] = []
     for rank in (1, 2, 3):
         key, values, text = (row.get(f"reason_{rank}{part}") for part in ("_key", "_values", ""))
@@ -78,22 +84,27 @@ def _reason(row: dict[str, Any], say: Language) -> tuple[int, Markup]:
             )
             words = text.removesuffix(" (raises churn risk)").removesuffix(" (lowers churn risk)")
             found.append((direction, Markup.escape(words)))
-    return next((reason for reason in found if reason[0] > 0), found[0] if found else (0, Markup("")))
+    return found
 
 
-def risk(facts: Facts, say: Language) -> Section:
-    leaving = sum(row[2]["customers"] for row in facts.cells[:2])
-    names = [
+def spend_rows(say: Language) -> list[Markup]:
+    """Return the names of the rows of the risk table."""
+    return [
         say.text("top {share}", share=say.percent(SPEND_EDGES[0])),
         *(say.text("next {share}", share=say.percent(high - low)) for low, high in pairwise(SPEND_EDGES[:3])),
         say.text("other half"),
     ]
+
+
+def risk(facts: Facts, say: Language) -> Section:
+    leaving = sum(row[2]["customers"] for row in facts.cells[:2])
     rows = [
         {
             "name": name,
             "cells": [
                 {
                     "risk": risk,
+                    "row": number,
                     "money": say.short_money(cell["historic_spend"]),
                     "customers": say.plural("{n} customer", "{n} customers", cell["customers"]),
                     "coming": say.text("{money} to come", money=say.short_money(cell["expected_spend"])),
@@ -102,7 +113,7 @@ def risk(facts: Facts, say: Language) -> Section:
                 for risk, cell in zip(RISKS, row, strict=True)
             ],
         }
-        for number, (name, row) in enumerate(zip(names, facts.cells, strict=True))
+        for number, (name, row) in enumerate(zip(spend_rows(say), facts.cells, strict=True))
     ]
     return {
         "title": say.plural(

@@ -96,14 +96,15 @@ def outlook(facts: Facts, say: Language) -> Section | None:
     }
 
 
-def segments(facts: Facts, say: Language) -> Section:
-    shown, rest = facts.segments[:_LISTED_SEGMENTS], facts.segments[_LISTED_SEGMENTS:]
+def segments(facts: Facts, say: Language, listed: int | None = _LISTED_SEGMENTS) -> Section:
+    shown, rest = facts.segments[:listed], facts.segments[listed:] if listed else []
     largest = max([row.get("expected_spend_high", row["expected_spend"]) for row in shown] + [1e-9])
     rows = []
     for row in shown:
         low, high = (row.get(f"expected_spend_{end}") for end in ("low", "high"))
         rows.append(
             {
+                "key": row["segment"],
                 "name": say.named(SEGMENTS, row["segment"]),
                 "customers": say.count(row["customers"]),
                 "risk": say.percent(row["p_churn"]),

@@ -1,0 +1,47 @@
+"""clvml dashboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clvml.cli.inputs import now
+from clvml.cli.screen import secrets
+
+
+def dashboard(
+    scores: Annotated[
+        Path, typer.Option("--scores", help="What `clvml score` wrote (.csv or .parquet).")
+    ] = Path("scores.csv"),
+    before: Annotated[
+        Path | None, typer.Option("--before", help="An earlier scored file, to see who moved.")
+    ] = None,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 8050,
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on; any but this machine's needs a password.")
+    ] = "127.0.0.1",
+    password: Annotated[
+        str | None,
+        typer.Option(
+            "--password",
+            envvar="CLVML_DASHBOARD_PASSWORD",
+            help="That the browser asks for. Better in the environment: others see command lines.",
+        ),
+    ] = None,
+) -> None:
+    """Look through the scored customers in a browser: search, filter, download; until Ctrl-C."""
+    from clvml.dashboard.server import serve
+
+    if password:
+        secrets.add([password])
+    serve(
+        scores,
+        lambda: now().date(),
+        lambda address: typer.echo(f"The dashboard is at {address}; Ctrl-C ends it."),
+        host=host,
+        port=port,
+        password=password,
+        before=before,
+    )

@@ -1,0 +1,236 @@
+"""The dashboard as a web application: an address per page, everything in it, and no script."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from typing import Any
+from urllib.parse import urlencode
+
+import duckdb
+from babel import negotiate_locale
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.loaders import ChoiceLoader
+from markupsafe import Markup
+from starlette.exceptions import HTTPException
+
+from clvml.dashboard import pages
+from clvml.dashboard.filters import read_filter
+from clvml.dashboard.guard import LOCAL, App, guarded
+from clvml.dashboard.pages import PAGES, Links
+from clvml.dashboard.snapshots import Snapshot, Snapshots
+from clvml.errors import InputError
+from clvml.report.language import LANGUAGES, Language
+from clvml.storage.files import escaped
+
+NAMES = {"en": "English", "fr": "Français", "de": "Deutsch"}
+_ROWS_AT_A_TIME = 5_000
+_KEPT = {"cache-control": "max-age=3600"}
+
+
+def build_app(
+    snapshots: Snapshots,
+    today: Callable[[], date],
+    password: str | None = None,
+    hosts: tuple[str, ...] | None = LOCAL,
+) -> App:
+    """Return the dashboard.
+
+    Parameters
+    ----------
+    snapshots : Snapshots
+        Of the scored file.
+    today : callable
+        Tells the day, and so how old the scores are.
+    password, hosts
+        See `clvml.dashboard.guard.guarded`.
+    """
+    # No page that describes the addresses: it would load scripts from elsewhere.
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+
+    @app.get("/")
+    def _today(request: Request) -> Response:
+        say, links, snapshot = _asked(request, snapshots)
+        return _page("today.html", request, say, links, snapshot, pages.today(snapshot, say, links, today()))
+
+    @app.get("/customers")
+    def _customers(request: Request) -> Response:
+        say, links, snapshot = _asked(request, snapshots)
+        wanted = read_filter(request.query_params, snapshot)
+        shown = pages.customer_list(snapshot, say, links, wanted)
+        return _page("customers.html", request, say, links, snapshot, shown)
+
+    @app.get("/customers.csv")
+    def _download(request: Request) -> Response:
+        snapshot = snapshots.newest()
+        wanted = read_filter(request.query_params, snapshot)
+        where, values = wanted.where()
+        columns = snapshot.columns
+        cursor = snapshot.connection.cursor()
+        cursor.execute(
+            f"select {', '.join(columns)} from customers where {where} order by {wanted.order()}", values
+        )
+        return StreamingResponse(
+            _lines(snapshot, cursor),
+            media_type="text/csv; charset=utf-8",
+            headers={"content-disposition": f'attachment; filename="customers-{snapshot.facts.as_of}.csv"'},
+        )
+
+    @app.get("/customer")
+    def _customer(request: Request) -> Response:
+        say, links, snapshot = _asked(request, snapshots)
+        shown = pages.customer(snapshot, say, links, request.query_params.get("id", ""))
+        if shown is None:
+            raise HTTPException(404)
+        return _page("customer.html", request, say, links, snapshot, shown)
+
+    @app.get("/segments")
+    def _segments(request: Request) -> Response:
+        say, links, snapshot = _asked(request, snapshots)
+        return _page("segments.html", request, say, links, snapshot, pages.segments(snapshot, say, links))
+
+    @app.get("/trust")
+    def _trust(request: Request) -> Response:
+        say, links, snapshot = _asked(request, snapshots)
+        return _page("trust.html", request, say, links, snapshot, pages.evidence(snapshot, say))
+
+    @app.get("/style.css")
+    def _style() -> Response:
+        return Response(_css(), media_type="text/css", headers=_KEPT)
+
+    @app.get("/icon.svg")
+    def _icon() -> Response:
+        return Response(_file("clvml.dashboard", "icon.svg"), media_type="image/svg+xml", headers=_KEPT)
+
+    @app.exception_handler(InputError)
+    def _unread(request: Request, error: InputError) -> Response:
+        say = Language(_code(request))
+        return _fault(request, say, 503, say.text("The scored file cannot be shown"), str(error))
+
+    @app.exception_handler(HTTPException)
+    def _refused(request: Request, error: HTTPException) -> Response:
+        say = Language(_code(request))
+        title = say.text("There is no such page")
+        if error.status_code != 404:
+            title = say.text("This cannot be asked")
+        return _fault(request, say, error.status_code, title, "")
+
+    @app.exception_handler(Exception)
+    def _defect(request: Request, error: Exception) -> Response:
+        say = Language(_code(request))
+        return _fault(request, say, 500, say.text("This is a defect of clvml, and not of your input"), "")
+
+    return guarded(app, password, hosts)
+
+
+def _asked(request: Request, snapshots: Snapshots) -> tuple[Language, Links, Snapshot]:
+    """Return the language, the addresses and the data for a request: one snapshot for the whole page."""
+    snapshot = snapshots.newest()
+    code = _code(request)
+    return Language(code, snapshot.facts.currency), _links(request), snapshot
+
+
+def _links(request: Request) -> Links:
+    lang = request.query_params.get("lang", "")
+    return Links(lang if lang in LANGUAGES else "")
+
+
+def _code(request: Request) -> str:
+    """Return the language that the address names, else the first of the browser's that there is."""
+    lang = request.query_params.get("lang", "")
+    if lang in LANGUAGES:
+        return lang
+    wanted = []
+    for part in request.headers.get("accept-language", "")[:200].split(","):
+        name, _, weight = part.partition(";q=")
+        try:
+            wanted.append((float(weight or 1), name.strip()))
+        except ValueError:
+            continue
+    names = [name for weight, name in sorted(wanted, key=lambda one: -one[0]) if weight > 0]
+    return negotiate_locale(names, LANGUAGES, sep="-") or "en"
+
+
+def _page(
+    template: str,
+    request: Request,
+    say: Language,
+    links: Links,
+    snapshot: Snapshot | None,
+    shown: dict[str, Any],
+) -> HTMLResponse:
+    path = request.url.path
+    # The same page in other languages: all of its address, and another language.
+    others = [(key, value) for key, value in request.query_params.multi_items() if key != "lang"]
+    status = shown.get("status", 200)
+    facts = snapshot.facts if snapshot else None
+    subtitle = None
+    if facts:
+        subtitle = Markup(" · ").join(
+            [
+                say.text("as of {date}", date=say.date(facts.as_of)),
+                say.plural("{n} customer", "{n} customers", facts.customers),
+                *([say.text("model {version}", version=facts.model_version)] if facts.model_version else []),
+            ]
+        )
+    return HTMLResponse(
+        _environment()
+        .get_template(template)
+        .render(
+            say=say,
+            text=say.text,
+            lang=links.lang,
+            subtitle=subtitle,
+            menu=[(links.to(page), say.text(name), page == path) for page, name in PAGES.items()],
+            languages=[
+                (code, NAMES[code], urlencode([*others, ("lang", code)]), code == say.code)
+                for code in LANGUAGES
+            ],
+            path=path,
+            **shown,
+        ),
+        status_code=status,
+    )
+
+
+def _fault(request: Request, say: Language, status: int, title: Markup, words: str) -> HTMLResponse:
+    shown = {"title": title, "words": words, "status": status}
+    return _page("fault.html", request, say, _links(request), None, shown)
+
+
+def _lines(snapshot: Snapshot, cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """Yield a file of CSV, in parts; the snapshot is kept until all is sent."""
+    yield ",".join(snapshot.columns) + "\n"
+    with cursor:
+        while rows := cursor.fetchmany(_ROWS_AT_A_TIME):
+            part = io.StringIO()
+            csv.writer(part, lineterminator="\n").writerows(
+                [escaped(value) if isinstance(value, str) else value for value in row] for row in rows
+            )
+            yield part.getvalue()
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=ChoiceLoader([PackageLoader("clvml.dashboard"), PackageLoader("clvml.report")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _css() -> str:
+    return _file("clvml.report", "report.css") + _file("clvml.dashboard", "dashboard.css")
+
+
+@cache
+def _file(package: str, name: str) -> str:
+    return (files(package) / "templates" / name).read_text(encoding="utf-8")

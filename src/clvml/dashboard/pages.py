@@ -1,0 +1,313 @@
+"""What each page shows: plain data for its template, in one language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from functools import partial
+from typing import Any
+
+from markupsafe import Markup
+
+from clvml.dashboard.filters import PAGE, SORTS, Filter, query
+from clvml.dashboard.snapshots import Snapshot
+from clvml.models.outlook import HORIZONS
+from clvml.report.charts import percentage
+from clvml.report.facts import RISKS
+from clvml.report.language import Language
+from clvml.report.sections import customers, headline, outlook, trust
+from clvml.report.vocabulary import ADVICE, APPROACH, N_, RISK_NAMES, SEGMENTS
+
+Page = dict[str, Any]
+PAGES = {
+    "/": N_("Today"),
+    "/customers": N_("Customers"),
+    "/segments": N_("Segments"),
+    "/trust": N_("Trust"),
+}
+TIERS = {
+    "platinum": N_("platinum"),
+    "gold": N_("gold"),
+    "silver": N_("silver"),
+    "bronze": N_("bronze"),
+}
+MOVES = {
+    "rose": N_("risen"),
+    "stayed": N_("stayed"),
+    "fell": N_("fallen"),
+    "new": N_("new"),
+    "gone": N_("gone"),
+}
+SORT_NAMES = {
+    "at_risk": N_("At risk"),
+    "p_churn": N_("Churn risk"),
+    "expected_spend": N_("Expected"),
+    "clv": N_("Lifetime value"),
+    "historic_spend": N_("So far"),
+    "last_order_date": N_("Last purchase"),
+    "next_order_date": N_("Next purchase"),
+    "customer_id": N_("Customer"),
+    "segment": N_("Segment"),
+}
+_SHOWN = (
+    "customer_id",
+    "segment",
+    "p_churn",
+    "at_risk",
+    "expected_spend",
+    "clv",
+    "historic_spend",
+    "last_order_date",
+    "next_order_date",
+)
+_WORDS = ("customer_id", "segment", "last_order_date", "next_order_date")
+
+
+class Links:
+    """Addresses of the pages, which keep the language.
+
+    Parameters
+    ----------
+    lang : str
+        As the address of this page names it; empty where the browser's is used.
+    """
+
+    def __init__(self, lang: str = "") -> None:
+        self.lang = lang
+
+    def to(self, path: str, **parts: str) -> str:
+        """Return an address."""
+        return path + query({**parts, **({"lang": self.lang} if self.lang else {})})
+
+    def customer(self, customer_id: str) -> str:
+        return self.to("/customer", id=customer_id)
+
+    def customers(self, wanted: Filter, **changes: Any) -> str:
+        return self.to("/customers", **wanted.address(**changes))
+
+
+def today(snapshot: Snapshot, say: Language, links: Links, day: date) -> Page:
+    """Return the page of what to do today."""
+    facts = snapshot.facts
+    return {
+        "title": say.text("Whom to call today"),
+        "banner": headline.banner(facts, say, day),
+        "sentences": headline.sentences(facts, say),
+        "calls": customers.calls(facts, say),
+        "customer_link": links.customer,
+    }
+
+
+def customer_list(snapshot: Snapshot, say: Language, links: Links, wanted: Filter) -> Page:
+    """Return the page of the customers that are wanted."""
+    where, values = wanted.where()
+    (totals,) = snapshot.rows(
+        "select count(*) as customers, sum(expected_spend) as expected, sum(greatest(at_risk, 0)) as at_risk"
+        f" from customers where {where}",
+        values,
+    )
+    number = totals["customers"]
+    pages = max(-(-number // PAGE), 1)
+    page = min(wanted.page, pages)
+    # The few rows of the page first: the rest of their columns is read for these alone.
+    found = snapshot.rows(
+        f"select * from customers where rowid in (select rowid from customers where {where}"
+        f" order by {wanted.order()} limit {PAGE} offset {(page - 1) * PAGE}) order by {wanted.order()}",
+        values,
+    )
+    turn = partial(links.customers, wanted)
+    return {
+        "title": say.text("Customers"),
+        "risk": customers.risk(snapshot.facts, say),
+        "cell_link": lambda cell: links.customers(Filter(row=cell["row"], risk=cell["risk"])),
+        "wanted": wanted,
+        "fields": _fields(snapshot, say, wanted),
+        "found": say.plural(
+            "<b>{n}</b> customer, expected spend <b>{money}</b>, at risk <b>{at_risk}</b>",
+            "<b>{n}</b> customers, expected spend <b>{money}</b>, at risk <b>{at_risk}</b>",
+            number,
+            money=say.short_money(totals["expected"] or 0.0),
+            at_risk=say.short_money(totals["at_risk"] or 0.0),
+        ),
+        "place": say.text("page {page} of {pages}", page=say.count(page), pages=say.count(pages)),
+        "earlier": turn(page=page - 1) if page > 1 else None,
+        "later": turn(page=page + 1) if page < pages else None,
+        "download": links.to("/customers.csv", **wanted.address(page=1)) if number else None,
+        "everybody": links.customers(Filter())
+        if wanted.address(page=1, sort="at_risk", turned=False)
+        else None,
+        "columns": [_column(name, say, wanted, turn) for name in _SHOWN],
+        "rows": [_row(row, say, links) for row in found],
+    }
+
+
+def customer(snapshot: Snapshot, say: Language, links: Links, customer_id: str) -> Page | None:
+    """Return the page of a customer; None where there is no such."""
+    found = snapshot.rows("select * from customers where customer_id = ? limit 1", [customer_id])
+    if not found:
+        return None
+    row = found[0]
+    days = snapshot.facts.horizon_days
+    expected = {name: row[f"expected_spend{name}"] for name in ("", "_low", "_high")}
+    horizons = {horizon: row[f"expected_spend_{horizon}d"] for horizon in HORIZONS}
+    interval = None
+    if expected["_low"] is not None and expected["_high"] is not None:
+        interval = say.text(
+            "{low} to {high}", low=say.money(expected["_low"]), high=say.money(expected["_high"])
+        )
+    horizons[days] = expected[""]
+    ahead = {horizon: money for horizon, money in sorted(horizons.items()) if money is not None}
+    largest = max([*ahead.values(), expected["_high"] or 0.0, row["historic_spend"] or 0.0, 1e-9])
+    gap = row["usual_gap_days"]
+    cards = [
+        (say.text("Spent so far"), say.money(row["historic_spend"]), None),
+        (
+            say.plural("Expected in the next day", "Expected in the next {n} days", days),
+            say.money(expected[""]),
+            interval and say.text("four times in five {interval}", interval=interval),
+        ),
+        (say.text("Lifetime value"), say.money(row["clv"]), _named(say, TIERS, row["value_tier"])),
+        (say.text("At risk"), say.money(row["at_risk"] or 0.0), None),
+        (
+            say.text("Last purchase"),
+            _day(row["last_order_date"], say),
+            gap and say.plural("usually every day", "usually every {n} days", round(gap)),
+        ),
+        (
+            say.text("Next purchase"),
+            _day(row["next_order_date"], say),
+            say.text("by then as likely as not") if row["next_order_date"] else None,
+        ),
+    ]
+    return {
+        "title": row["customer_id"],
+        "customer": row,
+        "risk": (row["churn_risk"], say.percent(row["p_churn"]), _named(say, RISK_NAMES, row["churn_risk"])),
+        "segment": _named(say, SEGMENTS, row["segment"]),
+        "segment_link": links.customers(Filter(segment=row["segment"] or "")),
+        "cards": cards,
+        "reasons": customers.reasons(row, say),
+        "advice": say.named(ADVICE, row["segment"], "look at them"),
+        "approach": say.named(APPROACH, row["segment"]) if row["segment"] in APPROACH else None,
+        "ahead": [
+            {
+                "name": say.plural("next day", "next {n} days", horizon),
+                "money": say.money(money),
+                "bar": percentage(money, largest),
+                "interval": interval if horizon == days else None,
+                "low": percentage(expected["_low"], largest) if interval and horizon == days else None,
+                "high": percentage(expected["_high"], largest) if interval and horizon == days else None,
+            }
+            for horizon, money in ahead.items()
+        ],
+        "so_far": {
+            "money": say.money(row["historic_spend"]),
+            "bar": percentage(row["historic_spend"], largest),
+        },
+    }
+
+
+def segments(snapshot: Snapshot, say: Language, links: Links) -> Page:
+    """Return the page of the segments."""
+    return {
+        "title": say.text("Segments"),
+        "segments": outlook.segments(snapshot.facts, say, None),
+        "segment_link": lambda segment: links.customers(Filter(segment=segment or "")),
+        "moves": [
+            [
+                say.named(MOVES, row["move"]),
+                say.count(row["customers"]),
+                say.money(row["clv_before"]),
+                say.money(row["clv_now"]),
+                say.money(row["change"]),
+            ]
+            for row in snapshot.moves
+        ],
+        "notes": snapshot.notes,
+    }
+
+
+def evidence(snapshot: Snapshot, say: Language) -> Page:
+    """Return the page of how far to trust the figures."""
+    facts = snapshot.facts
+    return {
+        "title": say.text("Can it be trusted?"),
+        "drivers": trust.drivers(facts, say),
+        "gains": trust.gains(facts, say),
+        "calibration": trust.calibration(facts, say),
+        "leaderboard": trust.leaderboard(facts, say),
+        "quality": trust.quality(facts, say),
+    }
+
+
+def _fields(snapshot: Snapshot, say: Language, wanted: Filter) -> list[dict[str, Any]]:
+    """Return the lists of the form: name, label and options with their texts."""
+    everything = ("", say.text("all"))
+    rows = customers.spend_rows(say)
+    choices = [
+        (
+            "segment",
+            say.text("Segment"),
+            wanted.segment,
+            [(key, say.named(SEGMENTS, key)) for key in snapshot.segments],
+        ),
+        ("risk", say.text("Churn risk"), wanted.risk, [(key, say.named(RISK_NAMES, key)) for key in RISKS]),
+        (
+            "tier",
+            say.text("Value tier"),
+            wanted.tier,
+            [(key, say.named(TIERS, key)) for key in snapshot.tiers],
+        ),
+        (
+            "row",
+            say.text("Spent so far"),
+            "" if wanted.row is None else str(wanted.row),
+            [(str(number), name) for number, name in enumerate(rows)],
+        ),
+    ]
+    fields = [
+        {"name": name, "label": label, "chosen": chosen, "options": [everything, *options]}
+        for name, label, chosen, options in choices
+        if options
+    ]
+    sort = f"{'-' if wanted.turned else ''}{wanted.sort}"
+    sorts = [(key, say.text(SORT_NAMES[key])) for key in SORTS]
+    if wanted.turned:
+        sorts.append((sort, say.text("{column}, turned", column=say.text(SORT_NAMES[wanted.sort]))))
+    return [*fields, {"name": "sort", "label": say.text("Sort by"), "chosen": sort, "options": sorts}]
+
+
+def _column(name: str, say: Language, wanted: Filter, turn: Callable[..., str]) -> dict[str, Any]:
+    sorted_by = wanted.sort == name
+    descending = SORTS[name] != wanted.turned
+    return {
+        "name": say.text(SORT_NAMES[name]),
+        "number": name not in _WORDS,
+        "link": turn(sort=name, turned=sorted_by and not wanted.turned, page=1),
+        "sorted": ("descending" if descending else "ascending") if sorted_by else None,
+    }
+
+
+def _row(row: dict[str, Any], say: Language, links: Links) -> dict[str, Any]:
+    direction, why = customers.reason(row, say)
+    return {
+        "customer": row["customer_id"],
+        "link": links.customer(row["customer_id"]),
+        "segment": _named(say, SEGMENTS, row["segment"]),
+        "risk": row["churn_risk"],
+        "p_churn": say.percent(row["p_churn"]),
+        "numbers": [
+            say.money(row[name] or 0.0) for name in ("at_risk", "expected_spend", "clv", "historic_spend")
+        ],
+        "days": [_day(row["last_order_date"], say), _day(row["next_order_date"], say)],
+        "direction": direction,
+        "why": why,
+    }
+
+
+def _named(say: Language, names: dict[str, str], key: str | None) -> Markup:
+    return say.named(names, key) if key else Markup("–")
+
+
+def _day(text: str | None, say: Language) -> str:
+    return say.date(date.fromisoformat(text)) if text else "–"

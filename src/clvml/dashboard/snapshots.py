@@ -1,0 +1,237 @@
+"""The scored file as a database: made once, and again beside the old one when the file changes."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from clvml.errors import InputError
+from clvml.report.facts import (
+    AT_RISK,
+    NEEDED,
+    REASONS,
+    RISKS,
+    Facts,
+    facts_of,
+    load_scored,
+    ranked,
+    spend_row,
+)
+from clvml.scores.columns import COLUMNS, SCORED
+from clvml.scores.overview import overview_path, read_overview
+from clvml.storage.sql import literal
+
+# Of two states of a file that are alike in these, neither is newer.
+_State = tuple[tuple[int, int, int] | None, ...]
+_FURTHER = [name for name in COLUMNS if name not in NEEDED]
+# How often a file is read again that changes while it is read.
+_TRIES = 3
+_KINDS = {column.name: column.sql_type for column in SCORED}
+# Texts of which there are few: a number in each row, and the text once.
+_ENUMS = ("churn_risk", "segment", "value_tier")
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A scored file as it was at one moment.
+
+    Attributes
+    ----------
+    facts : Facts
+    segments, tiers : list of str
+        Those there are.
+    moves : list of dict
+        ``move, customers, clv_before, clv_now, change``; empty without an earlier scoring.
+    notes : list of str
+        What is to be known about ``moves``.
+    columns : list of str
+        Of the scored file.
+    connection : DuckDBPyConnection
+        Read-only; every reader takes a cursor of it.
+    """
+
+    facts: Facts
+    segments: list[str]
+    tiers: list[str]
+    moves: list[dict[str, Any]]
+    notes: list[str]
+    columns: list[str]
+    connection: duckdb.DuckDBPyConnection
+
+    def rows(self, query: str, values: list[Any]) -> list[dict[str, Any]]:
+        """Return the rows of a query, by name."""
+        with self.connection.cursor() as cursor:
+            result = cursor.execute(query, values)
+            names = [column[0] for column in result.description or []]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+class Snapshots:
+    """The newest snapshot of a scored file.
+
+    Parameters
+    ----------
+    scores : Path
+        What `clvml score` wrote.
+    folder : Path
+        Where the databases go; each is removed when nobody reads it any more.
+    before : Path, optional
+        An earlier scored file, to say who moved.
+    """
+
+    def __init__(self, scores: Path, folder: Path, before: Path | None = None) -> None:
+        self.scores, self.before = scores, before
+        self._folder = folder
+        self._made = 0
+        self._importing = threading.Lock()
+        self._state: _State | None = None
+        self._newest: Snapshot | InputError | None = None
+
+    def newest(self) -> Snapshot:
+        """Return the scored file as it is now; as it was, while somebody else is reading it anew.
+
+        Raises
+        ------
+        InputError
+            The file is gone, is no scored file, or its overview is of another scoring.
+        """
+        state, newest = self._files(), self._newest
+        if newest is None or state != self._state:
+            # Who comes first waits for the new data, and everybody else gets the old meanwhile.
+            if self._importing.acquire(blocking=not isinstance(newest, Snapshot)):
+                try:
+                    if self._files() != self._state:
+                        self._import()
+                finally:
+                    self._importing.release()
+            newest = self._newest
+        if newest is None:
+            raise InputError(f"scored file '{self.scores}' could not be read; try again")
+        if isinstance(newest, InputError):
+            raise InputError(str(newest))
+        return newest
+
+    def _files(self) -> _State:
+        """Return what tells a scored file and what belongs to it from others."""
+        return tuple(
+            _stat(path) for path in (self.scores, overview_path(self.scores), self.before) if path is not None
+        )
+
+    def _import(self) -> None:
+        for _ in range(_TRIES):
+            state = self._files()
+            newest: Snapshot | InputError
+            try:
+                newest = self._read()
+            except InputError as error:
+                newest = error
+            if self._files() == state:
+                break
+        else:
+            newest = InputError(
+                f"scored file '{self.scores}' changes all the time; try again when it is written"
+            )
+        self._newest, self._state = newest, state
+
+    def _read(self) -> Snapshot:
+        overview = read_overview(self.scores)
+        self._made += 1
+        path = self._folder / f"scores-{self._made}.duckdb"
+        try:
+            with duckdb.connect(config=_config(self._folder)) as connection:
+                load_scored(connection, self.scores, NEEDED, [*_FURTHER, *REASONS])
+                facts = facts_of(connection, self.scores, overview or {})
+                moves, notes = self._moves(connection)
+                connection.execute(f"attach {literal(str(path))} as stored")
+                segments, tiers, columns = _store(connection, self.scores)
+                connection.execute("detach stored")
+            connection = duckdb.connect(str(path), read_only=True, config=_config(self._folder))
+        except BaseException:
+            _remove(path)
+            raise
+        connection.execute("set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+        snapshot = Snapshot(facts, segments, tiers, moves, notes, columns, connection)
+        weakref.finalize(snapshot, _close, connection, path)
+        return snapshot
+
+    def _moves(self, connection: duckdb.DuckDBPyConnection) -> tuple[list[dict[str, Any]], list[str]]:
+        if self.before is None:
+            return [], []
+        from clvml.decide.movement import movement
+        from clvml.scores.scorer import read_scores
+
+        notes: list[str] = []
+        now = connection.execute(
+            "select customer_id, value_tier, clv, as_of, model_version from scored"
+        ).fetch_df()
+        moved = movement(now, read_scores(self.before), notes)
+        return [dict(zip(map(str, moved), row, strict=True)) for row in moved.itertuples(index=False)], notes
+
+
+def _config(folder: Path) -> dict[str, str | bool | int | float | list[str]]:
+    # Fetching extensions would touch the network.
+    return {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "temp_directory": str(folder / "spill"),
+    }
+
+
+def _store(connection: duckdb.DuckDBPyConnection, scores: Path) -> tuple[list[str], list[str], list[str]]:
+    """Write the table ``scored`` typed into the database ``stored``; return its segments, tiers and columns."""
+    read = {row[0] for row in connection.execute("describe scored").fetchall()}
+    columns = [name for name in COLUMNS if name in read]
+    kinds: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
+    for name in _ENUMS:
+        if name not in columns:
+            found[name] = []
+            continue
+        values = connection.execute(
+            f"select {name} from scored where {name} is not null group by all order by count(*) desc, {name}"
+        ).fetchall()
+        found[name] = [value for (value,) in values]
+        if name == "churn_risk":
+            found[name] = list(RISKS)
+        if found[name]:
+            connection.execute(f"create type stored.{name} as enum ({', '.join(map(literal, found[name]))})")
+            kinds[name] = f"stored.{name}"
+    typed = [f"{name}::{kinds.get(name, _KINDS[name])} as {name}" for name in columns]
+    missing = [f"null::{_KINDS[name]} as {name}" for name in COLUMNS if name not in columns]
+    try:
+        connection.execute(
+            f"create table stored.customers as select {', '.join([*typed, *missing])},"
+            f" ({AT_RISK})::DOUBLE as at_risk, ({spend_row()})::UTINYINT as spend_row from {ranked()}"
+            " order by at_risk desc nulls last, customer_id"
+        )
+    except duckdb.ConversionException as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"scored file '{scores}' was changed since it was written ({reason})") from None
+    return found["segment"], found["value_tier"], columns
+
+
+def _stat(path: Path) -> tuple[int, int, int] | None:
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_size, state.st_mtime_ns, state.st_ino
+
+
+def _close(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    with suppress(duckdb.Error):
+        connection.close()
+    _remove(path)
+
+
+def _remove(path: Path) -> None:
+    for file in (path, path.with_name(f"{path.name}.wal")):
+        with suppress(OSError):
+            file.unlink(missing_ok=True)

@@ -1,0 +1,422 @@
+from __future__ import annotations
+
+import io
+import re
+import threading
+from collections.abc import Callable
+from html import unescape
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pandas as pd
+import pytest
+import requests
+from tests.dashboard.conftest import Client, dashboard_frame, write
+from tests.pages import Texts, left_in_english
+
+from clvml.dashboard.guard import HEADERS
+from clvml.report.language import LANGUAGES
+from clvml.scores.columns import SCORED
+
+PATHS = ("/", "/customers", "/customer?id=C00001", "/segments", "/trust")
+TEXTS = {column.name: str for column in SCORED if column.kind == "text"}
+Serve = Callable[..., tuple[Client, "object"]]
+
+
+def listed(page: str) -> list[str]:
+    """Return the customers of a list, in its order."""
+    table = page[page.index('<table class="cards list">') :]
+    return [unescape(name) for name in re.findall(r'<td class="id"><a [^>]*><bdi>(.*?)</bdi>', table)]
+
+
+def downloaded(client: Client, query: str = "") -> pd.DataFrame:
+    answer = client.get(f"/customers.csv{query}")
+    assert answer.status_code == 200
+    return pd.read_csv(io.StringIO(answer.text), dtype=TEXTS, keep_default_na=False, na_values=[""])
+
+
+def at_risk(frame: pd.DataFrame) -> pd.Series:
+    return frame["p_churn"] * frame["expected_spend"] / (1 - frame["p_churn"]).clip(lower=0.15)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_every_page_in_every_language(client: Client, path: str, code: str) -> None:
+    answer = client.get(f"{path}{'&' if '?' in path else '?'}lang={code}")
+    assert answer.status_code == 200
+    assert f'<html lang="{code}">' in answer.text
+    # No script, and nothing from elsewhere.
+    assert not re.search(r"<script|<img|@import|url\(|https?:|\bon[a-z]+=", answer.text)
+    assert len(answer.content) < 100_000
+    links = re.findall(r'href="([^"]*)"', answer.text)
+    own = [link for link in links if link.startswith("/") and not link.endswith((".css", ".svg"))]
+    assert own and all(f"lang={code}" in link for link in own)
+    if code != "en":
+        assert left_in_english(answer.text) == []
+
+
+def test_the_language_is_the_browsers(client: Client) -> None:
+    def spoken(**headers: str) -> str:
+        return re.findall('<html lang="(..)">', client.get("/", **headers).text)[0]
+
+    assert spoken() == "en"
+    assert spoken(Accept_Language="fr-CH, fr;q=0.9, en;q=0.8") == "fr"
+    assert spoken(Accept_Language="es, de-AT;q=0.3, en;q=0.2") == "de"
+    assert spoken(Accept_Language="es;q=x,;;,ja") == "en"
+
+
+def test_filters_filter(client: Client, frame: pd.DataFrame) -> None:
+    vips = frame[frame["segment"] == "VIP"]
+    assert set(downloaded(client, "?segment=VIP")["customer_id"]) == set(vips["customer_id"])
+    high = frame[(frame["churn_risk"] == "high") & (frame["value_tier"] == "silver")]
+    assert len(high) > 0
+    assert set(downloaded(client, "?risk=high&tier=silver")["customer_id"]) == set(high["customer_id"])
+    rich = frame[frame["clv"] >= 100.5]
+    for least in ("100.5", "100,5"):
+        assert set(downloaded(client, f"?least={least}")["customer_id"]) == set(rich["customer_id"])
+    found = frame[frame["customer_id"].str.contains("C0001")]
+    assert set(downloaded(client, "?search=c0001")["customer_id"]) == set(found["customer_id"])
+    assert len(downloaded(client, "?search=C00017")) == 1
+    # A sign of SQL's is a letter like any other.
+    for letter in ("%", "_", "'", "\\", "?"):
+        assert len(downloaded(client, f"?search={quote(letter)}")) == 0
+    page = client.get("/customers?search=nobody").text
+    assert "Nobody is like that" in page and "/customers.csv" not in page
+
+
+def test_the_cells_of_the_risk_table_lead_to_their_customers(client: Client, frame: pd.DataFrame) -> None:
+    page = client.get("/customers").text
+    cells = re.findall(r'<td class="(low|medium|high)[^>]*><b><a href="([^"]*)">.*?</b><span>(\d+)', page)
+    assert len(cells) == 12
+    seen: set[str] = set()
+    for risk, link, customers in cells:
+        rows = downloaded(client, f"?{urlsplit(unescape(link)).query}")
+        assert len(rows) == int(customers) and set(rows["churn_risk"]) <= {risk}
+        seen |= set(rows["customer_id"])
+    assert seen == set(frame["customer_id"])
+
+
+@pytest.mark.parametrize(
+    ("sort", "column", "ascending"),
+    [
+        ("clv", "clv", False),
+        ("-clv", "clv", True),
+        ("p_churn", "p_churn", False),
+        ("customer_id", "customer_id", True),
+        ("historic_spend", "historic_spend", False),
+        ("segment", "segment", True),
+    ],
+)
+def test_sorting_sorts(client: Client, frame: pd.DataFrame, sort: str, column: str, ascending: bool) -> None:
+    ordered = frame.sort_values([column, "customer_id"], ascending=[ascending, True], kind="stable")
+    wanted = list(ordered["customer_id"])
+    assert list(downloaded(client, f"?sort={sort}")["customer_id"]) == wanted
+    assert listed(client.get(f"/customers?sort={sort}").text) == wanted[:25]
+    assert listed(client.get(f"/customers?sort={sort}&page=3").text) == wanted[50:75]
+
+
+def test_most_at_risk_stands_first(client: Client, frame: pd.DataFrame) -> None:
+    wanted = frame.assign(at_risk=at_risk(frame)).sort_values("at_risk", ascending=False)["customer_id"]
+    assert listed(client.get("/customers").text) == list(wanted[:25])
+
+
+def test_the_download_is_what_is_seen(client: Client, frame: pd.DataFrame) -> None:
+    query = "?segment=lost&sort=-historic_spend"
+    rows = downloaded(client, query)
+    assert listed(client.get(f"/customers{query}").text) == list(rows["customer_id"][:25])
+    whole = frame.set_index("customer_id").loc[rows["customer_id"]].reset_index()
+    assert list(rows.columns) == [column.name for column in SCORED if column.name in frame]
+    whole = whole[list(rows.columns)]
+    assert (
+        rows.astype(object).where(rows.notna(), None).equals(whole.astype(object).where(whole.notna(), None))
+    )
+
+
+def test_links_restore_the_state(client: Client) -> None:
+    page = client.get(
+        "/customers?lang=de&search=c&segment=lost&risk=high&row=3&least=-5&sort=-clv&page=2"
+    ).text
+    assert 'value="c"' in page and 'value="-5"' in page
+    chosen = re.findall(r'<option value="([^"]*)" selected>', page)
+    assert chosen == ["lost", "high", "", "3", "-clv"]
+    earlier = unescape(re.findall(r'href="([^"]*)" rel="prev"', page)[0])
+    assert parse_qs(urlsplit(earlier).query) == {
+        "lang": ["de"],
+        "search": ["c"],
+        "segment": ["lost"],
+        "risk": ["high"],
+        "row": ["3"],
+        "least": ["-5"],
+        "sort": ["-clv"],
+    }
+    french = unescape(re.findall(r'href="([^"]*)" lang="fr"', page)[0])
+    assert listed(client.get(f"/customers{french}").text) == listed(page)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "page=-1",
+        "page=0",
+        "page=x",
+        "page=99999999999999999999",
+        "page=²",
+        "sort=evil",
+        "sort=-",
+        "sort=clv;drop table customers",
+        "lang=xx",
+        "lang=../../etc/passwd",
+        "segment=nix",
+        "risk=' or 1=1 --",
+        "row=17",
+        "row=-1",
+        "least=nan",
+        "least=1e999",
+        "least=x",
+        "search=%00",
+        "search=%ff%fe",
+        "a=1&a=2&self=3&lang=de&lang=fr",
+        "",
+    ],
+)
+def test_nonsense_in_an_address_is_passed_over(client: Client, query: str) -> None:
+    answer = client.get(f"/customers?{query}")
+    assert answer.status_code == 200
+    if query != "page=99999999999999999999" and "ff" not in query:
+        assert listed(answer.text) == listed(client.get("/customers").text)
+
+
+def test_a_page_too_far_is_the_last_one(client: Client) -> None:
+    assert listed(client.get("/customers?page=999").text) == listed(client.get("/customers?page=16").text)
+
+
+def test_unknown_pages(client: Client) -> None:
+    for path in (
+        "/nix",
+        "/customer",
+        "/customer?id=C9",
+        "/docs",
+        "/openapi.json",
+        "/../etc/passwd",
+        "/style.css/x",
+    ):
+        answer = client.get(path, Accept_Language="de")
+        assert answer.status_code == 404
+        assert "Diese Seite gibt es nicht" in answer.text and "Traceback" not in answer.text
+    refused = client.session.post(client.address + "/customers", data={"a": 1}, timeout=60)
+    assert refused.status_code == 405 and "<h1>" in refused.text
+
+
+def test_a_customer(client: Client, frame: pd.DataFrame) -> None:
+    row = frame[(frame["segment"] == "lost") & (frame["expected_spend"] > 5)].iloc[0]
+    page = client.get(f"/customer?id={row['customer_id']}").text
+    shown = " ".join(Texts(page).texts)
+    for days in (30, 90, 180, 365):
+        assert f"€{row[f'expected_spend_{days}d']:,.0f}" in shown and f"next {days} days" in shown
+    low, high = (round(row[f"expected_spend_{end}"]) for end in ("low", "high"))
+    assert f"€{low:,} to €{high:,}" in shown
+    assert "bought on 2 of the last 90 days lowers the risk" in re.sub(r"\s+", " ", shown)
+    assert "no purchase for 1 day; usually every 31" in shown
+    assert "leave alone" in shown and "call: what went wrong?" in shown
+    assert "usually every 31 days" in shown
+
+
+ODD = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "\u202eevil\u2066",
+    "عميل ١",
+    "客" * 300,
+    "a/b?c=d&e#f",
+    "{{7*7}}{0}%s",
+    " space ",
+    "=1+1",
+    "'=1+1",
+    "NULL",
+]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_odd_ids_are_text(tmp_path, ending: str) -> None:
+    from tests.dashboard.conftest import served
+
+    from clvml.dashboard.snapshots import Snapshots
+    from clvml.storage.files import write_table
+
+    frame = dashboard_frame(len(ODD)).assign(customer_id=ODD, segment="<b>&")
+    path = write(frame, tmp_path / "scores.csv").with_suffix(f".{ending}")
+    write_table(frame, path)
+    with served(Snapshots(path, tmp_path)) as client:
+        page = client.get("/customers?sort=customer_id").text
+        assert sorted(listed(page)) == sorted(ODD)
+        for name in ODD:
+            assert client.get(f"/customer?id={quote(name, safe='')}").status_code == 200
+        for text in [page, *(client.get(path).text for path in ("/", "/segments"))]:
+            assert not re.search("<script|<img|<b>&", text)
+        assert len(listed(client.get("/customers?segment=%3Cb%3E%26").text)) == len(ODD)
+        cells = downloaded(client)["customer_id"].tolist()
+    # As `clvml score` writes them: nothing that a spreadsheet would run.
+    assert sorted(cells) == sorted({"=1+1": "'=1+1", "'=1+1": "''=1+1"}.get(name, name) for name in ODD)
+
+
+def test_headers(client: Client) -> None:
+    for path in (*PATHS, "/nix", "/style.css", "/customers.csv?segment=VIP"):
+        answer = client.get(path)
+        for name, value in HEADERS.items():
+            assert answer.headers[name] == value or (name == "cache-control" and path == "/style.css")
+        assert "server" not in answer.headers or "uvicorn" not in path
+    assert "unsafe-eval" not in HEADERS["content-security-policy"]
+    assert "script-src" not in HEADERS["content-security-policy"]
+
+
+def test_a_name_that_is_not_this_machines_is_refused(client: Client) -> None:
+    for host in ("evil.example", "evil.example:8050", "localhost.evil.example", "127.0.0.1.evil.example", ""):
+        answer = client.get("/customers", Host=host)
+        assert answer.status_code == 421 and "C0" not in answer.text
+    for host in ("localhost:8050", "LOCALHOST", "127.0.0.1:1", "[::1]:8050"):
+        assert client.get("/customers", Host=host).status_code == 200
+
+
+def test_a_password_is_asked_for_everywhere(serve: Serve) -> None:
+    client, _ = serve(dashboard_frame(30), password="grün:1", hosts=None)
+    for path in (*PATHS, "/style.css", "/customers.csv", "/nix"):
+        answer = client.get(path)
+        assert answer.status_code == 401 and answer.headers["www-authenticate"].startswith("Basic")
+        assert "C0" not in answer.text
+    from base64 import b64encode
+
+    for said in (
+        "Basic",
+        "Basic !!!",
+        "Bearer x",
+        f"Basic {b64encode(b'ann:wrong').decode()}",
+        "Basic " + "A" * 3000,
+    ):
+        assert client.get("/", Authorization=said).status_code == 401
+    right = f"Basic {b64encode('ann:grün:1'.encode()).decode()}"
+    assert client.get("/", Authorization=right, Host="shop.example").status_code == 200
+
+
+def test_a_file_replaced_while_it_runs(serve: Serve) -> None:
+    old, new = dashboard_frame(60), dashboard_frame(90, seed=1).assign(model_version="4")
+    client, path = serve(old)
+    assert "60 customers" in client.get("/").text
+    write(new, path)
+    page = client.get("/").text
+    assert "90 customers" in page and "model 4" in page and "60 customers" not in page
+
+
+def test_old_or_new_and_never_mixed(serve: Serve) -> None:
+    """Readers beside a writer see a whole scoring each time, or one message between file and overview."""
+    sizes = {60: "3", 90: "4"}
+    frames = {n: dashboard_frame(n, seed=n).assign(model_version=version) for n, version in sizes.items()}
+    client, path = serve(frames[60])
+    stop = threading.Event()
+    faults: list[str] = []
+
+    def read() -> None:
+        own = Client(client.address)
+        while not stop.is_set():
+            answer = own.get("/customers")
+            text = " ".join(Texts(answer.text).texts)
+            number = int(re.findall(r" (\d+) customers", text)[0]) if answer.status_code == 200 else 0
+            if answer.status_code not in (200, 503):
+                faults.append(f"{answer.status_code}")
+            elif number and not (
+                f"model {sizes[number]}" in text and f"page 1 of {-(-number // 25)}" in text
+            ):
+                faults.append(text[:300])
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for number in (90, 60, 90, 60):
+        write(frames[number], path)
+        client.get("/")
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert faults == []
+
+
+def test_a_file_that_is_gone_or_damaged_is_one_clear_page(serve: Serve) -> None:
+    client, path = serve(dashboard_frame(30))
+    content = path.read_bytes()
+    for damaged, words in (
+        (None, "does not exist"),
+        (b"", "scored file"),
+        (b"a,b\n1,2\n", "is no scored file: it lacks"),
+        (content.replace(b"low", b"mud"), "was changed since it was written"),
+        (content[: content.index(b"\n") + 1], "holds no customer"),
+    ):
+        path.unlink(missing_ok=True)
+        if damaged is not None:
+            path.write_bytes(damaged)
+        for page in ("/", "/customers", "/customers.csv", "/customer?id=C00001"):
+            answer = client.get(page)
+            assert answer.status_code == 503, (damaged, page)
+            assert words in unescape(answer.text) and "Traceback" not in answer.text
+    path.write_bytes(content)
+    assert client.get("/").status_code == 200
+
+
+def test_old_databases_are_removed(serve: Serve) -> None:
+    client, path = serve(dashboard_frame(30))
+    for seed in range(4):
+        write(dashboard_frame(30 + seed, seed), path)
+        client.get("/")
+    assert len(list(path.parent.glob("*.duckdb"))) <= 2
+
+
+def test_a_file_of_an_older_version_and_without_an_overview(tmp_path) -> None:
+    from tests.dashboard.conftest import served
+    from tests.report.conftest import scored_frame
+
+    from clvml.dashboard.snapshots import Snapshots
+
+    path = tmp_path / "scores.csv"
+    frame = scored_frame(1)
+    frame[[name for name in frame if not name.endswith(("_key", "_values"))]].to_csv(path, index=False)
+    with served(Snapshots(path, tmp_path)) as client:
+        for page in (
+            "/",
+            "/customers",
+            f"/customer?id={frame['customer_id'][0]}",
+            "/segments",
+            "/trust",
+            "/customers.csv",
+        ):
+            assert client.get(page).status_code == 200, page
+        assert "value_tier" not in client.get("/customers.csv").text
+
+
+def test_three_hundred_segments(serve: Serve) -> None:
+    frame = dashboard_frame(600)
+    frame["segment"] = [f"segment {number % 300}" for number in range(600)]
+    client, _ = serve(frame)
+    page = client.get("/customers")
+    assert len(page.content) < 100_000 and page.text.count("<option") > 300
+    assert client.get("/segments").text.count("segment 2") > 100
+    assert len(listed(client.get("/customers?segment=segment+7").text)) == 2
+
+
+def test_who_moved(tmp_path) -> None:
+    from tests.dashboard.conftest import served
+
+    from clvml.dashboard.snapshots import Snapshots
+    from clvml.scores.columns import COLUMNS
+
+    now = dashboard_frame(40)
+    before = now.assign(as_of="2024-01-01").reindex(columns=COLUMNS)
+    before["run_id"], before["expected_orders"] = "r", 1.0
+    before = before[before["customer_id"] != now["customer_id"][0]]
+    before.to_csv(tmp_path / "before.csv", index=False)
+    path = write(now, tmp_path / "scores.csv")
+    with served(Snapshots(path, tmp_path, tmp_path / "before.csv")) as client:
+        shown = " ".join(Texts(client.get("/segments").text).texts)
+    assert "stayed Customers 39 " in shown and "new Customers 1 Before €0 " in shown
+
+
+def test_requests_of_a_browser_only_read(client: Client) -> None:
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        answer = requests.request(method, client.address + "/customers", timeout=60)
+        assert answer.status_code == 405
