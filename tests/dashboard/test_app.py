@@ -406,7 +406,9 @@ def test_who_moved(tmp_path) -> None:
     from clvml.scores.columns import COLUMNS
 
     now = dashboard_frame(40)
-    before = now.assign(as_of="2024-01-01").reindex(columns=COLUMNS)
+    before = now.assign(as_of="2024-01-01", last_order_date="2023-12-01", next_order_date=None).reindex(
+        columns=COLUMNS
+    )
     before["run_id"], before["expected_orders"] = "r", 1.0
     before = before[before["customer_id"] != now["customer_id"][0]]
     before.to_csv(tmp_path / "before.csv", index=False)
