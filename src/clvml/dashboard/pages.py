@@ -231,7 +231,7 @@ def evidence(snapshot: Snapshot, say: Language) -> Page:
     """Return the page of how far to trust the figures."""
     facts = snapshot.facts
     return {
-        "title": say.text("Can it be trusted?"),
+        "title": say.text("Trust"),
         "drivers": trust.drivers(facts, say),
         "gains": trust.gains(facts, say),
         "calibration": trust.calibration(facts, say),
