@@ -346,6 +346,12 @@ def test_a_file_that_is_gone_or_damaged_is_one_clear_page(serve: Serve) -> None:
         (b"", "scored file"),
         (b"a,b\n1,2\n", "is no scored file: it lacks"),
         (content.replace(b"low", b"mud"), "was changed since it was written"),
+        (
+            content.replace(b"2024-02-01", b"2024-02-31"),
+            "last_order_date is missing or no such value in 30 rows",
+        ),
+        (content.replace(b",90,", b",ninety,"), "horizon_days is missing or no such value"),
+        (content.replace(b"C00007", b""), "customer_id is missing or no such value in 1 rows"),
         (content[: content.index(b"\n") + 1], "holds no customer"),
     ):
         path.unlink(missing_ok=True)

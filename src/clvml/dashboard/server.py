@@ -64,7 +64,7 @@ def serve(
         snapshots = Snapshots(scores, folder, before)
         # What is wrong with the file is said here, and not in the browser.
         snapshots.newest()
-        app = build_app(snapshots, today, password, LOCAL if local else None)
+        app = build_app(snapshots, today, password, (*LOCAL, host.lower()) if local else None)
         server = uvicorn.Server(
             uvicorn.Config(
                 app,

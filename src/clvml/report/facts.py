@@ -32,6 +32,8 @@ _UNESCAPED = (
     f" and not regexp_full_match(substr(customer_id, 2), {literal(NUMBER)})"
     " then substr(customer_id, 2) else customer_id end)"
 )
+_DATES = ("as_of", "last_order_date", "next_order_date")
+_OFTEN_MISSING = ("last_order_date", "segment", "reason_1", "reason_2", "reason_3", "model_version")
 _NUMBERS = [column.name for column in SCORED if column.kind == "number"]
 NEEDED = (
     *(
@@ -166,16 +168,40 @@ def load_scored(
         )
     # A writer of CSV puts an apostrophe before what a spreadsheet would run.
     plain = "customer_id" if scores.suffix.lower() == ".parquet" else _UNESCAPED
-    kept = [
-        f"{plain if name == 'customer_id' else name}::{'DOUBLE' if name in _NUMBERS else 'VARCHAR'} as {name}"
-        for name in dict.fromkeys([*needed, *further])
-        if name in columns
+    kept = [name for name in dict.fromkeys([*needed, *further]) if name in columns]
+    selected = [
+        # What is no number is missing.
+        f"case when isfinite({name}::DOUBLE) then {name}::DOUBLE end as {name}"
+        if name in _NUMBERS
+        else f"{plain if name == 'customer_id' else name}::VARCHAR as {name}"
+        for name in kept
     ]
     try:
-        connection.execute(f"create table scored as select {', '.join(kept)} from {relation}")
+        connection.execute(f"create table scored as select {', '.join(selected)} from {relation}")
     except duckdb.Error as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"scored file '{scores}' was changed since it was written ({reason})") from None
+    _check_rows(connection, scores, kept)
+
+
+def _check_rows(connection: duckdb.DuckDBPyConnection, scores: Path, columns: Sequence[str]) -> None:
+    wrong = {name: f"{name} is null" for name in NEEDED if name not in _OFTEN_MISSING}
+    for name in _DATES:
+        if name in columns:
+            wrong[name] = (
+                f"{name} is not null and try_strptime({name}, '%Y-%m-%d')::date::varchar is distinct from {name}"
+            )
+    wrong["as_of"] += " or as_of is null"
+    wrong["horizon_days"] = r"not coalesce(regexp_full_match(horizon_days, '\d{1,5}'), false)"
+    wrong["churn_risk"] = f"coalesce(churn_risk, '') not in {RISKS}"
+    counts = ", ".join(f"count(*) filter ({condition})" for condition in wrong.values())
+    found = connection.execute(f"select {counts} from scored").fetchall()[0]
+    for name, rows in zip(wrong, found, strict=True):
+        if rows:
+            raise InputError(
+                f"scored file '{scores}' was changed since it was written: {name} is missing or no such value in"
+                f" {rows:,} rows; give it as `clvml score` wrote it"
+            )
 
 
 def facts_of(connection: duckdb.DuckDBPyConnection, scores: Path, overview: dict[str, Any]) -> Facts:
