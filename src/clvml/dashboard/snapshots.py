@@ -208,8 +208,9 @@ def _store(connection: duckdb.DuckDBPyConnection, scores: Path) -> tuple[list[st
     try:
         connection.execute(
             f"create table stored.customers as select {', '.join([*typed, *missing])},"
-            f" ({AT_RISK})::DOUBLE as at_risk, ({spend_row()})::UTINYINT as spend_row from {ranked()}"
-            " order by at_risk desc nulls last, customer_id"
+            f" ({AT_RISK})::DOUBLE as at_risk, spend_row from scored"
+            f" join (select scored_row, ({spend_row()})::UTINYINT as spend_row from {ranked('rowid as scored_row')})"
+            " on scored.rowid = scored_row"
         )
     except duckdb.ConversionException as error:
         reason = str(error).partition("\n")[0]

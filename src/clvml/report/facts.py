@@ -261,8 +261,9 @@ def _records(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def ranked() -> str:
-    return "(select *, row_number() over (order by historic_spend desc, customer_id) as place from scored)"
+def ranked(columns: str = "*") -> str:
+    """Return SQL of the customers with their ``place`` by spend so far, the biggest first."""
+    return f"(select {columns}, row_number() over (order by historic_spend desc, customer_id) as place from scored)"
 
 
 def spend_row() -> str:
