@@ -19,6 +19,7 @@ from clvml.scores.columns import SCORED
 
 PATHS = ("/", "/customers", "/customer?id=C00001", "/segments", "/trust")
 TEXTS = {column.name: str for column in SCORED if column.kind == "text"}
+CALL = "call: what went wrong?"
 Serve = Callable[..., tuple[Client, "object"]]
 
 
@@ -107,7 +108,10 @@ def test_the_cells_of_the_risk_table_lead_to_their_customers(client: Client, fra
     ],
 )
 def test_sorting_sorts(client: Client, frame: pd.DataFrame, sort: str, column: str, ascending: bool) -> None:
-    ordered = frame.sort_values([column, "customer_id"], ascending=[ascending, True], kind="stable")
+    # Those who are alike in it: most at risk first.
+    ordered = frame.assign(at_risk=at_risk(frame)).sort_values(
+        [column, "at_risk"], ascending=[ascending, False]
+    )
     wanted = list(ordered["customer_id"])
     assert list(downloaded(client, f"?sort={sort}")["customer_id"]) == wanted
     assert listed(client.get(f"/customers?sort={sort}").text) == wanted[:25]
@@ -216,7 +220,12 @@ def test_a_customer(client: Client, frame: pd.DataFrame) -> None:
     assert f"€{low:,} to €{high:,}" in shown
     assert "bought on 2 of the last 90 days lowers the risk" in re.sub(r"\s+", " ", shown)
     assert "no purchase for 1 day; usually every 31" in shown
-    assert "leave alone" in shown and "call: what went wrong?" in shown
+    first = at_risk(frame).nlargest(10).index
+    called = frame.loc[first][frame.loc[first, "segment"] == "lost"].iloc[0]["customer_id"]
+    others = frame.drop(first).query("segment == 'lost'").iloc[0]["customer_id"]
+    for customer, do, not_do in ((called, CALL, "leave alone"), (others, "leave alone", CALL)):
+        page = client.get(f"/customer?id={customer}").text
+        assert do in page and not_do not in page and ("on the list of calls" in page) == (do == CALL)
     assert "usually every 31 days" in shown
 
 
@@ -428,3 +437,25 @@ def test_requests_of_a_browser_only_read(client: Client) -> None:
     for method in ("POST", "PUT", "DELETE", "PATCH"):
         answer = requests.request(method, client.address + "/customers", timeout=60)
         assert answer.status_code == 405
+
+
+def test_a_download_under_way_is_of_one_scoring(serve: Serve) -> None:
+    old = dashboard_frame(12_000)
+    client, path = serve(old)
+    with client.session.get(client.address + "/customers.csv", stream=True, timeout=60) as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        write(dashboard_frame(30, seed=1), path)
+        assert "30 customers" in Client(client.address).get("/").text
+        assert sum(1 for _ in lines) == len(old)
+
+
+def test_a_defect_is_a_page_and_no_traceback(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("C00001 and a path")
+
+    monkeypatch.setattr("clvml.dashboard.pages.today", fail)
+    answer = client.get("/", Accept_Language="fr")
+    assert answer.status_code == 500 and "C’est un défaut de clvml" in answer.text
+    assert "C00001" not in answer.text and "Traceback" not in answer.text
+    assert answer.headers["content-security-policy"] == HEADERS["content-security-policy"]

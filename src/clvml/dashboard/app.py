@@ -31,6 +31,9 @@ from clvml.storage.files import escaped
 
 NAMES = {"en": "English", "fr": "Français", "de": "Deutsch"}
 _ROWS_AT_A_TIME = 5_000
+# Newer FastAPI tells OpenTelemetry what is asked, customers' ids among it, where the process or its environment is
+# set up so; older one knows nothing of it.
+_NO_TELEMETRY: Any = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False)
 _KEPT = {"cache-control": "max-age=3600"}
 
 
@@ -52,7 +55,7 @@ def build_app(
         See `clvml.dashboard.guard.guarded`.
     """
     # No page that describes the addresses: it would load scripts from elsewhere.
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, telemetry=_NO_TELEMETRY)
 
     @app.get("/")
     def _today(request: Request) -> Response:
@@ -222,6 +225,7 @@ def _environment() -> Environment:
         loader=ChoiceLoader([PackageLoader("clvml.dashboard"), PackageLoader("clvml.report")]),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -77,7 +77,7 @@ class Filter:
         """Return the condition as SQL, and the values of its parameters."""
         conditions: list[tuple[str, Any]] = []
         if self.search:
-            conditions.append(("contains(lower(customer_id), lower(?))", self.search))
+            conditions.append(("contains(searched, lower(?))", self.search))
         # The cast makes the number of a text once, and not a text of the number of each row.
         for column, value in (
             ("segment", self.segment),
@@ -95,9 +95,11 @@ class Filter:
     def order(self) -> str:
         """Return the order as SQL."""
         descending = SORTS[self.sort] != self.turned
+        if self.sort == "at_risk":
+            return f"risk_place {'desc' if self.turned else 'asc'}"
         # Texts of segments in the order of the alphabet, not of their numbers.
         column = "segment::VARCHAR" if self.sort == "segment" else self.sort
-        return f"{column} {'desc' if descending else 'asc'} nulls last, customer_id"
+        return f"{column} {'desc' if descending else 'asc'} nulls last, risk_place"
 
 
 def read_filter(given: Mapping[str, str], snapshot: Snapshot) -> Filter:

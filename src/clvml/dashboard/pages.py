@@ -159,6 +159,7 @@ def customer(snapshot: Snapshot, say: Language, links: Links, customer_id: str) 
     ahead = {horizon: money for horizon, money in sorted(horizons.items()) if money is not None}
     largest = max([*ahead.values(), expected["_high"] or 0.0, row["historic_spend"] or 0.0, 1e-9])
     gap = row["usual_gap_days"]
+    called = customer_id in [call["customer_id"] for call in snapshot.facts.calls]
     cards = [
         (say.text("Spent so far"), say.money(row["historic_spend"]), None),
         (
@@ -187,8 +188,8 @@ def customer(snapshot: Snapshot, say: Language, links: Links, customer_id: str) 
         "segment_link": links.customers(Filter(segment=row["segment"] or "")),
         "cards": cards,
         "reasons": customers.reasons(row, say),
-        "advice": say.named(ADVICE, row["segment"], "look at them"),
-        "approach": say.named(APPROACH, row["segment"]) if row["segment"] in APPROACH else None,
+        "called": called,
+        "do": _what_to_do(row["segment"], called, say),
         "ahead": [
             {
                 "name": say.plural("next day", "next {n} days", horizon),
@@ -303,6 +304,13 @@ def _row(row: dict[str, Any], say: Language, links: Links) -> dict[str, Any]:
         "direction": direction,
         "why": why,
     }
+
+
+def _what_to_do(segment: str | None, called: bool, say: Language) -> Markup:
+    """Return what to do: what the list of calls says of those on it, else what is done about the segment."""
+    if called:
+        return say.named(APPROACH, segment, "call: what is missing?")
+    return say.named(ADVICE, segment, "look at them")
 
 
 def _named(say: Language, names: dict[str, str], key: str | None) -> Markup:

@@ -205,11 +205,14 @@ def _store(connection: duckdb.DuckDBPyConnection, scores: Path) -> tuple[list[st
             kinds[name] = f"stored.{name}"
     typed = [f"{name}::{kinds.get(name, _KINDS[name])} as {name}" for name in columns]
     missing = [f"null::{_KINDS[name]} as {name}" for name in COLUMNS if name not in columns]
+    # Narrow rows are ranked: wide ones would be sorted with all their texts.
+    found_by = f"rowid as scored_row, customer_id, {AT_RISK} as at_risk"
     try:
         connection.execute(
             f"create table stored.customers as select {', '.join([*typed, *missing])},"
-            f" ({AT_RISK})::DOUBLE as at_risk, spend_row from scored"
-            f" join (select scored_row, ({spend_row()})::UTINYINT as spend_row from {ranked('rowid as scored_row')})"
+            f" ({AT_RISK})::DOUBLE as at_risk, spend_row, risk_place, lower(scored.customer_id) as searched from scored"
+            f" join (select scored_row, ({spend_row()})::UTINYINT as spend_row, row_number() over"
+            f" (order by at_risk desc nulls last, customer_id)::UINTEGER as risk_place from {ranked(found_by)})"
             " on scored.rowid = scored_row"
         )
     except duckdb.ConversionException as error:
