@@ -66,6 +66,7 @@ class Preset(Section):
         default_factory=dict, description="what else a column is called, by its name here"
     )
     data: dict[str, Any] = Field(description="keys of data")
+    amount_else: str | None = Field(None, description="the amount where the export lacks a column of it")
     asks: list[str] = Field(default_factory=list, description="keys of data that only the shop knows")
     notes: list[str] = Field(default_factory=list, description="what it leaves to the user")
 

@@ -249,3 +249,21 @@ def test_a_column_is_read_back_or_asked_about(dates, pattern):
         ]
         log.connection.close()
     assert found == meant
+
+
+def test_a_weekday_in_front_hides_neither_day_nor_year(read, rows):
+    def days(*texts):
+        lines = "".join(f"ann,{text},{amount}\n" for amount, text in enumerate(texts, start=5))
+        return [row[1][:10] for row in rows(read("customer;day;amount\n" + lines.replace(",", ";")))]
+
+    assert days("Sa. 18.11.2023", "Do. 02.02.2023") == ["2023-02-02", "2023-11-18"]
+    assert days("Fri 01/13/2023", "Mon 01/02/2023") == ["2023-01-02", "2023-01-13"]
+    with pytest.raises(
+        InputError, match=r"'Mon 01/02/2023' .* nothing in it tells day, month and year apart"
+    ):
+        days("Mon 01/02/2023", "Wed 03/01/2023")
+
+
+@pytest.mark.parametrize("text", ["5 янв. 2024", "5 января 2024", "05/13/2024 10:00:00 a. m."])
+def test_words_of_more_languages(read, text):
+    assert read(f"customer,day,amount\nann,{text},5\n").quality.rows_out == 1

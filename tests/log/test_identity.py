@@ -126,3 +126,8 @@ def test_lines_of_an_order_in_several_files_are_no_overlap(read, tmp_path):
     log = read(source=tmp_path, columns=columns)
     assert log.quality.rows_out == 80
     assert read(source=tmp_path, columns=columns, overlaps="latest").quality.rows_out == 60
+
+
+def test_a_log_of_refunds_alone_has_no_guests(codes):
+    found = codes(_log(USUAL).replace(",10\n", ",-10\n"))
+    assert not {"guest-customer", "placeholder-customer"} & set(found)

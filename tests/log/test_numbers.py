@@ -79,6 +79,19 @@ def _values(connection, number):
         ("1\u00a0234,50\u00a0€", FRENCH, "1234.50"),
         ("1\u202f234\u202f567,00 zł", FRENCH, "1234567.00"),
         ("1'234,50", SWISS_COMMA, "1234.50"),
+        ("50.-", POINT, "50"),
+        ("CHF 1'250.-", SWISS, "1250"),
+        ("1.250,-- €", GERMAN, "1250"),
+        ("50.\u2014", POINT, "50"),
+        ("€ 50,\u2013", COMMA, "50"),
+        ("-50,-", COMMA, "-50"),
+        ("50-", POINT, "-50"),
+        ("-", POINT, "0"),
+        ("$ -", US, "0"),
+        ("-   €", GERMAN, "0"),
+        ('="12.50"', POINT, "12.50"),
+        ("'12,50", COMMA, "12.50"),
+        ("1,250円", US, "1250"),
     ],
 )
 def test_reads_a_number(connection, text, number, value):
@@ -89,7 +102,8 @@ def test_reads_a_number(connection, text, number, value):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x", "-", "€", "1.2.3", "12,34,5", "1,2345.0", "-5-", "(5", "5)", "--5", "5 kg", "1_000", "12 34", "0,125.5",
+    ["", "x", "no-show", "n-a", "---",
+     "€", "1.2.3", "12,34,5", "1,2345.0", "-5-", "(5", "5)", "--5", "5 kg", "1_000", "12 34", "0,125.5",
      "5%", "1..5", "2024-01-05", "1e", "0x1F", "$", "1 2", "10:30", "€5€€"],
 )  # fmt: skip
 def test_takes_no_other_text_for_a_number(connection, text):

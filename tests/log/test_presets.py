@@ -121,3 +121,13 @@ def test_names_of_another_version_stand_for_one_column_each():
         "Created (UTC)",
     )
     assert recognise(["customer", "date", "amount"]) is None
+
+
+def test_an_amount_without_the_column_of_refunds(read):
+    text = (
+        EXPORTS["magento"]
+        .replace(",Total Refunded", "")
+        .replace("com,5.00", "com")
+        .replace("com,\n", "com\n")
+    )
+    assert read(text, preset="magento").quality.money_out == 25.0

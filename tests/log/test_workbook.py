@@ -73,15 +73,35 @@ def test_whole_ids_stay_whole(read, rows, workbook):
     assert [row[0] for row in rows(read(source=path))] == ["1234567890123456", "17850"]
 
 
-def test_typed_and_written_amounts_that_contradict_each_other_are_refused(read, workbook):
+@pytest.mark.parametrize(
+    "text, value", [("1.250,50", 1250.5), ("1,250.50", 1250.5), ("7,5", 7.5), ("8", 8.0)]
+)
+def test_numbers_beside_texts_are_what_they_are(read, rows, workbook, text, value):
+    day = date(2024, 1, 5)
+    path = workbook(
+        Orders=[HEADER, ["ann", day, 12.5], ["bob", day, text], ["cat", day, 1250], ["dan", day, 1.125]]
+    )
+    assert [row[2] for row in rows(read(source=path))] == [12.5, value, 1250.0, 1.125]
+
+
+def test_a_day_that_lost_its_format_stands_beside_days(read, rows, workbook):
+    path = workbook(Orders=[HEADER, ["ann", date(2024, 1, 5), 20], ["bob", 45297.5, 30]])
+    assert [row[1] for row in rows(read(source=path))] == ["2024-01-05 00:00:00", "2024-01-06 12:00:00"]
+
+
+def test_days_and_months_that_a_spreadsheet_swapped_are_refused(read, rows, workbook):
+    texts = [["ann", f"01/{day}/2024", day] for day in range(13, 29)]
+    # 01/02/2024 was the second of January.
+    cells = [["bob", date(2024, day, 1), day] for day in range(1, 13)]
+    path = workbook(Orders=[HEADER, *cells, *texts])
     with pytest.raises(
-        InputError, match=r"writes numbers in two ways: '12.5' \(line 2\) and '1.250,50' \(line 3\)"
+        InputError, match=r"'2024-01-01 .* all up to the 12th .* '01/13/2024' .* swapped day and month"
     ):
-        read(
-            source=workbook(
-                Orders=[HEADER, ["ann", date(2024, 1, 5), 12.5], ["bob", date(2024, 1, 5), "1.250,50"]]
-            )
-        )
+        read(source=path)
+    named = read(source=path, formats={"order_date": "%m/%d/%Y"}, now=datetime(2025, 1, 1))
+    assert named.quality.rows_out == 28
+    whole = workbook(Orders=[HEADER, *cells, ["cat", date(2024, 1, 13), 1], *texts])
+    assert read(source=whole, now=datetime(2025, 1, 1)).quality.rows_out == 29
 
 
 def test_refuses_what_is_no_workbook(read, workbook, tmp_path):

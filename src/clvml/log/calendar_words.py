@@ -5,18 +5,19 @@ from __future__ import annotations
 from zoneinfo import available_timezones
 
 MONTHS = (
-    "january jan januar jänner jän janvier janv enero ene gennaio gen januari janeiro",
-    "february feb februar feber februari février fevrier févr fevr fév fev febrero febbraio fevereiro",
-    "march mar märz maerz mär mrz mars marzo maart mrt março marco",
-    "april apr avril avr abril abr aprile",
-    "may mai mayo maggio mag mei maio",
-    "june jun juni juin junio giugno giu junho",
-    "july jul juli juillet juil julio luglio lug julho",
-    "august aug août aout aoû agosto ago augustus",
-    "september sep sept septembre septiembre settembre set setembro",
-    "october oct oktober okt octobre octubre ottobre ott outubro out",
-    "november nov novembre noviembre novembro",
-    "december dec dezember dez décembre decembre déc diciembre dic dicembre dezembro",
+    "january jan januar jänner jän janvier janv enero ene gennaio gen januari janeiro январь января янв",
+    "february feb februar feber februari février fevrier févr fevr fév fev febrero febbraio fevereiro февраль"
+    " февраля февр фев",
+    "march mar märz maerz mär mrz mars marzo maart mrt março marco март марта мар",
+    "april apr avril avr abril abr aprile апрель апреля апр",
+    "may mai mayo maggio mag mei maio май мая",
+    "june jun juni juin junio giugno giu junho июнь июня июн",
+    "july jul juli juillet juil julio luglio lug julho июль июля июл",
+    "august aug août aout aoû agosto ago augustus август августа авг",
+    "september sep sept septembre septiembre settembre set setembro сентябрь сентября сент сен",
+    "october oct oktober okt octobre octubre ottobre ott outubro out октябрь октября окт",
+    "november nov novembre noviembre novembro ноябрь ноября нояб ноя",
+    "december dec dezember dez décembre decembre déc diciembre dic dicembre dezembro декабрь декабря дек",
 )
 """By month, in lower case."""
 

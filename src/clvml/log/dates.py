@@ -139,7 +139,8 @@ def date_spellings_sql(table: str, text: str) -> str:
 
     ``table`` has the columns ``part`` and ``place``.
     """
-    numbers = r"'^(\d{1,2}) ?[/.-] ?(\d{1,2}) ?[/.-] ?(\d+)'"
+    # A weekday may stand in front.
+    numbers = r"'^\D*(\d{1,2}) ?[/.-] ?(\d{1,2}) ?[/.-] ?(\d+)'"
     a, b, c = (f"TRY_CAST(regexp_extract(text, {numbers}, {group}) AS INTEGER)" for group in (1, 2, 3))
     day, month = "a BETWEEN 13 AND 31 AND b <= 12", "b BETWEEN 13 AND 31 AND a <= 12"
     alike = f"translate({_lowered('text')}, '023456789', '111111111')"
@@ -400,13 +401,13 @@ def _date_pattern(text: str) -> str:
 @cache
 def _rewrites() -> tuple[tuple[str, str], ...]:
     """Return what is rewritten before strptime reads: it knows English and short words."""
-    letter = "[^a-zà-ÿ]"
+    letter = "[^a-zà-ÿа-я]"
     rewrites = [(f"^(?:{WEEKDAYS.replace(' ', '|')})(?:\\.,? *|, *| +)", "")]
     for words, short in zip(MONTHS, SHORT_MONTHS, strict=True):
         longer = "|".join(word for word in words.split() if word != short)
         rewrites.append((f"(^|{letter})(?:{longer})({letter}|$)", rf"\1{short}\2"))
     rewrites.append((r"(\d)(?:st|nd|rd|th|er)([^a-z]|$)", r"\1\2"))
-    rewrites.append((r"([ap])\.m\.", r"\1m"))
+    rewrites.append((r"([ap])\. ?m\.", r"\1m"))
     rewrites.append((r"(:\d{2}[.,]\d{6})\d{1,3}", r"\1"))
     return tuple(rewrites)
 
@@ -441,7 +442,7 @@ def _year(text: str, order: str) -> str:
 
 
 def _year_digits(text: str) -> int:
-    found = re.match(r"\d{1,2} ?[/.-] ?\d{1,2} ?[/.-] ?(\d+)", text)
+    found = re.match(r"\D*\d{1,2} ?[/.-] ?\d{1,2} ?[/.-] ?(\d+)", text)
     return len(found[1]) if found else 0
 
 

@@ -38,6 +38,8 @@ Locate = Callable[[int], str]
 """From a row id to where it stands, in words: 'orders.csv' line 7."""
 
 _KEY = "data.formats"
+# From so many dates on, their days tell something.
+_FEW = 10
 
 
 @dataclass(frozen=True)
@@ -131,17 +133,18 @@ def choose_formats(
             )
         else:
             raise _contradictory(column, together, alone, locate)
-    warnings = []
+    warnings: dict[str, Finding] = {}
+    # A column that is mapped and stands in an expression, too, is told of once, by the name that answers both.
     for column, readings, spellings in opened:
         number, like = _as_others(readings, spellings, clear)
         if number is None:
             raise _open_number(column, readings.formats, readings.conflict[0], locate)
         chosen[column.ours] = (number,) * parts
-        warnings.append(_assumed(column, readings.conflict[0], number, like))
+        warnings[column.theirs] = _assumed(column, readings.conflict[0], number, like)
     return Formats(
         chosen,
         _choose_dates(connection, table, dates, parts, named, locate) if dates else (),
-        tuple(warnings),
+        tuple(warnings.values()),
     )
 
 
@@ -206,13 +209,14 @@ def _choose_dates(
     name = _named(column, named, parse_date_name)
     if not found:
         return ()
-    iso: dict[int, tuple[int, str, int]] = {
-        part: (rows, text, place)
-        for part, rows, text, place in connection.execute(
-            f"SELECT part, count(*), arg_min(order_ts, place)::VARCHAR, min(place) FROM {table}"
-            " WHERE order_ts IS NOT NULL GROUP BY part"
-        ).fetchall()
-    }
+    iso: dict[int, tuple[int, str, int]] = {}
+    for part, rows, text, place, last_day in connection.execute(
+        f"SELECT part, count(*), arg_min(order_ts, place)::VARCHAR, min(place), max(day(order_ts)) FROM {table}"
+        " WHERE order_ts IS NOT NULL GROUP BY part"
+    ).fetchall():
+        iso[part] = (rows, text, place)
+        if name is None and rows >= _FEW and last_day <= 12 and part in found:
+            _check_not_swapped(column, found[part], iso[part], locate)
     if name is not None:
         unit, order, pattern = name
         spellings = [each for part in found.values() for each in part]
@@ -247,6 +251,20 @@ def _choose_dates(
                 f' {_KEY}: {{{column.key}: "%d/%m/%Y"}} or {{{column.key}: "%m/%d/%Y"}}'
             )
     return tuple(alone[part].format if part in alone else DateFormat() for part in range(parts))
+
+
+def _check_not_swapped(
+    column: Column, spellings: list[DateSpelling], iso: tuple[int, str, int], locate: Locate
+) -> None:
+    """Refuse dates of which Excel took those that it could for dates, with day and month the wrong way round."""
+    first = next((each for each in spellings if each.day_first or each.month_first), None)
+    if first is not None and not any(each.is_open for each in spellings):
+        raise InputError(
+            f"{column} holds dates such as {_quoted(iso[1])} ({locate(iso[2])}), all up to the 12th of a month, and"
+            f" texts such as {_quoted(first.text)} ({locate(first.place)}), all after it: a spreadsheet that writes"
+            " dates otherwise opened the file and swapped day and month where it could; use the file as it was"
+            f" exported, or name the format in {_example(column)} if the dates are right"
+        )
 
 
 def _by_part(connection: duckdb.DuckDBPyConnection, query: str, kind: type[Any]) -> dict[int, list[Any]]:

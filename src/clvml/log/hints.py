@@ -28,113 +28,31 @@ if TYPE_CHECKING:
 
 _SAMPLE_ROWS = 50_000
 _MOST_VALUES = 30
-# A status of a line that was not bought, without case and punctuation.
-_NOT_BOUGHT = frozenset(
-    [
-        "failed",
-        "failure",
-        "declined",
-        "denied",
-        "rejected",
-        "refused",
-        "error",
-        "voided",
-        "void",
-        "cancelled",
-        "canceled",
-        "cancelledbyuser",
-        "expired",
-        "pending",
-        "unpaid",
-        "abandoned",
-        "incomplete",
-        "draft",
-        "trash",
-        "requirespaymentmethod",
-        "requiresaction",
-        "blocked",
-        "wcfailed",
-        "wccancelled",
-        "wcpending",
-        "reversed",
-        "chargeback",
-        "storniert",
-        "abgebrochen",
-        "fehlgeschlagen",
-        "abgelehnt",
-        "offen",
-        "annule",
-        "annulee",
-        "annulé",
-        "annulée",
-        "echoue",
-        "échoué",
-        "refuse",
-        "refusé",
-        "enattente",
-        "impaye",
-        "impayé",
-        "cancelado",
-        "cancelada",
-        "fallido",
-        "rechazado",
-        "pendiente",
-        "annullato",
-        "annullata",
-        "geannuleerd",
-        "mislukt",
-    ]
+# How words begin that say of a line that it was not bought, without case and punctuation.
+_NOT_BOUGHT = re.compile(
+    r"(?:^|[\W_]|wc)(?:fail|declin|den(?:y|ied)|reject|refused?|error|void|cancel|expir|pending|unpaid|not paid|"
+    r"abandon|incomplete|draft|trash|requires|blocked|on[ -]hold|revers|chargeback|dispute lost|storn|"
+    r"abgebroch|fehlgeschlag|abgelehn|gesperrt|nicht bezahlt|unbezahlt|offen|widerruf|annul|échou|echou|refus|"
+    r"en attente|impay|cancelad|fallid|rechazad|pendiente|anulad|geannul|mislukt|in attesa|anulow|"
+    r"nieopłac|odrzuc|zrušen|отмен)"
 )
-_REFUNDED = frozenset(
-    [
-        "refunded",
-        "wcrefunded",
-        "fullyrefunded",
-        "erstattet",
-        "rembourse",
-        "remboursé",
-        "reembolsado",
-        "rimborsato",
-    ]
+_REFUNDED = re.compile(
+    r"(?:^|[\W_]|wc)(?:refund|returned|credit ?note|erstattet|retour|gutschrift|rückerstatt|rembours|avoir|reembols|"
+    r"devol|rimbors|reso$|terugbetaald|zwrot)"
 )
-_BOUGHT = frozenset(
-    [
-        "paid",
-        "completed",
-        "complete",
-        "succeeded",
-        "success",
-        "successful",
-        "processing",
-        "fulfilled",
-        "captured",
-        "settled",
-        "shipped",
-        "delivered",
-        "partiallyrefunded",
-        "closed",
-        "wccompleted",
-        "wcprocessing",
-        "bezahlt",
-        "abgeschlossen",
-        "versendet",
-        "erledigt",
-        "paye",
-        "payé",
-        "payee",
-        "payée",
-        "termine",
-        "terminé",
-        "pagado",
-        "completado",
-        "pagato",
-        "completato",
-        "betaald",
-    ]
+_PARTLY = re.compile(r"partial|teilweise|partiel|parcial|parzial")
+_BOUGHT = re.compile(
+    r"(?:^|[\W_]|wc)(?:paid|complet|succe|processing|fulfil|captur|settled|shipped|deliver|received|partial|closed|sale|"
+    r"order|purchase|invoice|bezahlt|abgeschlossen|versendet|versandt|geliefert|erledigt|verkauf|rechnung|pay[ée]|termin|"
+    r"vente|facture|pagad|pagat|entregad|venta|consegnat|betaald|zakończ|opłac|zaplac)"
 )
+_LONGEST_STATUS = 40
 _REFUND_NAMES = re.compile(r"refund|erstatt|rembours|reembols|rimbors", re.IGNORECASE)
 _NO_MONEY = re.compile(r"date|datum|reason|status|(^|[ _-])(id|at|by|on)$|grund|currency", re.IGNORECASE)
 _SPLIT_ORDERS = 20
+# DuckDB chokes on a query of very many columns, and each query reads the file again.
+_AT_ONCE, _MOST_COLUMNS = 50, 300
+_STATUS_NAMES = re.compile(r"stat[eou]|zustand|état|etat|type?\b|\bart\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -207,23 +125,22 @@ def _preset(data: DataConfig, columns: tuple[str, ...]) -> Iterator[Finding]:
 
 
 def _status(file: _File, amount: str | None) -> Iterator[Finding]:
-    free = [name for name in file.names if name not in file.used]
-    if not free:
-        return
-    values = ", ".join(f"list(DISTINCT {file.cell(name)})" for name in free)
-    cells = ", ".join(f"c{file.names.index(name)}" for name in free)
-    found = file.run(f"SELECT {values} FROM {file.rows(cells, _SAMPLE_ROWS)}")[0]
+    free = sorted(
+        (name for name in file.names if name not in file.used),
+        key=lambda name: not _STATUS_NAMES.search(name),
+    )
     candidates = []
-    for name, texts in zip(free, found, strict=True):
-        words = {plain(text) for text in texts or () if text}
-        if len(words) <= _MOST_VALUES and words & (_NOT_BOUGHT | _REFUNDED):
+    for name, words in _few_values(file, free[:_MOST_COLUMNS]):
+        if any(_is_unbought(word, refunds=True) for word in words):
             # The status of a payment tells more than that of a parcel.
             rank = (
-                bool(words & _BOUGHT),
+                any(_is_bought(word) for word in words),
                 not re.search(r"fulfil|ship|deliver|line", name, re.I),
                 "status" in name.lower(),
             )
-            candidates.append((rank, -file.names.index(name), name))
+            # A single word among others, such as a product, is no status.
+            if rank[0] or _STATUS_NAMES.search(name):
+                candidates.append((rank, -file.names.index(name), name))
     if not candidates:
         return
     name = max(candidates)[2]
@@ -234,8 +151,14 @@ def _status(file: _File, amount: str | None) -> Iterator[Finding]:
         f" FROM {file.rows(', '.join(sorted(needed)))}) GROUP BY value ORDER BY 2 DESC, 1"
     )
     has_refunds = any(_is_refund(file, other) for other in file.names)
-    unfit = _NOT_BOUGHT if has_refunds else _NOT_BOUGHT | _REFUNDED
-    bad = [row for row in by_value if row[0] is not None and plain(row[0]) in unfit]
+    # Refunds that are negative come off by themselves.
+    bad = [
+        row
+        for row in by_value
+        if row[0] is not None
+        and _is_unbought(row[0], refunds=not has_refunds)
+        and (row[2] is None or row[2] > 0 or not _REFUNDED.search(row[0].casefold()))
+    ]
     if not bad:
         return
     rows = sum(row[1] for row in bad)
@@ -251,6 +174,28 @@ def _status(file: _File, amount: str | None) -> Iterator[Finding]:
         rows,
         float(sum(row[2] or 0 for row in bad)) if amount is not None else None,
     )
+
+
+def _few_values(file: _File, names: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the columns that hold few different short texts, with these."""
+    for start in range(0, len(names), _AT_ONCE):
+        some = names[start : start + _AT_ONCE]
+        cells = [f"c{file.names.index(name)}" for name in some]
+        values = ", ".join(f"list(DISTINCT nullif(trim({cell}::VARCHAR), ''))" for cell in cells)
+        found = file.run(f"SELECT {values} FROM {file.rows(', '.join(cells), _SAMPLE_ROWS)}")[0]
+        for name, texts in zip(some, found, strict=True):
+            words = [text for text in texts or () if text]
+            if 0 < len(words) <= _MOST_VALUES and max(map(len, words)) <= _LONGEST_STATUS:
+                yield name, words
+
+
+def _is_unbought(word: str, refunds: bool) -> bool:
+    word = word.casefold()
+    return bool(_NOT_BOUGHT.search(word) or (refunds and _REFUNDED.search(word) and not _PARTLY.search(word)))
+
+
+def _is_bought(word: str) -> bool:
+    return bool(_BOUGHT.search(word.casefold())) and not _is_unbought(word, refunds=True)
 
 
 def _refunds(file: _File, amount: str) -> Iterator[Finding]:

@@ -144,7 +144,7 @@ def _placeholders(
         ),
     ):
         rows, money = sum(row[1] for row in found), float(sum(row[2] for row in found))
-        if rows < _SHARE * lines and money < _SHARE * float(spent):
+        if not found or (rows < _SHARE * lines and money < _SHARE * float(spent)):
             continue
         names = " and ".join(repr(row[0]) for row in sorted(found, key=lambda row: -row[1])[:3])
         share = f", {money / float(spent):.0%} of all" if spent else ""

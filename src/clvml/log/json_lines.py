@@ -54,6 +54,12 @@ def copy_json_lines(
                 " the same keys for every order"
             )
     if not kinds:
+        with damage_reported(path), open_text(path, encoding) as text:
+            is_list = text.read(100).lstrip().startswith("[")
+        if is_list:
+            raise InputError(
+                f"'{path}' holds one JSON list, not an object per line; jq -c '.[]' writes the one as the other"
+            )
         raise InputError(f"'{path}' holds no JSON object; it needs one per line, such as {{\"customer\": 7}}")
     columns = tuple(kinds)
 

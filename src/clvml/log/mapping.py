@@ -28,7 +28,9 @@ _SYNONYMS = {
     "amount": "amount orderamount lineamount totalamount total ordertotal linetotal totalprice "
     "salesvalue sales saleamount revenue netsales netrevenue turnover spend value "
     "ordervalue monetaryvalue paymentvalue payment price "
-    "umsatz nettoumsatz betrag gesamtbetrag rechnungsbetrag summe montant montantttc montantht chiffredaffaires ca "
+    "umsatz nettoumsatz betrag gesamtbetrag rechnungsbetrag summe gesamtpreis "
+    "endbetrag bruttobetrag brutto nettobetrag netto montant "
+    "montantttc montantht chiffredaffaires ca "
     "importe importo totale bedrag omzet",
     "product_id": "productid product stockcode sku itemid item articleid article materialid material ean upc",
     "quantity": "quantity qty units count pieces numberofitems lineitemquantity quantityordered quantitypurchased "
@@ -80,6 +82,11 @@ def map_columns(
     message = f"'{origin}' has no column for {wrong} (data.columns). Its columns: {first_of(available)}."
     if any(re.fullmatch(r"[-+]?[\d.,:/ -]*\d", name) for name in available):
         raise InputError(f"{message} The first line must hold column names, and it looks like data.")
+    if len(available) == 1:
+        raise InputError(
+            f"{message} It is a single column: export it with a comma, a semicolon, a tab or a bar between the columns,"
+            " and without quotes around whole lines."
+        )
     proposal = propose_columns(mapped, available)
     if proposal:
         words = ", ".join(f"{ours}: {theirs}" for ours, theirs in proposal.items())

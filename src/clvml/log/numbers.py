@@ -31,11 +31,20 @@ _SIGNS = {
     "₪": "ILS", "₫": "VND", "₱": "PHP", "₦": "NGN", "฿": "THB", "₸": "KZT", "₾": "GEL", "r$": "BRL", "us$": "USD",
     "$": "USD", "ca$": "CAD", "c$": "CAD", "au$": "AUD", "a$": "AUD", "nz$": "NZD", "hk$": "HKD", "s$": "SGD",
     "nt$": "TWD", "mx$": "MXN", "fr": "CHF", "sfr": "CHF", "s/": "PEN", "rp": "IDR", "rm": "MYR", "kr": "kr",
-    "rs": "Rs", "¥": "¥",
+    "rs": "Rs", "¥": "¥", "円": "JPY", "元": "CNY",
 }  # fmt: skip
 # Hyphens and minus signs, blanks, and apostrophes as they are typed and printed.
-_ODD = "\u2212\u2013\u2010\u2011\ufe63\uff0d\u00a0\u202f\u2009\u2007\u2019\u2018\u00b4`"
-_EVEN = "------    ''''"
+_ODD = "\u2212\u2013\u2014\u2010\u2011\ufe63\uff0d\u00a0\u202f\u2009\u2007\u2019\u2018\u00b4`"
+_EVEN = "-------    ''''"
+# What is rewritten first: Excel's ="12.50" and '12.50, a lone hyphen for zero, and 50.- without decimals. RE2 and
+# Python write the groups alike but for one in front of a digit.
+_REWRITES = (
+    (r"^(?:=\"([^\"]*)\"|'(\d.*))$", r"\1\2"),
+    (r"^([^\d-]*?) *--? *([^\d-]*)$", r"\1~\2"),
+    (r"(\d[.,])--?([^\d-]|$)", r"\1\2"),
+)
+_ZERO = "~"
+_REWRITTEN = "[-=']"
 _ANY_CORE = r"[.,]?\d(?:[\d.,' ]*\d)?[.,]?(?:e[-+]?\d{1,3})?"
 _ANY_MARK = r"[^\d\s.,'()+-]{1,5}\.?"
 
@@ -227,11 +236,19 @@ _NEGATIVE = r"^[^0-9]*[-(]|-[^0-9]*$"
 
 
 def _even(text: str | None) -> str:
-    return (text or "").translate(str.maketrans(_ODD, _EVEN))
+    even = (text or "").translate(str.maketrans(_ODD, _EVEN))
+    for pattern, put in _REWRITES:
+        even = re.sub(pattern, put, even)
+    return even.replace(_ZERO, "0")
 
 
 def _evened(text: str) -> str:
-    return f"translate({text}, {literal(_ODD)}, {literal(_EVEN)})"
+    plain = even = f"translate({text}, {literal(_ODD)}, {literal(_EVEN)})"
+    for pattern, put in _REWRITES:
+        even = f"regexp_replace({even}, {literal(pattern)}, {literal(put)})"
+    even = f"replace({even}, {literal(_ZERO)}, '0')"
+    # Few texts hold any of these signs, and patterns are slow.
+    return f"CASE WHEN regexp_matches({plain}, {literal(_REWRITTEN)}) THEN {even} ELSE {plain} END"
 
 
 @cache

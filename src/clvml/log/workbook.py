@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,14 @@ import duckdb
 
 from clvml.errors import InputError, did_you_mean
 from clvml.log.headers import column_names, find_header
+from clvml.log.numbers import Spelling, compare_formats
 from clvml.log.row_tables import Row, create_row_table
 
 _SAMPLE_ROWS = 50
 _LONGEST_WHOLE = 2**53
 _LARGEST_BYTES = 1_000_000_000
+# Excel's numbers of days of 1954 to 2119.
+_FIRST_DAY, _LAST_DAY = 20_000, 80_000
 
 
 @dataclass(frozen=True)
@@ -112,9 +115,15 @@ def _check_size(path: Path) -> None:
 def copy_sheet(connection: duckdb.DuckDBPyConnection, sheet: Sheet, table: str) -> None:
     """Copy the rows below the header into the temporary ``table`` (line, broken, c0, c1, ...), blank ones left out."""
 
+    body = sheet.cells[sheet.header_row :]
+    writers = [
+        _writer([row[index] for row in body if index < len(row)]) if kind == "VARCHAR" else _text
+        for index, kind in enumerate(sheet.types)
+    ]
+
     def rows() -> Iterator[Row]:
-        for number, cells in enumerate(sheet.cells[sheet.header_row :], start=sheet.header_row + 1):
-            texts = [_text(cell) for cell in cells[: len(sheet.columns)]]
+        for number, cells in enumerate(body, start=sheet.header_row + 1):
+            texts = [write(cell) for write, cell in zip(writers, cells, strict=False)]
             if any(text is not None for text in texts):
                 yield (number, None, *texts, *[None] * (len(sheet.columns) - len(texts)))
 
@@ -150,6 +159,29 @@ def _column_type(cells: Iterator[Any]) -> str:
     if kinds <= {"BIGINT", "DOUBLE"} and kinds:
         return "DOUBLE" if "DOUBLE" in kinds else "BIGINT"
     return kinds.pop() if len(kinds) == 1 else "VARCHAR"
+
+
+def _writer(cells: list[Any]) -> Callable[[Any], str | None]:
+    """Return what writes the cells of a column of several kinds, so that all are read as the texts among them are.
+
+    The number 1.125 beside the text 1.234,50 is written 1,125; a number beside dates is a day of which the cell lost
+    its format, where all such numbers may be days.
+    """
+    numbers = [cell for cell in cells if _kind(cell) in ("BIGINT", "DOUBLE")]
+    dates = sum(_kind(cell) == "TIMESTAMP" for cell in cells)
+    if not numbers:
+        return _text
+    if dates * 10 >= len(numbers) and all(_FIRST_DAY <= cell < _LAST_DAY for cell in numbers):
+        return lambda cell: _text(cell if _kind(cell) not in ("BIGINT", "DOUBLE") else _day(cell))
+    texts = {cell for cell in cells if isinstance(cell, str) and any(map(str.isdigit, cell))}
+    fitting = compare_formats([Spelling(text, 1, 0) for text in texts]).formats
+    if texts and fitting and all(number.decimal == "," for number in fitting):
+        return lambda cell: (_text(cell) or "").replace(".", ",") if _kind(cell) == "DOUBLE" else _text(cell)
+    return _text
+
+
+def _day(serial: float) -> datetime:
+    return datetime(1899, 12, 30) + timedelta(seconds=round(serial * 86400))
 
 
 def _kind(cell: Any) -> str:

@@ -59,13 +59,17 @@ def fit_preset(data: DataConfig, columns: Sequence[str], origin: str) -> tuple[D
             f" ({preset.about}); its columns are {', '.join(columns)}; leave data.preset out and map data.columns, or"
             " name the columns that are called otherwise in data.columns"
         )
-    optional = {
+    optional: dict[str, str | None] = {
         ours: None
         for ours, theirs in mapped.items()
         if ours not in ("customer_id", "order_date", "amount")
         and preset.data["columns"].get(ours) == theirs
         and theirs not in names
     }
+    if mapped["amount"] == preset.data["columns"]["amount"] and preset.amount_else is not None:
+        used = parse_expression(mapped["amount"], "number", "data.columns.amount").columns
+        if not set(used) <= set(names):
+            optional["amount"] = preset.amount_else
     update: dict[str, object] = {"columns": data.columns.model_copy(update=optional)}
     if data.where is not None and data.where == preset.data.get("where"):
         used = parse_expression(data.where, "truth", "data.where").columns
