@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from tests.cli.conftest import HEADER, one_object, write
 
-from clvml.scores.columns import COLUMNS
+from clvml.scores.columns import COLUMNS, REASON_COLUMNS
 
 
 def test_help_lists_the_commands(run):
@@ -53,7 +53,7 @@ def test_the_registered_model_says_what_it_gives(shop):
     assert tuple(kinds) == COLUMNS
     assert {name for name, kind in kinds.items() if kind == "string"} == {
         "customer_id", "as_of", "churn_risk", "last_order_date", "next_order_date", "value_tier", "segment",
-        "reason_1", "reason_2", "reason_3", "model_version", "run_id",
+        "model_version", "run_id", *REASON_COLUMNS,
     }  # fmt: skip
 
 
@@ -187,7 +187,11 @@ def test_score_for_people_and_machines(run, shopping, tmp_path):
     # The total is surer than its customers.
     assert everyone["expected_spend_high"] < table["expected_spend_high"].sum()
     assert told["clv"] == pytest.approx(table["clv"].sum())
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["scores.csv", "scores.parquet"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "scores.csv",
+        "scores.overview.json",
+        "scores.parquet",
+    ]
     # The old file is replaced as a whole, with the same bytes.
     before = (tmp_path / "scores.csv").read_bytes()
     run("score", shopping.log, "--output", "scores.csv", "--config", shopping.config)

@@ -11,7 +11,8 @@ from clvml.storage.files import write_table
 @pytest.fixture
 def scores(tmp_path):
     write_table(scored(300), tmp_path / "scores.csv")
-    write_table(scored(300, seed=1, as_of=["2024-04-01"] * 300), tmp_path / "before.csv")
+    before = {"as_of": ["2024-04-01"] * 300, "last_order_date": ["2024-03-01"] * 300}
+    write_table(scored(300, seed=1, **before), tmp_path / "before.csv")
     (tmp_path / "costs.csv").write_text("value_tier,acquisition_cost,margin\ngold,50,0.4\n")
     return "scores.csv"
 

@@ -562,14 +562,12 @@ def test_where_everybody_buys_churn_is_left_to_btyd(tmp_path):
     assert CustomerModel.load(tmp_path).trees.churn is None
 
 
-def test_one_customer_is_too_few():
-    log = log_of(["a"] * 5, [0, 20, 45, 110, 190], np.ones(5))
-    with pytest.raises(InputError) as caught:
-        fit_and_predict(log, 200, 30)
-    assert str(caught.value) == (
-        "1 customer(s) bought anything before 2022-07-20: too few to learn from; give more customers or a longer"
-        " history"
-    )
+def test_one_customer_is_forecast_and_nobody_is_refused():
+    model, predicted = fit_and_predict(log_of(["a"] * 5, [0, 20, 45, 110, 190], np.ones(5)), 200, 30)
+    assert predicted["p_churn"].between(0, 1).all()
+    assert any("purchase model (BTYD)" in note for note in model.notes)
+    with pytest.raises(InputError, match="before 2022-07-20"):
+        fit_and_predict(log_of(["a"], [0], -np.ones(1)), 200, 30)
 
 
 # --- hard data ---
