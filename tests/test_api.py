@@ -84,7 +84,7 @@ def test_reasons_are_given_to_whom_they_are_asked_for(model, log, scores):
     without = model.score(log, explain="none")
     assert without["reason_1"].isna().all()
     assert model.score(log, explain=5)["reason_1"].notna().sum() == 5
-    others = without.columns.drop(["reason_1", "reason_2", "reason_3"])
+    others = without.columns[~without.columns.str.startswith("reason_")]
     pd.testing.assert_frame_equal(without[others], scores[others])
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from clvml.scores.overview import overview_path
+
 # Lines on stderr by which to see where the work is.
 STAGES = ("reading", "building the features", "writing")
 
@@ -54,7 +56,7 @@ class Command:
 
     def left(self) -> list[str]:
         found = [*self.output.parent.iterdir(), *self.temporary.glob("clvml-*")]
-        return sorted(path.name for path in found if path != self.output)
+        return sorted(path.name for path in found if path not in (self.output, overview_path(self.output)))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from clvml.customers import FEATURES, Feature
 from clvml.explain import Typical, reasons
 from clvml.explain import wording as module
+from clvml.explain.wording import say_reason
 
 BY_NAME = {feature.name: feature for feature in FEATURES}
 RISES, FALLS = "(raises churn risk)", "(lowers churn risk)"
@@ -18,7 +19,7 @@ def say(values, influence, top=3, typical=None):
     """Return the reasons of one customer; `influence` maps features to SHAP values."""
     frame = pd.DataFrame([values], dtype=float)
     feature_list = [BY_NAME[name] for name in influence]
-    return reasons(frame, [[*influence.values(), 0.3]], feature_list, top, typical).loc[0].tolist()
+    return reasons(frame, [[*influence.values(), 0.3]], feature_list, top, typical).loc[0].tolist()[:top]
 
 
 def one_by_one(features, contributions, feature_list, typical):
@@ -62,7 +63,7 @@ def test_the_features_named_are_those_a_plain_loop_finds(example):
     got = reasons(example.features, example.contributions, example.feature_list, typical=typical)
     expected = one_by_one(example.features, example.contributions, example.feature_list, typical)
     rows = example.features.to_dict("records")
-    for texts, chosen, row in zip(got.to_numpy(), expected, rows, strict=True):
+    for texts, chosen, row in zip(got.iloc[:, :3].to_numpy(), expected, rows, strict=True):
         wanted = []
         for name, direction in chosen:
             clauses = BY_NAME[name].words.split(";")
@@ -77,10 +78,19 @@ def test_the_features_named_are_those_a_plain_loop_finds(example):
 
 def test_every_customer_has_clean_reasons(example):
     got = reasons(example.features, example.contributions, example.feature_list)
-    assert list(got.columns) == ["reason_1", "reason_2", "reason_3"]
+    texts = ["reason_1", "reason_2", "reason_3"]
+    assert list(got.columns) == texts + [f"{text}_{part}" for text in texts for part in ("key", "values")]
+    for rank in texts:
+        # What is said, and nothing else, can be said again from its key and its values.
+        assert ((got[rank] == "") == (got[f"{rank}_key"] == "")).all()
+        for said, key, values in zip(got[rank], got[f"{rank}_key"], got[f"{rank}_values"], strict=True):
+            if key:
+                words, numbers, direction = say_reason(key, values)
+                assert said.endswith(RISES if direction > 0 else FALLS)
+                assert set(re.findall(r"{(\w+)", words)) == set(numbers)
     assert got.index.equals(example.features.index)
     assert got["reason_1"].str.endswith((RISES, FALLS)).mean() > 0.99
-    texts = pd.concat([got[column] for column in got])
+    texts = pd.concat([got[column] for column in texts])
     assert not texts.str.contains(r"nan|-\d|\binf|{|}|\b1 days\b|\b0%", regex=True).any()
     # Reasons fill up from the first.
     assert not ((got["reason_1"] == "") & (got["reason_2"] != "")).any()
@@ -230,7 +240,7 @@ def test_small_influence_is_no_reason_and_top_is_kept():
 
 def test_no_customers():
     got = reasons(pd.DataFrame({"spend_sum": []}), np.empty((0, 2)), [BY_NAME["spend_sum"]])
-    assert got.shape == (0, 3)
+    assert got.shape == (0, 9)
 
 
 def test_errors_say_what_to_do():
