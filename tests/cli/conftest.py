@@ -13,7 +13,10 @@ HEADER = "customer_id,order_date,amount,order_id,product_id\n"
 
 @pytest.fixture
 def run(monkeypatch, capfd, tmp_path):
-    """Return a function that runs `clvml` in an empty folder: (exit code, stdout, stderr without progress)."""
+    """Return a function that runs `clvml` in an empty folder: (exit code, stdout, stderr without progress).
+
+    Its attribute ``progress`` is the progress of the last run.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     monkeypatch.setenv("COLUMNS", "100")
@@ -23,11 +26,9 @@ def run(monkeypatch, capfd, tmp_path):
         with pytest.raises(SystemExit) as end:
             cli.main()
         out, err = capfd.readouterr()
-        return (
-            end.value.code,
-            out,
-            "".join(line for line in err.splitlines(True) if not line.startswith("... ")),
-        )
+        lines = err.splitlines(True)
+        _run.progress = "".join(line for line in lines if line.startswith("... "))
+        return end.value.code, out, "".join(line for line in lines if not line.startswith("... "))
 
     return _run
 

@@ -21,7 +21,7 @@ def test_an_experiment_is_run_written_not_run_again_and_held_against_the_champio
     options = ("001-base.yaml", "--data", str(shop.log), "--set", "model.n_estimators=5")
     code, out, err = run("experiment", *options)
     assert code == 0, err
-    assert "from nothing: testing as of 2024-0" in err
+    assert "from nothing: testing as of 2024-0" in run.progress
     page = (tmp_path / "001-base.md").read_bytes()
     assert (tmp_path / "images" / "001-base.png").read_bytes().startswith(b"\x89PNG")
     # The wording of the page is that of the terminal, which breaks lines.
@@ -34,7 +34,7 @@ def test_an_experiment_is_run_written_not_run_again_and_held_against_the_champio
 
     code, out, err = run("experiment", *options, "--json")
     assert code == 0, err
-    assert "2 of 2 variants were finished before" in err
+    assert "2 of 2 variants were finished before" in run.progress
     assert (tmp_path / "001-base.md").read_bytes() == page
     summary = json.loads(out)
     assert summary["run_now"] == 0
@@ -75,5 +75,5 @@ def test_a_store_that_cannot_be_used_is_said_before_anything_is_trained(run, sho
     code, out, err = run("experiment", "001-base.yaml", "--data", str(shop.log))
     assert (code, out) == (2, "")
     assert "MLflow server 'http://127.0.0.1:9' cannot be reached" in err
-    assert "testing" not in err
+    assert "testing" not in run.progress
     assert not (tmp_path / "001-base.md").exists()
