@@ -6,9 +6,10 @@ import errno
 import logging
 import os
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,7 +150,7 @@ def open_store(uri: str, must_exist: bool = False) -> Iterator[Store]:
     with (
         _silence() as complaints,
         _point_mlflow_at(uri),
-        _temporary_files(),
+        _TEMPORARY_FILES,
         only_own_server(uri, shown),
     ):
         try:
@@ -330,16 +331,31 @@ def _environment(settings: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-@contextmanager
-def _temporary_files() -> Iterator[None]:
-    """Let MLflow's temporary folders lie in one of ours, which goes away also where the process is killed."""
-    before = tempfile.tempdir
-    with temporary_folder() as folder:
-        tempfile.tempdir = str(folder)
-        try:
-            yield
-        finally:
-            tempfile.tempdir = before
+class _TemporaryFiles:
+    """Lets MLflow's temporary folders lie in one of ours, which goes away also where the process is killed.
+
+    Sessions may overlap in any order, in threads for example: the first makes the folder, the last removes it.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.sessions, self.open = threading.Lock(), 0, ExitStack()
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if not self.sessions:
+                folder = self.open.enter_context(temporary_folder())
+                self.open.callback(setattr, tempfile, "tempdir", tempfile.tempdir)
+                tempfile.tempdir = str(folder)
+            self.sessions += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self.lock:
+            self.sessions -= 1
+            if not self.sessions:
+                self.open.close()
+
+
+_TEMPORARY_FILES = _TemporaryFiles()
 
 
 def _is_full(error: Exception) -> bool:
