@@ -7,7 +7,7 @@ as long as each is clear in itself.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,6 +33,7 @@ from clvml.log.numbers import (
     parse_number,
     spellings_sql,
 )
+from clvml.storage.sql import literal
 
 Locate = Callable[[int], str]
 """From a row id to where it stands, in words: 'orders.csv' line 7."""
@@ -194,6 +195,36 @@ def check_readable(
         f"{column}: {unread:,} of {unread + read:,} texts are no {kind} written as {written} ({share:.1%}, more than"
         f" data.max_unreadable): {listed}; correct them, {mend}, or reject them with --set data.max_unreadable="
         f"{_rounded_up(share)}"
+    )
+
+
+def check_broken(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    reasons: Collection[str],
+    origin: str,
+    data: DataConfig,
+    locate: Locate,
+) -> None:
+    """Refuse an input of which too many lines are broken, for one of the reasons.
+
+    Raises
+    ------
+    InputError
+        More than ``data.max_unreadable`` of the lines.
+    """
+    listed = ", ".join(map(literal, reasons))
+    lines, broken, first, reason = connection.execute(
+        f"SELECT count(*), count(*) FILTER (broken IN ({listed})), min(rowid) FILTER (broken IN ({listed})),"
+        f" mode(broken) FILTER (broken IN ({listed})) FROM {table}"
+    ).fetchall()[0]
+    if broken <= data.max_unreadable * lines or broken == lines:
+        return
+    raise InputError(
+        f"'{origin}': {broken:,} of {lines:,} lines cannot be read ({broken / lines:.1%}, more than"
+        f" data.max_unreadable): {reason}, the first {locate(first)}; a field that holds the sign between the columns"
+        " or a quote needs quotes around it: export it again, or reject these lines with --set data.max_unreadable="
+        f"{_rounded_up(broken / lines)}"
     )
 
 
