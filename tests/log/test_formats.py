@@ -189,3 +189,12 @@ def test_large_orders_without_quotes_are_not_left_out_in_silence(read, tmp_path)
     ):
         read(text, max_unreadable=0.01)
     assert read(text, max_unreadable=0.84).quality.rows_out == 1
+
+
+def test_a_currency_beside_some_amounts_only(read):
+    text = HEADER + "ann;2024-01-05;USD 5.00;1\nbob;2024-01-05;7.00;1\nbob;2024-01-06;8.50;1\n"
+    (found,) = [each for each in read(text).quality.warnings if each.code == "currency-on-some-lines"]
+    assert found.rows == 2
+    assert "says USD beside 1 line and no currency beside 2" in found.text
+    for other in (read(text, currency="USD"), read(text.replace("USD ", ""))):
+        assert "currency-on-some-lines" not in [each.code for each in other.quality.warnings]
