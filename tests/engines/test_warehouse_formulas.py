@@ -56,3 +56,10 @@ def test_totals_of_orders_are_refused():
     data = DATA.model_copy(update={"amount_per": "order"})
     with pytest.raises(InputError, match=r"make a view that has the money once per order"):
         feature_sql(data, "orders", date(2024, 2, 1), 90, "duckdb")
+
+
+@pytest.mark.parametrize("keys", [{"guests": "reject"}, {"customer_ids": "casefold"}])
+def test_ids_that_are_folded_or_left_out_are_refused(keys):
+    data = DATA.model_copy(update=keys)
+    with pytest.raises(InputError, match=r"customer ids as they are, .*data\.customer_ids=as_is"):
+        feature_sql(data, "orders", date(2024, 2, 1), 90, "duckdb")

@@ -166,3 +166,35 @@ def test_a_format_of_no_column_is_refused(read, tmp_path):
         f"data.formats names 'amont', which is no column of '{tmp_path / 'orders.csv'}' (did you mean 'amount'?)"
     ):
         read(HEADER + "a;2024-01-05;5;1\n", formats={"amont": "1.234,56"})
+
+
+def test_a_format_of_an_amount_that_is_an_expression_is_refused(read):
+    text = "customer;day;amount2;units\nann;2024-01-05;1.250;2\n"
+    keys = {"columns": {"amount": "units * amount2"}}
+    with _raises(
+        "data.formats.amount says nothing where data.columns.amount is an expression; name its columns there instead:"
+        " units, amount2"
+    ):
+        read(text, formats={"amount": "1.234,56"}, **keys)
+    assert read(text, formats={"amount2": "1.234,56"}, **keys).quality.money_out == 2500.0
+
+
+def test_large_orders_without_quotes_are_not_left_out_in_silence(read, tmp_path):
+    lines = "".join(f"ann,2024-01-{day:02},1,{day}00\n" for day in range(1, 6))
+    text = f"customer,day,amount\nbob,2024-01-05,5\n{lines}"
+    with _raises(
+        f"'{tmp_path / 'orders.csv'}': 5 of 6 lines cannot be read (83.3%, more than data.max_unreadable): broken line:"
+        " too many columns, the first line 3; a field that holds the sign between the columns or a quote needs quotes"
+        " around it: export it again, or reject these lines with --set data.max_unreadable=0.84"
+    ):
+        read(text, max_unreadable=0.01)
+    assert read(text, max_unreadable=0.84).quality.rows_out == 1
+
+
+def test_a_currency_beside_some_amounts_only(read):
+    text = HEADER + "ann;2024-01-05;USD 5.00;1\nbob;2024-01-05;7.00;1\nbob;2024-01-06;8.50;1\n"
+    (found,) = [each for each in read(text).quality.warnings if each.code == "currency-on-some-lines"]
+    assert found.rows == 2
+    assert "says USD beside 1 line and no currency beside 2" in found.text
+    for other in (read(text, currency="USD"), read(text.replace("USD ", ""))):
+        assert "currency-on-some-lines" not in [each.code for each in other.quality.warnings]

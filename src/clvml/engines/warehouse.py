@@ -64,8 +64,8 @@ def feature_sql(data: DataConfig, table: str, cutoff: date, horizon_days: int, d
     Raises
     ------
     InputError
-        The dialect or the table's name is not known, the dialect cannot leave out ``data.ignore_columns``, or money
-        counts once per order.
+        The dialect or the table's name is not known, the dialect cannot leave out ``data.ignore_columns``, money counts
+        once per order, or ids are folded or left out.
     """
     dialect = check_dialect(dialect)
     optional = [name for name in _OPTIONAL if name in data.columns.mapped()]
@@ -124,6 +124,12 @@ def _lines_query(data: DataConfig, table: str, cutoff: date, dialect: str, optio
         raise InputError(
             "the SQL counts the money of every line, and data.amount_per is order; make a view that has the money once"
             " per order, name it with --table, and add --set data.amount_per=line"
+        )
+    if data.guests == "reject" or data.customer_ids in ("casefold", "loose"):
+        wanted = f"data.customer_ids is {data.customer_ids}" if data.customer_ids else "data.guests is reject"
+        raise InputError(
+            f"the SQL takes customer ids as they are, and {wanted}; make a view that has the ids as training had them,"
+            " name it with --table, and add --set data.guests=keep --set data.customer_ids=as_is"
         )
     formulas = bind_formulas(data, None)
     mapped = data.columns.mapped()

@@ -6,7 +6,6 @@ as long as each is clear in itself.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -38,6 +37,8 @@ Locate = Callable[[int], str]
 """From a row id to where it stands, in words: 'orders.csv' line 7."""
 
 _KEY = "data.formats"
+_CURRENCY = "currency-on-some-lines"
+_SOME = 0.01
 # From so many dates on, their days tell something.
 _FEW = 10
 
@@ -110,11 +111,14 @@ def choose_formats(
     chosen: dict[str, tuple[NumberFormat, ...]] = {}
     clear: dict[str, Readings] = {}
     opened: list[tuple[Column, Readings, list[Spelling]]] = []
+    warnings: dict[str, Finding] = {}
     for column in numbers:
         found = _by_part(connection, spellings_sql(table, f"{column.ours}_text"), Spelling)
         spellings = [each for part in found.values() for each in part]
         if column.ours == "amount" and data.columns.currency is None:
-            _check_one_currency(column, spellings, locate)
+            partly = _check_one_currency(column, spellings, locate)
+            if partly is not None and data.currency is None:
+                warnings[_CURRENCY] = partly
         name = _named(column, named, parse_example)
         if name is not None:
             chosen[column.ours] = (_with_marks(name, spellings),) * parts
@@ -133,7 +137,6 @@ def choose_formats(
             )
         else:
             raise _contradictory(column, together, alone, locate)
-    warnings: dict[str, Finding] = {}
     # A column that is mapped and stands in an expression, too, is told of once, by the name that answers both.
     for column, readings, spellings in opened:
         number, like = _as_others(readings, spellings, clear)
@@ -145,55 +148,6 @@ def choose_formats(
         chosen,
         _choose_dates(connection, table, dates, parts, named, locate) if dates else (),
         tuple(warnings.values()),
-    )
-
-
-def check_readable(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    text: str,
-    value: str,
-    column: Column,
-    written: str,
-    data: DataConfig,
-    locate: Locate,
-) -> None:
-    """Refuse a column of which too many texts cannot be read.
-
-    Parameters
-    ----------
-    text, value : str
-        SQL of the texts that were not read, and of what was read.
-    written : str
-        The format, for the error.
-
-    Raises
-    ------
-    InputError
-        More than ``data.max_unreadable`` of the lines with a text in the column.
-    """
-    unread, read = connection.execute(
-        f"SELECT count({text}), count({value}) FROM {table} WHERE broken IS NULL"
-    ).fetchall()[0]
-    if not unread or (read and unread <= data.max_unreadable * (unread + read)):
-        return
-    common = connection.execute(
-        f"SELECT {text}, count(*) AS rows, min(rowid) AS place FROM {table} WHERE {text} IS NOT NULL AND broken IS NULL"
-        " GROUP BY 1 ORDER BY rows DESC, place LIMIT 3"
-    ).fetchall()
-    listed = ", ".join(
-        f"{_quoted(found)} ({_lines(rows)}, the first {locate(place)})" for found, rows, place in common
-    )
-    kind = "date" if column.ours == "order_date" else "number"
-    place = f"data.columns.{column.ours}" if column.key == column.ours else "the expression"
-    mend = f"name another column in {place}, or their format in {_example(column)}"
-    if not read:
-        raise InputError(f"{column} holds no {kind} that can be read, for example {listed}; {mend}")
-    share = unread / (unread + read)
-    raise InputError(
-        f"{column}: {unread:,} of {unread + read:,} texts are no {kind} written as {written} ({share:.1%}, more than"
-        f" data.max_unreadable): {listed}; correct them, {mend}, or reject them with --set data.max_unreadable="
-        f"{_rounded_up(share)}"
     )
 
 
@@ -240,13 +194,13 @@ def _choose_dates(
         if readings.conflict:
             (first, at), (second, there) = readings.conflict
             raise InputError(
-                f"{column} writes dates in two ways: {_quoted(first)} ({locate(at)}) and {_quoted(second)}"
-                f" ({locate(there)}); export them in one, or name the right one in {_example(column)}: lines written"
+                f"{column} writes dates in two ways: {quoted(first)} ({locate(at)}) and {quoted(second)}"
+                f" ({locate(there)}); export them in one, or name the right one in {example(column)}: lines written"
                 " otherwise are then rejected"
             )
         if readings.open_text is not None:
             raise InputError(
-                f"{column} holds dates such as {_quoted(readings.open_text.text)} ({locate(readings.open_text.place)}),"
+                f"{column} holds dates such as {quoted(readings.open_text.text)} ({locate(readings.open_text.place)}),"
                 " and nothing in it tells day, month and year apart; name the format, for example"
                 f' {_KEY}: {{{column.key}: "%d/%m/%Y"}} or {{{column.key}: "%m/%d/%Y"}}'
             )
@@ -260,10 +214,10 @@ def _check_not_swapped(
     first = next((each for each in spellings if each.day_first or each.month_first), None)
     if first is not None and not any(each.is_open for each in spellings):
         raise InputError(
-            f"{column} holds dates such as {_quoted(iso[1])} ({locate(iso[2])}), all up to the 12th of a month, and"
-            f" texts such as {_quoted(first.text)} ({locate(first.place)}), all after it: a spreadsheet that writes"
+            f"{column} holds dates such as {quoted(iso[1])} ({locate(iso[2])}), all up to the 12th of a month, and"
+            f" texts such as {quoted(first.text)} ({locate(first.place)}), all after it: a spreadsheet that writes"
             " dates otherwise opened the file and swapped day and month where it could; use the file as it was"
-            f" exported, or name the format in {_example(column)} if the dates are right"
+            f" exported, or name the format in {example(column)} if the dates are right"
         )
 
 
@@ -305,13 +259,14 @@ def _as_others(
 def _assumed(column: Column, spelling: Spelling, number: NumberFormat, like: str) -> Finding:
     return Finding(
         "assumed-format",
-        f"{column} leaves open how {_quoted(spelling.text)} is meant; it is read as {number.example}, as column"
-        f" '{like}' is written; another format is named in {_example(column)}",
+        f"{column} leaves open how {quoted(spelling.text)} is meant; it is read as {number.example}, as column"
+        f" '{like}' is written; another format is named in {example(column)}",
         rows=spelling.rows,
     )
 
 
-def _check_one_currency(column: Column, spellings: list[Spelling], locate: Locate) -> None:
+def _check_one_currency(column: Column, spellings: list[Spelling], locate: Locate) -> Finding | None:
+    """Refuse amounts in several currencies, and return a warning where only some amounts tell theirs."""
     found: dict[str, list[Spelling]] = {}
     for spelling in spellings:
         code = currency_of(spelling.text or "")
@@ -319,13 +274,24 @@ def _check_one_currency(column: Column, spellings: list[Spelling], locate: Locat
             found.setdefault(code, []).append(spelling)
     if len(found) > 1:
         listed = ", ".join(
-            f"{code} ({_lines(sum(each.rows for each in texts))}, the first {locate(texts[0].place)})"
+            f"{code} ({lines_said(sum(each.rows for each in texts))}, the first {locate(texts[0].place)})"
             for code, texts in sorted(found.items())
         )
         raise InputError(
             f"{column} holds amounts in several currencies: {listed}; export one of them, or export the currency as a"
             " column and map it in data.columns.currency"
         )
+    marked = sum(each.rows for texts in found.values() for each in texts)
+    bare = sum(each.rows for each in spellings if each.text) - marked
+    if not found or min(marked, bare) < _SOME * (marked + bare):
+        return None
+    code = next(iter(found))
+    return Finding(
+        _CURRENCY,
+        f"{column} says {code} beside {lines_said(marked)} and no currency beside {bare:,}, and all are added up;"
+        f" data.currency: {code} says that all are in it",
+        rows=bare,
+    )
 
 
 def _open_number(
@@ -335,7 +301,7 @@ def _open_number(
     values = " or ".join(str(value) for value in meant)
     examples = " or ".join(f'{{{column.key}: "{number.example}"}}' for number in meant.values())
     return InputError(
-        f"{column} holds {_quoted(spelling.text)} ({locate(spelling.place)}), and nothing in it tells whether that is"
+        f"{column} holds {quoted(spelling.text)} ({locate(spelling.place)}), and nothing in it tells whether that is"
         f" {values}; name the format with an example: {_KEY}: {examples}"
     )
 
@@ -348,26 +314,25 @@ def _contradictory(
         if readings.formats and readings.conflict:
             return _open_number(column, readings.formats, readings.conflict[0], locate)
     conflict = next((each.conflict for each in alone.values() if each.conflict), together.conflict)
-    texts = " and ".join(f"{_quoted(each.text)} ({locate(each.place)})" for each in conflict)
+    texts = " and ".join(f"{quoted(each.text)} ({locate(each.place)})" for each in conflict)
     return InputError(
         f"{column} writes numbers in two ways: {texts}; export them in one, or name the right one in"
-        f" {_example(column)}: lines written otherwise are then rejected"
+        f" {example(column)}: lines written otherwise are then rejected"
     )
 
 
-def _example(column: Column) -> str:
+def example(column: Column) -> str:
+    """Return the key of a column's format, with an example."""
     example = "%d/%m/%Y" if column.ours == "order_date" else "1.234,56"
     return f'{_KEY} (such as {{{column.key}: "{example}"}})'
 
 
-def _quoted(text: str | None) -> str:
+def quoted(text: str | None) -> str:
+    """Return a text in quotes, cut where it is long."""
     text = text or ""
     return f"'{text[:40]}{'...' if len(text) > 40 else ''}'"
 
 
-def _lines(rows: int) -> str:
+def lines_said(rows: int) -> str:
+    """Return a number of lines in words."""
     return f"{rows:,} line{'s' * (rows != 1)}"
-
-
-def _rounded_up(share: float) -> float:
-    return min(1.0, math.ceil(share * 100 + 0.001) / 100)

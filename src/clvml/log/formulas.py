@@ -139,6 +139,12 @@ def stage_operands(
     InputError
         As `build_staged`, or money is to count once per order and no order number is mapped.
     """
+    for ours, expression in formulas.computed.items():
+        if ours in data.formats and ours not in parts[0].columns:
+            raise InputError(
+                f"data.formats.{ours} says nothing where data.columns.{ours} is an expression; name its columns there"
+                f" instead: {', '.join(expression.columns)}"
+            )
     numbers = {number_operand(position): position for position in formulas.numbers.values()}
     texts = sorted(set(formulas.texts.values()))
     staged = build_staged(connection, parts, {**mapping, **numbers}, data, texts)

@@ -14,12 +14,13 @@ import duckdb
 from clvml.config import ColumnsConfig, DataConfig
 from clvml.errors import InputError, did_you_mean
 from clvml.log.dates import DateFormat, date_sql, iso_sql, within_calendar
-from clvml.log.delimited import TOO_FEW_COLUMNS
+from clvml.log.delimited import STRAY_QUOTE, TOO_FEW_COLUMNS, TOO_MANY_COLUMNS
 from clvml.log.finding import Finding
-from clvml.log.formats import Column, Formats, check_readable, choose_formats
+from clvml.log.formats import Column, Formats, choose_formats
 from clvml.log.numbers import NumberFormat, number_sql
 from clvml.log.source import Part, check_column, copied_part, header_lines, is_plain, line_of, unreadable
 from clvml.log.text_files import shown_encoding
+from clvml.log.unreadable import check_broken, check_readable
 from clvml.storage.files import no_room
 from clvml.storage.sql import literal
 
@@ -30,6 +31,8 @@ _INCOMING = "clvml_incoming"
 
 IDS = ("customer_id", "order_id", "product_id")
 _BLANKS = literal(" \t\r\n\u00a0")
+# Lines with money in them; what has too few columns may be a remark.
+_BROKEN = (TOO_MANY_COLUMNS, STRAY_QUOTE)
 # So many last lines of a file may be totals.
 _LAST_LINES = 3
 _TOTAL = (
@@ -117,6 +120,9 @@ def build_staged(
         if ours not in (*IDS, "currency") and any(_is_written(ours, part.types[index]) for part in read)
     }
     _mark_totals(connection, columns)
+    check_broken(
+        connection, _GATHERED, _BROKEN, origin, data, lambda place: _located(connection, read, place)
+    )
     formats = _type(connection, read, columns, to_read, data)
     read_as = _read_as(formats, to_read)
     encodings = dict.fromkeys(

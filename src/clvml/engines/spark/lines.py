@@ -98,6 +98,11 @@ def read_lines(session: Any, data: DataConfig, source: str, now: datetime, as_of
         The source cannot be read, its columns do not fit the mapping, no line of it can be used, or something in it
         would be read otherwise than `clvml.log.read_purchase_log` does.
     """
+    if data.overlaps == "latest":
+        raise InputError(
+            "orders in several files are not compared on Spark, and data.overlaps is latest; give files that do not"
+            " overlap with --set data.overlaps=keep, or read them without --engine spark"
+        )
     session.conf.set("spark.sql.session.timeZone", data.timezone)
     # What is kept for several uses may be of few parts, too: hundreds of tiny ones take ten times as long.
     session.conf.set("spark.sql.optimizer.canChangeCachedPlanOutputPartitioning", "true")
