@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlglot import exp
+from sqlglot import exp, tokens
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, TokenError
-from sqlglot.tokens import Token, Tokenizer, TokenType
+from sqlglot.tokens import Token, TokenType
 
 from clvml.errors import InputError, did_you_mean
 
@@ -68,7 +68,7 @@ _PARTS = {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}
 class _Grammar(Dialect):
     """Names in double quotes or backticks, texts in single quotes, nothing else quoted."""
 
-    class Tokenizer(Tokenizer):
+    class Tokenizer(tokens.Tokenizer):
         IDENTIFIERS = ['"', "`"]  # noqa: RUF012 - sqlglot's own way
         QUOTES = ["'"]  # noqa: RUF012
 
