@@ -6,6 +6,7 @@ import io
 import json
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from urllib.parse import quote
 
 import duckdb
@@ -179,6 +180,28 @@ def test_monitor_compare_backtest_and_promote_take_hostile_names(hostile):
     assert "<script>alert" not in (folder / "it's.html").read_text(encoding="utf-8")
     assert run("promote", trained["model_version"], "--config", config)[0] == 0
     assert run("backtest", "--config", config, "--json")[0] == 0
+
+
+def test_worth_plan_report_experiment_and_sync_take_hostile_names(hostile):
+    folder, config, path, _ = hostile
+    scores = folder / 'it\'s "now"; {0} %s ünï.csv'
+    assert run("score", path, "--config", config, "--output", scores)[0] == 0
+    code, printed = run("worth", scores, "--json")
+    assert (code, json.loads(printed)["groups"]["segment"][-1]["customers"]) == (0, 70)
+    page = folder / "it's {0} %s.html"
+    assert run("report", "--scores", scores, "--output", page, "--name", "<b>it's {0} %s")[0] == 0
+    assert "<script>alert" not in page.read_text(encoding="utf-8")
+    plan = folder / "it's {0} %s plan.csv"
+    book = Path(__file__).parents[1] / "configs" / "playbook.yaml"
+    assert run("plan", scores, "--playbook", book, "--budget", 100, "--output", plan)[0] == 0
+    planned = pd.read_csv(plan, dtype=str)["customer_id"].map(lambda text: text.removeprefix("'"))
+    assert len(planned) == 70
+    file = folder / "001-it's {0} %s.yaml"
+    keys = {"question": "it's {0} %s?", "config": str(config), "folds": 1, "variants": {NAMES[0]: None}}
+    file.write_text(yaml.safe_dump(keys), encoding="utf-8")
+    # It is run, or refused in words; `run` fails on a traceback.
+    assert run("experiment", file)[0] in (0, 2)
+    assert run("sync", folder / "it's {0} nothing")[0] in (0, 2)
 
 
 @pytest.mark.parametrize("dialect", ["duckdb", "spark", "postgres", "sqlite", "bigquery", "snowflake"])
