@@ -146,6 +146,7 @@ def test_load_says_what_is_wrong(tmp_path):
     typical = dict.fromkeys(frame, (0.0, 1))
     for attributes in (
         {},
+        {"fidelity": "", "typical": json.dumps(typical)},
         {"fidelity": "1", "typical": "{"},
         {"fidelity": "high", "typical": json.dumps(typical)},
         {"fidelity": "1", "typical": json.dumps(dict(list(typical.items())[1:]))},

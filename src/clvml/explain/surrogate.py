@@ -280,7 +280,8 @@ class Surrogate:
             is_whole = list(surrogate.typical_) == list(surrogate.features_) and all(
                 abs(one.direction) <= 1 and not math.isinf(one.median) for one in surrogate.typical_.values()
             )
-        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        # XGBoost takes an empty attribute for a defect of its own.
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError, AssertionError):
             is_whole = False
         if not is_whole or not surrogate.features_ or surrogate.fidelity_ > 1:
             raise InputError(f"'{path}' is no surrogate that save wrote; train the model again")
