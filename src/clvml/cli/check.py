@@ -21,13 +21,14 @@ from clvml.cli.output import (
     print_paragraph,
     say_rejects,
 )
+from clvml.errors import InputError
 
 if TYPE_CHECKING:
     from clvml.config import Config
 
 
 def check(
-    data: DataArgument,
+    data: DataArgument = None,
     config: ConfigOption = None,
     rejects: RejectsOption = None,
     as_of: AsOfOption = None,
@@ -38,7 +39,12 @@ def check(
     """Report the quality of a purchase log; nothing is trained."""
     from clvml import workflows
 
-    settings = load_config(config, overrides) if config else workflows.assume_config(data, overrides)
+    if config is not None:
+        settings = load_config(config, overrides)
+    elif data is not None:
+        settings = workflows.assume_config(data, overrides)
+    else:
+        raise InputError("nothing to check; give DATA, or --config FILE that says where it is")
     until = parse_date(as_of)
     with workspace(memory) as connection:
         prepared = workflows.prepare(
@@ -76,9 +82,8 @@ def _print_assumed(settings: Config) -> None:
     import yaml
 
     from clvml.config import read_preset
-    from clvml.storage.addresses import hide_password
 
-    settings = settings.with_source(hide_password(settings.data.source))
+    settings = settings.without_passwords()
     assumed = settings.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     about = ""
     if settings.data.preset is not None:

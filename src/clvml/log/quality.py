@@ -39,6 +39,25 @@ class Gap:
     days: int
 
 
+@dataclass(frozen=True)
+class SourceCount:
+    """What one of several sources brought: rows and money as read, and what of them is in the log.
+
+    Money is in the currency of the log; ``currency`` is that of the source's amounts. Lines that an earlier source has
+    as well are not in the log.
+    """
+
+    name: str
+    rows_in: int
+    money_in: float
+    rows_out: int
+    money_out: float
+    customers: int
+    first_day: date
+    last_day: date
+    currency: str | None = None
+
+
 @dataclass(frozen=True, repr=False)
 class QualityReport:
     """What was read and what came of it. Money is in ``currency``, rounded to 6 decimals.
@@ -74,6 +93,8 @@ class QualityReport:
         Doubts about the data, the weightiest first.
     read_as : dict of str to str
         By our names, how the columns that are text were read; ``encoding`` where it is not UTF-8.
+    sources : tuple of SourceCount
+        What each source brought, where the log is made of several.
     """
 
     rows_in: int
@@ -96,6 +117,7 @@ class QualityReport:
     timezone: str
     warnings: tuple[Finding, ...] = ()
     read_as: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[SourceCount, ...] = ()
 
     def with_warnings(self, findings: Iterable[Finding], data: DataConfig) -> QualityReport:
         """Return the report with further warnings, ranked among the others."""
@@ -130,6 +152,11 @@ class QualityReport:
                     unread = f", {count.unread:,} unread" if count.unread and count.money is not None else ""
                     yield f"  {words:<9} {self._line(count.rows, count.money)}: {count.reason}{how}{unread}"
         yield f"log         {self._line(self.rows_out, self.money_out)}"
+        for source in self.sources:
+            yield (
+                f"source      {self._line(source.rows_out, source.money_out)}: {source.name}, of"
+                f" {source.rows_in:,} lines; {source.customers:,} customers, {source.first_day} to {source.last_day}"
+            )
         if self.read_as:
             yield f"read as     {', '.join(f'{name} {written}' for name, written in self.read_as.items())}"
         orders = "" if self.orders is None else f", {self.orders:,} orders"

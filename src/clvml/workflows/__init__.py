@@ -12,6 +12,7 @@ from clvml.workflows.preparation import (
     prepare,
     prepare_on_spark,
     sample_on_spark,
+    sources_of,
 )
 from clvml.workflows.readback import readback
 from clvml.workflows.report import report
@@ -65,6 +66,7 @@ __all__ = [
     "score_on_spark",
     "scoring_notes",
     "short_name",
+    "sources_of",
     "standings",
     "train",
     "train_again",
