@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -31,6 +32,10 @@ def check(
     data: DataArgument = None,
     config: ConfigOption = None,
     rejects: RejectsOption = None,
+    crosswalk: Annotated[
+        Path | None,
+        typer.Option("--crosswalk", help="Write which id became which customer here (.csv or .parquet)."),
+    ] = None,
     as_of: AsOfOption = None,
     memory: MemoryOption = None,
     overrides: SetOption = None,
@@ -56,6 +61,7 @@ def check(
             connection,
             settings.windows.horizon_days,
             hints=True,
+            crosswalk=crosswalk,
         )
     length = workflows.check_length(prepared, settings)
     if as_json:
@@ -76,6 +82,8 @@ def check(
     typer.echo(prepared.log.quality.to_text())
     print_paragraph(length.message)
     say_rejects(prepared, rejects)
+    if crosswalk is not None:
+        typer.echo(f"Which id became which customer is in {crosswalk}")
 
 
 def _print_assumed(settings: Config) -> None:

@@ -65,14 +65,47 @@ def read_preset(name: PresetName) -> Preset:
     return Preset.model_validate(yaml.safe_load((_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")))
 
 
+class KeysConfig(Section):
+    """What tells who a customer of a source is, beside the id."""
+
+    source: str | None = Field(
+        None,
+        description="table of the customers that has the keys; by default they stand beside the purchases",
+    )
+    customer_id: str | None = Field(
+        None, description="its column of the id; by default that of the purchases"
+    )
+    columns: dict[str, str] = Field(
+        min_length=1,
+        description="its columns by the key that they hold: email and phone are normalised, others (loyalty, device,"
+        " ...) compared without case and blanks",
+    )
+
+
+class IdentityConfig(Section):
+    """How ids of several sources become one customer (docs/identity.md)."""
+
+    mapping: str | None = Field(
+        None,
+        description="table of ids that are known to be one customer (columns source, customer_id, unified_id)",
+    )
+    phone_region: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = Field(
+        None, description="country of phone numbers without a country code, such as DE"
+    )
+    max_shared: Annotated[int, Field(ge=2, le=10**6)] = Field(
+        10,
+        description="customers that may share a key; one that more share, such as a shop's own e-mail, is cut",
+    )
+
+
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 # Several sources together are a log with these columns; what one of them lacks is empty.
 _OUR_NAMES = {
     name: name for name in ("customer_id", "order_date", "amount", "order_id", "product_id", "quantity")
 }
 # Keys that say how all sources become one log, and keys that say how a file is read.
-_OF_THE_WHOLE = ("rates",)
-_OF_A_SOURCE = ("preset", "columns", "where", "amount_per", "ignore_columns", "formats", "sheets")
+_OF_THE_WHOLE = ("rates", "identity")
+_OF_A_SOURCE = ("keys", "preset", "columns", "where", "amount_per", "ignore_columns", "formats", "sheets")
 
 
 def _inherited(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
@@ -91,6 +124,8 @@ class DataConfig(Section):
         description="several purchase logs instead of one, by name: each with the keys of data, of which those that it"
         " does not give are taken from beside `sources` (docs/sources.md)",
     )
+    keys: KeysConfig | None = Field(None, description="what tells who a customer of this source is")
+    identity: IdentityConfig | None = Field(None, description="how ids of the sources become one customer")
     rates: str | None = Field(
         None,
         description="table of exchange rates (columns date, from, to, rate) by which lines in other currencies become"
@@ -231,6 +266,17 @@ class DataConfig(Section):
     def _rates_have_a_target(self) -> DataConfig:
         if self.rates and not self.currency:
             raise ValueError("data.rates convert into data.currency; give it, such as EUR")
+        return self
+
+    @model_validator(mode="after")
+    def _identity_has_keys(self) -> DataConfig:
+        keyed = [name for name, own in self.sources.items() if own.keys]
+        if self.identity and not self.sources:
+            raise ValueError("data.identity is for data.sources; name the log there, also where it is one")
+        if self.identity and not keyed and not self.identity.mapping:
+            raise ValueError("data.identity needs data.sources.NAME.keys of a source, or a mapping")
+        if keyed and not self.identity:
+            raise ValueError(f"source '{keyed[0]}' has keys; say how they are used in data.identity")
         return self
 
     @field_validator("where")

@@ -80,6 +80,7 @@ def read_purchase_log(
     rejects: Path | None = None,
     horizon_days: int | None = None,
     hints: bool = False,
+    crosswalk: Path | None = None,
 ) -> PurchaseLog:
     """Read, type, check and de-duplicate a purchase log.
 
@@ -102,6 +103,8 @@ def read_purchase_log(
         Days of future to predict, which the report compares with the customers' rhythm.
     hints : bool
         Warn also of what columns say that are not used, such as a status; the input is read again for it.
+    crosswalk : Path, optional
+        File (.csv or .parquet) for which id of which source became which customer (``data.identity``).
 
     Raises
     ------
@@ -113,10 +116,12 @@ def read_purchase_log(
     own = connection is None
     if connection is None:
         connection = offline_database()
-    asked = Asked(now, as_of, rejects, horizon_days, hints)
+    asked = Asked(now, as_of, rejects, horizon_days, hints, crosswalk)
     try:
         # A row is known by its place in the input, so tables must keep that order.
         with setting(connection, "preserve_insertion_order", "true"):
+            if crosswalk is not None:
+                _check_crosswalk(crosswalk, data, source)
             if source is None and data.sources:
                 return _read_sources(connection, data, asked)
             return _read(connection, data, data.source if source is None else source, asked)
@@ -127,6 +132,16 @@ def read_purchase_log(
     finally:
         with suppress(duckdb.Error):
             _drop_temporary(connection)
+
+
+def _check_crosswalk(crosswalk: Path, data: DataConfig, source: str | pd.DataFrame | None) -> None:
+    if source is not None or not data.identity:
+        raise InputError(
+            f"there is no crosswalk for '{crosswalk}': ids are matched by data.identity of a configuration with"
+            " data.sources; leave it out, or DATA"
+        )
+    for own in data.sources.values():
+        check_output(crosswalk, TABLES, own.source, "crosswalk")
 
 
 def _read_sources(connection: duckdb.DuckDBPyConnection, data: DataConfig, asked: Asked) -> PurchaseLog:

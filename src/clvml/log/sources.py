@@ -14,7 +14,8 @@ from clvml.config import DataConfig
 from clvml.errors import InputError
 from clvml.log.cleaning import ReasonCount
 from clvml.log.finding import Finding
-from clvml.log.quality import QualityReport, SourceCount, build_quality
+from clvml.log.matching import CROSSWALK, match_customers, write_crosswalk
+from clvml.log.quality import IdentityCount, QualityReport, SourceCount, build_quality
 from clvml.log.rules import AFTER_AS_OF, RULES, SAME_IN_SOURCES
 from clvml.storage.sql import MONEY, literal
 
@@ -33,6 +34,7 @@ class Asked:
     rejects: Path | None = None
     horizon_days: int | None = None
     hints: bool = False
+    crosswalk: Path | None = None
 
     def local_now(self, data: DataConfig) -> datetime:
         """Return the present as wall time of the log."""
@@ -75,16 +77,30 @@ def join_sources(
         for number in range(len(names))
     ]
     optional = tuple(name for name in OPTIONAL if any(name in columns for columns in kept))
+    tables = [source_table(number) for number in range(len(names))]
+    identity: IdentityCount | None = None
+    found: list[Finding] = []
+    if data.identity:
+        identity, found = match_customers(connection, data, data.identity, tables)
+        if asked.crosswalk:
+            write_crosswalk(connection, names, asked.crosswalk)
     selected = []
     for number, (name, present) in enumerate(zip(names, kept, strict=True)):
-        moved = _moved(connection, source_table(number), data.sources[name].timezone, data.timezone)
+        moved = _moved(connection, tables[number], data.sources[name].timezone, data.timezone)
         listed = "".join(
             f", {column if column in present else f'NULL::{_TYPES[column]} AS {column}'}"
             for column in optional
         )
+        customer, known = "customer_id", ""
+        if identity:
+            customer = "known.unified_id"
+            known = (
+                f"JOIN {CROSSWALK} AS known"
+                f" ON known.number = {number} AND known.customer_id = source.customer_id"
+            )
         selected.append(
-            f"SELECT {number} AS number, rowid AS place, customer_id, {moved} AS order_ts, amount{listed}"
-            f" FROM {source_table(number)}"
+            f"SELECT {number} AS number, source.rowid AS place, {customer} AS customer_id, {moved} AS order_ts,"
+            f" amount{listed} FROM {tables[number]} AS source {known}"
         )
     after = f"order_ts >= TIMESTAMP {literal(asked.as_of.isoformat())}" if asked.as_of else "false"
     connection.execute(
@@ -92,7 +108,7 @@ def join_sources(
         f" SELECT *, CASE WHEN {after} THEN {literal(AFTER_AS_OF)} END AS reason"
         f" FROM ({' UNION ALL '.join(selected)}) ORDER BY number, place"
     )
-    found = list(_mark_repeated(connection, optional, names, data))
+    found += _mark_repeated(connection, optional, names, data)
     left_out = connection.execute(
         f"SELECT number, reason, count(*), sum(amount::{MONEY}) FROM {_JOINED} WHERE reason IS NOT NULL"
         " GROUP BY ALL ORDER BY ALL"
@@ -152,14 +168,14 @@ def join_sources(
         )
         for name, report in reports.items()
     )
-    known = {finding.code for finding in quality.warnings}
+    told = {finding.code for finding in quality.warnings}
     theirs = [
         replace(finding, text=f"{name}: {finding.text}")
         for name, report in reports.items()
         for finding in report.warnings
-        if finding.code not in known
+        if finding.code not in told
     ]
-    return columns, replace(quality, sources=counts).with_warnings(theirs, data)
+    return columns, replace(quality, sources=counts, identity=identity).with_warnings(theirs, data)
 
 
 def _counted(connection: duckdb.DuckDBPyConnection, table: str, source: str) -> tuple[int, float, int]:

@@ -137,6 +137,7 @@ def prepare(
     connection: duckdb.DuckDBPyConnection | None = None,
     horizon_days: int | None = None,
     hints: bool = False,
+    crosswalk: Path | None = None,
 ) -> Prepared[PurchaseLog]:
     """Read and clean a purchase log; ``as_of`` is the day after its last line unless given.
 
@@ -152,6 +153,7 @@ def prepare(
         rejects=rejects,
         horizon_days=horizon_days,
         hints=hints,
+        crosswalk=crosswalk,
     )
     return Prepared(log, *_dated(log.last_day, as_of))
 
