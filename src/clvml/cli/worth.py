@@ -42,19 +42,21 @@ def worth(
     """Say what customers are worth, by segment or any column, beside the plain formulas."""
     from clvml import workflows
     from clvml.config import ValueConfig
+    from clvml.scores.overview import origin_of
 
     settings = load_config(config, overrides, data) if config or data or overrides else None
-    value = settings.value if settings else ValueConfig()
+    known = settings.value if settings else origin_of(scores).value
+    value = known or ValueConfig()
     names = [name.strip() for name in by.split(",") if name.strip()] or ["segment"]
     if settings is not None and data is not None:
         progress(f"reading {data}")
         with workspace(memory) as connection:
             prepared = workflows.prepare(settings.data, now(), data, None, None, connection)
-            found = workflows.worth(scores, names, value, costs, before, prepared)
+            found = workflows.worth(scores, names, value, costs, before, prepared, now().date())
     else:
-        found = workflows.worth(scores, names, value, costs, before)
+        found = workflows.worth(scores, names, value, costs, before, None, now().date())
     notes = list(found.notes)
-    if settings is None:
+    if known is None:
         notes.append(
             f"a margin of {value.margin:.0%} over {value.horizon_days:,} days is taken for what the scores were made"
             " with, as in a configuration that says nothing; --config gives another"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,11 @@ class PlanRecord(Section):
     run_id: str
     playbook: Playbook
     summary: dict[str, Any]
+
+    @property
+    def until(self) -> date:
+        """The first day after the window over which the campaign is read back."""
+        return self.as_of + timedelta(days=self.horizon_days)
 
 
 def record_path(path: Path) -> Path:
