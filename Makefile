@@ -51,8 +51,8 @@ dashboard: setup ## Look through the customers of OUTPUT in a browser
 ui: setup ## Open the MLflow UI on the local store
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db
 
-test: setup ## Run the tests
-	$(BIN)/python -m pytest
+test: setup ## Run the tests, a file at a time on each core
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 fuzz: setup ## Alter a model at random, 500 times each file, and see that nothing breaks or is believed
 	$(BIN)/python -m tests.scores.fuzzing --cases 500

@@ -7,16 +7,19 @@ import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from tests.conftest import shop_lines
+from tests.dashboard.conftest import served
 
 from clvml.cli import main
 from clvml.config import DataConfig
+from clvml.dashboard.snapshots import Snapshots
 from clvml.log import read_purchase_log
 from clvml.storage.sql import identifier
 from clvml.workflows.training import _example
@@ -76,6 +79,7 @@ def run(*words):
         patch.setattr("sys.argv", ["clvml", *map(str, words)])
         main()
     assert "defect" not in said.getvalue(), said.getvalue()
+    print(said.getvalue())
     return end.value.code or 0, printed.getvalue()
 
 
@@ -202,6 +206,56 @@ def test_worth_plan_report_experiment_and_sync_take_hostile_names(hostile):
     # It is run, or refused in words; `run` fails on a traceback.
     assert run("experiment", file)[0] in (0, 2)
     assert run("sync", folder / "it's {0} nothing")[0] in (0, 2)
+
+
+def test_readback_takes_hostile_names(hostile):
+    folder, config, path, _ = hostile
+    scores, plan = folder / "it's {0} then.csv", folder / 'it\'s "then"; -- {0} %s plan.csv'
+    assert run("score", path, "--config", config, "--output", scores, "--as-of", "2024-03-01")[0] == 0
+    book = folder / "it's {0} %s playbook.yaml"
+    offer = {"contact_cost": 0.01, "save_rate": {"mean": 0.9, "sd": 0.05}}
+    book.write_text(
+        yaml.safe_dump({"campaign": "spring", "control": {"share": 0.5}, "actions": {"mail": offer}}),
+        encoding="utf-8",
+    )
+    assert run("plan", scores, "--playbook", book, "--budget", 100, "--output", plan)[0] == 0
+    learnt = folder / "it's {0} %s next.yaml"
+    code, printed = run("readback", plan, "--data", path, "--config", config, "--output", learnt, "--json")
+    assert code == 0
+    assert {row["action"] for row in json.loads(printed)["effects"]} == {"mail"}
+    assert yaml.safe_load(learnt.read_text(encoding="utf-8"))["actions"]["mail"]
+
+
+def test_uplift_takes_hostile_names(hostile):
+    folder, *_ = hostile
+    generator = np.random.default_rng(0)
+    treatment, outcome, word, number = NAMES[:4]
+    frame = pd.DataFrame(
+        {
+            treatment: generator.choice([NAMES[4], NAMES[5]], 2_000),
+            outcome: generator.integers(0, 2, 2_000),
+            word: generator.choice(NAMES, 2_000),
+            number: generator.random(2_000),
+        }
+    )
+    past, rates = folder / 'it\'s "past"; {0} %s ünï.parquet', folder / "it's {0} %s rates.yaml"
+    frame.to_parquet(past)
+    asked = ("--treatment", treatment, "--control", NAMES[5], "--outcome", outcome)
+    code, printed = run("uplift", past, "-o", rates, *asked, "--features", f"{word},{number}", "--json")
+    assert (code, json.loads(printed)["uplift"][0]["arm"]) == (0, NAMES[4])
+
+
+def test_the_dashboard_shows_hostile_names_as_text(hostile):
+    folder, config, path, _ = hostile
+    scores = folder / 'it\'s "shown"; {0} %s ünï.csv'
+    assert run("score", path, "--config", config, "--output", scores)[0] == 0
+    with served(Snapshots(scores, folder)) as client:
+        for name in NAMES:
+            found = client.get("/customers?" + urlencode({"q": name.strip()}))
+            shown = client.get("/customer?" + urlencode({"id": name}))
+            for page in (found, shown):
+                assert page.status_code == 200, (name, page.text)
+                assert "<script>alert" not in page.text
 
 
 @pytest.mark.parametrize("dialect", ["duckdb", "spark", "postgres", "sqlite", "bigquery", "snowflake"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from clvml.cli.screen import screenful, secrets, write_checked
+from clvml.cli.screen import screen_width, screenful, secrets, write_checked
 
 if TYPE_CHECKING:
     from clvml.evaluation.backtest import Backtest
@@ -107,14 +107,12 @@ def print_warnings(found: list[dict[str, Any]]) -> None:
 
 
 def print_paragraph(text: str, bullet: str = "") -> None:
-    import shutil
     import textwrap
 
-    # Piped output has no width of its own.
-    width = min(shutil.get_terminal_size((100, 24)).columns, 100)
+    width = screen_width()
     typer.echo(
         textwrap.fill(
-            screenful(text),
+            screenful(text, width=width),
             width,
             initial_indent=bullet,
             subsequent_indent=" " * len(bullet),

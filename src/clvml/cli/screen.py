@@ -84,11 +84,16 @@ def screenful(text: str, lines: int = MESSAGE_LINES, width: int = LINE_WIDTH) ->
     return f"{_joined(rows[:before])}{mark}{_joined(rows[-after:])}"
 
 
+def screen_width() -> int:
+    """Return the signs of a line: the terminal's, or `LINE_WIDTH` where that is less or there is none."""
+    return min(shutil.get_terminal_size((LINE_WIDTH, 24)).columns, LINE_WIDTH)
+
+
 def wrapped(text: str, stream: TextIO) -> str:
     """Return a message with its long lines broken at blanks, where a person reads it."""
     if not stream.isatty():
         return text
-    width = min(shutil.get_terminal_size((LINE_WIDTH, 24)).columns, LINE_WIDTH)
+    width = screen_width()
     return "\n".join(
         textwrap.fill(
             line,

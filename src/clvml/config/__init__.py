@@ -1,0 +1,54 @@
+"""The configuration: one YAML file, every key typed, unknown keys refused.
+
+The only keys without a default are ``data.source``, the three mapped columns and
+``windows.horizon_days``. ``docs/configuration.md`` is generated from the field descriptions.
+"""
+
+from clvml.config.data import ColumnsConfig, DataConfig, Preset, PresetName, Section, read_preset
+from clvml.config.reading import (
+    assign,
+    overridden,
+    parse_config,
+    parse_keys,
+    read_config,
+    read_keys,
+    section_in,
+)
+from clvml.config.training import (
+    PRIOR,
+    SEGMENTS,
+    Config,
+    EvaluationConfig,
+    Group,
+    ModelConfig,
+    SparkConfig,
+    TrackingConfig,
+    ValueConfig,
+    WindowsConfig,
+)
+
+__all__ = [
+    "PRIOR",
+    "SEGMENTS",
+    "ColumnsConfig",
+    "Config",
+    "DataConfig",
+    "EvaluationConfig",
+    "Group",
+    "ModelConfig",
+    "Preset",
+    "PresetName",
+    "Section",
+    "SparkConfig",
+    "TrackingConfig",
+    "ValueConfig",
+    "WindowsConfig",
+    "assign",
+    "overridden",
+    "parse_config",
+    "parse_keys",
+    "read_config",
+    "read_keys",
+    "read_preset",
+    "section_in",
+]

@@ -1,0 +1,180 @@
+"""From YAML and ``a.b=c`` to a checked configuration; every fault in one message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from clvml.config.training import Config
+from clvml.errors import InputError, did_you_mean
+from clvml.storage.yaml_text import RepeatedKey, parse_yaml, read_yaml
+
+_SHOWN_PROBLEMS = 10
+_SHOWN_LETTERS = 100
+
+Keys = TypeVar("Keys", bound=BaseModel)
+
+
+def read_config(path: str | Path, overrides: list[str] | None = None) -> Config:
+    """Read and check a YAML configuration.
+
+    Parameters
+    ----------
+    path : str or Path
+        The YAML file.
+    overrides : list of str, optional
+        ``a.b=c`` assignments applied over the file; values are read as YAML.
+
+    Raises
+    ------
+    InputError
+        The file is missing or not YAML, a key is unknown (the nearest known key is named), a value is
+        of the wrong type or range, or a required key is absent.
+    """
+    raw = read_keys(path, "configuration", "give --config", "docs/configuration.md")
+    for assignment in overrides or []:
+        assign(raw, assignment)
+    return parse_config(raw, f"configuration '{path}'{' with --set' if overrides else ''}")
+
+
+def read_keys(path: str | Path, what: str, give: str, page: str) -> dict[str, Any]:
+    """Read a YAML file of keys; errors call it ``what`` and say how to ``give`` another one.
+
+    Raises
+    ------
+    InputError
+        The file is missing, cannot be read, is not YAML, has a key twice, or holds no keys.
+    """
+    path = Path(path)
+    try:
+        raw = read_yaml(path)
+    except FileNotFoundError:
+        raise InputError(f"{what} '{path}' does not exist; {give} an existing YAML file") from None
+    except IsADirectoryError:
+        raise InputError(f"{what} '{path}' is a directory; {give} a YAML file") from None
+    except OSError as error:
+        raise InputError(f"{what} '{path}' cannot be read: {error.strerror}; check the path") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{what} '{path}' is not UTF-8 text; {give} a YAML file") from None
+    except RepeatedKey as error:
+        raise InputError(f"{what} '{path}': {error}; rename or drop one") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{what} '{path}' is not valid YAML{_place(error)}; correct it") from None
+    if not isinstance(raw, dict):
+        raise InputError(f"{what} '{path}' holds no keys; see {page} for an example")
+    return raw
+
+
+def parse_config(raw: dict[str, Any], origin: str = "configuration") -> Config:
+    """Check a configuration given as nested dictionaries; ``origin`` names it in errors.
+
+    >>> parse_config({"data": {"source": "x.csv", "columns": {"customer_id": "a", "order_date": "b",
+    ...     "amount": "c"}}, "windows": {"horizon_days": 90}}).windows.step_days
+    30
+    """
+    return parse_keys(Config, raw, origin)
+
+
+def parse_keys(section: type[Keys], raw: dict[str, Any], origin: str) -> Keys:
+    """Check keys given as nested dictionaries against a section; ``origin`` names them in errors."""
+    try:
+        return section.model_validate(raw)
+    except ValidationError as error:
+        count = error.error_count()
+        problems = "\n".join(f"  - {_describe(found, section)}" for found in error.errors()[:_SHOWN_PROBLEMS])
+        if count > _SHOWN_PROBLEMS:
+            problems += f"\n  - and {count - _SHOWN_PROBLEMS} more"
+        raise InputError(f"{origin} has {count} problem{'s' * (count > 1)}:\n{problems}") from None
+
+
+def assign(raw: dict[str, Any], assignment: str) -> None:
+    """Set one key of a configuration given as nested dictionaries; the value is read as YAML.
+
+    >>> raw = {"windows": {"step_days": 30}}
+    >>> assign(raw, "windows.horizon_days=90")
+    >>> raw
+    {'windows': {'step_days': 30, 'horizon_days': 90}}
+
+    Raises
+    ------
+    InputError
+        The assignment is not of the form ``a.b=c``, or goes through a key that holds a value.
+    """
+    key, equals, text = assignment.partition("=")
+    if not equals or not all(key.split(".")):
+        raise InputError(
+            f"--set '{assignment}' is not of the form a.b=c, for example windows.horizon_days=90"
+        )
+    *sections, last = key.split(".")
+    for section in sections:
+        # A section that is there without any key is None in YAML.
+        raw[section] = {} if raw.get(section) is None else raw[section]
+        raw = raw[section]
+        if not isinstance(raw, dict):
+            raise InputError(f"--set '{assignment}': '{section}' holds a value, not keys; set it as a whole")
+    try:
+        raw[last] = parse_yaml(text)
+    except yaml.YAMLError:
+        raise InputError(f"--set '{assignment}': the value is not valid YAML; quote it") from None
+
+
+def overridden(config: Config, overrides: list[str] | None, origin: str) -> Config:
+    """Return a configuration with ``a.b=c`` assignments over it; ``origin`` names the two in errors."""
+    raw = config.model_dump(mode="json")
+    for assignment in overrides or []:
+        assign(raw, assignment)
+    return parse_config(raw, origin)
+
+
+def _describe(problem: Any, section: type[BaseModel]) -> str:
+    path = ".".join(_cut(str(part)) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = _keys_at(problem["loc"][:-1], section)
+        return (
+            f"unknown key '{path}'{did_you_mean(str(problem['loc'][-1]), known)}; known: {', '.join(known)}"
+        )
+    if problem["type"] == "missing":
+        return f"'{path}' is required"
+    if problem["type"] == "model_type":
+        keys = ", ".join(_keys_at(problem["loc"], section))
+        return f"'{path}' must hold keys ({keys}); currently set to {_shown(problem['input'])}"
+    got = problem["input"]
+    return f"'{path}': {problem['msg'].removeprefix('Value error, ')}; currently set to {_shown(got)}"
+
+
+def _shown(value: Any) -> str:
+    """Return a value as Python writes it, cut where it is long."""
+    try:
+        return _cut(repr(value))
+    except ValueError:
+        return "a number of thousands of digits"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_LETTERS else f"{text[:_SHOWN_LETTERS]}..."
+
+
+def _place(error: yaml.YAMLError) -> str:
+    """Return where and why YAML could not be read, on one line."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is None:
+        return f": {' '.join(str(error).split())}"
+    return f": {problem} at line {mark.line + 1}, column {mark.column + 1}"
+
+
+def _keys_at(location: tuple[Any, ...], section: type[BaseModel]) -> list[str]:
+    for part in location:
+        # A number or a name that is free leads into a list or mapping of sections, which its field has named.
+        if part in section.model_fields:
+            section = section_in(section.model_fields[part].annotation) or section
+    return list(section.model_fields)
+
+
+def section_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the section that a field is, or is a list or mapping of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for kind in get_args(annotation) if (found := section_in(kind))), None)
