@@ -408,8 +408,8 @@ def digest(*parts: str) -> str:
 def our_code() -> str:
     """Return a digest of the modules that a forecast depends on."""
     source = ROOT / "src" / "clvml"
-    modules = [source / name for name in ("config.py", "scores/scorer.py")]
-    for folder in ("customers", "log", "models", "storage"):
+    modules = [source / "scores" / "scorer.py"]
+    for folder in ("config", "customers", "log", "models", "storage"):
         modules += sorted((source / folder).glob("*.py"))
     libraries = [version(name) for name in ("xgboost", "scikit-learn", "scipy", "numpy")]
     return digest(*(module.read_text(encoding="utf-8") for module in modules), *libraries)
