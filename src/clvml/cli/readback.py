@@ -40,7 +40,7 @@ def readback(
         Path | None,
         typer.Option(
             help="Who was contacted: customer_id, contact_date and, where several campaigns ran, campaign"
-            " (.csv or .parquet)."
+            " (any file of a log)."
         ),
     ] = None,
     redeemed: Annotated[

@@ -27,7 +27,7 @@ def worth(
     costs: Annotated[
         Path | None,
         typer.Option(
-            "--costs", help="margin, acquisition_cost, service_cost by a scored column (.csv or .parquet)."
+            "--costs", help="margin, acquisition_cost, service_cost by a scored column (any file of a log)."
         ),
     ] = None,
     before: Annotated[Path | None, typer.Option("--before", help="An earlier scored file.")] = None,

@@ -238,7 +238,8 @@ def _table(
         **{name: scores[name].astype("string").array for name in ("model_version", "run_id")},
     }
     order = np.lexsort((-rows["clv"], -rows["expected_gain"], ~planned))
-    return pd.DataFrame({name: rows[name] for name in NAMES}).iloc[order].reset_index(drop=True)
+    # Column by column, so that the table is never held twice.
+    return pd.DataFrame({name: rows.pop(name).take(order) for name in NAMES}, copy=False)
 
 
 def _interval(gains: Gains) -> tuple[Array, Array]:
