@@ -228,10 +228,13 @@ class Origin:
     trained_as_of : date or None
         The first day that the model did not see.
     value : ValueConfig or None
+    evidence : dict or None
+        How good the model is (`clvml.evaluation.evidence`).
     """
 
     trained_as_of: date | None = None
     value: ValueConfig | None = None
+    evidence: dict[str, Any] | None = None
 
 
 def origin_of(scores: Path) -> Origin:
@@ -245,7 +248,9 @@ def origin_of(scores: Path) -> Origin:
         return Origin()
     trained = found["trained_as_of"]
     return Origin(
-        date.fromisoformat(trained) if trained else None, ValueConfig.model_validate(found["value"])
+        date.fromisoformat(trained) if trained else None,
+        ValueConfig.model_validate(found["value"]),
+        found["evidence"],
     )
 
 
