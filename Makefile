@@ -16,7 +16,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test fuzz check lint wheel format backtest experiments score dashboard benchmark peers docs ui site constraints clean
+.PHONY: help setup train test fuzz check lint wheel format backtest experiments score dashboard benchmark ablation peers docs ui site constraints clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -82,6 +82,9 @@ site: setup ## Build the documentation into out/site; a link that leads nowhere 
 
 benchmark: setup peers ## Re-make docs/benchmarks.md: accuracy beside other packages, and speed
 	$(BIN)/python benchmarks/report.py
+
+ablation: setup peers ## Re-make the table of docs/model.md: what each part of the forecast brings
+	$(BIN)/python benchmarks/ablation.py
 
 peers: $(PEERS)/.installed ## Create the environment of the packages that are benchmarked beside clvml
 

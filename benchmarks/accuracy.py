@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from measures import constant_scores, coverage, interval_score
 
 from cases import CACHE, CHURN, EXPORTED, GROUPS, ROOT, SPEND, Group
 from clvml import workflows
@@ -35,6 +36,8 @@ from clvml.customers.snapshots import LABELS, CustomerDays
 from clvml.customers.windows import training_cutoffs
 from clvml.errors import InputError
 from clvml.evaluation import BASELINES, ModelColumns, build_leaderboard
+from clvml.evaluation.backtest import predict_fold
+from clvml.evaluation.next_order import next_order_errors
 from clvml.models.customer_model import fit_customer_model
 from clvml.scores.scorer import customer_days
 
@@ -44,6 +47,7 @@ PEERS = (
     "lifetimes BG/NBD",
     "lifetimes MBG/NBD",
     "LightGBM",
+    "CatBoost",
     "XGBoost",
     "lifetimes Pareto/NBD",
     "pymc-marketing BG/NBD",
@@ -56,6 +60,8 @@ PEER_CUTOFFS = 6
 SAMPLES = 300
 SEED = 0
 HISTORY = ["customer_id", "frequency", "recency", "T", "monetary_value"]
+INTERVAL = ["low", "high"]
+NEXT = ["next_order_days", "usual_days", "actual_next_days"]
 
 
 def main() -> None:
@@ -98,16 +104,16 @@ def export_data() -> None:
 class Log:
     """A purchase log, with the predictions for it."""
 
-    def __init__(self, name: str, source: str | None = None) -> None:
+    def __init__(self, name: str, source: str | None = None, configuration: str | None = None) -> None:
         self.name = name
-        self._config = ROOT / "configs" / f"{name}.yaml"
+        self._config = ROOT / "configs" / f"{configuration or name}.yaml"
         prepared = workflows.prepare(self.config(1).data, datetime.now(UTC), source=source)
         self.fingerprint = prepared.log.fingerprint
         self.days = customer_days(prepared.log)
         self._prepared = prepared  # keeps the connection open
 
-    def config(self, horizon_days: int) -> Config:
-        return read_config(self._config, [f"windows.horizon_days={horizon_days}"])
+    def config(self, horizon_days: int, settings: tuple[str, ...] = ()) -> Config:
+        return read_config(self._config, [f"windows.horizon_days={horizon_days}", *settings])
 
     @cache  # noqa: B019 (a log lives as long as the run)
     def test(self, cutoff: date, horizon_days: int) -> pd.DataFrame:
@@ -125,14 +131,15 @@ class Log:
         key = digest(*made_from)
         return CACHE / "accuracy" / self.name / f"{cutoff}" / f"{horizon_days}" / f"{slug(model)}-{key}"
 
-    def our_prediction(self, cutoff: date, horizon_days: int) -> Path:
+    def our_prediction(self, cutoff: date, horizon_days: int, settings: tuple[str, ...] = ()) -> Path:
         """Make the prediction of clvml, unless it is there, and return its place."""
-        config = self.config(horizon_days)
-        settings = config.model_dump_json(exclude={"tracking", "evaluation", "value"})
-        place = self.place(cutoff, horizon_days, OURS, our_code(), self.fingerprint, settings)
+        config = self.config(horizon_days, settings)
+        said = config.model_dump_json(exclude={"tracking", "evaluation", "value"})
+        place = self.place(cutoff, horizon_days, OURS, our_code(), self.fingerprint, said)
         if not place.with_suffix(".json").exists():
-            print(f"{OURS:<28} {self.name} {cutoff} {horizon_days} days", file=sys.stderr, flush=True)
-            keep(place, *predict_ours(self.days, self.test(cutoff, horizon_days), cutoff, config))
+            what = " ".join([f"{self.name} {cutoff} {horizon_days} days", *settings])
+            print(f"{OURS:<28} {what}", file=sys.stderr, flush=True)
+            keep(place, *predict_ours(self.days, cutoff, config))
         return place
 
     @cache  # noqa: B019
@@ -151,25 +158,17 @@ class Log:
         return files
 
 
-def predict_ours(
-    days: CustomerDays, test: pd.DataFrame, cutoff: date, config: Config
-) -> tuple[pd.DataFrame | str, str, float]:
+def predict_ours(days: CustomerDays, cutoff: date, config: Config) -> tuple[pd.DataFrame | str, str, float]:
     """Return our prediction (or why there is none), notes, and seconds."""
     started = time.perf_counter()
     try:
         model = fit_customer_model(days, cutoff, config)
     except InputError as error:
         return str(error), "", time.perf_counter() - started
-    ours = model.predict(test, cutoff)
-    frame = pd.DataFrame(
-        {
-            "customer_id": test["customer_id"],
-            "spend": ours["expected_spend"],
-            "churn": ours["p_churn"],
-            "low": ours["expected_spend_low"],
-            "high": ours["expected_spend_high"],
-        }
-    )
+    frame, _ = predict_fold(days, cutoff, config, model, baselines=False)
+    frame = frame.rename(columns={"spend_0": "spend", "churn_0": "churn"})
+    frame["actual_next_days"] = frame["customer_id"].map(days.days_to_next(cutoff)).astype(float)
+    frame = frame[["customer_id", "spend", "churn", *INTERVAL, *NEXT]]
     return frame, "; ".join(model.notes), time.perf_counter() - started
 
 
@@ -211,7 +210,7 @@ def start_peers(
 
 
 def boosted(model: str) -> bool:
-    return model in ("XGBoost", "LightGBM")
+    return model in ("CatBoost", "LightGBM", "XGBoost")
 
 
 def peer_prediction(log: Log, cutoff: date, horizon_days: int, model: str) -> tuple[Path, dict[str, Path]]:
@@ -241,12 +240,20 @@ def measure(group: Group, log: Log, peers: tuple[str, ...]) -> dict[str, Any]:
         board = build_leaderboard(predictions, models, champion, SAMPLES, SEED).to_dict()
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(board), encoding="utf-8")
-    covered = coverage(predictions) if "low" in predictions and OURS not in about["failures"] else {}
+    with_intervals = [
+        model.name
+        for model in models
+        if f"{model.name} low" in predictions and not predictions[f"{model.name} low"].isna().any()
+    ]
+    ours = OURS in with_intervals
     return {
         "group": group._asdict(),
         "name": group.name,
         "board": board,
-        "coverage": covered,
+        "coverage": coverage(predictions, OURS) if ours else {},
+        "interval_scores": {name: interval_score(predictions, name) for name in with_intervals},
+        "next_order": next_order_errors(predictions)._asdict() if ours else {},
+        "constant": constant_scores(predictions),
         "customers": len(predictions) / len(group.cutoffs),
         "churn_rate": float(predictions["churned"].mean()),
         **about,
@@ -271,10 +278,10 @@ def collect(
             settings.setdefault(name, {})[f"{cutoff}"] = said["settings"]
             frame = pd.read_parquet(place.with_suffix(".parquet")).set_index("customer_id")
             frame = frame.reindex(part["customer_id"])
-            for column in ("spend", "churn"):
+            for column in ("spend", "churn", *(end for end in INTERVAL if end in frame)):
                 part[f"{name} {column}"] = frame[column].to_numpy()
             if name == OURS:
-                part["low"], part["high"] = frame["low"].to_numpy(), frame["high"].to_numpy()
+                part[NEXT] = frame[NEXT].to_numpy()
             if "not_alive" in frame:
                 part[f"{NOT_ALIVE}{name} churn"] = frame["not_alive"].to_numpy()
         for name, (spend, churn) in rules(group, log, cutoff, failures).items():
@@ -313,35 +320,6 @@ def rules(
         except ValueError:
             failures.setdefault(rule.name, {})[f"{cutoff}"] = "no window of this horizon had ended by then"
     return made
-
-
-def coverage(predictions: pd.DataFrame) -> dict[str, float]:
-    """Return how often the 80 % interval held: overall, for one-time buyers, in the worst tenths by value.
-
-    Means over the dates. Refunds of earlier orders can make spend negative; zero counts as the least.
-    """
-    actual = np.maximum(predictions["actual_spend"], 0.0)
-    held = pd.DataFrame(
-        {
-            "held": (actual >= predictions["low"]) & (actual <= predictions["high"]),
-            "cutoff": predictions["cutoff"],
-            "once": predictions["purchase_days"] == 1,
-        }
-    )
-    rank = predictions.groupby("cutoff")[f"{OURS} spend"].rank(method="first", pct=True)
-    held["tenth"] = np.ceil(rank * 10).astype(int)
-
-    def mean(rows: pd.DataFrame) -> float:
-        return float(rows.groupby("cutoff")["held"].mean().mean())
-
-    tenths = {tenth: mean(rows) for tenth, rows in held.groupby("tenth")}
-    return {
-        "overall": mean(held),
-        "one-time buyers": mean(held[held["once"]]) if held["once"].any() else float("nan"),
-        "lowest tenth": min(tenths.values()),
-        "highest tenth": max(tenths.values()),
-        "top tenth": tenths[10],
-    }
 
 
 def best_others(result: dict[str, Any], metrics: Iterable[str]) -> list[dict[str, Any]]:
@@ -408,8 +386,8 @@ def digest(*parts: str) -> str:
 def our_code() -> str:
     """Return a digest of the modules that a forecast depends on."""
     source = ROOT / "src" / "clvml"
-    modules = [source / name for name in ("config.py", "scores/scorer.py")]
-    for folder in ("customers", "log", "models", "storage"):
+    modules = [source / "scores" / "scorer.py"]
+    for folder in ("config", "customers", "log", "models", "storage"):
         modules += sorted((source / folder).glob("*.py"))
     libraries = [version(name) for name in ("xgboost", "scikit-learn", "scipy", "numpy")]
     return digest(*(module.read_text(encoding="utf-8") for module in modules), *libraries)

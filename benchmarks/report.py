@@ -9,15 +9,26 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from accuracy import NOT_ALIVE, OURS, SAMPLES, best_others, measure_groups
+from accuracy import NOT_ALIVE, OURS, PEERS, SAMPLES, best_others, measure_groups
+from league import (
+    BETTER,
+    JUDGED,
+    LEVEL,
+    WORSE,
+    Comparison,
+    comparisons,
+    count,
+    interval_league,
+    league,
+)
 
 from cases import CHURN, DATA_SETS, GROUPS, ROOT, SPEND
 from clvml.evaluation import METRICS
-from clvml.workflows import short_label
+from clvml.evaluation.versus import short_label
 
 HERE = Path(__file__).parent
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -26,7 +37,7 @@ SHOWN = (*SPEND, *CHURN)
 SPEED = "## Speed\n"
 BY_HAND = "### Out of core, measured by hand\n"
 START, END = "<!-- cells: make benchmark -->\n", "<!-- end of cells -->\n"
-SIGNS = {"better": "**+**", "no clear difference": "=", "worse": "**−**"}
+VERDICTS = (BETTER, LEVEL, WORSE)
 SHORT = {"expected_calibration_error": "ECE", "decile_calibration_error": "tenths", "total_bias": "total"}
 
 INTRODUCTION = f"""# Benchmarks
@@ -34,9 +45,14 @@ INTRODUCTION = f"""# Benchmarks
 Re-made by `make benchmark` (accuracy: benchmarks/accuracy.py; dates and the reasons for them: benchmarks/cases.py).
 
 At each date every model is given the same customers and nothing from that date on, and predicts the same window.
-Figures are means over the dates of a group. A verdict compares clvml with **the best of all others in that metric**,
-by {SAMPLES} paired bootstrap draws of customers: "better" or "worse" where the 95 % interval of the difference leaves
-out zero. The best of some twenty others is chosen on the same data, so its luck counts against clvml.
+Figures are means over the dates of a group. A verdict compares clvml with **each rival** on that mean, by
+{SAMPLES} paired bootstrap draws of customers. "Better" and "worse" are differences whose p-value passes Holm's
+correction over all rivals in that metric (5 %; benchmarks/league.py), so that one of many is not called clear by luck.
+
+A forecast is judged by what is proper for what it promises: RMSE, Gini and the total for spend, AUC, log loss and Brier
+score for churn, the interval score for intervals. The other metrics are printed beside them: WAPE is smallest for
+medians, which are zero where most customers buy nothing, Spearman's correlation rewards ties at zero, and errors by
+tenth and ECE are smallest for a constant of the right level.
 
 The others:
 
@@ -47,9 +63,10 @@ The others:
   1 - P(alive) (1 - ((alpha + T) / (alpha + T + t))^(r + x)) for the other two, which the library lacks;
 - pymc-marketing: BG/NBD with Gamma-Gamma, default priors, maximum a posteriori;
 - "{NOT_ALIVE}...": what many users of these packages take for churn;
-- XGBoost (Tweedie, and a classifier) and LightGBM (a classifier times a gamma regression of what buyers spend), on
-  clvml's features and up to six past windows, without its ideas: depth 4 or 31 leaves, learning rate .05, rounds by
-  early stopping on the newest window, then fitted again on all (benchmarks/peers/boosted.py).
+- XGBoost and CatBoost (Tweedie, and a classifier) and LightGBM (a classifier times a gamma regression of what buyers
+  spend, and quantile regressions for its interval), on clvml's features and up to six past windows, without its ideas:
+  depth 4, depth 6 or 31 leaves, rounds by early stopping on the newest window, then fitted again on all
+  (benchmarks/peers/boosted.py).
 
 Their versions are pinned in benchmarks/peers/requirements.txt.
 
@@ -67,30 +84,81 @@ def main() -> None:
     without_speed = parser.parse_args().without_speed
     results = measure_groups(GROUPS)
     speed = PAGE.read_text(encoding="utf-8").partition(SPEED)[2] if without_speed else measured_speed()
-    sections = [INTRODUCTION, matrix(results), singly(results), intervals(results)]
+    found = [one for result in results for one in comparisons(result, OURS, SHOWN)]
+    sections = [INTRODUCTION, leagues(results, found), matrix(results, found), singly(found)]
+    sections += [intervals(results), next_orders(results)]
     for data_set in DATA_SETS:
         own = [result for result in results if result["group"]["data_set"] == data_set.name]
         sections.append(f"## {data_set.title}\n\n{sentence(data_set.about)}\n")
-        sections += [section(result) for result in own]
+        sections += [section(result, found) for result in own]
     PAGE.write_text("\n".join(sections) + f"\n{SPEED}{speed}", encoding="utf-8")
     before, _, rest = LOSSES.read_text(encoding="utf-8").partition(START)
-    LOSSES.write_text(before + START + losses(results) + END + rest.partition(END)[2], encoding="utf-8")
+    LOSSES.write_text(
+        before + START + losses(results, found) + END + rest.partition(END)[2], encoding="utf-8"
+    )
 
 
-def matrix(results: list[dict[str, Any]]) -> str:
-    """Return one row per group and one column per metric: better, level or worse than the best of the others."""
-    rows, counts = [], Counter()
+def leagues(results: list[dict[str, Any]], found: list[Comparison]) -> str:
+    """Return the league of logs with past windows, that of short logs, and how many comparisons are lost."""
+    judged = count(one for one in found if one.metric in JUDGED)
+    total = sum(judged.values())
+    text = f"""## League
+
+Of {total} comparisons in the six metrics clvml is clearly better in {judged[BETTER]}, level in {judged[LEVEL]} and
+clearly worse in {judged[WORSE]} ({percent(judged[WORSE] / max(total, 1))}). Every one that is worse is in
+[losses.md](losses.md).
+
+Mean rank, and in brackets mean skill: 1 for a perfect forecast, 0 for the best constant, known afterwards (Gini
+itself; 2 AUC - 1; 1 - score / score of the constant). In brackets for the total: mean |log(predicted / actual)|. Each
+log counts the same. A method without a forecast at some dates ranks last there, with skill 0.
+"""
+    for title, chosen in (
+        ("Logs with a past window to learn from", [r for r in results if learns(r)]),
+        ("Short logs: no window of this horizon had ended", [r for r in results if not learns(r)]),
+    ):
+        if not chosen:
+            continue
+        names = dict.fromkeys(model for result in chosen for model in result["board"]["models"])
+        places = league(chosen, [name for name in names if not name.startswith(NOT_ALIVE)])
+        ranks, skills = (
+            places.pivot(index="model", columns="metric", values=value).reindex(columns=JUDGED)
+            for value in ("rank", "skill")
+        )
+        order = ranks.mean(axis=1).sort_values(kind="stable").index
+        rows = [
+            [
+                model,
+                *(
+                    "·"
+                    if ranks.isna().at[model, m]
+                    else f"{ranks.at[model, m]:.1f} ({skills.at[model, m]:.3f})"
+                    for m in JUDGED
+                ),
+            ]
+            for model in order
+        ]
+        logs = len({result["group"]["data_set"] for result in chosen})
+        text += f"\n**{title}** (groups: {len(chosen)}, logs: {logs})\n\n"
+        text += table(["", *map(column, JUDGED)], rows) + "\n"
+    return text
+
+
+def learns(result: dict[str, Any]) -> bool:
+    """Return whether the plain boosted models had a window to learn from."""
+    return not set(PEERS) & {"LightGBM", "XGBoost"} & set(result["failures"])
+
+
+def matrix(results: list[dict[str, Any]], found: list[Comparison]) -> str:
+    """Return one row per group and one column per metric: how many rivals are beaten, level and ahead."""
+    rows = []
     for result in results:
-        verdicts = {row["metric"]: row["verdict"] for row in best_others(result, SHOWN)}
-        counts.update(verdicts.values())
-        rows.append([result["name"], *(SIGNS.get(verdicts.get(metric, ""), "·") for metric in SHOWN)])
-    total = sum(counts.values())
-    shares = ", ".join(f"{verdict} in {counts[verdict]}" for verdict in SIGNS)
-    missing = [result["name"] for result in results if not best_others(result, SHOWN)]
+        own = [one for one in found if one.group == result["name"]]
+        rows.append([result["name"], *(numbers(one for one in own if one.metric == m) for m in SHOWN)])
+    missing = [result["name"] for result in results if OURS in result["failures"]]
     text = f"""## In one table
 
-{SIGNS["better"]} clvml is better than the best of the others, {SIGNS["worse"]} worse, = no clear difference, · not
-defined or no forecast. Of {total} cells: {shares}. Every cell that is worse is in [losses.md](losses.md).
+Over how many of the others clvml is clearly better, from how many it is not clearly different, and how many are
+clearly better; · is not defined or no forecast.
 
 {table(["", *map(column, SHOWN)], rows)}
 """
@@ -99,26 +167,28 @@ defined or no forecast. Of {total} cells: {shares}. Every cell that is worse is 
     return text
 
 
-def singly(results: list[dict[str, Any]]) -> str:
+def singly(found: list[Comparison]) -> str:
     """Return for each of the others, and each metric, in how many groups clvml is better, level and worse."""
-    counts: dict[tuple[str, str], Counter[str]] = {}
-    for result in results:
-        if result["board"]["champion"] == OURS:
-            for row in result["board"]["versus"]:
-                if row["low"] is not None:
-                    counts.setdefault((row["opponent"], row["metric"]), Counter())[row["verdict"]] += 1
-    opponents = dict.fromkeys(opponent for opponent, _ in counts)
+    rivals = dict.fromkeys(one.rival for one in found)
     rows = []
-    for opponent in sorted(opponents, key=lambda name: (name.startswith(NOT_ALIVE), name.lower())):
-        cells = [counts.get((opponent, metric), Counter()) for metric in SHOWN]
-        rows.append([opponent, *(" ".join(str(cell[v]) for v in SIGNS) if cell else "·" for cell in cells)])
+    for rival in sorted(rivals, key=lambda name: (name.startswith(NOT_ALIVE), name.lower())):
+        own = [one for one in found if one.rival == rival]
+        rows.append([rival, *(numbers(one for one in own if one.metric == m) for m in SHOWN)])
     return f"""## Against each of the others
 
-In how many of the groups clvml is better than this one, not clearly different, and worse. Against zero, WAPE says
-little: where most customers spend nothing, forecasts of means with the right total have a larger one.
+In how many of the groups clvml is clearly better than this one, not clearly different, and clearly worse.
 
 {table(["", *map(column, SHOWN)], rows)}
 """
+
+
+def numbers(found: Iterable[Comparison]) -> str:
+    """Return "better level worse" as text, the last in bold where there is any."""
+    counts = count(found)
+    if not counts:
+        return "·"
+    worse = f"**{counts[WORSE]}**" if counts[WORSE] else "0"
+    return f"{counts[BETTER]} {counts[LEVEL]} {worse}"
 
 
 def intervals(results: list[dict[str, Any]]) -> str:
@@ -129,6 +199,11 @@ def intervals(results: list[dict[str, Any]]) -> str:
         for result in results
         if result["coverage"]
     ]
+    scored = [result for result in results if len(result["interval_scores"]) > 1]
+    places = [
+        [str(row.Index), f"{row.rank:.1f}", f"{row.ratio:.2f}", percent(row.held)]
+        for row in interval_league(scored).itertuples()
+    ]
     return f"""## 80 % intervals of spend
 
 Share of customers whose spend lay inside: all; those with one order so far; the tenth by predicted value where it
@@ -136,10 +211,39 @@ held least and most; the tenth predicted to spend most. Zero is inside an interv
 customers most of whom spend nothing cannot hold less.
 
 {table(["", *names], rows)}
+
+The interval score is the width plus ten times the distance of what lies outside: smallest for the 10 % and the 90 %
+quantile. clvml's interval is the shortest that holds 80 %: where nothing may well be bought it reaches from 0 to the
+80 % quantile, which this score does not reward. Over all groups where both have intervals, each log counting the same:
+
+{table(["", "mean rank", "score over the best", "held"], places)}
 """
 
 
-def section(result: dict[str, Any]) -> str:
+def next_orders(results: list[dict[str, Any]]) -> str:
+    """Return how near the date of the next order came, by group."""
+    rows = []
+    for result in results:
+        if result["next_order"] and result["next_order"]["customers"]:
+            found = result["next_order"]
+            rows.append(
+                [
+                    result["name"],
+                    f"{found['customers']:,}",
+                    *(f"{found[name]:.1f}" for name in ("error", "usual_error")),
+                ]
+            )
+    heads = ["", "customers", "clvml, days", "usual gap, days"]
+    return f"""## Date of the next order
+
+Median distance of the expected from the actual day, over customers with a usual gap who came back before the log ended
+(over all dates of a group): `next_order_date`, and the last order plus the usual gap.
+
+{table(heads, rows)}
+"""
+
+
+def section(result: dict[str, Any], found: list[Comparison]) -> str:
     """Return the table, the verdicts and the failures of a group."""
     group, board = result["group"], result["board"]
     values = {(row["model"], row["metric"]): row["value"] for row in board["pooled"]}
@@ -166,8 +270,9 @@ an order in the window.
 """
     compared = best_others(result, SHOWN)
     if compared:
-        heads = ["metric", OURS, "best of the others", "", "gain, 95 % interval", "verdict"]
-        text += table(heads, [verdict(row) for row in compared]) + "\n"
+        heads = ["metric", OURS, "best of the others", "", "gain, 95 % interval", "better, level, worse"]
+        own = [one for one in found if one.group == result["name"]]
+        text += table(heads, [against(row, own) for row in compared]) + "\n"
     text += "\n"
     for name, said in result["settings"].items():
         text += f"- {name}: {sentence(' / '.join(dict.fromkeys(said.values())) or 'nothing to note')}\n"
@@ -177,32 +282,30 @@ an order in the window.
     return text
 
 
-def verdict(row: dict[str, Any]) -> list[str]:
+def against(row: dict[str, Any], found: list[Comparison]) -> list[str]:
+    """Return the comparison with the best of the others as cells, and how clvml stands to all of them."""
     metric = METRICS[row["metric"]]
     mine, theirs, low, high = (
         metric.text(row[name], signed=False) for name in ("champion_value", "opponent_value", "low", "high")
     )
-    return [metric.label, mine, theirs, row["opponent"], f"{low} to {high}", row["verdict"]]
+    all_others = numbers(one for one in found if one.metric == row["metric"])
+    return [metric.label, mine, theirs, row["opponent"], f"{low} to {high}", all_others]
 
 
-def losses(results: list[dict[str, Any]]) -> str:
-    """Return every cell in which clvml is worse, the largest share of the other's figure first."""
-    rows = []
-    for result in results:
-        for row in best_others(result, SHOWN):
-            if row["verdict"] == "worse":
-                metric, mine, theirs, opponent, gain, _ = verdict(row)
-                lost = abs(row["difference"]) / max(abs(row["opponent_value"]), 1e-12)
-                rows.append((lost, [result["name"], metric, mine, theirs, opponent, gain]))
-    cells = [cells for _, cells in sorted(rows, key=lambda row: -row[0])]
-    heads = ["data set, horizon", "metric", OURS, "best of the others", "", "gain, 95 % interval"]
+def losses(results: list[dict[str, Any]], found: list[Comparison]) -> str:
+    """Return every comparison by a judged metric in which clvml is clearly worse, the largest loss first."""
+    lost = [one for one in found if one.metric in JUDGED and one.verdict == WORSE]
+    lost.sort(key=lambda one: one.row["difference"] / max(abs(one.row["opponent_value"]), 1e-12))
+    cells = [[one.group, *against(one.row, found)[:5]] for one in lost]
+    heads = ["data set, horizon", "metric", OURS, "the other", "", "gain, 95 % interval"]
     failed = [
         f"\n- no forecast for {result['name']}: {sentence('; '.join(result['failures'][OURS].values()))}"
         for result in results
         if OURS in result["failures"]
     ]
-    found = f"{len(cells)} cells, the largest loss first:\n\n{table(heads, cells)}\n" if cells else "None.\n"
-    return found + "".join(failed) + ("\n" if failed else "")
+    of = sum(one.metric in JUDGED for one in found)
+    said = f"{len(cells)} of {of} comparisons, the largest loss first:\n\n{table(heads, cells)}\n"
+    return (said if cells else "None.\n") + "".join(failed) + ("\n" if failed else "")
 
 
 def column(metric: str) -> str:
@@ -214,7 +317,7 @@ def table(heads: list[str], rows: list[list[str]]) -> str:
 
 
 def percent(share: float) -> str:
-    return "-" if share != share else f"{share:.1%}"
+    return "-" if share != share else f"{100 * share:.1f} %"
 
 
 def sentence(text: str) -> str:

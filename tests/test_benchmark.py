@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -44,18 +45,134 @@ def test_worse_names_each_figure_outside_its_interval(headline: ModuleType) -> N
 
 
 def test_coverage_counts_the_customers_inside(headline: ModuleType) -> None:
-    accuracy = importlib.import_module("accuracy")
+    measures = importlib.import_module("measures")
     frame = pd.DataFrame(
         {
             "cutoff": pd.Timestamp("2024-01-01"),
             "actual_spend": [-5.0, 0.0, 10.0, 99.0],
-            "low": 0.0,
-            "high": 20.0,
+            "clvml low": 0.0,
+            "clvml high": 20.0,
             "purchase_days": [1, 1, 2, 3],
             "clvml spend": [1.0, 2.0, 3.0, 4.0],
         }
     )
-    covered = accuracy.coverage(frame)
+    covered = measures.coverage(frame, "clvml")
     assert covered["overall"] == 0.75
     assert covered["one-time buyers"] == 1.0
     assert covered["top tenth"] == covered["lowest tenth"] == 0.0
+    # 20 wide, and 79 of the four customers' money outside: 20 + 10 * 79 / 4.
+    assert measures.interval_score(frame, "clvml") == (217.5, 0.75)
+
+
+def result(log: str, group: str, scores: dict[str, dict[str, float]], **versus: dict[str, float]) -> dict:
+    """Return a group of one date as `accuracy.measure` does: scores by model and metric, gains over rivals."""
+    pooled = [
+        {"model": model, "metric": metric, "value": value}
+        for model, own in scores.items()
+        for metric, value in own.items()
+    ]
+    return {
+        "group": {"data_set": log},
+        "name": group,
+        "constant": {"rmse": 10.0, "log_loss": 0.5, "brier": 0.2},
+        "interval_scores": {},
+        "board": {
+            "champion": "clvml",
+            "pooled": pooled,
+            "folds": pooled,
+            "versus": [
+                {"opponent": rival.replace("_", " "), "metric": "rmse", "champion_value": 5.0}
+                | {"opponent_value": 5.0 + gain["difference"], **gain}
+                for rival, gain in versus.items()
+            ],
+        },
+    }
+
+
+def test_a_difference_is_clear_after_holms_correction_over_the_rivals(headline: ModuleType) -> None:
+    league = importlib.import_module("league")
+    sure = {"difference": 1.0, "low": 0.7, "high": 1.3}
+    hardly = {"difference": -1.0, "low": -1.9, "high": -0.1}
+
+    def verdicts(**versus: dict[str, float]) -> dict[str, str]:
+        found = league.comparisons(result("shop", "shop, 30 days", {}, **versus), "clvml", ["rmse"])
+        return {one.rival: one.verdict for one in found}
+
+    assert verdicts(hardly=hardly) == {"hardly": "worse"}
+    # p = .03: enough alone, and behind one that is surer, but not as the first of two that are left.
+    assert verdicts(sure=sure, hardly=hardly) == {"sure": "better", "hardly": "worse"}
+    assert verdicts(sure=sure, hardly=hardly, too=hardly) == {
+        "sure": "better",
+        "hardly": "no clear difference",
+        "too": "no clear difference",
+    }
+
+
+def test_rivals_that_predict_the_same_are_level(headline: ModuleType) -> None:
+    league = importlib.import_module("league")
+    same = result("shop", "shop, 30 days", {}, twin={"difference": 1e-15, "low": 0.0, "high": 1e-15})
+    assert [one.verdict for one in league.comparisons(same, "clvml", ["rmse"])] == ["no clear difference"]
+
+
+def test_league_counts_each_log_the_same_and_ranks_the_missing_last(headline: ModuleType) -> None:
+    league = importlib.import_module("league")
+    results = [
+        result("a", "a, 30 days", {"clvml": {"rmse": 5.0}, "rule": {"rmse": 6.0}, "plain": {"rmse": 7.0}}),
+        result("a", "a, 90 days", {"clvml": {"rmse": 5.0}, "rule": {"rmse": 4.0}}),
+        result("b", "b, 30 days", {"clvml": {"rmse": 5.0}, "rule": {"rmse": 2.0}, "plain": {"rmse": 8.0}}),
+    ]
+    found = league.league(results, ["clvml", "rule", "plain"]).set_index("model")
+    assert found["rank"].to_dict() == {"clvml": 1.75, "rule": 1.25, "plain": 3.0}
+    assert found["skill"].round(9).to_dict() == {"clvml": 0.5, "rule": 0.65, "plain": 0.175}
+
+
+def test_skill_is_0_for_the_best_constant_and_1_for_a_perfect_forecast(headline: ModuleType) -> None:
+    league = importlib.import_module("league")
+    constant = {"rmse": 10.0, "gini": 0.0, "total_bias": 0.0, "roc_auc": 0.5, "log_loss": 0.5, "brier": 0.2}
+    perfect = {"rmse": 0.0, "gini": 1.0, "total_bias": 1.0, "roc_auc": 1.0, "log_loss": 0.0, "brier": 0.0}
+    values = league.group_values(result("shop", "shop, 30 days", {"constant": constant, "perfect": perfect}))
+    assert set(values["constant"].values()) == {0.0}
+    # The total has no skill but the distance: twice too much is log 2.
+    assert values["perfect"].pop("total_bias") == pytest.approx(np.log(2))
+    assert set(values["perfect"].values()) == {1.0}
+
+
+def test_the_page_says_what_is_clear_and_lists_each_loss(headline: ModuleType) -> None:
+    league, report = importlib.import_module("league"), importlib.import_module("report")
+    lost = {"difference": -1.0, "low": -1.2, "high": -0.8}
+    one = result("shop", "shop, 30 days", {"clvml": {"rmse": 5.0}, "rule": {"rmse": 4.0}}, rule=lost)
+    one |= {"failures": {}}
+    one["board"]["models"] = ["clvml", "rule"]
+    found = league.comparisons(one, "clvml", ["rmse"])
+    text = report.leagues([one], found)
+    assert "clearly better in 0, level in 0" in text
+    assert "clearly worse in 1 (100.0 %)" in text
+    assert "| rule | 1.0 (0.600) |" in text
+    assert "| shop, 30 days | Large errors (RMSE) | 5.00 | 4.00 | rule | -1.20 to -0.80 |" in report.losses(
+        [one], found
+    )
+
+
+def test_ablation_shows_the_change_of_skill_over_logs(headline: ModuleType) -> None:
+    ablation = importlib.import_module("ablation")
+    rows = [
+        {"log": log, "cutoff": 1, "horizon_days": 30, "part": part, **dict.fromkeys(ablation.HEADS, skill)}
+        for log, whole in (("a", 0.5), ("b", 0.6))
+        for part, skill in (
+            (ablation.AS_CONFIGURED, whole),
+            ("anchor", whole - (0.01 if log == "a" else 0.03)),
+        )
+    ]
+    text = ablation.changes(pd.DataFrame(rows))
+    assert "| anchor | -2.0 ± 1.0 |" in text
+    assert "2 logs (2 dates)" in text
+
+
+def test_simulated_logs_are_the_same_each_time(headline: ModuleType, tmp_path: Path) -> None:
+    simulator = importlib.import_module("simulated")
+    one, two = (
+        [row for _, row in zip(range(5), kind(3.0, np.random.default_rng(1)), strict=False)]
+        for kind in (simulator.growth, simulator.growth)
+    )
+    assert one == two
+    assert {*simulator.KINDS} == {"bursts", "drift", "clockwork", "growth"}

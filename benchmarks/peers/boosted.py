@@ -1,4 +1,4 @@
-"""A plain XGBoost and a two-part LightGBM on the same features: no prior, no season, no level.
+"""A plain XGBoost, a plain CatBoost and a two-part LightGBM on the same features: no prior, no season, no level.
 
 What a practitioner writes in an afternoon: past windows stacked, rounds chosen by early stopping on the newest
 window, then fitted again on all of them.
@@ -35,10 +35,22 @@ LIGHTGBM = {
     "deterministic": True,
     "verbose": -1,
 }
+CATBOOST = {
+    "depth": 6,
+    "learning_rate": 0.1,
+    "thread_count": 1,
+    "random_seed": SEED,
+    "allow_writing_files": False,
+    "verbose": False,
+}
+CATBOOST_ROUNDS = 300
+# The ends of an 80 % interval.
+ENDS = {"low": 0.1, "high": 0.9}
+Forecast = tuple[dict[str, np.ndarray], str]
 
 
-def fit_predict_xgboost(train: pd.DataFrame, test: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, str]:
-    """Return expected spend, P(no order) and the settings: Tweedie regressor, logistic classifier."""
+def fit_predict_xgboost(train: pd.DataFrame, test: pd.DataFrame) -> Forecast:
+    """Return expected spend and P(no order), and the settings: Tweedie regressor, logistic classifier."""
     import xgboost as xgb
 
     def fit(kind: type, objective: dict, label: str):
@@ -53,11 +65,34 @@ def fit_predict_xgboost(train: pd.DataFrame, test: pd.DataFrame) -> tuple[np.nda
     spend = fit(xgb.XGBRegressor, {"objective": "reg:tweedie", "tweedie_variance_power": 1.5}, "actual_spend")
     churn = fit(xgb.XGBClassifier, {"objective": "binary:logistic"}, "churned")
     settings = f"{spend.n_estimators} and {churn.n_estimators} rounds, depth 4"
-    return spend.predict(_x(test)), churn.predict_proba(_x(test))[:, 1], settings
+    return _forecast(spend.predict(_x(test)), churn.predict_proba(_x(test))), settings
 
 
-def fit_predict_lightgbm(train: pd.DataFrame, test: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, str]:
-    """Return expected spend, P(no order) and the settings: P(spend) x gamma regression of what buyers spend."""
+def fit_predict_catboost(train: pd.DataFrame, test: pd.DataFrame) -> Forecast:
+    """Return the same of CatBoost."""
+    import catboost
+
+    def fit(kind: type, loss: str, label: str):
+        learnt, stopped = _split(train)
+        first = kind(iterations=CATBOOST_ROUNDS, loss_function=loss, **CATBOOST)
+        first.fit(
+            _x(learnt),
+            _y(learnt, label),
+            eval_set=(_x(stopped), _y(stopped, label)),
+            early_stopping_rounds=PATIENCE,
+        )
+        last = kind(iterations=first.tree_count_, loss_function=loss, **CATBOOST)
+        return last.fit(_x(train), _y(train, label))
+
+    spend = fit(catboost.CatBoostRegressor, "Tweedie:variance_power=1.5", "actual_spend")
+    churn = fit(catboost.CatBoostClassifier, "Logloss", "churned")
+    settings = f"{spend.tree_count_} and {churn.tree_count_} rounds, depth 6"
+    expected = spend.predict(_x(test), prediction_type="Exponent")
+    return _forecast(expected, churn.predict_proba(_x(test))), settings
+
+
+def fit_predict_lightgbm(train: pd.DataFrame, test: pd.DataFrame) -> Forecast:
+    """Return the same by P(spend) x gamma regression of what buyers spend, and an interval by quantile regression."""
     import lightgbm as lgb
 
     def fit(kind: type, objective: str, rows: pd.DataFrame, label: str):
@@ -74,9 +109,22 @@ def fit_predict_lightgbm(train: pd.DataFrame, test: pd.DataFrame) -> tuple[np.nd
 
     churn = fit(lgb.LGBMClassifier, "binary", train, "churned")
     value = fit(lgb.LGBMRegressor, "gamma", train[train["actual_spend"] > 0], "actual_spend")
-    p_churn = churn.predict_proba(_x(test))[:, 1]
     settings = f"{churn.n_estimators} and {value.n_estimators} rounds, 31 leaves"
-    return (1.0 - p_churn) * value.predict(_x(test)), p_churn, settings
+    chances = churn.predict_proba(_x(test))
+    made = _forecast(chances[:, 0] * value.predict(_x(test)), chances)
+    for end, alpha in ENDS.items():
+        quantile = lgb.LGBMRegressor(
+            n_estimators=value.n_estimators, objective="quantile", alpha=alpha, **LIGHTGBM
+        )
+        made[end] = quantile.fit(_x(train), _y(train, "actual_spend")).predict(_x(test))
+    # Quantiles that were learnt one by one may cross.
+    made["low"] = np.clip(made["low"], 0.0, None)
+    made["high"] = np.maximum(made["low"], made["high"])
+    return made, settings
+
+
+def _forecast(spend: np.ndarray, chances: np.ndarray) -> dict[str, np.ndarray]:
+    return {"spend": spend, "churn": chances[:, 1]}
 
 
 def _split(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -83,7 +83,8 @@ def test_a_column_of_the_control_group_that_is_not_there_is_refused():
     ("day", "said"),
     [
         ("2024-07-11", "1 are dated after today, such as customer 'a' on 2024-07-11"),
-        ("11/07/2024", "contact_date of customer 'a' is '11/07/2024'; give dates as YYYY-MM-DD"),
+        ("11/07/2024", "contact_date holds '11/07/2024', and nothing in it tells day, month and year apart"),
+        ("soon", "contact_date of customer 'a' is 'soon'; give dates as YYYY-MM-DD"),
         (None, "contact_date of customer 'a' is nothing"),
     ],
 )
@@ -96,8 +97,8 @@ def test_contacts_that_cannot_have_been_are_refused(day, said):
     ("name", "content", "said"),
     [
         ("o.csv", None, "opt-outs file '{}' does not exist"),
-        ("o.csv", "", "cannot be read"),
-        ("o.txt", "customer_id\na\n", "must end in .csv or .parquet"),
+        ("o.csv", "", "is empty"),
+        ("o.pdf", "customer_id\na\n", "which is not supported"),
         ("o.csv", "customer\na\n", "has no column 'customer_id' (did you mean 'customer'?)"),
         ("o.csv", "customer_id,channel\na,x\n,x\n", "1 rows have no customer_id"),
     ],

@@ -267,8 +267,8 @@ def test_what_is_no_experiment(change, options, said):
     ("name", "content", "said"),
     [
         ("e.csv", None, "does not exist"),
-        ("e.txt", "", "must end in .csv or .parquet"),
-        ("e.csv", "", "cannot be read"),
+        ("e.pdf", "", "which is not supported"),
+        ("e.csv", "", "is empty"),
         ("e.parquet", "x", "cannot be read"),
     ],
 )

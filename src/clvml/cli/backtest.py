@@ -18,6 +18,7 @@ from clvml.cli.output import (
     print_json,
     print_leaderboard,
     print_list,
+    print_margin,
     progress,
 )
 
@@ -32,6 +33,7 @@ def backtest(
 ) -> None:
     """Compare the model with the baselines at several past dates; nothing is logged."""
     from clvml import workflows
+    from clvml.evaluation.margin import margin_table
     from clvml.storage.addresses import hide_password
 
     settings = load_config(config, overrides, data)
@@ -39,6 +41,7 @@ def backtest(
     progress(f"reading {hide_password(settings.data.source)}")
     prepared = workflows.prepare(settings.data, now(), as_of=until)
     result = workflows.backtest(prepared, settings, folds, progress)
+    margins = margin_table(result.predictions, result.models, settings.value.margin)
     if as_json:
         headline = workflows.headline_metrics(result)
         day, reached = workflows.reach(result)
@@ -48,9 +51,11 @@ def backtest(
                 "answer": workflows.answer(result),
                 "headline": headline,
                 "churn_cutoffs": {"as_of": day, "reached": reached.to_dict("records")},
+                "margin": margins.to_dict("records"),
                 **result.leaderboard.to_dict(),
             }
         )
         return
     print_leaderboard(result)
+    print_margin(margins.to_dict("records"))
     print_list("Notes", [prepared.note] if prepared.note else [])

@@ -73,10 +73,12 @@ def _as_dict(found: Comparison) -> dict[str, Any]:
         "runs": [{**asdict(one), "standing": standing(one, found.champion)} for one in found.runs],
         "summary": summary(found),
         "left_out": found.left_out,
+        "campaigns": [asdict(one) for one in found.campaigns],
     }
 
 
 def _print_comparison(found: Comparison) -> None:
+    from clvml.tracking.campaigns import campaign_table, campaigns_sentence
     from clvml.tracking.comparison_text import (
         champion_sentence,
         left_out_sentence,
@@ -105,4 +107,7 @@ def _print_comparison(found: Comparison) -> None:
     if text := summary(found):
         typer.echo()
         print_paragraph(text)
-    print_list("Notes", [text for text in [left_out_sentence(found)] if text])
+    if found.campaigns:
+        print_table(*campaign_table(found.campaigns))
+    notes = [left_out_sentence(found), campaigns_sentence(found.campaigns)]
+    print_list("Notes", [text for text in notes if text])

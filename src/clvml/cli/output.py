@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -173,6 +174,42 @@ def print_leaderboard(result: Backtest) -> None:
         "What is measured",
         [f"{short_label(n)}: {METRICS[n].description}" for n in (*SPEND_SHOWN, *CHURN_SHOWN)],
     )
+
+
+def print_margin(rows: Sequence[Mapping[Any, Any]], only: Sequence[str] = ()) -> None:
+    """Print what forecasts said and what came of it in margin; of ``only`` some of them."""
+    from clvml import workflows
+
+    shown = [row for row in rows if not only or row["model"] in only]
+    groups = list(dict.fromkeys(row["group"] for row in shown))
+    times = {(row["model"], row["group"]): row["times"] for row in shown}
+    said = [row for row in shown if row["group"] == groups[0]]
+    said.sort(key=lambda row: float(row["error"]))
+    print_table(
+        ["In margin", "said", "came", "off each", "times", *(name.split()[-1] for name in groups[1:])],
+        [
+            [
+                workflows.short_name(row["model"]),
+                f"{row['said']:,.0f}",
+                f"{row['came']:,.0f}",
+                f"{row['error']:,.2f}",
+                *(_times(times.get((row["model"], group))) for group in groups),
+            ]
+            for row in said
+        ],
+    )
+    print_list(
+        "What these columns are",
+        [
+            "off each: mean distance between said and came per customer, all in margin",
+            "times: what was said, as a multiple of what came; then the same of customers who were likely to stay"
+            " (P(churn) below a third), in doubt, and likely to leave (from two thirds on)",
+        ],
+    )
+
+
+def _times(ratio: float | None) -> str:
+    return "-" if ratio is None or ratio != ratio else f"{ratio:.2f}"
 
 
 def print_mlflow_page(uri: str, page: str) -> None:

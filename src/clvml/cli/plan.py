@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,6 +52,7 @@ def plan(
     from clvml.decide.playbook import read_playbook
     from clvml.storage.files import TABLES
     from clvml.storage.outputs import check_output
+    from clvml.tracking import store_in_use
 
     check_output(output, TABLES, str(scores), "plan")
     if lists is None and (contacts or fields):
@@ -68,6 +70,8 @@ def plan(
         written, left_out = workflows.write_lists(made, lists, contacts, preset, asked)
         notes += left_out
     workflows.write_plan_file(made, output)
+    run_id, said = workflows.log_plan(made, store_in_use(os.environ.get("MLFLOW_TRACKING_URI")))
+    notes += said
     if as_json:
         print_json(
             {
@@ -78,6 +82,7 @@ def plan(
                 "horizon_days": made.record.horizon_days,
                 "budget": budget,
                 **made.summary,
+                "run_id": run_id,
                 "lists": {action: str(path) for action, path in written.items()},
                 "notes": notes,
             }

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clvml.config import Config
+    from clvml.decide.plan_file import PlanRecord
     from clvml.outcomes.readback import Readback
 
 _MEASURES = {"retention": "bought again", "money": "money, mean", "money_capped": "money, capped"}
@@ -39,7 +40,7 @@ def readback(
         Path | None,
         typer.Option(
             help="Who was contacted: customer_id, contact_date and, where several campaigns ran, campaign"
-            " (.csv or .parquet)."
+            " (any file of a log)."
         ),
     ] = None,
     redeemed: Annotated[
@@ -66,25 +67,32 @@ def readback(
 ) -> None:
     """Compare the customers of a campaign with its control group; update the playbook."""
     from clvml import workflows
+    from clvml.decide.plan import Plan
+    from clvml.decide.plan_file import read_plan
     from clvml.decide.playbook import write_playbook
     from clvml.outcomes.readback import MEASURES
     from clvml.outcomes.sentences import learnt_sentence
     from clvml.storage.addresses import hide_password
     from clvml.storage.outputs import check_output
+    from clvml.tracking import store_in_use
 
     if output is not None:
         check_output(output, (".yaml", ".yml"))
     notes: list[str] = []
-    settings = _settings(plan, config, data, overrides, notes)
+    planned = Plan(*read_plan(plan), notes=[])
+    store = store_in_use(os.environ.get("MLFLOW_TRACKING_URI"))
+    settings = _settings(planned.record, config, data, overrides, store, notes)
     progress(f"reading {hide_password(data)}")
     with workspace(memory) as connection:
         prepared = workflows.prepare(settings.data, now(), data, parse_date(as_of), None, connection)
         progress("comparing")
         found = workflows.readback(
-            plan, prepared, settings.value.margin, contacted, redeemed, discounted, beside or (), playbook
+            planned, prepared, settings.value.margin, contacted, redeemed, discounted, beside or (), playbook
         )
     if output is not None:
         write_playbook(found.playbook, output)
+    run_id, said = workflows.log_readback(found, planned.record, store)
+    notes += said
     if as_json:
         print_json(
             {
@@ -100,6 +108,7 @@ def readback(
                 "learnt": [asdict(each) for each in found.learnt],
                 "warnings": [asdict(finding) for finding in found.findings],
                 "sentences": found.sentences,
+                "run_id": run_id,
                 "notes": notes,
                 "playbook": found.playbook.model_dump(mode="json"),
                 "output": output,
@@ -132,26 +141,28 @@ def readback(
 
 
 def _settings(
-    plan: Path, config: Path | None, data: str, overrides: list[str] | None, notes: list[str]
+    record: PlanRecord,
+    config: Path | None,
+    data: str,
+    overrides: list[str] | None,
+    store: str | None,
+    notes: list[str],
 ) -> Config:
     """Return how the data is to be read: as given, as the model of the plan reads, or guessed and said."""
     from clvml import workflows
     from clvml.config import overridden
-    from clvml.decide.plan_file import read_plan
     from clvml.scores.scorer import Scorer
-    from clvml.tracking import StoreUnreachable, resolve_model, tracking_uri
+    from clvml.tracking import resolve_model
 
     if config is not None:
         return load_config(config, overrides)
-    _, record = read_plan(plan)
     reference = f"runs:/{record.run_id}" if record.run_id else record.model_version
-    if reference:
+    if reference and store:
         try:
-            uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
-            resolved = resolve_model(reference, "clvml", uri)
+            resolved = resolve_model(reference, "clvml", store)
             trained = Scorer.load(resolved.directory).model.config
             return overridden(trained, overrides, "the model's configuration with --set")
-        except (StoreUnreachable, InputError) as error:
+        except InputError as error:
             notes.append(f"the model of the plan is not to be had ({error})")
     settings = workflows.assume_config(data, overrides)
     columns = ", ".join(f"{ours} = {theirs}" for ours, theirs in settings.data.columns.mapped().items())

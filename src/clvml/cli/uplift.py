@@ -20,7 +20,8 @@ def uplift(
     experiment: Annotated[
         Path,
         typer.Argument(
-            metavar="EXPERIMENT", help="One row per customer of a past experiment (.csv, .parquet)."
+            metavar="EXPERIMENT",
+            help="One row per customer of a past experiment: any file that a log may be.",
         ),
     ],
     output: Annotated[

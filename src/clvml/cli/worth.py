@@ -10,7 +10,7 @@ import typer
 
 from clvml.cli.inputs import load_config, now, workspace
 from clvml.cli.options import ConfigOption, JsonOption, MemoryOption, SetOption
-from clvml.cli.output import print_json, print_list, print_paragraph, print_table, progress
+from clvml.cli.output import print_json, print_list, print_margin, print_paragraph, print_table, progress
 
 if TYPE_CHECKING:
     from clvml.config import ValueConfig
@@ -27,7 +27,7 @@ def worth(
     costs: Annotated[
         Path | None,
         typer.Option(
-            "--costs", help="margin, acquisition_cost, service_cost by a scored column (.csv or .parquet)."
+            "--costs", help="margin, acquisition_cost, service_cost by a scored column (any file of a log)."
         ),
     ] = None,
     before: Annotated[Path | None, typer.Option("--before", help="An earlier scored file.")] = None,
@@ -42,27 +42,33 @@ def worth(
     """Say what customers are worth, by segment or any column, beside the plain formulas."""
     from clvml import workflows
     from clvml.config import ValueConfig
+    from clvml.scores.overview import origin_of
 
     settings = load_config(config, overrides, data) if config or data or overrides else None
-    value = settings.value if settings else ValueConfig()
+    origin = origin_of(scores)
+    known = settings.value if settings else origin.value
+    value = known or ValueConfig()
     names = [name.strip() for name in by.split(",") if name.strip()] or ["segment"]
     if settings is not None and data is not None:
         progress(f"reading {data}")
         with workspace(memory) as connection:
             prepared = workflows.prepare(settings.data, now(), data, None, None, connection)
-            found = workflows.worth(scores, names, value, costs, before, prepared)
+            found = workflows.worth(scores, names, value, costs, before, prepared, now().date())
     else:
-        found = workflows.worth(scores, names, value, costs, before)
+        found = workflows.worth(scores, names, value, costs, before, None, now().date())
     notes = list(found.notes)
-    if settings is None:
+    if known is None:
         notes.append(
             f"a margin of {value.margin:.0%} over {value.horizon_days:,} days is taken for what the scores were made"
             " with, as in a configuration that says nothing; --config gives another"
         )
     if as_json:
-        print_json({**found.to_dict(), "value": value.model_dump(), "notes": notes})
+        tested = origin.evidence["margin"] if origin.evidence else []
+        print_json({**found.to_dict(), "tested": tested, "value": value.model_dump(), "notes": notes})
         return
     _print_worth(found, value)
+    if origin.evidence and origin.evidence["margin"]:
+        _print_tested(origin.evidence)
     print_list("Notes", notes)
 
 
@@ -131,6 +137,26 @@ def _print_group(name: str, table: Any) -> None:
 
 def _number(value: float, places: int) -> str:
     return f"{value:,.{places}f}" if value == value else "-"
+
+
+def _print_tested(evidence: Mapping[str, Any]) -> None:
+    """Print how the plain formulas and the forecast did on the test dates of the model."""
+    from clvml.evaluation.baselines import FORMULAS
+
+    named = [evidence["champion"], *FORMULAS]
+    typer.echo(f"\nOn the test dates of the model ({', '.join(evidence['cutoffs'])}), over its horizon")
+    print_margin(evidence["margin"], named)
+    told = {(row["model"], row["group"]): row["times"] for row in evidence["margin"]}
+    said = [
+        f"{name} said {_came(told.get((name, 'all')))} in all, {_came(told.get((name, 'likely to stay')))} of customers"
+        f" likely to stay and {_came(told.get((name, 'likely to leave')))} of those likely to leave"
+        for name in named
+    ]
+    print_list("By how much, and for whom", said)
+
+
+def _came(ratio: float | None) -> str:
+    return "nothing that can be compared" if ratio is None else f"{ratio:.2f} times what came"
 
 
 def _misled(row: Mapping[Any, Any]) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from clvml.config import ValueConfig
 from clvml.errors import InputError
+from clvml.log.table import with_numbers
 from clvml.scores.rules import check_columns
 
 COSTS = ("margin", "acquisition_cost", "service_cost")
@@ -28,7 +29,8 @@ def costs_of(
             f"costs have the columns {', '.join(map(str, costs.columns))}; give one column of the scores, such as"
             f" customer_id or segment, and some of {', '.join(COSTS)}"
         )
-    numbers = costs[given].apply(pd.to_numeric, errors="coerce")
+    texts = costs[given].astype("string").apply(lambda column: column.str.strip())
+    numbers = with_numbers(texts, "costs").apply(pd.to_numeric, errors="coerce")
     for name in given:
         bad = numbers[name].isna() & costs[name].notna()
         least, most = (-1.0, 1.0) if name == "margin" else (0.0, np.inf)

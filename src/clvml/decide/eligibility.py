@@ -9,14 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from clvml.decide.playbook import Playbook
 from clvml.errors import InputError, did_you_mean, first_of
+from clvml.log.table import days_of, read_table
 from clvml.scores.rules import check_columns, matches
 from clvml.scores.segments import SEGMENTS
-from clvml.storage.files import unescaped
 
 Flags = NDArray[np.bool_]
 
@@ -89,39 +88,22 @@ def eligible(
 
 
 def read_customers(path: str, needed: Iterable[str], what: str) -> pd.DataFrame:
-    """Read a file (.csv or .parquet) of customers, such as opt-outs: every column as text.
+    """Read a file of customers, such as opt-outs (any that `clvml.log.table` reads): every column as text.
 
     Raises
     ------
     InputError
         The file does not exist, cannot be read, or lacks a column of ``needed``.
     """
-    try:
-        if path.lower().endswith(".parquet"):
-            table = pd.read_parquet(path)
-        elif path.lower().endswith(".csv"):
-            table = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
-        else:
-            raise InputError(f"{what} file '{path}' must end in .csv or .parquet")
-    except FileNotFoundError:
-        raise InputError(f"{what} file '{path}' does not exist; correct its path") from None
-    except (OSError, ValueError, pa.ArrowException) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"{what} file '{path}' cannot be read ({reason}); save it as CSV in UTF-8") from None
+    table = read_table(path, what)
     for name in needed:
         if name not in table.columns:
             raise InputError(
                 f"{what} file '{path}' has no column '{name}'{did_you_mean(name, map(str, table.columns))}; it has"
                 f" {first_of(table.columns)}"
             )
-    for name in table.columns:
-        table[name] = table[name].astype("string").str.strip()
     if "customer_id" not in table.columns:
         return table
-    # As `clvml` writes it, a text that a spreadsheet would run has an apostrophe before it.
-    table["customer_id"] = table["customer_id"].map(unescaped, na_action="ignore").astype("string")
     without = int(table["customer_id"].isna().sum())
     if without:
         raise InputError(f"{what} file '{Path(path)}': {without:,} rows have no customer_id; fill them in")
@@ -199,8 +181,7 @@ def contact_days(contacts: pd.DataFrame) -> NDArray[np.datetime64]:
     InputError
         One is missing or no date.
     """
-    texts = contacts["contact_date"].astype("string").str.slice(0, 10)
-    days = pd.to_datetime(texts, format="%Y-%m-%d", errors="coerce")
+    days = pd.Series(days_of(contacts["contact_date"], "past contacts: contact_date"))
     if days.isna().any():
         place = int(days.isna().to_numpy().argmax())
         got = contacts["contact_date"].iloc[place]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from clvml.config import ValueConfig
+from clvml.evaluation.formulas import days_kept, monthly_formula, purchase_formula, yearly_formula
 
 Array = NDArray[np.float64]
 
@@ -36,18 +35,15 @@ def formula_values(
         Days.
     margin : ndarray, shape (n,)
     """
-    leaving = -math.log1p(-min(float(np.mean(p_churn)), 1.0 - 1e-9)) / horizon
-    # Of the value horizon, the days that the average customer is still there.
-    kept = -math.expm1(-leaving * value_days) / leaving if leaving > 0 else float(value_days)
-    # A customer's single order of yesterday is not one a day.
-    age = np.maximum(history["T"].to_numpy(dtype=float), horizon)
-    spend, last_year = (
-        history["spend_sum"].to_numpy(dtype=float),
-        history["spend_sum_365d"].to_numpy(dtype=float),
+    kept = days_kept(float(np.mean(p_churn)), horizon, value_days)
+    spend, last_year, days, age = (
+        history[name].to_numpy(dtype=float) for name in ("spend_sum", "spend_sum_365d", "purchase_days", "T")
     )
-    days = history["purchase_days"].to_numpy(dtype=float)
-    purchase = np.divide(spend, days, out=np.zeros(len(days)), where=days > 0)
-    values = (purchase * (days / age) * kept, spend / age * value_days, last_year / 365.0 * kept)
+    values = (
+        purchase_formula(spend, days, age, horizon, kept),
+        monthly_formula(spend, age, horizon, value_days),
+        yearly_formula(last_year, kept),
+    )
     return pd.DataFrame({name: margin * of for name, of in zip(FORMULAS, values, strict=True)})
 
 

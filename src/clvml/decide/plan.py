@@ -20,6 +20,7 @@ from clvml.decide.plan_file import CONTROL, NAMES, TREATED, PlanRecord, rows_dig
 from clvml.decide.plan_summary import advice, summarise
 from clvml.decide.playbook import Playbook
 from clvml.errors import InputError, did_you_mean
+from clvml.scores.age import age_notes
 from clvml.scores.totals import LEVEL_SPREAD, REACH
 
 Array = NDArray[np.float64]
@@ -90,6 +91,7 @@ def make_plan(
     opt_outs: pd.DataFrame | None = None,
     contacts: pd.DataFrame | None = None,
     today: date | None = None,
+    trained_as_of: date | None = None,
 ) -> Plan:
     """Decide which customer gets which action, to bring most profit within the budget.
 
@@ -105,6 +107,8 @@ def make_plan(
     today : date, optional
         Contacts after it are refused, and scores older than their horizon are noted. The date of the scores where
         left out.
+    trained_as_of : date, optional
+        The first day that the model did not see; an old model is noted.
 
     Raises
     ------
@@ -128,7 +132,8 @@ def make_plan(
     why = _why(gains, may, found, found.totals.counts >= np.floor(caps))
     table = _table(scores, playbook, gains, found, held, why)
     summary = summarise(playbook, gains, market, found, held, pd.Series(why), limit)
-    notes = [*may.notes, *advice(playbook, summary, limit, as_of, horizon, today or as_of)]
+    age = age_notes(as_of, horizon, today, trained_as_of)
+    notes = [*may.notes, *age, *advice(playbook, summary, limit)]
     digest = rows_digest(table)
     made_of = f"{digest} {playbook.digest} {budget}"
     record = PlanRecord(
@@ -142,7 +147,7 @@ def make_plan(
         model_version=_said(scores["model_version"]),
         run_id=_said(scores["run_id"]),
         playbook=playbook,
-        summary={**summary, "notes": notes},
+        summary={**summary, "notes": notes, "age": age},
     )
     table["plan_id"] = pd.array([record.plan_id], dtype="string").repeat(len(table))
     return Plan(table, record, notes)
@@ -233,7 +238,8 @@ def _table(
         **{name: scores[name].astype("string").array for name in ("model_version", "run_id")},
     }
     order = np.lexsort((-rows["clv"], -rows["expected_gain"], ~planned))
-    return pd.DataFrame({name: rows[name] for name in NAMES}).iloc[order].reset_index(drop=True)
+    # Column by column, so that the table is never held twice.
+    return pd.DataFrame({name: rows.pop(name).take(order) for name in NAMES}, copy=False)
 
 
 def _interval(gains: Gains) -> tuple[Array, Array]:

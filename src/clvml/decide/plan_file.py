@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ PLAN_COLUMNS = (
 )
 NAMES = tuple(column.name for column in PLAN_COLUMNS)
 TREATED, CONTROL = "treated", "control"
+_HASHED = 65_536
 
 
 class PlanRecord(Section):
@@ -78,6 +79,11 @@ class PlanRecord(Section):
     playbook: Playbook
     summary: dict[str, Any]
 
+    @property
+    def until(self) -> date:
+        """The first day after the window over which the campaign is read back."""
+        return self.as_of + timedelta(days=self.horizon_days)
+
 
 def record_path(path: Path) -> Path:
     """Return where the record of a plan is.
@@ -90,18 +96,23 @@ def record_path(path: Path) -> Path:
 
 def rows_digest(table: pd.DataFrame) -> str:
     """Return a digest of the rows, whatever their order and file format."""
-    ordered = table.sort_values("customer_id", kind="stable")
+    order = pd.Series(table["customer_id"].array).sort_values(kind="stable").index.to_numpy()
+    parts = [order[start : start + _HASHED] for start in range(0, len(order), _HASHED)]
     found = hashlib.sha256()
     for column in PLAN_COLUMNS:
         if column.name == "plan_id":
             # It is made from this.
             continue
         found.update(column.name.encode())
-        if column.kind == "text":
-            texts = ordered[column.name].astype("string").fillna("\x00")
-            found.update("\x1f".join(texts.tolist()).encode("utf-8", "surrogatepass"))
-        else:
-            found.update((ordered[column.name].to_numpy(dtype=float) + 0.0).tobytes())
+        # A part at a time: all texts at once would need more memory than the plan itself.
+        values = table[column.name].array
+        for place, part in enumerate(parts):
+            if column.kind == "text":
+                texts = pd.Series(values.take(part), dtype="string").fillna("\x00").tolist()
+                joined = ("\x1f" if place else "") + "\x1f".join(texts)
+                found.update(joined.encode("utf-8", "surrogatepass"))
+            else:
+                found.update((np.asarray(values.take(part), dtype=float) + 0.0).tobytes())
     return found.hexdigest()
 
 

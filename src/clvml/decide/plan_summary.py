@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -195,17 +194,9 @@ def _with_effects(
     }
 
 
-def advice(
-    playbook: Playbook, summary: dict[str, Any], budget: float, as_of: date, horizon: int, today: date
-) -> list[str]:
+def advice(playbook: Playbook, summary: dict[str, Any], budget: float) -> list[str]:
     """Return what to know about a plan before it is carried out."""
-    notes = []
-    late = (today - as_of).days
-    if late > horizon:
-        notes.append(
-            f"the scores are as of {as_of}, {late:,} days ago and longer than their horizon of {horizon:,} days: the"
-            " window is over; score newer data"
-        )
+    notes: list[str] = []
     unit = f" {playbook.currency}" if playbook.currency else ""
     used = [row for row in summary["actions"] if row["customers"]]
     if not used:

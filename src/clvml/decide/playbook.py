@@ -169,6 +169,11 @@ def parse_playbook(raw: dict[str, Any], origin: str = "playbook") -> Playbook:
 
 def write_playbook(playbook: Playbook, path: Path) -> None:
     """Write a playbook as YAML, whole or not at all."""
-    raw = playbook.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
     with replacing(path) as draft:
-        draft.write_text(yaml.safe_dump(raw, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        draft.write_text(playbook_text(playbook), encoding="utf-8")
+
+
+def playbook_text(playbook: Playbook) -> str:
+    """Return a playbook as YAML, without what is the default."""
+    raw = playbook.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+    return str(yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))

@@ -19,6 +19,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clvml.evaluation.formulas import days_kept, monthly_formula, purchase_formula, yearly_formula
+
 Array = NDArray[np.float64]
 Predicted = tuple[Array | None, Array | None]
 
@@ -128,12 +130,7 @@ def predict_plain_formula(
 ) -> Predicted:
     """Predict by the textbook formula: purchase value x purchase frequency x customer lifetime.
 
-    Read as follows. The purchase value is the customer's own `spend_sum / purchase_days`. The frequency is
-    the customer's own `purchase_days` per day since the first purchase, over one horizon at least, so that a
-    new customer's single order counts as one per horizon. The lifetime L is the average customer's: where a
-    share c churns per horizon h at a constant rate, L = -h / ln(1 - c). Of that lifetime
-    L x (1 - exp(-h / L)) = h x c / -ln(1 - c) falls within the horizon; with L fixed and h without end that
-    is L, and the formula is the textbook's.
+    See `clvml.evaluation.formulas`; the churn rate is that of training.
 
     >>> train = pd.DataFrame({"churned": [1, 0]})
     >>> test = pd.DataFrame({"spend_sum": [400.0], "purchase_days": [4], "T": [200]})
@@ -142,15 +139,38 @@ def predict_plain_formula(
     """
     needed = ["spend_sum", "purchase_days", "T"]
     _check(train, test, horizon_days, learnt_from=["churned"], applied_to=needed)
-    churn = _mean(_column(train, "churned"))
-    if churn in (0.0, 1.0):
-        active_days = horizon_days * (1.0 - churn)
-    else:
-        active_days = horizon_days * churn / -np.log1p(-churn)
-    days = _column(test, "purchase_days")
-    value = np.divide(_column(test, "spend_sum"), days, out=np.zeros(len(test)), where=days > 0)
-    frequency = days / np.maximum(_column(test, "T"), horizon_days)
-    return _not_negative(value * frequency * active_days), None
+    kept = days_kept(_mean(_column(train, "churned")), horizon_days, horizon_days)
+    spend, days, age = (_column(test, name) for name in needed)
+    return _not_negative(purchase_formula(spend, days, age, horizon_days, kept)), None
+
+
+def predict_monthly_formula(
+    train: pd.DataFrame, test: pd.DataFrame, horizon_days: float, history_days: float | None = None
+) -> Predicted:
+    """Predict that each customer spends per month as so far, and that nobody leaves.
+
+    >>> test = pd.DataFrame({"spend_sum": [400.0, 50.0], "T": [200, 3]})
+    >>> predict_monthly_formula(test, test, horizon_days=100)[0].tolist()
+    [200.0, 50.0]
+    """
+    _check(train, test, horizon_days, applied_to=["spend_sum", "T"])
+    spend, age = _column(test, "spend_sum"), _column(test, "T")
+    return _not_negative(monthly_formula(spend, age, horizon_days, horizon_days)), None
+
+
+def predict_yearly_formula(
+    train: pd.DataFrame, test: pd.DataFrame, horizon_days: float, history_days: float | None = None
+) -> Predicted:
+    """Predict that each customer spends as in the last year, as long as the average customer is kept.
+
+    >>> train = pd.DataFrame({"churned": [1, 0]})
+    >>> test = pd.DataFrame({"spend_sum_365d": [730.0]})
+    >>> predict_yearly_formula(train, test, horizon_days=100)[0].round(2)  # 2 a day, for 72.13 of 100 days
+    array([144.27])
+    """
+    _check(train, test, horizon_days, learnt_from=["churned"], applied_to=["spend_sum_365d"])
+    kept = days_kept(_mean(_column(train, "churned")), horizon_days, horizon_days)
+    return _not_negative(yearly_formula(_column(test, "spend_sum_365d"), kept)), None
 
 
 def predict_recency_rule(
@@ -207,9 +227,19 @@ BASELINES: tuple[Baseline, ...] = (
     Baseline(
         "plain formula", predict_plain_formula, "Purchase value x purchase frequency x customer lifetime."
     ),
+    Baseline(
+        "monthly value x months", predict_monthly_formula, "The spend per month so far, and nobody leaves."
+    ),
+    Baseline(
+        "yearly profit x years kept",
+        predict_yearly_formula,
+        "The spend of the last year, as long as the average customer is kept.",
+    ),
     Baseline("recency rule", predict_recency_rule, "The churn rate of those away as long."),
     Baseline("RFM cell", predict_rfm_cell, "Mean spend and churn rate of the same fifths of R, F and M."),
 )
+FORMULAS = ("plain formula", "monthly value x months", "yearly profit x years kept")
+"""The rules that people call customer value."""
 
 
 def _bins(

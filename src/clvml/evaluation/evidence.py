@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from clvml.evaluation.backtest import Backtest
 from clvml.evaluation.leaderboard import Leaderboard
+from clvml.evaluation.margin import margin_table
 from clvml.evaluation.metrics import top_share
 
 FILE = "evidence.json"
@@ -51,6 +52,16 @@ class _Driver(_Part):
     direction: Literal["leave", "stay", "mixed"]
 
 
+class _Margin(_Part):
+    model: str
+    group: str
+    customers: Annotated[int, Field(gt=0)]
+    said: float
+    came: float
+    times: float | None
+    error: float
+
+
 class Evidence(_Part):
     """What a test out of time shows; `build_evidence` says what the parts are."""
 
@@ -65,6 +76,8 @@ class Evidence(_Part):
     gains: _Gains | None
     calibration: list[_Tenth]
     drivers: list[_Driver]
+    # Missing beside models of earlier releases.
+    margin: list[_Margin] = []
 
     @model_validator(mode="after")
     def _champion_is_there(self) -> Evidence:
@@ -73,10 +86,11 @@ class Evidence(_Part):
         return self
 
 
-def build_evidence(tested: Backtest, drivers: list[dict[str, Any]]) -> dict[str, Any]:
+def build_evidence(tested: Backtest, drivers: list[dict[str, Any]], margin: float) -> dict[str, Any]:
     """Return how good a model is out of time and what it goes by, ready for JSON.
 
-    ``drivers`` is what `clvml.explain.driver_shares` returns, and handed on.
+    ``drivers`` is what `clvml.explain.driver_shares` returns, and handed on; ``margin`` the share of spend that is
+    earned.
 
     Returns
     -------
@@ -87,7 +101,8 @@ def build_evidence(tested: Backtest, drivers: list[dict[str, Any]]) -> dict[str,
         ``total_off`` (how far the total was off, as a share of it, mean over the dates),
         ``coverage`` (share of the customers within their interval, mean over the dates) and of the newest date
         ``gains`` (shares of the money found by shares of the customers) and ``calibration`` (per tenth of the
-        customers, mean P(churn) and the share who left).
+        customers, mean P(churn) and the share who left), and ``margin`` (what each forecast said and what came, see
+        `clvml.evaluation.margin`).
     """
     board, frame = tested.leaderboard, tested.predictions
     ours = tested.models[0]
@@ -113,6 +128,10 @@ def build_evidence(tested: Backtest, drivers: list[dict[str, Any]]) -> dict[str,
         "gains": _gains(newest["actual_spend"].to_numpy(float), newest[ours.spend].to_numpy(float)),
         "calibration": _calibration(newest["churned"].to_numpy(float), newest[ours.churn].to_numpy(float)),
         "drivers": drivers,
+        "margin": [
+            {name: _finite(value) if name == "times" else value for name, value in row.items()}
+            for row in margin_table(frame, tested.models, margin).to_dict("records")
+        ],
     }
 
 

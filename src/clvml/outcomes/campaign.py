@@ -43,7 +43,7 @@ class Activity:
 
 def window_of(record: PlanRecord) -> tuple[date, date]:
     """Return the window of a plan, half-open."""
-    return record.as_of, record.as_of + timedelta(days=record.horizon_days)
+    return record.as_of, record.until
 
 
 def check_window(record: PlanRecord, end: date) -> None:

@@ -76,6 +76,8 @@ METHODS = {
     "trailing 365 days": N_("spend of the last 365 days"),
     "purchase rate (x*t/T)": N_("purchase rate"),
     "plain formula": N_("plain formula"),
+    "monthly value x months": N_("monthly value x months"),
+    "yearly profit x years kept": N_("yearly profit x years kept"),
     "BTYD (MBG/NBD, Gamma-Gamma)": N_("purchase model (BTYD)"),
     "RFM cell": N_("RFM cell"),
     "recency rule": N_("recency rule"),

@@ -7,6 +7,7 @@ purchase log nor the model.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -104,6 +105,8 @@ class Overview(_Part):
     format: Literal[1]
     as_of: date
     horizon_days: Annotated[int, Field(gt=0)]
+    # Missing in files of earlier releases.
+    trained_as_of: date | None = None
     currency: str | None
     customers: Count
     value: ValueConfig
@@ -168,6 +171,7 @@ def build_overview(
         "format": FORMAT,
         "as_of": as_of.isoformat(),
         "horizon_days": model.horizon_days,
+        "trained_as_of": model.as_of.isoformat(),
         "currency": currency,
         "customers": scored.customers,
         "value": model.config.value.model_dump(),
@@ -213,6 +217,41 @@ def read_overview(scores: Path) -> dict[str, Any] | None:
             f"'{path}' is damaged or of another version of clvml ({where}); score again, or remove the file"
         ) from None
     return overview.model_dump(mode="json")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a scored file was made with, as far as its overview says.
+
+    Attributes
+    ----------
+    trained_as_of : date or None
+        The first day that the model did not see.
+    value : ValueConfig or None
+    evidence : dict or None
+        How good the model is (`clvml.evaluation.evidence`).
+    """
+
+    trained_as_of: date | None = None
+    value: ValueConfig | None = None
+    evidence: dict[str, Any] | None = None
+
+
+def origin_of(scores: Path) -> Origin:
+    """Return what a scored file was made with; nothing where that cannot be known."""
+    try:
+        found = read_overview(scores)
+    except InputError:
+        # Whoever shows the overview says so.
+        found = None
+    if found is None:
+        return Origin()
+    trained = found["trained_as_of"]
+    return Origin(
+        date.fromisoformat(trained) if trained else None,
+        ValueConfig.model_validate(found["value"]),
+        found["evidence"],
+    )
 
 
 def _outlook(scored: ScoredTable, model: CustomerModel, as_of: date) -> list[dict[str, Any]]:

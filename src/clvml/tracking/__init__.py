@@ -19,9 +19,10 @@ from clvml.tracking.record import (
 )
 
 if TYPE_CHECKING:
+    from clvml.tracking.campaigns import log_plan, log_readback
     from clvml.tracking.comparison import compare
     from clvml.tracking.experiments import ExperimentRuns, search_storage
-    from clvml.tracking.location import tracking_uri
+    from clvml.tracking.location import store_in_use, tracking_uri
     from clvml.tracking.monitored import log_monitoring, training_metrics
     from clvml.tracking.pending import keep_training, sync
     from clvml.tracking.promotion import promote, rollback
@@ -42,12 +43,15 @@ __all__ = [
     "current_tracking_uri",
     "keep_training",
     "log_monitoring",
+    "log_plan",
+    "log_readback",
     "log_training",
     "promote",
     "recorded_training",
     "resolve_model",
     "rollback",
     "search_storage",
+    "store_in_use",
     "sync",
     "tracking_uri",
     "training_metrics",
@@ -64,12 +68,15 @@ _HOMES = {
     "current_tracking_uri": "clvml.tracking.session",
     "keep_training": "clvml.tracking.pending",
     "log_monitoring": "clvml.tracking.monitored",
+    "log_plan": "clvml.tracking.campaigns",
+    "log_readback": "clvml.tracking.campaigns",
     "log_training": "clvml.tracking.runs",
     "promote": "clvml.tracking.promotion",
     "recorded_training": "clvml.tracking.reproduction",
     "resolve_model": "clvml.tracking.registry",
     "rollback": "clvml.tracking.promotion",
     "search_storage": "clvml.tracking.experiments",
+    "store_in_use": "clvml.tracking.location",
     "sync": "clvml.tracking.pending",
     "tracking_uri": "clvml.tracking.location",
     "training_metrics": "clvml.tracking.monitored",

@@ -12,9 +12,10 @@ from clvml.evaluation import METRICS
 from clvml.evaluation.leaderboard import ModelColumns, build_leaderboard
 from clvml.evaluation.versus import Gain, gains
 from clvml.tracking.artifacts import CONFIG_FILE
+from clvml.tracking.campaigns import Campaign, campaigns_of
 from clvml.tracking.description import flat_params
 from clvml.tracking.past import PastRun, champion_of, experiment_runs, read_mapping, read_predictions
-from clvml.tracking.session import Store, open_store
+from clvml.tracking.session import Store, experiment_id, open_store
 
 # Two of each kind: how far off the money is, whether the right customers are found, how good the churn risk is.
 # Promotion decides on them.
@@ -67,6 +68,8 @@ class Comparison:
     metric : str
         By which they are sorted. Where zero is best, the value in the runs' metrics is the mean of the distance
         from zero: too much at one date does not make up for too little at another.
+    campaigns : tuple of Campaign
+        What was done with the scores of its models, the newest first.
     """
 
     experiment: str
@@ -74,6 +77,7 @@ class Comparison:
     runs: tuple[ComparedRun, ...]
     left_out: dict[str, int]
     metric: str
+    campaigns: tuple[Campaign, ...] = ()
 
 
 def compare(
@@ -109,12 +113,14 @@ def compare(
         compared = _held_against(store, champion, tested)
         if METRICS[metric].better == "zero":
             compared = [_sized(store, one, metric) for one in compared]
+        campaigns = campaigns_of(store, str(experiment_id(store, experiment, create=False)), limit)
     return Comparison(
         experiment=experiment,
         champion=champion,
         runs=tuple(sorted(compared, key=lambda one: (one.obstacle != "", -_goodness(one.run, metric)))),
         left_out={kind: kinds.count(kind) for kind in sorted(set(kinds))},
         metric=metric,
+        campaigns=campaigns,
     )
 
 

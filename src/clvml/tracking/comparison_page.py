@@ -8,6 +8,7 @@ from html import escape
 
 from clvml.evaluation import METRICS
 from clvml.evaluation.versus import Gain, gain_numbers, short_label
+from clvml.tracking.campaigns import campaign_table, campaigns_sentence
 from clvml.tracking.comparison import HEADLINE, ComparedRun, Comparison
 from clvml.tracking.comparison_text import (
     champion_sentence,
@@ -71,6 +72,7 @@ def comparison_page(found: Comparison) -> str:
         *(_row(found, one, cells) for one, cells in zip(found.runs, rows, strict=True)),
         "</tbody></table></div>",
         *notes,
+        *_campaigns(found),
         "<p class='soft'>Below: the gain over the champion on the same customers and dates, with its 95 % interval "
         "(customers drawn in pairs), as a bar and in numbers. Right of the line is better; where the bar crosses the "
         "line, chance is not ruled out.</p>",
@@ -83,6 +85,27 @@ def comparison_page(found: Comparison) -> str:
         "</dl></body></html>\n",
     ]
     return "\n".join(parts)
+
+
+def _campaigns(found: Comparison) -> list[str]:
+    """Return the table of what campaigns earned; nothing without any."""
+    if not found.campaigns:
+        return []
+    header, rows = campaign_table(found.campaigns)
+    return [
+        "<h2>What campaigns earned</h2>",
+        "<p class='soft'>Expected: profit of the treated over the value horizon, by the plan. Earned: profit after "
+        "cost over the window, measured against the control group.</p>",
+        "<div class='scroll'><table><thead><tr>",
+        *(f"<th scope='col'>{escape(cell)}</th>" for cell in header),
+        "</tr></thead><tbody>",
+        *(
+            f"<tr><th scope='row'>{escape(row[0])}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in row[1:])}</tr>"
+            for row in rows
+        ),
+        "</tbody></table></div>",
+        f"<p>{escape(campaigns_sentence(found.campaigns))}</p>",
+    ]
 
 
 def _row(found: Comparison, one: ComparedRun, cells: list[str]) -> str:

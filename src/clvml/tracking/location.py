@@ -39,6 +39,12 @@ def tracking_uri(environ_uri: str | None) -> str:
     return (environ_uri or "").strip() or DEFAULT_URI
 
 
+def store_in_use(environ_uri: str | None) -> str | None:
+    """Return where runs go if somebody said so or has trained in the current folder; None otherwise."""
+    uri = tracking_uri(environ_uri)
+    return uri if uri != DEFAULT_URI or _sqlite_path(uri).exists() else None
+
+
 def locate(uri: str, must_exist: bool) -> tuple[str, str, Path | None]:
     """Check that a store can be used, and return its URI for MLflow, its URI for people, and its file root.
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 from clvml.outcomes.monitoring import Monitoring
-from clvml.tracking.liveness import PROCESS_TAG, mark
-from clvml.tracking.record import KIND_TAG, MONITORING, ResolvedModel
-from clvml.tracking.registry import find_run, search_versions
-from clvml.tracking.runs import closing, log_metrics
-from clvml.tracking.session import PARENT_TAG, open_store
+from clvml.tracking.beside import Beside, log_beside
+from clvml.tracking.record import MONITORING, ResolvedModel
+from clvml.tracking.registry import find_run
+from clvml.tracking.session import open_store
 
 
 def training_metrics(run_id: str, uri: str) -> dict[str, float]:
@@ -35,35 +31,26 @@ def log_monitoring(found: Monitoring, model: ResolvedModel, uri: str) -> str:
     InputError
         The training run is not in the store, or the store cannot be used.
     """
+    reasons = "\n".join(f"- {reason}" for reason in found.reasons)
+    judged = {"monitored_until": found.until.isoformat(), "recommendation": found.recommendation}
+    run = Beside(
+        kind=MONITORING,
+        command="monitor",
+        name=f"monitored until {found.until}",
+        note=f"**{found.recommendation}**\n\n{reasons}",
+        tags={
+            "recommendation": found.recommendation,
+            "as_of": found.as_of.isoformat(),
+            "until": found.until.isoformat(),
+            "compared_days": str(found.compared_days),
+            "model_version": model.version,
+        },
+        metrics=found.metrics,
+        files={
+            "tiers.csv": found.tiers.to_csv(index=False),
+            "drift.csv": found.drift.to_csv(index=False),
+        },
+        version_tags=judged,
+    )
     with open_store(uri, must_exist=True) as store:
-        training = find_run(store, model.run_id)
-        reasons = "\n".join(f"- {reason}" for reason in found.reasons)
-        run = store.client.create_run(
-            training.info.experiment_id,
-            run_name=f"monitored until {found.until}",
-            tags={
-                KIND_TAG: MONITORING,
-                PROCESS_TAG: mark(),
-                PARENT_TAG: model.run_id,
-                "mlflow.source.name": "clvml monitor",
-                "mlflow.source.type": "LOCAL",
-                "mlflow.note.content": f"**{found.recommendation}**\n\n{reasons}",
-                "recommendation": found.recommendation,
-                "as_of": found.as_of.isoformat(),
-                "until": found.until.isoformat(),
-                "compared_days": str(found.compared_days),
-                "model_version": model.version,
-            },
-        )
-        run_id = str(run.info.run_id)
-        with closing(store, run_id):
-            log_metrics(store, run_id, found.metrics)
-            with tempfile.TemporaryDirectory() as folder:
-                for name, table in (("tiers", found.tiers), ("drift", found.drift)):
-                    table.to_csv(Path(folder) / f"{name}.csv", index=False)
-                store.client.log_artifacts(run_id, folder)
-            tags = {"monitored_until": found.until.isoformat(), "recommendation": found.recommendation}
-            for version in search_versions(store, f"run_id='{model.run_id}'"):
-                for key, value in tags.items():
-                    store.client.set_model_version_tag(version.name, str(version.version), key, value)
-        return run_id
+        return log_beside(store, model.run_id, run)

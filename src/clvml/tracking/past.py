@@ -18,7 +18,7 @@ from clvml.errors import InputError, did_you_mean
 from clvml.evaluation.backtest import MODEL_NAME
 from clvml.storage.yaml_text import parse_yaml
 from clvml.tracking.artifacts import PREDICTIONS_FILE
-from clvml.tracking.record import EXPERIMENT, KIND_TAG, MONITORING, VARIANT
+from clvml.tracking.record import KIND_TAG, UNTESTED, VARIANT
 from clvml.tracking.registry import (
     REGISTERED_FORM,
     RUN_FORM,
@@ -216,7 +216,7 @@ def _tested_runs(store: Store, experiment: str) -> Iterator[Any]:
     token: str | None = None
     while True:
         page = store.client.search_runs([experiment], page_token=token)
-        yield from (run for run in page if run.data.tags.get(KIND_TAG) not in (MONITORING, EXPERIMENT))
+        yield from (run for run in page if run.data.tags.get(KIND_TAG) not in UNTESTED)
         token = page.token
         if not token:
             return

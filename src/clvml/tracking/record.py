@@ -14,6 +14,9 @@ from clvml.errors import InputError
 
 # Tells runs of other kinds from the trainings, which have no such tag.
 KIND_TAG, EXPERIMENT, VARIANT, MONITORING = "clvml.kind", "experiment", "variant", "monitoring"
+PLAN, READBACK = "plan", "readback"
+# Of these, nothing is tested on past dates.
+UNTESTED = (EXPERIMENT, MONITORING, PLAN, READBACK)
 # Tags of a training that was kept on disk until the store answered.
 UPLOAD_TAG = "upload_id"
 STARTED_TAG = "trained_at"

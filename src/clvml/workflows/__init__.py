@@ -2,7 +2,7 @@
 
 from clvml.workflows.followup import FollowUp, follow_up
 from clvml.workflows.logged_training import Again, LoggedTraining, train_again, train_and_log
-from clvml.workflows.planning import plan, write_lists, write_plan_file
+from clvml.workflows.planning import log_plan, plan, write_lists, write_plan_file
 from clvml.workflows.preparation import (
     ASSUMED_HORIZON_DAYS,
     Prepared,
@@ -14,7 +14,7 @@ from clvml.workflows.preparation import (
     sample_on_spark,
     sources_of,
 )
-from clvml.workflows.readback import readback
+from clvml.workflows.readback import log_readback, readback
 from clvml.workflows.report import report
 from clvml.workflows.scoring import check_scored_output, score, score_on_spark, scoring_notes, write_scored
 from clvml.workflows.training import (
@@ -52,6 +52,8 @@ __all__ = [
     "fit",
     "follow_up",
     "headline_metrics",
+    "log_plan",
+    "log_readback",
     "missing_columns",
     "plan",
     "prepare",

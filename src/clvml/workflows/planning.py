@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from clvml import tracking
 from clvml.decide.eligibility import read_customers
 from clvml.decide.lists import target_lists
 from clvml.decide.plan import Plan, make_plan
-from clvml.decide.plan_file import write_plan
+from clvml.decide.plan_file import PlanRecord, write_plan
 from clvml.decide.playbook import Playbook, parse_playbook, read_playbook
 from clvml.errors import InputError
+from clvml.scores.overview import origin_of
 from clvml.scores.scorer import read_scores
 from clvml.storage.files import write_table
 
@@ -54,7 +56,8 @@ def plan(
         if playbook.past_contacts
         else None
     )
-    return make_plan(table, playbook, budget, opt_outs, past, today or date.today())
+    trained = None if isinstance(scores, pd.DataFrame) else origin_of(Path(scores)).trained_as_of
+    return make_plan(table, playbook, budget, opt_outs, past, today or date.today(), trained)
 
 
 def write_lists(
@@ -86,6 +89,32 @@ def write_lists(
     for action, listed in lists.items():
         write_table(listed, paths[action])
     return paths, notes
+
+
+def log_plan(made: Plan, uri: str | None) -> tuple[str | None, list[str]]:
+    """Log a plan beside the model of its scores: the run, and what to know; no error, for the plan is worth having.
+
+    Parameters
+    ----------
+    made : Plan
+    uri : str or None
+        The tracking store; None where none is in use.
+    """
+    return logged_beside(made.record, uri, lambda store: tracking.log_plan(made.record, store))
+
+
+def logged_beside(
+    record: PlanRecord, uri: str | None, log: Callable[[str], tuple[str, list[str]]]
+) -> tuple[str | None, list[str]]:
+    """Log what is of a plan; where that fails, say why."""
+    if uri is None:
+        return None, []
+    if not record.run_id:
+        return None, ["not logged: the scores do not say which training made their model"]
+    try:
+        return log(uri)
+    except InputError as error:
+        return None, [f"not logged: {error}"]
 
 
 def write_plan_file(made: Plan, path: Path) -> None:

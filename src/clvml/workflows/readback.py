@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from clvml import tracking
 from clvml.decide.eligibility import contact_days, read_customers
 from clvml.decide.plan import Plan
 from clvml.decide.plan_file import TREATED, PlanRecord, read_plan
 from clvml.decide.playbook import Playbook, read_playbook
 from clvml.errors import InputError, first_of
 from clvml.log import PurchaseLog
+from clvml.log.finding import Finding
 from clvml.outcomes.campaign import (
     Activity,
     check_window,
@@ -27,6 +29,7 @@ from clvml.outcomes.campaign import (
 )
 from clvml.outcomes.readback import Readback, read_back
 from clvml.scores.scorer import customer_days
+from clvml.workflows.planning import logged_beside
 from clvml.workflows.preparation import Prepared
 
 
@@ -100,6 +103,9 @@ def readback(
         customer_days(prepared.log).labels(start, record.horizon_days),
     )
     found, findings = outcomes(planned, activity)
+    findings += [
+        Finding("old-scores", f"when it was planned, {note}") for note in record.summary.get("age", [])
+    ]
     findings += ratio_findings(found, record.playbook.control.share)
     if contacts is not None:
         days = contact_days(contacts)
@@ -120,6 +126,11 @@ def readback(
         weightiest_first(findings),
         playbook,
     )
+
+
+def log_readback(found: Readback, record: PlanRecord, uri: str | None) -> tuple[str | None, list[str]]:
+    """Log a readback beside the model of the plan's scores: the run, and why there is none; see `log_plan`."""
+    return logged_beside(record, uri, lambda store: (tracking.log_readback(found, record, store), []))
 
 
 def _plan(plan: Plan | str | PathLike[str]) -> tuple[pd.DataFrame, PlanRecord]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clvml.report.facts import read_facts
 from clvml.report.page import build_page
+from clvml.scores.age import age_notes
 from clvml.scores.batches import ScoredTable
 from clvml.scores.overview import overview_path, read_overview
 from clvml.storage.files import replacing
@@ -68,7 +69,10 @@ def report(scores: Path, output: Path, code: str, name: str, today: date) -> Wri
     page = build_page(facts, code, name=name, today=today).encode()
     with replacing(output) as draft:
         draft.write_bytes(page)
-    notes = []
+    trained = overview["trained_as_of"] if overview else None
+    notes = age_notes(
+        facts.as_of, facts.horizon_days, today, date.fromisoformat(trained) if trained else None
+    )
     if overview is None:
         notes.append(
             f"'{overview_path(scores)}' is not there: without it the page knows no currency, no past turnover, no"

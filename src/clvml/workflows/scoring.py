@@ -14,6 +14,7 @@ import pyarrow as pa
 from clvml.config import Config
 from clvml.customers.snapshots import CustomerDays
 from clvml.engines.spark import SparkLog, score_lines
+from clvml.scores.age import age_notes
 from clvml.scores.batches import ScoredTable, score_in_batches
 from clvml.scores.columns import COLUMNS
 from clvml.scores.overview import build_overview, write_overview
@@ -102,23 +103,7 @@ def scoring_notes(
     """
     notes = [prepared.note] if prepared.note else []
     model = scorer.model
-    silent = (today - prepared.as_of).days if today else 0
-    if silent > model.horizon_days:
-        notes.append(
-            f"the scores are as of {prepared.as_of}, {silent:,} days ago and longer than the horizon of"
-            f" {model.horizon_days:,} days: they say what was to be expected then; give newer data to look ahead"
-        )
-    age = (prepared.as_of - model.as_of).days
-    if age > model.horizon_days:
-        notes.append(
-            f"the model was trained {age:,} days before {prepared.as_of}, longer ago than its horizon of"
-            f" {model.horizon_days:,} days; train it again"
-        )
-    elif age < 0:
-        notes.append(
-            f"the model was trained on data up to {model.as_of}, after {prepared.as_of}: it has seen what it"
-            " predicts here"
-        )
+    notes += age_notes(prepared.as_of, model.horizon_days, today, model.as_of)
     fixed = {
         "windows.horizon_days": (config.windows.horizon_days, model.horizon_days),
         **{

@@ -159,7 +159,7 @@ def train(prepared: Prepared[Any], config: Config, directory: Path, progress: Pr
     with secondary("the evidence that reports show", notes):
         if tested is not None:
             shares = explanation.shares() if explanation else []
-            scorer = replace(scorer, evidence=build_evidence(tested, shares))
+            scorer = replace(scorer, evidence=build_evidence(tested, shares, config.value.margin))
     scorer.save(directory)
     page = ""
     # Of a sample of customers the totals would mislead.

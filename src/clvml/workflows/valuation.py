@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from clvml.decide.worth import Worth
 from clvml.decide.worth import worth as work_out
 from clvml.errors import InputError
 from clvml.log import PurchaseLog
+from clvml.scores.age import age_notes
+from clvml.scores.overview import Origin, origin_of
 from clvml.scores.scorer import customer_days, read_scores
 from clvml.workflows.preparation import Prepared
 
@@ -28,6 +31,7 @@ def worth(
     costs: pd.DataFrame | str | Path | None = None,
     before: pd.DataFrame | str | Path | None = None,
     prepared: Prepared[PurchaseLog] | None = None,
+    today: date | None = None,
 ) -> Worth:
     """Work out what customers are worth.
 
@@ -38,13 +42,15 @@ def worth(
     by : sequence of str
         Columns to group by; with ``prepared`` also ``cohort``, the quarter of the first purchase.
     value : ValueConfig, optional
-        What the scores were made with.
+        What the scores were made with; where left out, as their overview says, or the default.
     costs : DataFrame, str or Path, optional
         See `clvml.decide.worth.worth`.
     before : DataFrame, str or Path, optional
         An earlier scored table or file.
     prepared : Prepared, optional
         The log that the scores were made from: plain formulas then stand beside the values.
+    today : date, optional
+        Tells how old the scores are; the present day where left out.
 
     Raises
     ------
@@ -52,6 +58,9 @@ def worth(
         A file or a column is not there or at fault.
     """
     table = _table(scores)
+    origin = Origin() if isinstance(scores, pd.DataFrame) else origin_of(Path(scores))
+    horizon, as_of = int(table["horizon_days"].iloc[0]), date.fromisoformat(str(table["as_of"].iloc[0]))
+    age = age_notes(as_of, horizon, today or date.today(), origin.trained_as_of)
     if prepared is not None:
         table = _with_history(table, prepared)
     elif COHORT in by and COHORT not in table.columns:
@@ -62,7 +71,8 @@ def worth(
         costs if costs is None or isinstance(costs, pd.DataFrame) else read_customers(str(costs), [], "costs")
     )
     earlier = None if before is None else _table(before)
-    return work_out(table, tuple(by), value, known, earlier)
+    found = work_out(table, tuple(by), value or origin.value, known, earlier)
+    return replace(found, notes=[*age, *found.notes])
 
 
 def _table(scores: pd.DataFrame | str | Path) -> pd.DataFrame:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
 from clvml.decide.uplift.scores import design_matrix
 from clvml.errors import InputError, did_you_mean, first_of
+from clvml.log.table import read_table, with_numbers
 
 # What a group that was left alone is usually called.
 _CONTROLS = (
@@ -73,7 +73,7 @@ def read_experiment(
     control: str | None = None,
     propensity: str | None = None,
 ) -> Experiment:
-    """Read the file of an experiment (.csv or .parquet), one row per customer.
+    """Read the file of an experiment (any that `clvml.log.table` reads), one row per customer.
 
     Parameters
     ----------
@@ -94,20 +94,10 @@ def read_experiment(
     InputError
         The file cannot be read, lacks a column, or is no experiment.
     """
-    try:
-        if path.suffix.lower() == ".parquet":
-            table = pd.read_parquet(path)
-        elif path.suffix.lower() == ".csv":
-            table = pd.read_csv(path)
-        else:
-            raise InputError(f"experiment '{path}' must end in .csv or .parquet")
-    except FileNotFoundError:
-        raise InputError(f"experiment '{path}' does not exist; correct its path") from None
-    except (OSError, ValueError, pa.ArrowException) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"experiment '{path}' cannot be read ({reason}); save it as CSV in UTF-8") from None
+    table = read_table(path, "experiment")
+    asked = [treatment, *outcomes, *features, *([propensity] if propensity else [])]
+    used = table[[name for name in dict.fromkeys(asked) if name in table and name != treatment]]
+    table = table.assign(**with_numbers(used, f"experiment '{path}'"))
     return build_experiment(table, treatment, outcomes, features, control, propensity, f"experiment '{path}'")
 
 

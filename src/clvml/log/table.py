@@ -1,0 +1,165 @@
+"""Tables beside the purchase log, such as opt-outs, costs or an experiment: read from any file that a log may be in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from clvml.errors import InputError
+from clvml.log.dates import (
+    DateSpelling,
+    compare_dates,
+    date_spellings_sql,
+    date_sql,
+    iso_sql,
+    within_calendar,
+)
+from clvml.log.numbers import Spelling, compare_formats, parse_number
+from clvml.log.source import copied_part, read_parts
+from clvml.storage.files import unescaped
+from clvml.storage.sql import identifier
+
+_NOTHING = ("", "na", "n/a", "nan", "null", "none", "#n/a")
+_TRUTHS = {"true": 1.0, "false": 0.0}
+_DIGITS = str.maketrans("23456789", "11111111")
+
+
+def read_table(path: str | Path, what: str) -> pd.DataFrame:
+    """Read a file as a table of texts: delimited in any usual way, Excel, JSON lines or Parquet.
+
+    Ids keep their leading zeros; texts are stripped, and empty ones are missing. An apostrophe that a spreadsheet
+    needs before a text that it would run is taken off.
+
+    Parameters
+    ----------
+    path : str or Path
+    what : str
+        What the file is, for errors.
+
+    Raises
+    ------
+    InputError
+        The file does not exist, cannot be read, repeats a column's name or has rows of another width than its header.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{what} file '{path}' does not exist; correct its path")
+    with duckdb.connect() as connection:
+        try:
+            parts = read_parts(connection, str(path))
+        except InputError as error:
+            raise InputError(f"{what}: {error}") from None
+        if len(parts) > 1:
+            raise InputError(
+                f"{what} file '{path}' has several sheets with data; keep one, or save it as CSV in UTF-8"
+            )
+        part = parts[0]
+        if part.repeated:
+            raise InputError(
+                f"{what} file '{path}' has several columns called '{min(part.repeated)}'; rename all but one"
+            )
+        part = copied_part(connection, part, "clvml_table") if part.layout else part
+        cells = ", ".join(
+            f"{_text_sql(f'c{place}', kind)} as {identifier(f'c{place}')}"
+            for place, kind in enumerate(part.types)
+        )
+        try:
+            if part.copied:
+                broken = connection.execute(
+                    f"select line, broken from {part.relation} where broken is not null order by line limit 1"
+                ).fetchone()
+                if broken:
+                    raise InputError(
+                        f"{what} file '{path}' line {broken[0]}: {broken[1]}; correct that line, or save it again"
+                    )
+            table = connection.execute(f"select {cells} from {part.relation}").df()
+        except duckdb.Error as error:
+            reason = str(error).partition("\n")[0]
+            raise InputError(
+                f"{what} file '{path}' cannot be read ({reason}); save it as CSV in UTF-8"
+            ) from None
+    return pd.DataFrame(
+        {
+            name: table[f"c{place}"].astype("string").map(unescaped, na_action="ignore").astype("string")
+            for place, name in enumerate(part.columns)
+        }
+    )
+
+
+def with_numbers(table: pd.DataFrame, what: str) -> pd.DataFrame:
+    """Return a table of texts with those columns as numbers that hold nothing else, or true and false.
+
+    Raises
+    ------
+    InputError
+        Nothing in a column of numbers tells whether its sign is that of decimals or of thousands.
+    """
+    return pd.DataFrame({name: _numbers(table[name], f"{what}: column '{name}'") for name in table})
+
+
+def days_of(texts: pd.Series, where: str) -> NDArray[np.datetime64]:
+    """Return the days of a column of dates, in any format that a log may write them, shape (n,); NaT of no date.
+
+    Raises
+    ------
+    InputError
+        Nothing in the column tells day and month apart, or it writes dates in two ways.
+    """
+    known = texts.astype(object).where(texts.notna().to_numpy(), None)
+    given = pa.table({"place": pa.array(range(len(known))), "text": pa.array(known, pa.string())})
+    with duckdb.connect() as connection:
+        iso, _ = iso_sql("text", "UTC")
+        connection.register("given", given)
+        connection.execute(f"create table texts as select 0 as part, place, text, {iso} as day from given")
+        connection.execute("create table others as select * from texts where day is null")
+        found = connection.execute(date_spellings_sql("others", "text")).fetchall()
+        readings = compare_dates(DateSpelling(*row[1:]) for row in found)
+        if readings.open_text is not None or readings.conflict:
+            held = readings.open_text.text if readings.open_text else readings.conflict[0][0]
+            raise InputError(
+                f"{where} holds '{held}', and nothing in it tells day, month and year apart; give dates as YYYY-MM-DD"
+            )
+        other, _ = date_sql("text", readings.format, "UTC")
+        days = connection.execute(
+            f"select coalesce(day, {within_calendar(other)})::date as day from texts order by place"
+        ).fetchnumpy()["day"]
+    return np.ma.filled(np.ma.asarray(days).astype("datetime64[D]"), np.datetime64("NaT"))
+
+
+def _text_sql(cell: str, kind: str) -> str:
+    text = f"nullif(trim({cell}::varchar), '')"
+    if kind in ("DOUBLE", "FLOAT"):
+        # A spreadsheet knows no whole numbers: 17.0 is customer 17.
+        whole = f"{cell} = floor({cell}) and abs({cell}) < 1e15"
+        return f"case when {whole} then {cell}::bigint::varchar else {text} end"
+    return text
+
+
+def _numbers(texts: pd.Series, where: str) -> pd.Series:
+    known = texts.where(~texts.str.casefold().isin(_NOTHING).fillna(False).astype(bool))
+    distinct = known.dropna().unique()
+    if not len(distinct):
+        return texts
+    folded = [str(text).casefold() for text in distinct]
+    if set(folded) <= set(_TRUTHS):
+        return known.str.casefold().map(_TRUTHS).astype(float)
+    plain = pd.to_numeric(pd.Series(distinct, dtype=object), errors="coerce")
+    if plain.isna().any():
+        alike = {text.translate(_DIGITS): text for text in reversed(distinct)}
+        spellings = [Spelling(text, 1, place) for place, text in enumerate(alike.values())]
+        readings = compare_formats(spellings)
+        number = readings.chosen
+        if number is None and readings.formats:
+            raise InputError(
+                f"{where} holds '{readings.conflict[0].text}', and nothing in it tells whether that is a decimal"
+                " sign or one of thousands; write numbers as 1234.56"
+            )
+        values = [None if number is None else parse_number(text, number) for text in distinct]
+        if None in values:
+            return texts
+        plain = pd.Series([float(value) for value in values if value is not None])
+    return known.map(dict(zip(distinct, plain, strict=True))).astype(float)

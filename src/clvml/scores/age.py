@@ -1,0 +1,48 @@
+"""How old scores are, and the model behind them."""
+
+from __future__ import annotations
+
+from datetime import date
+
+
+def age_notes(
+    as_of: date, horizon_days: int, today: date | None = None, trained_as_of: date | None = None
+) -> list[str]:
+    """Return what to know about the age of scores; nothing where there is nothing to say.
+
+    Parameters
+    ----------
+    as_of : date
+        Of the scores.
+    horizon_days : int
+        Days of future predicted.
+    today : date, optional
+        None where a past date was asked for.
+    trained_as_of : date, optional
+        The first day that the model did not see; None where it is not known.
+
+    >>> age_notes(date(2024, 6, 1), 90, date(2024, 8, 1), date(2024, 5, 1))
+    []
+    >>> len(age_notes(date(2024, 6, 1), 90, date(2024, 12, 1), date(2023, 6, 1)))
+    2
+    """
+    notes = []
+    silent = (today - as_of).days if today else 0
+    if silent > horizon_days:
+        notes.append(
+            f"the scores are as of {as_of}, {silent:,} days ago and longer than the horizon of {horizon_days:,} days:"
+            " they say what was to be expected then; score newer data to look ahead"
+        )
+    if trained_as_of is None:
+        return notes
+    age = (as_of - trained_as_of).days
+    if age > horizon_days:
+        notes.append(
+            f"the model was trained {age:,} days before {as_of}, longer ago than its horizon of {horizon_days:,} days;"
+            " train it again"
+        )
+    elif age < 0:
+        notes.append(
+            f"the model was trained on data up to {trained_as_of}, after {as_of}: it has seen what it predicts here"
+        )
+    return notes

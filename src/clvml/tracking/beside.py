@@ -1,0 +1,77 @@
+"""Runs beside a model: what was done with its scores, each below the training that made it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from clvml.tracking.liveness import PROCESS_TAG, mark
+from clvml.tracking.record import KIND_TAG
+from clvml.tracking.registry import find_run, search_versions
+from clvml.tracking.runs import closing, log_metrics
+from clvml.tracking.session import PARENT_TAG, Store
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A run to be.
+
+    Attributes
+    ----------
+    kind, command, name : str
+        Which kind of run, the command that makes it, and what the run is called.
+    note : str
+        Its description, as Markdown.
+    tags : dict of str to str
+    metrics : dict of str to float
+    files : dict of str to str
+        Text by file name.
+    version_tags : dict of str to str
+        For the versions of the model.
+    """
+
+    kind: str
+    command: str
+    name: str
+    note: str
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+    files: Mapping[str, str]
+    version_tags: Mapping[str, str]
+
+
+def log_beside(store: Store, training_id: str, found: Beside) -> str:
+    """Log a run below a training, tell the versions of its model, and return the run's id.
+
+    Raises
+    ------
+    InputError
+        The training is not in the store.
+    """
+    training = find_run(store, training_id)
+    run = store.client.create_run(
+        training.info.experiment_id,
+        run_name=found.name,
+        tags={
+            KIND_TAG: found.kind,
+            PROCESS_TAG: mark(),
+            PARENT_TAG: training_id,
+            "mlflow.source.name": f"clvml {found.command}",
+            "mlflow.source.type": "LOCAL",
+            "mlflow.note.content": found.note,
+            **found.tags,
+        },
+    )
+    run_id = str(run.info.run_id)
+    with closing(store, run_id):
+        log_metrics(store, run_id, found.metrics)
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in found.files.items():
+                (Path(folder) / name).write_text(text, encoding="utf-8")
+            store.client.log_artifacts(run_id, folder)
+        for version in search_versions(store, f"run_id='{training_id}'"):
+            for key, value in found.version_tags.items():
+                store.client.set_model_version_tag(version.name, str(version.version), key, value)
+    return run_id
