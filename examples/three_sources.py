@@ -1,4 +1,4 @@
-"""Split Online Retail II into three overlapping sources, as a business might have them; configs/three_sources.yaml joins them.
+"""Split Online Retail II into three overlapping sources; configs/three_sources.yaml puts them together again.
 
     python examples/three_sources.py               into out/three_sources
     clvml check --config configs/three_sources.yaml
@@ -53,7 +53,9 @@ def _shop(lines: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Kunde": "W" + lines["customer_id"],
-            "E-Mail": lines["customer_id"].map(lambda text: f"Customer.{text}+Shop@Example.com", na_action="ignore"),
+            "E-Mail": lines["customer_id"].map(
+                lambda text: f"Customer.{text}+Shop@Example.com", na_action="ignore"
+            ),
             "Telefon": lines["customer_id"].map(lambda text: f"+44 20 7{int(text):06}", na_action="ignore"),
             "Bestellung": lines["order_id"],
             "Datum": written,
