@@ -333,6 +333,7 @@ def measured_speed() -> str:
     text += f"\n### Start-up\n\n```\n{printed('startup.py')}\n```\n"
     text += f"\n### Training\n\n{printed('training.py')}\n"
     text += f"\n### Scoring\n\n{printed('scoring.py')}\n"
+    text += f"\n### Planning\n\n{printed('planning.py')}\n"
     # Hours of a machine to itself: measured by hand, and kept.
     return text + "".join(PAGE.read_text(encoding="utf-8").partition(f"\n{BY_HAND}")[1:])
 
