@@ -56,8 +56,9 @@ tenth and ECE are smallest for a constant of the right level.
 
 The others:
 
-- rules: zero; the mean of the last window; the spend of the last 365 days, pro rata; x*t/T; the plain formula; the
-  churn rate by recency; the mean of the RFM cell (src/clvml/evaluation/baselines.py);
+- rules: zero; the mean of the last window; the spend of the last 365 days, pro rata; x*t/T; the plain formula, the
+  spend per month times the months, and the yearly profit times the years a customer is kept; the churn rate by recency;
+  the mean of the RFM cell (src/clvml/evaluation/baselines.py);
 - lifetimes: BG/NBD, MBG/NBD, Pareto/NBD, each with Gamma-Gamma; penalizer 0, and .001, .01, .1 in turn where
   that does not converge. P(no order in the window) is the library's own for Pareto/NBD and
   1 - P(alive) (1 - ((alpha + T) / (alpha + T + t))^(r + x)) for the other two, which the library lacks;
@@ -105,8 +106,8 @@ def leagues(results: list[dict[str, Any]], found: list[Comparison]) -> str:
     text = f"""## League
 
 Of {total} comparisons in the six metrics clvml is clearly better in {judged[BETTER]}, level in {judged[LEVEL]} and
-clearly worse in {judged[WORSE]} ({percent(judged[WORSE] / max(total, 1))}). Every one that is worse is in
-[losses.md](losses.md).
+clearly worse in {judged[WORSE]} ({percent(judged[WORSE] / max(total, 1))}).
+Every one that is worse is in [losses.md](losses.md).
 
 Mean rank, and in brackets mean skill: 1 for a perfect forecast, 0 for the best constant, known afterwards (Gini
 itself; 2 AUC - 1; 1 - score / score of the constant). In brackets for the total: mean |log(predicted / actual)|. Each
@@ -333,6 +334,7 @@ def measured_speed() -> str:
     text += f"\n### Start-up\n\n```\n{printed('startup.py')}\n```\n"
     text += f"\n### Training\n\n{printed('training.py')}\n"
     text += f"\n### Scoring\n\n{printed('scoring.py')}\n"
+    text += f"\n### Planning\n\n{printed('planning.py')}\n"
     # Hours of a machine to itself: measured by hand, and kept.
     return text + "".join(PAGE.read_text(encoding="utf-8").partition(f"\n{BY_HAND}")[1:])
 

@@ -18,4 +18,10 @@ def test_a_notebook_runs(notebook, monkeypatch):
         if cell["cell_type"] == "code":
             exec(compile("".join(cell["source"]), f"{notebook.name}, cell {number}", "exec"), names)
     assert len(names["scores"]) == names["log"].quality.customers
-    assert "clvml" in names["tested"].leaderboard.models
+    if notebook.stem == "whole_round":
+        assert names["plan"].summary["control"] > 100
+        learnt = names["found"].playbook.actions
+        assert {action.save_rate.campaign for action in learnt.values()} == {"april"}
+        assert names["again"].summary["planned"] > 0
+    else:
+        assert "clvml" in names["tested"].leaderboard.models

@@ -117,3 +117,15 @@ def test_ids_keep_their_zeros(tmp_path):
         "007",
         "NA",
     ]
+
+
+def test_channels_are_compared_as_people_write_them():
+    """An opt-out of "E-Mail" is one of "email", and one that keeps nobody out is said."""
+    scores = scored(3)
+    book = playbook_of(mail={"channel": "email"})
+    who = scores["customer_id"].tolist()
+    outs = pd.DataFrame({"customer_id": who[:2], "channel": ["E-Mail ", "emial"]}, dtype="string")
+    may = eligible(scores, book, outs, None, date(2024, 7, 1), date(2024, 7, 1))
+    assert may.allowed[0].tolist() == [False, True, True]
+    (note,) = may.notes
+    assert "1 are of a channel that no action has, such as 'emial' (did you mean 'email'?)" in note

@@ -11,6 +11,8 @@ from tests.report.conftest import overview_of, scored_frame
 
 from clvml.errors import InputError
 from clvml.report.facts import CALLED, LEAST_STAY, SAVE_RATE, Facts, read_facts
+from clvml.report.vocabulary import ADVICE
+from clvml.scores.segments import LEFT_ALONE
 
 Write = Callable[[pd.DataFrame], Path]
 
@@ -33,14 +35,20 @@ def test_rows_of_the_risk_table_end_at_their_shares(facts: Facts) -> None:
 def test_called_are_those_with_most_value_at_risk(facts: Facts) -> None:
     frame = scored_frame()
     stay = np.maximum(1 - frame["p_churn"], LEAST_STAY)
-    at_risk = (frame["p_churn"] * frame["expected_spend"] / stay).nlargest(CALLED)
+    at_risk = (frame["p_churn"] * frame["expected_spend"] / stay)[frame["segment"] != "lost"].nlargest(CALLED)
     assert [row["customer_id"] for row in facts.calls] == frame.loc[at_risk.index, "customer_id"].tolist()
     assert facts.calls[0]["at_risk"] == pytest.approx(at_risk.iloc[0])
 
 
+def test_whose_segment_says_leave_alone_is_not_called(write: Write) -> None:
+    assert {name for name, advice in ADVICE.items() if advice == "leave alone"} == set(LEFT_ALONE)
+    facts = read_facts(write(scored_frame().assign(segment="lost")), None)
+    assert (facts.calls, facts.call.customers, facts.call.profit) == ([], 0, 0.0)
+
+
 def test_calls_that_pay_as_counted_one_by_one(facts: Facts) -> None:
     gains = []
-    for row in scored_frame().itertuples():
+    for row in scored_frame().query("segment != 'lost'").itertuples():
         kept = row.clv / max(1 - row.p_churn, LEAST_STAY)
         gains.append(kept * row.p_churn * SAVE_RATE - facts.call.cost)
     paying = [gain for gain in gains if gain > 0]

@@ -13,6 +13,7 @@ import duckdb
 
 from clvml.errors import InputError
 from clvml.scores.columns import SCORED
+from clvml.scores.segments import may_be_called
 from clvml.storage.files import FORMULA, NUMBER
 from clvml.storage.sql import literal
 
@@ -68,7 +69,7 @@ class Call:
     most_customers : int
         With how many calls four fifths of that are reached.
     everybody : float
-        What calling everybody would bring [currency].
+        What calling everybody who may be called would bring [currency].
     curve : list of tuple of (int, float)
         Profit by number of calls.
     """
@@ -246,7 +247,8 @@ def facts_of(connection: duckdb.DuckDBPyConnection, scores: Path, overview: dict
         calls=_records(
             connection,
             f"select *, {AT_RISK} as at_risk from scored"
-            f" where p_churn > 0 and expected_spend > 0 order by at_risk desc, customer_id limit {CALLED}",
+            f" where p_churn > 0 and expected_spend > 0 and {may_be_called()}"
+            f" order by at_risk desc, customer_id limit {CALLED}",
         ),
         cells=_cells(connection),
         concentration=_concentration(connection),
@@ -305,7 +307,7 @@ def _concentration(connection: duckdb.DuckDBPyConnection) -> list[tuple[float, f
 
 
 def _call(connection: duckdb.DuckDBPyConnection, mean_value: float) -> Call:
-    """Return whom a call at an assumed cost pays for.
+    """Return whom a call at an assumed cost pays for, of those who may be called.
 
     What a call brings is value if kept x P(churn) x save rate - cost, where the value if kept is
     ``clv / max(1 - p_churn, .15)``.
@@ -316,7 +318,7 @@ def _call(connection: duckdb.DuckDBPyConnection, mean_value: float) -> Call:
         f"""
         create temp table called as select place, sum(gain) over (order by place) as profit from
         (select gain, row_number() over (order by gain desc, customer_id) as place
-         from (select {gain} as gain, customer_id from scored))
+         from (select {gain} as gain, customer_id from scored where {may_be_called()}))
         """
     )
     customers, profit = _best(connection)
@@ -327,9 +329,8 @@ def _call(connection: duckdb.DuckDBPyConnection, mean_value: float) -> Call:
         f"select place, profit from called where place % greatest((select count(*) // {_POINTS} from called), 1) = 0"
         f" or place in (1, {customers}, {most}, (select count(*) from called)) order by place"
     ).fetchall()
-    return Call(
-        cost, SAVE_RATE, customers, profit, most if customers else 0, curve[-1][1], [(0, 0.0), *curve]
-    )
+    points = [(0, 0.0), *curve]
+    return Call(cost, SAVE_RATE, customers, profit, most if customers else 0, points[-1][1], points)
 
 
 def _best(connection: duckdb.DuckDBPyConnection) -> tuple[int, float]:

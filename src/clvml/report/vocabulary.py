@@ -34,7 +34,6 @@ SEGMENTS = {name: name for name in ADVICE}
 APPROACH = {
     "valuable and drifting away": N_("call: what went wrong?"),
     "lapsing": N_("call: what went wrong?"),
-    "lost": N_("call: what went wrong?"),
     "first buyer to win back": N_("call: help to the next purchase"),
     "first buyer to turn into a regular": N_("call: help to the next purchase"),
     "future VIP": N_("call: help to the next purchase"),

@@ -13,6 +13,7 @@ from clvml.config import SEGMENTS
 from clvml.customers import FEATURES
 from clvml.scores.columns import REASON_COLUMNS, SCORED
 from clvml.scores.rules import check_columns, columns_of, first_match
+from clvml.storage.sql import literal
 
 # What rules may name beside the features: the scores, and the spend from which a customer is a big one.
 BIG_SPEND = "big_spend_365d"
@@ -22,6 +23,18 @@ KNOWN = (
     *(column.name for column in SCORED if column.name not in _NOT_YET),
     BIG_SPEND,
 )
+
+# Segments whose customers are left alone: nobody of them is on a call list, whatever they have to lose.
+LEFT_ALONE = ("lost",)
+
+
+def may_be_called(segment: str = "segment") -> str:
+    """Return the SQL condition of who may be on a call list, by the column of the segment.
+
+    >>> may_be_called()
+    "coalesce(segment, '') not in ('lost')"
+    """
+    return f"coalesce({segment}, '') not in ({', '.join(map(literal, LEFT_ALONE))})"
 
 
 def check_segments(rules: Mapping[str, str]) -> None:
