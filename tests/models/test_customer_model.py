@@ -253,12 +253,16 @@ def test_what_chooses_the_churn_trees_has_not_seen_the_window_they_are_chosen_on
     assert seen == [cutoff for cutoff in cutoffs if cutoff + horizon <= held_out]
     assert len(seen) == 4
     assert none == ()
-    assert choice == (ChurnChoice(model.trees.churn_share, model.trees.churn_boosted), 1.0)
+    assert choice == (
+        ChurnChoice(model.trees.churn_share, model.trees.churn_boosted),
+        1.0,
+        model.trees.spend_weights,
+    )
     assert model.notes == (
         "less than a year of history, or no season that can be told from chance or growth: forecasts carry none",
     )
     short = fit_customer_model(days, end, config(50, max_cutoffs=2))
-    assert fitted[-1][-1] == (ChurnChoice(), 2 / 3)
+    assert fitted[-1][-1] == (ChurnChoice(), 2 / 3, (0.4, 0.4, 0.2))
     assert (short.trees.churn_share, short.trees.churn_boosted) == ChurnChoice()
     assert short.notes[0].startswith("the log is too short to hold out a training window: its intervals")
     assert spreads == [BUYER_SPREAD, SHORT_LOG_BUYER_SPREAD]
@@ -278,6 +282,23 @@ def test_spend_is_a_mean_of_trees_and_their_prior(days, base):
         for form, spend in alone.items():
             rest = spend if base == "none" else fitted.spend_prior(frame)
             np.testing.assert_allclose(mixed[form], share * spend + (1 - share) * rest)
+
+
+def test_the_forms_of_spend_count_what_unseen_customers_say(days, monkeypatch):
+    cutoff = END - timedelta(days=60)
+    trees = fit_customer_model(days, END, config(n_estimators=8)).trees
+    frame = with_prior(days.snapshots([cutoff], 30), trees.prior, cutoff, 30)
+    forms = trees.spends(frame, trees.p_churn(frame))
+    for place, form in enumerate(("tweedie", "hurdle", "alone")):
+        # Whoever is right about everybody counts nearly everything.
+        weights = trees.best_spend(frame, 3.0 * forms[form])
+        assert sum(weights) == pytest.approx(1.0)
+        assert min(weights) >= 0.0
+        assert np.argmax(weights) == place
+        assert weights[place] > 0.7
+    assert trees.best_spend(frame, np.zeros(len(frame))) == (0.4, 0.4, 0.2)
+    stacked = replace(trees, spend_weights=(0.0, 0.25, 0.75)).spends(frame, trees.p_churn(frame))["stack"]
+    np.testing.assert_allclose(stacked, 0.25 * forms["hurdle"] + 0.75 * forms["alone"])
 
 
 def test_the_level_is_relied_on_as_far_as_past_windows_allow(model):
@@ -408,7 +429,7 @@ def test_saved_and_loaded_predicts_the_same(model, features, predicted, tmp_path
     again.save(tmp_path / "twice")
     for path in tmp_path.glob("*.*"):
         assert (tmp_path / "twice" / path.name).read_bytes() == path.read_bytes()
-    assert sorted(path.suffix for path in tmp_path.glob("*.*")) == [".json", ".json", ".json", ".json"]
+    assert sorted(path.suffix for path in tmp_path.glob("*.*")) == [".json"] * 5
 
 
 def test_a_model_of_another_format_is_refused(model, tmp_path):

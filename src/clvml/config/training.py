@@ -52,10 +52,11 @@ class ModelConfig(Section):
         " (trailing spend says nothing of churn), or nothing; churn trees from nothing also where unseen customers"
         " say so",
     )
-    spend: Literal["tweedie", "hurdle", "mean"] = Field(
-        "mean",
+    spend: Literal["tweedie", "hurdle", "alone", "mean", "stack"] = Field(
+        "stack",
         description="how spend is predicted: by one model (tweedie), by P(buy) times the spend of buyers (hurdle), or"
-        " by the mean of both",
+        " the same with trees that start from nothing (alone); by the mean of the first two, or by all three, each with"
+        " the weight that a held-out window gives it (stack)",
     )
     calibrate: bool = Field(
         True, description="bring the totals of the trees to the level of the prior forecasts"

@@ -18,7 +18,7 @@ from clvml.customers import available_features
 from clvml.customers.snapshots import CustomerDays
 from clvml.customers.windows import trainable, training_cutoffs
 from clvml.errors import InputError
-from clvml.models.boosting import ChurnClassifier, Loss, SpendRegressor
+from clvml.models.boosting import ChurnClassifier, SpendRegressor
 from clvml.models.intervals import (
     BUYER_SPREAD,
     SHORT_LOG_BUYER_SPREAD,
@@ -231,6 +231,7 @@ class CustomerModel:
             "churn_boosted": self.trees.churn_boosted,
             "churn_slope": self.trees.churn_slope,
             "spend_share": self.trees.spend_share,
+            "spend_weights": list(self.trees.spend_weights),
             "churn_trees": self.trees.churn is not None,
             "spend_scale": {name: trees.scale_ for name, trees in self.trees.spend_trees.items()} or None,
             "intervals": self.intervals.to_dict(),
@@ -252,9 +253,7 @@ class CustomerModel:
         """
         state = read_state(directory)
         config = state.parsed_config
-        scales: list[tuple[Loss, float]] = []
-        if state.spend_scale:
-            scales = [("tweedie", state.spend_scale.tweedie), ("gamma", state.spend_scale.gamma)]
+        scales = state.spend_scale.model_dump(exclude_none=True) if state.spend_scale else {}
         threads, predictors = config.model.n_jobs, tuple(state.predictors)
         trees = Trees(
             prior=Prior.from_dict(state.prior.model_dump()),
@@ -265,8 +264,10 @@ class CustomerModel:
             if state.churn_trees
             else None,
             **{
-                name: SpendRegressor(name, n_jobs=threads).load(directory / f"{name}.json", scale, predictors)
-                for name, scale in scales
+                name: SpendRegressor("tweedie" if name == "tweedie" else "gamma", n_jobs=threads).load(
+                    directory / f"{name}.json", scale, predictors
+                )
+                for name, scale in scales.items()
             },
             level=Level(**state.level.model_dump()),
             base=config.model.base,
@@ -274,6 +275,7 @@ class CustomerModel:
             churn_boosted=state.churn_boosted,
             churn_slope=state.churn_slope,
             spend_share=state.spend_share,
+            spend_weights=tuple(state.spend_weights),
         )
         return cls(
             config=config,
@@ -332,14 +334,18 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     held_out = snapshots[newest]
     # Where the trees cannot be tried on a window that they have not seen, the prior counts as much as one window.
     unseen, churn_choice, spend_share = None, ChurnChoice(), len(cutoffs) / (len(cutoffs) + 1)
+    weights = Trees.spend_weights
     if ended:
         # The windows that had ended may hold too little to learn from, or no purchase at all.
         with suppress(NothingToLearn, InputError):
             unseen = fit_trees(days, ended, newest, config, trained)
             frame = with_prior(held_out, unseen.prior, newest, trained)
             churn_choice, spend_share = unseen.best_churn(frame, held_out["churned"]), 1.0
+            unseen = unseen.with_churn(churn_choice)
+            weights = unseen.best_spend(frame, held_out["actual_spend"])
+            unseen = replace(unseen, spend_weights=weights)
     try:
-        trees = fit_trees(days, snapshots, as_of, config, trained, churn_choice, spend_share)
+        trees = fit_trees(days, snapshots, as_of, config, trained, churn_choice, spend_share, weights)
     except NothingToLearn as reason:
         return _prior_alone(days, as_of, config, str(reason))
     if unseen is None:

@@ -21,10 +21,17 @@ from clvml.models.rhythm import SHAPES
 from clvml.models.season import DAYS_OF_YEAR
 from clvml.models.tree_file import first_problem, read_json
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 MODEL_FILE = "model.json"
 # The files beside it that a model may have.
-MODEL_FILES = ("churn.json", "tweedie.json", "gamma.json", "surrogate.json", "evidence.json")
+MODEL_FILES = (
+    "churn.json",
+    "tweedie.json",
+    "gamma.json",
+    "gamma_alone.json",
+    "surrogate.json",
+    "evidence.json",
+)
 _LONGEST_NOTE = 5_000
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -97,6 +104,7 @@ class _Level(_Part):
     churn_shift: Annotated[float, Field(ge=-100, le=100)]
     tweedie: Factor
     hurdle: Factor
+    alone: Factor
     spread: Spread
 
 
@@ -128,12 +136,13 @@ class _Thresholds(_Part):
 class _Scales(_Part):
     tweedie: Positive
     gamma: Positive
+    gamma_alone: Positive | None = None
 
 
 class State(_Part):
     """What ``model.json`` holds."""
 
-    format_version: Literal[6]
+    format_version: Literal[7]
     config: dict[str, Any]
     as_of: Day
     columns: list[Literal[tuple(OPTIONAL_COLUMNS)]]  # type: ignore[valid-type]
@@ -146,6 +155,7 @@ class State(_Part):
     churn_boosted: bool
     churn_slope: Share
     spend_share: Share
+    spend_weights: Annotated[list[Share], Field(min_length=3, max_length=3)]
     churn_trees: bool
     spend_scale: _Scales | None
     intervals: _Intervals
@@ -165,7 +175,8 @@ class State(_Part):
             raise ValueError("the limits of its tiers do not fall")
         if date.fromisoformat(self.prior.first_day) > date.fromisoformat(self.as_of):
             raise ValueError("its first day is after its last")
-        needed = ["churn.json"] * self.churn_trees + ["tweedie.json", "gamma.json"] * bool(self.spend_scale)
+        scales = self.spend_scale.model_dump(exclude_none=True) if self.spend_scale else {}
+        needed = ["churn.json"] * self.churn_trees + [f"{name}.json" for name in scales]
         if not set(needed) <= set(self.files):
             raise ValueError("files of trees that it needs are not named")
         if needed and not self.predictors:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
@@ -41,7 +41,11 @@ _LARGEST_MISS = float(np.log(4.0))
 _LARGEST_LOGIT = float(logit(1.0 - PROBABILITY_MARGIN))
 # How many windows of the log itself the usual spread of the level counts for: windows are few and alike.
 _USUAL_WINDOWS = 4.0
-FORMS = ("tweedie", "hurdle", "mean")
+FORMS = ("tweedie", "hurdle", "alone", "mean", "stack")
+# What the forms of spend count where no window could be held out, and how strongly learnt weights are held to that:
+# chosen on twelve logs (docs/decisions/013).
+_USUAL_WEIGHTS = (0.4, 0.4, 0.2)
+_HELD_TO_USUAL = 0.02
 
 
 class NothingToLearn(Exception):
@@ -58,8 +62,8 @@ class Level(NamedTuple):
     ----------
     churn_shift : float
         Added to the logit of P(churn).
-    tweedie, hurdle : float
-        Factors of the expected spend by either form.
+    tweedie, hurdle, alone : float
+        Factors of the expected spend by each form.
     spread : float
         Standard deviation of the logarithm by which all customers together come in above or below.
     """
@@ -67,6 +71,7 @@ class Level(NamedTuple):
     churn_shift: float = 0.0
     tweedie: float = 1.0
     hurdle: float = 1.0
+    alone: float = 1.0
     spread: float = LEVEL_SPREAD
 
 
@@ -102,6 +107,8 @@ class Trees:
     churn : ChurnClassifier or None
     tweedie, gamma : SpendRegressor or None
         Both or none.
+    gamma_alone : SpendRegressor or None
+        Spend of buyers by trees that start from nothing, where the others start from a prior.
     level : Level
     base : {"blend", "btyd", "trailing", "none"}
         What the trees were boosted from.
@@ -115,6 +122,8 @@ class Trees:
         Factor of the logits of BTYD's P(no purchase), from 0 to 1.
     spend_share : float
         What the trees of spend count beside the prior that they were boosted from, from 0 to 1.
+    spend_weights : tuple of float
+        What the forms `tweedie`, `hurdle` and `alone` count in the stack; they add up to 1.
     """
 
     prior: Prior
@@ -124,6 +133,7 @@ class Trees:
     churn: ChurnClassifier | None = None
     tweedie: SpendRegressor | None = None
     gamma: SpendRegressor | None = None
+    gamma_alone: SpendRegressor | None = None
     level: Level = NO_CORRECTION
     base: str = "blend"
     churn_share: float = _USUAL_SHARE
@@ -131,6 +141,7 @@ class Trees:
     churn_rival: ChurnClassifier | None = None
     churn_slope: float = 1.0
     spend_share: float = 1.0
+    spend_weights: tuple[float, ...] = _USUAL_WEIGHTS
 
     def p_churn(self, frame: pd.DataFrame) -> Array:
         """Return P(no purchase): a mean of trees and BTYD on the logit scale, at the level of the anchor.
@@ -168,6 +179,11 @@ class Trees:
         gain = losses - other_losses
         return other if gain.mean() > gain.std() / np.sqrt(len(gain)) else choice
 
+    def with_churn(self, choice: ChurnChoice) -> Trees:
+        """Return the trees with the churn trees that were chosen (`best_churn`)."""
+        churn = self.churn if choice.churn_boosted or self.churn_rival is None else self.churn_rival
+        return replace(self, churn=churn, **choice._asdict())
+
     def _churn_logits(
         self, frame: pd.DataFrame, churn: ChurnClassifier, boosted: bool
     ) -> tuple[Array, Array]:
@@ -184,11 +200,49 @@ class Trees:
         rows, prior = self._rows(frame), self.spend_prior(frame)
         share = 1.0 if prior is None else self.spend_share
         beside = 0.0 if prior is None else (1.0 - share) * prior
-        spend = self.tweedie.expected(self.tweedie.margin(rows, prior))
         given_purchase = self.gamma.expected(self.gamma.margin(rows, _given_purchase(prior, frame)))
-        tweedie = self.level.tweedie * (share * spend + beside)
-        hurdle = self.level.hurdle * (share * (1.0 - p_churn) * given_purchase + beside)
-        return {"tweedie": tweedie, "hurdle": hurdle, "mean": (tweedie + hurdle) / 2.0}
+        forms = {
+            "tweedie": self.tweedie.expected(self.tweedie.margin(rows, prior)),
+            "hurdle": (1.0 - p_churn) * given_purchase,
+        }
+        forms["alone"] = forms["hurdle"]
+        if self.gamma_alone is not None:
+            forms["alone"] = (1.0 - p_churn) * self.gamma_alone.expected(self.gamma_alone.margin(rows))
+        forms = {name: getattr(self.level, name) * (share * spend + beside) for name, spend in forms.items()}
+        stack = np.sum(
+            [w * spend for w, spend in zip(self.spend_weights, forms.values(), strict=True)], axis=0
+        )
+        return {**forms, "mean": (forms["tweedie"] + forms["hurdle"]) / 2.0, "stack": stack}
+
+    def best_spend(self, frame: pd.DataFrame, spend: ArrayLike) -> tuple[float, ...]:
+        """Return what each form of spend is to count, from customers that the trees have not seen.
+
+        Non-negative weights that add up to 1 (Breiman 1996, Stacked regressions) minimise the squared error of square
+        roots, between that of money, which a few large customers decide, and that of logarithms, which the many small
+        ones do. Each form is taken at the level that came true, since the level of one window is one draw. The weights
+        are held to the usual ones.
+        """
+        actual = np.clip(np.asarray(spend, dtype=float), 0.0, None)
+        if self.gamma_alone is None or actual.sum() <= 0:
+            return _USUAL_WEIGHTS
+        forms = self.spends(frame, self.p_churn(frame))
+        stacked = np.column_stack([forms[name] for name in FORMS[: len(_USUAL_WEIGHTS)]])
+        stacked *= actual.sum() / np.maximum(stacked.sum(axis=0), 1e-9)
+        roots, usual = np.sqrt(actual), np.asarray(_USUAL_WEIGHTS)
+
+        def error(weights: Array) -> float:
+            return float(np.mean((roots - np.sqrt(np.maximum(stacked @ weights, 0.0))) ** 2))
+
+        scale = max(error(usual), 1e-12)
+        found = minimize(
+            lambda weights: error(weights) / scale + _HELD_TO_USUAL * float(((weights - usual) ** 2).sum()),
+            usual,
+            bounds=[(0.0, 1.0)] * len(usual),
+            constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1.0},
+            method="SLSQP",
+        ).x
+        weights = np.clip(found, 0.0, None)
+        return tuple(map(float, weights / weights.sum()))
 
     def _rows(self, frame: pd.DataFrame) -> NDArray[np.float32]:
         # In the precision of XGBoost, so that it makes no copy.
@@ -207,7 +261,11 @@ class Trees:
         """The trees of spend by form; empty where there are none."""
         return {
             name: trees
-            for name, trees in (("tweedie", self.tweedie), ("gamma", self.gamma))
+            for name, trees in (
+                ("tweedie", self.tweedie),
+                ("gamma", self.gamma),
+                ("gamma_alone", self.gamma_alone),
+            )
             if trees is not None
         }
 
@@ -224,11 +282,12 @@ def fit_trees(
     horizon_days: int,
     churn_choice: ChurnChoice | None = None,
     spend_share: float = 1.0,
+    spend_weights: tuple[float, ...] = _USUAL_WEIGHTS,
 ) -> Trees:
     """Fit the prior on what lies before ``as_of``, and trees on snapshots labelled over ``horizon_days``.
 
     ``churn_choice`` says which churn trees to grow; without one, both kinds are, for `Trees.best_churn`.
-    ``spend_share`` is what the trees of spend count beside their prior.
+    ``spend_share`` is what the trees of spend count beside their prior, ``spend_weights`` what their forms do.
 
     Raises
     ------
@@ -286,11 +345,15 @@ def fit_trees(
         gamma=SpendRegressor("gamma", **boosting).fit(
             X[bought], spend[bought], weights[bought], _given_purchase(spend_prior, frame, bought)
         ),
+        gamma_alone=None
+        if spend_prior is None
+        else SpendRegressor("gamma", **boosting).fit(X[bought], spend[bought], weights[bought]),
         base=base,
         churn_share=chosen.churn_share,
         churn_boosted=chosen.churn_boosted,
         churn_slope=slope,
         spend_share=spend_share,
+        spend_weights=spend_weights,
     )
     now = days.features(as_of, config.windows.horizon_days)
     now = now[now["purchase_days"] > 0]
@@ -328,7 +391,8 @@ def _level(trees: Trees, now: pd.DataFrame, totals: pd.DataFrame) -> Level:
     def factor(spend: Array) -> float:
         return float(np.exp(anchor - _log(spend.sum())))
 
-    return Level(float(churn_shift), factor(spends["tweedie"]), factor(spends["hurdle"]), spread)
+    tweedie, hurdle, alone = (factor(spends[name]) for name in ("tweedie", "hurdle", "alone"))
+    return Level(float(churn_shift), tweedie, hurdle, alone, spread)
 
 
 def _log(total: ArrayLike) -> Any:
