@@ -55,7 +55,8 @@ def _keys(section: type[BaseModel], prefix: str) -> list[str]:
     for name, field in section.model_fields.items():
         annotation = field.annotation
         inner = section_in(annotation)
-        if inner is not None:
+        # A source has the keys of the log that it is part of.
+        if inner is not None and inner is not section:
             # A mapping of sections has names of the user's choosing.
             named = "NAME." if get_origin(annotation) is dict else ""
             rows += _keys(inner, f"{prefix}{name}.{named}")

@@ -49,7 +49,6 @@ with _passive_threads():
     from clvml.outcomes.readback import Readback
     from clvml.scores.batches import score_in_batches
     from clvml.scores.scorer import Scorer
-    from clvml.storage.addresses import hide_password
 
 __all__ = ["CustomerModel", "Log", "NotFitted", "load", "plan", "read_log", "readback"]
 
@@ -346,7 +345,7 @@ class CustomerModel(BaseEstimator):
                 "windows={'horizon_days': ...} says twice what horizon_days is; give the argument alone"
             )
         sections["windows"] = {"horizon_days": self.horizon_days, **sections["windows"]}
-        kept = {**data.model_dump(), "source": hide_password(data.source)}
+        kept = data.without_passwords().model_dump()
         return parse_config({"data": kept, **sections, "seed": self.seed}, type(self).__name__)
 
     def _fitted(self) -> Scorer:

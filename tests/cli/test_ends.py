@@ -12,7 +12,6 @@ from tests.cli.conftest import USAGE
     [
         (["scroe"], "No such command 'scroe'"),
         (["score", "log.csv"], "Missing option '--output' / '-o'"),
-        (["score", "-o", "s.csv"], "Missing argument 'DATA'."),
         (["check", "log.csv", "--sett", "a=b"], "No such option: --sett"),
         (["backtest", "--folds", "0"], "Invalid value for '--folds'"),
         (["backtest", "--folds", "three"], "Invalid value for '--folds'"),
@@ -24,6 +23,11 @@ def test_usage_errors(run, arguments, message):
     assert err.startswith(USAGE)
     assert f"\nError: {message}" in err
     assert "Traceback" not in err
+
+
+def test_nothing_to_check_is_one_message(run):
+    message = "Error: nothing to check; give DATA, or --config FILE that says where it is\n"
+    assert run("check") == (2, "", message)
 
 
 def test_a_defect_is_owned_up_to(run, shop, monkeypatch):

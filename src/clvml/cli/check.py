@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,15 +22,20 @@ from clvml.cli.output import (
     print_paragraph,
     say_rejects,
 )
+from clvml.errors import InputError
 
 if TYPE_CHECKING:
     from clvml.config import Config
 
 
 def check(
-    data: DataArgument,
+    data: DataArgument = None,
     config: ConfigOption = None,
     rejects: RejectsOption = None,
+    crosswalk: Annotated[
+        Path | None,
+        typer.Option("--crosswalk", help="Write which id became which customer here (.csv or .parquet)."),
+    ] = None,
     as_of: AsOfOption = None,
     memory: MemoryOption = None,
     overrides: SetOption = None,
@@ -38,7 +44,12 @@ def check(
     """Report the quality of a purchase log; nothing is trained."""
     from clvml import workflows
 
-    settings = load_config(config, overrides) if config else workflows.assume_config(data, overrides)
+    if config is not None:
+        settings = load_config(config, overrides)
+    elif data is not None:
+        settings = workflows.assume_config(data, overrides)
+    else:
+        raise InputError("nothing to check; give DATA, or --config FILE that says where it is")
     until = parse_date(as_of)
     with workspace(memory) as connection:
         prepared = workflows.prepare(
@@ -50,6 +61,7 @@ def check(
             connection,
             settings.windows.horizon_days,
             hints=True,
+            crosswalk=crosswalk,
         )
     length = workflows.check_length(prepared, settings)
     if as_json:
@@ -70,15 +82,16 @@ def check(
     typer.echo(prepared.log.quality.to_text())
     print_paragraph(length.message)
     say_rejects(prepared, rejects)
+    if crosswalk is not None:
+        typer.echo(f"Which id became which customer is in {crosswalk}")
 
 
 def _print_assumed(settings: Config) -> None:
     import yaml
 
     from clvml.config import read_preset
-    from clvml.storage.addresses import hide_password
 
-    settings = settings.with_source(hide_password(settings.data.source))
+    settings = settings.without_passwords()
     assumed = settings.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     about = ""
     if settings.data.preset is not None:

@@ -9,7 +9,11 @@ import typer
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration (YAML).")]
 DataArgument = Annotated[
-    str, typer.Argument(metavar="DATA", help="Purchase log: file, directory, glob or database table.")
+    str | None,
+    typer.Argument(
+        metavar="DATA",
+        help="Purchase log: file, directory, glob or database table. Default: that of the configuration.",
+    ),
 ]
 DataOption = Annotated[str | None, typer.Option("--data", help="Purchase log, instead of data.source.")]
 AsOfOption = Annotated[

@@ -124,9 +124,13 @@ def print_paragraph(text: str, bullet: str = "") -> None:
 
 
 def say_rejects(prepared: Prepared, rejects: Path | None) -> None:
+    from clvml.log.sources import rejects_of
+
     rejected = sum(r.rows for r in prepared.log.quality.reasons if r.treatment == "rejected")
     if rejected and rejects:
-        typer.echo(f"{rejected:,} rejected rows are in {rejects}")
+        names = [source.name for source in prepared.log.quality.sources]
+        files = [rejects_of(rejects, name) for name in names] or [rejects]
+        typer.echo(f"{rejected:,} rejected rows are in {', '.join(map(str, files))}")
     elif rejected:
         typer.echo(f"{rejected:,} rows were rejected; --rejects FILE writes them to a file")
 

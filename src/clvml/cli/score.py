@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 
 def score(
-    data: DataArgument,
     output: Annotated[str, typer.Option("--output", "-o", help="Scored file (.csv or .parquet) or table.")],
+    data: DataArgument = None,
     config: ConfigOption = None,
     model: Annotated[
         str, typer.Option("--model", "-m", help="champion, challenger, a version, an MLflow URI, a folder.")
@@ -77,8 +77,12 @@ def score(
     if settings is None:
         # Without a configuration the file is read as the training data was.
         settings = overridden(scorer.model.config, overrides, "the model's configuration with --set")
+    if data is None:
+        for source in workflows.sources_of(settings.data):
+            workflows.check_scored_output(output, source)
     named = ", ".join(f"{ours}: {theirs}" for ours, theirs in settings.data.columns.mapped().items())
-    progress(f"reading {hide_password(data)} (columns{'' if config else ' as in training'}: {named})")
+    read = hide_password(data or settings.data.source)
+    progress(f"reading {read} (columns{'' if config else ' as in training'}: {named})")
     prepared: Prepared
     with workspace(memory) as connection, spark_session(engine, master, rejects) as session:
         if session is None:

@@ -125,21 +125,16 @@ def _print_trained(trained: Trained, notes: list[str], reproduced: dict[str, Any
 
 
 def _print_logged(logged: LoggedRun, settings: Config, uri: str) -> None:
-    from clvml.storage.addresses import hide_password
-
     name = settings.tracking.registered_model
     which = logged.model_uri if logged.alias != "champion" else f"models:/{name}@champion"
     options = [] if which == "models:/clvml@champion" else ["--model", which]
     typer.echo(f"\nThe model is {logged.model_uri}, now the {logged.alias} of '{name}'. Score customers with")
-    typer.echo(
-        f"  {command_line('clvml', 'score', hide_password(settings.data.source), '--output', 'scores.csv', *options)}"
-    )
+    typer.echo(f"  {_score_command(settings, options)}")
     typer.echo(f"Plots and metrics are in run {logged.run_id} of experiment '{logged.experiment}':")
     print_mlflow_page(uri, logged.mlflow_page)
 
 
 def _print_kept(kept: Path | None, reason: str, settings: Config) -> None:
-    from clvml.storage.addresses import hide_password
     from clvml.tracking.pending import PENDING_FOLDER
 
     typer.echo()
@@ -149,5 +144,12 @@ def _print_kept(kept: Path | None, reason: str, settings: Config) -> None:
     typer.echo(f"  {command_line('clvml', 'sync', *elsewhere)}")
     typer.echo("Until then, score customers with")
     model = ["--model", f"{kept}/model"]
-    source = hide_password(settings.data.source)
-    typer.echo(f"  {command_line('clvml', 'score', source, '--output', 'scores.csv', *model)}")
+    typer.echo(f"  {_score_command(settings, model)}")
+
+
+def _score_command(settings: Config, options: list[str]) -> str:
+    from clvml.storage.addresses import hide_password
+
+    # Several sources are read as the model's configuration says.
+    source = [] if settings.data.sources else [hide_password(settings.data.source)]
+    return command_line("clvml", "score", *source, "--output", "scores.csv", *options)

@@ -4,7 +4,16 @@ The only keys without a default are ``data.source``, the three mapped columns an
 ``windows.horizon_days``. ``docs/configuration.md`` is generated from the field descriptions.
 """
 
-from clvml.config.data import ColumnsConfig, DataConfig, Preset, PresetName, Section, read_preset
+from clvml.config.data import (
+    ColumnsConfig,
+    DataConfig,
+    IdentityConfig,
+    KeysConfig,
+    Preset,
+    PresetName,
+    Section,
+    read_preset,
+)
 from clvml.config.reading import (
     assign,
     overridden,
@@ -35,6 +44,8 @@ __all__ = [
     "DataConfig",
     "EvaluationConfig",
     "Group",
+    "IdentityConfig",
+    "KeysConfig",
     "ModelConfig",
     "Preset",
     "PresetName",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -11,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from clvml.errors import did_you_mean
+from clvml.storage.addresses import hide_password
 
 # Systems whose exports are known (`src/clvml/log/presets`).
 PresetName = Literal[
@@ -63,10 +65,72 @@ def read_preset(name: PresetName) -> Preset:
     return Preset.model_validate(yaml.safe_load((_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")))
 
 
+class KeysConfig(Section):
+    """What tells who a customer of a source is, beside the id."""
+
+    source: str | None = Field(
+        None,
+        description="table of the customers that has the keys; by default they stand beside the purchases",
+    )
+    customer_id: str | None = Field(
+        None, description="its column of the id; by default that of the purchases"
+    )
+    columns: dict[str, str] = Field(
+        min_length=1,
+        description="its columns by the key that they hold: email and phone are normalised, others (loyalty, device,"
+        " ...) compared without case and blanks",
+    )
+
+
+class IdentityConfig(Section):
+    """How ids of several sources become one customer (docs/identity.md)."""
+
+    mapping: str | None = Field(
+        None,
+        description="table of ids that are known to be one customer (columns source, customer_id, unified_id)",
+    )
+    phone_region: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = Field(
+        None, description="country of phone numbers without a country code, such as DE"
+    )
+    max_shared: Annotated[int, Field(ge=2, le=10**6)] = Field(
+        10,
+        description="customers that may share a key; one that more share, such as a shop's own e-mail, is cut",
+    )
+
+
+_SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+# Several sources together are a log with these columns; what one of them lacks is empty.
+_OUR_NAMES = {
+    name: name for name in ("customer_id", "order_date", "amount", "order_id", "product_id", "quantity")
+}
+# Keys that say how all sources become one log, and keys that say how a file is read.
+_OF_THE_WHOLE = ("rates", "identity")
+_OF_A_SOURCE = ("keys", "preset", "columns", "where", "amount_per", "ignore_columns", "formats", "sheets")
+
+
+def _inherited(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys of a source; the columns of another export are no use to one with a preset of its own."""
+    if own.get("preset") and "columns" not in own:
+        shared = {key: value for key, value in shared.items() if key != "columns"}
+    return shared | own
+
+
 class DataConfig(Section):
     """Where the purchase log is and how its lines are cleaned."""
 
     source: str = Field(description="file, directory, glob or database table of the purchase log")
+    sources: dict[str, DataConfig] = Field(
+        default_factory=dict,
+        description="several purchase logs instead of one, by name: each with the keys of data, of which those that it"
+        " does not give are taken from beside `sources` (docs/sources.md)",
+    )
+    keys: KeysConfig | None = Field(None, description="what tells who a customer of this source is")
+    identity: IdentityConfig | None = Field(None, description="how ids of the sources become one customer")
+    rates: str | None = Field(
+        None,
+        description="table of exchange rates (columns date, from, to, rate) by which lines in other currencies become"
+        " data.currency, at the last rate before their day",
+    )
     preset: PresetName | None = Field(
         None,
         description="the system that wrote the export: brings columns, where and other keys of data, each of which may"
@@ -130,7 +194,20 @@ class DataConfig(Section):
         0.01, description="share of the texts of a column that may be no number or date; more are refused"
     )
     timezone: str = Field("UTC", description="zone in which a purchase day begins and ends (IANA name)")
-    currency: str | None = Field(None, description="currency of the amounts; only lines in it are used")
+    currency: str | None = Field(
+        None, description="currency of the amounts; only lines in it are used, unless rates convert others"
+    )
+
+    def with_source(self, source: str) -> DataConfig:
+        """Return how to read the same kind of log at another place, which is one source."""
+        return self.model_copy(update={"source": source, "sources": {}})
+
+    def without_passwords(self) -> DataConfig:
+        """Return the keys as they may be shown and kept."""
+        shown: dict[str, Any] = {"source": hide_password(self.source)}
+        if self.sources:
+            shown["sources"] = {name: own.without_passwords() for name, own in self.sources.items()}
+        return self.model_copy(update=shown)
 
     @property
     def repeats(self) -> Literal["drop", "keep", "reject", "keep_within"]:
@@ -147,6 +224,60 @@ class DataConfig(Section):
         if isinstance(columns, dict):
             columns = {**preset["columns"], **columns}
         return {**preset, **keys, "columns": columns}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _share_among_sources(cls, keys: Any) -> Any:
+        """Give each source what stands beside `sources`; together they are a log with columns of our own names."""
+        if not isinstance(keys, dict) or not keys.get("sources"):
+            return keys
+        sources = keys["sources"]
+        if not isinstance(sources, dict) or not all(isinstance(own, dict) for own in sources.values()):
+            return {"source": "", "columns": _OUR_NAMES, **keys}
+        joined = " + ".join(map(str, sources))
+        if keys.get("source") not in (None, joined):
+            raise ValueError("data.source and data.sources contradict each other; give one of them")
+        for name, own in sources.items():
+            if not _SOURCE_NAME.fullmatch(str(name)):
+                raise ValueError(
+                    f"a source is called '{name}'; give it a name of letters, digits, _, . and -"
+                )
+            for key in ("sources", *_OF_THE_WHOLE):
+                if own.get(key):
+                    raise ValueError(f"'{key}' belongs beside `sources`, not into source '{name}'")
+        shared = {
+            key: value for key, value in keys.items() if key not in ("source", "sources", *_OF_THE_WHOLE)
+        }
+        if shared.get("columns") == _OUR_NAMES:
+            del shared["columns"]
+        given = {name: _inherited(shared, own) for name, own in sources.items()}
+        currencies = {str(own["currency"]) for own in given.values() if own.get("currency")}
+        if len(currencies) == 1 and not keys.get("currency"):
+            keys = {**keys, "currency": currencies.pop()}
+        elif currencies - {keys.get("currency")} and not (keys.get("rates") and keys.get("currency")):
+            raise ValueError(
+                f"the sources are in {', '.join(sorted(currencies))}; give data.currency and data.rates, a table of"
+                " exchange rates"
+            )
+        whole = {key: value for key, value in keys.items() if key not in _OF_A_SOURCE}
+        return {**whole, "source": joined, "sources": given, "columns": _OUR_NAMES}
+
+    @model_validator(mode="after")
+    def _rates_have_a_target(self) -> DataConfig:
+        if self.rates and not self.currency:
+            raise ValueError("data.rates convert into data.currency; give it, such as EUR")
+        return self
+
+    @model_validator(mode="after")
+    def _identity_has_keys(self) -> DataConfig:
+        keyed = [name for name, own in self.sources.items() if own.keys]
+        if self.identity and not self.sources:
+            raise ValueError("data.identity is for data.sources; name the log there, also where it is one")
+        if self.identity and not keyed and not self.identity.mapping:
+            raise ValueError("data.identity needs data.sources.NAME.keys of a source, or a mapping")
+        if keyed and not self.identity:
+            raise ValueError(f"source '{keyed[0]}' has keys; say how they are used in data.identity")
+        return self
 
     @field_validator("where")
     @classmethod

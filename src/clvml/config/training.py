@@ -194,4 +194,8 @@ class Config(Section):
 
     def with_source(self, source: str) -> Config:
         """Return the configuration for the same kind of data at another place."""
-        return self.model_copy(update={"data": self.data.model_copy(update={"source": source})})
+        return self.model_copy(update={"data": self.data.with_source(source)})
+
+    def without_passwords(self) -> Config:
+        """Return the configuration as it may be shown and kept."""
+        return self.model_copy(update={"data": self.data.without_passwords()})

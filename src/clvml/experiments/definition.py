@@ -174,7 +174,9 @@ def read_experiment(
             " folder)"
         )
     base = read_config(keys.config, list(overrides))
-    base = base.with_source(source or keys.data or base.data.source)
+    other = source or keys.data
+    if other:
+        base = base.with_source(other)
     settings = base.model_dump(mode="json")
     variants = tuple(
         _variant(name, changes, settings, str(path)) for name, changes in _listed(keys, what).items()

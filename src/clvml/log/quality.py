@@ -39,6 +39,54 @@ class Gap:
     days: int
 
 
+@dataclass(frozen=True)
+class SourceCount:
+    """What one of several sources brought: rows and money as read, and what of them is in the log.
+
+    Money is in the currency of the log; ``currency`` is that of the source's amounts. Lines that an earlier source has
+    as well are not in the log.
+    """
+
+    name: str
+    rows_in: int
+    money_in: float
+    rows_out: int
+    money_out: float
+    customers: int
+    first_day: date
+    last_day: date
+    currency: str | None = None
+
+
+@dataclass(frozen=True)
+class IdentityCount:
+    """What became of the ids of all sources.
+
+    Attributes
+    ----------
+    ids : dict of str to int
+        Customers of each source before.
+    customers : int
+        Customers that remain of them.
+    joined : int
+        Those of them that have several ids.
+    keys : dict of str to int
+        Ids that have a key of the kind.
+    cut : dict of str to int
+        By kind, keys that more ids share than `max_shared`, and that join nobody.
+    changed : tuple of (str, int, float, float)
+        The customers whose money changed most: unified id, number of ids, the most that one of the ids spent,
+        and what all did [currency].
+    """
+
+    ids: dict[str, int]
+    customers: int
+    joined: int
+    keys: dict[str, int]
+    cut: dict[str, int]
+    changed: tuple[tuple[str, int, float, float], ...] = ()
+
+
 @dataclass(frozen=True, repr=False)
 class QualityReport:
     """What was read and what came of it. Money is in ``currency``, rounded to 6 decimals.
@@ -74,6 +122,10 @@ class QualityReport:
         Doubts about the data, the weightiest first.
     read_as : dict of str to str
         By our names, how the columns that are text were read; ``encoding`` where it is not UTF-8.
+    sources : tuple of SourceCount
+        What each source brought, where the log is made of several.
+    identity : IdentityCount or None
+        What became of their ids, where they were matched.
     """
 
     rows_in: int
@@ -96,6 +148,8 @@ class QualityReport:
     timezone: str
     warnings: tuple[Finding, ...] = ()
     read_as: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[SourceCount, ...] = ()
+    identity: IdentityCount | None = None
 
     def with_warnings(self, findings: Iterable[Finding], data: DataConfig) -> QualityReport:
         """Return the report with further warnings, ranked among the others."""
@@ -130,6 +184,13 @@ class QualityReport:
                     unread = f", {count.unread:,} unread" if count.unread and count.money is not None else ""
                     yield f"  {words:<9} {self._line(count.rows, count.money)}: {count.reason}{how}{unread}"
         yield f"log         {self._line(self.rows_out, self.money_out)}"
+        for source in self.sources:
+            yield (
+                f"source      {self._line(source.rows_out, source.money_out)}: {source.name}, of"
+                f" {source.rows_in:,} lines; {source.customers:,} customers, {source.first_day} to {source.last_day}"
+            )
+        if self.identity:
+            yield from self._identity_lines(self.identity)
         if self.read_as:
             yield f"read as     {', '.join(f'{name} {written}' for name, written in self.read_as.items())}"
         orders = "" if self.orders is None else f", {self.orders:,} orders"
@@ -161,6 +222,16 @@ class QualityReport:
             )
         if len(self.warnings) > _SHOWN:
             yield f"            and {len(self.warnings) - _SHOWN} more; --json has them all"
+
+    def _identity_lines(self, identity: IdentityCount) -> Iterable[str]:
+        before = ", ".join(f"{name} {ids:,}" for name, ids in identity.ids.items())
+        keys = ", ".join(f"{kind} of {ids:,}" for kind, ids in identity.keys.items())
+        yield (
+            f"identity    {sum(identity.ids.values()):,} ids ({before}) are {identity.customers:,} customers,"
+            f" {identity.joined:,} of them with several ids{f'; known: {keys}' if keys else ''}"
+        )
+        for who, ids, most, money in identity.changed:
+            yield f"  joined    {who}: {ids} ids, {most:,.2f} by the largest, {money:,.2f} by all"
 
     def _line(self, rows: int, money: float | None) -> str:
         lines = "line " if rows == 1 else "lines"

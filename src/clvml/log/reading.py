@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import duckdb
 import pandas as pd
@@ -16,15 +15,18 @@ import pandas as pd
 from clvml.config import DataConfig
 from clvml.errors import InputError
 from clvml.log.cleaning import VERDICTS, ReasonCount, build_verdicts, count_reasons
+from clvml.log.finding import Finding
 from clvml.log.formulas import bind_formulas, stage_operands
 from clvml.log.frame import FRAME
 from clvml.log.hints import column_findings
 from clvml.log.mapping import map_columns
 from clvml.log.presets import fit_preset
 from clvml.log.quality import QualityReport, build_quality
+from clvml.log.rates import convert, read_rates
 from clvml.log.rejects import write_rejects
 from clvml.log.rules import rejected_reasons
 from clvml.log.source import file_findings, read_parts, stamps
+from clvml.log.sources import OPTIONAL, Asked, join_sources, rejects_of, source_table
 from clvml.storage.addresses import hide_password
 from clvml.storage.files import TABLES
 from clvml.storage.outputs import check_output
@@ -32,7 +34,6 @@ from clvml.storage.sql import identifier, setting
 from clvml.storage.workspace import offline_database
 
 TABLE = "purchase_log"
-_OPTIONAL = ("order_id", "product_id", "quantity")
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def read_purchase_log(
     rejects: Path | None = None,
     horizon_days: int | None = None,
     hints: bool = False,
+    crosswalk: Path | None = None,
 ) -> PurchaseLog:
     """Read, type, check and de-duplicate a purchase log.
 
@@ -88,7 +90,7 @@ def read_purchase_log(
         Where the log is and how its lines are cleaned. Names in ``ignore_columns`` that the input lacks are
         passed over, because a file to score may come without them.
     source : str or DataFrame, optional
-        File, directory, wildcard, database address or frame read in place of ``data.source``.
+        File, directory, wildcard, database address or frame read in place of ``data.source`` or ``data.sources``.
     connection : duckdb.DuckDBPyConnection, optional
         Where the table is made (an earlier one is replaced); by default a new in-memory database.
     now : datetime
@@ -96,11 +98,13 @@ def read_purchase_log(
     as_of : date, optional
         Nothing dated at or after this day is used.
     rejects : Path, optional
-        File (.csv or .parquet) for the rejected rows.
+        File (.csv or .parquet) for the rejected rows; one for each of several sources, with its name before the ending.
     horizon_days : int, optional
         Days of future to predict, which the report compares with the customers' rhythm.
     hints : bool
         Warn also of what columns say that are not used, such as a status; the input is read again for it.
+    crosswalk : Path, optional
+        File (.csv or .parquet) for which id of which source became which customer (``data.identity``).
 
     Raises
     ------
@@ -112,11 +116,15 @@ def read_purchase_log(
     own = connection is None
     if connection is None:
         connection = offline_database()
+    asked = Asked(now, as_of, rejects, horizon_days, hints, crosswalk)
     try:
         # A row is known by its place in the input, so tables must keep that order.
         with setting(connection, "preserve_insertion_order", "true"):
-            given = data.source if source is None else source
-            return _read(connection, data, given, now, as_of, rejects, horizon_days, hints)
+            if crosswalk is not None:
+                _check_crosswalk(crosswalk, data, source)
+            if source is None and data.sources:
+                return _read_sources(connection, data, asked)
+            return _read(connection, data, data.source if source is None else source, asked)
     except BaseException:
         if own:
             connection.close()
@@ -126,21 +134,56 @@ def read_purchase_log(
             _drop_temporary(connection)
 
 
+def _check_crosswalk(crosswalk: Path, data: DataConfig, source: str | pd.DataFrame | None) -> None:
+    if source is not None or not data.identity:
+        raise InputError(
+            f"there is no crosswalk for '{crosswalk}': ids are matched by data.identity of a configuration with"
+            " data.sources; leave it out, or DATA"
+        )
+    for own in data.sources.values():
+        check_output(crosswalk, TABLES, own.source, "crosswalk")
+
+
+def _read_sources(connection: duckdb.DuckDBPyConnection, data: DataConfig, asked: Asked) -> PurchaseLog:
+    """Read each source as a log of its own, and put them together."""
+    reports = {}
+    try:
+        for number, (name, own) in enumerate(data.sources.items()):
+            # The day of another time zone may be a day of the log that is not observed.
+            until = asked.as_of if own.timezone == data.timezone else None
+            rejects = asked.rejects and rejects_of(asked.rejects, name)
+            try:
+                own = own.model_copy(update={"rates": data.rates})
+                log = _read(
+                    connection, own, own.source, replace(asked, as_of=until, rejects=rejects), data.currency
+                )
+            except InputError as error:
+                raise InputError(f"source '{name}': {error}") from None
+            _drop_temporary(connection)
+            connection.execute(f"ALTER TABLE {TABLE} RENAME TO {source_table(number)}")
+            reports[name] = log.quality
+        columns, quality = join_sources(connection, data, reports, asked, TABLE)
+    finally:
+        for number in range(len(data.sources)):
+            connection.execute(f"DROP TABLE IF EXISTS {source_table(number)}")
+    return PurchaseLog(
+        connection, quality, columns, quality.first_day, quality.last_day, fingerprint(connection, columns)
+    )
+
+
 def _read(
     connection: duckdb.DuckDBPyConnection,
     data: DataConfig,
     source: str | pd.DataFrame,
-    now: datetime,
-    as_of: date | None,
-    rejects: Path | None,
-    horizon_days: int | None,
-    hints: bool,
+    asked: Asked,
+    into: str | None = None,
 ) -> PurchaseLog:
-    if rejects is not None:
-        check_output(rejects, TABLES, source if isinstance(source, str) else None, "rejects file")
+    """Read a source; ``into`` is the currency that rates convert to, ``data.currency`` unless given."""
+    if asked.rejects is not None:
+        check_output(asked.rejects, TABLES, source if isinstance(source, str) else None, "rejects file")
     before = stamps(source)
     try:
-        log = _read_once(connection, data, source, now, as_of, rejects, horizon_days, hints)
+        log = _read_once(connection, data, source, asked, into or data.currency)
     except (InputError, OSError, duckdb.Error) as error:
         # What is wrong may only be that the file was half written when it was read.
         changed = _change(source, before)
@@ -170,27 +213,30 @@ def _read_once(
     connection: duckdb.DuckDBPyConnection,
     data: DataConfig,
     source: str | pd.DataFrame,
-    now: datetime,
-    as_of: date | None,
-    rejects: Path | None,
-    horizon_days: int | None,
-    hints: bool,
+    asked: Asked,
+    into: str | None,
 ) -> PurchaseLog:
     name = source if isinstance(source, str) else FRAME
+    if data.rates and into:
+        read_rates(connection, data.rates, into)
     parts = read_parts(connection, source, data)
     given = data
     data, names = fit_preset(data, parts[0].columns, parts[0].name)
     formulas = bind_formulas(data, names)
     mapping = map_columns(data.columns, names, parts[0].name, formulas.computed)
     staged = stage_operands(connection, parts, mapping, formulas, data)
-    local_now = now if now.tzinfo is None else now.astimezone(ZoneInfo(data.timezone)).replace(tzinfo=None)
-    warnings = build_verdicts(connection, staged, data, local_now, as_of, len(parts) > 1)
+    converted: list[Finding] = []
+    if data.rates and into:
+        converted = convert(connection, staged, data, data.rates, into)
+        data = data.model_copy(update={"currency": into})
+    local_now = asked.local_now(data)
+    warnings = build_verdicts(connection, staged, data, local_now, asked.as_of, len(parts) > 1)
     rows_in, money_in, reasons = count_reasons(connection, staged, data)
-    if rejects is not None:
-        write_rejects(connection, staged.parts, rejected_reasons(data), rejects)
+    if asked.rejects is not None:
+        write_rejects(connection, staged.parts, rejected_reasons(data), asked.rejects)
     if rows_in == sum(count.rows for count in reasons if count.treatment in ("rejected", "dropped")):
-        raise _nothing_left(hide_password(name), rows_in, reasons, as_of)
-    optional = tuple(column for column in _OPTIONAL if column in staged.columns)
+        raise _nothing_left(hide_password(name), rows_in, reasons, asked.as_of)
+    optional = tuple(column for column in OPTIONAL if column in staged.columns)
     columns = ("customer_id", "order_ts", "order_day", "amount", *optional)
     listed = ", ".join(("customer_id", "order_ts", "order_ts::DATE AS order_day", "amount", *optional))
     connection.execute(
@@ -204,15 +250,15 @@ def _read_once(
         rows_in,
         money_in,
         reasons,
-        as_of or local_now.date(),
-        [*file_findings(source), *staged.warnings, *warnings],
+        asked.as_of or local_now.date(),
+        [*file_findings(source), *staged.warnings, *converted, *warnings],
         staged.read_as,
-        horizon_days,
+        asked.horizon_days,
     )
     log = PurchaseLog(
         connection, quality, columns, quality.first_day, quality.last_day, fingerprint(connection, columns)
     )
-    if not hints:
+    if not asked.hints:
         return log
     found = column_findings(log, given, staged.parts)
     return replace(log, quality=quality.with_warnings(found, data))

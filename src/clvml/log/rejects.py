@@ -46,7 +46,7 @@ def write_rejects(
             name += "_"
         taken.append(name)
     as_csv = rejects.suffix.lower() == ".csv"
-    escape = _escaped_sql if as_csv else str
+    escape = escaped_sql if as_csv else str
     cells = ["reason", escape("file"), "line", *(escape(f"c{index}") for index in range(width))]
     headers = [identifier(escaped(name) if as_csv else name) for name in taken]
     columns = ", ".join(f"{cell} AS {header}" for cell, header in zip(cells, headers, strict=True))
@@ -68,7 +68,8 @@ def _part_sql(part: Part, number: int, width: int) -> str:
     )
 
 
-def _escaped_sql(cell: str) -> str:
+def escaped_sql(cell: str) -> str:
+    """Return the SQL of a text that no spreadsheet runs as a formula (`clvml.storage.files.escaped`)."""
     is_formula = (
         f"regexp_matches({cell}, {literal(FORMULA)}) AND NOT regexp_matches({cell}, {literal(NUMBER)})"
     )

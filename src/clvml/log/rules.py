@@ -31,12 +31,14 @@ INFINITE_AMOUNT = "infinite or NaN amount"
 HUGE_AMOUNT = "amount of 1e15 or more"
 MISSING_CURRENCY = "missing currency"
 OTHER_CURRENCY = "other currency"
+NO_RATE = "no exchange rate by its day (data.rates)"
 FUTURE = "date in the future"
 AFTER_AS_OF = "at or after as_of"
 GUEST = "customer id of nobody (data.guests)"
 OLDER_STATE = "order stands in a later file"
 REPEAT_ACROSS = "same line in two files"
 REPEAT_WITHIN = "repeat within one file"
+SAME_IN_SOURCES = "same line in an earlier source"
 REFUND = "refund"
 DECIMAL_ID = "id written as a decimal number"
 FOLDED_ID = "customer id written alike (data.customer_ids)"
@@ -72,7 +74,15 @@ class Rule:
 RULES = (
     *(
         Rule(reason)
-        for reason in (TOO_FEW_COLUMNS, TOO_MANY_COLUMNS, STRAY_QUOTE, TOO_LONG, NOT_JSON, TOTAL_LINE)
+        for reason in (
+            TOO_FEW_COLUMNS,
+            TOO_MANY_COLUMNS,
+            STRAY_QUOTE,
+            TOO_LONG,
+            NOT_JSON,
+            TOTAL_LINE,
+            NO_RATE,
+        )
     ),
     Rule(NOT_IN_WHERE, "NOT coalesce({in_where}, false)", "dropped"),
     Rule(MISSING_CUSTOMER, "customer_id IS NULL"),
@@ -94,6 +104,7 @@ RULES = (
     Rule(REPEAT_ACROSS, policy="duplicates"),
     Rule(REPEAT_WITHIN, policy="duplicates"),
     Rule(REFUND, policy="refunds"),
+    Rule(SAME_IN_SOURCES, policy="dropped"),
 )
 """Reasons why a line is left out, first match wins."""
 

@@ -184,7 +184,7 @@ def _select(
     """
     types = {ours: source.types[index] for ours, index in mapping.items()}
     cleaned = ", ".join(
-        f"{_cleaned_sql(f'c{index}', types[ours])} AS {ours}" for ours, index in mapping.items()
+        f"{cleaned_sql(f'c{index}', types[ours])} AS {ours}" for ours, index in mapping.items()
     )
     trimmed = ", ".join(f"c{index}::VARCHAR AS {ours}_read" for ours, index in mapping.items() if ours in IDS)
     typed = ", ".join(_typed_sql(ours, types[ours], timezone) for ours in mapping)
@@ -323,7 +323,7 @@ def _is_written(ours: str, kind: str) -> bool:
     return _is_text(kind) or (ours == "order_date" and not kind.startswith(("DATE", "TIMESTAMP")))
 
 
-def _cleaned_sql(column: str, kind: str) -> str:
+def cleaned_sql(column: str, kind: str) -> str:
     """Return a text column without blanks around it, NULL where it says in a usual way that it is missing."""
     if not _is_text(kind):
         return column

@@ -35,7 +35,6 @@ from clvml.models.outlook import (
 )
 from clvml.models.prior import PRIOR_COLUMNS, Prior, fit_prior
 from clvml.models.trees import ChurnChoice, Level, NothingToLearn, Trees, fit_trees, logit_of, with_prior
-from clvml.storage.addresses import hide_password
 
 Array = NDArray[np.float64]
 
@@ -220,7 +219,7 @@ class CustomerModel:
         for name, trees in self.trees.spend_trees.items():
             trees.save(directory / f"{name}.json")
         state = {
-            "config": self.config.with_source(hide_password(self.config.data.source)).model_dump(mode="json"),
+            "config": self.config.without_passwords().model_dump(mode="json"),
             "as_of": self.as_of.isoformat(),
             "columns": list(self.columns),
             "prior": self.trees.prior.to_dict(),

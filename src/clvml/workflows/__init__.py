@@ -13,6 +13,7 @@ from clvml.workflows.preparation import (
     prepare,
     prepare_on_spark,
     sample_on_spark,
+    sources_of,
 )
 from clvml.workflows.readback import log_readback, readback
 from clvml.workflows.report import report
@@ -69,6 +70,7 @@ __all__ = [
     "score_on_spark",
     "scoring_notes",
     "short_name",
+    "sources_of",
     "standings",
     "train",
     "train_again",

@@ -17,7 +17,7 @@ from clvml.config import Config, overridden
 from clvml.errors import InputError
 from clvml.storage.workspace import temporary_folder
 from clvml.tracking.record import LoggedRun, StoreUnreachable, TrainingRecord
-from clvml.workflows.preparation import Prepared, prepare, prepare_on_spark, sample_on_spark
+from clvml.workflows.preparation import Prepared, prepare, prepare_on_spark, sample_on_spark, sources_of
 from clvml.workflows.training import Trained, train
 
 if TYPE_CHECKING:
@@ -102,9 +102,10 @@ def train_again(
     )
     if source is not None:
         return Again(recorded, config.with_source(source), as_of, True)
-    if _HIDDEN.search(config.data.source):
+    hidden = next(filter(_HIDDEN.search, sources_of(config.data)), None)
+    if hidden:
         raise InputError(
-            f"run '{recorded.run_id}' recorded '{config.data.source}', without the password; give the whole address "
+            f"run '{recorded.run_id}' recorded '{hidden}', without the password; give the whole address "
             "with --data, and --as-of " + recorded.as_of.isoformat()
         )
     return Again(recorded, config, recorded.as_of, False)

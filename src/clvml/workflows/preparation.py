@@ -137,13 +137,13 @@ def prepare(
     connection: duckdb.DuckDBPyConnection | None = None,
     horizon_days: int | None = None,
     hints: bool = False,
+    crosswalk: Path | None = None,
 ) -> Prepared[PurchaseLog]:
     """Read and clean a purchase log; ``as_of`` is the day after its last line unless given.
 
     The log's table is made in ``connection`` (`clvml.storage.workspace`), or in a new database in memory. Its warnings
     compare ``horizon_days`` with the customers' rhythm; with ``hints`` they tell what columns say that are not used.
     """
-    source = data.source if source is None else source
     log = read_purchase_log(
         data,
         source=source,
@@ -153,6 +153,7 @@ def prepare(
         rejects=rejects,
         horizon_days=horizon_days,
         hints=hints,
+        crosswalk=crosswalk,
     )
     return Prepared(log, *_dated(log.last_day, as_of))
 
@@ -161,6 +162,10 @@ def prepare_on_spark(
     session: Any, data: DataConfig, now: datetime, source: str | None = None, as_of: date | None = None
 ) -> Prepared[SparkLog]:
     """Read and clean a purchase log in a Spark session; see `prepare`."""
+    if data.sources and source is None:
+        raise InputError(
+            "Spark reads one source; write data.sources as one table first, or leave out --engine"
+        )
     log = read_lines(session, data, source or data.source, now, as_of)
     return Prepared(log, *_dated(log.last_day, as_of))
 
@@ -171,6 +176,11 @@ def sample_on_spark(
     """Choose some of the customers of a log on Spark, to train on; their features come into ``connection``."""
     log = sampled(prepared.log, config, prepared.as_of, connection)
     return Prepared(log, prepared.as_of, prepared.note)
+
+
+def sources_of(data: DataConfig) -> list[str]:
+    """Return every file, folder or address that a configuration reads."""
+    return [own.source for own in data.sources.values()] or [data.source]
 
 
 def check_length(prepared: Prepared[Any], config: Config) -> HistoryVerdict:

@@ -88,7 +88,7 @@ def score_on_spark(
     return scored
 
 
-def check_scored_output(output: str, source: str) -> None:
+def check_scored_output(output: str, source: str | None) -> None:
     """Refuse a file or database table that the scored rows could not be written to, or that holds something else.
 
     Raises

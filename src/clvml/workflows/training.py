@@ -25,7 +25,6 @@ from clvml.log import PurchaseLog
 from clvml.models.customer_model import fit_customer_model
 from clvml.scores.scorer import Scorer, customer_days, spend_thresholds, tier_thresholds
 from clvml.scores.segments import check_segments
-from clvml.storage.addresses import hide_password
 from clvml.storage.sql import identifier, literal
 from clvml.tracking.record import TrainingRecord
 from clvml.workflows.pictures import draw_pictures
@@ -139,7 +138,7 @@ def train(prepared: Prepared[Any], config: Config, directory: Path, progress: Pr
     """
     check_segments(config.segments)
     # The model keeps its configuration.
-    config = config.with_source(hide_password(config.data.source))
+    config = config.without_passwords()
     progress("building the features")
     days = days_of(prepared.log)
     notes = [prepared.note] if prepared.note else []

@@ -1,0 +1,352 @@
+"""Ids of several sources as customers: connected components of the ids that share a key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+
+from clvml.config import DataConfig, IdentityConfig, KeysConfig
+from clvml.errors import InputError, first_of
+from clvml.log.components import label_components
+from clvml.log.finding import Finding
+from clvml.log.identity import folded_sql
+from clvml.log.keys import hashed_sql, stage_phones, written_sql
+from clvml.log.mapping import plain
+from clvml.log.quality import IdentityCount
+from clvml.log.rejects import escaped_sql
+from clvml.log.source import read_parts
+from clvml.log.staging import cleaned_sql
+from clvml.storage.addresses import hide_password
+from clvml.storage.files import replacing
+from clvml.storage.sql import literal
+
+CROSSWALK = "clvml_crosswalk"
+_NODES, _KEYED, _EDGES, _LABELS = "clvml_nodes", "clvml_keyed", "clvml_edges", "clvml_labels"
+_MAPPED = "clvml_mapped"
+_MAPPING = ("source", "customer_id", "unified_id")
+
+
+def match_customers(
+    connection: duckdb.DuckDBPyConnection, data: DataConfig, identity: IdentityConfig, tables: Sequence[str]
+) -> tuple[IdentityCount, list[Finding]]:
+    """Make ``clvml_crosswalk``: ``number`` of the source, ``customer_id`` and ``unified_id`` of each id.
+
+    A unified id is that of the mapping, or else the source and id of the customer's first id (sources in their order,
+    ids as text). It changes only when records join the customer with an earlier id.
+
+    Parameters
+    ----------
+    tables : sequence of str
+        The purchases of each source, with ``customer_id``.
+
+    Raises
+    ------
+    InputError
+        A table of customers or the mapping cannot be read, lacks a column, or contradicts itself; a key is empty.
+    """
+    names = list(data.sources)
+    keyed = {
+        number: _read_records(connection, number, name, own, own.keys)
+        for number, (name, own) in enumerate(data.sources.items())
+        if own.keys
+    }
+    _read_mapping(connection, identity, names)
+    _number_ids(
+        connection,
+        tables,
+        [f"SELECT {number} AS number, customer_id FROM {keyed[number]}" for number in keyed],
+    )
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {_KEYED} (node INTEGER, kind VARCHAR, key UHUGEINT)")
+    unread: dict[str, int] = {}
+    for number, records in keyed.items():
+        keys = data.sources[names[number]].keys
+        for order, kind in enumerate(keys.columns if keys else ()):
+            count = _add_keys(connection, number, records, f"k{order}", kind, identity)
+            unread[kind] = unread.get(kind, 0) + count
+        connection.execute(f"DROP TABLE {records}")
+    cut = _make_edges(connection, identity)
+    label_components(connection, _EDGES, _LABELS)
+    _name(connection, names, identity)
+    return _counted(connection, names, tables, cut), list(_findings(cut, unread, identity))
+
+
+def write_crosswalk(connection: duckdb.DuckDBPyConnection, names: Sequence[str], path: Path) -> None:
+    """Write the crosswalk into a file (.csv or .parquet): source, customer_id, unified_id, one row per id."""
+    sources = " ".join(f"WHEN {number} THEN {literal(name)}" for number, name in enumerate(names))
+    as_csv = path.suffix.lower() == ".csv"
+    cells = ", ".join(
+        f"{escaped_sql(name) if as_csv else name} AS {name}" for name in ("customer_id", "unified_id")
+    )
+    options = "FORMAT csv, HEADER" if as_csv else "FORMAT parquet, COMPRESSION zstd"
+    with replacing(path) as temporary:
+        connection.execute(
+            f"COPY (SELECT CASE number {sources} END AS source, {cells} FROM {CROSSWALK} ORDER BY number, customer_id)"
+            f" TO {literal(str(temporary))} ({options}, USE_TMP_FILE false)"
+        )
+
+
+def _read_records(
+    connection: duckdb.DuckDBPyConnection, number: int, name: str, own: DataConfig, keys: KeysConfig
+) -> str:
+    """Make a temporary table of the ids of a source and the texts of their keys (``k0``, ...); return its name."""
+    place = keys.source or own.source
+    shown = hide_password(place)
+    parts = read_parts(connection, place, own if keys.source is None else None)
+    columns = parts[0].columns
+    read = {"customer_id": keys.customer_id or own.columns.customer_id}
+    read |= {f"k{order}": theirs for order, theirs in enumerate(keys.columns.values())}
+    for theirs in read.values():
+        if theirs not in columns:
+            raise InputError(
+                f"'{shown}' has no column '{theirs}' (data.sources.{name}.keys); its columns: {first_of(columns)}"
+            )
+    # Purchases repeat the keys of their customer; a table of customers does not.
+    distinct = "DISTINCT " if keys.source is None else ""
+    selected = []
+    for part in parts:
+        places = [columns.index(theirs) for theirs in read.values()]
+        cells = [
+            f"{_text_sql(f'c{at}', part.types[at])} AS {ours}" for at, ours in zip(places, read, strict=True)
+        ]
+        selected.append(f"SELECT {distinct}{', '.join(cells)} FROM {part.relation}")
+    table = f"clvml_records_{number}"
+    texts = ", ".join(f"count({ours})" for ours in read if ours != "customer_id")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {' UNION ALL '.join(selected)}")
+    whole, *filled = connection.execute(
+        f"SELECT bool_and(regexp_full_match(customer_id, '-?\\d+(\\.0)?')), {texts} FROM {table}"
+    ).fetchall()[0]
+    for (kind, theirs), count in zip(keys.columns.items(), filled, strict=True):
+        if not count:
+            raise InputError(
+                f"column '{theirs}' of '{shown}' is empty (data.sources.{name}.keys.columns.{kind}): nobody can be"
+                " found by it; leave it out"
+            )
+    folded = folded_sql(own.customer_ids)
+    customer = f"regexp_replace({folded}, '\\.0$', '')" if whole else folded
+    if customer != "customer_id":
+        # As the purchases of the source have it.
+        connection.execute(f"UPDATE {table} SET customer_id = {customer}")
+    return table
+
+
+def _number_ids(connection: duckdb.DuckDBPyConnection, tables: Sequence[str], others: Sequence[str]) -> None:
+    """Make the table of all ids: ``node`` (1, 2, ... by source and id), ``number``, ``customer_id``, ``bought``."""
+    ids = [
+        *(
+            f"SELECT {number} AS number, customer_id, true AS bought FROM {table}"
+            for number, table in enumerate(tables)
+        ),
+        *(f"SELECT *, false FROM ({other}) WHERE customer_id IS NOT NULL" for other in others),
+        f"SELECT number, customer_id, false FROM {_MAPPED}",
+    ]
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {_NODES} AS"
+        " SELECT (row_number() OVER (ORDER BY number, customer_id))::INTEGER AS node, number, customer_id, bought"
+        f" FROM (SELECT number, customer_id, bool_or(bought) AS bought FROM ({' UNION ALL '.join(ids)})"
+        " GROUP BY number, customer_id)"
+    )
+
+
+def _add_keys(
+    connection: duckdb.DuckDBPyConnection,
+    number: int,
+    records: str,
+    column: str,
+    kind: str,
+    identity: IdentityConfig,
+) -> int:
+    """Append the hashed keys of one kind, and return how many texts are none."""
+    if kind == "phone":
+        stage_phones(connection, records, column, identity.phone_region)
+    written = f"SELECT customer_id, {written_sql(kind, column)} AS written FROM {records} WHERE {column} IS NOT NULL"
+    connection.execute(
+        f"INSERT INTO {_KEYED} SELECT node, {literal(kind)},"
+        f" CASE WHEN written IS NOT NULL THEN {hashed_sql(kind, 'written')} END"
+        f" FROM ({written}) JOIN {_NODES} USING (customer_id) WHERE number = {number}"
+    )
+    (unread,) = connection.execute(
+        f"SELECT count(*) FROM {_KEYED} WHERE key IS NULL AND kind = {literal(kind)}"
+    ).fetchall()[0]
+    if unread:
+        connection.execute(f"DELETE FROM {_KEYED} WHERE key IS NULL")
+    return int(unread)
+
+
+def _text_sql(column: str, kind: str) -> str:
+    """Return the SQL of a cell as text: without blanks, NULL where it is missing, whole floats without an exponent."""
+    if kind in ("FLOAT", "DOUBLE"):
+        return f"CASE WHEN {column} = trunc({column}) AND abs({column}) < 9e15 THEN {column}::BIGINT::VARCHAR END"
+    return f"({cleaned_sql(column, kind)})::VARCHAR"
+
+
+def _read_mapping(
+    connection: duckdb.DuckDBPyConnection, identity: IdentityConfig, names: Sequence[str]
+) -> None:
+    """Read the mapping into a temporary table of ``number``, ``customer_id`` and ``unified_id``."""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {_MAPPED} (number INTEGER, customer_id VARCHAR, unified_id VARCHAR)"
+    )
+    if identity.mapping is None:
+        return
+    shown = hide_password(identity.mapping)
+    parts = read_parts(connection, identity.mapping)
+    named = {plain(name): name for name in parts[0].columns}
+    lacks = [name for name in _MAPPING if plain(name) not in named]
+    if lacks:
+        raise InputError(
+            f"mapping '{shown}' has no column {', '.join(lacks)}; its columns are {first_of(parts[0].columns)}"
+        )
+    numbers = " ".join(f"WHEN {literal(name)} THEN {number}" for number, name in enumerate(names))
+    for part in parts:
+        places = [part.columns.index(named[plain(name)]) for name in _MAPPING]
+        cells = [_text_sql(f"c{place}", part.types[place]) for place in places]
+        unknown = connection.execute(
+            f"SELECT {cells[0]} AS name FROM {part.relation} WHERE (CASE {cells[0]} {numbers} END) IS NULL LIMIT 1"
+        ).fetchall()
+        if unknown:
+            raise InputError(
+                f"mapping '{shown}' names source '{unknown[0][0]}'; the sources are {', '.join(names)}"
+            )
+        connection.execute(
+            f"INSERT INTO {_MAPPED} SELECT DISTINCT CASE {cells[0]} {numbers} END, {cells[1]}, {cells[2]}"
+            f" FROM {part.relation} WHERE {cells[1]} IS NOT NULL AND {cells[2]} IS NOT NULL"
+        )
+    twice = connection.execute(
+        f"SELECT number, customer_id, string_agg(unified_id, ' and ' ORDER BY unified_id) FROM {_MAPPED}"
+        " GROUP BY number, customer_id HAVING count(*) > 1 ORDER BY ALL LIMIT 1"
+    ).fetchall()
+    if twice:
+        number, customer, unified = twice[0]
+        raise InputError(
+            f"mapping '{shown}' makes customer '{customer}' of source '{names[number]}' both {unified}; keep one line"
+        )
+
+
+def _make_edges(
+    connection: duckdb.DuckDBPyConnection, identity: IdentityConfig
+) -> dict[str, tuple[int, int]]:
+    """Make the pairs of ids that are one customer; return by kind how many keys are cut, and the ids that share them.
+
+    All ids that share a key are joined to the first of them.
+    """
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE clvml_shared AS SELECT kind, key, min(node) AS first, count(*) AS ids"
+        f" FROM {_KEYED} GROUP BY kind, key HAVING min(node) <> max(node)"
+    )
+    most = identity.max_shared
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE clvml_cut AS SELECT kind, key, count(DISTINCT node) AS ids FROM {_KEYED}"
+        f" SEMI JOIN (FROM clvml_shared WHERE ids > {most}) USING (kind, key)"
+        f" GROUP BY kind, key HAVING count(DISTINCT node) > {most}"
+    )
+    cut = connection.execute(
+        "SELECT kind, count(*), sum(ids) FROM clvml_cut GROUP BY kind ORDER BY kind"
+    ).fetchall()
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {_EDGES} AS
+        SELECT node AS a, first AS b FROM {_KEYED} JOIN (FROM clvml_shared ANTI JOIN clvml_cut USING (kind, key))
+            USING (kind, key) WHERE node > first
+        UNION ALL
+        SELECT node, first FROM (
+            SELECT node, min(node) OVER (PARTITION BY unified_id) AS first
+            FROM {_MAPPED} JOIN {_NODES} USING (number, customer_id)
+        ) WHERE node > first
+        """
+    )
+    for table in ("clvml_shared", "clvml_cut"):
+        connection.execute(f"DROP TABLE {table}")
+    return {kind: (int(keys), int(ids)) for kind, keys, ids in cut}
+
+
+def _name(connection: duckdb.DuckDBPyConnection, names: Sequence[str], identity: IdentityConfig) -> None:
+    """Make the crosswalk; refuse components of which the mapping says that they are several customers."""
+    sources = " ".join(f"WHEN {number} THEN {literal(f'{name}:')}" for number, name in enumerate(names))
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {CROSSWALK} AS
+        WITH labelled AS (
+            SELECT nodes.*, coalesce(label, node) AS label FROM {_NODES} AS nodes LEFT JOIN {_LABELS} USING (node)
+        ), given AS (
+            SELECT label, min(unified_id) AS unified_id, max(unified_id) AS other
+            FROM {_MAPPED} JOIN labelled USING (number, customer_id) GROUP BY label
+        )
+        SELECT labelled.node, labelled.label, labelled.number, labelled.customer_id, labelled.bought,
+               coalesce(given.unified_id, (CASE first.number {sources} END) || first.customer_id) AS unified_id,
+               given.other
+        FROM labelled JOIN {_NODES} AS first ON first.node = labelled.label
+        LEFT JOIN given ON given.label = labelled.label
+        """
+    )
+    against = connection.execute(
+        f"SELECT unified_id, other FROM {CROSSWALK} WHERE other <> unified_id ORDER BY ALL LIMIT 1"
+    ).fetchall()
+    if against:
+        one, other = against[0]
+        raise InputError(
+            f"mapping '{hide_password(identity.mapping or '')}' tells '{one}' and '{other}' apart, and their keys make"
+            " them one customer; give them one unified_id, or correct the keys"
+        )
+    connection.execute(f"ALTER TABLE {CROSSWALK} DROP COLUMN other")
+
+
+def _findings(
+    cut: dict[str, tuple[int, int]], unread: dict[str, int], identity: IdentityConfig
+) -> Iterator[Finding]:
+    for kind, (keys, ids) in cut.items():
+        yield Finding(
+            "shared-keys",
+            f"{keys:,} keys of kind '{kind}' are shared by more than {identity.max_shared} customers each, {ids:,} in"
+            " all: they join nobody. data.identity.max_shared says how many may share one",
+        )
+    for kind, texts in unread.items():
+        if texts:
+            hint = "; data.identity.phone_region says which country numbers without a code are of"
+            yield Finding(
+                "unread-keys",
+                f"{texts:,} texts are no {kind} and join nobody{hint if kind == 'phone' else ''}",
+            )
+
+
+def _counted(
+    connection: duckdb.DuckDBPyConnection,
+    names: Sequence[str],
+    tables: Sequence[str],
+    cut: dict[str, tuple[int, int]],
+) -> IdentityCount:
+    before = dict(
+        connection.execute(
+            f"SELECT number, count(*) FROM {CROSSWALK} WHERE bought GROUP BY number"
+        ).fetchall()
+    )
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE clvml_several AS SELECT label FROM {CROSSWALK} WHERE bought GROUP BY label"
+        " HAVING count(*) > 1"
+    )
+    customers, joined = connection.execute(
+        f"SELECT count(DISTINCT label), (SELECT count(*) FROM clvml_several) FROM {CROSSWALK} WHERE bought"
+    ).fetchall()[0]
+    spent = " UNION ALL ".join(
+        f"SELECT {number} AS number, customer_id, sum(amount) AS money FROM {table} GROUP BY customer_id"
+        for number, table in enumerate(tables)
+    )
+    changed = connection.execute(
+        f"SELECT unified_id, count(*), max(money), sum(money) FROM ({spent})"
+        f" JOIN (FROM {CROSSWALK} SEMI JOIN clvml_several USING (label)) USING (number, customer_id)"
+        " GROUP BY unified_id ORDER BY sum(money) - max(money) DESC, unified_id LIMIT 5"
+    ).fetchall()
+    keys = dict(
+        connection.execute(
+            f"SELECT kind, count(DISTINCT node) FROM {_KEYED} GROUP BY kind ORDER BY kind"
+        ).fetchall()
+    )
+    return IdentityCount(
+        {name: int(before.get(number, 0)) for number, name in enumerate(names)},
+        int(customers),
+        int(joined),
+        keys,
+        {kind: count for kind, (count, _) in cut.items()},
+        tuple((who, int(ids), round(most, 2), round(all_of_it, 2)) for who, ids, most, all_of_it in changed),
+    )

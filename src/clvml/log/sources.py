@@ -1,0 +1,280 @@
+"""Several sources, each read as a log of its own, as one log: one time zone, one currency, each order once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from clvml.config import DataConfig
+from clvml.errors import InputError
+from clvml.log.cleaning import ReasonCount
+from clvml.log.finding import Finding
+from clvml.log.matching import CROSSWALK, match_customers, write_crosswalk
+from clvml.log.quality import IdentityCount, QualityReport, SourceCount, build_quality
+from clvml.log.rules import AFTER_AS_OF, RULES, SAME_IN_SOURCES
+from clvml.storage.sql import MONEY, literal
+
+OPTIONAL = ("order_id", "product_id", "quantity")
+_TYPES = {"order_id": "VARCHAR", "product_id": "VARCHAR", "quantity": "DOUBLE"}
+_JOINED = "clvml_joined"
+_ALIKE = "clvml_alike"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a log is to be read, beside what its configuration says (`clvml.log.read_purchase_log`)."""
+
+    now: datetime
+    as_of: date | None = None
+    rejects: Path | None = None
+    horizon_days: int | None = None
+    hints: bool = False
+    crosswalk: Path | None = None
+
+    def local_now(self, data: DataConfig) -> datetime:
+        """Return the present as wall time of the log."""
+        if self.now.tzinfo is None:
+            return self.now
+        return self.now.astimezone(ZoneInfo(data.timezone)).replace(tzinfo=None)
+
+
+def source_table(number: int) -> str:
+    """Return the table of the source of a number, counted from 0."""
+    return f"clvml_source_{number}"
+
+
+def rejects_of(rejects: Path, source: str) -> Path:
+    """Return the file of the rejected rows of a source: its columns are not those of others."""
+    return rejects.with_name(f"{rejects.stem}-{source}{rejects.suffix}")
+
+
+def join_sources(
+    connection: duckdb.DuckDBPyConnection,
+    data: DataConfig,
+    reports: Mapping[str, QualityReport],
+    asked: Asked,
+    table: str,
+) -> tuple[tuple[str, ...], QualityReport]:
+    """Make ``table`` of the sources' tables (`source_table`), and return its columns and what came of it.
+
+    Times are moved to ``data.timezone``, but for sources whose lines have dates only. A line that an earlier source has
+    as well counts once (`_mark_repeated`). Numbers of orders that different sources use for different orders get the
+    name of their source in front.
+
+    Raises
+    ------
+    InputError
+        Nothing is left.
+    """
+    names = list(reports)
+    kept = [
+        [row[0] for row in connection.execute(f"DESCRIBE {source_table(number)}").fetchall()]
+        for number in range(len(names))
+    ]
+    optional = tuple(name for name in OPTIONAL if any(name in columns for columns in kept))
+    tables = [source_table(number) for number in range(len(names))]
+    identity: IdentityCount | None = None
+    found: list[Finding] = []
+    if data.identity:
+        identity, found = match_customers(connection, data, data.identity, tables)
+        if asked.crosswalk:
+            write_crosswalk(connection, names, asked.crosswalk)
+    selected = []
+    for number, (name, present) in enumerate(zip(names, kept, strict=True)):
+        moved = _moved(connection, tables[number], data.sources[name].timezone, data.timezone)
+        listed = "".join(
+            f", {column if column in present else f'NULL::{_TYPES[column]} AS {column}'}"
+            for column in optional
+        )
+        customer, known = "customer_id", ""
+        if identity:
+            customer = "known.unified_id"
+            known = (
+                f"JOIN {CROSSWALK} AS known"
+                f" ON known.number = {number} AND known.customer_id = source.customer_id"
+            )
+        selected.append(
+            f"SELECT {number} AS number, source.rowid AS place, {customer} AS customer_id, {moved} AS order_ts,"
+            f" amount{listed} FROM {tables[number]} AS source {known}"
+        )
+    after = f"order_ts >= TIMESTAMP {literal(asked.as_of.isoformat())}" if asked.as_of else "false"
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {_JOINED} AS"
+        f" SELECT *, CASE WHEN {after} THEN {literal(AFTER_AS_OF)} END AS reason"
+        f" FROM ({' UNION ALL '.join(selected)}) ORDER BY number, place"
+    )
+    found += _mark_repeated(connection, optional, names, data)
+    left_out = connection.execute(
+        f"SELECT number, reason, count(*), sum(amount::{MONEY}) FROM {_JOINED} WHERE reason IS NOT NULL"
+        " GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+    order_id = "order_id"
+    if "order_id" in optional:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE clvml_ambiguous AS SELECT order_id FROM {_JOINED} WHERE reason IS NULL"
+            " GROUP BY order_id HAVING count(DISTINCT number) > 1 AND count(DISTINCT (customer_id, order_ts::DATE)) > 1"
+        )
+        named = " ".join(f"WHEN {number} THEN {literal(f'{name}:')}" for number, name in enumerate(names))
+        order_id = (
+            "CASE WHEN order_id IN (SELECT order_id FROM clvml_ambiguous)"
+            f" THEN (CASE number {named} END) || order_id ELSE order_id END AS order_id"
+        )
+    listed = "".join(f", {order_id if name == 'order_id' else name}" for name in optional)
+    sources = " ".join(f"WHEN {number} THEN {literal(name)}" for number, name in enumerate(names))
+    connection.execute(
+        f"CREATE OR REPLACE TABLE {table} AS SELECT customer_id, order_ts, order_ts::DATE AS order_day, amount{listed},"
+        f" CASE number {sources} END AS source FROM {_JOINED} WHERE reason IS NULL ORDER BY number, place"
+    )
+    columns = ("customer_id", "order_ts", "order_day", "amount", *optional, "source")
+    if not connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]:
+        raise InputError(
+            f"no line of the sources {', '.join(names)} is before {asked.as_of}; give a later date"
+        )
+    reasons = _added_up(
+        [count for report in reports.values() for count in report.reasons],
+        [ReasonCount(reason, "dropped", rows, float(money)) for _, reason, rows, money in left_out],
+    )
+    quality = build_quality(
+        lambda query: connection.execute(query).fetchall(),
+        table,
+        columns,
+        data,
+        sum(report.rows_in for report in reports.values()),
+        sum(report.money_in for report in reports.values()),
+        reasons,
+        asked.as_of or asked.local_now(data).date(),
+        found,
+        {
+            f"{name}.{column}": how
+            for name, report in reports.items()
+            for column, how in report.read_as.items()
+        },
+        asked.horizon_days,
+    )
+    counts = tuple(
+        SourceCount(
+            name,
+            report.rows_in,
+            report.money_in,
+            *_counted(connection, table, name),
+            report.first_day,
+            report.last_day,
+            data.sources[name].currency,
+        )
+        for name, report in reports.items()
+    )
+    told = {finding.code for finding in quality.warnings}
+    theirs = [
+        replace(finding, text=f"{name}: {finding.text}")
+        for name, report in reports.items()
+        for finding in report.warnings
+        if finding.code not in told
+    ]
+    return columns, replace(quality, sources=counts, identity=identity).with_warnings(theirs, data)
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, table: str, source: str) -> tuple[int, float, int]:
+    rows, money, customers = connection.execute(
+        f"SELECT count(*), coalesce(sum(amount::{MONEY}), 0), count(DISTINCT customer_id) FROM {table}"
+        f" WHERE source = {literal(source)}"
+    ).fetchall()[0]
+    return int(rows), float(money), int(customers)
+
+
+def _moved(connection: duckdb.DuckDBPyConnection, table: str, zone: str, into: str) -> str:
+    """Return the SQL of a source's times in the zone of the log; dates without a time stay what they are."""
+    if zone == into:
+        return "order_ts"
+    timed = connection.execute(
+        f"SELECT bool_or(order_ts <> date_trunc('day', order_ts)) FROM {table}"
+    ).fetchall()
+    return f"timezone({literal(into)}, timezone({literal(zone)}, order_ts))" if timed[0][0] else "order_ts"
+
+
+def _mark_repeated(
+    connection: duckdb.DuckDBPyConnection, optional: tuple[str, ...], names: list[str], data: DataConfig
+) -> Iterator[Finding]:
+    """Mark lines that an earlier source has as well, and yield what is doubtful about them.
+
+    Lines are the same where customer, day, number of the order, amount (in cents) and, if all sources have it, product
+    are; where one has no number of the order, their time is, to the second, and is no mere date. The second such
+    line of a source is the second of the other, not a third. Lines of one time whose orders differ are kept and told.
+    """
+    order = "order_id" if "order_id" in optional else "NULL::VARCHAR AS order_id"
+    product = "''"
+    if "product_id" in optional and _all_have(connection, "product_id", len(names)):
+        product = "coalesce(product_id, '')"
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {_ALIKE} AS
+        WITH lines AS (
+            SELECT number, place, customer_id, date_trunc('day', order_ts) AS day, order_ts,
+                   round(amount, 2) AS cents, {product} AS product, {order}, amount
+            FROM {_JOINED} WHERE reason IS NULL
+        ),
+        by_order AS ({_copies("lines WHERE order_id IS NOT NULL", "day, order_id")}),
+        by_time AS ({_copies("lines WHERE order_ts <> day", "order_ts")})
+        SELECT number, place, any_value(amount) AS amount, bool_or(same) AS same FROM (
+            SELECT later.number, later.place, later.amount, true AS same
+            FROM by_order AS later JOIN by_order AS earlier
+                USING (customer_id, cents, product, day, order_id, copy)
+            WHERE later.number > earlier.number
+            UNION ALL
+            SELECT later.number, later.place, later.amount, later.order_id IS NULL
+                OR earlier.order_id IS NULL
+            FROM by_time AS later JOIN by_time AS earlier USING (customer_id, cents, product, order_ts, copy)
+            WHERE later.number > earlier.number
+        ) GROUP BY number, place
+        """
+    )
+    if data.overlaps != "keep":
+        connection.execute(
+            f"UPDATE {_JOINED} SET reason = {literal(SAME_IN_SOURCES)} FROM {_ALIKE} AS alike"
+            f" WHERE alike.same AND {_JOINED}.number = alike.number AND {_JOINED}.place = alike.place"
+        )
+    told = {
+        "sources-overlap": "stand in an earlier source as well and count once; data.overlaps: keep counts both",
+        "sources-look-alike": "have customer, time and amount of a line of an earlier source, but another order"
+        " number; both count. If they are the same, leave them out of one source with data.sources.NAME.where",
+    }
+    for (code, words), same in zip(told.items(), (True, False), strict=True):
+        rows, money = connection.execute(
+            f"SELECT count(*), sum(amount::{MONEY}) FROM {_ALIKE} WHERE same = {same}"
+        ).fetchall()[0]
+        if rows and not (same and data.overlaps == "keep"):
+            yield Finding(code, f"{rows:,} lines {words}", int(rows), float(money))
+
+
+def _copies(lines: str, alike: str) -> str:
+    same = f"customer_id, cents, product, {alike}"
+    return f"SELECT *, row_number() OVER (PARTITION BY number, {same} ORDER BY place) AS copy FROM {lines}"
+
+
+def _all_have(connection: duckdb.DuckDBPyConnection, column: str, sources: int) -> bool:
+    having = f"SELECT count(DISTINCT number) FROM {_JOINED} WHERE {column} IS NOT NULL"
+    return bool(connection.execute(having).fetchall()[0][0] == sources)
+
+
+def _added_up(*lists: list[ReasonCount]) -> list[ReasonCount]:
+    """Return the counts of all sources by reason, in the order of the rules."""
+    order = {rule.reason: place for place, rule in enumerate(RULES)}
+    found: dict[tuple[str, str], ReasonCount] = {}
+    for count in (count for counts in lists for count in counts):
+        key = count.reason, count.treatment
+        before = found.get(key)
+        if before is None:
+            found[key] = count
+            continue
+        money = [known for known in (before.money, count.money) if known is not None]
+        found[key] = replace(
+            before,
+            rows=before.rows + count.rows,
+            money=sum(money) if money else None,
+            unread=before.unread + count.unread,
+        )
+    return sorted(found.values(), key=lambda count: order.get(count.reason, len(order)))
