@@ -36,6 +36,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     ),
     "BTYD to start from: trailing spend alone": ("model.base=trailing",),
     "trailing spend to start from: BTYD alone": ("model.base=btyd",),
+    "spend trees from nothing and learnt weights: the mean of the others": ("model.spend=mean",),
     "spend in parts: one Tweedie model alone": ("model.spend=tweedie",),
     "one Tweedie model: spend in parts alone": ("model.spend=hurdle",),
     "anchor": ("model.calibrate=false",),
