@@ -3,9 +3,9 @@
     python benchmarks/identity.py                  10 million records, three keys
     python benchmarks/identity.py --records 100000
 
-The bare join reads the records from their file and joins them with themselves on each key; its rows are counted. Both run
-on a database of their own with the same limit of memory, one after the other; processor time and the largest memory of
-each are printed.
+The bare join reads the records from their file and joins them with themselves on each key; its rows are counted. Both
+run on a database of their own with the same limit of memory, one after the other; processor time and the largest memory
+of each are printed.
 """
 
 from __future__ import annotations

@@ -250,6 +250,10 @@ class CustomerModel(BaseEstimator):
         scored = score_in_batches(scorer, read.days, until, explain).frame()
         prepared = workflows.Prepared(read.prepared.log, until, read.prepared.note if as_of is None else "")
         scored.attrs["notes"] = workflows.scoring_notes(prepared, scorer, scorer.model.config)
+        if scorer.model.config.value.has_own_margins:
+            scored.attrs["notes"].append(
+                "clv counts the margin of all: each customer's own (value.cost, value.margins) is read by `clvml score`"
+            )
         return scored
 
     def backtest(

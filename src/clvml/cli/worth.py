@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,10 +54,15 @@ def worth(
         progress(f"reading {data}")
         with workspace(memory) as connection:
             prepared = workflows.prepare(settings.data, now(), data, None, None, connection)
-            found = workflows.worth(scores, names, value, costs, before, prepared, now().date())
+            margins = partial(workflows.customer_margins, value, settings.data, data, now())
+            found = workflows.worth(scores, names, value, costs, before, prepared, now().date(), margins)
     else:
         found = workflows.worth(scores, names, value, costs, before, None, now().date())
     notes = list(found.notes)
+    if value.has_own_margins and data is None:
+        notes.append(
+            "what customers spent so far counts at the margin of all; with --data, each customer's own margin does"
+        )
     if known is None:
         notes.append(
             f"a margin of {value.margin:.0%} over {value.horizon_days:,} days is taken for what the scores were made"

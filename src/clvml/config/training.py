@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from clvml.config.data import DataConfig, Section
 from clvml.errors import did_you_mean
@@ -81,6 +81,16 @@ class ModelConfig(Section):
         return groups
 
 
+class CategoryMargins(Section):
+    """What is earned of each category of articles."""
+
+    column: str = Field(description="column of the log with the category of a line")
+    shares: dict[str, Annotated[float, Field(ge=-1, le=1)]] = Field(
+        min_length=1,
+        description="margin of each category as a share of net spend; others have that of all (`margin`)",
+    )
+
+
 class ValueConfig(Section):
     """What a customer is worth: present value of margin, net of retention cost."""
 
@@ -90,6 +100,25 @@ class ValueConfig(Section):
     retention_cost: Annotated[float, Field(ge=0, lt=1e15)] = Field(
         0.0, description="money spent on keeping one customer over the value horizon"
     )
+    cost: str | None = Field(
+        None,
+        description="what a line cost: a column of the log, or an expression such as unit_cost * quantity; each"
+        " customer's own margin then counts in clv and worth",
+    )
+    margins: CategoryMargins | None = Field(
+        None, description="margin by category: each customer's own margin then counts in clv and worth"
+    )
+
+    @property
+    def has_own_margins(self) -> bool:
+        """Whether customers differ in the margin of what they buy."""
+        return self.cost is not None or self.margins is not None
+
+    @model_validator(mode="after")
+    def _one_source_of_margins(self) -> ValueConfig:
+        if self.cost is not None and self.margins is not None:
+            raise ValueError("cost and margins both say what is earned; give one of them")
+        return self
 
 
 class EvaluationConfig(Section):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from clvml.config import ValueConfig
 from clvml.errors import InputError
 from clvml.log.table import with_numbers
 from clvml.scores.rules import check_columns
@@ -14,11 +14,11 @@ COSTS = ("margin", "acquisition_cost", "service_cost")
 
 
 def costs_of(
-    scores: pd.DataFrame, costs: pd.DataFrame | None, value: ValueConfig, notes: list[str]
+    scores: pd.DataFrame, costs: pd.DataFrame | None, margins: NDArray[np.float64], notes: list[str]
 ) -> pd.DataFrame:
-    """Return `COSTS` of each customer, shape (n, 3); what is not known is the model's margin, NaN and 0."""
+    """Return `COSTS` of each customer, shape (n, 3); what is not known is the given margin, NaN and 0."""
     known = pd.DataFrame(
-        {"margin": value.margin, "acquisition_cost": np.nan, "service_cost": 0.0}, index=scores.index
+        {"margin": margins, "acquisition_cost": np.nan, "service_cost": 0.0}, index=scores.index
     )
     if costs is None:
         return known

@@ -79,6 +79,8 @@ def worth(
     value: ValueConfig | None = None,
     costs: pd.DataFrame | None = None,
     before: pd.DataFrame | None = None,
+    margins: Array | None = None,
+    counted: bool = False,
 ) -> Worth:
     """Work out what customers are worth.
 
@@ -95,6 +97,10 @@ def worth(
         row, for everybody.
     before : DataFrame, optional
         An earlier scored table of the same customers.
+    margins : ndarray, shape (n,), optional
+        Each customer's own margin; that of all where left out. Costs stand above it.
+    counted : bool
+        The scores were made with these margins.
 
     Raises
     ------
@@ -104,9 +110,13 @@ def worth(
     value = value or ValueConfig()
     check_columns(by, scores.columns, "group by")
     notes: list[str] = []
-    own_costs = costs_of(scores, costs, value, notes)
+    usual = np.full(len(scores), value.margin) if margins is None else margins
+    own_costs = costs_of(scores, costs, usual, notes)
     margin = own_costs["margin"].to_numpy()
-    clv = (scores["clv"].to_numpy() + value.retention_cost) * margin / value.margin - value.retention_cost
+    base = usual if counted else np.full(len(scores), value.margin)
+    # Of a margin of nothing, the value at another one cannot be told.
+    share = np.divide(margin, base, out=np.ones(len(scores)), where=base != 0)
+    clv = (scores["clv"].to_numpy() + value.retention_cost) * share - value.retention_cost
     clv = clv - own_costs["service_cost"].to_numpy()
     known = pd.DataFrame(
         {

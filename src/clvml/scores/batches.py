@@ -24,6 +24,7 @@ from clvml.customers.snapshots import CustomerDays
 from clvml.errors import InputError
 from clvml.models.intervals import SpendIntervals
 from clvml.scores.columns import COLUMNS, REASON_COLUMNS, SCORED, Column, typed
+from clvml.scores.margin import OWN_MARGIN
 from clvml.scores.scorer import Scorer
 from clvml.storage.files import FORMULA, NUMBER, replacing
 
@@ -38,6 +39,7 @@ _AT_A_TIME = 2
 _FEATURES = "customer_features"
 _SCORED = "scored"
 _INCOMING = "clvml_rows"
+_MARGINS = "clvml_margins"
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ def score_in_batches(
     explain: Literal["all", "none"] | int = "all",
     progress: Progress = lambda done, of: None,
     batch_rows: int = BATCH_ROWS,
+    margins: pd.Series | None = None,
 ) -> ScoredTable:
     """Score every customer with a line before ``as_of``, as `Scorer.score` does, in bounded memory.
 
@@ -181,6 +184,8 @@ def score_in_batches(
         Told how many customers of how many are scored.
     batch_rows : int
         Customers that are scored together.
+    margins : Series, optional
+        Each customer's own margin, by customer id; that of all counts where it is not known.
 
     Raises
     ------
@@ -189,7 +194,15 @@ def score_in_batches(
     """
     connection = days.connection
     query = days.features_query(as_of, scorer.model.horizon_days)
+    if margins is not None:
+        own = pa.table({"customer_id": margins.index.astype(str), OWN_MARGIN: margins.to_numpy(float)})
+        connection.register(_MARGINS, own)
+        query = (
+            f"select f.*, m.{OWN_MARGIN} from ({query}) as f left join {_MARGINS} as m using (customer_id)"
+        )
     connection.execute(f"create or replace table {_FEATURES} as {query}")
+    if margins is not None:
+        connection.unregister(_MARGINS)
     (customers,) = connection.execute(f"select count(*) from {_FEATURES}").fetchall()[0]
     if not customers:
         raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")

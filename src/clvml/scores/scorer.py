@@ -21,6 +21,7 @@ from clvml.log import PurchaseLog, read_purchase_log
 from clvml.models.customer_model import CustomerModel
 from clvml.models.outlook import HORIZONS
 from clvml.scores.columns import COLUMNS, DTYPES, FURTHER, REASON_COLUMNS, REASONS, SCORED, Column
+from clvml.scores.margin import OWN_MARGIN, own_clv
 from clvml.scores.segments import segment
 from clvml.storage.files import unescaped
 from clvml.storage.search import check_readable
@@ -152,6 +153,8 @@ class Scorer:
         """
         model = self.model
         predicted = model.predict(features, as_of, log_from=log_from)
+        if OWN_MARGIN in features:
+            predicted["clv"] = own_clv(predicted["clv"], features[OWN_MARGIN], model.config.value)
         tier = value_tier(predicted["clv"].to_numpy(), model.tiers)
         said = self.reasons(features).replace("", None) if explain else dict.fromkeys(REASON_COLUMNS, "")
         at_risk = (predicted["p_churn"] * predicted["expected_spend"]).where(features["purchase_days"] > 0)

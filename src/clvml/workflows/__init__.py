@@ -2,6 +2,7 @@
 
 from clvml.workflows.followup import FollowUp, follow_up
 from clvml.workflows.logged_training import Again, LoggedTraining, train_again, train_and_log
+from clvml.workflows.margins import customer_margins
 from clvml.workflows.planning import log_plan, plan, write_lists, write_plan_file
 from clvml.workflows.preparation import (
     ASSUMED_HORIZON_DAYS,
@@ -47,6 +48,7 @@ __all__ = [
     "backtest",
     "check_length",
     "check_scored_output",
+    "customer_margins",
     "days_of",
     "explain",
     "fit",

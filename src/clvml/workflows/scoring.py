@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import duckdb
+import pandas as pd
 import pyarrow as pa
 
 from clvml.config import Config
 from clvml.customers.snapshots import CustomerDays
 from clvml.engines.spark import SparkLog, score_lines
+from clvml.errors import InputError
 from clvml.scores.age import age_notes
 from clvml.scores.batches import ScoredTable, score_in_batches
 from clvml.scores.columns import COLUMNS
@@ -31,9 +33,13 @@ def score(
     scorer: Scorer,
     explain: Literal["all", "none"] | int = "all",
     progress: Callable[[int, int], None] = lambda done, of: None,
+    margins: pd.Series | None = None,
 ) -> ScoredTable:
-    """Score a prepared log; ``progress`` is told how many customers of how many are done."""
-    return score_days(customer_days(prepared.log), prepared, scorer, explain, progress)
+    """Score a prepared log; ``progress`` is told how many customers of how many are done.
+
+    ``margins`` are those of each customer (`clvml.workflows.margins`).
+    """
+    return score_days(customer_days(prepared.log), prepared, scorer, explain, progress, margins)
 
 
 def score_days(
@@ -42,9 +48,10 @@ def score_days(
     scorer: Scorer,
     explain: Literal["all", "none"] | int = "all",
     progress: Callable[[int, int], None] = lambda done, of: None,
+    margins: pd.Series | None = None,
 ) -> ScoredTable:
     """Score the purchase days of a prepared log, with the overview of all customers."""
-    scored = score_in_batches(scorer, days, prepared.as_of, explain, progress)
+    scored = score_in_batches(scorer, days, prepared.as_of, explain, progress, margins=margins)
     quality = prepared.log.quality
     overview = build_overview(
         scored,
@@ -64,7 +71,18 @@ def score_on_spark(
     connection: duckdb.DuckDBPyConnection,
     explain: Literal["all", "none"] | int = "all",
 ) -> ScoredTable:
-    """Score a log on Spark, and bring the rows into a table of ``connection``."""
+    """Score a log on Spark, and bring the rows into a table of ``connection``.
+
+    Raises
+    ------
+    InputError
+        The model counts each customer's own margin, for which the log is read once more.
+    """
+    if scorer.model.config.value.has_own_margins:
+        raise InputError(
+            "the model counts each customer's own margin (value.cost, value.margins), which --engine spark does not"
+            " read; leave out --engine, or train with one value.margin"
+        )
     scored = ScoredTable(connection)
     score_lines(prepared.log, scorer, prepared.as_of, scored, explain)
     return scored

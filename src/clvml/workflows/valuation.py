@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -19,6 +19,7 @@ from clvml.log import PurchaseLog
 from clvml.scores.age import age_notes
 from clvml.scores.overview import Origin, origin_of
 from clvml.scores.scorer import customer_days, read_scores
+from clvml.workflows.margins import of_customers
 from clvml.workflows.preparation import Prepared
 
 COHORT = "cohort"
@@ -32,6 +33,7 @@ def worth(
     before: pd.DataFrame | str | Path | None = None,
     prepared: Prepared[PurchaseLog] | None = None,
     today: date | None = None,
+    margins: Callable[[date], pd.Series | None] = lambda as_of: None,
 ) -> Worth:
     """Work out what customers are worth.
 
@@ -51,6 +53,8 @@ def worth(
         The log that the scores were made from: plain formulas then stand beside the values.
     today : date, optional
         Tells how old the scores are; the present day where left out.
+    margins : callable
+        Given the date of the scores, each customer's own margin by customer id (`clvml.workflows.margins`), or None.
 
     Raises
     ------
@@ -71,7 +75,10 @@ def worth(
         costs if costs is None or isinstance(costs, pd.DataFrame) else read_customers(str(costs), [], "costs")
     )
     earlier = None if before is None else _table(before)
-    found = work_out(table, tuple(by), value or origin.value, known, earlier)
+    read = margins(as_of)
+    own = None if read is None else of_customers(read, table["customer_id"])
+    counted = origin.value is not None and origin.value.has_own_margins
+    found = work_out(table, tuple(by), value or origin.value, known, earlier, own, counted)
     return replace(found, notes=[*age, *found.notes])
 
 

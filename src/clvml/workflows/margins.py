@@ -1,0 +1,106 @@
+"""Each customer's own margin, from a cost column of the log or from the categories they buy."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import numpy as np
+import pandas as pd
+
+from clvml.config import DataConfig, ValueConfig
+from clvml.errors import InputError
+from clvml.expressions import parse_expression
+from clvml.log import PurchaseLog
+from clvml.log.mapping import written
+from clvml.log.reading import read_purchase_log
+
+
+def customer_margins(
+    value: ValueConfig, data: DataConfig, source: str | pd.DataFrame | None, now: datetime, as_of: date
+) -> pd.Series | None:
+    """Return each customer's margin before a date as a share of net spend, by customer id; None where all are alike.
+
+    What a customer bought so far is drawn to the margin of all as if by the spend of one average customer more, so that
+    a single order tells little.
+
+    Parameters
+    ----------
+    value : ValueConfig
+    data : DataConfig
+        How the log is read; it is read once more, or twice.
+    source : str, DataFrame or None
+        The log; that of ``data`` where left out.
+    now : datetime
+    as_of : date
+        The first day not observed.
+
+    Raises
+    ------
+    InputError
+        The column is not there, or holds no cost.
+    """
+    if not value.has_own_margins:
+        return None
+    source = data.source if source is None else source
+    # Refunds take their cost back.
+    data = data.model_copy(update={"refunds": "net"})
+    if value.margins is not None:
+        columns = data.columns.model_copy(update={"product_id": value.margins.column})
+        lines = _sums(data.model_copy(update={"columns": columns}), source, now, as_of, "product_id")
+        shares = lines["kind"].map(value.margins.shares).fillna(value.margin).astype(float)
+        found = pd.DataFrame({"spend": lines["spend"], "earned": lines["spend"] * shares})
+        return shrunk_margins(found.groupby(lines["customer_id"].astype(str)).sum())
+    cost = str(value.cost)
+    known = f"({_expression(cost)}) is not null"
+    told = data.model_copy(update={"where": f"({data.where}) and {known}" if data.where else known})
+    columns = data.columns.model_copy(update={"amount": cost})
+    spend, costs = (
+        _sums(each, source, now, as_of).set_index("customer_id")["spend"]
+        for each in (told, told.model_copy(update={"columns": columns}))
+    )
+    earned = spend - costs.reindex(spend.index).fillna(0.0)
+    return shrunk_margins(pd.DataFrame({"spend": spend, "earned": earned}))
+
+
+def shrunk_margins(found: pd.DataFrame) -> pd.Series:
+    """Return the margin of each customer from ``spend`` and ``earned``, drawn to that of all, between -1 and 1.
+
+    >>> found = pd.DataFrame({"spend": [100.0, 300.0], "earned": [80.0, 60.0]}, index=["a", "b"])
+    >>> shrunk_margins(found).round(3).to_dict()  # .35 of all, and a customer of 200 more
+    {'a': 0.5, 'b': 0.26}
+    """
+    total = float(found["spend"].sum())
+    if total <= 0:
+        raise InputError("no margin can be told: nothing was spent on balance by lines whose cost is known")
+    overall = float(found["earned"].sum()) / total
+    average = float(found["spend"].clip(lower=0.0).mean())
+    spend = found["spend"].clip(lower=0.0)
+    earned = found["earned"].where(found["spend"] > 0, 0.0)
+    return ((earned + overall * average) / (spend + average)).clip(-1.0, 1.0)
+
+
+def of_customers(margins: pd.Series, customer_id: pd.Series) -> np.ndarray:
+    """Return the margins of some customers, shape (n,); of one without spend, that of the middle."""
+    found = margins.reindex(customer_id.astype(str)).to_numpy(dtype=float)
+    return np.where(np.isnan(found), float(margins.median()), found)
+
+
+def _sums(
+    data: DataConfig, source: str | pd.DataFrame, now: datetime, as_of: date, kind: str = ""
+) -> pd.DataFrame:
+    log: PurchaseLog = read_purchase_log(data, source=source, now=now, as_of=as_of)
+    also = f", {kind} as kind" if kind else ""
+    return log.connection.execute(
+        f"select customer_id{also}, sum(amount)::double as spend from {log.table} where order_day < ? group by all"
+        " order by all",
+        [as_of],
+    ).df()
+
+
+def _expression(cost: str) -> str:
+    """Return a column or expression as it stands in a condition."""
+    try:
+        parse_expression(cost, "number", "value.cost")
+    except InputError:
+        return written(cost)
+    return cost

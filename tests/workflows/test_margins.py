@@ -1,0 +1,85 @@
+"""Each customer's own margin, from costs or categories, and what it does to their value."""
+
+from datetime import UTC, date, datetime
+
+import pandas as pd
+import pytest
+
+from clvml import workflows
+from clvml.config import DataConfig, ValueConfig, parse_config
+from clvml.errors import InputError
+from clvml.scores.scorer import Scorer
+from clvml.workflows.margins import customer_margins
+
+NOW, AS_OF = datetime(2025, 1, 1, tzinfo=UTC), date(2024, 2, 1)
+LINES = pd.DataFrame(
+    [
+        ("a", "2024-01-05", 100.0, "Toys", "60"),
+        ("a", "2024-01-06", -20.0, "Toys", "-12"),
+        ("b", "2024-01-07", 100.0, "Books", "90"),
+        ("b", "2024-01-08", 50.0, "Books", None),
+        ("c", "2024-01-09", 20.0, "Cards", "5"),
+        ("c", "2024-03-09", 900.0, "Toys", "900"),
+    ],
+    columns=["customer_id", "order_date", "amount", "category", "unit cost"],
+)
+DATA = DataConfig(
+    source="frame",
+    columns={"customer_id": "customer_id", "order_date": "order_date", "amount": "amount"},
+)
+
+
+def drawn(spend, earned):
+    total, average = sum(spend.values()), sum(spend.values()) / len(spend)
+    overall = sum(earned.values()) / total
+    return {
+        name: pytest.approx((earned[name] + overall * average) / (spend[name] + average)) for name in spend
+    }
+
+
+def test_margin_from_a_cost_column_counts_lines_whose_cost_is_known():
+    found = customer_margins(ValueConfig(cost="unit cost"), DATA, LINES, NOW, AS_OF)
+    spend, cost = {"a": 80.0, "b": 100.0, "c": 20.0}, {"a": 48.0, "b": 90.0, "c": 5.0}
+    assert found.to_dict() == drawn(spend, {name: spend[name] - cost[name] for name in spend})
+    same = customer_margins(ValueConfig(cost='"unit cost" * 1'), DATA, LINES, NOW, AS_OF)
+    assert same.to_dict() == pytest.approx(found.to_dict())
+
+
+def test_margin_by_category_and_that_of_all_for_the_others():
+    value = ValueConfig(margin=0.3, margins={"column": "category", "shares": {"Toys": 0.5, "Books": 0.1}})
+    found = customer_margins(value, DATA, LINES, NOW, AS_OF)
+    assert found.to_dict() == drawn({"a": 80.0, "b": 150.0, "c": 20.0}, {"a": 40.0, "b": 15.0, "c": 6.0})
+
+
+def test_one_margin_for_all_reads_nothing():
+    assert customer_margins(ValueConfig(), DATA, "not there.csv", NOW, AS_OF) is None
+
+
+def test_what_is_not_there_is_refused():
+    with pytest.raises(InputError, match="cots"):
+        customer_margins(ValueConfig(cost="cots"), DATA, LINES, NOW, AS_OF)
+    both = {"cost": "a", "margins": {"column": "b", "shares": {"x": 0.1}}}
+    config = {"data": DATA.model_dump(), "windows": {"horizon_days": 30}, "value": both}
+    with pytest.raises(InputError, match="give one of them"):
+        parse_config(config)
+
+
+def test_own_margins_go_into_the_scores(shop, tmp_path):
+    """Of twice the margin, a customer is worth twice as much; whose margin is not known counts as before."""
+    scorer = Scorer.load(_directory(shop))
+    prepared = workflows.prepare(scorer.model.config.data, NOW, str(shop.log), date(2024, 7, 1))
+    usual = workflows.score(prepared, scorer, "none").frame()
+    base = scorer.model.config.value.margin
+    who = usual["customer_id"].iloc[:5].tolist()
+    own = pd.Series(2 * base, index=who)
+    found = workflows.score(prepared, scorer, "none", margins=own).frame()
+    before, after = (frame.set_index("customer_id")["clv"] for frame in (usual, found))
+    assert after[who].tolist() == pytest.approx((2 * before[who]).tolist(), abs=0.011)
+    others = before.index.difference(who)
+    assert after[others].tolist() == before[others].tolist()
+
+
+def _directory(shop):
+    from clvml.tracking import resolve_model
+
+    return resolve_model("champion", "clvml", shop.tracking).directory
