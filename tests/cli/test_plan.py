@@ -92,7 +92,7 @@ def test_lists_are_written_for_a_tool(plan, folder):
     )
     assert sorted(found["lists"]) == ["call", "mail"]
     lines = (folder / "lists" / "spring-mail.csv").read_text().splitlines()
-    assert lines[0] == "customer_id,campaign,action,Email"
+    assert lines[0] == "Email,customer_id,campaign,action"
     mail = next(row for row in found["actions"] if row["action"] == "mail")
     assert len(lines) == 1 + mail["treated"]
 

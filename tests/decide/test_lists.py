@@ -42,10 +42,10 @@ def test_lists_hold_the_treated_and_only_what_was_asked_for():
     ("preset", "header"),
     [
         ("generic", ["customer_id", "campaign", "action", "email", "first_name"]),
-        ("klaviyo", ["customer_id", "campaign", "action", "Email", "First Name"]),
-        ("mailchimp", ["customer_id", "campaign", "Tags", "Email Address", "First Name"]),
-        ("brevo", ["EXT_ID", "CAMPAIGN", "ACTION", "EMAIL", "FIRSTNAME"]),
-        ("hubspot", ["customer_id", "campaign", "action", "Email", "First Name"]),
+        ("klaviyo", ["Email", "customer_id", "campaign", "action", "First Name"]),
+        ("mailchimp", ["Email Address", "customer_id", "campaign", "Tags", "First Name"]),
+        ("brevo", ["EMAIL", "EXT_ID", "CAMPAIGN", "ACTION", "FIRSTNAME"]),
+        ("hubspot", ["Email", "customer_id", "campaign", "action", "First Name"]),
     ],
 )
 def test_columns_are_named_as_the_tool_names_them(preset, header):

@@ -134,12 +134,12 @@ def _refused(ids: pd.Index, playbook: Playbook, opt_outs: pd.DataFrame | None, n
         return refused
     _note_strangers(ids, opt_outs, "opt-outs", notes)
     channel = opt_outs["channel"] if "channel" in opt_outs else pd.Series(pd.NA, index=opt_outs.index)
-    channel = channel.astype("string").map(_plain, na_action="ignore").astype("string")
+    channel = channel.astype("string").map(plain_channel, na_action="ignore").astype("string")
     everything = channel.isna() | channel.isin(["", "all"])
     for place, action in enumerate(actions):
-        own = opt_outs.loc[everything | (channel == _plain(action.channel)), "customer_id"]
+        own = opt_outs.loc[everything | (channel == plain_channel(action.channel)), "customer_id"]
         refused[place] = ids.isin(own)
-    used = {_plain(action.channel): action.channel for action in actions}
+    used = {plain_channel(action.channel): action.channel for action in actions}
     other = channel[~everything & ~channel.isin(list(used)).astype(bool)]
     if len(other):
         said, known = str(opt_outs["channel"][other.index[0]]), sorted(used.values())
@@ -150,10 +150,10 @@ def _refused(ids: pd.Index, playbook: Playbook, opt_outs: pd.DataFrame | None, n
     return refused
 
 
-def _plain(channel: str) -> str:
+def plain_channel(channel: str) -> str:
     """Return a channel as it is compared.
 
-    >>> _plain(" E-Mail ")
+    >>> plain_channel(" E-Mail ")
     'email'
     """
     return "".join(letter for letter in channel.casefold() if letter.isalnum())

@@ -9,6 +9,7 @@ from importlib.resources import files
 import pandas as pd
 import yaml
 
+from clvml.decide.eligibility import plain_channel
 from clvml.decide.plan_file import TREATED
 from clvml.errors import InputError, did_you_mean, first_of
 
@@ -63,7 +64,7 @@ def target_lists(
     lists, notes = {}, []
     for action, own in plan[plan["group"] == TREATED].groupby("action", sort=False):
         channel = str(own["channel"].iloc[0])
-        by = _REACHED_BY.get(channel.casefold()) if contacts is not None else None
+        by = _REACHED_BY.get(plain_channel(channel)) if contacts is not None else None
         asked = list(dict.fromkeys([*([by] if by else []), *fields]))
         _check_fields(contacts, asked, str(action), channel)
         listed = own[list(_OF_PLAN)]
@@ -83,6 +84,9 @@ def target_lists(
                         f"list '{action}': {int(left_out.sum()):,} customers {why} and are not in it"
                     )
             listed = listed[reached & once]
+            if names:
+                # Klaviyo wants the address in the first column, and the others take it there.
+                listed = listed[[by, *listed.columns.drop(by)]]
         lists[str(action)] = listed.rename(columns=names).reset_index(drop=True)
     return lists, notes
 

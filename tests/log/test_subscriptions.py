@@ -1,0 +1,72 @@
+"""Tables of subscriptions, as people have them."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from clvml.errors import InputError
+from clvml.log.subscriptions import COLUMNS, read_subscriptions
+
+NAMES = {name: name for name in COLUMNS}
+
+
+def rows(**changed: str) -> pd.DataFrame:
+    good = {"start": "2021-01-01", "end": "", "plan": "pro", "price": "9.90", "period": "monthly"}
+    table = pd.DataFrame([{"customer_id": f"{number:04}", **good} for number in range(300)])
+    for name, value in changed.items():
+        table.loc[0, name] = value
+    return table.replace("", pd.NA)
+
+
+def test_a_file_is_read_with_its_ids_and_periods(tmp_path):
+    rows(period="Annual", end="2021-05-01").to_csv(tmp_path / "subs.csv", index=False)
+    log = read_subscriptions(tmp_path / "subs.csv", NAMES)
+    first, second = log.frame.iloc[0], log.frame.iloc[1]
+    assert (first["customer_id"], first["period_days"], first["end"]) == (
+        "0000",
+        365.25,
+        pd.Timestamp("2021-05-01"),
+    )
+    assert (second["period_days"], second["price"]) == (30.4375, 9.9)
+    assert pd.isna(second["end"])
+    assert log.rejected == {}
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason", "money"),
+    [
+        ("end", "2020-12-01", "an end before the start", 9.9),
+        ("end", "soon", "an end that is no date", 9.9),
+        ("price", "free?", "a price that is no number", 0.0),
+        ("period", "fortnightly-ish", "an unknown billing period", 9.9),
+        ("customer_id", "", "no customer", 9.9),
+    ],
+)
+def test_what_cannot_be_used_is_counted_with_its_money(column, value, reason, money):
+    log = read_subscriptions(rows(**{column: value}), NAMES)
+    assert (log.rejected, log.rejected_money) == ({reason: 1}, {reason: pytest.approx(money)})
+    assert (len(log.frame), log.rows_in) == (299, 300)
+
+
+def test_many_bad_rows_are_refused_with_their_reasons():
+    table = rows()
+    table["end"] = "2020-01-01"
+    with pytest.raises(
+        InputError, match=r"300 of 300 subscriptions cannot be used \(300 have an end before the"
+    ):
+        read_subscriptions(table, NAMES)
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(InputError, match="has no column 'prices'"):
+        read_subscriptions(rows(), NAMES | {"price": "prices"})
+    with pytest.raises(InputError, match="columns lacks period"):
+        read_subscriptions(rows(), {name: name for name in COLUMNS if name != "period"})
+
+
+def test_overlapping_subscriptions_are_kept_and_counted():
+    table = rows()
+    table.loc[1, "customer_id"] = "0000"
+    log = read_subscriptions(table, NAMES)
+    assert (log.overlapping, len(log.frame)) == (1, 300)
