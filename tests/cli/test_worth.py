@@ -40,6 +40,32 @@ def test_worth_as_json(run, scores):
     assert sum(row["clv"] for row in rows[:-1]) == pytest.approx(rows[-1]["clv"], abs=0.05)
 
 
+def test_what_winning_customers_cost(run, scores, tmp_path):
+    ids = scored(300)["customer_id"]
+    rows = [
+        f"{name},{'ads' if place % 2 else 'fair'},2024-0{1 + place % 3}-10\n"
+        for place, name in enumerate(ids)
+    ]
+    (tmp_path / "acquired.csv").write_text(
+        "customer_id,acquisition_source,acquisition_date\n" + "".join(rows)
+    )
+    (tmp_path / "spend.csv").write_text(
+        "month,source,spend\n2024-01,ads,900\n2024-02,ads,800\n2024-03,ads,700\n"
+    )
+    asked = ("worth", scores, "--acquired", "acquired.csv", "--spend", "spend.csv")
+    code, out, err = run(*asked)
+    assert code == 0, err
+    assert "value to cost" in out
+    assert "ads, 2024-03" in out
+    code, out, err = run(*asked, "--json")
+    found = json.loads(out)["acquisition"]
+    assert found["by_source"][0]["source"] == "ads"
+    assert found["by_source"][0]["cost_each"] == 16.0
+    code, out, err = run("worth", scores, "--spend", "spend.csv")
+    assert (code, out) == (2, "")
+    assert "--acquired and --spend say together what winning customers cost; give both" in err
+
+
 def test_plain_formulas_from_the_log_of_the_scores(run, shop):
     code, _, err = run(
         "score",

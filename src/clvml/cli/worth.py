@@ -12,9 +12,11 @@ import typer
 from clvml.cli.inputs import load_config, now, workspace
 from clvml.cli.options import ConfigOption, JsonOption, MemoryOption, SetOption
 from clvml.cli.output import print_json, print_list, print_margin, print_paragraph, print_table, progress
+from clvml.errors import InputError
 
 if TYPE_CHECKING:
     from clvml.config import ValueConfig
+    from clvml.decide.acquisition import Acquisition
     from clvml.decide.worth import Worth
 
 _SHOWN = 20
@@ -35,6 +37,19 @@ def worth(
     data: Annotated[
         str | None, typer.Option("--data", help="The purchase log, for plain formulas; needs --config.")
     ] = None,
+    acquired: Annotated[
+        Path | None,
+        typer.Option(
+            "--acquired",
+            help="Whence and when customers came: customer_id, acquisition_source, acquisition_date; needs --spend.",
+        ),
+    ] = None,
+    spend: Annotated[
+        Path | None,
+        typer.Option(
+            "--spend", help="What was spent to win customers: month, source, spend; needs --acquired."
+        ),
+    ] = None,
     config: ConfigOption = None,
     memory: MemoryOption = None,
     overrides: SetOption = None,
@@ -45,6 +60,8 @@ def worth(
     from clvml.config import ValueConfig
     from clvml.scores.overview import origin_of
 
+    if (acquired is None) != (spend is None):
+        raise InputError("--acquired and --spend say together what winning customers cost; give both")
     settings = load_config(config, overrides, data) if config or data or overrides else None
     origin = origin_of(scores)
     known = settings.value if settings else origin.value
@@ -68,11 +85,23 @@ def worth(
             f"a margin of {value.margin:.0%} over {value.horizon_days:,} days is taken for what the scores were made"
             " with, as in a configuration that says nothing; --config gives another"
         )
+    won = workflows.acquired(scores, acquired, spend, value) if acquired and spend else None
+    notes += won.notes if won else []
     if as_json:
         tested = origin.evidence["margin"] if origin.evidence else []
-        print_json({**found.to_dict(), "tested": tested, "value": value.model_dump(), "notes": notes})
+        print_json(
+            {
+                **found.to_dict(),
+                "acquisition": won and won.to_dict(),
+                "tested": tested,
+                "value": value.model_dump(),
+                "notes": notes,
+            }
+        )
         return
     _print_worth(found, value)
+    if won:
+        _print_acquired(won)
     if origin.evidence and origin.evidence["margin"]:
         _print_tested(origin.evidence)
     print_list("Notes", notes)
@@ -139,6 +168,43 @@ def _print_group(name: str, table: Any) -> None:
     left = len(table) - 1 - _SHOWN
     if left > 0:
         typer.echo(f"... and {left:,} more (--json has all)")
+
+
+def _print_acquired(won: Acquisition) -> None:
+    for name, table in (("source", won.by_source), ("source, month", won.by_month)):
+        rows = list(table.head(_SHOWN + 1).iterrows())
+        print_table(
+            [
+                *(
+                    name,
+                    "customers",
+                    "spent",
+                    "cost each",
+                    "80 % interval",
+                    "months seen",
+                    "earned",
+                    "to come",
+                ),
+                *("value to cost", "80 % interval", "may cost", "months"),
+            ],
+            [
+                [
+                    ", ".join(key) if isinstance(key, tuple) else str(key),
+                    f"{row['customers']:,.0f}",
+                    f"{row['spend']:,.0f}",
+                    _number(row["cost_each"], 2),
+                    f"{_number(row['cost_low'], 2)} to {_number(row['cost_high'], 2)}",
+                    _number(row["months_seen"], 1),
+                    *(_number(row[column], 2) for column in ("earned_each", "to_come_each", "value_to_cost")),
+                    f"{_number(row['ratio_low'], 2)} to {_number(row['ratio_high'], 2)}",
+                    _number(row["highest_cost"], 2),
+                    _number(row["payback_months"], 1),
+                ]
+                for key, row in rows
+            ],
+        )
+        if len(table) > len(rows):
+            typer.echo(f"... and {len(table) - len(rows):,} more (--json has all)")
 
 
 def _number(value: float, places: int) -> str:

@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 ALL = "all"
 _TOPS = (0.01, 0.05, 0.10, 0.20)
 _MONTH_DAYS = 365.0 / 12.0
-_CURVE_DAYS = (30, 90, 180, 365)
+CURVE_DAYS = (30, 90, 180, 365)
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def worth(
             "acquisition_cost": own_costs["acquisition_cost"].to_numpy(),
             **{
                 f"margin_{days}d": margin * scores[f"expected_spend_{days}d"].to_numpy()
-                for days in _CURVE_DAYS
+                for days in CURVE_DAYS
             },
         }
     )
@@ -188,7 +188,7 @@ def months_to_pay_back(acquisition_cost: ArrayLike, earned: ArrayLike, margin_by
     array([5.91780822, 0.        ,        nan])
     """
     open_ = np.asarray(acquisition_cost, dtype=float) - np.asarray(earned, dtype=float)
-    days = np.array([0.0, *_CURVE_DAYS])
+    days = np.array([0.0, *CURVE_DAYS])
     months = np.full(len(open_), np.nan)
     for place, (missing, curve) in enumerate(zip(open_, margin_by, strict=True)):
         reached = np.maximum.accumulate(np.concatenate([[0.0], curve]))
@@ -230,7 +230,7 @@ def _by_group(known: pd.DataFrame, column: pd.Series) -> pd.DataFrame:
     )
     if costs.notna().any():
         table["acquisition_cost"] = costs.reindex(table.index).round(2)
-        margins = sums[[f"margin_{days}d" for days in _CURVE_DAYS]].to_numpy() / customers.to_numpy()[:, None]
+        margins = sums[[f"margin_{days}d" for days in CURVE_DAYS]].to_numpy() / customers.to_numpy()[:, None]
         earned = (sums["earned"] / customers).to_numpy()
         table["payback_months"] = months_to_pay_back(costs.reindex(table.index), earned, margins).round(1)
     return table.rename_axis(str(column.name))

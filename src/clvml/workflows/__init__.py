@@ -30,7 +30,7 @@ from clvml.workflows.training import (
     train,
 )
 from clvml.workflows.uplift import missing_columns, save_rates, uplift, write_save_rates
-from clvml.workflows.valuation import worth
+from clvml.workflows.valuation import acquired, worth
 from clvml.workflows.verdict import answer, headline_metrics, reach, short_name, standings
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "LoggedTraining",
     "Prepared",
     "Trained",
+    "acquired",
     "answer",
     "assume_config",
     "assume_data",

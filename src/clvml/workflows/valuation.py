@@ -7,9 +7,11 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from clvml.config import ValueConfig
+from clvml.decide.acquisition import Acquisition, acquisition, read_acquired, read_spend
 from clvml.decide.eligibility import read_customers
 from clvml.decide.formulas import HISTORY
 from clvml.decide.worth import Worth
@@ -80,6 +82,37 @@ def worth(
     counted = origin.value is not None and origin.value.has_own_margins
     found = work_out(table, tuple(by), value or origin.value, known, earlier, own, counted)
     return replace(found, notes=[*age, *found.notes])
+
+
+def acquired(
+    scores: pd.DataFrame | str | Path,
+    sources: str | Path,
+    spend: str | Path,
+    value: ValueConfig,
+    margins: pd.Series | None = None,
+) -> Acquisition:
+    """Hold what was spent to win the scored customers against what they bring.
+
+    Parameters
+    ----------
+    scores : DataFrame, str or Path
+        The scored table or its file.
+    sources, spend : str or Path
+        See `clvml.decide.acquisition.read_acquired` and `read_spend`.
+    value : ValueConfig
+        What the scores were made with.
+    margins : Series, optional
+        Each customer's own margin by customer id; that of all where left out.
+
+    Raises
+    ------
+    InputError
+        A file is at fault, or nobody came from where money was spent.
+    """
+    table = _table(scores)
+    own = None if margins is None else of_customers(margins, table["customer_id"])
+    margin = np.full(len(table), value.margin) if own is None else own
+    return acquisition(table, read_acquired(str(sources)), read_spend(str(spend)), margin)
 
 
 def _table(scores: pd.DataFrame | str | Path) -> pd.DataFrame:
