@@ -173,7 +173,12 @@ def _whole(locale: Locale) -> str:
 def _catalogue(code: str) -> NullTranslations:
     if code == "en":
         return NullTranslations()
-    source = files("clvml.report") / "locale" / f"{code}.po"
+    folder = files("clvml.report") / "locale"
+    ready = folder / f"{code}.mo"
+    if ready.is_file():
+        # Of a wheel, which compiled it when it was built.
+        return Translations(fp=BytesIO(ready.read_bytes()))
+    source = folder / f"{code}.po"
     compiled = BytesIO()
     with source.open("rb") as file:
         write_mo(compiled, read_po(file, locale=code))
