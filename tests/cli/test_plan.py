@@ -133,3 +133,15 @@ def test_files_at_fault_end_in_one_message(run, folder, scores, playbook, output
     code, _, err = run("plan", scores, "-p", playbook, "-o", output)
     assert code == 2
     assert said in err
+
+
+def test_the_report_shows_the_plan_of_its_scores_and_no_other(run, plan, folder):
+    plan("--budget", "40")
+    asked = ("report", "--scores", "scores.csv", "--plan", "plan.csv", "--output", "report.html")
+    code, _, err = run(*asked)
+    assert code == 0, err
+    assert "Plan “spring”" in (folder / "report.html").read_text(encoding="utf-8")
+    write_table(scored(299), folder / "scores.csv")
+    code, _, err = run(*asked)
+    assert code == 2
+    assert "plan 'plan.csv' is of 300 customers" in err

@@ -85,3 +85,51 @@ def test_nothing_to_expect_makes_a_page(write: Write) -> None:
     frame = scored_frame().assign(expected_spend=0.0, clv=0.0, historic_spend=0.0)
     page = build_page(of(write, frame))
     assert "A call pays for nobody" in page and "nan" not in page.lower()
+
+
+PLAN = {
+    "campaign": "spring",
+    "planned": 40,
+    "control": 4,
+    "customers": 400,
+    "cost": 50.0,
+    "profit": 400.0,
+    "profit_low": 100.0,
+    "profit_high": 700.0,
+    "nothing_more_pays_at": 120.0,
+    "curve": [
+        {"budget": 0.0, "profit": 0.0},
+        {"budget": 50.0, "profit": 400.0},
+        {"budget": 120.0, "profit": 500.0},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, ["With £50 the plan is expected to bring £400 after cost", "40 customers, 4 of them held out"]),
+        ({"planned": 0, "control": 0, "cost": 0.0}, ["The plan spends nothing: no action pays for itself"]),
+        (
+            {
+                "planned": 0,
+                "cost": 0.0,
+                "nothing_more_pays_at": 0.0,
+                "curve": [{"budget": 0.0, "profit": 0.0}],
+            },
+            ["From a budget of £0 on nothing more pays."],
+        ),
+    ],
+)
+def test_a_plan_stands_in_the_place_of_an_assumed_call(
+    facts: Facts, change: dict[str, object], said: list[str]
+) -> None:
+    page = build_page(replace(facts, plan={**PLAN, **change}, currency="GBP"))
+    for words in said:
+        assert words in page
+    assert "calls the next one no longer pays" not in page
+
+
+@pytest.mark.parametrize("code", ["fr", "de"])
+def test_nothing_of_a_plan_is_left_in_english(facts: Facts, code: str) -> None:
+    assert left_in_english(build_page(replace(facts, plan=PLAN), code)) == []

@@ -19,12 +19,15 @@ def report(
     ] = Path("scores.csv"),
     lang: Annotated[str, typer.Option("--lang", help="en, fr or de.")] = "en",
     name: Annotated[str | None, typer.Option("--name", help="Of the business, below the title.")] = None,
+    plan: Annotated[
+        Path | None, typer.Option("--plan", help="Plan of these scores: its profit curve is shown.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a page about the customers that anybody can read: one file, no script, no request."""
     from clvml import workflows
 
-    written = workflows.report(scores, output, lang, name or "", now().date())
+    written = workflows.report(scores, output, lang, name or "", now().date(), plan)
     if as_json:
         print_json({"output": str(output), "bytes": written.size, "notes": written.notes})
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -109,6 +109,8 @@ class Facts:
     call : Call
     overview : dict
         See `clvml.scores.overview.build_overview`; empty where there is none.
+    plan : mapping, optional
+        Summary of a plan (`clvml.decide.plan_file.PlanRecord`) and its ``campaign``, where one is shown.
     """
 
     as_of: date
@@ -124,6 +126,7 @@ class Facts:
     concentration: list[tuple[float, float]]
     call: Call
     overview: dict[str, Any]
+    plan: Mapping[str, Any] | None = None
 
 
 def read_facts(scores: Path, overview: dict[str, Any] | None) -> Facts:

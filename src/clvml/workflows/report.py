@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
-from clvml.report.facts import read_facts
+from clvml.decide.plan_file import read_plan
+from clvml.errors import InputError
+from clvml.report.facts import Facts, read_facts
 from clvml.report.page import build_page
 from clvml.scores.age import age_notes
 from clvml.scores.batches import ScoredTable
@@ -42,7 +45,21 @@ def page_of(scored: ScoredTable) -> str:
         return build_page(read_facts(path, scored.overview))
 
 
-def report(scores: Path, output: Path, code: str, name: str, today: date) -> WrittenReport:
+def _summary_of(plan: Path, facts: Facts) -> dict[str, Any]:
+    _, record = read_plan(plan)
+    if (record.as_of, record.horizon_days) != (facts.as_of, facts.horizon_days) or (
+        record.summary["customers"] != facts.customers
+    ):
+        raise InputError(
+            f"plan '{plan}' is of {record.summary['customers']:,} customers as of {record.as_of}, and the scores are of"
+            f" {facts.customers:,} as of {facts.as_of}; give the plan that was made of them"
+        )
+    return {**record.summary, "campaign": record.campaign}
+
+
+def report(
+    scores: Path, output: Path, code: str, name: str, today: date, plan: Path | None = None
+) -> WrittenReport:
     """Write the report on a scored file.
 
     Parameters
@@ -57,15 +74,20 @@ def report(scores: Path, output: Path, code: str, name: str, today: date) -> Wri
         Of the business, shown below the title.
     today : date
         Tells how old the scores are.
+    plan : Path, optional
+        What `clvml plan` wrote of these scores: its profit curve then stands in the place of an assumed call's.
 
     Raises
     ------
     InputError
-        The scored file cannot be read, the output cannot be written, or the language is not known.
+        The scored file or the plan cannot be read, the plan is of other scores, the output cannot be written, or the
+        language is not known.
     """
     check_output(output, (".html", ".htm"), str(scores))
     overview = read_overview(scores)
     facts = read_facts(scores, overview)
+    if plan is not None:
+        facts = replace(facts, plan=_summary_of(plan, facts))
     page = build_page(facts, code, name=name, today=today).encode()
     with replacing(output) as draft:
         draft.write_bytes(page)

@@ -11,6 +11,7 @@ from typing import Any
 from clvml.report.facts import Facts
 from clvml.report.language import Language
 from clvml.report.sections import customers, headline, outlook, trust
+from clvml.report.sections.planned import planned
 
 
 def build_sections(facts: Facts, say: Language, today: date | None) -> dict[str, Any]:
@@ -22,7 +23,7 @@ def build_sections(facts: Facts, say: Language, today: date | None) -> dict[str,
         "risk": customers.risk(facts, say),
         "outlook": outlook.outlook(facts, say),
         "segments": outlook.segments(facts, say),
-        "spend": outlook.spend(facts, say),
+        "spend": planned(facts, say) or outlook.spend(facts, say),
         "acquisition": outlook.acquisition(facts, say),
         "concentration": customers.concentration(facts, say),
         "cohorts": customers.cohorts(facts, say),

@@ -1,0 +1,73 @@
+"""What a plan is expected to bring, by budget."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clvml.report.charts import WHOLE, Plot, drawn, nice_ticks, text_width
+from clvml.report.facts import Facts
+from clvml.report.language import Language
+
+
+def planned(facts: Facts, say: Language) -> dict[str, Any] | None:
+    """Return the profit curve of the plan, None where none is given."""
+    plan = facts.plan
+    if plan is None:
+        return None
+    curve = [(row["budget"], row["profit"]) for row in plan["curve"]]
+    most = max(budget for budget, _ in curve)
+    if plan["planned"]:
+        title = say.text(
+            "With {budget} the plan is expected to bring {profit} after cost",
+            budget=say.money(plan["cost"]),
+            profit=say.money(plan["profit"]),
+        )
+    else:
+        title = say.text("The plan spends nothing: no action pays for itself")
+    ticks = nice_ticks(0.0, max([profit for _, profit in curve] + [1e-9]), 5)
+
+    def draw(width: int) -> Plot:
+        labels = [say.short_money(tick) for tick in ticks]
+        plot = Plot(
+            width,
+            290,
+            (0, most or 1.0),
+            (ticks[0], ticks[-1]),
+            left=int(max(map(text_width, labels))) + 12,
+            top=44,
+            bottom=48,
+        )
+        plot.grid(ticks, lambda tick: labels[ticks.index(tick)])
+        plot.line(curve, "forecast")
+        if plan["planned"]:
+            across, up = plot.at(plan["cost"], plan["profit"])
+            plot.dot(plan["cost"], plan["profit"])
+            words = say.text("{money} profit", money=say.money(plan["profit"]))
+            plot.write(across + 8, up + 20, str(words), "strong")
+        steps = nice_ticks(0, most or 1.0, 6 if width > 500 else 3)
+        plot.below([(step, say.short_money(step)) for step in steps if step <= most])
+        plot.write(width - 14, plot.height - 4, str(say.text("budget")), anchor="end")
+        return plot
+
+    lead = say.plural(
+        "Plan “{campaign}”: {n} customer, {held} held out as control group. The 80% interval of the profit is {low} to"
+        " {high}.",
+        "Plan “{campaign}”: {n} customers, {held} of them held out as control group. The 80% interval of the profit is"
+        " {low} to {high}.",
+        plan["planned"],
+        campaign=plan["campaign"],
+        held=say.count(plan["control"]),
+        low=say.money(plan["profit_low"]),
+        high=say.money(plan["profit_high"]),
+    )
+    lead += " " + say.text(
+        "From a budget of {most} on nothing more pays.", most=say.money(plan["nothing_more_pays_at"])
+    )
+    return {
+        "title": title,
+        "lead": lead,
+        "unit": say.unit(say.text("Expected profit by budget")),
+        "svg": drawn(WHOLE, draw, str(title)),
+        "columns": [say.text("Budget"), say.text("Profit")],
+        "rows": [[say.money(budget), say.money(profit)] for budget, profit in curve],
+    }
