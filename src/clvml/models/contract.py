@@ -49,7 +49,7 @@ class ShiftedBetaGeometric:
         One that ended after ``k`` whole periods counts ``S(k) - S(k + 1)``; one that still runs is right censored and
         counts ``S(k)``.
 
-        >>> ShiftedBetaGeometric.fit([0, 1, 2, 3], [True, True, False, False]).p_end(0.0, 0.0)
+        >>> float(ShiftedBetaGeometric.fit([0, 1, 2, 3], [True, True, False, False]).p_end(0.0, 0.0))
         0.0
         """
         table = pd.DataFrame(
