@@ -24,7 +24,7 @@ import uvicorn
 
 from clvml.dashboard.app import build_app
 from clvml.dashboard.server import listening
-from clvml.dashboard.snapshots import Snapshots
+from clvml.dashboard.store import Snapshots
 
 READERS = 10
 ROUNDS = 10

@@ -27,7 +27,7 @@ from purchases import AFTER_LAST_DAY, cached_purchases
 from clvml import workflows
 from clvml.config import parse_config
 from clvml.explain import shap_values
-from clvml.explain.plots import shap
+from clvml.explain.driver_plots import shap
 from clvml.log import PurchaseLog, read_purchase_log
 from clvml.scores.batches import score_in_batches
 from clvml.scores.scorer import Scorer, customer_days

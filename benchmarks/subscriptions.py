@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
-from clvml.customers.subscriptions import known_at, subscription_features, subscription_labels
+from clvml.customers.subscription_snapshots import known_at, subscription_features, subscription_labels
 from clvml.evaluation.metrics import brier, log_loss, roc_auc
 from clvml.log.subscriptions import read_subscriptions
 from clvml.models.contract import fit_contract_model, fit_curves, prior_p_churn

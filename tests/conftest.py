@@ -97,7 +97,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Shop:
         encoding="utf-8",
     )
     # Whoever imports shap first is kept alive by it, with all it holds: an open database at the end of Python.
-    import clvml.explain.plots  # noqa: F401
+    import clvml.explain.driver_plots  # noqa: F401
 
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):

@@ -19,7 +19,7 @@ from tests.dashboard.conftest import served
 
 from clvml.cli import main
 from clvml.config import DataConfig
-from clvml.dashboard.snapshots import Snapshots
+from clvml.dashboard.store import Snapshots
 from clvml.log import read_purchase_log
 from clvml.storage.sql import identifier
 from clvml.workflows.training import _example

@@ -8,7 +8,7 @@ import pytest
 
 from clvml import cli
 from clvml.cli import screen
-from clvml.cli.output import Meter, print_json, print_paragraph, progress
+from clvml.cli.printing import Meter, print_json, print_paragraph, progress
 from clvml.cli.screen import LINE_WIDTH, MESSAGE_LINES, Screen, harmless, screenful, wrapped
 from clvml.secrets import Secrets
 
@@ -105,7 +105,7 @@ def test_what_is_left_out_is_counted_and_the_remedy_stays():
 def test_json_is_whole_and_holds_no_secret(monkeypatch, capsys):
     known = Secrets()
     known.learn("postgresql://ann:output@db/shop")
-    monkeypatch.setattr("clvml.cli.output.secrets", known)
+    monkeypatch.setattr("clvml.cli.printing.secrets", known)
     print_json({"output": "output is output", "bad": float("nan"), "signs": OBEYED, "n": 1.5})
     found = json.loads(capsys.readouterr().out)
     assert found == {"output": "*** is ***", "bad": None, "signs": OBEYED, "n": 1.5}

@@ -17,7 +17,7 @@ from tests.report.conftest import overview_of, scored_frame
 
 from clvml.dashboard.app import build_app
 from clvml.dashboard.server import listening
-from clvml.dashboard.snapshots import Snapshots
+from clvml.dashboard.store import Snapshots
 
 TODAY = date(2024, 3, 2)
 

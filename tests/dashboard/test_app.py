@@ -250,7 +250,7 @@ ODD = [
 def test_odd_ids_are_text(tmp_path, ending: str) -> None:
     from tests.dashboard.conftest import served
 
-    from clvml.dashboard.snapshots import Snapshots
+    from clvml.dashboard.store import Snapshots
     from clvml.storage.files import write_table
 
     frame = dashboard_frame(len(ODD)).assign(customer_id=ODD, segment="<b>&")
@@ -388,7 +388,7 @@ def test_a_file_of_an_older_version_and_without_an_overview(tmp_path) -> None:
     from tests.dashboard.conftest import served
     from tests.report.conftest import scored_frame
 
-    from clvml.dashboard.snapshots import Snapshots
+    from clvml.dashboard.store import Snapshots
 
     path = tmp_path / "scores.csv"
     frame = scored_frame(1)
@@ -419,7 +419,7 @@ def test_three_hundred_segments(serve: Serve) -> None:
 def test_who_moved(tmp_path) -> None:
     from tests.dashboard.conftest import served
 
-    from clvml.dashboard.snapshots import Snapshots
+    from clvml.dashboard.store import Snapshots
     from clvml.scores.columns import COLUMNS
 
     now = dashboard_frame(40)

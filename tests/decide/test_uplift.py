@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from clvml.decide.uplift import build_experiment, learn, read_experiment
+from clvml.decide.uplift.doubly_robust import OutcomeModels, deal_folds, design_matrix
 from clvml.decide.uplift.gate import Gate, qini_weights
-from clvml.decide.uplift.scores import OutcomeModels, deal_folds, design_matrix
-from clvml.decide.uplift.tree import fit_tree, tree_inputs
+from clvml.decide.uplift.honest_tree import fit_tree, tree_inputs
 from clvml.errors import InputError
 from clvml.scores.rules import matches
 

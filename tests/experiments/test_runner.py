@@ -10,7 +10,7 @@ import pytest
 from clvml.errors import InputError
 from clvml.experiments import runner
 from clvml.experiments.definition import read_experiment
-from clvml.experiments.report import write_report
+from clvml.experiments.results_page import write_report
 from clvml.experiments.runner import run_experiment
 from clvml.tracking.session import open_store
 

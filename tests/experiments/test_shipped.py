@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from clvml.experiments.definition import read_experiment
-from clvml.experiments.report import search_text, variants_table
+from clvml.experiments.results_page import search_text, variants_table
 
 ROOT = Path(__file__).parents[2]
 

@@ -45,7 +45,7 @@ def test_contributions_and_base_sum_to_the_prediction(example):
 
 
 def test_contributions_equal_those_of_the_shap_package(example):
-    from clvml.explain.plots import shap
+    from clvml.explain.driver_plots import shap
 
     explainer = shap.TreeExplainer(example.surrogate.booster_)
     expected = explainer.shap_values(example.features)

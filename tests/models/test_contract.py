@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clvml.customers.subscriptions import (
+from clvml.customers.subscription_snapshots import (
     known_at,
     subscription_features,
     subscription_labels,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from tests.pages import CHARTS, CHROMIUM, CONTRAST, browser
 
+from clvml.report.document import build_page
 from clvml.report.language import LANGUAGES
-from clvml.report.page import build_page
 
 __all__ = ["browser"]
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")

@@ -14,7 +14,7 @@ from clvml.cli.options import (
     JsonOption,
     SetOption,
 )
-from clvml.cli.output import (
+from clvml.cli.printing import (
     print_json,
     print_leaderboard,
     print_list,
@@ -33,7 +33,7 @@ def backtest(
 ) -> None:
     """Compare the model with the baselines at several past dates; nothing is logged."""
     from clvml import workflows
-    from clvml.evaluation.margin import margin_table
+    from clvml.evaluation.margin_forecasts import margin_table
     from clvml.storage.addresses import hide_password
 
     settings = load_config(config, overrides, data)

@@ -17,7 +17,7 @@ from clvml.cli.options import (
     RejectsOption,
     SetOption,
 )
-from clvml.cli.output import (
+from clvml.cli.printing import (
     print_json,
     print_paragraph,
     say_rejects,

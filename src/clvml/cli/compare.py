@@ -11,7 +11,7 @@ import typer
 
 from clvml.cli.inputs import load_config
 from clvml.cli.options import ConfigOption, JsonOption
-from clvml.cli.output import print_json, print_list, print_paragraph, print_table, progress
+from clvml.cli.printing import print_json, print_list, print_paragraph, print_table, progress
 from clvml.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _as_dict(found: Comparison) -> dict[str, Any]:
 
 
 def _print_comparison(found: Comparison) -> None:
-    from clvml.tracking.campaigns import campaign_table, campaigns_sentence
+    from clvml.tracking.campaign_runs import campaign_table, campaigns_sentence
     from clvml.tracking.comparison_text import (
         champion_sentence,
         left_out_sentence,

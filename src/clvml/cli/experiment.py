@@ -10,7 +10,7 @@ import typer
 
 from clvml.cli.inputs import now
 from clvml.cli.options import DataOption, JsonOption, SetOption
-from clvml.cli.output import (
+from clvml.cli.printing import (
     print_json,
     print_list,
     print_mlflow_page,
@@ -43,8 +43,8 @@ def experiment(
     learn_file(file)
     definition = read_experiment(file, overrides, data)
 
-    from clvml.experiments.comparison import answer
-    from clvml.experiments.report import check_report, write_report
+    from clvml.experiments.choice import answer
+    from clvml.experiments.results_page import check_report, write_report
     from clvml.experiments.runner import run_experiment
     from clvml.tracking import search_storage, tracking_uri
 
@@ -69,7 +69,7 @@ def experiment(
 
 def _print_variants(outcome: Outcome) -> None:
     from clvml.evaluation.leaderboard import METRICS
-    from clvml.experiments.comparison import value_text, values
+    from clvml.experiments.choice import value_text, values
 
     comparison = outcome.comparison
     metric = METRICS[comparison.metric]
@@ -84,7 +84,7 @@ def _print_variants(outcome: Outcome) -> None:
 
 
 def _summary(outcome: Outcome, text: str, page: Path, uri: str) -> dict[str, Any]:
-    from clvml.experiments.comparison import run_metrics
+    from clvml.experiments.choice import run_metrics
     from clvml.storage.addresses import hide_password
 
     comparison = outcome.comparison

@@ -10,7 +10,7 @@ import typer
 
 from clvml.cli.inputs import load_config, now, parse_date
 from clvml.cli.options import AsOfOption, ConfigOption, JsonOption, SetOption
-from clvml.cli.output import command_line, print_json, print_list, print_paragraph, print_table, progress
+from clvml.cli.printing import command_line, print_json, print_list, print_paragraph, print_table, progress
 
 if TYPE_CHECKING:
     from clvml.outcomes.monitoring import Monitoring

@@ -10,7 +10,7 @@ import typer
 
 from clvml.cli.inputs import now
 from clvml.cli.options import JsonOption
-from clvml.cli.output import print_json, print_list, print_paragraph, print_table, progress
+from clvml.cli.printing import print_json, print_list, print_paragraph, print_table, progress
 from clvml.errors import InputError
 
 if TYPE_CHECKING:

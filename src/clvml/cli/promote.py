@@ -10,7 +10,7 @@ import typer
 
 from clvml.cli.inputs import load_config
 from clvml.cli.options import ConfigOption, JsonOption
-from clvml.cli.output import command_line, print_json, print_paragraph, progress
+from clvml.cli.printing import command_line, print_json, print_paragraph, progress
 from clvml.errors import InputError
 
 

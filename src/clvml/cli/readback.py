@@ -11,7 +11,7 @@ import typer
 
 from clvml.cli.inputs import load_config, now, parse_date, workspace
 from clvml.cli.options import AsOfOption, ConfigOption, JsonOption, MemoryOption, SetOption
-from clvml.cli.output import print_json, print_list, print_paragraph, print_table, progress
+from clvml.cli.printing import print_json, print_list, print_paragraph, print_table, progress
 from clvml.errors import InputError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import typer
 
 from clvml.cli.inputs import now
 from clvml.cli.options import JsonOption
-from clvml.cli.output import print_json, print_list
+from clvml.cli.printing import print_json, print_list
 
 
 def report(

@@ -21,7 +21,7 @@ from clvml.cli.options import (
     RejectsOption,
     SetOption,
 )
-from clvml.cli.output import (
+from clvml.cli.printing import (
     Meter,
     print_json,
     print_list,

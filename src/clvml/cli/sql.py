@@ -9,7 +9,7 @@ import typer
 
 from clvml.cli.inputs import load_config, parse_date
 from clvml.cli.options import ConfigOption, JsonOption, SetOption
-from clvml.cli.output import print_json
+from clvml.cli.printing import print_json
 from clvml.errors import InputError
 
 if TYPE_CHECKING:

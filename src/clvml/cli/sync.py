@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from clvml.cli.options import JsonOption
-from clvml.cli.output import print_json, progress
+from clvml.cli.printing import print_json, progress
 from clvml.errors import InputError
 
 

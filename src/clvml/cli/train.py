@@ -21,7 +21,7 @@ from clvml.cli.options import (
     RejectsOption,
     SetOption,
 )
-from clvml.cli.output import (
+from clvml.cli.printing import (
     command_line,
     print_json,
     print_leaderboard,

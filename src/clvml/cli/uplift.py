@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clvml.cli.options import JsonOption
-from clvml.cli.output import print_json, print_list, print_paragraph, progress
+from clvml.cli.printing import print_json, print_list, print_paragraph, progress
 from clvml.errors import InputError
 
 if TYPE_CHECKING:

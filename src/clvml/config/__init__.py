@@ -14,7 +14,7 @@ from clvml.config.data import (
     Section,
     read_preset,
 )
-from clvml.config.reading import (
+from clvml.config.loading import (
     assign,
     overridden,
     parse_config,
@@ -23,7 +23,7 @@ from clvml.config.reading import (
     read_keys,
     section_in,
 )
-from clvml.config.training import (
+from clvml.config.settings import (
     PRIOR,
     SEGMENTS,
     Config,

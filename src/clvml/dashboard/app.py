@@ -24,7 +24,7 @@ from clvml.dashboard import pages
 from clvml.dashboard.filters import read_filter
 from clvml.dashboard.guard import LOCAL, App, guarded
 from clvml.dashboard.pages import PAGES, Links
-from clvml.dashboard.snapshots import Snapshot, Snapshots
+from clvml.dashboard.store import Snapshot, Snapshots
 from clvml.errors import InputError
 from clvml.report.language import LANGUAGES, Language
 from clvml.storage.files import escaped

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from clvml.dashboard.snapshots import Snapshot
+from clvml.dashboard.store import Snapshot
 from clvml.report.facts import RISKS, SPEND_EDGES
 
 PAGE = 25

@@ -10,12 +10,12 @@ from typing import Any
 from markupsafe import Markup
 
 from clvml.dashboard.filters import PAGE, SORTS, Filter, query
-from clvml.dashboard.snapshots import Snapshot
+from clvml.dashboard.store import Snapshot
 from clvml.models.outlook import HORIZONS
 from clvml.report.charts import percentage
 from clvml.report.facts import RISKS
 from clvml.report.language import Language
-from clvml.report.sections import customers, headline, outlook, trust
+from clvml.report.sections import customer_lists, forecast, headline, trust
 from clvml.report.vocabulary import ADVICE, APPROACH, N_, RISK_NAMES, SEGMENTS
 
 Page = dict[str, Any]
@@ -93,7 +93,7 @@ def today(snapshot: Snapshot, say: Language, links: Links, day: date) -> Page:
         "title": say.text("Whom to call today"),
         "banner": headline.banner(facts, say, day),
         "sentences": headline.sentences(facts, say),
-        "calls": customers.calls(facts, say),
+        "calls": customer_lists.calls(facts, say),
         "customer_link": links.customer,
     }
 
@@ -118,7 +118,7 @@ def customer_list(snapshot: Snapshot, say: Language, links: Links, wanted: Filte
     turn = partial(links.customers, wanted)
     return {
         "title": say.text("Customers"),
-        "risk": customers.risk(snapshot.facts, say),
+        "risk": customer_lists.risk(snapshot.facts, say),
         "cell_link": lambda cell: links.customers(Filter(row=cell["row"], risk=cell["risk"])),
         "wanted": wanted,
         "fields": _fields(snapshot, say, wanted),
@@ -187,7 +187,7 @@ def customer(snapshot: Snapshot, say: Language, links: Links, customer_id: str) 
         "segment": _named(say, SEGMENTS, row["segment"]),
         "segment_link": links.customers(Filter(segment=row["segment"] or "")),
         "cards": cards,
-        "reasons": customers.reasons(row, say),
+        "reasons": customer_lists.reasons(row, say),
         "called": called,
         "do": _what_to_do(row["segment"], called, say),
         "ahead": [
@@ -212,7 +212,7 @@ def segments(snapshot: Snapshot, say: Language, links: Links) -> Page:
     """Return the page of the segments."""
     return {
         "title": say.text("Segments"),
-        "segments": outlook.segments(snapshot.facts, say, None),
+        "segments": forecast.segments(snapshot.facts, say, None),
         "segment_link": lambda segment: links.customers(Filter(segment=segment or "")),
         "moves": [
             [
@@ -244,7 +244,7 @@ def evidence(snapshot: Snapshot, say: Language) -> Page:
 def _fields(snapshot: Snapshot, say: Language, wanted: Filter) -> list[dict[str, Any]]:
     """Return the lists of the form: name, label and options with their texts."""
     everything = ("", say.text("all"))
-    rows = customers.spend_rows(say)
+    rows = customer_lists.spend_rows(say)
     choices = [
         (
             "segment",
@@ -290,7 +290,7 @@ def _column(name: str, say: Language, wanted: Filter, turn: Callable[..., str]) 
 
 
 def _row(row: dict[str, Any], say: Language, links: Links) -> dict[str, Any]:
-    direction, why = customers.reason(row, say)
+    direction, why = customer_lists.reason(row, say)
     return {
         "customer": row["customer_id"],
         "link": links.customer(row["customer_id"]),

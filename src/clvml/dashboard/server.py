@@ -12,7 +12,7 @@ import uvicorn
 
 from clvml.dashboard.app import build_app
 from clvml.dashboard.guard import LOCAL
-from clvml.dashboard.snapshots import Snapshots
+from clvml.dashboard.store import Snapshots
 from clvml.errors import InputError
 from clvml.storage.workspace import temporary_folder
 

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clvml.config import ValueConfig
-from clvml.evaluation.formulas import days_kept, monthly_formula, purchase_formula, yearly_formula
+from clvml.evaluation.plain_formulas import days_kept, monthly_formula, purchase_formula, yearly_formula
 
 Array = NDArray[np.float64]
 

@@ -18,8 +18,8 @@ from clvml.config import DataConfig
 from clvml.customers import customer_days_query, features_query, windows
 from clvml.errors import InputError, did_you_mean
 from clvml.expressions import Expression
-from clvml.log.formulas import COMPUTED, bind_formulas
-from clvml.log.rules import QUANTITY_FITS
+from clvml.log.derived import COMPUTED, bind_formulas
+from clvml.log.line_rules import QUANTITY_FITS
 from clvml.storage.sql import identifier, literal
 
 # Those whose SQL is run in the tests come first; of the others it is only known that sqlglot can parse it.

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clvml.evaluation.formulas import days_kept, monthly_formula, purchase_formula, yearly_formula
+from clvml.evaluation.plain_formulas import days_kept, monthly_formula, purchase_formula, yearly_formula
 
 Array = NDArray[np.float64]
 Predicted = tuple[Array | None, Array | None]
@@ -130,7 +130,7 @@ def predict_plain_formula(
 ) -> Predicted:
     """Predict by the textbook formula: purchase value x purchase frequency x customer lifetime.
 
-    See `clvml.evaluation.formulas`; the churn rate is that of training.
+    See `clvml.evaluation.plain_formulas`; the churn rate is that of training.
 
     >>> train = pd.DataFrame({"churned": [1, 0]})
     >>> test = pd.DataFrame({"spend_sum": [400.0], "purchase_days": [4], "T": [200]})

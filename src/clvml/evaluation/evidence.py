@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from clvml.evaluation.backtest import Backtest
 from clvml.evaluation.leaderboard import Leaderboard
-from clvml.evaluation.margin import margin_table
+from clvml.evaluation.margin_forecasts import margin_table
 from clvml.evaluation.metrics import top_share
 
 FILE = "evidence.json"
@@ -102,7 +102,7 @@ def build_evidence(tested: Backtest, drivers: list[dict[str, Any]], margin: floa
         ``coverage`` (share of the customers within their interval, mean over the dates) and of the newest date
         ``gains`` (shares of the money found by shares of the customers) and ``calibration`` (per tenth of the
         customers, mean P(churn) and the share who left), and ``margin`` (what each forecast said and what came, see
-        `clvml.evaluation.margin`).
+        `clvml.evaluation.margin_forecasts`).
     """
     board, frame = tested.leaderboard, tested.predictions
     ours = tested.models[0]

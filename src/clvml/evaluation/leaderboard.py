@@ -30,7 +30,7 @@ from clvml.evaluation.metrics import (
     check_arrays,
     check_churn,
 )
-from clvml.evaluation.sample import Drawn, Ranking, Sample
+from clvml.evaluation.resampling import Drawn, Ranking, Sample
 
 METRICS = SPEND_METRICS | CHURN_METRICS
 # Resamples computed together: enough to keep the processor busy, few enough to stay in its cache.

@@ -22,7 +22,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from clvml.evaluation.sample import Drawn, Sample, dot, ratio, running_sums
+from clvml.evaluation.resampling import Drawn, Sample, dot, ratio, running_sums
 
 Array = NDArray[np.float64]
 Value = float | Array

@@ -25,9 +25,9 @@ from clvml.errors import InputError
 from clvml.evaluation.backtest import predict_fold
 from clvml.evaluation.leaderboard import ModelColumns
 from clvml.experiments.cache import SharedDays
-from clvml.experiments.comparison import Comparison, answer, compare, run_metrics
+from clvml.experiments.choice import Comparison, answer, compare, run_metrics
 from clvml.experiments.definition import Definition, Variant, config_key, short_hash
-from clvml.experiments.search import run_search
+from clvml.experiments.tuning import run_search
 from clvml.models.customer_model import fit_customer_model
 from clvml.storage.addresses import hide_password
 from clvml.tracking import ExperimentRuns, VariantRecord

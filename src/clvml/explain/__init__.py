@@ -1,6 +1,6 @@
 """Why the churn risk of a customer is what it is: SHAP values, reasons in words, drivers of all customers.
 
-The plots are in `clvml.explain.plots`, the only module to import matplotlib and shap: scoring needs neither.
+The plots are in `clvml.explain.driver_plots`, the only module to import matplotlib and shap: scoring needs neither.
 """
 
 from clvml.explain.influence import driver_sentences, driver_shares, drivers

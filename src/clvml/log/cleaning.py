@@ -13,11 +13,10 @@ from decimal import Decimal
 import duckdb
 
 from clvml.config import DataConfig
+from clvml.log.derived import IN_WHERE
 from clvml.log.finding import Finding
-from clvml.log.formulas import IN_WHERE
 from clvml.log.identity import folded_sql, nobody_sql
-from clvml.log.overlaps import drop_older_states
-from clvml.log.rules import (
+from clvml.log.line_rules import (
     CONVERTED_ZONE,
     DECIMAL_ID,
     EMPTIED_QUANTITY,
@@ -33,6 +32,7 @@ from clvml.log.rules import (
     judgement,
     treatment_of,
 )
+from clvml.log.overlaps import drop_older_states
 from clvml.log.staging import IDS, STAGED, TOTAL_LINE, Staged
 from clvml.storage.sql import MONEY, literal
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from clvml.config import DataConfig, read_preset
+from clvml.log.derived import bind_formulas
 from clvml.log.finding import Finding
-from clvml.log.formulas import bind_formulas
+from clvml.log.line_rules import MISSING_AMOUNT
 from clvml.log.mapping import is_unit_price, is_usual, plain, written
 from clvml.log.numbers import Spelling, compare_formats, number_sql, spellings_sql
+from clvml.log.parts import Part
 from clvml.log.presets import fit_preset, recognise
 from clvml.log.quality import QualityReport
-from clvml.log.rules import MISSING_AMOUNT
-from clvml.log.source import Part
 from clvml.storage.sql import MONEY, literal
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from clvml.log.finding import Finding
 from clvml.log.identity import folded_sql
 from clvml.log.keys import hashed_sql, stage_phones, written_sql
 from clvml.log.mapping import plain
+from clvml.log.parts import read_parts
 from clvml.log.quality import IdentityCount
 from clvml.log.rejects import escaped_sql
-from clvml.log.source import read_parts
 from clvml.log.staging import cleaned_sql
 from clvml.storage.addresses import hide_password
 from clvml.storage.files import replacing

@@ -6,7 +6,7 @@ import duckdb
 
 from clvml.config import DataConfig
 from clvml.log.finding import Finding
-from clvml.log.rules import NOT_IN_WHERE, OLDER_STATE
+from clvml.log.line_rules import NOT_IN_WHERE, OLDER_STATE
 from clvml.storage.sql import literal
 
 _ORDERS = "clvml_orders"

@@ -16,8 +16,8 @@ from clvml.config import DataConfig
 from clvml.log.cleaning import ReasonCount
 from clvml.log.finding import Finding
 from clvml.log.identity import identity_findings
-from clvml.log.rhythm import rhythm_findings
-from clvml.log.rules import REFUND, REPEAT_WITHIN
+from clvml.log.line_rules import REFUND, REPEAT_WITHIN
+from clvml.log.pace import rhythm_findings
 from clvml.storage.sql import MONEY
 
 Run = Callable[[str], list[tuple[Any, ...]]]

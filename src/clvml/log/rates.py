@@ -6,11 +6,11 @@ import duckdb
 
 from clvml.config import ColumnsConfig, DataConfig
 from clvml.errors import InputError, first_of
+from clvml.log.derived import IN_WHERE
 from clvml.log.finding import Finding
-from clvml.log.formulas import IN_WHERE
+from clvml.log.line_rules import NO_RATE
 from clvml.log.mapping import plain
-from clvml.log.rules import NO_RATE
-from clvml.log.source import read_parts
+from clvml.log.parts import read_parts
 from clvml.log.staging import STAGED, Staged, build_staged
 from clvml.storage.addresses import hide_password
 from clvml.storage.sql import MONEY, literal

@@ -15,17 +15,17 @@ import pandas as pd
 from clvml.config import DataConfig
 from clvml.errors import InputError
 from clvml.log.cleaning import VERDICTS, ReasonCount, build_verdicts, count_reasons
+from clvml.log.derived import bind_formulas, stage_operands
 from clvml.log.finding import Finding
-from clvml.log.formulas import bind_formulas, stage_operands
 from clvml.log.frame import FRAME
 from clvml.log.hints import column_findings
+from clvml.log.line_rules import rejected_reasons
 from clvml.log.mapping import map_columns
+from clvml.log.parts import file_findings, read_parts, stamps
 from clvml.log.presets import fit_preset
 from clvml.log.quality import QualityReport, build_quality
 from clvml.log.rates import convert, read_rates
 from clvml.log.rejects import write_rejects
-from clvml.log.rules import rejected_reasons
-from clvml.log.source import file_findings, read_parts, stamps
 from clvml.log.sources import OPTIONAL, Asked, join_sources, rejects_of, source_table
 from clvml.storage.addresses import hide_password
 from clvml.storage.files import TABLES

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from clvml.log.cleaning import VERDICTS
-from clvml.log.source import Part, header_lines
+from clvml.log.parts import Part, header_lines
 from clvml.storage.files import FORMULA, NUMBER, escaped, replacing
 from clvml.storage.sql import identifier, literal, setting
 

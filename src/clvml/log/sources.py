@@ -14,9 +14,9 @@ from clvml.config import DataConfig
 from clvml.errors import InputError
 from clvml.log.cleaning import ReasonCount
 from clvml.log.finding import Finding
+from clvml.log.line_rules import AFTER_AS_OF, RULES, SAME_IN_SOURCES
 from clvml.log.matching import CROSSWALK, match_customers, write_crosswalk
 from clvml.log.quality import IdentityCount, QualityReport, SourceCount, build_quality
-from clvml.log.rules import AFTER_AS_OF, RULES, SAME_IN_SOURCES
 from clvml.storage.sql import MONEY, literal
 
 OPTIONAL = ("order_id", "product_id", "quantity")

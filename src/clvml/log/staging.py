@@ -18,7 +18,7 @@ from clvml.log.delimited import STRAY_QUOTE, TOO_FEW_COLUMNS, TOO_MANY_COLUMNS
 from clvml.log.finding import Finding
 from clvml.log.formats import Column, Formats, choose_formats
 from clvml.log.numbers import NumberFormat, number_sql
-from clvml.log.source import Part, check_column, copied_part, header_lines, is_plain, line_of, unreadable
+from clvml.log.parts import Part, check_column, copied_part, header_lines, is_plain, line_of, unreadable
 from clvml.log.text_files import shown_encoding
 from clvml.log.unreadable import check_broken, check_readable
 from clvml.storage.files import no_room

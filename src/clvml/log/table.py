@@ -20,7 +20,7 @@ from clvml.log.dates import (
     within_calendar,
 )
 from clvml.log.numbers import Spelling, compare_formats, parse_number
-from clvml.log.source import copied_part, read_parts
+from clvml.log.parts import copied_part, read_parts
 from clvml.storage.files import unescaped
 from clvml.storage.sql import identifier
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import betaln
 
-from clvml.customers.subscriptions import (
+from clvml.customers.subscription_snapshots import (
     FEATURES,
     MONTH_DAYS,
     known_at,

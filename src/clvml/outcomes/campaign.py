@@ -11,7 +11,7 @@ import pandas as pd
 from clvml.decide.plan_file import CONTROL, TREATED, PlanRecord
 from clvml.errors import InputError
 from clvml.log.finding import Finding
-from clvml.outcomes.experiment import sample_ratio
+from clvml.outcomes.effects import sample_ratio
 
 # Group sizes less probable than that were not made by chance (Fabijan and others 2019).
 _NO_CHANCE = 0.001

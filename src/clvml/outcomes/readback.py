@@ -18,7 +18,7 @@ from clvml.decide.playbook import Action, Effect, Playbook, SaveRate
 from clvml.decide.shrinkage import update
 from clvml.errors import InputError
 from clvml.log.finding import Finding
-from clvml.outcomes.experiment import CAPPED_AT, Difference, Z, capped, compare, holm, p_value
+from clvml.outcomes.effects import CAPPED_AT, Difference, Z, capped, compare, holm, p_value
 from clvml.outcomes.sentences import ALL, sentence
 
 # Fewer on either side tell nothing: the interval of a mean is not to be trusted.

@@ -24,7 +24,7 @@ from clvml.customers.snapshots import CustomerDays
 from clvml.errors import InputError
 from clvml.models.intervals import SpendIntervals
 from clvml.scores.columns import COLUMNS, REASON_COLUMNS, SCORED, Column, typed
-from clvml.scores.margin import OWN_MARGIN
+from clvml.scores.customer_margin import OWN_MARGIN
 from clvml.scores.scorer import Scorer
 from clvml.storage.files import FORMULA, NUMBER, replacing
 

@@ -21,7 +21,7 @@ from clvml.log import PurchaseLog, read_purchase_log
 from clvml.models.customer_model import CustomerModel
 from clvml.models.outlook import HORIZONS
 from clvml.scores.columns import COLUMNS, DTYPES, FURTHER, REASON_COLUMNS, REASONS, SCORED, Column
-from clvml.scores.margin import OWN_MARGIN, own_clv
+from clvml.scores.customer_margin import OWN_MARGIN, own_clv
 from clvml.scores.segments import segment
 from clvml.storage.files import unescaped
 from clvml.storage.search import check_readable

@@ -19,9 +19,8 @@ from clvml.tracking.record import (
 )
 
 if TYPE_CHECKING:
-    from clvml.tracking.campaigns import log_plan, log_readback
+    from clvml.tracking.campaign_runs import log_plan, log_readback
     from clvml.tracking.comparison import compare
-    from clvml.tracking.experiments import ExperimentRuns, search_storage
     from clvml.tracking.location import store_in_use, tracking_uri
     from clvml.tracking.monitored import log_monitoring, training_metrics
     from clvml.tracking.pending import keep_training, sync
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from clvml.tracking.reproduction import recorded_training
     from clvml.tracking.runs import log_training
     from clvml.tracking.session import check_tracking, current_tracking_uri
+    from clvml.tracking.variant_runs import ExperimentRuns, search_storage
 
 __all__ = [
     "ExperimentRuns",
@@ -62,20 +62,20 @@ __all__ = [
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 _HOMES = {
-    "ExperimentRuns": "clvml.tracking.experiments",
+    "ExperimentRuns": "clvml.tracking.variant_runs",
     "check_tracking": "clvml.tracking.session",
     "compare": "clvml.tracking.comparison",
     "current_tracking_uri": "clvml.tracking.session",
     "keep_training": "clvml.tracking.pending",
     "log_monitoring": "clvml.tracking.monitored",
-    "log_plan": "clvml.tracking.campaigns",
-    "log_readback": "clvml.tracking.campaigns",
+    "log_plan": "clvml.tracking.campaign_runs",
+    "log_readback": "clvml.tracking.campaign_runs",
     "log_training": "clvml.tracking.runs",
     "promote": "clvml.tracking.promotion",
     "recorded_training": "clvml.tracking.reproduction",
     "resolve_model": "clvml.tracking.registry",
     "rollback": "clvml.tracking.promotion",
-    "search_storage": "clvml.tracking.experiments",
+    "search_storage": "clvml.tracking.variant_runs",
     "store_in_use": "clvml.tracking.location",
     "sync": "clvml.tracking.pending",
     "tracking_uri": "clvml.tracking.location",

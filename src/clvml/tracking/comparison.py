@@ -12,7 +12,7 @@ from clvml.evaluation import METRICS
 from clvml.evaluation.leaderboard import ModelColumns, build_leaderboard
 from clvml.evaluation.versus import Gain, gains
 from clvml.tracking.artifacts import CONFIG_FILE
-from clvml.tracking.campaigns import Campaign, campaigns_of
+from clvml.tracking.campaign_runs import Campaign, campaigns_of
 from clvml.tracking.description import flat_params
 from clvml.tracking.past import PastRun, champion_of, experiment_runs, read_mapping, read_predictions
 from clvml.tracking.session import Store, experiment_id, open_store

@@ -8,7 +8,7 @@ from html import escape
 
 from clvml.evaluation import METRICS
 from clvml.evaluation.versus import Gain, gain_numbers, short_label
-from clvml.tracking.campaigns import campaign_table, campaigns_sentence
+from clvml.tracking.campaign_runs import campaign_table, campaigns_sentence
 from clvml.tracking.comparison import HEADLINE, ComparedRun, Comparison
 from clvml.tracking.comparison_text import (
     champion_sentence,

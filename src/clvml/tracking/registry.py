@@ -14,7 +14,7 @@ import yaml
 from clvml.errors import InputError, did_you_mean
 from clvml.storage.workspace import temporary_folder
 from clvml.storage.yaml_text import parse_yaml
-from clvml.tracking.model import LOADER_MODULE
+from clvml.tracking.logged_model import LOADER_MODULE
 from clvml.tracking.pyfunc import run_id_of
 from clvml.tracking.record import ResolvedModel
 from clvml.tracking.session import MISSING, MlflowException, Store, check_answer, mlflow, open_store

@@ -24,7 +24,7 @@ from clvml.tracking.description import (
     run_tags,
 )
 from clvml.tracking.liveness import PROCESS_TAG, is_dead, is_silent, mark
-from clvml.tracking.model import log_model
+from clvml.tracking.logged_model import log_model
 from clvml.tracking.record import STARTED_TAG, UPLOAD_TAG, LoggedRun, TrainingRecord
 from clvml.tracking.registry import ensure_registered, search_versions
 from clvml.tracking.session import (

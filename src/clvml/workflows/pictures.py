@@ -84,7 +84,7 @@ def _of_the_test(tested: Backtest, config: Config, notes: list[str]) -> dict[str
 
 def _of_the_drivers(explanation: Explanation, seed: int) -> dict[str, Callable[[], Figure]]:
     # Imported here: shap takes a second, and scoring does not need it.
-    from clvml.explain.plots import plot_drivers_bar, plot_drivers_beeswarm
+    from clvml.explain.driver_plots import plot_drivers_bar, plot_drivers_beeswarm
 
     explained = explanation.contributions, explanation.known, explanation.features
     return {

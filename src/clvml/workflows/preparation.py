@@ -17,8 +17,8 @@ from clvml.errors import InputError
 from clvml.log import PurchaseLog, read_purchase_log
 from clvml.log.frame import FRAME
 from clvml.log.mapping import map_columns, propose_columns, propose_product
+from clvml.log.parts import Part, read_parts
 from clvml.log.presets import recognise
-from clvml.log.source import Part, read_parts
 from clvml.storage.workspace import offline_database
 
 ASSUMED_HORIZON_DAYS = 180

@@ -10,8 +10,8 @@ from typing import Any
 
 from clvml.decide.plan_file import read_plan
 from clvml.errors import InputError
+from clvml.report.document import build_page
 from clvml.report.facts import Facts, read_facts
-from clvml.report.page import build_page
 from clvml.scores.age import age_notes
 from clvml.scores.batches import ScoredTable
 from clvml.scores.overview import overview_path, read_overview

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from clvml.decide.uplift.scores import OutcomeModels, deal_folds
-from clvml.decide.uplift.tree import Split, fit_tree
+from clvml.decide.uplift.doubly_robust import OutcomeModels, deal_folds
+from clvml.decide.uplift.honest_tree import Split, fit_tree
 
 Array = NDArray[np.float64]
 

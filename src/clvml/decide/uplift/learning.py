@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from clvml.decide.playbook import EffectOf, SaveRate
-from clvml.decide.uplift.experiment import Experiment, check_chance
+from clvml.decide.uplift.doubly_robust import OutcomeModels, deal_folds, design_matrix
 from clvml.decide.uplift.gate import FOLDS, Gate, check_out_of_fold
-from clvml.decide.uplift.scores import OutcomeModels, deal_folds, design_matrix
-from clvml.decide.uplift.tree import EffectTree, fit_tree, tree_inputs
+from clvml.decide.uplift.honest_tree import EffectTree, fit_tree, tree_inputs
+from clvml.decide.uplift.trial import Experiment, check_chance
 
 Array = NDArray[np.float64]
 

@@ -16,13 +16,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from clvml.config import DataConfig
-from clvml.engines.spark.formulas import apply_formulas
-from clvml.engines.spark.source import read_raw, typed_column
+from clvml.engines.spark.translation import apply_formulas
+from clvml.engines.spark.typed_files import read_raw, typed_column
 from clvml.engines.warehouse import translate
 from clvml.errors import InputError
-from clvml.log import rules
+from clvml.log import line_rules
 from clvml.log.cleaning import ReasonCount, count_of
-from clvml.log.formulas import IN_WHERE, bind_formulas
+from clvml.log.derived import IN_WHERE, bind_formulas
 from clvml.log.identity import folded_sql, nobody_sql
 from clvml.log.mapping import map_columns
 from clvml.log.numbers import FORMATS, Spelling, compare_formats, parse_example, parse_number
@@ -266,16 +266,16 @@ def _clean(
     finite = "abs(amount) < 1e15"
     quantity, emptied = [], "false"
     if "quantity" in columns:
-        is_number = rules.QUANTITY_FITS
+        is_number = line_rules.QUANTITY_FITS
         quantity = [f"case when {is_number} then quantity end as quantity"]
         emptied = f"coalesce(quantity_text, cast(quantity as string)) is not null and not coalesce({is_number}, false)"
     flags = {
-        rules.FOLDED_ID: f"coalesce({folded} <> customer_id, false)",
-        rules.TRIMMED_ID: " or ".join(f"{ours}_trimmed" for ours in ids),
-        rules.DECIMAL_ID: " or ".join(f"coalesce({ours} like '%.0', false)" for ours in decimal_ids)
+        line_rules.FOLDED_ID: f"coalesce({folded} <> customer_id, false)",
+        line_rules.TRIMMED_ID: " or ".join(f"{ours}_trimmed" for ours in ids),
+        line_rules.DECIMAL_ID: " or ".join(f"coalesce({ours} like '%.0', false)" for ours in decimal_ids)
         or "false",
-        rules.CONVERTED_ZONE: "zoned",
-        rules.EMPTIED_QUANTITY: emptied,
+        line_rules.CONVERTED_ZONE: "zoned",
+        line_rules.EMPTIED_QUANTITY: emptied,
     }
     named = [f"{test} as flag_{number}" for number, test in enumerate(flags.values())]
     values = ["order_ts", "amount", *(["quantity"] if quantity else [])]
@@ -337,13 +337,13 @@ def _count(
         (int(rows or 0), money or Decimal(0)) for rows, money in zip(numbers[::2], numbers[1::2], strict=True)
     ]
     repeats_across, repeats_within, refused, out, refunds, *flagged = pairs
-    repeats = {rules.REPEAT_ACROSS: repeats_across, rules.REPEAT_WITHIN: repeats_within}
-    repeats_kept = {"keep": tuple(repeats), "keep_within": (rules.REPEAT_WITHIN,)}.get(data.repeats, ())
+    repeats = {line_rules.REPEAT_ACROSS: repeats_across, line_rules.REPEAT_WITHIN: repeats_within}
+    repeats_kept = {"keep": tuple(repeats), "keep_within": (line_rules.REPEAT_WITHIN,)}.get(data.repeats, ())
     found |= {reason: (*pair, 0) for reason, pair in repeats.items() if reason not in repeats_kept}
-    found[rules.REFUND] = (*refused, 0)
+    found[line_rules.REFUND] = (*refused, 0)
     counts = [
-        count_of(reason, rules.treatment_of(reason, data), *found[reason])
-        for reason in (rule.reason for rule in rules.RULES)
+        count_of(reason, line_rules.treatment_of(reason, data), *found[reason])
+        for reason in (rule.reason for rule in line_rules.RULES)
         if reason in found and found[reason][0]
     ]
     rows_in = out[0] + sum(count.rows for count in counts)
@@ -353,7 +353,7 @@ def _count(
         for reason, (rows, money) in repeats.items()
         if rows and reason in repeats_kept
     ]
-    counts += [ReasonCount(rules.REFUND, "kept", refunds[0], float(refunds[1]))] if refunds[0] else []
+    counts += [ReasonCount(line_rules.REFUND, "kept", refunds[0], float(refunds[1]))] if refunds[0] else []
     counts += [
         ReasonCount(reason, "changed", rows, float(money))
         for reason, (rows, money) in zip(flags, flagged, strict=True)
@@ -382,10 +382,10 @@ def _reason(
             f"select currency, count(*) as rows from clvml_typed where currency is not null{wanted} group by currency"
             " order by rows desc, currency"
         ).collect()
-        given |= rules.currency_given({row[0]: row[1] for row in found}, data)
+        given |= line_rules.currency_given({row[0]: row[1] for row in found}, data)
     if as_of is not None:
         given["as_of"] = f"TIMESTAMP '{as_of}'"
-    return _dialect(rules.judgement(given))
+    return _dialect(line_rules.judgement(given))
 
 
 def _dialect(sql: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from clvml.report.facts import Facts
 from clvml.report.language import Language
-from clvml.report.sections import customers, headline, outlook, trust
+from clvml.report.sections import customer_lists, forecast, headline, trust
 from clvml.report.sections.planned import planned
 
 
@@ -19,14 +19,14 @@ def build_sections(facts: Facts, say: Language, today: date | None) -> dict[str,
     return {
         "banner": headline.banner(facts, say, today),
         "sentences": headline.sentences(facts, say),
-        "calls": customers.calls(facts, say),
-        "risk": customers.risk(facts, say),
-        "outlook": outlook.outlook(facts, say),
-        "segments": outlook.segments(facts, say),
-        "spend": planned(facts, say) or outlook.spend(facts, say),
-        "acquisition": outlook.acquisition(facts, say),
-        "concentration": customers.concentration(facts, say),
-        "cohorts": customers.cohorts(facts, say),
+        "calls": customer_lists.calls(facts, say),
+        "risk": customer_lists.risk(facts, say),
+        "outlook": forecast.outlook(facts, say),
+        "segments": forecast.segments(facts, say),
+        "spend": planned(facts, say) or forecast.spend(facts, say),
+        "acquisition": forecast.acquisition(facts, say),
+        "concentration": customer_lists.concentration(facts, say),
+        "cohorts": customer_lists.cohorts(facts, say),
         "drivers": trust.drivers(facts, say),
         "gains": trust.gains(facts, say),
         "calibration": trust.calibration(facts, say),

@@ -11,9 +11,9 @@ import pytest
 from tests.pages import left_in_english
 from tests.report.conftest import AS_OF, overview_of, scored_frame
 
+from clvml.report.document import build_page
 from clvml.report.facts import Facts, read_facts
 from clvml.report.language import LANGUAGES
-from clvml.report.page import build_page
 
 Write = Callable[[pd.DataFrame], Path]
 

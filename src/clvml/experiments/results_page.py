@@ -20,7 +20,7 @@ from clvml.evaluation.backtest import MODEL_NAME
 from clvml.evaluation.leaderboard import METRICS, Leaderboard
 from clvml.evaluation.plots import CHAMPION, GRID, INK, PALE, SECOND
 from clvml.evaluation.versus import Gain, short_label
-from clvml.experiments.comparison import (
+from clvml.experiments.choice import (
     Comparison,
     answer,
     earlier_dates,

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clvml.errors import InputError
-from clvml.log.formulas import stage_operands
+from clvml.log.derived import stage_operands
 
 HEADER = "customer,day,amount\n"
 ANN = HEADER + "ann,2024-01-05,10\n"

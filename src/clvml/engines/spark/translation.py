@@ -1,11 +1,11 @@
-"""Row filters and amounts that are expressions, worked out by Spark as `clvml.log.formulas` does by DuckDB."""
+"""Row filters and amounts that are expressions, worked out by Spark as `clvml.log.derived` does by DuckDB."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from clvml.config import DataConfig
-from clvml.log.formulas import IN_WHERE, Formulas, check_order_number, filled_columns
+from clvml.log.derived import IN_WHERE, Formulas, check_order_number, filled_columns
 
 
 def apply_formulas(

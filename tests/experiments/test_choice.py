@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clvml.experiments.comparison import answer, compare, value_label, value_text, values
+from clvml.experiments.choice import answer, compare, value_label, value_text, values
 
 
 def predictions(noise, last_noise=None, baseline=False):

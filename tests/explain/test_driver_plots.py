@@ -9,7 +9,7 @@ import pytest
 
 from clvml.customers import FEATURES
 from clvml.explain import driver_sentences, drivers
-from clvml.explain.plots import MOST_ROWS, plot_drivers_bar, plot_drivers_beeswarm
+from clvml.explain.driver_plots import MOST_ROWS, plot_drivers_bar, plot_drivers_beeswarm
 
 PLOTS = [plot_drivers_bar, plot_drivers_beeswarm]
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_ind
 
-from clvml.outcomes.experiment import capped, compare, holm, sample_ratio
+from clvml.outcomes.effects import capped, compare, holm, sample_ratio
 
 from .campaigns import heavy_tailed, treat
 

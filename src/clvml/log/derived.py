@@ -14,7 +14,7 @@ import duckdb
 from clvml.config import DataConfig
 from clvml.errors import InputError
 from clvml.expressions import Expression, Kind, parse_expression
-from clvml.log.source import Part
+from clvml.log.parts import Part
 from clvml.log.staging import STAGED, Staged, build_staged, number_operand, text_operand
 
 COMPUTED = ("amount", "quantity")

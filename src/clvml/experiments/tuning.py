@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from clvml.errors import InputError
 from clvml.evaluation.backtest import MODEL_NAME
 from clvml.evaluation.leaderboard import METRICS
-from clvml.experiments.comparison import earlier_dates, point_board
+from clvml.experiments.choice import earlier_dates, point_board
 from clvml.experiments.definition import Definition, Search, Variant, config_key, name_of, short_hash
 
 if TYPE_CHECKING:

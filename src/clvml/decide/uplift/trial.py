@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
-from clvml.decide.uplift.scores import design_matrix
+from clvml.decide.uplift.doubly_robust import design_matrix
 from clvml.errors import InputError, did_you_mean, first_of
 from clvml.log.table import read_table, with_numbers
 

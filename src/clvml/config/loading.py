@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from clvml.config.training import Config
+from clvml.config.settings import Config
 from clvml.errors import InputError, did_you_mean
 from clvml.storage.yaml_text import RepeatedKey, parse_yaml, read_yaml
 

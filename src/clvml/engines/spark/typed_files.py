@@ -7,7 +7,7 @@ from typing import Any
 
 from clvml.errors import InputError
 from clvml.log.delimited import Layout, read_layout
-from clvml.log.source import find_files, read_parts
+from clvml.log.parts import find_files, read_parts
 from clvml.log.staging import IDS
 from clvml.storage.addresses import KINDS, is_address
 from clvml.storage.workspace import offline_database

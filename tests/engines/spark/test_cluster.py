@@ -101,7 +101,7 @@ def test_the_same_scored_file(spark, shop, tmp_path, monkeypatch, capsys):
         return json.loads(printed.out), pd.read_parquet(output)
 
     # Rows come in more than one slice.
-    monkeypatch.setattr("clvml.engines.spark.engine._SLICE_ROWS", 100)
+    monkeypatch.setattr("clvml.engines.spark.cluster._SLICE_ROWS", 100)
     for options in (("--as-of", "2024-05-01"), ("--explain", "20")):
         expected, duckdb_rows = score(tmp_path / "duckdb.parquet", *options)
         found, spark_rows = score(tmp_path / "spark.parquet", *options, "--engine", "spark")

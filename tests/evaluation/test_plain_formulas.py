@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from clvml.evaluation.baselines import BASELINES, FORMULAS
-from clvml.evaluation.formulas import days_kept, monthly_formula, purchase_formula, yearly_formula
 from clvml.evaluation.leaderboard import ModelColumns
-from clvml.evaluation.margin import margin_table
+from clvml.evaluation.margin_forecasts import margin_table
+from clvml.evaluation.plain_formulas import days_kept, monthly_formula, purchase_formula, yearly_formula
 
 
 def test_days_kept_are_the_sum_of_the_shares_still_there():
