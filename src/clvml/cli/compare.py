@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clvml.cli.inputs import load_config
 from clvml.cli.options import ConfigOption, JsonOption
 from clvml.cli.printing import print_json, print_list, print_paragraph, print_table, progress
-from clvml.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from clvml.tracking.comparison import ComparedRun, Comparison
@@ -29,52 +27,25 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Show the runs of an experiment, best first, each against the champion."""
-    from clvml.evaluation import METRICS
-    from clvml.storage.files import replacing
-    from clvml.storage.outputs import check_output
-    from clvml.tracking import compare as compare_runs
+    from clvml import workflows
     from clvml.tracking import tracking_uri
-    from clvml.tracking.comparison_page import comparison_page
 
-    if by not in METRICS:
-        raise InputError(
-            f"--by '{by}' is no metric{did_you_mean(by, METRICS)}; give one of {', '.join(METRICS)}"
-        )
-    if output is not None:
-        check_output(output, (".html",))
     names = load_config(config, None).tracking if config else None
-    uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
-    progress("comparing the runs")
-    found = compare_runs(
-        uri,
+    found = workflows.compare(
         experiment or (names.experiment if names else None),
         names.registered_model if names else "clvml",
-        limit,
+        tracking_uri(os.environ.get("MLFLOW_TRACKING_URI")),
         by,
+        limit,
+        output,
+        progress,
     )
-    if output is not None:
-        with replacing(output) as draft:
-            draft.write_text(comparison_page(found), encoding="utf-8")
     if as_json:
-        print_json({**_as_dict(found), "output": str(output) if output else None})
+        print_json({**workflows.comparison_dict(found), "output": str(output) if output else None})
         return
     _print_comparison(found)
     if output is not None:
         typer.echo(f"\nThe page is {output}")
-
-
-def _as_dict(found: Comparison) -> dict[str, Any]:
-    from clvml.tracking.comparison_text import standing, summary
-
-    return {
-        "experiment": found.experiment,
-        "champion": asdict(found.champion) if found.champion else None,
-        "sorted_by": found.metric,
-        "runs": [{**asdict(one), "standing": standing(one, found.champion)} for one in found.runs],
-        "summary": summary(found),
-        "left_out": found.left_out,
-        "campaigns": [asdict(one) for one in found.campaigns],
-    }
 
 
 def _print_comparison(found: Comparison) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,7 +21,6 @@ from clvml.cli.printing import (
 from clvml.cli.screen import learn_file
 
 if TYPE_CHECKING:
-    from clvml.evaluation.versus import Gain
     from clvml.experiments.runner import Outcome
 
 
@@ -44,26 +43,20 @@ def experiment(
     definition = read_experiment(file, overrides, data)
 
     from clvml.experiments.choice import answer
-    from clvml.experiments.results_page import check_report, write_report
-    from clvml.experiments.runner import run_experiment
-    from clvml.tracking import search_storage, tracking_uri
+    from clvml.experiments.conduct import conduct, outcome_dict
+    from clvml.tracking import tracking_uri
 
     uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
-    check_report(definition)
-    outcome = run_experiment(
-        definition, uri, now(), search_storage(uri), write_report, fresh, workers, progress
-    )
-    text = answer(outcome.comparison)
-    page = definition.path.with_suffix(".md")
+    outcome = conduct(definition, uri, now(), fresh, workers, progress)
     if as_json:
-        print_json(_summary(outcome, text, page, uri))
+        print_json(outcome_dict(outcome, uri))
         return
     typer.echo()
-    print_paragraph(text)
+    print_paragraph(answer(outcome.comparison))
     _print_variants(outcome)
     failed = [f"{r.variant.name}: {r.error}" for r in outcome.results if r.error]
     print_list("Failed; run the command again to try them again", failed)
-    typer.echo(f"\nThe page is {page}. The runs are in experiment '{outcome.experiment}':")
+    typer.echo(f"\nThe page is {outcome.page}. The runs are in experiment '{outcome.experiment}':")
     print_mlflow_page(uri, outcome.mlflow_page)
 
 
@@ -81,46 +74,3 @@ def _print_variants(outcome: Outcome) -> None:
             row += [text, gains[row[0]].verdict if row[0] in gains else "base"]
     print_table(["Variant", "choosing", "against base", "last date", "against base"], rows)
     typer.echo(f"\n{metric.label}: {metric.description}")
-
-
-def _summary(outcome: Outcome, text: str, page: Path, uri: str) -> dict[str, Any]:
-    from clvml.experiments.choice import run_metrics
-    from clvml.storage.addresses import hide_password
-
-    comparison = outcome.comparison
-    gains = comparison.gains(comparison.earlier)
-    last = comparison.gains(comparison.last)
-    return {
-        "question": outcome.definition.question,
-        "answer": text,
-        "metric": comparison.metric,
-        "base": comparison.base,
-        "best": comparison.best,
-        "variants": [
-            {
-                "name": (name := result.variant.name),
-                "changes": result.variant.changes,
-                "status": "failed" if result.error else "finished",
-                "error": result.error or None,
-                "run_id": result.run_id,
-                "gain": _gain(gains.get(name)),
-                "gain_last_fold": _gain(last.get(name)),
-                "metrics": {} if result.predictions is None else run_metrics(result.predictions),
-            }
-            for result in outcome.results
-        ],
-        "run_now": outcome.run_now,
-        "test_dates": [day.isoformat() for day in comparison.dates],
-        "data_fingerprint": outcome.fingerprint,
-        "experiment": outcome.experiment,
-        "run_id": outcome.run_id,
-        "tracking_uri": hide_password(uri),
-        "mlflow_page": outcome.mlflow_page,
-        "page": str(page),
-    }
-
-
-def _gain(gain: Gain | None) -> dict[str, Any] | None:
-    if gain is None:
-        return None
-    return {"value": gain.gain, "low": gain.low, "high": gain.high, "verdict": gain.verdict}

@@ -11,7 +11,6 @@ import typer
 from clvml.cli.inputs import load_config
 from clvml.cli.options import ConfigOption, JsonOption
 from clvml.cli.printing import command_line, print_json, print_paragraph, progress
-from clvml.errors import InputError
 
 
 def promote(
@@ -27,24 +26,12 @@ def promote(
     as_json: JsonOption = False,
 ) -> None:
     """Make a model the champion, if it is better than the present one out of time on the same data."""
-    from clvml.tracking import promote as promote_version
-    from clvml.tracking import rollback as roll_back
+    from clvml import workflows
     from clvml.tracking import tracking_uri
 
-    if rollback == (reference is not None):
-        raise InputError(
-            "give a version or run to promote (such as challenger), or --rollback, one of the two"
-        )
-    if force is not None and not force.strip():
-        raise InputError("--force needs a reason, which is recorded: --force 'new prices since May'")
     registered = load_config(config, None).tracking.registered_model if config else "clvml"
     uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
-    if reference is None:
-        progress("returning to the champion before")
-        done = roll_back(registered, uri, force)
-    else:
-        progress(f"comparing '{reference}' with the champion")
-        done = promote_version(reference, registered, uri, force)
+    done = workflows.promote(reference, registered, uri, force, rollback, progress)
     if as_json:
         print_json(asdict(done))
         return

@@ -54,7 +54,7 @@ class Task:
 
     @property
     def customers(self) -> int:
-        return self.gain.shape[1]
+        return len(self.gain[0])
 
     def part(self, chosen: NDArray[np.intp], share: float = 1.0) -> Task:
         """Return the task of some of the customers, with that share of the caps."""
@@ -322,7 +322,7 @@ def _deal(market: Market, weights: Array) -> Choice:
     active = np.flatnonzero(weights > 1e-9)
     plans = np.stack([market.ask(market.tried[place][0])[0] for place in active])
     ends = np.cumsum(weights[active]) / weights[active].sum()
-    choice = plans[0].copy()
+    choice: Choice = plans[0].copy()
     open_ = np.flatnonzero((plans != plans[0]).any(axis=0))
     if not len(open_):
         return choice

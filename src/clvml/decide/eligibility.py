@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clvml.config import SEGMENTS
 from clvml.decide.playbook import Playbook
 from clvml.errors import InputError, did_you_mean, first_of
 from clvml.log.table import days_of, read_table
 from clvml.scores.rules import check_columns, matches
-from clvml.scores.segments import SEGMENTS
 
 Flags = NDArray[np.bool_]
 

@@ -98,6 +98,11 @@ class Outcome:
     mlflow_page: str
     run_now: int
 
+    @property
+    def page(self) -> Path:
+        """The page of the result, beside the file of the experiment."""
+        return self.definition.path.with_suffix(".md")
+
 
 def run_experiment(
     definition: Definition,

@@ -276,7 +276,7 @@ def _in_parallel(
 def _features(connection: duckdb.DuckDBPyConnection, where: str) -> pd.DataFrame:
     # Through Arrow at a third of the cost of DuckDB's own way.
     rows = connection.sql(f"select * exclude (cutoff), rowid as place from {_FEATURES} where {where}")
-    return rows.to_arrow_table().to_pandas(split_blocks=True)
+    return pd.DataFrame(rows.to_arrow_table().to_pandas(split_blocks=True))
 
 
 def _text_bytes(texts: pa.StringArray) -> memoryview:

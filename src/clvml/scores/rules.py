@@ -59,7 +59,7 @@ def matches(table: pd.DataFrame, rule: str, where: str) -> NDArray[np.bool_]:
     InputError
         A column is not in the table, or the rule compares what cannot be compared.
     """
-    return first_match(table, {"": rule}, where) == 0
+    return np.equal(first_match(table, {"": rule}, where), 0)
 
 
 def first_match(table: pd.DataFrame, rules: Mapping[str, str], where: str) -> NDArray[np.intp]:

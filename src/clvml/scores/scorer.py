@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from clvml.customers import available_features
 from clvml.customers.snapshots import OPTIONAL_COLUMNS, CustomerDays
@@ -26,6 +27,8 @@ from clvml.scores.segments import segment
 from clvml.storage.files import unescaped
 from clvml.storage.search import check_readable
 from clvml.storage.workspace import offline_database
+
+Numbers = NDArray[np.float64]
 
 RISKS = ("low", "medium", "high")
 # Those that every customer has.
@@ -217,12 +220,12 @@ class Scorer:
         return said
 
 
-def tier_thresholds(clv: np.ndarray) -> tuple[float, ...]:
+def tier_thresholds(clv: Numbers) -> tuple[float, ...]:
     """Return the least ``clv`` of each tier but the last, for `value_tier` to apply to any file."""
     return tuple(float(np.quantile(clv, 1.0 - share)) for share in TIER_SHARES)
 
 
-def spend_thresholds(spend_365d: np.ndarray) -> dict[str, float]:
+def spend_thresholds(spend_365d: Numbers) -> dict[str, float]:
     """Return the spend of the last year from which a customer is a big one, for `segment` to apply to any file.
 
     >>> spend_thresholds(np.array([0.0, 10.0, 20.0, 30.0, 40.0, 50.0]))
@@ -232,14 +235,15 @@ def spend_thresholds(spend_365d: np.ndarray) -> dict[str, float]:
     return {"big_spend_365d": float(np.quantile(spent, 1.0 - _SPENDER_SHARE))} if len(spent) else {}
 
 
-def value_tier(clv: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
+def value_tier(clv: Numbers, thresholds: Sequence[float]) -> NDArray[np.object_]:
     """Return the tier of each customer, shape (n,).
 
     >>> value_tier(np.array([900.0, 20.0, 3.0, 0.0]), (500.0, 10.0, 1.0)).tolist()
     ['platinum', 'gold', 'silver', 'bronze']
     """
-    passed = sum((clv < threshold).astype(int) for threshold in thresholds)
-    return np.asarray(TIERS, dtype=object)[passed]
+    passed = np.sum([clv < threshold for threshold in thresholds], axis=0, dtype=int)
+    tiers: NDArray[np.object_] = np.array(TIERS, dtype=object)[passed]
+    return tiers
 
 
 def pyfunc_predict(
@@ -311,11 +315,11 @@ def customer_days(log: PurchaseLog) -> CustomerDays:
     return CustomerDays(log.connection, log.table, [name for name in log.columns if name in OPTIONAL_COLUMNS])
 
 
-def _band(values: np.ndarray, edges: Sequence[float], names: Sequence[str]) -> np.ndarray:
+def _band(values: Numbers, edges: Sequence[float], names: Sequence[str]) -> NDArray[np.object_]:
     return np.asarray(names, dtype=object)[np.digitize(values, edges)]
 
 
-def _dates(start: date, days: pd.Series) -> np.ndarray:
+def _dates(start: date, days: pd.Series) -> NDArray[Any]:
     """Return ISO dates ``days`` after ``start``, shape (n,); None where days are missing."""
     # A few hundred days come again and again, and writing a date is slow; a missing one is the last, at -1.
     codes, moves = pd.factorize(days)

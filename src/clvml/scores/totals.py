@@ -31,7 +31,10 @@ def spend_variance(scores: pd.DataFrame) -> Array:
     """
     mean, p = scores["expected_spend"].to_numpy(), scores["p_churn"].to_numpy()
     width = (scores["expected_spend_high"] - scores["expected_spend_low"]).to_numpy()
-    return np.maximum((width / (2.0 * REACH)) ** 2, mean**2 * p / np.maximum(1.0 - p, 1e-6))
+    variance: NDArray[np.float64] = np.maximum(
+        (width / (2.0 * REACH)) ** 2, mean**2 * p / np.maximum(1.0 - p, 1e-6)
+    )
+    return variance
 
 
 def total_interval(expected: Array, variance: Array) -> tuple[Array, Array]:

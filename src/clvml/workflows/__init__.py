@@ -1,5 +1,6 @@
 """The stages put together: what each command of the command line does, without printing."""
 
+from clvml.workflows.compare import compare, comparison_dict
 from clvml.workflows.followup import FollowUp, follow_up
 from clvml.workflows.logged_training import Again, LoggedTraining, train_again, train_and_log
 from clvml.workflows.margins import customer_margins
@@ -15,9 +16,11 @@ from clvml.workflows.preparation import (
     sample_on_spark,
     sources_of,
 )
+from clvml.workflows.promote import promote
 from clvml.workflows.readback import log_readback, readback
 from clvml.workflows.report import report
 from clvml.workflows.scoring import check_scored_output, score, score_on_spark, scoring_notes, write_scored
+from clvml.workflows.sync import Synced, sync
 from clvml.workflows.training import (
     Explanation,
     Fitted,
@@ -41,6 +44,7 @@ __all__ = [
     "FollowUp",
     "LoggedTraining",
     "Prepared",
+    "Synced",
     "Trained",
     "acquired",
     "answer",
@@ -49,6 +53,8 @@ __all__ = [
     "backtest",
     "check_length",
     "check_scored_output",
+    "compare",
+    "comparison_dict",
     "customer_margins",
     "days_of",
     "explain",
@@ -61,6 +67,7 @@ __all__ = [
     "plan",
     "prepare",
     "prepare_on_spark",
+    "promote",
     "reach",
     "readback",
     "record",
@@ -73,6 +80,7 @@ __all__ = [
     "short_name",
     "sources_of",
     "standings",
+    "sync",
     "train",
     "train_again",
     "train_and_log",

@@ -12,8 +12,8 @@ import yaml
 from clvml.decide.playbook import Playbook, SaveRate, write_playbook
 from clvml.decide.uplift import Experiment, Uplift, learn
 from clvml.errors import InputError, did_you_mean
+from clvml.scores.columns import COLUMNS
 from clvml.scores.rules import columns_of
-from clvml.scores.scorer import COLUMNS
 from clvml.storage.files import replacing
 
 

@@ -88,7 +88,8 @@ class EffectTree:
 
     def places(self, inputs: Array) -> NDArray[np.intp]:
         """Return the place in ``leaves`` of each row, shape (n,)."""
-        return np.searchsorted(self.leaves, self.tree.apply(inputs))
+        places: NDArray[np.intp] = np.searchsorted(self.leaves, self.tree.apply(inputs))
+        return places
 
     def predict(self, inputs: Array) -> Array:
         """Return the effect of each row, drawn towards the mean, shape (n,)."""

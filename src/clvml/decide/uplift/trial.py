@@ -197,7 +197,7 @@ def _control(groups: pd.Series, control: str | None, treatment: str, origin: str
                 f"{origin}: which value of '{treatment}' is the control group is not known; name it with --control, one"
                 f" of {', '.join(repr(name) for name in present[:20])}"
             )
-        return guessed[0]
+        return str(guessed[0])
     if control not in present:
         raise InputError(
             f"{origin}: '{treatment}' is never '{control}'{did_you_mean(control, present)}; it is"
