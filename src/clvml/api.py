@@ -6,46 +6,26 @@ Nothing is written and no tracking server is asked unless a call says so.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
-from functools import cached_property
-from html import escape
+from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import pandas as pd
 
+from clvml.threads import passive_threads
 
-@contextmanager
-def _passive_threads() -> Iterator[None]:
-    """Let OpenMP be loaded with threads that wait without burning a core, and leave the environment as it was.
-
-    OpenMP reads this when it is loaded, which is with scikit-learn or XGBoost. Threads that spin while they wait make
-    training several times slower on a busy machine.
-    """
-    before = os.environ.get("OMP_WAIT_POLICY")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["OMP_WAIT_POLICY"]
-
-
-with _passive_threads():
+with passive_threads():
     from sklearn.base import BaseEstimator
     from sklearn.exceptions import NotFittedError
 
     from clvml import workflows
     from clvml.config import Config, DataConfig, ValueConfig, parse_config
-    from clvml.customers.snapshots import CustomerDays
     from clvml.decide.plan import Plan
     from clvml.decide.playbook import Playbook
     from clvml.errors import InputError
     from clvml.evaluation.backtest import Backtest, run_backtest
-    from clvml.log import PurchaseLog, QualityReport
+    from clvml.opened_log import Log, Source, checked_source, day_of, is_count, open_log, read_log
     from clvml.outcomes.readback import Readback
     from clvml.scores.batches import score_in_batches
     from clvml.scores.scorer import Scorer
@@ -55,106 +35,9 @@ __all__ = ["CustomerModel", "Log", "NotFitted", "load", "plan", "read_log", "rea
 # The sections of a configuration that a model takes as they are.
 _SECTIONS = ("windows", "model", "value", "evaluation")
 
-Source = str | os.PathLike[str] | pd.DataFrame
-
 
 class NotFitted(InputError, NotFittedError):
     """A model was asked before it was fitted."""
-
-
-@dataclass(frozen=True, repr=False)
-class Log:
-    """A purchase log: cleaned, counted, ready to fit a model on or to be scored.
-
-    Attributes
-    ----------
-    prepared : Prepared
-        The lines in DuckDB, and the date up to which they are used.
-    data : DataConfig
-        Which columns were read, and how they were cleaned.
-    """
-
-    prepared: workflows.Prepared[PurchaseLog]
-    data: DataConfig
-
-    @property
-    def quality(self) -> QualityReport:
-        """What was read, left out and changed."""
-        return self.prepared.log.quality
-
-    @property
-    def as_of(self) -> date:
-        """The first day not used: the day after the last order unless another was asked for."""
-        return self.prepared.as_of
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the content, whatever the order of its rows and the kind of the source."""
-        return self.prepared.log.fingerprint
-
-    @cached_property
-    def days(self) -> CustomerDays:
-        """The purchase days, from which features of any date are made."""
-        return workflows.days_of(self.prepared.log)
-
-    def frame(self) -> pd.DataFrame:
-        """Return the lines that are used: one row per line, by date and customer."""
-        return self.prepared.log.frame(
-            f"select * exclude (order_day) from {self.prepared.log.table} order by order_ts, customer_id, amount"
-        )
-
-    def _columns(self) -> str:
-        return ", ".join(f"{ours}: {theirs}" for ours, theirs in self.data.columns.mapped().items())
-
-    def __repr__(self) -> str:
-        return f"Purchase log as of {self.as_of}\ncolumns     {self._columns()}\n{self.quality.to_text()}"
-
-    def _repr_html_(self) -> str:
-        head = f"Purchase log as of {self.as_of} ({self._columns()})"
-        return f"<p>{escape(head)}</p>{self.quality._repr_html_()}"
-
-
-def read_log(
-    source: Source,
-    *,
-    columns: Mapping[str, str] | None = None,
-    as_of: date | str | None = None,
-    rejects: str | os.PathLike[str] | None = None,
-    **cleaning: Any,
-) -> Log:
-    """Read and clean a purchase log: one row per order line or order.
-
-    Parameters
-    ----------
-    source : DataFrame, str or path
-        A frame, file, folder, glob or database address.
-    columns : mapping, optional
-        ``{our name: input column}``: ``customer_id``, ``order_date``, ``amount`` and, where there are such columns,
-        ``order_id``, ``product_id``, ``quantity``, ``currency``. What is not given is proposed from the names.
-    as_of : date or str, optional
-        Nothing dated at or after this day is used; the day after the last order where it is not given.
-    rejects : path, optional
-        File (.csv or .parquet) for the rejected rows.
-    **cleaning
-        Other keys of section ``data`` of a configuration, such as ``timezone``, ``currency``, ``duplicates`` and
-        ``refunds``.
-
-    Raises
-    ------
-    InputError
-        The source cannot be read, no column looks like a customer, a date or an amount, or no line can be used.
-
-    Examples
-    --------
-    >>> orders = pd.DataFrame({"Client": ["a", "b"], "Date": ["2024-01-05", "2024-03-01"], "Total": [10.0, 5.0]})
-    >>> read_log(orders, columns={"customer_id": "Client"}).quality.customers
-    2
-    """
-    place = _checked_source(source)
-    if not isinstance(columns, Mapping | None):
-        raise InputError(f"columns={columns!r} is no mapping; give it as {{'customer_id': COLUMN, ...}}")
-    data = workflows.assume_data(place, {"columns": dict(columns or {}), **cleaning})
-    return _read(place, data, as_of, None if rejects is None else Path(rejects))
 
 
 class CustomerModel(BaseEstimator):
@@ -210,7 +93,7 @@ class CustomerModel(BaseEstimator):
             A parameter is of no use, the log cannot be read, or nobody bought anything.
         """
         read = log if isinstance(log, Log) else read_log(log)
-        until = _day(as_of) or read.as_of
+        until = day_of(as_of) or read.as_of
         fitted = workflows.fit(read.days, until, self._config(read.data))
         self.scorer_ = fitted.scorer
         self.as_of_ = until
@@ -244,9 +127,9 @@ class CustomerModel(BaseEstimator):
             The log cannot be read, lacks columns of the training data, or has no line before ``as_of``.
         """
         scorer, read = self._fitted(), self._read(log)
-        if explain not in ("all", "none") and (isinstance(explain, bool) or not _is_count(explain)):
+        if explain not in ("all", "none") and (isinstance(explain, bool) or not is_count(explain)):
             raise InputError(f"explain={explain!r} is not 'all', 'none' or a number of customers")
-        until = _day(as_of) or read.as_of
+        until = day_of(as_of) or read.as_of
         scored = score_in_batches(scorer, read.days, until, explain).frame()
         prepared = workflows.Prepared(read.prepared.log, until, read.prepared.note if as_of is None else "")
         scored.attrs["notes"] = workflows.scoring_notes(prepared, scorer, scorer.model.config)
@@ -269,9 +152,9 @@ class CustomerModel(BaseEstimator):
             A parameter is of no use, or the log cannot be read or is too short.
         """
         read = log if isinstance(log, Log) else read_log(log)
-        if folds is not None and not (_is_count(folds) and folds):
+        if folds is not None and not (is_count(folds) and folds):
             raise InputError(f"folds={folds!r} is not a number of test dates; give 1 or more")
-        return run_backtest(read.days, _day(as_of) or read.as_of, self._config(read.data), folds)
+        return run_backtest(read.days, day_of(as_of) or read.as_of, self._config(read.data), folds)
 
     def drivers(self, log: Log | Source, as_of: date | str | None = None) -> pd.DataFrame:
         """Return what moves the churn risk of the customers of a log: one row per feature, strongest first.
@@ -284,7 +167,7 @@ class CustomerModel(BaseEstimator):
             The model was not fitted.
         """
         scorer, read = self._fitted(), self._read(log)
-        features = read.days.features(_day(as_of) or read.as_of, scorer.model.horizon_days)
+        features = read.days.features(day_of(as_of) or read.as_of, scorer.model.horizon_days)
         return workflows.explain(scorer, features).drivers()
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
@@ -361,7 +244,7 @@ class CustomerModel(BaseEstimator):
     def _read(self, log: Log | Source) -> Log:
         if isinstance(log, Log):
             return log
-        return _read(_checked_source(log), self.scorer_.model.config.data)
+        return open_log(checked_source(log), self.scorer_.model.config.data)
 
 
 def load(reference: str | os.PathLike[str], tracking_uri: str | None = None) -> CustomerModel:
@@ -467,38 +350,3 @@ def readback(
     """
     read = log if isinstance(log, Log) else read_log(log)
     return workflows.readback(plan, read.prepared, margin, contacted, redeemed, discounted, beside, playbook)
-
-
-def _read(
-    source: str | pd.DataFrame, data: DataConfig, as_of: date | str | None = None, rejects: Path | None = None
-) -> Log:
-    prepared = workflows.prepare(data, datetime.now(UTC), source, _day(as_of), rejects)
-    return Log(prepared, data)
-
-
-def _checked_source(source: Source) -> str | pd.DataFrame:
-    if isinstance(source, str | pd.DataFrame):
-        return source
-    if isinstance(source, os.PathLike):
-        return os.fspath(source)
-    raise TypeError(
-        f"a purchase log is a pandas frame, a path or an address, not {type(source).__name__}; other frames have"
-        " to_pandas()"
-    )
-
-
-def _day(value: date | str | None) -> date | None:
-    """Return a day that was given as such, as text, or as a timestamp at its beginning."""
-    day = value
-    if isinstance(value, str):
-        with suppress(ValueError):
-            day = date.fromisoformat(value)
-    if isinstance(day, datetime) and not pd.isna(day) and day.time() == time():
-        day = day.date()
-    if isinstance(day, str | datetime) or not isinstance(day, date | None):
-        raise InputError(f"as_of={value!r} is not a day; give a date, or text such as '2024-01-31'")
-    return day
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

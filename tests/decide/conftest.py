@@ -8,8 +8,9 @@ import pytest
 
 from clvml.decide.playbook import parse_playbook
 from clvml.scores.columns import COLUMNS, DTYPES
-from clvml.scores.scorer import RISKS, TIERS
+from clvml.scores.scorer import RISKS
 from clvml.scores.segments import SEGMENTS
+from clvml.scores.tiers import TIERS
 
 
 def scored(customers=None, *, seed=0, **columns):

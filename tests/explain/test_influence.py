@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clvml.customers import FEATURES
+from clvml.customers import FEATURES, GROUPS
 from clvml.explain import driver_sentences, drivers
-from clvml.explain.influence import STORIES
 
 BY_NAME = {feature.name: feature for feature in FEATURES}
 
@@ -98,8 +97,8 @@ def test_no_influence_at_all():
 
 
 def test_every_group_has_a_story_along_its_own_features():
-    assert STORIES.keys() == {feature.group for feature in FEATURES}
-    for group, (axes, _) in STORIES.items():
+    assert GROUPS.keys() == {feature.group for feature in FEATURES}
+    for group, (axes, _) in GROUPS.items():
         assert {BY_NAME[axis].group for axis in axes} == {group}
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from clvml.config import SEGMENTS, parse_config
 from clvml.errors import InputError
 from clvml.scores.rules import first_match
-from clvml.scores.scorer import NO_HISTORY, TIERS, spend_thresholds
+from clvml.scores.scorer import NO_HISTORY
 from clvml.scores.segments import check_segments, segment
+from clvml.scores.tiers import TIERS, spend_thresholds
 
 NAMES = [
     *("purchase_days", "T", "spend_sum_365d", "gap_mean", "gap_variation", "gap_current_ratio"),

@@ -7,51 +7,11 @@ from it.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Literal, NamedTuple
 
-from clvml.config import Group as Group
+from clvml.customers.groups import Feature
 
 WINDOWS = (30, 90, 180, 365)
 DECAYS = (30, 90, 365)
-
-
-class Feature(NamedTuple):
-    """One column of the feature table.
-
-    Attributes
-    ----------
-    name : str
-        ``{measure}_{aggregate}_{window}``.
-    sql : str
-        An aggregate over the rows of `clvml.customers.feature_sql` (``grain="day"``) or an expression over the
-        aggregates of the customer (``grain="customer"``).
-    unit : str
-        Unit of the value; ``""`` for a ratio.
-    description : str
-        For the data dictionary.
-    words : str
-        How a reason says the value; fields are feature names. A clause after ``;`` is left out when one
-        of its values is missing. Features of different groups never share words.
-    group : str
-        What a reason is about. Reasons name one feature per group, so that they do not repeat themselves.
-    grain : {"day", "customer"}
-        What the expression reads.
-    needs : str
-        The optional column of the purchase log without which the feature is missing.
-    predictor : bool
-        Whether the models see it. Raw ages are kept from them: trees learn the level of young
-        cohorts from an age and misjudge older ones (docs/decisions/002).
-    """
-
-    name: str
-    sql: str
-    unit: str
-    description: str
-    words: str
-    group: Group
-    grain: Literal["day", "customer"] = "day"
-    needs: str = ""
-    predictor: bool = True
 
 
 def _windowed(days: int) -> list[Feature]:

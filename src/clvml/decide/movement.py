@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from clvml.errors import InputError
-from clvml.scores.scorer import TIERS
+from clvml.scores.tiers import TIERS
 
 
 def movement(scores: pd.DataFrame, before: pd.DataFrame, notes: list[str]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from clvml.customers import Feature
+from clvml.customers import GROUPS, Feature
 from clvml.explain.wording import check_contributions, direction_of, group_sums
 
 RAISES, LOWERS, MIXED, NONE = (
@@ -18,26 +18,6 @@ RAISES, LOWERS, MIXED, NONE = (
     "mixed",
     "no influence",
 )
-
-
-# By group: plain features along which its story can be told, and who has much of them. The first that has a
-# clear direction tells it: where most customers bought once, the plainest does not tell them apart.
-STORIES: dict[str, tuple[tuple[str, ...], str]] = {
-    "recency": (("days_since_last_order",), "customers who have not bought for long"),
-    "frequency": (("purchase_days", "purchase_days_365d", "purchase_days_90d"), "customers who bought often"),
-    "spend": (("spend_sum", "spend_sum_365d", "spend_sum_90d"), "customers who spent much"),
-    "trend": (
-        ("purchase_days_trend_365d", "purchase_days_trend_180d", "purchase_days_trend_90d"),
-        "customers who made most of their purchases lately",
-    ),
-    "rhythm": (("gap_mean", "gap_max"), "customers with long pauses between purchases"),
-    "basket": (("products_per_day", "lines_per_day"), "customers with full baskets"),
-    "refunds": (("refund_share", "refund_sum"), "customers who send much back"),
-    "season": (
-        ("season_spend_sum", "season_spend_share"),
-        "customers who bought in the same season last year",
-    ),
-}
 
 
 def drivers(
@@ -147,7 +127,7 @@ def driver_shares(
     found = []
     for group in np.argsort(-shares, kind="stable"):
         there = {feature.name for feature, of in zip(feature_list, member, strict=True) if of == group}
-        axes, _ = STORIES[names[group]]
+        axes = GROUPS[names[group]].told_by
         directions = (_direction(features[axis], sums[:, group]) for axis in axes if axis in there)
         clear = next((direction for direction in directions if direction in (RAISES, LOWERS)), MIXED)
         goal = {RAISES: "leave", LOWERS: "stay"}.get(clear, "mixed")
@@ -161,7 +141,7 @@ def _sentence(rank: int, group: str, share: float, direction: str) -> str:
     if direction == "mixed":
         return f"{group.capitalize()} {place} {influence}, but in no single direction."
     how = "are the likeliest" if rank == 0 else "are likelier"
-    return f"{STORIES[group][1].capitalize()} {how} to {direction}: {group} {place} {influence}."
+    return f"{GROUPS[group].much.capitalize()} {how} to {direction}: {group} {place} {influence}."
 
 
 def _check(

@@ -16,7 +16,8 @@ from clvml.customers.snapshots import CustomerDays
 from clvml.errors import InputError
 from clvml.evaluation.metrics import CHURN_METRICS, SPEND_METRICS, coverage
 from clvml.models.outlook import HORIZONS
-from clvml.scores.scorer import TIERS, Scorer
+from clvml.scores.scorer import Scorer
+from clvml.scores.tiers import TIERS
 
 Recommendation = Literal["keep", "recalibrate", "retrain"]
 Array = NDArray[np.float64]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -24,22 +23,16 @@ from clvml.models.outlook import HORIZONS
 from clvml.scores.columns import COLUMNS, DTYPES, FURTHER, REASON_COLUMNS, REASONS, SCORED, Column
 from clvml.scores.customer_margin import OWN_MARGIN, own_clv
 from clvml.scores.segments import segment
+from clvml.scores.tiers import TIERS, band, value_tier
 from clvml.storage.files import unescaped
 from clvml.storage.search import check_readable
 from clvml.storage.workspace import offline_database
 
-Numbers = NDArray[np.float64]
-
 RISKS = ("low", "medium", "high")
 # Those that every customer has.
 _NUMBERS = tuple(column.name for column in SCORED if column.kind != "text" and column.name not in FURTHER)
-TIERS = ("platinum", "gold", "silver", "bronze")
-# The share of customers that each tier but the last holds together with those above it.
-TIER_SHARES = (0.05, 0.20, 0.50)
 NO_HISTORY = "not enough history"
 NO_REASON = "no single reason stands out"
-# The share of the last year's buyers who spent so much that losing them hurts, whatever they are worth now.
-_SPENDER_SHARE = 0.20
 
 
 @dataclass(frozen=True)
@@ -165,7 +158,7 @@ class Scorer:
             "customer_id": features["customer_id"],
             "as_of": as_of.isoformat(),
             "horizon_days": model.horizon_days,
-            "churn_risk": _band(predicted["p_churn"].to_numpy(), (1 / 3, 2 / 3), RISKS),
+            "churn_risk": band(predicted["p_churn"].to_numpy(), (1 / 3, 2 / 3), RISKS),
             "historic_spend": features["spend_sum"],
             "last_order_date": _dates(as_of, -features["days_since_last_order"]),
             "next_order_date": _dates(as_of, predicted["next_order_days"] - 1),
@@ -218,32 +211,6 @@ class Scorer:
         nothing = np.where(refunded, "nothing but refunds so far", "nothing but free items so far")
         said["reason_1"] = np.where(bought, np.where(first == "", NO_REASON, first), nothing)
         return said
-
-
-def tier_thresholds(clv: Numbers) -> tuple[float, ...]:
-    """Return the least ``clv`` of each tier but the last, for `value_tier` to apply to any file."""
-    return tuple(float(np.quantile(clv, 1.0 - share)) for share in TIER_SHARES)
-
-
-def spend_thresholds(spend_365d: Numbers) -> dict[str, float]:
-    """Return the spend of the last year from which a customer is a big one, for `segment` to apply to any file.
-
-    >>> spend_thresholds(np.array([0.0, 10.0, 20.0, 30.0, 40.0, 50.0]))
-    {'big_spend_365d': 42.0}
-    """
-    spent = spend_365d[spend_365d > 0]
-    return {"big_spend_365d": float(np.quantile(spent, 1.0 - _SPENDER_SHARE))} if len(spent) else {}
-
-
-def value_tier(clv: Numbers, thresholds: Sequence[float]) -> NDArray[np.object_]:
-    """Return the tier of each customer, shape (n,).
-
-    >>> value_tier(np.array([900.0, 20.0, 3.0, 0.0]), (500.0, 10.0, 1.0)).tolist()
-    ['platinum', 'gold', 'silver', 'bronze']
-    """
-    passed = np.sum([clv < threshold for threshold in thresholds], axis=0, dtype=int)
-    tiers: NDArray[np.object_] = np.array(TIERS, dtype=object)[passed]
-    return tiers
 
 
 def pyfunc_predict(
@@ -313,10 +280,6 @@ def _cutoff(features: pd.DataFrame) -> date:
 def customer_days(log: PurchaseLog) -> CustomerDays:
     """Return the purchase days of a log."""
     return CustomerDays(log.connection, log.table, [name for name in log.columns if name in OPTIONAL_COLUMNS])
-
-
-def _band(values: Numbers, edges: Sequence[float], names: Sequence[str]) -> NDArray[np.object_]:
-    return np.asarray(names, dtype=object)[np.digitize(values, edges)]
 
 
 def _dates(start: date, days: pd.Series) -> NDArray[Any]:

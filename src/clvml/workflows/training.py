@@ -23,8 +23,9 @@ from clvml.evaluation.evidence import build_evidence
 from clvml.explain import Surrogate, driver_sentences, driver_shares, drivers, log_odds
 from clvml.log import PurchaseLog
 from clvml.models.customer_model import fit_customer_model
-from clvml.scores.scorer import Scorer, customer_days, spend_thresholds, tier_thresholds
+from clvml.scores.scorer import Scorer, customer_days
 from clvml.scores.segments import check_segments
+from clvml.scores.tiers import spend_thresholds, tier_thresholds
 from clvml.storage.sql import identifier, literal
 from clvml.tracking.record import TrainingRecord
 from clvml.workflows.pictures import draw_pictures
