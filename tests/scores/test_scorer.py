@@ -21,13 +21,11 @@ from clvml.scores.scorer import (
     REASON_COLUMNS,
     REASONS,
     RISKS,
-    TIERS,
     Scorer,
     customer_days,
     pyfunc_predict,
-    tier_thresholds,
-    value_tier,
 )
+from clvml.scores.tiers import TIERS, tier_thresholds, value_tier
 from clvml.storage.files import write_table
 from clvml.tracking import resolve_model
 
