@@ -333,7 +333,7 @@ def measured_speed() -> str:
     """Return what the benchmarks of speed print."""
     text = "\nWorth reading from a machine that does nothing else meanwhile.\n"
     text += f"\n### Features\n\n{printed('features.py', '--repeat', '3')}\n"
-    text += f"\n### Start-up\n\n```\n{printed('startup.py')}\n```\n"
+    text += f"\n### Start-up\n\n```\n{printed('startup.py', '--score')}\n```\n"
     text += f"\n### Training\n\n{printed('training.py')}\n"
     text += f"\n### Scoring\n\n{printed('scoring.py')}\n"
     text += f"\n### Planning\n\n{printed('planning.py')}\n"

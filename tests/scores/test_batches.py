@@ -118,3 +118,9 @@ def test_progress_counts_customers_up_to_all(scorer, days):
 def test_nobody_before_the_date_is_an_error(scorer, days):
     with pytest.raises(InputError, match="no order line is dated before 2020-01-01"):
         score_in_batches(scorer, days, date(2020, 1, 1))
+
+
+def test_two_scorings_on_one_connection_keep_their_rows(scorer, days):
+    first, second = (score_in_batches(scorer, days, day) for day in (AS_OF, date(2024, 5, 1)))
+    assert set(first.frame()["as_of"]) == {"2024-07-01"}
+    assert set(second.frame()["as_of"]) == {"2024-05-01"}

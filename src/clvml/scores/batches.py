@@ -6,10 +6,11 @@ makes of a customer depends on nothing but that customer, so the size of a batch
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -37,9 +38,9 @@ APPENDED_ROWS = 122_880
 # NumPy and XGBoost let another thread of Python work meanwhile; more than two would mostly wait for each other.
 _AT_A_TIME = 2
 _FEATURES = "customer_features"
-_SCORED = "scored"
 _INCOMING = "clvml_rows"
 _MARGINS = "clvml_margins"
+_NUMBERS = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,14 @@ class ScoredTable:
     ----------
     connection : duckdb.DuckDBPyConnection
     name : str
-        Table with `COLUMNS` and ``place``, the number of the customer in the table of features.
+        Table with `COLUMNS` and ``place``, the number of the customer in the table of features; one of its own by
+        default.
     overview : dict or None
         What is known of all customers together (`clvml.scores.overview`), written beside a file.
     """
 
     connection: duckdb.DuckDBPyConnection
-    name: str = _SCORED
+    name: str = field(default_factory=lambda: f"scored_{next(_NUMBERS)}")
     overview: dict[str, Any] | None = None
 
     def create(self) -> None:
@@ -75,6 +77,19 @@ class ScoredTable:
         self.connection.register(_INCOMING, pa.concat_tables(tables))
         try:
             self.connection.execute(f"insert into {self.name} by name select * from {_INCOMING}")
+        finally:
+            self.connection.unregister(_INCOMING)
+
+    def set_reasons(self, reasons: pd.DataFrame) -> None:
+        """Write the reasons of some customers: ``customer_id`` and `REASON_COLUMNS`, none of them where empty."""
+        given = reasons.replace("", pd.NA)
+        self.connection.register(_INCOMING, pa.Table.from_pandas(given, preserve_index=False))
+        try:
+            listed = ", ".join(f"{name} = given.{name}" for name in REASON_COLUMNS)
+            self.connection.execute(
+                f"update {self.name} set {listed} from {_INCOMING} as given"
+                f" where {self.name}.customer_id = given.customer_id"
+            )
         finally:
             self.connection.unregister(_INCOMING)
 
@@ -227,32 +242,35 @@ def score_in_batches(
             waiting.clear()
         progress(done, customers)
     if isinstance(explain, int) and explain:
-        _explain_most_at_risk(scorer, scored, explain, batch_rows)
+
+        def features_of(chosen: pd.DataFrame) -> pd.DataFrame:
+            connection.register(_INCOMING, pa.Table.from_pandas(chosen[["place"]], preserve_index=False))
+            try:
+                return _features(connection, f"rowid in (select place from {_INCOMING})")
+            finally:
+                connection.unregister(_INCOMING)
+
+        explain_most_at_risk(scorer, scored, explain, features_of, batch_rows)
     return scored
 
 
-def _explain_most_at_risk(scorer: Scorer, scored: ScoredTable, customers: int, batch_rows: int) -> None:
-    connection = scored.connection
-    connection.execute(
-        f"create or replace temp table clvml_chosen as select place from {scored.name}"
-        f" order by at_risk desc nulls last, customer_id limit {customers}"
-    )
-    (chosen,) = connection.execute("select count(*) from clvml_chosen").fetchall()[0]
-    for start in range(0, chosen, batch_rows):
-        part = f"select place from clvml_chosen where rowid >= {start} and rowid < {start + batch_rows}"
-        features = _features(connection, f"rowid in ({part})")
-        places = features.pop("place")
-        reasons = scorer.reasons(features).replace("", pd.NA).assign(place=places)
-        connection.register(_INCOMING, pa.Table.from_pandas(reasons, preserve_index=False))
-        try:
-            given = ", ".join(f"{name} = given.{name}" for name in REASON_COLUMNS)
-            connection.execute(
-                f"update {scored.name} set {given} from {_INCOMING} as given"
-                f" where {scored.name}.place = given.place"
-            )
-        finally:
-            connection.unregister(_INCOMING)
-    connection.execute("drop table clvml_chosen")
+def explain_most_at_risk(
+    scorer: Scorer,
+    scored: ScoredTable,
+    customers: int,
+    features_of: Callable[[pd.DataFrame], pd.DataFrame],
+    batch_rows: int = BATCH_ROWS,
+) -> None:
+    """Give reasons to so many customers with most value at risk, whatever made their features.
+
+    ``features_of`` returns the features of the rows of a frame of ``customer_id, place``, in any order.
+    """
+    chosen = scored.connection.execute(
+        f"select customer_id, place from {scored.name} order by at_risk desc nulls last, customer_id limit {customers}"
+    ).df()
+    for start in range(0, len(chosen), batch_rows):
+        features = features_of(chosen.iloc[start : start + batch_rows])
+        scored.set_reasons(scorer.reasons(features).assign(customer_id=features["customer_id"]))
 
 
 def _in_parallel(

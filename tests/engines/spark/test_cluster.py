@@ -89,6 +89,18 @@ def test_the_same_lines_for_the_same_reasons(spark, folder, keys):
     )
 
 
+def test_a_second_log_leaves_the_first_one_alone(spark, folder):
+    data = DataConfig(source=str(folder), columns=COLUMNS, currency="GBP", max_unreadable=1)
+    early, late = (
+        read_lines(spark, data, data.source, NOW, day) for day in (date(2024, 1, 6), date(2024, 4, 1))
+    )
+    assert [spark.table(log.table).count() for log in (early, late)] == [
+        early.quality.rows_out,
+        late.quality.rows_out,
+    ]
+    assert early.quality.rows_out < late.quality.rows_out
+
+
 def test_the_same_scored_file(spark, shop, tmp_path, monkeypatch, capsys):
     def score(output, *options):
         command = ["clvml", "score", str(shop.log), "--output", str(output), "--json", *options]

@@ -17,7 +17,7 @@ from clvml.customers.snapshots import OPTIONAL_COLUMNS
 from clvml.engines.spark.lines import SparkLog, is_spark_error, worker_errors
 from clvml.engines.warehouse import translate
 from clvml.errors import InputError
-from clvml.scores.batches import APPENDED_ROWS, ScoredTable
+from clvml.scores.batches import APPENDED_ROWS, ScoredTable, explain_most_at_risk
 from clvml.scores.columns import COLUMNS, SCORED
 from clvml.scores.scorer import Scorer
 from clvml.storage.workspace import temporary_folder
@@ -30,7 +30,7 @@ _OF_PANDAS = "PySpark does not yet fully support pandas"
 _SLICE_ROWS = 4 * APPENDED_ROWS
 
 _SPARK_TYPES = {"text": "string", "whole": "bigint", "number": "double"}
-_SCHEMA = ", ".join(f"{column.name} {_SPARK_TYPES[column.kind]}" for column in SCORED)
+_SCHEMA = ", ".join([*(f"{column.name} {_SPARK_TYPES[column.kind]}" for column in SCORED), "at_risk double"])
 
 
 @contextmanager
@@ -113,20 +113,20 @@ def score_lines(
         scorer.save(folder)
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
         load = partial(_load, files, scorer.version, scorer.run_id)
-        chosen: frozenset[str] = frozenset()
-        if isinstance(explain, int):
-            risks = features.mapInPandas(
-                partial(_at_risk, load, as_of, log.first_day), "customer_id string, at_risk double"
-            )
-            top = risks.orderBy("at_risk", "customer_id", ascending=[False, True])
-            chosen = frozenset(row[0] for row in top.limit(explain).collect())
-        apply = partial(_scored, load, as_of, log.first_day, explain == "all", chosen)
+        apply = partial(_scored, load, as_of, log.first_day, explain == "all")
         rows = features.mapInPandas(apply, _SCHEMA).persist()
         try:
             with worker_errors():
                 _bring(rows, scored)
         finally:
             rows.unpersist()
+        if isinstance(explain, int) and explain:
+
+            def features_of(chosen: pd.DataFrame) -> pd.DataFrame:
+                ids = session.createDataFrame(chosen[["customer_id"]], "customer_id string")
+                return pd.DataFrame(features.join(ids, "customer_id", "left_semi").toArrow().to_pandas())
+
+            explain_most_at_risk(scorer, scored, explain, features_of)
     if not scored.customers:
         raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
 
@@ -160,34 +160,17 @@ def _scored(
     as_of: date,
     log_from: date,
     explain: bool,
-    chosen: frozenset[str],
     batches: Iterator[pd.DataFrame],
 ) -> Iterator[pd.DataFrame]:
     scorer: Scorer | None = None
     for features in batches:
         if len(features):
             scorer = scorer or load()
-            rows = scorer.rows(features, as_of, explain, log_from)[list(COLUMNS)]
-            picked = features["customer_id"].isin(chosen)
-            if picked.any():
-                for name, said in scorer.reasons(features[picked]).items():
-                    rows.loc[picked, name] = said.replace("", pd.NA)
+            rows = scorer.rows(features, as_of, explain, log_from)[[*COLUMNS, "at_risk"]]
             # Spark takes None for a text that is not there.
             texts: list[str] = list(rows.select_dtypes("string").columns)
             rows[texts] = rows[texts].astype(object).where(rows[texts].notna(), None)
             yield rows
-
-
-def _at_risk(
-    load: Callable[[], Scorer], as_of: date, log_from: date, batches: Iterator[pd.DataFrame]
-) -> Iterator[pd.DataFrame]:
-    scorer: Scorer | None = None
-    for features in batches:
-        if len(features):
-            scorer = scorer or load()
-            yield scorer.rows(features, as_of, False, log_from)[["customer_id", "at_risk"]].astype(
-                {"customer_id": object}
-            )
 
 
 def _not_started(master: str | None, error: Exception) -> InputError:

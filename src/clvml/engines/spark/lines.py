@@ -6,6 +6,7 @@ What Spark would read otherwise than DuckDB is refused.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ from clvml.log.presets import fit_preset
 from clvml.log.staging import IDS, number_operand, text_operand
 from clvml.storage.addresses import hide_password
 
-LINES = "clvml_lines"
+_NUMBERS = itertools.count(1)
 _JUDGED = "clvml_judged"
 # What DuckDB might read as a date although it is not ISO.
 _PERHAPS = (
@@ -73,7 +74,7 @@ class SparkLog:
     columns: tuple[str, ...]
     first_day: date
     last_day: date
-    table: str = LINES
+    table: str
 
 
 def read_lines(session: Any, data: DataConfig, source: str, now: datetime, as_of: date | None) -> SparkLog:
@@ -298,13 +299,14 @@ def _clean(
         ["customer_id", "order_ts", "cast(order_ts as date) as order_day", "amount", *optional]
     )
     repeated = f"lateral view explode(sequence(1, cast({used} as int))) as copy" if used != "1" else ""
-    session.sql(f"select {chosen} from clvml_usable {repeated} where {kept}").createOrReplaceTempView(LINES)
+    # A name of its own, so that a second log leaves the first one alone.
+    table = f"clvml_lines_{next(_NUMBERS)}"
+    session.sql(f"select {chosen} from clvml_usable {repeated} where {kept}").createOrReplaceTempView(table)
     quality, first, last = _count(session, data, used, kept, list(flags))
     if not quality.rows_out:
         raise _nothing_left(source, quality, as_of)
-    return SparkLog(
-        session, quality, ("customer_id", "order_ts", "order_day", "amount", *optional), first, last
-    )
+    listed_columns = ("customer_id", "order_ts", "order_day", "amount", *optional)
+    return SparkLog(session, quality, listed_columns, first, last, table)
 
 
 def _count(
