@@ -1,4 +1,4 @@
-"""The one error a user's input can cause, and the one place where an error of ours does not count."""
+"""The error that bad input raises, and a context in which steps that are not needed may fail with a note."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def secondary(step: str, notes: list[str]) -> Iterator[None]:
     """
     try:
         yield
-    # No list of errors would be long enough: a picture fails for a font, a release of matplotlib, a value of all data.
+    # All errors are caught: a picture may fail for a font, a release of matplotlib or a single value of the data.
     except Exception as error:  # noqa: BLE001
         reason = str(error).partition("\n")[0]
         notes.append(f"left out: {step} ({type(error).__name__}{f': {reason}' if reason else ''})")

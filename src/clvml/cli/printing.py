@@ -50,7 +50,7 @@ class Meter:
         rate = done / max(now - self.started, 1e-9)
         left = f", {_duration((of - done) / rate)} left" if 0 < done < of else ""
         text = f"... {done:,} of {of:,} {self.what} ({rate:,.0f} a second{left})"
-        # To the end of the line nothing of a longer text may stay.
+        # The line is cleared to its end, or the rest of a longer text would stay.
         shown = f"\r{text}\x1b[K" if terminal else text
         write_checked(sys.stderr, shown if terminal and done < of else f"{shown}\n")
 

@@ -1,4 +1,4 @@
-"""What may reach a screen: no secret of this run, no sign that a terminal would obey, no more than can be read."""
+"""What may be printed: no secrets, no control characters, and no more lines than people read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The SQL of the features, written for DuckDB; `clvml.engines.warehouse` says it in other dialects.
+"""The SQL of the features, written for DuckDB; `clvml.engines.warehouse` translates it.
 
 `customer_days_query` finds the purchase days in the order lines, once for all cutoffs; `features_query` turns what
 lies before one cutoff into one row per customer.

@@ -1,4 +1,4 @@
-"""HiGHS writes to the standard output behind Python's back, whatever it is told."""
+"""Keeps the solver HiGHS quiet: it writes to the standard output from C++, also where it is told not to."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The feature SQL for other databases: from a table of order lines to the feature table.
 
-The SQL of `clvml.customers` is written once, for DuckDB. sqlglot says it in other dialects, after what some of
+The SQL of `clvml.customers` is written once, for DuckDB. sqlglot translates it into other dialects, after what some of
 them lack has been put in other words.
 """
 

@@ -1,4 +1,4 @@
-"""Forecasts in margin: what each said that customers would bring, and what came, by how likely they were to leave."""
+"""Forecasts in margin, by churn risk: what each method expected of the customers, and what they brought."""
 
 from __future__ import annotations
 

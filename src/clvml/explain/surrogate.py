@@ -36,7 +36,7 @@ HELD_OUT = 0.2
 FEWEST_HELD_OUT = 20
 # Mimicking needs no more, and the time of a fit grows with its rows.
 MOST_ROWS = 50_000
-# Medians and directions of 10,000 customers are those of all, to the precision that words need.
+# Medians and directions of 10,000 customers are precise enough for sentences.
 TYPICAL_ROWS = 10_000
 # Below this share of all influence, a direction is an accident of the few trees that use the feature.
 NEGLIGIBLE = 0.01

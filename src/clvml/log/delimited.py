@@ -125,7 +125,7 @@ def _split_sample(lines: list[str], delimiter: str) -> tuple[float, str, int, li
                 starts.append(start)
             start = reader.line_num + 1
     except csv.Error:
-        # A field too long for any reader; what stands before it is enough, or nothing is.
+        # A field that is too long for any reader: the layout is read from what stands before it.
         pass
     if not records:
         return 0.0, delimiter, 1, [lines[0].strip()] if lines else []

@@ -1,4 +1,4 @@
-"""The mean over the probability of dropping out that the MBG/NBD and BG/NBD expect purchases by."""
+"""Expected purchases of the MBG/NBD and BG/NBD: a mean over the unknown probability of dropping out."""
 
 from __future__ import annotations
 

@@ -24,11 +24,12 @@ LEVEL_SPREAD = 0.25
 SHORT_LOG_SPREAD = 0.4
 # The same of what a buyer spends: most of what a total misses is the number of buyers, which P(churn) allows for.
 BUYER_SPREAD = 0.1
-# The same where no window was held out: trees fit the customers that they were trained on too well.
+# The same for buyers where the log is too short to hold out a window: trees fit the customers that they were trained on
+# too well.
 SHORT_LOG_BUYER_SPREAD = 0.25
 # How much of what buyers as a whole spent beyond the forecast of one window is not expected to last.
 _PASSING_SURPRISE = 2.0 / 3.0
-# Larger ratios than those of this share of the buyers count for no more: a few would settle the mean.
+# Ratios are cut at this quantile of the buyers; otherwise a few of them would decide the mean.
 _TRIMMED_SHARE = 0.99
 # Three points with the mean and the variance of a normal distribution.
 _LEVEL_DRAWS = np.sqrt(1.5) * np.array([-1.0, 0.0, 1.0])

@@ -60,9 +60,9 @@ class Prior:
     The season enters as a stretched clock: 90 days at index 1.2 are 108 usual days, for the number of
     purchases, the chance of none, and spend alike, and for the days of the history that BTYD looks back on.
 
-    BTYD takes waits for exponential: whoever is due tomorrow and whoever bought yesterday are alike to it. Where the
-    log shows regular customers, theirs is a mean of BTYD and of what their rhythm lets expect, by the chance that they
-    are regular.
+    BTYD takes waits for exponential: it does not tell a customer who is due tomorrow from one who bought yesterday.
+    Where the log shows regular customers, their forecast is a mean of BTYD and of the forecast from their rhythm,
+    weighted by the chance that they are regular.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Regular buyers: how like clockwork each customer buys, and what their rhythm lets expect."""
+"""Regular buyers: how regular the gaps of each customer are, and which purchases follow from that."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _variation(features: pd.DataFrame) -> tuple[Array, Array]:
     waits = np.maximum(features["purchase_days"].to_numpy(float) - 1.0, 0.0)
     mean = features["gap_mean"].to_numpy(float)
     squared = (features["gap_std"].to_numpy(float) / mean) ** 2
-    # Days are whole: a wait is known to half a day or so.
+    # Dates are whole days, so a wait is known to about half a day.
     rounding = (0.5 / mean) ** 2
     return waits, np.where(waits >= 2, np.maximum(squared, rounding), np.nan)
 

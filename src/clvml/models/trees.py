@@ -28,12 +28,13 @@ Array = NDArray[np.float64]
 _WEIGHT_DAYS = 90.0
 # P(buy) below which the spend of a buyer is not divided out of a prior any further.
 _LEAST_P_BUY = 0.02
-# What the churn trees may count beside BTYD, on the logit scale, and what they do where no window could be held out: a
-# few windows make them surer than they should be, most where customers are few.
+# Stacking weights that the churn trees may have beside BTYD, on the logit scale. The first is also used where the log
+# is too short to hold out a window and choose one: trees trained on few windows are too sure, most where customers
+# are few.
 _SHARES = (0.75, 1.0, 0.5, 0.25, 0.0)
 _USUAL_SHARE = _SHARES[0]
-# How much of a forecast's mean miss in the training windows is expected to last, and the mean squared error of a
-# logarithm of totals that nobody could have avoided: the larger, the more alike the forecasts count.
+# The share of a forecast's mean miss in the training windows that is expected to last, and the mean squared error of
+# the logarithm of totals that no forecast can avoid: the larger it is, the more equal are the weights of the forecasts.
 _LASTING_MISS = 1.0 / 3.0
 _LEVEL_NOISE = 0.1
 # No miss counts for more: a window in which nothing was sold, or a great deal refunded, says little of the next.
@@ -42,8 +43,8 @@ _LARGEST_LOGIT = float(logit(1.0 - PROBABILITY_MARGIN))
 # How many windows of the log itself the usual spread of the level counts for: windows are few and alike.
 _USUAL_WINDOWS = 4.0
 FORMS = ("tweedie", "hurdle", "alone", "mean", "stack")
-# What the forms of spend count where no window could be held out, and how strongly learnt weights are held to that:
-# chosen on twelve logs (docs/decisions/013).
+# Stacking weights of the three forecasts of spend where the log is too short to hold out a window, and how strongly
+# learnt weights are drawn towards them. Both were chosen on twelve logs (docs/decisions/013).
 _USUAL_WEIGHTS = (0.4, 0.4, 0.2)
 _HELD_TO_USUAL = 0.02
 

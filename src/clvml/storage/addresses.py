@@ -17,7 +17,7 @@ _FORMS = {
     "postgresql": "postgresql://USER@HOST/DATABASE?table=NAME",
 }
 _SUPPORTED = f"{', '.join(_FORMS.values())}, or a file"
-# A query may hold anything, so it goes to the end.
+# A query may hold any sign, so all that follows belongs to it.
 _WANTED = re.compile(r"[?&](?:query=(?P<query>.*)$|table=(?P<table>[^&]*))", re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""Locks on files, which end with the process however it ends: of two containers, too, that share a folder."""
+"""Locks on files, also between containers that share a folder. A lock ends with its process, however that ends."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def _machine() -> str:
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
     with suppress(OSError):
         parts.append(str(Path("/proc/self/ns/pid").readlink()))
-    # Names of machines are nobody's business but their own.
+    # Names of machines are private.
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

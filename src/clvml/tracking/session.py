@@ -1,4 +1,4 @@
-"""The way to MLflow: quiet, back to how things were afterwards, and with errors that people can act on."""
+"""Sessions with MLflow: quiet, with errors that people can act on, and with its global settings put back afterwards."""
 
 from __future__ import annotations
 

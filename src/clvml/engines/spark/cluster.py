@@ -1,4 +1,4 @@
-"""Spark sessions, and scoring in one."""
+"""Spark sessions, and scoring on Spark."""
 
 from __future__ import annotations
 
