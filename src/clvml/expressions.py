@@ -383,10 +383,8 @@ def _position(node: Node) -> int | None:
 
 def _suspect(tokens: list[Token]) -> int | None:
     """Return where two signs or words stand that cannot follow each other, or the end."""
-    ends = (*_VALUES, TokenType.R_PAREN, TokenType.NULL, TokenType.TRUE, TokenType.FALSE)
-    if tokens[-1].token_type not in ends:
-        return tokens[-1].start
-    return None
+    last, ends = tokens[-1], (*_VALUES, TokenType.R_PAREN, TokenType.NULL, TokenType.TRUE, TokenType.FALSE)
+    return None if last.token_type in ends else last.start
 
 
 def _refusal(what: str, text: str, problem: str, position: int | None = None) -> InputError:

@@ -7,8 +7,7 @@ import statistics
 from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import pairwise
-from string import Formatter
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clvml.customers import FEATURES, Group, available_features, customer_days_query, features_query
+from clvml.customers import FEATURES, available_features, customer_days_query, features_query
 
 CUTOFF = date(2024, 4, 1)
 COLUMNS = ["customer_id", "order_day", "amount", "order_id", "product_id", "quantity"]
@@ -399,38 +398,12 @@ def test_the_same_call_twice_gives_identical_frames_and_changes_no_input(build_d
     pd.testing.assert_frame_equal(lines, before, check_exact=True)
 
 
-def test_declarations():
-    names = [feature.name for feature in FEATURES]
-    assert len(set(names)) == len(names)
-    by_words: dict[str, str] = {}
-    for feature in FEATURES:
-        assert feature.group in get_args(Group), feature.name
-        assert feature.needs in ("", "order_id", "product_id", "quantity"), feature.name
-        assert feature.description, feature.name
-        fields = [field for _, field, _, _ in Formatter().parse(feature.words) if field]
-        assert fields, feature.name
-        assert set(fields) <= set(names), feature.name
-        assert by_words.setdefault(feature.words, feature.group) == feature.group, feature.name
-
-
-@pytest.mark.parametrize("kept_out", ["T", "recency", "frequency", "refund_sum"])
-def test_raw_ages_and_their_like_are_no_predictors(kept_out):
-    assert not next(feature for feature in FEATURES if feature.name == kept_out).predictor
-
-
 def test_words_say_the_value(build_days):
     ann = build_days(HAND).features(CUTOFF, 30).iloc[0].to_dict()
     said = {feature.name: feature.words.format(**ann) for feature in FEATURES}
     assert said["days_since_last_order"] == "no purchase for 31 days; usually every 178"
     assert said["purchase_days_90d"] == "bought on 2 of the last 90 days"
     assert said["refund_share"] == "10% of what was bought was refunded"
-
-
-def test_available_features_follow_the_columns():
-    without = {feature.name for feature in available_features([])}
-    assert without == {feature.name for feature in FEATURES if not feature.needs}
-    assert {feature.name for feature in available_features(["quantity"])} - without == {"units_per_day"}
-    assert len(available_features(["order_id", "product_id", "quantity"])) == len(FEATURES)
 
 
 def test_queries_hold_no_date_but_the_cutoff():

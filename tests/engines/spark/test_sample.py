@@ -12,7 +12,7 @@ import pytest
 from clvml.cli import main
 from clvml.config import SparkConfig, read_config
 from clvml.engines.spark import read_lines, sampled
-from clvml.engines.spark.lines import worker_errors
+from clvml.engines.spark.faults import worker_errors
 from clvml.errors import InputError
 from clvml.log import read_purchase_log
 from clvml.scores.scorer import customer_days

@@ -14,7 +14,8 @@ import pandas as pd
 
 from clvml.customers import available_features, customer_days_query, features_query, windows
 from clvml.customers.snapshots import OPTIONAL_COLUMNS
-from clvml.engines.spark.lines import SparkLog, is_spark_error, worker_errors
+from clvml.engines.spark.faults import is_spark_error, worker_errors
+from clvml.engines.spark.lines import SparkLog
 from clvml.engines.warehouse import translate
 from clvml.errors import InputError
 from clvml.scores.batches import APPENDED_ROWS, ScoredTable, explain_most_at_risk

@@ -7,9 +7,7 @@ What Spark would read otherwise than DuckDB is refused.
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from clvml.config import DataConfig
+from clvml.engines.spark.faults import is_spark_error, unreadable_source
 from clvml.engines.spark.translation import apply_formulas
 from clvml.engines.spark.typed_files import read_raw, typed_column
 from clvml.engines.warehouse import translate
@@ -38,8 +37,6 @@ _PERHAPS = (
     r"r'^\d{4}[-/]|^\d{8}(\D|$)|^\d{1,2}[/.-]\d{1,2}[/.-](\d{4}|\d{2})(\D|$)|\d.*[A-Za-z]{3}|[A-Za-z]{3}.*\d'"
 )
 _MONEY = "decimal(38, 6)"
-# What is wrong with a worker's Python, in the traceback that Spark hands on.
-_WORKER_SAID = re.compile(r"(?:InputError|ModuleNotFoundError|ImportError): (.+)")
 
 
 @dataclass(frozen=True)
@@ -133,27 +130,7 @@ def read_lines(session: Any, data: DataConfig, source: str, now: datetime, as_of
     except Exception as error:
         if not is_spark_error(error):
             raise
-        raise _unreadable(origin, error) from None
-
-
-@contextmanager
-def worker_errors() -> Iterator[None]:
-    """Say what a worker's Python lacks as an `InputError`, where the block lets workers run some of ours."""
-    try:
-        yield
-    except Exception as error:
-        said = _WORKER_SAID.search(str(error))
-        if not (said and is_spark_error(error)):
-            raise
-        raise InputError(
-            f"a Spark worker cannot do its part: {said[1]}; the workers need this version of clvml, and PYSPARK_PYTHON"
-            " says which Python has it"
-        ) from None
-
-
-def is_spark_error(error: Exception) -> bool:
-    """Return whether an error is of Spark, of its Java or of the way to its server: each has types of its own."""
-    return type(error).__module__.partition(".")[0] in ("pyspark", "py4j", "grpc")
+        raise unreadable_source(origin, error) from None
 
 
 def _check(
@@ -401,13 +378,3 @@ def _nothing_left(source: str, quality: SparkQuality, as_of: date | None) -> Inp
     return InputError(
         f"no line of '{source}' can be used{until}: {quality.rows_in:,} read, left out for {words or 'no reason'}"
     )
-
-
-def _unreadable(source: str, error: Exception) -> InputError:
-    said = str(error)
-    if "MALFORMED" in said or "FAILED_READ_FILE" in said:
-        return InputError(
-            f"'{source}' has a line that does not have the columns of the header, or is damaged; the Spark engine"
-            " cannot tell such lines apart: leave --engine out, and --rejects will"
-        )
-    return InputError(f"'{source}' cannot be read by Spark: {said.strip().splitlines()[0]}")

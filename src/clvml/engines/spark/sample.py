@@ -16,7 +16,8 @@ import pyarrow as pa
 from clvml.config import Config
 from clvml.customers import customer_days_query
 from clvml.customers.snapshots import OPTIONAL_COLUMNS, CustomerDays
-from clvml.engines.spark.lines import SparkLog, worker_errors
+from clvml.engines.spark.faults import worker_errors
+from clvml.engines.spark.lines import SparkLog
 from clvml.engines.warehouse import translate
 from clvml.log.cleaning import ReasonCount
 from clvml.log.quality import QualityReport, build_quality
