@@ -399,7 +399,7 @@ def evaluation_code() -> str:
     return digest(
         *(
             (source / name).read_text(encoding="utf-8")
-            for name in ("leaderboard.py", "metrics.py", "sample.py")
+            for name in ("leaderboard.py", "metrics.py", "resampling.py")
         )
     )
 
