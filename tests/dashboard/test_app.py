@@ -17,7 +17,7 @@ from clvml.dashboard.guard import HEADERS
 from clvml.report.language import LANGUAGES
 from clvml.scores.columns import SCORED
 
-PATHS = ("/", "/customers", "/customer?id=C00001", "/segments", "/trust")
+PATHS = ("/", "/customers", "/customer?id=C00001", "/segments", "/plan?budget=50", "/trust")
 TEXTS = {column.name: str for column in SCORED if column.kind == "text"}
 CALL = "call: what went wrong?"
 Serve = Callable[..., tuple[Client, "object"]]
@@ -72,7 +72,7 @@ def test_filters_filter(client: Client, frame: pd.DataFrame) -> None:
     assert len(high) > 0
     assert set(downloaded(client, "?risk=high&tier=silver")["customer_id"]) == set(high["customer_id"])
     rich = frame[frame["clv"] >= 100.5]
-    for least in ("100.5", "100,5"):
+    for least in ("100.5", "100,5", "100,50&lang=fr", "+100.500&lang=en"):
         assert set(downloaded(client, f"?least={least}")["customer_id"]) == set(rich["customer_id"])
     found = frame[frame["customer_id"].str.contains("C0001")]
     assert set(downloaded(client, "?search=c0001")["customer_id"]) == set(found["customer_id"])
@@ -399,6 +399,7 @@ def test_a_file_of_an_older_version_and_without_an_overview(tmp_path) -> None:
             "/customers",
             f"/customer?id={frame['customer_id'][0]}",
             "/segments",
+            "/plan",
             "/trust",
             "/customers.csv",
         ):

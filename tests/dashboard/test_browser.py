@@ -11,7 +11,7 @@ from tests.pages import CHARTS, CHROMIUM, CONTRAST, browser
 __all__ = ["browser"]
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 
-PATHS = ("/", "/customers", "/customer?id=C00001", "/segments", "/trust", "/nix")
+PATHS = ("/", "/customers", "/customer?id=C00001", "/segments", "/plan?budget=50", "/trust", "/nix")
 
 
 def test_every_page_in_a_browser(browser: Any, client: Client) -> None:

@@ -38,6 +38,17 @@ def test_the_example_worked_by_hand(example):
     assert made.summary["profit_high"] == pytest.approx(43.8 + 1.2815516 * spread, abs=0.01)
 
 
+def test_the_curve_of_one_action_is_that_of_its_best_customers():
+    scores, book = scored(400), playbook_of(mail={"contact_cost": 2.0, "save": (0.05, 0.02)})
+    capped = playbook_of(mail={"contact_cost": 2.0, "save": (0.05, 0.02), "cap": 400})
+    curve, priced = (make_plan(scores, one, None).curve for one in (book, capped))
+    gains = np.sort(np.maximum(make_plan(scores, book, None).table["expected_gain"], 0.0))[::-1]
+    for budget, profit in curve.itertuples(index=False):
+        whole, part = divmod(budget / 2.0, 1)
+        assert profit == pytest.approx(gains[: int(whole)].sum() + part * gains[int(whole)], abs=0.05)
+    assert np.allclose(curve, priced, rtol=1e-3)
+
+
 def test_every_customer_has_one_row_planned_ones_first(plan):
     table = plan.table
     assert tuple(table.columns) == NAMES

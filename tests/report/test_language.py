@@ -31,6 +31,39 @@ def test_numbers_money_and_dates(code, money, short, percent, day, count) -> Non
     assert say.count(1234) == count
 
 
+@pytest.mark.parametrize(
+    ("text", "english", "french", "german"),
+    [
+        ("1,000", 1000.0, 1.0, 1.0),
+        ("1.000", 1.0, 1.0, 1000.0),
+        ("2.5", 2.5, 2.5, 2.5),
+        ("2,5", 2.5, 2.5, 2.5),
+        ("0,125", 0.125, 0.125, 0.125),
+        ("1,234.56", 1234.56, 1234.56, 1234.56),
+        ("1.234,56", 1234.56, 1234.56, 1234.56),
+        ("1,000,000", 1e6, 1e6, 1e6),
+        (" 1 234\u00a0567 ", 1234567.0, 1234567.0, 1234567.0),
+        ("1'000", 1000.0, 1000.0, 1000.0),
+        ("\u22125", -5.0, -5.0, -5.0),
+        (".5", 0.5, 0.5, 0.5),
+        ("5.", 5.0, 5.0, 5.0),
+        *(
+            (text, None, None, None)
+            for text in ("", "x", "1,00,000", "1.2.3", "1,2.3,4", "1e5", "٣", "9" * 14)
+        ),
+    ],
+)
+def test_numbers_are_read_as_the_language_writes_them(text, english, french, german) -> None:
+    assert [Language(code).read_number(text) for code in ("en", "fr", "de")] == [english, french, german]
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_what_is_written_is_read_again(code) -> None:
+    say = Language(code)
+    for value in (0.0, 0.05, 2.5, 1000.0, 1234.56, -1234567.8, 1e12):
+        assert say.read_number(say.written(value)) == value
+
+
 def test_money_without_a_currency_is_a_number() -> None:
     assert Language("en").money(1234.4) == "1,234"
     assert Language("de", "??").short_money(2_340_000) == "2,34\u00a0Mio."

@@ -12,19 +12,24 @@ from typing import Any
 from urllib.parse import urlencode
 
 import duckdb
+import pandas as pd
 from babel import negotiate_locale
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.loaders import ChoiceLoader
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
 from clvml.dashboard import pages
+from clvml.dashboard.contact_plan import ACTION, ContactPlan, number_text
 from clvml.dashboard.filters import read_filter
 from clvml.dashboard.guard import LOCAL, App, guarded
 from clvml.dashboard.pages import PAGES, Links
+from clvml.dashboard.plan_page import contact_plan, wish_of
 from clvml.dashboard.store import Snapshot, Snapshots
+from clvml.decide.lists import target_lists
+from clvml.decide.playbook import playbook_text
 from clvml.errors import InputError
 from clvml.report.language import LANGUAGES, Language
 from clvml.storage.files import escaped
@@ -65,14 +70,16 @@ def build_app(
     @app.get("/customers")
     def _customers(request: Request) -> Response:
         say, links, snapshot = _asked(request, snapshots)
-        wanted = read_filter(request.query_params, snapshot)
+        wanted = read_filter(request.query_params, snapshot, say)
+        if wanted.least is not None and (moved := _moved(request, {"least": number_text(wanted.least)})):
+            return moved
         shown = pages.customer_list(snapshot, say, links, wanted)
         return _page("customers.html", request, say, links, snapshot, shown)
 
     @app.get("/customers.csv")
     def _download(request: Request) -> Response:
-        snapshot = snapshots.newest()
-        wanted = read_filter(request.query_params, snapshot)
+        say, _, snapshot = _asked(request, snapshots)
+        wanted = read_filter(request.query_params, snapshot, say)
         where, values = wanted.where()
         columns = snapshot.columns
         cursor = snapshot.connection.cursor()
@@ -97,6 +104,26 @@ def build_app(
     def _segments(request: Request) -> Response:
         say, links, snapshot = _asked(request, snapshots)
         return _page("segments.html", request, say, links, snapshot, pages.segments(snapshot, say, links))
+
+    @app.get("/plan")
+    def _plan(request: Request) -> Response:
+        say, links, snapshot = _asked(request, snapshots)
+        wish, faults = wish_of(request.query_params, snapshot, say)
+        if not faults and (moved := _moved(request, wish.address())):
+            return moved
+        shown = contact_plan(snapshot, say, links, request.query_params)
+        return _page("plan.html", request, say, links, snapshot, shown)
+
+    @app.get("/plan.csv")
+    def _plan_list(request: Request) -> Response:
+        made, snapshot = _planned(request, snapshots)
+        lists, _ = target_lists(made.rows())
+        return _table_file(lists.get(ACTION, made.rows()[:0]), f"contact-{snapshot.facts.as_of}.csv")
+
+    @app.get("/plan.yaml")
+    def _playbook(request: Request) -> Response:
+        made, _ = _planned(request, snapshots)
+        return _file_answer(playbook_text(made.playbook), "application/yaml", "playbook.yaml")
 
     @app.get("/trust")
     def _trust(request: Request) -> Response:
@@ -137,6 +164,24 @@ def _asked(request: Request, snapshots: Snapshots) -> tuple[Language, Links, Sna
     snapshot = snapshots.newest()
     code = _code(request)
     return Language(code, snapshot.facts.currency), _links(request), snapshot
+
+
+def _planned(request: Request, snapshots: Snapshots) -> tuple[ContactPlan, Snapshot]:
+    """Return the plan that an address asks for; what it asks for that cannot be is refused."""
+    say, _, snapshot = _asked(request, snapshots)
+    wish, faults = wish_of(request.query_params, snapshot, say)
+    if faults:
+        raise HTTPException(400)
+    return snapshot.plans.plan(wish), snapshot
+
+
+def _moved(request: Request, numbers: dict[str, str]) -> Response | None:
+    """Lead to the address that means the same to readers of any language, where this one does not."""
+    given = dict(request.query_params)
+    if all(given.get(name, "").strip() in ("", text) for name, text in numbers.items()):
+        return None
+    said = {name: numbers.get(name, text) if text.strip() else text for name, text in given.items()}
+    return RedirectResponse(f"{request.url.path}?{urlencode(said)}", 303)
 
 
 def _links(request: Request) -> Links:
@@ -205,6 +250,18 @@ def _page(
 def _fault(request: Request, say: Language, status: int, title: Markup, words: str) -> HTMLResponse:
     shown = {"title": title, "words": words, "status": status}
     return _page("fault.html", request, say, _links(request), None, shown)
+
+
+def _table_file(table: pd.DataFrame, name: str) -> Response:
+    """Return a table as a file of CSV, with nothing in it that a spreadsheet would run."""
+    texts = table.astype("string").fillna("").map(escaped)
+    return _file_answer(texts.to_csv(index=False, lineterminator="\n"), "text/csv; charset=utf-8", name)
+
+
+def _file_answer(content: str, kind: str, name: str) -> Response:
+    return Response(
+        content, media_type=kind, headers={"content-disposition": f'attachment; filename="{name}"'}
+    )
 
 
 def _lines(snapshot: Snapshot, cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
+from clvml.dashboard.contact_plan import number_text
 from clvml.dashboard.store import Snapshot
 from clvml.report.facts import RISKS, SPEND_EDGES
+from clvml.report.language import Language
 
 PAGE = 25
 # Columns to sort by, and whether their large values stand first.
@@ -70,7 +71,8 @@ class Filter:
         if (wanted.sort, wanted.turned) != (usual.sort, usual.turned):
             said["sort"] = f"{'-' if wanted.turned else ''}{wanted.sort}"
         return {
-            name: f"{value:.15g}" if isinstance(value, float) else str(value) for name, value in said.items()
+            name: number_text(value) if isinstance(value, float) else str(value)
+            for name, value in said.items()
         }
 
     def where(self) -> tuple[str, list[Any]]:
@@ -102,8 +104,9 @@ class Filter:
         return f"{column} {'desc' if descending else 'asc'} nulls last, risk_place"
 
 
-def read_filter(given: Mapping[str, str], snapshot: Snapshot) -> Filter:
+def read_filter(given: Mapping[str, str], snapshot: Snapshot, say: Language) -> Filter:
     """Return the choice that an address makes; what it says that there is not is left out."""
+    least = say.read_number(given.get("least", ""))
     sort = given.get("sort", "")
     turned = sort.startswith("-")
     known = sort.removeprefix("-") in SORTS
@@ -114,7 +117,7 @@ def read_filter(given: Mapping[str, str], snapshot: Snapshot) -> Filter:
         risk=_one_of(given.get("risk", ""), RISKS),
         tier=_one_of(given.get("tier", ""), snapshot.tiers),
         row=row if row is not None and row < len(SPEND_EDGES) else None,
-        least=_number(given.get("least", "")),
+        least=None if least is None else round(least, 2),
         sort=sort.removeprefix("-") if known else "at_risk",
         turned=turned and known,
         page=max(page or 1, 1),
@@ -132,13 +135,3 @@ def _one_of(text: str, known: Any) -> str:
 
 def _whole(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else None
-
-
-def _number(text: str) -> float | None:
-    """Return a number that a person typed, with a point or a comma before its decimals."""
-    text = text.strip().replace(",", ".")
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None

@@ -23,6 +23,7 @@ PAGES = {
     "/": N_("Today"),
     "/customers": N_("Customers"),
     "/segments": N_("Segments"),
+    "/plan": N_("Plan"),
     "/trust": N_("Trust"),
 }
 TIERS = {

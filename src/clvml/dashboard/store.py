@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from clvml.dashboard.contact_plan import ContactPlans
 from clvml.errors import InputError
 from clvml.report.facts import (
     AT_RISK,
@@ -54,6 +55,7 @@ class Snapshot:
         Of the scored file.
     connection : DuckDBPyConnection
         Read-only; every reader takes a cursor of it.
+    plans : ContactPlans
     """
 
     facts: Facts
@@ -63,6 +65,7 @@ class Snapshot:
     notes: list[str]
     columns: list[str]
     connection: duckdb.DuckDBPyConnection
+    plans: ContactPlans
 
     def rows(self, query: str, values: list[Any]) -> list[dict[str, Any]]:
         """Return the rows of a query, by name."""
@@ -157,7 +160,8 @@ class Snapshots:
             raise
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
-        snapshot = Snapshot(facts, segments, tiers, moves, notes, columns, connection)
+        plans = ContactPlans(connection, facts.as_of, facts.horizon_days, facts.currency)
+        snapshot = Snapshot(facts, segments, tiers, moves, notes, columns, connection, plans)
         weakref.finalize(snapshot, _close, connection, path)
         return snapshot
 

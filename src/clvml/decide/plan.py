@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -29,9 +30,11 @@ STAYS, LOST, TOO_LITTLE = "would stay anyway", "lost", "worth too little"
 BUDGET_SPENT, CAP_FULL = "the budget pays more elsewhere", "the cap is full"
 # Below and from these churn probabilities, whom nothing pays for would stay anyway, or is lost.
 _STAYS_BELOW, _LOST_FROM = 1.0 / 3.0, 0.85
+_NUMBERS = ("p_churn", "clv", "expected_spend", "historic_spend")
+SETTLED_BY = ("customer_id", "as_of", "horizon_days", "p_churn", "clv")
 _NEEDED = (
-    *("customer_id", "as_of", "horizon_days", "p_churn", "clv", "expected_spend", "historic_spend"),
-    *("value_tier", "segment", "model_version", "run_id"),
+    *SETTLED_BY,
+    *("expected_spend", "historic_spend", "value_tier", "segment", "model_version", "run_id"),
 )
 
 
@@ -84,6 +87,65 @@ class Plan:
         return f"<p>{repr(self)[1:-1]}</p>{self.actions[shown].to_html(float_format='{:,.2f}'.format)}"
 
 
+@dataclass(frozen=True)
+class Settled:
+    """What is decided, before it is written down.
+
+    Attributes
+    ----------
+    gains : Gains
+    found : Allocation
+        Who gets which action, shape (n,).
+    held : ndarray of bool, shape (n,)
+        Who is in the control group.
+    why : ndarray of str, shape (n,)
+        Why nothing is planned; None where something is.
+    notes : list of str
+        What is odd about opt-outs and contacts.
+    summary : dict
+        See `clvml.decide.plan_summary.summarise`.
+    """
+
+    gains: Gains
+    found: Allocation
+    held: NDArray[np.bool_]
+    why: NDArray[np.object_]
+    notes: list[str]
+    summary: dict[str, Any]
+
+
+def settled(
+    scores: pd.DataFrame,
+    playbook: Playbook,
+    budget: float | None,
+    opt_outs: pd.DataFrame | None = None,
+    contacts: pd.DataFrame | None = None,
+    today: date | None = None,
+) -> Settled:
+    """Decide as `make_plan` does, with its parameters, and write no table.
+
+    Of the scores, which `check_scores` has passed, it needs `SETTLED_BY` and what the playbook names.
+
+    Raises
+    ------
+    InputError
+        The playbook does not fit the scores, or a contact is in the future.
+    """
+    as_of = date.fromisoformat(str(scores["as_of"].iloc[0]))
+    may = eligible(scores, playbook, opt_outs, contacts, as_of, today or as_of)
+    gains = Gains.of(scores, playbook)
+    caps = np.array([np.inf if a.cap is None else float(a.cap) for a in playbook.actions.values()])
+    limit = np.inf if budget is None else float(budget)
+    market = Market(_task(gains, may, caps))
+    found = allocate(market.task, limit, market)
+    units, held = units_of(scores, playbook), np.zeros(len(scores), dtype=bool)
+    planned = found.choice >= 0
+    held[planned] = in_control(units[planned], playbook.campaign, playbook.control.share)
+    why = _why(gains, may, found, found.totals.counts >= np.floor(caps))
+    summary = summarise(playbook, gains, market, found, held, pd.Series(why), limit)
+    return Settled(gains, found, held, why, may.notes, summary)
+
+
 def make_plan(
     scores: pd.DataFrame,
     playbook: Playbook,
@@ -117,23 +179,14 @@ def make_plan(
     """
     if budget is not None and not (np.isfinite(budget) and budget >= 0):
         raise InputError(f"the budget must be 0 or more; currently {budget}")
-    _check_scores(scores)
+    check_scores(scores, _NEEDED)
+    decided = settled(scores, playbook, budget, opt_outs, contacts, today)
     as_of = date.fromisoformat(str(scores["as_of"].iloc[0]))
     horizon = int(scores["horizon_days"].iloc[0])
-    may = eligible(scores, playbook, opt_outs, contacts, as_of, today or as_of)
-    gains = Gains.of(scores, playbook)
-    caps = np.array([np.inf if a.cap is None else float(a.cap) for a in playbook.actions.values()])
-    limit = np.inf if budget is None else float(budget)
-    market = Market(_task(gains, may, caps))
-    found = allocate(market.task, limit, market)
-    units, held = units_of(scores, playbook), np.zeros(len(scores), dtype=bool)
-    planned = found.choice >= 0
-    held[planned] = in_control(units[planned], playbook.campaign, playbook.control.share)
-    why = _why(gains, may, found, found.totals.counts >= np.floor(caps))
-    table = _table(scores, playbook, gains, found, held, why)
-    summary = summarise(playbook, gains, market, found, held, pd.Series(why), limit)
+    table = _table(scores, playbook, decided)
     age = age_notes(as_of, horizon, today, trained_as_of)
-    notes = [*may.notes, *age, *advice(playbook, summary, limit)]
+    limit = np.inf if budget is None else float(budget)
+    notes = [*decided.notes, *age, *advice(playbook, decided.summary, limit)]
     digest = rows_digest(table)
     made_of = f"{digest} {playbook.digest} {budget}"
     record = PlanRecord(
@@ -147,7 +200,7 @@ def make_plan(
         model_version=_said(scores["model_version"]),
         run_id=_said(scores["run_id"]),
         playbook=playbook,
-        summary={**summary, "notes": notes, "age": age},
+        summary={**decided.summary, "notes": notes, "age": age},
     )
     table["plan_id"] = pd.array([record.plan_id], dtype="string").repeat(len(table))
     return Plan(table, record, notes)
@@ -157,8 +210,14 @@ def _said(texts: pd.Series) -> str:
     return "" if pd.isna(texts.iloc[0]) else str(texts.iloc[0])
 
 
-def _check_scores(scores: pd.DataFrame) -> None:
-    for name in _NEEDED:
+def check_scores(scores: pd.DataFrame, needed: Sequence[str]) -> None:
+    """Refuse scores that lack a column, mix scorings, or hold what is no number.
+
+    Raises
+    ------
+    InputError
+    """
+    for name in needed:
         if name not in scores.columns:
             raise InputError(
                 f"the scores have no column '{name}'{did_you_mean(name, map(str, scores.columns))}; give what"
@@ -172,7 +231,7 @@ def _check_scores(scores: pd.DataFrame) -> None:
     if scores["customer_id"].duplicated().any():
         twice = scores.loc[scores["customer_id"].duplicated(), "customer_id"].iloc[0]
         raise InputError(f"the scores hold customer '{twice}' twice; give those of one scoring")
-    for name in ("p_churn", "clv", "expected_spend", "historic_spend"):
+    for name in [name for name in _NUMBERS if name in needed]:
         bad = int((~np.isfinite(pd.to_numeric(scores[name], errors="coerce"))).sum())
         if bad:
             raise InputError(f"the scores have no number in {name} for {bad:,} customers; score again")
@@ -187,15 +246,8 @@ def _task(gains: Gains, may: Eligibility, caps: Array) -> Task:
     return Task(gain, gains.cost(), caps)
 
 
-def _table(
-    scores: pd.DataFrame,
-    playbook: Playbook,
-    gains: Gains,
-    found: Allocation,
-    held: NDArray[np.bool_],
-    why: NDArray[np.object_],
-) -> pd.DataFrame:
-    choice, own = found.choice, np.arange(len(scores))
+def _table(scores: pd.DataFrame, playbook: Playbook, decided: Settled) -> pd.DataFrame:
+    gains, choice, own = decided.gains, decided.found.choice, np.arange(len(scores))
     planned = choice >= 0
 
     def text(values: Any) -> Any:
@@ -220,9 +272,9 @@ def _table(
         "plan_id": text(None),
         "campaign": text(playbook.campaign),
         "action": named(list(gains.actions)),
-        "group": text(np.array([None, TREATED, CONTROL], dtype=object)[planned * (1 + held)]),
+        "group": text(np.array([None, TREATED, CONTROL], dtype=object)[planned * (1 + decided.held)]),
         "channel": named([action.channel for action in rules]),
-        "why": text(why),
+        "why": text(decided.why),
         "expected_gain": of_action(gains.gain(), 0.0, 4),
         "expected_gain_low": of_action(low, 0.0, 4),
         "expected_gain_high": of_action(high, 0.0, 4),
@@ -232,7 +284,7 @@ def _table(
         "save_rate_source": named(sources),
         "break_even_save_rate": of_action(gains.break_even(), np.nan, 6),
         "value_if_kept": np.round(gains.value, 2),
-        **{name: scores[name].to_numpy() for name in ("p_churn", "clv", "expected_spend", "historic_spend")},
+        **{name: scores[name].to_numpy() for name in _NUMBERS},
         **{name: scores[name].astype("string").array for name in ("value_tier", "segment")},
         "unit": units_of(scores, playbook).array,
         **{name: scores[name].astype("string").array for name in ("model_version", "run_id")},

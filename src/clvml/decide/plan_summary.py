@@ -161,13 +161,25 @@ def _curve(market: Market, budget: float, everything: Allocation) -> list[dict[s
     if budget < most:
         budgets = np.append(budgets, budget)
     budgets = np.unique(np.round(budgets, 2))
+    return [
+        {"budget": float(step), "profit": round(max(float(value), 0.0), 6) + 0.0}
+        for step, value in zip(budgets, _values(market, budgets), strict=True)
+    ]
+
+
+def _values(market: Market, budgets: Array) -> Array:
+    task = market.task
+    if len(task.caps) == 1 and np.isinf(task.caps[0]):
+        # Nothing to choose but whom: those first who bring most for their cost (Dantzig 1957).
+        paying = np.flatnonzero(task.gain[0] > 0)
+        gain, cost = task.gain[0][paying], task.cost[0][paying]
+        order = np.argsort(-gain / np.maximum(cost, 1e-12), kind="stable")
+        spent, earned = np.cumsum(cost[order]), np.cumsum(gain[order])
+        return np.asarray(np.interp(budgets, np.append(0.0, spent), np.append(0.0, earned)))
     prices = None
     for step in budgets:
         prices = market.settle(float(step), prices, _CURVE_NEAR)[0]
-    return [
-        {"budget": float(step), "profit": round(max(float(value), 0.0), 6) + 0.0}
-        for step, value in zip(budgets, market.values(budgets.tolist()), strict=True)
-    ]
+    return market.values(budgets.tolist())
 
 
 def _with_effects(

@@ -25,6 +25,7 @@ from babel.numbers import (
     format_currency,
     format_decimal,
     format_percent,
+    get_group_symbol,
 )
 from babel.support import NullTranslations, Translations
 from markupsafe import Markup
@@ -33,6 +34,8 @@ from clvml.errors import InputError, did_you_mean
 from clvml.explain.wording import say_reason
 
 Code = Literal["en", "fr", "de"]
+# Numbers below it are told apart by the cent.
+_MOST = 1e13
 LANGUAGES: dict[str, str] = {"en": "en_GB", "fr": "fr_FR", "de": "de_DE"}
 # How "1 days" is written: the noun right after a one, by language.
 _AFTER_ONE = {
@@ -93,6 +96,40 @@ class Language:
             return "–"
         pattern = f"#,##0.{'0' * digits}" if digits else "#,##0"
         return format_decimal(round(value, digits) + 0.0, format=pattern, locale=self.locale)
+
+    def written(self, value: float) -> str:
+        """Return a number as a person would write it into a field: with no more decimals than it needs, two at most."""
+        return format_decimal(value, format="#,##0.##", locale=self.locale)
+
+    def read_number(self, text: str) -> float | None:
+        """Return a number that a person of this language wrote; None where it is none, or too large for cents.
+
+        One sign before exactly three digits is what the language takes it for (``1,000`` is a thousand in English, and
+        one in French); otherwise it stands before the decimals, because that is what keyboards have.
+
+        >>> [Language(code).read_number(text) for code, text in (("en", "1,000"), ("fr", "1 000,5"), ("de", "1.000"))]
+        [1000.0, 1000.5, 1000.0]
+        >>> [Language("de").read_number(text) for text in ("2.5", "1.234.567,8", "1,5,0", "x", "nan")]
+        [2.5, 1234567.8, None, None, None]
+        """
+        plain = re.sub(r"[\s'’]", "", text).replace("\u2212", "-")
+        if not re.fullmatch(r"[+-]?(\d[\d.,]*|[.,]\d+)", plain, re.ASCII):
+            return None
+        signs = re.sub(r"[^.,]", "", plain)
+        group, decimal = "", signs[-1:]
+        if len(set(signs)) == 2:
+            group = signs[0]
+        elif len(signs) > 1 or (
+            signs == get_group_symbol(self.locale) and re.fullmatch(r"[+-]?[1-9]\d{0,2}[.,]\d{3}", plain)
+        ):
+            group, decimal = signs[0], ""
+        whole, _, part = plain.partition(decimal) if decimal else (plain, "", "")
+        if group and not re.fullmatch(rf"[+-]?\d{{1,3}}({re.escape(group)}\d{{3}})+", whole):
+            return None
+        if not re.fullmatch(r"\d*", part):
+            return None
+        value = float(f"{whole.replace(group, '') if group else whole}.{part or 0}")
+        return value if abs(value) < _MOST else None
 
     def percent(self, share: float, digits: int = 0) -> str:
         """Return a share as a percentage."""
