@@ -287,7 +287,7 @@ def make_model(folder: Path) -> str:
     from clvml.customers.snapshots import OPTIONAL_COLUMNS, CustomerDays
     from clvml.explain import Surrogate, log_odds, surrogate
     from clvml.models.customer_model import fit_customer_model
-    from clvml.scores.scorer import tier_thresholds
+    from clvml.scores.tiers import tier_thresholds
 
     names = {"customer_id": "customer_id", "order_date": "order_date", "amount": "amount"}
     raw = {"data": {"source": "orders.csv", "columns": names}, "windows": {"horizon_days": 60}}
