@@ -53,3 +53,57 @@ def test_a_reader_finds_a_customer_without_script(browser: Any, client: Client) 
     assert page.inner_text("h1") == first and page.get_attribute("html", "lang") == "de"
     assert "Was tun" in page.inner_text("main")
     context.close()
+
+
+def changed(page: Any, address: str) -> None:
+    """Wait until the page has another address, and its changed parts have come to rest."""
+    page.wait_for_url(address)
+    page.locator(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added").first.wait_for(
+        state="detached"
+    )
+
+
+def test_forms_change_the_page_without_loading_it(browser: Any, client: Client) -> None:
+    page = browser.new_page(locale="de-DE")
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.resource_type))
+
+    page.goto(f"{client.address}/customers")
+    asked.clear()
+    page.fill("input[name=search]", "c0001")
+    changed(page, "**/customers?search=c0001")
+    page.select_option("select[name=risk]", "high")
+    changed(page, "**/customers?search=c0001&risk=high")
+    number = int(page.inner_text("#count b >> nth=0"))
+    assert 0 < number < 10 == page.locator("table.list tbody tr").count() + 10 - number
+    assert page.evaluate("document.activeElement.name") == "search"
+    page.click("table.list thead a >> nth=5")
+    changed(page, "**sort=clv**")
+    assert page.input_value("select[name=sort]") == "clv"
+    assert "sort=clv" in page.get_attribute("#languages a >> nth=0", "href")
+    page.click("text=alle zeigen")
+    changed(page, f"{client.address}/customers")
+    assert page.input_value("input[name=search]") == ""
+
+    page.goto(f"{client.address}/plan")
+    page.fill("#cost", "2,5")
+    changed(page, "**/plan?cost=2.5&save=10")
+    assert page.input_value("#cost-slider") == "2.5"
+    title = page.inner_text("#plan h3")
+    page.locator("#save-slider").fill("20")
+    changed(page, "**/plan?cost=2.5&save=20")
+    assert page.input_value("#save") == "20" and page.inner_text("#plan h3") != title
+    assert said == []
+    page.fill("#cost", "x")
+    page.wait_for_selector("#cost-fault:not(:empty)")
+    assert page.locator("#plan svg").count() == 0 and len(said) == 1
+    page.fill("#cost", "1.000")
+    changed(page, "**/plan?cost=1000&save=20")
+    assert page.inner_text("#cost-fault") == ""
+    assert asked.count("document") == 1 and asked.count("xhr") >= 8
+    # Customers stay with the server.
+    assert page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]
+    page.close()

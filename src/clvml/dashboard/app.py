@@ -1,9 +1,10 @@
-"""The dashboard as a web application: an address per page, everything in it, and no script."""
+"""The dashboard as a web application: an address per page, everything in it, and a script that it works without."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import cache
@@ -39,6 +40,21 @@ _ROWS_AT_A_TIME = 5_000
 # Newer FastAPI tells OpenTelemetry what is asked, customers' ids among it, where the process or its environment is
 # set up so; older one knows nothing of it.
 _NO_TELEMETRY: Any = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False)
+# No script in attributes, none in what is fetched, and no customers in the browser's storage. What a form says is
+# wrong is shown, as every page is.
+_HTMX = json.dumps(
+    {
+        "allowEval": False,
+        "allowScriptTags": False,
+        "includeIndicatorStyles": False,
+        "historyCacheSize": 0,
+        "refreshOnHistoryMiss": True,
+        "responseHandling": [
+            {"code": "(2..|400)", "swap": True},
+            {"code": "...", "swap": False, "error": True},
+        ],
+    }
+)
 _KEPT = {"cache-control": "max-age=3600"}
 
 
@@ -74,7 +90,9 @@ def build_app(
         if wanted.least is not None and (moved := _moved(request, {"least": number_text(wanted.least)})):
             return moved
         shown = pages.customer_list(snapshot, say, links, wanted)
-        return _page("customers.html", request, say, links, snapshot, shown)
+        return _stated(
+            _page("customers.html", request, say, links, snapshot, shown), request, links.customers(wanted)
+        )
 
     @app.get("/customers.csv")
     def _download(request: Request) -> Response:
@@ -112,7 +130,8 @@ def build_app(
         if not faults and (moved := _moved(request, wish.address())):
             return moved
         shown = contact_plan(snapshot, say, links, request.query_params)
-        return _page("plan.html", request, say, links, snapshot, shown)
+        answer = _page("plan.html", request, say, links, snapshot, shown)
+        return answer if faults else _stated(answer, request, links.to("/plan", **wish.address()))
 
     @app.get("/plan.csv")
     def _plan_list(request: Request) -> Response:
@@ -137,6 +156,10 @@ def build_app(
     @app.get("/icon.svg")
     def _icon() -> Response:
         return Response(_file("clvml.dashboard", "icon.svg"), media_type="image/svg+xml", headers=_KEPT)
+
+    @app.get("/script.js")
+    def _script() -> Response:
+        return Response(_scripts(), media_type="text/javascript", headers=_KEPT)
 
     @app.exception_handler(InputError)
     def _unread(request: Request, error: InputError) -> Response:
@@ -182,6 +205,13 @@ def _moved(request: Request, numbers: dict[str, str]) -> Response | None:
         return None
     said = {name: numbers.get(name, text) if text.strip() else text for name, text in given.items()}
     return RedirectResponse(f"{request.url.path}?{urlencode(said)}", 303)
+
+
+def _stated(answer: HTMLResponse, request: Request, address: str) -> HTMLResponse:
+    """Let the browser's address say what a form asked for, where only a part of the page is changed."""
+    if "hx-request" in request.headers and "hx-boosted" not in request.headers:
+        answer.headers["hx-replace-url"] = address
+    return answer
 
 
 def _links(request: Request) -> Links:
@@ -234,6 +264,7 @@ def _page(
             say=say,
             text=say.text,
             lang=links.lang,
+            htmx=_HTMX,
             subtitle=subtitle,
             menu=[(links.to(page), say.text(name), page == path) for page, name in PAGES.items()],
             languages=[
@@ -249,7 +280,11 @@ def _page(
 
 def _fault(request: Request, say: Language, status: int, title: Markup, words: str) -> HTMLResponse:
     shown = {"title": title, "words": words, "status": status}
-    return _page("fault.html", request, say, _links(request), None, shown)
+    answer = _page("fault.html", request, say, _links(request), None, shown)
+    if "hx-request" in request.headers:
+        # Not a part of a page: all of this one.
+        answer.headers["hx-redirect"] = f"{request.url.path}?{request.url.query}"
+    return answer
 
 
 def _table_file(table: pd.DataFrame, name: str) -> Response:
@@ -292,6 +327,10 @@ def _css() -> str:
     return _file("clvml.report", "report.css") + _file("clvml.dashboard", "dashboard.css")
 
 
+def _scripts() -> str:
+    return "".join(_file("clvml.dashboard", name, "static") for name in ("htmx-2.0.11.min.js", "pages.js"))
+
+
 @cache
-def _file(package: str, name: str) -> str:
-    return (files(package) / "templates" / name).read_text(encoding="utf-8")
+def _file(package: str, name: str, folder: str = "templates") -> str:
+    return (files(package) / folder / name).read_text(encoding="utf-8")

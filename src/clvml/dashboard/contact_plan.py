@@ -22,7 +22,7 @@ from clvml.scores.segments import LEFT_ALONE, may_be_called
 
 ACTION = "contact"
 # Beyond it, money has no cents in a binary number.
-MOST_MONEY = 1e12
+_MOST_MONEY = 1e12
 _KEPT = 16
 
 
@@ -65,7 +65,7 @@ def read_wish(
     """
     found = {"cost": usual.cost, "save": 100 * usual.save_rate, "budget": usual.budget}
     faults = []
-    for name, most in (("budget", MOST_MONEY), ("cost", MOST_MONEY), ("save", 100.0)):
+    for name, most in (("budget", _MOST_MONEY), ("cost", _MOST_MONEY), ("save", 100.0)):
         if not given.get(name, "").strip():
             continue
         value = number(given[name])

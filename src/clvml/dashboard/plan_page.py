@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from markupsafe import Markup
 
-from clvml.dashboard.contact_plan import MOST_MONEY, ContactPlan, Wish, read_wish
+from clvml.dashboard.contact_plan import ContactPlan, Wish, number_text, read_wish
 from clvml.dashboard.pages import Links, Page
 from clvml.dashboard.store import Snapshot
+from clvml.report.charts import nice_ticks
 from clvml.report.language import Language
 from clvml.report.sections.planned import planned
 
 _HUNDRED = 100.0
+# How far sliders go; what is written may be more.
+_TIMES_USUAL, _USUAL_MOST_SAVED, _STEPS = 5.0, 50.0, 100
 
 
 def wish_of(given: Mapping[str, str], snapshot: Snapshot, say: Language) -> tuple[Wish, list[str]]:
@@ -25,15 +30,17 @@ def wish_of(given: Mapping[str, str], snapshot: Snapshot, say: Language) -> tupl
 def contact_plan(snapshot: Snapshot, say: Language, links: Links, given: Mapping[str, str]) -> Page:
     """Return the page of a plan; where a number cannot be, the form says so and the status is 400."""
     wish, faults = wish_of(given, snapshot, say)
+    made = None if faults else snapshot.plans.plan(wish)
+    sliders = _sliders(wish, snapshot.facts.call.cost, made)
     shown: Page = {
         "title": say.text("Plan"),
-        "fields": _fields(wish, faults, given, say),
+        "fields": _fields(wish, faults, given, say, sliders),
+        "sliders": json.dumps(sliders),
         "status": 400 if faults else 200,
         "plan": None,
     }
-    if faults:
+    if made is None:
         return shown
-    made = snapshot.plans.plan(wish)
     facts = replace(snapshot.facts, plan={**made.summary, "campaign": made.playbook.campaign})
     return {
         **shown,
@@ -44,18 +51,43 @@ def contact_plan(snapshot: Snapshot, say: Language, links: Links, given: Mapping
     }
 
 
-def _fields(wish: Wish, faults: list[str], given: Mapping[str, str], say: Language) -> list[dict[str, Any]]:
+def _sliders(wish: Wish, usual_cost: float, made: ContactPlan | None) -> dict[str, dict[str, str]]:
+    """Return range, step and place of each slider, as the browser's numbers."""
+    most = made.summary["nothing_more_pays_at"] if made else 0.0
+    budget = most if wish.budget is None else wish.budget
+    ends = {
+        "budget": (max(most, budget), budget),
+        "cost": (max(_TIMES_USUAL * usual_cost, wish.cost), wish.cost),
+        "save": (max(_USUAL_MOST_SAVED, 100 * wish.save_rate), 100 * wish.save_rate),
+    }
+    sliders = {}
+    for name, (highest, value) in ends.items():
+        end = nice_ticks(0.0, highest or 1.0)[-1]
+        step = max(10.0 ** math.floor(math.log10(end / _STEPS)), 0.01)
+        # A contact that costs nothing is none.
+        numbers = {"min": step if name == "cost" else 0.0, "max": end, "step": step, "value": value}
+        sliders[name] = {key: number_text(number) for key, number in numbers.items()}
+    return sliders
+
+
+def _fields(
+    wish: Wish,
+    faults: list[str],
+    given: Mapping[str, str],
+    say: Language,
+    sliders: dict[str, dict[str, str]],
+) -> list[dict[str, Any]]:
     words = {
         "budget": (
             say.unit(say.text("Budget")),
             say.text("as much as pays"),
-            say.text("Give a number from 0 to {most}, or nothing.", most=say.count(MOST_MONEY)),
+            say.text("Give a number from 0 on, or nothing."),
             "" if wish.budget is None else say.written(wish.budget),
         ),
         "cost": (
             say.unit(say.text("Cost of a contact")),
             "",
-            say.text("Give a number above 0, up to {most}.", most=say.count(MOST_MONEY)),
+            say.text("Give a number above 0."),
             say.written(wish.cost),
         ),
         "save": (
@@ -72,6 +104,7 @@ def _fields(wish: Wish, faults: list[str], given: Mapping[str, str], say: Langua
             "empty": empty,
             "fault": fault if name in faults else None,
             "text": given.get(name, "")[:40] if name in faults else text,
+            "slider": sliders[name],
         }
         for name, (label, empty, fault, text) in words.items()
     ]
