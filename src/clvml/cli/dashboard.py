@@ -18,6 +18,12 @@ def dashboard(
     before: Annotated[
         Path | None, typer.Option("--before", help="An earlier scored file, to see who moved.")
     ] = None,
+    contacts: Annotated[
+        Path | None,
+        typer.Option(
+            "--contacts", help="E-mail addresses (customer_id, email), for lists that e-mail tools take."
+        ),
+    ] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 8050,
     host: Annotated[
         str, typer.Option("--host", help="Address to listen on; any but this machine's needs a password.")
@@ -44,4 +50,5 @@ def dashboard(
         port=port,
         password=password,
         before=before,
+        contacts=contacts,
     )

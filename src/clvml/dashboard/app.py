@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from functools import cache
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urlencode
 
-import duckdb
-import pandas as pd
 from babel import negotiate_locale
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.loaders import ChoiceLoader
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
 from clvml.dashboard import pages
-from clvml.dashboard.contact_plan import ACTION, ContactPlan, number_text
+from clvml.dashboard.contact_plan import ContactPlan, number_text
+from clvml.dashboard.downloads import as_file, filtered_for_a_tool, for_a_tool, scored_rows
 from clvml.dashboard.filters import read_filter
 from clvml.dashboard.guard import LOCAL, App, guarded
 from clvml.dashboard.pages import PAGES, Links
 from clvml.dashboard.plan_page import contact_plan, wish_of
 from clvml.dashboard.store import Snapshot, Snapshots
-from clvml.decide.lists import target_lists
+from clvml.decide.lists import presets
 from clvml.decide.playbook import playbook_text
 from clvml.errors import InputError
 from clvml.report.language import LANGUAGES, Language
-from clvml.storage.files import escaped
 
 NAMES = {"en": "English", "fr": "Français", "de": "Deutsch"}
-_ROWS_AT_A_TIME = 5_000
 # Newer FastAPI tells OpenTelemetry what is asked, customers' ids among it, where the process or its environment is
 # set up so; older one knows nothing of it.
 _NO_TELEMETRY: Any = dict.fromkeys(("tracing", "metrics", "logs", "operation_spans", "auto_configure"), False)
@@ -98,17 +93,8 @@ def build_app(
     def _download(request: Request) -> Response:
         say, _, snapshot = _asked(request, snapshots)
         wanted = read_filter(request.query_params, snapshot, say)
-        where, values = wanted.where()
-        columns = snapshot.columns
-        cursor = snapshot.connection.cursor()
-        cursor.execute(
-            f"select {', '.join(columns)} from customers where {where} order by {wanted.order()}", values
-        )
-        return StreamingResponse(
-            _lines(snapshot, cursor),
-            media_type="text/csv; charset=utf-8",
-            headers={"content-disposition": f'attachment; filename="customers-{snapshot.facts.as_of}.csv"'},
-        )
+        preset = _preset(request)
+        return filtered_for_a_tool(snapshot, wanted, preset) if preset else scored_rows(snapshot, wanted)
 
     @app.get("/customer")
     def _customer(request: Request) -> Response:
@@ -136,13 +122,12 @@ def build_app(
     @app.get("/plan.csv")
     def _plan_list(request: Request) -> Response:
         made, snapshot = _planned(request, snapshots)
-        lists, _ = target_lists(made.rows())
-        return _table_file(lists.get(ACTION, made.rows()[:0]), f"contact-{snapshot.facts.as_of}.csv")
+        return for_a_tool(snapshot, made.rows(), _preset(request))
 
     @app.get("/plan.yaml")
     def _playbook(request: Request) -> Response:
         made, _ = _planned(request, snapshots)
-        return _file_answer(playbook_text(made.playbook), "application/yaml", "playbook.yaml")
+        return as_file(playbook_text(made.playbook), "application/yaml", "playbook.yaml")
 
     @app.get("/trust")
     def _trust(request: Request) -> Response:
@@ -196,6 +181,14 @@ def _planned(request: Request, snapshots: Snapshots) -> tuple[ContactPlan, Snaps
     if faults:
         raise HTTPException(400)
     return snapshot.plans.plan(wish), snapshot
+
+
+def _preset(request: Request) -> str:
+    """Return the e-mail tool that an address asks for; empty for none."""
+    preset = request.query_params.get("preset", "")
+    if preset and preset not in presets():
+        raise HTTPException(400)
+    return preset
 
 
 def _moved(request: Request, numbers: dict[str, str]) -> Response | None:
@@ -285,30 +278,6 @@ def _fault(request: Request, say: Language, status: int, title: Markup, words: s
         # Not a part of a page: all of this one.
         answer.headers["hx-redirect"] = f"{request.url.path}?{request.url.query}"
     return answer
-
-
-def _table_file(table: pd.DataFrame, name: str) -> Response:
-    """Return a table as a file of CSV, with nothing in it that a spreadsheet would run."""
-    texts = table.astype("string").fillna("").map(escaped)
-    return _file_answer(texts.to_csv(index=False, lineterminator="\n"), "text/csv; charset=utf-8", name)
-
-
-def _file_answer(content: str, kind: str, name: str) -> Response:
-    return Response(
-        content, media_type=kind, headers={"content-disposition": f'attachment; filename="{name}"'}
-    )
-
-
-def _lines(snapshot: Snapshot, cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
-    """Yield a file of CSV, in parts; the snapshot is kept until all is sent."""
-    yield ",".join(snapshot.columns) + "\n"
-    with cursor:
-        while rows := cursor.fetchmany(_ROWS_AT_A_TIME):
-            part = io.StringIO()
-            csv.writer(part, lineterminator="\n").writerows(
-                [escaped(value) if isinstance(value, str) else value for value in row] for row in rows
-            )
-            yield part.getvalue()
 
 
 @cache

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from clvml.dashboard.filters import PAGE, SORTS, Filter, query
 from clvml.dashboard.store import Snapshot
+from clvml.decide.lists import presets
 from clvml.models.outlook import HORIZONS
 from clvml.report.charts import percentage
 from clvml.report.facts import RISKS
@@ -50,6 +51,7 @@ SORT_NAMES = {
     "customer_id": N_("Customer"),
     "segment": N_("Segment"),
 }
+_TOOLS = {"hubspot": "HubSpot"}
 _SHOWN = (
     "customer_id",
     "segment",
@@ -134,12 +136,34 @@ def customer_list(snapshot: Snapshot, say: Language, links: Links, wanted: Filte
         "earlier": turn(page=page - 1) if page > 1 else None,
         "later": turn(page=page + 1) if page < pages else None,
         "download": links.to("/customers.csv", **wanted.address(page=1)) if number else None,
+        "tools": tool_links(
+            lambda preset: links.to("/customers.csv", **wanted.address(page=1), preset=preset)
+        )
+        if number
+        else [],
+        "addresses": addresses(snapshot, say),
         "everybody": links.customers(Filter())
         if wanted.address(page=1, sort="at_risk", turned=False)
         else None,
         "columns": [_column(name, say, wanted, turn) for name in _SHOWN],
         "rows": [_row(row, say, links) for row in found],
     }
+
+
+def tool_links(address: Callable[[str], str]) -> list[tuple[str, str]]:
+    """Return the e-mail tools that a list can be downloaded for: names and addresses."""
+    return [
+        (_TOOLS.get(preset, preset.title()), address(preset)) for preset in presets() if preset != "generic"
+    ]
+
+
+def addresses(snapshot: Snapshot, say: Language) -> Markup:
+    """Return what the lists for e-mail tools hold."""
+    if snapshot.contacts is None:
+        return say.text(
+            "They hold customer numbers and no e-mail addresses: start with `clvml dashboard --contacts FILE`."
+        )
+    return say.text("Customers without an e-mail address are not in them.")
 
 
 def customer(snapshot: Snapshot, say: Language, links: Links, customer_id: str) -> Page | None:

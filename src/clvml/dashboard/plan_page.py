@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from clvml.dashboard.contact_plan import ContactPlan, Wish, number_text, read_wish
-from clvml.dashboard.pages import Links, Page
+from clvml.dashboard.pages import Links, Page, addresses, tool_links
 from clvml.dashboard.store import Snapshot
 from clvml.report.charts import nice_ticks
 from clvml.report.language import Language
@@ -47,6 +47,8 @@ def contact_plan(snapshot: Snapshot, say: Language, links: Links, given: Mapping
         "plan": planned(facts, say),
         "sentences": _sentences(made, wish, say),
         "download": links.to("/plan.csv", **wish.address()) if len(made.treated) else None,
+        "tools": tool_links(lambda preset: links.to("/plan.csv", **wish.address(), preset=preset)),
+        "addresses": addresses(snapshot, say),
         "playbook": links.to("/plan.yaml", **wish.address()),
     }
 

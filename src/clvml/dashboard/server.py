@@ -29,6 +29,7 @@ def serve(
     port: int = 8050,
     password: str | None = None,
     before: Path | None = None,
+    contacts: Path | None = None,
 ) -> None:
     """Serve the dashboard on a scored file; return when it is interrupted.
 
@@ -48,6 +49,8 @@ def serve(
         Asked for by the browser, with any user name.
     before : Path, optional
         An earlier scored file, to say who moved.
+    contacts : Path, optional
+        A table with ``customer_id`` and ``email``, for e-mail tools.
 
     Raises
     ------
@@ -61,7 +64,7 @@ def serve(
             " CLVML_DASHBOARD_PASSWORD, or leave out --host"
         )
     with listening(host, port) as listener, temporary_folder() as folder:
-        snapshots = Snapshots(scores, folder, before)
+        snapshots = Snapshots(scores, folder, before, contacts)
         # What is wrong with the file is said here, and not in the browser.
         snapshots.newest()
         app = build_app(snapshots, today, password, (*LOCAL, host.lower()) if local else None)

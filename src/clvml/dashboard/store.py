@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
 
 from clvml.dashboard.contact_plan import ContactPlans
+from clvml.decide.eligibility import read_customers
+from clvml.decide.lists import target_lists
 from clvml.errors import InputError
 from clvml.report.facts import (
     AT_RISK,
@@ -56,6 +59,8 @@ class Snapshot:
     connection : DuckDBPyConnection
         Read-only; every reader takes a cursor of it.
     plans : ContactPlans
+    contacts : DataFrame or None
+        ``customer_id, email`` of those whose address is known; None where no file of them is given.
     """
 
     facts: Facts
@@ -66,6 +71,7 @@ class Snapshot:
     columns: list[str]
     connection: duckdb.DuckDBPyConnection
     plans: ContactPlans
+    contacts: pd.DataFrame | None = None
 
     def rows(self, query: str, values: list[Any]) -> list[dict[str, Any]]:
         """Return the rows of a query, by name."""
@@ -86,10 +92,14 @@ class Snapshots:
         Where the databases go; each is removed when nobody reads it any more.
     before : Path, optional
         An earlier scored file, to say who moved.
+    contacts : Path, optional
+        A table with ``customer_id`` and ``email``, for e-mail tools.
     """
 
-    def __init__(self, scores: Path, folder: Path, before: Path | None = None) -> None:
-        self.scores, self.before = scores, before
+    def __init__(
+        self, scores: Path, folder: Path, before: Path | None = None, contacts: Path | None = None
+    ) -> None:
+        self.scores, self.before, self.contacts = scores, before, contacts
         self._folder = folder
         self._made = 0
         self._importing = threading.Lock()
@@ -122,9 +132,8 @@ class Snapshots:
 
     def _files(self) -> _State:
         """Return what tells a scored file and what belongs to it from others."""
-        return tuple(
-            _stat(path) for path in (self.scores, overview_path(self.scores), self.before) if path is not None
-        )
+        paths = (self.scores, overview_path(self.scores), self.before, self.contacts)
+        return tuple(_stat(path) for path in paths if path is not None)
 
     def _import(self) -> None:
         for _ in range(_TRIES):
@@ -144,6 +153,7 @@ class Snapshots:
 
     def _read(self) -> Snapshot:
         overview = read_overview(self.scores)
+        contacts = None if self.contacts is None else _addresses(self.contacts)
         self._made += 1
         path = self._folder / f"scores-{self._made}.duckdb"
         try:
@@ -161,7 +171,7 @@ class Snapshots:
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
         plans = ContactPlans(connection, facts.as_of, facts.horizon_days, facts.currency)
-        snapshot = Snapshot(facts, segments, tiers, moves, notes, columns, connection, plans)
+        snapshot = Snapshot(facts, segments, tiers, moves, notes, columns, connection, plans, contacts)
         weakref.finalize(snapshot, _close, connection, path)
         return snapshot
 
@@ -177,6 +187,13 @@ class Snapshots:
         ).fetch_df()
         moved = movement(now, read_scores(self.before), notes)
         return [dict(zip(map(str, moved), row, strict=True)) for row in moved.itertuples(index=False)], notes
+
+
+def _addresses(contacts: Path) -> pd.DataFrame:
+    read = read_customers(str(contacts), ["customer_id", "email"], "contacts")[["customer_id", "email"]]
+    # What is wrong with them is said now, and not when somebody wants a list.
+    target_lists(pd.DataFrame(columns=["customer_id", "campaign", "action", "group", "channel"]), read)
+    return read
 
 
 def _config(folder: Path) -> dict[str, str | bool | int | float | list[str]]:
