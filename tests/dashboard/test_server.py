@@ -40,10 +40,13 @@ def test_another_host_needs_a_password(tmp_path: Path, host: str, password: str 
 
 def test_the_command_from_start_to_end(tmp_path: Path) -> None:
     path = write(dashboard_frame(30), tmp_path / "scores.csv")
+    orders = tmp_path / "orders.csv"
+    orders.write_text("customer_id,order_date,amount\nC00001,2024-01-05,77\nC00002,2024-01-06,1\n")
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     environment = {**os.environ, "TMPDIR": str(temporary), "CLVML_DASHBOARD_PASSWORD": "swordfish"}
-    command = [sys.executable, "-m", "clvml", "dashboard", "--scores", str(path), "--port", "0"]
+    command = [sys.executable, "-m", "clvml", "dashboard", "--scores", str(path)]
+    command += ["--data", str(orders), "--port", "0"]
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
@@ -53,6 +56,10 @@ def test_the_command_from_start_to_end(tmp_path: Path) -> None:
             address = re.findall(r"http://127\.0\.0\.1:\d+/", line)[0]
             assert requests.get(address, timeout=60).status_code == 401
             assert "30 customers" in requests.get(address, auth=("ann", "swordfish"), timeout=60).text
+            customer = requests.get(
+                f"{address}customer?id=C00001", auth=("ann", "swordfish"), timeout=60
+            ).text
+            assert "What they bought" in customer and "€77 in the last 90 days" in customer
             port = address.rstrip("/").rpartition(":")[2]
             second = subprocess.run(
                 [*command[:-1], port], env=environment, capture_output=True, text=True, timeout=120

@@ -23,6 +23,7 @@ from clvml.dashboard.contact_plan import ContactPlan, number_text
 from clvml.dashboard.downloads import as_file, filtered_for_a_tool, for_a_tool, scored_rows
 from clvml.dashboard.filters import read_filter
 from clvml.dashboard.guard import LOCAL, App, guarded
+from clvml.dashboard.orders import Orders
 from clvml.dashboard.pages import PAGES, Links
 from clvml.dashboard.plan_page import contact_plan, wish_of
 from clvml.dashboard.store import Snapshot, Snapshots
@@ -58,6 +59,7 @@ def build_app(
     today: Callable[[], date],
     password: str | None = None,
     hosts: tuple[str, ...] | None = LOCAL,
+    orders: Orders | None = None,
 ) -> App:
     """Return the dashboard.
 
@@ -69,6 +71,8 @@ def build_app(
         Tells the day, and so how old the scores are.
     password, hosts
         See `clvml.dashboard.guard.guarded`.
+    orders : Orders, optional
+        What the customers bought, to show it by day.
     """
     # No page that describes the addresses: it would load scripts from elsewhere.
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, telemetry=_NO_TELEMETRY)
@@ -99,7 +103,7 @@ def build_app(
     @app.get("/customer")
     def _customer(request: Request) -> Response:
         say, links, snapshot = _asked(request, snapshots)
-        shown = pages.customer(snapshot, say, links, request.query_params.get("id", ""))
+        shown = pages.customer(snapshot, say, links, request.query_params.get("id", ""), orders)
         if shown is None:
             raise HTTPException(404)
         return _page("customer.html", request, say, links, snapshot, shown)

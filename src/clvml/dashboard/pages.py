@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from clvml.dashboard.filters import PAGE, SORTS, Filter, query
+from clvml.dashboard.orders import Orders, order_history
 from clvml.dashboard.store import Snapshot
 from clvml.decide.lists import presets
 from clvml.models.outlook import HORIZONS
@@ -166,7 +167,9 @@ def addresses(snapshot: Snapshot, say: Language) -> Markup:
     return say.text("Customers without an e-mail address are not in them.")
 
 
-def customer(snapshot: Snapshot, say: Language, links: Links, customer_id: str) -> Page | None:
+def customer(
+    snapshot: Snapshot, say: Language, links: Links, customer_id: str, orders: Orders | None = None
+) -> Page | None:
     """Return the page of a customer; None where there is no such."""
     found = snapshot.rows("select * from customers where customer_id = ? limit 1", [customer_id])
     if not found:
@@ -214,6 +217,8 @@ def customer(snapshot: Snapshot, say: Language, links: Links, customer_id: str) 
         "cards": cards,
         "reasons": customer_lists.reasons(row, say),
         "called": called,
+        "orders": orders
+        and order_history(orders.of(customer_id, snapshot.facts.as_of), row, snapshot.facts.as_of, days, say),
         "do": _what_to_do(row["segment"], called, say),
         "ahead": [
             {

@@ -5,13 +5,15 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Callable
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 
 import uvicorn
 
+from clvml.config import DataConfig
 from clvml.dashboard.app import build_app
 from clvml.dashboard.guard import LOCAL
+from clvml.dashboard.orders import Orders
 from clvml.dashboard.store import Snapshots
 from clvml.errors import InputError
 from clvml.storage.workspace import temporary_folder
@@ -22,7 +24,7 @@ _FAREWELL_SECONDS = 3
 
 def serve(
     scores: Path,
-    today: Callable[[], date],
+    now: Callable[[], datetime],
     ready: Callable[[str], None],
     *,
     host: str = "127.0.0.1",
@@ -30,6 +32,7 @@ def serve(
     password: str | None = None,
     before: Path | None = None,
     contacts: Path | None = None,
+    log: DataConfig | None = None,
 ) -> None:
     """Serve the dashboard on a scored file; return when it is interrupted.
 
@@ -37,8 +40,8 @@ def serve(
     ----------
     scores : Path
         What `clvml score` wrote; its overview is read from beside it.
-    today : callable
-        Tells the day.
+    now : callable
+        Tells the time.
     ready : callable
         Told the address, when the first page can be asked for.
     host : str
@@ -51,6 +54,8 @@ def serve(
         An earlier scored file, to say who moved.
     contacts : Path, optional
         A table with ``customer_id`` and ``email``, for e-mail tools.
+    log : DataConfig, optional
+        The purchase log, to show what each customer bought.
 
     Raises
     ------
@@ -65,9 +70,15 @@ def serve(
         )
     with listening(host, port) as listener, temporary_folder() as folder:
         snapshots = Snapshots(scores, folder, before, contacts)
-        # What is wrong with the file is said here, and not in the browser.
-        snapshots.newest()
-        app = build_app(snapshots, today, password, (*LOCAL, host.lower()) if local else None)
+        # What is wrong with the files is said here, and not in the browser.
+        snapshot = snapshots.newest()
+        orders = None
+        if log is not None:
+            orders = Orders(log, now(), folder)
+            orders.check(snapshot)
+        app = build_app(
+            snapshots, lambda: now().date(), password, (*LOCAL, host.lower()) if local else None, orders
+        )
         server = uvicorn.Server(
             uvicorn.Config(
                 app,

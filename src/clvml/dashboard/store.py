@@ -157,14 +157,14 @@ class Snapshots:
         self._made += 1
         path = self._folder / f"scores-{self._made}.duckdb"
         try:
-            with duckdb.connect(config=_config(self._folder)) as connection:
+            with duckdb.connect(config=offline(self._folder)) as connection:
                 load_scored(connection, self.scores, NEEDED, [*_FURTHER, *REASONS])
                 facts = facts_of(connection, self.scores, overview or {})
                 moves, notes = self._moves(connection)
                 connection.execute(f"attach {literal(str(path))} as stored")
                 segments, tiers, columns = _store(connection, self.scores)
                 connection.execute("detach stored")
-            connection = duckdb.connect(str(path), read_only=True, config=_config(self._folder))
+            connection = duckdb.connect(str(path), read_only=True, config=offline(self._folder))
         except BaseException:
             _remove(path)
             raise
@@ -196,8 +196,8 @@ def _addresses(contacts: Path) -> pd.DataFrame:
     return read
 
 
-def _config(folder: Path) -> dict[str, str | bool | int | float | list[str]]:
-    # Fetching extensions would touch the network.
+def offline(folder: Path) -> dict[str, str | bool | int | float | list[str]]:
+    """Return the settings of a database that fetches no extension, which would touch the network."""
     return {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
