@@ -45,6 +45,7 @@ def test_the_command_from_start_to_end(tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     environment = {**os.environ, "TMPDIR": str(temporary), "CLVML_DASHBOARD_PASSWORD": "swordfish"}
+    environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{tmp_path}/nowhere.db"
     command = [sys.executable, "-m", "clvml", "dashboard", "--scores", str(path)]
     command += ["--data", str(orders), "--port", "0"]
     with subprocess.Popen(
@@ -60,6 +61,8 @@ def test_the_command_from_start_to_end(tmp_path: Path) -> None:
                 f"{address}customer?id=C00001", auth=("ann", "swordfish"), timeout=60
             ).text
             assert "What they bought" in customer and "€77 in the last 90 days" in customer
+            trust = requests.get(f"{address}trust", auth=("ann", "swordfish"), timeout=120).text
+            assert "The model in use" in trust and "nowhere.db" in trust
             port = address.rstrip("/").rpartition(":")[2]
             second = subprocess.run(
                 [*command[:-1], port], env=environment, capture_output=True, text=True, timeout=120

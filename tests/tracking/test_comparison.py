@@ -3,6 +3,7 @@
 import re
 import shutil
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
@@ -12,9 +13,12 @@ from clvml.config import parse_config
 from clvml.errors import InputError
 from clvml.evaluation import METRICS
 from clvml.evaluation.versus import Gain, gain_text
-from clvml.tracking import compare, log_training
+from clvml.outcomes.model_state import MonitoredScores
+from clvml.tracking import compare, log_training, model_state
+from clvml.tracking.beside import Beside, log_beside
 from clvml.tracking.comparison_page import comparison_page
 from clvml.tracking.comparison_text import settings_text, short, standing, summary, table, why
+from clvml.tracking.record import MONITORING
 from clvml.tracking.session import open_store
 
 DEEPER = {**CONFIG, "model": {"max_depth": 5}}
@@ -222,3 +226,39 @@ def test_without_a_champion_and_with_failed_runs(uri):
     assert found.left_out == {"failed": 2, "without a test": 1}
     assert [one.obstacle for one in found.runs] == ["there is no champion to compare with"]
     assert short(found.runs[0].run) == run.info.run_id
+
+
+def test_how_models_stand_is_told_without_the_store(logged, found):
+    uri, versions = logged
+    check = {"as_of": "2011-06-01", "until": "2011-12-01", "model_version": "1", "recommendation": "keep"}
+    with open_store(uri, must_exist=True) as store:
+        for tags in (check, {**check, "as_of": "somewhen"}):
+            beside = Beside(MONITORING, "monitor", "checked", "", tags, {"wape": 0.5}, {}, {})
+            log_beside(store, found.champion.run_id, beside)
+    state = model_state(uri, None, "clvml", 20)
+    assert state.champion == "1" and state.address.endswith("workflowType=machine_learning")
+    assert [model.name for model in state.models] == [one.run.version for one in found.runs]
+    by_version = {model.name: model for model in state.models}
+    assert {name: by_version[version].standing for name, version in versions.items()} == {
+        "champion": "champion",
+        "sharper": "better",
+        "blunter": "worse",
+        "mixed": "better and worse",
+        "same": "no clear difference",
+        **dict.fromkeys(
+            (
+                "other data",
+                "other horizon",
+                "other dates",
+                "other customers",
+                "other outcomes",
+                "no predictions",
+            ),
+            "not comparable",
+        ),
+    }
+    assert by_version["1"].alias == "champion" and by_version["1"].metrics == found.champion.metrics
+    # What somebody else wrote is passed over.
+    assert state.monitored == (
+        MonitoredScores(date(2011, 6, 1), date(2011, 12, 1), "1", "keep", {"wape": 0.5}),
+    )

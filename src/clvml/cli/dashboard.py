@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clvml.cli.inputs import load_config, now
 from clvml.cli.options import ConfigOption
 from clvml.cli.screen import secrets
+
+if TYPE_CHECKING:
+    from clvml.config import Config, DataConfig
+    from clvml.outcomes.model_state import ModelState
 
 
 def dashboard(
@@ -45,14 +51,10 @@ def dashboard(
 ) -> None:
     """Look through the scored customers in a browser: search, filter, download; until Ctrl-C."""
     from clvml.dashboard.server import serve
-    from clvml.workflows import assume_config
+    from clvml.tracking import store_in_use
 
-    log = None
-    if config is not None:
-        log = load_config(config, None, data).data
-    elif data is not None:
-        log = assume_config(data).data
-
+    settings = load_config(config, None, data) if config is not None else None
+    uri = store_in_use(os.environ.get("MLFLOW_TRACKING_URI"))
     if password:
         secrets.add([password])
     serve(
@@ -64,5 +66,23 @@ def dashboard(
         password=password,
         before=before,
         contacts=contacts,
-        log=log,
+        log=settings.data if settings else _assumed(data),
+        ask_models=partial(_ask_models, uri, settings) if uri is not None else None,
     )
+
+
+def _assumed(data: str | None) -> DataConfig | None:
+    if data is None:
+        return None
+    from clvml.workflows import assume_config
+
+    return assume_config(data).data
+
+
+def _ask_models(uri: str, settings: Config | None) -> ModelState:
+    # MLflow takes seconds to import, which nobody waits for at the start.
+    from clvml.tracking import model_state
+
+    if settings is None:
+        return model_state(uri, None, "clvml")
+    return model_state(uri, settings.tracking.experiment, settings.tracking.registered_model)

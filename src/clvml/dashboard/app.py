@@ -23,6 +23,7 @@ from clvml.dashboard.contact_plan import ContactPlan, number_text
 from clvml.dashboard.downloads import as_file, filtered_for_a_tool, for_a_tool, scored_rows
 from clvml.dashboard.filters import read_filter
 from clvml.dashboard.guard import LOCAL, App, guarded
+from clvml.dashboard.model_page import Models
 from clvml.dashboard.orders import Orders
 from clvml.dashboard.pages import PAGES, Links
 from clvml.dashboard.plan_page import contact_plan, wish_of
@@ -60,6 +61,7 @@ def build_app(
     password: str | None = None,
     hosts: tuple[str, ...] | None = LOCAL,
     orders: Orders | None = None,
+    models: Models | None = None,
 ) -> App:
     """Return the dashboard.
 
@@ -73,6 +75,8 @@ def build_app(
         See `clvml.dashboard.guard.guarded`.
     orders : Orders, optional
         What the customers bought, to show it by day.
+    models : Models, optional
+        What the tracking store knows of the models.
     """
     # No page that describes the addresses: it would load scripts from elsewhere.
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, telemetry=_NO_TELEMETRY)
@@ -136,7 +140,7 @@ def build_app(
     @app.get("/trust")
     def _trust(request: Request) -> Response:
         say, links, snapshot = _asked(request, snapshots)
-        return _page("trust.html", request, say, links, snapshot, pages.evidence(snapshot, say))
+        return _page("trust.html", request, say, links, snapshot, pages.evidence(snapshot, say, models))
 
     @app.get("/style.css")
     def _style() -> Response:

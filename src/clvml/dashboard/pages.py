@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from clvml.dashboard.filters import PAGE, SORTS, Filter, query
+from clvml.dashboard.model_page import Models, model_sections
 from clvml.dashboard.orders import Orders, order_history
 from clvml.dashboard.store import Snapshot
 from clvml.decide.lists import presets
@@ -258,7 +259,7 @@ def segments(snapshot: Snapshot, say: Language, links: Links) -> Page:
     }
 
 
-def evidence(snapshot: Snapshot, say: Language) -> Page:
+def evidence(snapshot: Snapshot, say: Language, models: Models | None = None) -> Page:
     """Return the page of how far to trust the figures."""
     facts = snapshot.facts
     return {
@@ -268,6 +269,7 @@ def evidence(snapshot: Snapshot, say: Language) -> Page:
         "calibration": trust.calibration(facts, say),
         "leaderboard": trust.leaderboard(facts, say),
         "quality": trust.quality(facts, say),
+        **model_sections(models, say),
     }
 
 

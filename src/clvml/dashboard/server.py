@@ -13,9 +13,11 @@ import uvicorn
 from clvml.config import DataConfig
 from clvml.dashboard.app import build_app
 from clvml.dashboard.guard import LOCAL
+from clvml.dashboard.model_page import Models
 from clvml.dashboard.orders import Orders
 from clvml.dashboard.store import Snapshots
 from clvml.errors import InputError
+from clvml.outcomes.model_state import ModelState
 from clvml.storage.workspace import temporary_folder
 
 _WAITING = 128
@@ -33,6 +35,7 @@ def serve(
     before: Path | None = None,
     contacts: Path | None = None,
     log: DataConfig | None = None,
+    ask_models: Callable[[], ModelState] | None = None,
 ) -> None:
     """Serve the dashboard on a scored file; return when it is interrupted.
 
@@ -56,6 +59,8 @@ def serve(
         A table with ``customer_id`` and ``email``, for e-mail tools.
     log : DataConfig, optional
         The purchase log, to show what each customer bought.
+    ask_models : callable, optional
+        Asks the tracking store how the models stand.
 
     Raises
     ------
@@ -77,7 +82,12 @@ def serve(
             orders = Orders(log, now(), folder)
             orders.check(snapshot)
         app = build_app(
-            snapshots, lambda: now().date(), password, (*LOCAL, host.lower()) if local else None, orders
+            snapshots,
+            lambda: now().date(),
+            password,
+            (*LOCAL, host.lower()) if local else None,
+            orders,
+            Models(ask_models) if ask_models else None,
         )
         server = uvicorn.Server(
             uvicorn.Config(

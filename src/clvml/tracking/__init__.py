@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from clvml.tracking.reproduction import recorded_training
     from clvml.tracking.runs import log_training
     from clvml.tracking.session import check_tracking, current_tracking_uri
+    from clvml.tracking.standing import model_state
     from clvml.tracking.variant_runs import ExperimentRuns, search_storage
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "log_plan",
     "log_readback",
     "log_training",
+    "model_state",
     "promote",
     "recorded_training",
     "resolve_model",
@@ -71,6 +73,7 @@ _HOMES = {
     "log_plan": "clvml.tracking.campaign_runs",
     "log_readback": "clvml.tracking.campaign_runs",
     "log_training": "clvml.tracking.runs",
+    "model_state": "clvml.tracking.standing",
     "promote": "clvml.tracking.promotion",
     "recorded_training": "clvml.tracking.reproduction",
     "resolve_model": "clvml.tracking.registry",

@@ -1,0 +1,162 @@
+"""The model in use, on the page of trust: beside the others, and against what came of its scores."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from clvml.errors import InputError
+from clvml.outcomes.model_state import ModelState
+from clvml.report.language import Language
+from clvml.report.vocabulary import N_
+
+STANDINGS = {
+    "champion": N_("in use"),
+    "better": N_("clearly better"),
+    "worse": N_("clearly worse"),
+    "better and worse": N_("better in some measures, worse in others"),
+    "no clear difference": N_("no clear difference"),
+    "not comparable": N_("tested on other data"),
+}
+ALIASES = {"champion": N_("champion"), "challenger": N_("challenger")}
+RECOMMENDATIONS = {
+    "keep": N_("keep the model"),
+    "recalibrate": N_("train it again: its level is off"),
+    "retrain": N_("train it again: its order is off"),
+}
+_TITLES = {
+    "keep": N_("The newest check says: keep the model"),
+    "recalibrate": N_("The newest check says: train the model again, its level is off"),
+    "retrain": N_("The newest check says: train the model again, its order is off"),
+}
+# To compare models takes seconds, and they change by the day.
+_FRESH_SECONDS = 300.0
+
+
+class Models:
+    """What the tracking store knows of the models, asked anew after some minutes.
+
+    Parameters
+    ----------
+    ask : callable
+        Asks the store; raises InputError where that cannot be.
+    """
+
+    def __init__(self, ask: Callable[[], ModelState]) -> None:
+        self._ask = ask
+        self._asking = threading.Lock()
+        self._known: ModelState | str = ""
+        self._fresh_until = 0.0
+
+    def state(self) -> ModelState | str:
+        """Return how the models stand; what is wrong where that cannot be known."""
+        with self._asking:
+            if time.monotonic() >= self._fresh_until:
+                try:
+                    self._known = self._ask()
+                except InputError as error:
+                    self._known = str(error)
+                self._fresh_until = time.monotonic() + _FRESH_SECONDS
+            return self._known
+
+
+def model_sections(models: Models | None, say: Language) -> dict[str, Any]:
+    """Return the sections on the model in use; None for what there is not."""
+    state = models.state() if models else None
+    if not isinstance(state, ModelState):
+        return {"champion": None, "monitored": None, "store_fault": state, "mlflow": ""}
+    return {
+        "champion": _champion(state, say),
+        "monitored": _monitored(state, say),
+        "store_fault": None,
+        "mlflow": state.address,
+    }
+
+
+def _champion(state: ModelState, say: Language) -> dict[str, Any]:
+    better = sum(model.standing == "better" for model in state.models)
+    if not state.champion:
+        title = say.text("No model is the champion yet")
+    elif better:
+        title = say.plural(
+            "{n} model is clearly better than the one in use, {champion}",
+            "{n} models are clearly better than the one in use, {champion}",
+            better,
+            champion=state.champion,
+        )
+    else:
+        title = say.text(
+            "No other model is clearly better than the one in use, {champion}", champion=state.champion
+        )
+    return {
+        "title": title,
+        "lead": say.text(
+            "Models against the one in use, on the same customers and dates, where chance is ruled out at 95%. Spend"
+            " error: WAPE; AUC: 0.5 is chance."
+        ),
+        "columns": [
+            say.text("Model"),
+            say.text("Trained"),
+            say.text("Spend error"),
+            say.text("AUC"),
+            say.text("Against the one in use"),
+        ],
+        "rows": [
+            [
+                f"{model.name} ({say.named(ALIASES, model.alias)})" if model.alias else model.name,
+                say.date(model.trained),
+                _figure(model.metrics, "wape", say),
+                _figure(model.metrics, "roc_auc", say),
+                say.text(STANDINGS[model.standing]),
+            ]
+            for model in state.models
+        ],
+    }
+
+
+def _monitored(state: ModelState, say: Language) -> dict[str, Any]:
+    if not state.monitored:
+        return {
+            "title": say.text("No scores have been held against what happened yet"),
+            "lead": say.text(
+                "`clvml monitor` does that, with a scored file of some time ago and the log up to now."
+            ),
+            "columns": [],
+            "rows": [],
+        }
+    return {
+        "title": say.named(_TITLES, state.monitored[0].recommendation),
+        "lead": say.text(
+            "Scores against what happened, the newest first; AUC and intervals once the whole period is over."
+        ),
+        "columns": [
+            say.text("Scores as of"),
+            say.text("up to"),
+            say.text("Model"),
+            say.text("Spend error"),
+            say.text("AUC"),
+            say.text("In the 80% interval"),
+            say.text("What to do"),
+        ],
+        "rows": [
+            [
+                say.date(one.as_of),
+                say.date(one.until),
+                one.model_version or "–",
+                _figure(one.metrics, "wape", say),
+                _figure(one.metrics, "roc_auc", say),
+                _figure(one.metrics, "interval_coverage", say, share=True),
+                say.named(RECOMMENDATIONS, one.recommendation),
+            ]
+            for one in state.monitored
+        ],
+    }
+
+
+def _figure(metrics: dict[str, float], name: str, say: Language, share: bool = False) -> str:
+    value = metrics.get(name)
+    if value is None:
+        return "–"
+    return say.percent(value) if share else say.number(value, 3)

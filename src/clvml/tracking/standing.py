@@ -1,0 +1,86 @@
+"""What the store knows of the models of an experiment, as pages show it: no object of MLflow's in it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import date
+from typing import Any
+
+from clvml.outcomes.model_state import ComparedModel, ModelState, MonitoredScores, Standing
+from clvml.tracking.comparison import ComparedRun, compare
+from clvml.tracking.past import PastRun
+from clvml.tracking.record import KIND_TAG, MONITORING
+from clvml.tracking.session import experiment_id, open_store
+from clvml.tracking.view import view_address
+
+
+def model_state(uri: str, experiment: str | None, default_model: str, limit: int = 10) -> ModelState:
+    """Return how the newest models of an experiment stand, and what came of their scores.
+
+    Parameters
+    ----------
+    uri : str
+        From `clvml.tracking.tracking_uri`.
+    experiment : str or None
+        The only one there is without it.
+    default_model : str
+        Registered model whose champion counts where no run names one.
+    limit : int
+        How many runs and how many checks to look at, the newest first.
+
+    Raises
+    ------
+    InputError
+        There is no such experiment, it has no runs, or the store cannot be used.
+    """
+    found = compare(uri, experiment, default_model, limit)
+    with open_store(uri, must_exist=True) as store:
+        id_ = str(experiment_id(store, found.experiment, create=False))
+        checks = store.client.search_runs(
+            [id_],
+            f"tags.`{KIND_TAG}` = '{MONITORING}' and attributes.status = 'FINISHED'",
+            order_by=["attributes.start_time DESC"],
+            max_results=limit,
+        )
+    champion = found.champion
+    return ModelState(
+        _name(champion) if champion else "",
+        tuple(_compared(one, champion) for one in found.runs),
+        tuple(one for one in map(_monitored, checks) if one),
+        view_address(uri, id_),
+    )
+
+
+def _name(run: PastRun) -> str:
+    return run.version or run.name or run.run_id
+
+
+def _compared(one: ComparedRun, champion: PastRun | None) -> ComparedModel:
+    return ComparedModel(
+        _name(one.run), one.run.alias, one.run.started.date(), dict(one.run.metrics), _standing(one, champion)
+    )
+
+
+def _standing(one: ComparedRun, champion: PastRun | None) -> Standing:
+    if champion is not None and one.run.run_id == champion.run_id:
+        return "champion"
+    if one.obstacle:
+        return "not comparable"
+    better, worse = bool(one.metrics_with("better")), bool(one.metrics_with("worse"))
+    if better and worse:
+        return "better and worse"
+    return "better" if better else "worse" if worse else "no clear difference"
+
+
+def _monitored(run: Any) -> MonitoredScores | None:
+    """Return what a run of monitoring says; None of one that somebody else made."""
+    tags = run.data.tags
+    with suppress(KeyError, ValueError):
+        return MonitoredScores(
+            date.fromisoformat(tags["as_of"]),
+            date.fromisoformat(tags["until"]),
+            tags.get("model_version", ""),
+            tags["recommendation"],
+            dict(run.data.metrics),
+        )
+    return None
