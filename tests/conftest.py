@@ -21,10 +21,16 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import duckdb
 import pandas as pd
 import pytest
+from hypothesis import settings
 from tests.servers import mlflow_server, postgres_cluster, postgres_programs
 
 from clvml.cli import main
 from clvml.customers.snapshots import OPTIONAL_COLUMNS, CustomerDays
+
+# The same examples each time, so that a red run can be made again; `--hypothesis-profile search` looks further.
+settings.register_profile("search", deadline=None)
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
 
 BuildDays = Callable[[pd.DataFrame], CustomerDays]
 

@@ -4,7 +4,7 @@ import re
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clvml.errors import InputError
@@ -242,7 +242,6 @@ WORDS = [
 ]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(WORDS), max_size=12).map("".join))
 def test_a_text_is_taken_or_refused(text):
     try:

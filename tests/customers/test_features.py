@@ -365,7 +365,7 @@ def to_frame(lines: Sequence[tuple[Any, ...]], detailed: bool) -> pd.DataFrame:
 
 
 @DETAILED
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(lines=LINES, later=LINES)
 def test_nothing_at_or_after_the_cutoff_changes_a_feature(build_days, detailed, lines, later):
     past = [line for line in lines if line[1] < 0] or [("ann", -1, 5.0, "o1", "p1", 1.0)]
@@ -376,7 +376,7 @@ def test_nothing_at_or_after_the_cutoff_changes_a_feature(build_days, detailed, 
 
 
 @DETAILED
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(lines=LINES, data=st.data())
 def test_the_order_of_rows_changes_nothing(build_days, detailed, lines, data):
     shuffled = data.draw(st.permutations(lines))

@@ -65,7 +65,7 @@ def brute_force(task, budget):
 
 
 @given(tasks)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_plan_is_better(drawn):
     gains, costs, caps, budget = drawn
     k, n = len(gains), len(gains[0])

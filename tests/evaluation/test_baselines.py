@@ -110,7 +110,7 @@ def simulate(rng, size):
 
 
 @given(seed=st.integers(0, 10**6), trained=st.integers(1, 60), tested=st.integers(0, 40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_rule_is_finite_not_negative_and_free_of_row_order(seed, trained, tested):
     rng = np.random.default_rng(seed)
     train, test = simulate(rng, trained), simulate(rng, tested)

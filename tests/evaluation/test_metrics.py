@@ -111,7 +111,7 @@ def test_weighted_metric_is_the_metric_of_the_repeated_rows(name, ties):
 
 
 @given(seed=st.integers(0, 10**6), size=st.integers(1, 40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_order_of_rows_does_not_matter_even_with_ties(seed, size):
     rng = np.random.default_rng(seed)
     shuffled = rng.permutation(size)
@@ -126,7 +126,7 @@ def test_order_of_rows_does_not_matter_even_with_ties(seed, size):
     predicted=hnp.arrays(float, 12, elements=st.integers(0, 50).map(float)),
     factor=st.sampled_from([0.125, 2.0, 1024.0]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_rank_metrics_ignore_the_scale_of_the_prediction(predicted, factor):
     actual = np.array([0.0, 0, 0, 5, 7, 7, 20, 1, 0, 90, 3, 3])
     for metric in (m.gini, m.spearman, m.SPEND_METRICS["top_20_share"].function):

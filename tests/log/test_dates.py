@@ -223,7 +223,7 @@ PATTERNS = (
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.datetimes(datetime(2001, 10, 1), datetime(2023, 12, 31)), min_size=1, max_size=8),
     st.sampled_from(PATTERNS),

@@ -159,7 +159,7 @@ def test_numbers_written_as_decimals_are_the_ids_of_the_log(shop):
     assert customers(read(shop))["till:1"] == 11.0
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(edges=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=60))
 def test_components_are_those_of_the_graph(edges):
     pairs = pd.DataFrame([(max(e), min(e)) for e in edges if e[0] != e[1]], columns=["a", "b"], dtype=int)

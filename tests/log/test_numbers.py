@@ -212,7 +212,7 @@ def _written(cents: int, number: NumberFormat, places: int, mark: str, minus: st
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=12),
     st.sampled_from(FORMATS),
@@ -235,7 +235,7 @@ def test_a_column_is_read_back_exactly_or_asked_about(connection, cents, number,
     assert _values(connection, named) == pytest.approx(exact, rel=1e-15)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.text("0123456789.,' -+()€$eE", max_size=10), min_size=1, max_size=8))
 def test_python_and_duckdb_take_the_same_texts(connection, texts):
     texts = [text.strip() for text in texts]

@@ -29,7 +29,7 @@ LINES = st.tuples(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(LINES, min_size=1, max_size=30),
     st.sampled_from(["net", "drop", "reject"]),

@@ -638,7 +638,7 @@ HARD = {
 
 
 @pytest.mark.parametrize("kind", HARD)
-@settings(max_examples=2, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 1000), horizon=st.sampled_from([20, 60]))
 def test_hard_data_end_in_a_sane_model_or_a_message(kind, seed, horizon):
     days = customer_days(HARD[kind](shop(seed)))

@@ -113,7 +113,7 @@ def test_who_is_late_may_be_gone():
     st.integers(2, 500),
     st.floats(1e-6, 5),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_is_due_keeps_its_bounds(mean, silent, variation, waits, leaving):
     due = Due(*(np.array([value], dtype=float) for value in (mean, silent, variation, waits, leaving)))
     days = np.array([1.0, 30, 90, 180, 365, 3650])

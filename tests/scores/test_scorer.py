@@ -216,7 +216,7 @@ def test_nothing_at_or_after_as_of_is_used(score, lines):
         pd.testing.assert_frame_equal(found, expected, check_exact=True)
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32 - 1))
 def test_the_order_of_the_lines_does_not_matter(score, lines, scored, seed):
     shuffled = lines.sample(frac=1, random_state=seed)

@@ -107,7 +107,7 @@ customers = st.lists(
 
 
 @given(customers, st.sampled_from([100.0, None]))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_rules_say_what_python_says(drawn, big):
     table = pd.DataFrame(drawn, columns=NAMES[:-1])
     thresholds = {} if big is None else {"big_spend_365d": big}
@@ -116,7 +116,7 @@ def test_rules_say_what_python_says(drawn, big):
 
 
 @given(customers)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_every_customer_has_one_segment(drawn):
     """Exhaustive: a rule holds for everybody. Disjoint: each rule, less those before it, holds for its own only."""
     table = pd.DataFrame(drawn, columns=NAMES[:-1]).assign(big_spend_365d=100.0, horizon_days=HORIZON_DAYS)

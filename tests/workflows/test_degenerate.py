@@ -128,7 +128,7 @@ def degenerate_logs(draw):
 
 
 @given(degenerate_logs())
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, suppress_health_check=list(HealthCheck))
 def test_a_degenerate_log_ends_in_scores_or_has_no_purchase(rows):
     log = as_log(rows)
     with TemporaryDirectory() as folder:
