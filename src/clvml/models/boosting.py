@@ -7,6 +7,7 @@ Both estimators keep the scikit-learn contract and save to XGBoost's own JSON. T
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from clvml.config import ModelConfig
 from clvml.models.history import check_vector
 from clvml.models.tree_file import read_trees, write_trees
 
@@ -31,30 +33,27 @@ LEAST_PRIOR_SHARE = 1e-3
 TWEEDIE_POWER = 1.5
 
 
+def logit_of(probability: ArrayLike) -> Array:
+    """Return the log-odds of probabilities, finite also at 0 and 1."""
+    return logit(np.clip(np.asarray(probability), PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN))
+
+
+_DEFAULTS = ModelConfig()
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class _Boosted(BaseEstimator):
     """Parameters, fitting and storage that the two estimators share."""
 
-    def __init__(
-        self,
-        n_estimators: int = 100,
-        max_depth: int = 3,
-        learning_rate: float = 0.06,
-        min_child_weight: float = 20.0,
-        subsample: float = 0.8,
-        colsample_bytree: float = 0.6,
-        reg_lambda: float = 10.0,
-        n_jobs: int = 0,
-        random_state: int = 0,
-    ) -> None:
-        self.n_estimators = n_estimators
-        self.max_depth = max_depth
-        self.learning_rate = learning_rate
-        self.min_child_weight = min_child_weight
-        self.subsample = subsample
-        self.colsample_bytree = colsample_bytree
-        self.reg_lambda = reg_lambda
-        self.n_jobs = n_jobs
-        self.random_state = random_state
+    n_estimators: int = _DEFAULTS.n_estimators
+    max_depth: int = _DEFAULTS.max_depth
+    learning_rate: float = _DEFAULTS.learning_rate
+    min_child_weight: float = _DEFAULTS.min_child_weight
+    subsample: float = _DEFAULTS.subsample
+    colsample_bytree: float = _DEFAULTS.colsample_bytree
+    reg_lambda: float = _DEFAULTS.reg_lambda
+    n_jobs: int = _DEFAULTS.n_jobs
+    random_state: int = 0
 
     def _boost(
         self, X: Array, y: NDArray[Any], weights: Array, prior: ArrayLike | None, objective: dict[str, Any]
@@ -193,10 +192,7 @@ class ChurnClassifier(ClassifierMixin, _Boosted):
         return self
 
     def _prior_margin(self, prior: ArrayLike | None, rows: int) -> Array | None:
-        if prior is None:
-            return None
-        p = check_vector("prior", prior, rows)
-        return logit(np.clip(p, PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN))
+        return None if prior is None else logit_of(check_vector("prior", prior, rows))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -204,6 +200,7 @@ class ChurnClassifier(ClassifierMixin, _Boosted):
         return tags
 
 
+@dataclass(eq=False, repr=False)
 class SpendRegressor(RegressorMixin, _Boosted):
     """E[spend], non-negative, boosted from a prior expectation.
 
@@ -227,31 +224,7 @@ class SpendRegressor(RegressorMixin, _Boosted):
         The trees.
     """
 
-    def __init__(
-        self,
-        loss: Loss = "tweedie",
-        n_estimators: int = 100,
-        max_depth: int = 3,
-        learning_rate: float = 0.06,
-        min_child_weight: float = 20.0,
-        subsample: float = 0.8,
-        colsample_bytree: float = 0.6,
-        reg_lambda: float = 10.0,
-        n_jobs: int = 0,
-        random_state: int = 0,
-    ) -> None:
-        super().__init__(
-            n_estimators,
-            max_depth,
-            learning_rate,
-            min_child_weight,
-            subsample,
-            colsample_bytree,
-            reg_lambda,
-            n_jobs,
-            random_state,
-        )
-        self.loss = loss
+    loss: Loss = "tweedie"
 
     def fit(
         self,

@@ -18,7 +18,7 @@ from clvml.customers import available_features
 from clvml.customers.snapshots import CustomerDays
 from clvml.customers.windows import trainable, training_cutoffs
 from clvml.errors import InputError
-from clvml.models.boosting import ChurnClassifier, SpendRegressor
+from clvml.models.boosting import ChurnClassifier, SpendRegressor, logit_of
 from clvml.models.intervals import (
     BUYER_SPREAD,
     SHORT_LOG_BUYER_SPREAD,
@@ -34,7 +34,7 @@ from clvml.models.outlook import (
     value_days,
 )
 from clvml.models.prior import PRIOR_COLUMNS, Prior, fit_prior
-from clvml.models.trees import ChurnChoice, Level, NothingToLearn, Trees, fit_trees, logit_of, with_prior
+from clvml.models.trees import ChurnChoice, Level, NothingToLearn, Trees, fit_trees, with_prior
 
 Array = NDArray[np.float64]
 

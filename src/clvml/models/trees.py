@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq, minimize
-from scipy.special import expit, logit
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from clvml.config import PRIOR, Config, ModelConfig
 from clvml.customers import available_features
 from clvml.customers.snapshots import CustomerDays
 from clvml.errors import InputError
-from clvml.models.boosting import PROBABILITY_MARGIN, ChurnClassifier, SpendRegressor
+from clvml.models.boosting import PROBABILITY_MARGIN, ChurnClassifier, SpendRegressor, logit_of
 from clvml.models.intervals import LEVEL_SPREAD
 from clvml.models.prior import BTYD_COLUMNS, SPEND_COLUMNS, Prior, fit_blend, fit_prior
 
@@ -39,7 +39,7 @@ _LASTING_MISS = 1.0 / 3.0
 _LEVEL_NOISE = 0.1
 # No miss counts for more: a window in which nothing was sold, or a great deal refunded, says little of the next.
 _LARGEST_MISS = float(np.log(4.0))
-_LARGEST_LOGIT = float(logit(1.0 - PROBABILITY_MARGIN))
+_LARGEST_LOGIT = float(logit_of(1.0))
 # How many windows of the log itself the usual spread of the level counts for: windows are few and alike.
 _USUAL_WINDOWS = 4.0
 FORMS = ("tweedie", "hurdle", "alone", "mean", "stack")
@@ -482,8 +482,3 @@ def _given_purchase(
         return None
     p_buy = np.clip(1.0 - frame["btyd_p_churn"].to_numpy(), _LEAST_P_BUY, 1.0)
     return (spend_prior / p_buy)[rows]
-
-
-def logit_of(probability: ArrayLike) -> Array:
-    """Return the log-odds of probabilities, finite also at 0 and 1."""
-    return logit(np.clip(np.asarray(probability), PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN))
