@@ -15,8 +15,8 @@ import pandas as pd
 from clvml import workflows
 from clvml.config import read_config
 from clvml.evaluation import METRICS
+from clvml.models.anchor import Level
 from clvml.models.customer_model import fit_customer_model
-from clvml.models.trees import Level
 from clvml.scores.scorer import customer_days
 
 SPEND = ("wape", "rmse", "spearman", "gini", "total_bias", "decile_calibration_error")

@@ -18,7 +18,9 @@ from clvml.customers import available_features
 from clvml.customers.snapshots import CustomerDays
 from clvml.customers.windows import trainable, training_cutoffs
 from clvml.errors import InputError
-from clvml.models.boosting import ChurnClassifier, SpendRegressor, logit_of
+from clvml.models.anchor import Level
+from clvml.models.boosting import logit_of
+from clvml.models.churn import Churn, ChurnChoice
 from clvml.models.intervals import (
     BUYER_SPREAD,
     SHORT_LOG_BUYER_SPREAD,
@@ -34,7 +36,8 @@ from clvml.models.outlook import (
     value_days,
 )
 from clvml.models.prior import PRIOR_COLUMNS, Prior, fit_prior
-from clvml.models.trees import ChurnChoice, Level, NothingToLearn, Trees, fit_trees, with_prior
+from clvml.models.spend import USUAL_WEIGHTS, Spend
+from clvml.models.trees import NothingToLearn, Trees, fit_trees, with_prior
 
 Array = NDArray[np.float64]
 
@@ -214,26 +217,16 @@ class CustomerModel:
 
     def save(self, directory: Path) -> None:
         """Write the trees as JSON, and ``model.json`` with a digest of each file, into an existing directory."""
-        if self.trees.churn:
-            self.trees.churn.save(directory / "churn.json")
-        for name, trees in self.trees.spend_trees.items():
-            trees.save(directory / f"{name}.json")
         state = {
             "config": self.config.without_passwords().model_dump(mode="json"),
             "as_of": self.as_of.isoformat(),
             "columns": list(self.columns),
             "prior": self.trees.prior.to_dict(),
             "predictors": list(self.trees.predictors),
-            "blend": self.trees.blend.tolist(),
             "level": self.trees.level._asdict(),
             "trained_days": self.trees.horizon_days,
-            "churn_share": self.trees.churn_share,
-            "churn_boosted": self.trees.churn_boosted,
-            "churn_slope": self.trees.churn_slope,
-            "spend_share": self.trees.spend_share,
-            "spend_weights": list(self.trees.spend_weights),
-            "churn_trees": self.trees.churn is not None,
-            "spend_scale": {name: trees.scale_ for name, trees in self.trees.spend_trees.items()} or None,
+            **self.trees.churn.save(directory),
+            **self.trees.spend.save(directory),
             "intervals": self.intervals.to_dict(),
             "fallback": self.fallback,
             "tiers": list(self.tiers),
@@ -253,29 +246,13 @@ class CustomerModel:
         """
         state = read_state(directory)
         config = state.parsed_config
-        scales = state.spend_scale.model_dump(exclude_none=True) if state.spend_scale else {}
-        threads, predictors = config.model.n_jobs, tuple(state.predictors)
         trees = Trees(
             prior=Prior.from_dict(state.prior.model_dump()),
-            predictors=predictors,
-            blend=np.asarray(state.blend),
             horizon_days=state.trained_days,
-            churn=ChurnClassifier(n_jobs=threads).load(directory / "churn.json", predictors)
-            if state.churn_trees
-            else None,
-            **{
-                name: SpendRegressor("tweedie" if name == "tweedie" else "gamma", n_jobs=threads).load(
-                    directory / f"{name}.json", scale, predictors
-                )
-                for name, scale in scales.items()
-            },
+            predictors=tuple(state.predictors),
+            churn=Churn.load(state, directory, config.model),
+            spend=Spend.load(state, directory, config.model),
             level=Level(**state.level.model_dump()),
-            base=config.model.base,
-            churn_share=state.churn_share,
-            churn_boosted=state.churn_boosted,
-            churn_slope=state.churn_slope,
-            spend_share=state.spend_share,
-            spend_weights=tuple(state.spend_weights),
         )
         return cls(
             config=config,
@@ -334,16 +311,14 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     held_out = snapshots[newest]
     # Where the trees cannot be tried on a window that they have not seen, the prior counts as much as one window.
     unseen, churn_choice, spend_share = None, ChurnChoice(), len(cutoffs) / (len(cutoffs) + 1)
-    weights = Trees.spend_weights
+    weights = USUAL_WEIGHTS
     if ended:
         # The windows that had ended may hold too little to learn from, or no purchase at all.
         with suppress(NothingToLearn, InputError):
-            unseen = fit_trees(days, ended, newest, config, trained)
-            frame = with_prior(held_out, unseen.prior, newest, trained)
-            churn_choice, spend_share = unseen.best_churn(frame, held_out["churned"]), 1.0
-            unseen = unseen.with_churn(churn_choice)
-            weights = unseen.best_spend(frame, held_out["actual_spend"])
-            unseen = replace(unseen, spend_weights=weights)
+            both = fit_trees(days, ended, newest, config, trained)
+            frame = with_prior(held_out, both.prior, newest, trained)
+            unseen = both.chosen_on(frame)
+            churn_choice, spend_share, weights = unseen.churn.choice, 1.0, unseen.spend.weights
     try:
         trees = fit_trees(days, snapshots, as_of, config, trained, churn_choice, spend_share, weights)
     except NothingToLearn as reason:
@@ -354,7 +329,7 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
             "the log is too short to hold out a training window: its intervals come from customers the model was"
             " trained on, and are widened for that"
         )
-    if trees.churn is None:
+    if trees.churn.trees is None:
         notes.append(
             "the training windows show no churn to learn from: the purchase model (BTYD) predicts it"
         )

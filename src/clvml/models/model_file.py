@@ -194,7 +194,8 @@ def write_state(state: Mapping[str, Any], directory: Path) -> None:
     files = {name: _digest_of_file(directory / name) for name in MODEL_FILES if (directory / name).is_file()}
     whole = {"format_version": FORMAT_VERSION, **state, "files": files}
     whole["digest"] = digest_of(whole)
-    (directory / MODEL_FILE).write_text(json.dumps(whole, indent=1), encoding="utf-8")
+    ordered = {name: whole[name] for name in State.model_fields}
+    (directory / MODEL_FILE).write_text(json.dumps(ordered, indent=1), encoding="utf-8")
 
 
 def read_state(directory: Path) -> State:

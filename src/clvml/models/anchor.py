@@ -1,0 +1,104 @@
+"""The level: what all customers together are expected to do, by forecasts that know a year.
+
+total  = exp( sum_k w_k (log total_k + mean miss_k / 3) / sum_k w_k ),    k = BTYD, trailing 365 days
+miss_k = log actual - log total_k in each training window
+w_k    = 1 / (mean (miss_k - mean miss_k / 3)^2 + 0.1)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from clvml.models.boosting import logit_of
+from clvml.models.intervals import LEVEL_SPREAD
+
+Array = NDArray[np.float64]
+
+# The forecasts of the total.
+ANCHORS = ["btyd_spend", "trailing_365d"]
+# The share of a forecast's mean miss in the training windows that is expected to last, and the mean squared error of
+# the logarithm of totals that no forecast can avoid: the larger it is, the more equal are the weights of the forecasts.
+_LASTING_MISS = 1.0 / 3.0
+_LEVEL_NOISE = 0.1
+# No miss counts for more: a window in which nothing was sold, or a great deal refunded, says little of the next.
+_LARGEST_MISS = float(np.log(4.0))
+# How many windows of the log itself the usual spread of the level counts for: windows are few and alike.
+_USUAL_WINDOWS = 4.0
+
+
+class Level(NamedTuple):
+    """What brings the trees to the level at which the prior expects the customer base as a whole.
+
+    Trees know who buys more than whom, but take the level of the training windows for that of all time: a
+    model trained on autumns expects an autumn. The prior knows a year and the wear of the customer base.
+
+    Attributes
+    ----------
+    churn_shift : float
+        Added to the logit of P(churn).
+    tweedie, hurdle, alone : float
+        Factors of the expected spend by each form.
+    spread : float
+        Standard deviation of the logarithm by which all customers together come in above or below.
+    """
+
+    churn_shift: float = 0.0
+    tweedie: float = 1.0
+    hurdle: float = 1.0
+    alone: float = 1.0
+    spread: float = LEVEL_SPREAD
+
+
+NO_CORRECTION = Level()
+
+
+def totals_by_window(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return what was spent in each training window, and what BTYD and trailing spend said, one row per cutoff."""
+    levels = frame[["cutoff", "actual_spend", *ANCHORS]]
+    return levels.assign(actual_spend=levels["actual_spend"].clip(lower=0.0)).groupby("cutoff").sum()
+
+
+def churn_shift(now: pd.DataFrame, p_churn: Array) -> float:
+    """Return what brings the mean P(churn) of today's customers, shape (n,), to that of BTYD, on the logit scale."""
+    return float(logit_of(now["btyd_p_churn"].mean()) - logit_of(p_churn.mean()))
+
+
+def fit_level(
+    now: pd.DataFrame, shift: float, spends: Mapping[str, Array], totals: pd.DataFrame, horizon_days: int
+) -> Level:
+    """Return what brings the trees' predictions of all customers of today to the level of the prior.
+
+    ``now`` holds the prior's columns of these customers, ``spends`` the trees' E[spend] by each form, shape (n,), at
+    a P(churn) that was moved by ``shift``. Part of what each of the two forecasts of a window's total
+    (`totals_by_window`) missed on average is added to what it says now; each counts by how near it would have come
+    with that: trailing spend is sound where the customer base is steady, and far too high where a cohort fades. What
+    both together would have missed by tells how far the level can be relied on.
+    """
+    actual = _log(totals["actual_spend"])
+    anchor = trust = 0.0
+    missed = np.zeros(len(totals))
+    for name in ANCHORS:
+        miss = (actual - _log(totals[name])).clip(-_LARGEST_MISS, _LARGEST_MISS)
+        lasting = _LASTING_MISS * float(miss.mean())
+        weight = 1.0 / (float(((miss - lasting) ** 2).mean()) + _LEVEL_NOISE)
+        anchor += weight * (float(_log(now[name].sum())) + lasting)
+        missed += weight * (miss - lasting).to_numpy()
+        trust += weight
+    anchor /= trust
+    # Windows overlap: a year of 90-day windows, a month apart, is worth about five.
+    windows = 1.0 + (max(totals.index) - min(totals.index)).days / horizon_days
+    squares = _USUAL_WINDOWS * LEVEL_SPREAD**2 + windows * float(np.mean((missed / trust) ** 2))
+    spread = float(np.sqrt(squares / (_USUAL_WINDOWS + windows)))
+    factors = {
+        name: float(np.exp(anchor - _log(spends[name].sum()))) for name in ("tweedie", "hurdle", "alone")
+    }
+    return Level(shift, **factors, spread=spread)
+
+
+def _log(total: ArrayLike) -> Any:
+    return np.log(np.maximum(total, 1e-9))

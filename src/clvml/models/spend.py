@@ -1,0 +1,216 @@
+"""Expected spend: trees boosted from the prior forecasts of spend, and a stack of three forms of it.
+
+    E = w_1 * tweedie + w_2 * hurdle + w_3 * alone,    w >= 0, sum of w = 1
+
+By one Tweedie model; by P(buy) times the spend of buyers, from a gamma model; and by the same with trees that start
+from nothing (docs/model.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize
+
+from clvml.config import ModelConfig
+from clvml.models.anchor import Level
+from clvml.models.boosting import SpendRegressor
+from clvml.models.model_file import State
+from clvml.models.prior import SPEND_COLUMNS, fit_blend
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.float32]
+
+# P(buy) below which the spend of a buyer is not divided out of a prior any further.
+_LEAST_P_BUY = 0.02
+STACKED = ("tweedie", "hurdle", "alone")
+FORMS = (*STACKED, "mean", "stack")
+# Stacking weights of the three where the log is too short to hold out a window, and how strongly learnt weights are
+# drawn towards them. Both were chosen on twelve logs (docs/decisions/013).
+USUAL_WEIGHTS: tuple[float, ...] = (0.4, 0.4, 0.2)
+_HELD_TO_USUAL = 0.02
+
+
+def _btyd_alone() -> Array:
+    return _one_forecast("btyd_spend")
+
+
+@dataclass(frozen=True)
+class Spend:
+    """E[spend] by trees on one prior; the prior alone where the trees are None.
+
+    Attributes
+    ----------
+    blend : array of shape (k,)
+        Weights of the prior's forecasts of spend (`SPEND_COLUMNS`).
+    tweedie, gamma : SpendRegressor or None
+        Both or none.
+    gamma_alone : SpendRegressor or None
+        Spend of buyers by trees that start from nothing, where the others start from a prior.
+    base : {"blend", "btyd", "trailing", "none"}
+        What the trees were boosted from.
+    share : float
+        What the trees count beside the prior that they were boosted from, from 0 to 1.
+    weights : tuple of float
+        What each of `STACKED` counts in the stack; they add up to 1.
+    """
+
+    blend: Array = field(default_factory=_btyd_alone)
+    tweedie: SpendRegressor | None = None
+    gamma: SpendRegressor | None = None
+    gamma_alone: SpendRegressor | None = None
+    base: str = "blend"
+    share: float = 1.0
+    weights: tuple[float, ...] = USUAL_WEIGHTS
+
+    @classmethod
+    def fit(
+        cls,
+        frame: pd.DataFrame,
+        X: pd.DataFrame,
+        weights: Array,
+        base: str,
+        boosting: Mapping[str, Any],
+        share: float,
+        stacking: tuple[float, ...],
+    ) -> Spend:
+        """Fit on snapshots with the prior's columns, what the trees read of them, and a weight for each, shape (n,).
+
+        ``share`` is what the trees count beside their prior, ``stacking`` what their forms do. ``boosting`` are the
+        parameters of `SpendRegressor`.
+        """
+        spend = frame["actual_spend"].clip(lower=0.0).to_numpy()
+        blend = _blend_of(base, frame, spend, weights)
+        prior = None if base == "none" else _blended(frame, blend)
+        bought = frame["churned"].to_numpy() == 0
+
+        def of_buyers(start: Array | None) -> SpendRegressor:
+            start = None if start is None else start[bought]
+            return SpendRegressor("gamma", **boosting).fit(X[bought], spend[bought], weights[bought], start)
+
+        return cls(
+            blend=blend,
+            tweedie=SpendRegressor("tweedie", **boosting).fit(X, spend, weights, prior),
+            gamma=of_buyers(_given_purchase(prior, frame)),
+            gamma_alone=None if prior is None else of_buyers(None),
+            base=base,
+            share=share,
+            weights=stacking,
+        )
+
+    @property
+    def trees(self) -> dict[str, SpendRegressor]:
+        """The trees by the name of their file; empty where there are none."""
+        named = {"tweedie": self.tweedie, "gamma": self.gamma, "gamma_alone": self.gamma_alone}
+        return {name: trees for name, trees in named.items() if trees is not None}
+
+    def prior(self, frame: pd.DataFrame) -> Array | None:
+        """Return the prior forecast of spend, shape (n,), or None where trees start from nothing."""
+        return None if self.base == "none" else _blended(frame, self.blend)
+
+    def forms(self, frame: pd.DataFrame, rows: Rows, p_churn: Array, level: Level) -> dict[str, Array]:
+        """Return E[spend] by each of `FORMS`, shape (n,) each: means of trees and their prior, if they have one.
+
+        ``frame`` holds the prior's columns, ``rows`` what the trees read. Trees are brought to the ``level``.
+        """
+        if self.tweedie is None or self.gamma is None:
+            return dict.fromkeys(FORMS, _blended(frame, self.blend))
+        prior = self.prior(frame)
+        share = 1.0 if prior is None else self.share
+        beside = 0.0 if prior is None else (1.0 - share) * prior
+        given_purchase = self.gamma.expected(self.gamma.margin(rows, _given_purchase(prior, frame)))
+        forms = {
+            "tweedie": self.tweedie.expected(self.tweedie.margin(rows, prior)),
+            "hurdle": (1.0 - p_churn) * given_purchase,
+        }
+        forms["alone"] = forms["hurdle"]
+        if self.gamma_alone is not None:
+            forms["alone"] = (1.0 - p_churn) * self.gamma_alone.expected(self.gamma_alone.margin(rows))
+        forms = {name: getattr(level, name) * (share * spend + beside) for name, spend in forms.items()}
+        stack = np.sum([w * spend for w, spend in zip(self.weights, forms.values(), strict=True)], axis=0)
+        return {**forms, "mean": (forms["tweedie"] + forms["hurdle"]) / 2.0, "stack": stack}
+
+    def best_weights(self, forms: Mapping[str, Array], spend: ArrayLike) -> tuple[float, ...]:
+        """Return what each of `STACKED` is to count, from forecasts of customers that the trees have not seen.
+
+        Non-negative weights that add up to 1 (Breiman 1996, Stacked regressions) minimise the squared error of square
+        roots, between that of money, which a few large customers decide, and that of logarithms, which the many small
+        ones do. Each form is taken at the level that came true, since the level of one window is one draw. The weights
+        are held to the usual ones.
+        """
+        actual = np.clip(np.asarray(spend, dtype=float), 0.0, None)
+        if self.gamma_alone is None or actual.sum() <= 0:
+            return USUAL_WEIGHTS
+        stacked = np.column_stack([forms[name] for name in STACKED])
+        stacked *= actual.sum() / np.maximum(stacked.sum(axis=0), 1e-9)
+        roots, usual = np.sqrt(actual), np.asarray(USUAL_WEIGHTS)
+
+        def error(weights: Array) -> float:
+            return float(np.mean((roots - np.sqrt(np.maximum(stacked @ weights, 0.0))) ** 2))
+
+        scale = max(error(usual), 1e-12)
+        found = minimize(
+            lambda weights: error(weights) / scale + _HELD_TO_USUAL * float(((weights - usual) ** 2).sum()),
+            usual,
+            bounds=[(0.0, 1.0)] * len(usual),
+            constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1.0},
+            method="SLSQP",
+        ).x
+        weights = np.clip(found, 0.0, None)
+        return tuple(map(float, weights / weights.sum()))
+
+    def save(self, directory: Path) -> dict[str, Any]:
+        """Write the trees into a directory, and return the rest as it stands in ``model.json``."""
+        for name, trees in self.trees.items():
+            trees.save(directory / f"{name}.json")
+        return {
+            "blend": self.blend.tolist(),
+            "spend_share": self.share,
+            "spend_weights": list(self.weights),
+            "spend_scale": {name: trees.scale_ for name, trees in self.trees.items()} or None,
+        }
+
+    @classmethod
+    def load(cls, state: State, directory: Path, model: ModelConfig) -> Spend:
+        """Return what `save` wrote and described."""
+        scales = state.spend_scale.model_dump(exclude_none=True) if state.spend_scale else {}
+        trees = {
+            name: SpendRegressor("tweedie" if name == "tweedie" else "gamma", n_jobs=model.n_jobs).load(
+                directory / f"{name}.json", scale, state.predictors
+            )
+            for name, scale in scales.items()
+        }
+        weights = tuple(state.spend_weights)
+        return cls(
+            np.asarray(state.blend), **trees, base=model.base, share=state.spend_share, weights=weights
+        )
+
+
+def _blended(frame: pd.DataFrame, blend: Array) -> Array:
+    """Return the blended prior forecast of spend, shape (n,); no matrix product, so each row stands alone."""
+    return sum(weight * frame[name].to_numpy() for name, weight in zip(SPEND_COLUMNS, blend, strict=True))
+
+
+def _blend_of(base: str, frame: pd.DataFrame, spend: Array, weights: Array) -> Array:
+    """Return the weights of `SPEND_COLUMNS` in the prior forecast of spend, shape (k,)."""
+    alone = {"btyd": "btyd_spend", "trailing": "trailing_365d", "none": ""}
+    if base in alone:
+        return _one_forecast(alone[base])
+    return fit_blend(frame[list(SPEND_COLUMNS)].to_numpy(), spend, weights)
+
+
+def _one_forecast(name: str) -> Array:
+    return np.array([float(column == name) for column in SPEND_COLUMNS])
+
+
+def _given_purchase(prior: Array | None, frame: pd.DataFrame) -> Array | None:
+    """Return the prior spend of each customer, if they buy at all."""
+    if prior is None:
+        return None
+    return prior / np.clip(1.0 - frame["btyd_p_churn"].to_numpy(), _LEAST_P_BUY, 1.0)
