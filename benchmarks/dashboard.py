@@ -1,4 +1,4 @@
-"""Measures the dashboard on made-up scored customers: import, first page, and how long a reader waits.
+"""Measures dashboard and report on made-up scored customers: import, first page, how long a reader waits.
 
 python benchmarks/dashboard.py [--customers 1000000]
 """
@@ -25,6 +25,8 @@ import uvicorn
 from clvml.dashboard.app import build_app
 from clvml.dashboard.server import listening
 from clvml.dashboard.store import Snapshots
+from clvml.report.document import build_page
+from clvml.report.facts import read_facts
 
 READERS = 10
 ROUNDS = 10
@@ -82,6 +84,7 @@ def requests_of(number: int, customers: int) -> dict[str, str]:
         "page": f"/customers?page={1 + (number * 977) % max(customers // 25, 1)}",
         "customer": f"/customer?id=C{some}",
         "segments": "/segments",
+        "plan": f"/plan?cost={1 + number % 3}&budget={1000 * (1 + number % 20)}",
     }
 
 
@@ -96,12 +99,20 @@ def main() -> None:
         scores = folder / "scores.csv"
         scored(customers, scores)
         start = time.perf_counter()
+        page = build_page(read_facts(scores, None))
+        print(
+            f"report of {customers:,} customers: {time.perf_counter() - start:.1f} s, {len(page.encode()):,} bytes"
+        )
+        start = time.perf_counter()
         snapshots = Snapshots(scores, folder)
         snapshots.newest()
         seconds = time.perf_counter() - start
         size = next(folder.glob("*.duckdb")).stat().st_size
         print(f"{customers:,} customers, scored file {scores.stat().st_size / 1e6:,.0f} MB")
-        print(f"import {seconds:.1f} s, database {size / 1e6:,.0f} MB\n")
+        start = time.perf_counter()
+        snapshots.newest().plans.get_ready()
+        ready = time.perf_counter() - start
+        print(f"import {seconds:.1f} s, ready to plan {ready:.1f} s later, database {size / 1e6:,.0f} MB\n")
         with listening("127.0.0.1", 0) as listener:
             app = build_app(snapshots, lambda: date(2024, 3, 2))
             server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", ws="none"))
@@ -118,7 +129,7 @@ def main() -> None:
 def measured(address: str, customers: int) -> None:
     sizes = {
         path: len(requests.get(address + path, timeout=60).content)
-        for path in ("/", "/style.css", "/icon.svg")
+        for path in ("/", "/style.css", "/icon.svg", "/script.js")
     }
     print(f"first page: {sum(sizes.values()):,} bytes in {len(sizes)} requests {json.dumps(sizes)}\n")
     print("| ms | one reader: median | 95 % | ten readers: median | 95 % |\n|---|---|---|---|---|")

@@ -5,25 +5,36 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from clvml.decide.control import in_control
 from clvml.decide.gains import value_if_kept
-from clvml.decide.plan import SETTLED_BY, check_scores, settled
+from clvml.decide.plan import SETTLED_BY, Choices, check_scores, choices_of, settled
 from clvml.decide.plan_file import TREATED
-from clvml.decide.playbook import Playbook, parse_playbook
+from clvml.decide.plan_summary import profit_with_effects
+from clvml.decide.playbook import ControlGroup, Playbook, parse_playbook
+from clvml.errors import InputError
 from clvml.report.facts import SAVE_RATE
 from clvml.scores.segments import LEFT_ALONE, may_be_called
+from clvml.storage.sql import literal
 
 ACTION = "contact"
 # Beyond it, money has no cents in a binary number.
 _MOST_MONEY = 1e12
-_KEPT = 16
+_KEPT, _KEPT_OFFERS = 64, 4
+_RULE = f"segment is null or segment not in ({', '.join(map(literal, LEFT_ALONE))})"
+
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -89,9 +100,8 @@ def number_text(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-def playbook_of(wish: Wish, campaign: str, currency: str | None) -> Playbook:
-    """Return what is tried out as a playbook for `clvml plan`."""
-    alone = ", ".join(f"'{segment}'" for segment in LEFT_ALONE)
+def playbook_of(wish: Wish, campaign: str, currency: str | None, rule: str | None = _RULE) -> Playbook:
+    """Return what is tried out as a playbook for `clvml plan`; ``rule`` says whom the contact may go to."""
     return parse_playbook(
         {
             "campaign": campaign,
@@ -101,7 +111,7 @@ def playbook_of(wish: Wish, campaign: str, currency: str | None) -> Playbook:
                     "contact_cost": wish.cost,
                     # Nobody has measured it: it may be off by half.
                     "save_rate": {"mean": wish.save_rate, "sd": wish.save_rate / 2},
-                    "where": f"segment is null or segment not in ({alone})",
+                    "where": rule,
                 }
             },
         }
@@ -116,13 +126,16 @@ class ContactPlan:
     ----------
     playbook : Playbook
     summary : dict
-        See `clvml.decide.plan_summary.summarise`.
+        See `clvml.decide.plan_summary.summarise`; in brief.
+    profit_of_half : float
+        If the contact keeps only half as many as is assumed [currency].
     treated : Series of str
         Whom to contact, those with most to gain first; without the control group.
     """
 
     playbook: Playbook
     summary: dict[str, Any]
+    profit_of_half: float
     treated: pd.Series
 
     def rows(self) -> pd.DataFrame:
@@ -136,6 +149,14 @@ class ContactPlan:
                 "channel": self.playbook.actions[ACTION].channel,
             }
         )
+
+
+@dataclass(frozen=True)
+class _Offer:
+    scores: pd.DataFrame
+    playbook: Playbook
+    choices: Choices
+    held: NDArray[np.bool_]
 
 
 class ContactPlans:
@@ -155,8 +176,10 @@ class ContactPlans:
     ) -> None:
         self._connection = connection
         self._as_of, self._horizon, self._currency = as_of, horizon_days, currency
+        self._campaign = f"{ACTION}-{as_of}"
         self._customers: pd.DataFrame | None = None
         self._made: OrderedDict[Wish, ContactPlan] = OrderedDict()
+        self._offers: OrderedDict[tuple[float, float], _Offer] = OrderedDict()
         # Two cores are no faster with ten plans at once, and ten need ten times the memory.
         self._planning = threading.Lock()
 
@@ -171,37 +194,66 @@ class ContactPlans:
         with self._planning:
             if wish not in self._made:
                 self._made[wish] = self._settle(wish)
-            self._made.move_to_end(wish)
-            while len(self._made) > _KEPT:
-                self._made.popitem(last=False)
-            return self._made[wish]
+            return _kept(self._made, wish, _KEPT)
+
+    def get_ready(self) -> None:
+        """Do what all plans need, so that the first reader of one need not wait for it."""
+        with suppress(InputError), self._planning:
+            self._everybody()
 
     def _settle(self, wish: Wish) -> ContactPlan:
-        everybody = self._everybody()
-        campaign = f"contact-{self._as_of}"
-        playbook = playbook_of(wish, campaign, self._currency)
-        p_churn = everybody["p_churn"].to_numpy()
-        gain = wish.save_rate * p_churn * value_if_kept(everybody["clv"], p_churn) - wish.cost
-        # Of whom nothing is gained no plan takes anybody; one of them stands for all where there is nobody else.
-        open_ = np.flatnonzero(gain > 0) if (gain > 0).any() else np.array([0])
-        scores = everybody.take(open_)
-        found = settled(scores, playbook, wish.budget)
+        offer = self._offered(wish.cost, wish.save_rate)
+        found = settled(offer.scores, offer.playbook, offer.choices, wish.budget, offer.held, brief=True)
         treated = np.flatnonzero((found.found.choice >= 0) & ~found.held)
-        best = treated[np.argsort(-gain[open_][treated], kind="stable")]
-        return ContactPlan(playbook, found.summary, scores["customer_id"].take(best))
+        best = treated[np.argsort(-offer.choices.task.gain[0][treated], kind="stable")]
+        half = profit_with_effects(offer.choices.gains, found.found.choice, 0.5)
+        return ContactPlan(
+            playbook_of(wish, self._campaign, self._currency),
+            found.summary,
+            half,
+            offer.scores["customer_id"].take(best),
+        )
+
+    def _offered(self, cost: float, save_rate: float) -> _Offer:
+        """Return the contact at a cost and a save rate, which serves for all budgets."""
+        wanted = (cost, save_rate)
+        if wanted not in self._offers:
+            everybody = self._everybody()
+            gain = save_rate * everybody["stake"].to_numpy() - cost
+            # Of whom nothing is gained no plan takes anybody; one of them stands for all where there is nobody else.
+            paying = np.flatnonzero(gain > 0) if (gain > 0).any() else np.array([0])
+            scores = everybody.take(paying)
+            # Those who are to be left alone are not among them.
+            playbook = playbook_of(Wish(cost, save_rate), self._campaign, self._currency, rule=None)
+            held = scores["held"].to_numpy(dtype=bool)
+            self._offers[wanted] = _Offer(scores, playbook, choices_of(scores, playbook), held)
+        return _kept(self._offers, wanted, _KEPT_OFFERS)
 
     def _everybody(self) -> pd.DataFrame:
         if self._customers is None:
             with self._connection.cursor() as cursor:
                 # Whom nothing can be gained of is of no plan.
                 where = f"{may_be_called('segment::VARCHAR')} and p_churn > 0 and clv > 0"
-                query = f"select customer_id, segment::VARCHAR as segment, p_churn, clv from customers where {where}"
+                query = f"select customer_id, p_churn, clv from customers where {where}"
                 found = cursor.execute(f"{query} order by risk_place").fetch_df()
                 if found.empty:
                     found = cursor.execute(f"{query.replace(where, 'true')} limit 1").fetch_df()
+            # Those with most at stake first, for every cost and save rate: what is sorted is quick to sort.
+            p_churn = found["p_churn"].to_numpy()
+            stake = p_churn * value_if_kept(found["clv"], p_churn)
+            found = found.assign(stake=stake).take(np.argsort(-stake, kind="stable"))
             found["customer_id"] = found["customer_id"].astype("string")
-            found["segment"] = found["segment"].astype("category")
             found = found.assign(as_of=self._as_of.isoformat(), horizon_days=self._horizon)
             check_scores(found, SETTLED_BY)
-            self._customers = found
+            # Once for all plans: names of customers and campaign alone decide.
+            share = ControlGroup().share
+            self._customers = found.assign(held=in_control(found["customer_id"], self._campaign, share))
         return self._customers
+
+
+def _kept(known: OrderedDict[Key, Value], wanted: Key, most: int) -> Value:
+    """Return what is wanted, and forget what was wanted longest ago."""
+    known.move_to_end(wanted)
+    while len(known) > most:
+        known.popitem(last=False)
+    return known[wanted]

@@ -166,12 +166,11 @@ def _sentences(made: ContactPlan, wish: Wish, say: Language) -> list[tuple[Marku
             assumed,
         )
     )
-    half = next(effect for effect in plan["effects"] if effect["factor"] == 0.5)
     said.append(
         (
             say.text(
                 "<b>If it keeps only half as many, this plan brings {money}.</b>",
-                money=say.money(half["profit_of_this_plan"]),
+                money=say.money(made.profit_of_half),
             ),
             say.text(
                 "The same customers at the same cost, with a save rate of {rate}.",

@@ -88,62 +88,101 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Choices:
+    """What may be done for whom, and what it would bring.
+
+    Attributes
+    ----------
+    may : Eligibility
+    gains : Gains
+    task : Task
+        Of both, with the caps of the playbook.
+    """
+
+    may: Eligibility
+    gains: Gains
+    task: Task
+
+
+@dataclass(frozen=True)
 class Settled:
     """What is decided, before it is written down.
 
     Attributes
     ----------
-    gains : Gains
     found : Allocation
         Who gets which action, shape (n,).
     held : ndarray of bool, shape (n,)
         Who is in the control group.
     why : ndarray of str, shape (n,)
-        Why nothing is planned; None where something is.
-    notes : list of str
-        What is odd about opt-outs and contacts.
+        Why nothing is planned; None where something is. None at all in brief.
     summary : dict
         See `clvml.decide.plan_summary.summarise`.
     """
 
-    gains: Gains
     found: Allocation
     held: NDArray[np.bool_]
-    why: NDArray[np.object_]
-    notes: list[str]
+    why: NDArray[np.object_] | None
     summary: dict[str, Any]
 
 
-def settled(
+def choices_of(
     scores: pd.DataFrame,
     playbook: Playbook,
-    budget: float | None,
     opt_outs: pd.DataFrame | None = None,
     contacts: pd.DataFrame | None = None,
     today: date | None = None,
-) -> Settled:
-    """Decide as `make_plan` does, with its parameters, and write no table.
+) -> Choices:
+    """Return what a playbook leaves to be decided; parameters and errors of `make_plan`.
 
     Of the scores, which `check_scores` has passed, it needs `SETTLED_BY` and what the playbook names.
-
-    Raises
-    ------
-    InputError
-        The playbook does not fit the scores, or a contact is in the future.
     """
     as_of = date.fromisoformat(str(scores["as_of"].iloc[0]))
     may = eligible(scores, playbook, opt_outs, contacts, as_of, today or as_of)
     gains = Gains.of(scores, playbook)
     caps = np.array([np.inf if a.cap is None else float(a.cap) for a in playbook.actions.values()])
+    return Choices(may, gains, _task(gains, may, caps))
+
+
+def settled(
+    scores: pd.DataFrame,
+    playbook: Playbook,
+    choices: Choices,
+    budget: float | None,
+    control: NDArray[np.bool_] | None = None,
+    brief: bool = False,
+) -> Settled:
+    """Decide within a budget.
+
+    Parameters
+    ----------
+    scores : DataFrame
+    playbook : Playbook
+    choices : Choices
+        Of both.
+    budget : float or None
+        Expected cost at most [currency]; None: as much as pays.
+    control : ndarray of bool, shape (n,), optional
+        Who is held out where planned (`clvml.decide.control.in_control`), for whoever asks more than once.
+    brief : bool
+        Without what only the file of a plan tells: ``why``, and parts of the summary.
+    """
     limit = np.inf if budget is None else float(budget)
-    market = Market(_task(gains, may, caps))
+    market = Market(choices.task)
     found = allocate(market.task, limit, market)
-    units, held = units_of(scores, playbook), np.zeros(len(scores), dtype=bool)
     planned = found.choice >= 0
-    held[planned] = in_control(units[planned], playbook.campaign, playbook.control.share)
-    why = _why(gains, may, found, found.totals.counts >= np.floor(caps))
-    summary = summarise(playbook, gains, market, found, held, pd.Series(why), limit)
-    return Settled(gains, found, held, why, may.notes, summary)
+    if control is None:
+        control = np.zeros(len(scores), dtype=bool)
+        units = units_of(scores, playbook)
+        control[planned] = in_control(units[planned], playbook.campaign, playbook.control.share)
+    held = control & planned
+    why = None
+    if not brief:
+        why = _why(choices.gains, choices.may, found, found.totals.counts >= np.floor(choices.task.caps))
+    summary = summarise(
+        playbook, choices.gains, market, found, held, None if why is None else pd.Series(why), limit
+    )
+    return Settled(found, held, why, summary)
 
 
 def make_plan(
@@ -180,13 +219,14 @@ def make_plan(
     if budget is not None and not (np.isfinite(budget) and budget >= 0):
         raise InputError(f"the budget must be 0 or more; currently {budget}")
     check_scores(scores, _NEEDED)
-    decided = settled(scores, playbook, budget, opt_outs, contacts, today)
+    choices = choices_of(scores, playbook, opt_outs, contacts, today)
+    decided = settled(scores, playbook, choices, budget)
     as_of = date.fromisoformat(str(scores["as_of"].iloc[0]))
     horizon = int(scores["horizon_days"].iloc[0])
-    table = _table(scores, playbook, decided)
+    table = _table(scores, playbook, choices.gains, decided)
     age = age_notes(as_of, horizon, today, trained_as_of)
     limit = np.inf if budget is None else float(budget)
-    notes = [*decided.notes, *age, *advice(playbook, decided.summary, limit)]
+    notes = [*choices.may.notes, *age, *advice(playbook, decided.summary, limit)]
     digest = rows_digest(table)
     made_of = f"{digest} {playbook.digest} {budget}"
     record = PlanRecord(
@@ -246,8 +286,8 @@ def _task(gains: Gains, may: Eligibility, caps: Array) -> Task:
     return Task(gain, gains.cost(), caps)
 
 
-def _table(scores: pd.DataFrame, playbook: Playbook, decided: Settled) -> pd.DataFrame:
-    gains, choice, own = decided.gains, decided.found.choice, np.arange(len(scores))
+def _table(scores: pd.DataFrame, playbook: Playbook, gains: Gains, decided: Settled) -> pd.DataFrame:
+    choice, own = decided.found.choice, np.arange(len(scores))
     planned = choice >= 0
 
     def text(values: Any) -> Any:

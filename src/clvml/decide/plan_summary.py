@@ -32,7 +32,7 @@ def summarise(
     market: Market,
     found: Allocation,
     held: Flags,
-    why: pd.Series,
+    why: pd.Series | None,
     budget: float,
 ) -> dict[str, Any]:
     """Return what a plan comes to, as numbers and texts that JSON takes.
@@ -47,13 +47,18 @@ def summarise(
     held : ndarray of bool, shape (n,)
         Who is in the control group where planned.
     why : Series of str, shape (n,)
-        Why nothing is planned; missing where something is.
+        Why nothing is planned; missing where something is. None at all: ``left_alone`` and ``effects`` are left out.
     budget : float
         inf for no limit.
     """
     planned = found.choice >= 0
     everything = found if np.isinf(budget) else allocate(market.task, np.inf, market)
     all_of, treated = _Money(gains, found.choice, planned), _Money(gains, found.choice, planned & ~held)
+    further = {} if why is None else {"left_alone": _left_alone(why, gains)}
+    if why is not None:
+        further["effects"] = [
+            _with_effects(gains, market.task, found.choice, budget, f) for f in EFFECT_FACTORS
+        ]
     return {
         "customers": len(planned),
         "planned": int(planned.sum()),
@@ -71,9 +76,8 @@ def summarise(
         "actions": [
             _of_action(playbook, gains, found.choice, held, place) for place in range(len(gains.actions))
         ],
-        "left_alone": _left_alone(why, gains),
         "curve": _curve(market, budget, everything),
-        "effects": [_with_effects(gains, market.task, found.choice, budget, f) for f in EFFECT_FACTORS],
+        **further,
     }
 
 
@@ -182,18 +186,27 @@ def _values(market: Market, budgets: Array) -> Array:
     return market.values(budgets.tolist())
 
 
+def profit_with_effects(gains: Gains, choice: NDArray[np.int8], factor: float) -> float:
+    """Return what a plan would earn if all save rates were multiplied [currency]."""
+    at = _planned(choice)
+    return float((factor * gains.save_rate[at] * gains.at_stake[at] - gains.sure_cost[at]).sum())
+
+
+def _planned(choice: NDArray[np.int8]) -> tuple[NDArray[np.int8], NDArray[np.intp]]:
+    own = np.flatnonzero(choice >= 0)
+    return choice[own], own
+
+
 def _with_effects(
     gains: Gains, task: Task, choice: NDArray[np.int8], budget: float, factor: float
 ) -> dict[str, Any]:
     """Return what the plan would earn if all save rates were multiplied, and the plan that would be made then."""
-    own = np.flatnonzero(choice >= 0)
-    at = choice[own], own
-    earned = factor * gains.save_rate[at] * gains.at_stake[at] - gains.sure_cost[at]
+    at = _planned(choice)
     gain, cost = gains.gain(factor), gains.cost(factor)
     gain[np.isneginf(task.gain)] = -np.inf
     # More customers kept are more vouchers redeemed: the other plan may cost what this one would then.
     best = allocate(Task(gain, cost, task.caps), max(budget, float(cost[at].sum())))
-    profit = float(earned.sum())
+    profit = profit_with_effects(gains, choice, factor)
     # Within the gap of the optimiser, this plan may be the better one.
     other = best.choice if best.totals.gain > profit else choice
     theirs = np.flatnonzero(other >= 0)
