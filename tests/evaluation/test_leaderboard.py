@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clvml.evaluation import folds
 from clvml.evaluation import leaderboard as lb
-from clvml.evaluation.leaderboard import METRICS, ModelColumns, build_leaderboard
+from clvml.evaluation.folds import ModelColumns
+from clvml.evaluation.leaderboard import METRICS, build_leaderboard
 
 MODELS = (
     ModelColumns("A", "a_spend", "a_churn"),
@@ -234,7 +236,7 @@ def test_same_seed_same_bytes_in_any_row_order():
 def test_draws_do_not_depend_on_the_block_size(monkeypatch):
     frame = simulate(customers=200)
     found = build_leaderboard(frame, MODELS, "A", samples=25, seed=3)
-    monkeypatch.setattr(lb, "BLOCK", 3)
+    monkeypatch.setattr(folds, "BLOCK", 3)
     again = build_leaderboard(frame, MODELS, "A", samples=25, seed=3)
     pd.testing.assert_frame_equal(again.pooled, found.pooled, rtol=1e-12)
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from clvml.evaluation.baselines import BASELINES, FORMULAS
-from clvml.evaluation.leaderboard import ModelColumns
+from clvml.evaluation.folds import ModelColumns
 from clvml.evaluation.margin_forecasts import margin_table
 from clvml.evaluation.plain_formulas import days_kept, monthly_formula, purchase_formula, yearly_formula
 

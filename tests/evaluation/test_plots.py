@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clvml.evaluation.leaderboard import ModelColumns, build_leaderboard
+from clvml.evaluation.folds import ModelColumns
+from clvml.evaluation.leaderboard import build_leaderboard
 from clvml.evaluation.plots import plot_churn_calibration, plot_gains, plot_leaderboard, plot_spend_deciles
 
 

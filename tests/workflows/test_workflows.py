@@ -11,7 +11,8 @@ from clvml import workflows
 from clvml.config import parse_config
 from clvml.errors import InputError
 from clvml.evaluation.backtest import Backtest
-from clvml.evaluation.leaderboard import ModelColumns, build_leaderboard
+from clvml.evaluation.folds import ModelColumns
+from clvml.evaluation.leaderboard import build_leaderboard
 from clvml.scores.scorer import Scorer
 from clvml.tracking import resolve_model
 

@@ -4,7 +4,8 @@ The plots are in `clvml.evaluation.plots`, so that nobody else loads matplotlib.
 """
 
 from clvml.evaluation.baselines import BASELINES, Baseline
-from clvml.evaluation.leaderboard import METRICS, Leaderboard, ModelColumns, build_leaderboard
+from clvml.evaluation.folds import ModelColumns
+from clvml.evaluation.leaderboard import METRICS, Leaderboard, build_leaderboard
 from clvml.evaluation.metrics import (
     CHURN_METRICS,
     SPEND_METRICS,

@@ -14,7 +14,8 @@ from clvml.customers.snapshots import CustomerDays
 from clvml.customers.windows import SHORTEST_HORIZON_DAYS, test_cutoffs, trainable
 from clvml.errors import InputError
 from clvml.evaluation.baselines import BASELINES
-from clvml.evaluation.leaderboard import Leaderboard, ModelColumns, build_leaderboard
+from clvml.evaluation.folds import ModelColumns
+from clvml.evaluation.leaderboard import Leaderboard, build_leaderboard
 from clvml.models.customer_model import CustomerModel, fit_customer_model
 from clvml.models.prior import fit_prior
 

@@ -10,44 +10,36 @@ of dates unlike them.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from clvml.errors import did_you_mean
+from clvml.evaluation.folds import (
+    ModelColumns,
+    Values,
+    check_predictions,
+    folds_of,
+    interval,
+    mean_of_folds,
+    measured,
+    resampled,
+    stacked,
+)
 from clvml.evaluation.metrics import (
     CHURN_METRICS,
     SPEND_METRICS,
     Array,
     Metric,
-    check_arrays,
-    check_churn,
 )
-from clvml.evaluation.resampling import Drawn, Ranking, Sample
 
 METRICS = SPEND_METRICS | CHURN_METRICS
-# Resamples computed together: enough to keep the processor busy, few enough to stay in its cache.
-BLOCK = 16
-# Customers x resamples held at once per thread, 32 MB an array: bounds the memory for millions of customers.
-BLOCK_CELLS = 4_000_000
 # Fewer customers, drawn again and again, are too alike for the interval to be believed.
 FEWEST_CUSTOMERS = 30
-
-
-@dataclass(frozen=True)
-class ModelColumns:
-    """Where the predictions of one model are: the columns of expected spend and of p_churn, or None."""
-
-    name: str
-    spend: str | None = None
-    churn: str | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -183,10 +175,10 @@ def build_leaderboard(
         range, the names of the models are not unique, or the champion is not among them.
     """
     models = tuple(models)
-    _check(predictions, models, champion, samples, seed)
-    folds, customers = _folds(predictions, models)
-    point = _stacked([_measure(fold, np.ones((len(fold.customers), 1))) for fold in folds])
-    drawn = _resampled(folds, customers, samples, seed)
+    check_predictions(predictions, models, champion, samples, seed)
+    folds, customers = folds_of(predictions, models)
+    point = stacked([measured(fold, np.ones((len(fold.customers), 1))) for fold in folds])
+    drawn = resampled(folds, customers, samples, seed)
 
     names = [model.name for model in models]
     keys = [(name, metric) for name in names for metric in METRICS if (name, metric) in point]
@@ -196,8 +188,8 @@ def build_leaderboard(
         for fold, value in zip(folds, point[name, metric][:, 0].tolist(), strict=True)
     ]
     pooled = [
-        {"model": name, "metric": metric, "value": _mean(point[name, metric]).item()}
-        | dict(zip(("low", "high"), _interval(_mean(drawn[name, metric])), strict=True))
+        {"model": name, "metric": metric, "value": mean_of_folds(point[name, metric]).item()}
+        | dict(zip(("low", "high"), interval(mean_of_folds(drawn[name, metric])), strict=True))
         for name, metric in keys
     ]
     versus = [
@@ -227,145 +219,6 @@ class _Comparison(NamedTuple):
     opponent_value: float
 
 
-class _Target(NamedTuple):
-    metrics: dict[str, Metric]
-    actual: Array
-    ranking: Ranking
-    predicted: dict[str, tuple[Array, Ranking]]
-
-
-class _Fold(NamedTuple):
-    cutoff: Any
-    customers: NDArray[np.intp]
-    targets: list[_Target]
-
-
-_Values = dict[tuple[str, str], Array]
-
-
-def _check(
-    predictions: pd.DataFrame, models: tuple[ModelColumns, ...], champion: str, samples: int, seed: int
-) -> None:
-    names = [model.name for model in models]
-    if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise ValueError(f"each model needs a name of its own: {twice} come more than once")
-    if champion not in names:
-        raise ValueError(f"champion {champion!r} is none of {names}{did_you_mean(champion, names)}")
-    if samples < 1 or seed < 0:
-        raise ValueError(
-            f"samples must be at least 1 and seed not negative (currently samples={samples}, seed={seed})"
-        )
-    empty = [model.name for model in models if model.spend is None and model.churn is None]
-    if empty:
-        raise ValueError(f"models without any column: {empty}; give spend, churn or both")
-    needed = ["cutoff", "customer_id"]
-    for model in models:
-        needed += ["actual_spend", model.spend] if model.spend is not None else []
-        needed += ["churned", model.churn] if model.churn is not None else []
-    missing = [column for column in dict.fromkeys(needed) if column not in predictions.columns]
-    if missing:
-        hint = did_you_mean(missing[0], map(str, predictions.columns))
-        raise ValueError(
-            f"predictions lack the columns {missing}{hint}; they have {list(predictions.columns)}"
-        )
-    if predictions.empty:
-        raise ValueError("predictions have no rows: at least one customer at one cutoff is needed")
-    keys = predictions[["cutoff", "customer_id"]]
-    unknown = int(keys.isna().any(axis=1).sum())
-    if unknown:
-        raise ValueError(
-            f"cutoff or customer_id is missing in {unknown} rows of predictions; drop or fill them"
-        )
-    repeated = keys[keys.duplicated()]
-    if len(repeated):
-        cutoff, customer = repeated.iloc[0]
-        raise ValueError(
-            f"one row per cutoff and customer_id is needed: {len(repeated)} rows repeat one, such as "
-            f"customer {customer} at {cutoff}; drop the duplicates"
-        )
-
-
-def _folds(predictions: pd.DataFrame, models: tuple[ModelColumns, ...]) -> tuple[list[_Fold], int]:
-    codes, customers = pd.factorize(predictions["customer_id"], sort=True)
-    # Sums in floating point depend on their order, so rows are put into one order of our own.
-    order = np.lexsort((codes, pd.factorize(predictions["cutoff"], sort=True)[0]))
-    ordered = predictions.iloc[order].assign(_customer=codes[order])
-    folds = [
-        _Fold(cutoff, rows["_customer"].to_numpy(), _targets(rows, models))
-        for cutoff, rows in ordered.groupby("cutoff", sort=True)
-    ]
-    return folds, len(customers)
-
-
-def _targets(rows: pd.DataFrame, models: tuple[ModelColumns, ...]) -> list[_Target]:
-    targets = []
-    for metrics, column, own in (
-        (SPEND_METRICS, "actual_spend", {model.name: model.spend for model in models}),
-        (CHURN_METRICS, "churned", {model.name: model.churn for model in models}),
-    ):
-        predicted = {}
-        for name, mine in own.items():
-            if mine is None:
-                continue
-            both = {key: rows[key].to_numpy(dtype=np.float64, na_value=np.nan) for key in (column, mine)}
-            actual, values = check_arrays(**both)
-            if metrics is CHURN_METRICS:
-                check_churn(actual, values, mine)
-            predicted[name] = (values, Ranking(values))
-        if predicted:
-            targets.append(_Target(metrics, actual, Ranking(actual), predicted))
-    return targets
-
-
-def _measure(fold: _Fold, weights: Array) -> _Values:
-    values = {}
-    for target in fold.targets:
-        drawn = Drawn(target.actual, weights, target.ranking)
-        for name, (predicted, ranking) in target.predicted.items():
-            sample = Sample(drawn, predicted, ranking)
-            for metric in target.metrics.values():
-                values[name, metric.name] = metric.kernel(sample)
-    return values
-
-
-def _resampled(folds: list[_Fold], customers: int, samples: int, seed: int) -> _Values:
-    step = max(2, min(BLOCK, BLOCK_CELLS // customers))
-
-    def block(start: int) -> _Values:
-        counts = np.empty((customers, min(step, samples - start)))
-        for column in range(counts.shape[1]):
-            # A generator per resample: the draws depend neither on the block size nor on the threads.
-            draw = np.random.default_rng((seed, start + column)).integers(customers, size=customers)
-            counts[:, column] = np.bincount(draw, minlength=customers)
-        return _stacked([_measure(fold, counts[fold.customers]) for fold in folds])
-
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
-        blocks = list(threads.map(block, range(0, samples, step)))
-    return {key: np.concatenate([values[key] for values in blocks], axis=1) for key in blocks[0]}
-
-
-def _stacked(folds: list[_Values]) -> _Values:
-    return {key: np.stack([values[key] for values in folds]) for key in folds[0]}
-
-
-def _mean(values: Array) -> Array:
-    # Over the folds (rows) in which it is defined; numpy's nanmean warns where it is in none.
-    defined = np.isfinite(values)
-    count = defined.sum(axis=0)
-    return np.divide(
-        np.where(defined, values, 0.0).sum(axis=0), count, out=np.full(count.shape, np.nan), where=count > 0
-    )
-
-
-def _interval(values: Array) -> tuple[float, float]:
-    defined = values[np.isfinite(values)]
-    if not defined.size:
-        return math.nan, math.nan
-    low, high = np.quantile(defined, [0.025, 0.975])
-    return float(low), float(high)
-
-
 def _score(metric: Metric, values: Array) -> Array:
     if metric.better == "higher":
         return values
@@ -373,12 +226,14 @@ def _score(metric: Metric, values: Array) -> Array:
 
 
 def _compare(
-    metric: Metric, opponent: str, point: _Values, drawn: _Values, champion: str, customers: int
+    metric: Metric, opponent: str, point: Values, drawn: Values, champion: str, customers: int
 ) -> _Comparison:
-    mine, theirs = (_mean(_score(metric, point[name, metric.name])).item() for name in (champion, opponent))
-    low, high = _interval(
-        _mean(_score(metric, drawn[champion, metric.name]))
-        - _mean(_score(metric, drawn[opponent, metric.name]))
+    mine, theirs = (
+        mean_of_folds(_score(metric, point[name, metric.name])).item() for name in (champion, opponent)
+    )
+    low, high = interval(
+        mean_of_folds(_score(metric, drawn[champion, metric.name]))
+        - mean_of_folds(_score(metric, drawn[opponent, metric.name]))
     )
     # Two models in the same order differ by rounding alone, which is no difference.
     least = 1e-9 * max(abs(mine), abs(theirs))

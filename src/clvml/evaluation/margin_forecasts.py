@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from clvml.evaluation.leaderboard import ModelColumns
+from clvml.evaluation.folds import ModelColumns
 
 # By our P(churn) at the test date, as `churn_risk` of a scored file.
 _BELOW = {"likely to stay": 1 / 3, "in doubt": 2 / 3, "likely to leave": np.inf}

@@ -22,14 +22,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from clvml.evaluation.resampling import Drawn, Sample, dot, ratio, running_sums
+from clvml.evaluation import kernels
+from clvml.evaluation.resampling import Drawn, Sample
 
 Array = NDArray[np.float64]
 Value = float | Array
 Weights = ArrayLike | None
-
-GROUPS = 10
-LOG_LOSS_CLIP = 1e-15
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def wape(actual: ArrayLike, predicted: ArrayLike, weights: Weights = None) -> Va
     >>> wape([10, 0, 30], [12, 4, 26])
     0.25
     """
-    return _measure(_wape, actual, predicted, weights)
+    return _measure(kernels.wape, actual, predicted, weights)
 
 
 def mae(actual: ArrayLike, predicted: ArrayLike, weights: Weights = None) -> Value:
@@ -96,7 +94,7 @@ def mae(actual: ArrayLike, predicted: ArrayLike, weights: Weights = None) -> Val
     >>> mae([10, 0, 30], [13, 4, 25])
     4.0
     """
-    return _measure(_mae, actual, predicted, weights)
+    return _measure(kernels.mae, actual, predicted, weights)
 
 
 def rmse(actual: ArrayLike, predicted: ArrayLike, weights: Weights = None) -> Value:
@@ -105,7 +103,7 @@ def rmse(actual: ArrayLike, predicted: ArrayLike, weights: Weights = None) -> Va
     >>> rmse([10, 0], [13, 4])  # the root of (9 + 16) / 2
     3.5355339059327378
     """
-    return _measure(_rmse, actual, predicted, weights)
+    return _measure(kernels.rmse, actual, predicted, weights)
 
 
 def spearman(actual: ArrayLike, predicted: ArrayLike, weights: Weights = None) -> Value:
@@ -116,7 +114,7 @@ def spearman(actual: ArrayLike, predicted: ArrayLike, weights: Weights = None) -
     >>> spearman([1, 2, 3, 4], [10, 20, 40, 30])
     0.8
     """
-    return _measure(_spearman, actual, predicted, weights)
+    return _measure(kernels.spearman, actual, predicted, weights)
 
 
 def gini(actual: ArrayLike, predicted: ArrayLike, weights: Weights = None) -> Value:
@@ -129,7 +127,7 @@ def gini(actual: ArrayLike, predicted: ArrayLike, weights: Weights = None) -> Va
     >>> gini([0, 0, 10, 30], [1, 2, 4, 3])  # 30 of 50: money times centred rank, summed
     0.6
     """
-    return _measure(_gini, actual, predicted, weights)
+    return _measure(kernels.gini, actual, predicted, weights)
 
 
 def total_bias(actual: ArrayLike, predicted: ArrayLike, weights: Weights = None) -> Value:
@@ -138,7 +136,7 @@ def total_bias(actual: ArrayLike, predicted: ArrayLike, weights: Weights = None)
     >>> total_bias([10, 30], [20, 25])
     0.125
     """
-    return _measure(_total_bias, actual, predicted, weights)
+    return _measure(kernels.total_bias, actual, predicted, weights)
 
 
 def decile_calibration_error(actual: ArrayLike, predicted: ArrayLike, weights: Weights = None) -> Value:
@@ -150,7 +148,7 @@ def decile_calibration_error(actual: ArrayLike, predicted: ArrayLike, weights: W
     >>> round(decile_calibration_error(actual, actual + 0.9), 9)  # 0.9 off in each group, 4.5 the mean
     0.2
     """
-    return _measure(_decile_calibration_error, actual, predicted, weights)
+    return _measure(kernels.decile_calibration_error, actual, predicted, weights)
 
 
 def top_share(actual: ArrayLike, predicted: ArrayLike, share: float, weights: Weights = None) -> Value:
@@ -163,7 +161,7 @@ def top_share(actual: ArrayLike, predicted: ArrayLike, share: float, weights: We
     """
     if not 0 < share <= 1:
         raise ValueError(f"share must be above 0 and at most 1 (currently {share!r}); 0.1 is the top 10 %")
-    return _measure(partial(_top_share, share=share), actual, predicted, weights)
+    return _measure(partial(kernels.top_share, share=share), actual, predicted, weights)
 
 
 def roc_auc(actual: ArrayLike, predicted: ArrayLike, weights: Weights = None) -> Value:
@@ -188,7 +186,7 @@ def roc_auc(actual: ArrayLike, predicted: ArrayLike, weights: Weights = None) ->
     >>> roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.75
     """
-    return _measure(_roc_auc, actual, predicted, weights, churn=True)
+    return _measure(kernels.roc_auc, actual, predicted, weights, churn=True)
 
 
 def average_precision(actual: ArrayLike, predicted: ArrayLike, weights: Weights = None) -> Value:
@@ -197,7 +195,7 @@ def average_precision(actual: ArrayLike, predicted: ArrayLike, weights: Weights 
     >>> round(average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), 4)
     0.8333
     """
-    return _measure(_average_precision, actual, predicted, weights, churn=True)
+    return _measure(kernels.average_precision, actual, predicted, weights, churn=True)
 
 
 def log_loss(actual: ArrayLike, predicted: ArrayLike, weights: Weights = None) -> Value:
@@ -206,7 +204,7 @@ def log_loss(actual: ArrayLike, predicted: ArrayLike, weights: Weights = None) -
     >>> round(log_loss([1, 0], [0.5, 0.5]), 4)
     0.6931
     """
-    return _measure(_log_loss, actual, predicted, weights, churn=True)
+    return _measure(kernels.log_loss, actual, predicted, weights, churn=True)
 
 
 def brier(actual: ArrayLike, predicted: ArrayLike, weights: Weights = None) -> Value:
@@ -215,7 +213,7 @@ def brier(actual: ArrayLike, predicted: ArrayLike, weights: Weights = None) -> V
     >>> brier([1, 0], [0.5, 0.0])
     0.125
     """
-    return _measure(_mean_squared_error, actual, predicted, weights, churn=True)
+    return _measure(kernels.mean_squared_error, actual, predicted, weights, churn=True)
 
 
 def expected_calibration_error(actual: ArrayLike, predicted: ArrayLike, weights: Weights = None) -> Value:
@@ -224,7 +222,7 @@ def expected_calibration_error(actual: ArrayLike, predicted: ArrayLike, weights:
     >>> round(expected_calibration_error([1, 0, 1, 0], [0.6, 0.6, 0.6, 0.6]), 4)
     0.1
     """
-    return _measure(_expected_calibration_error, actual, predicted, weights, churn=True)
+    return _measure(kernels.expected_calibration_error, actual, predicted, weights, churn=True)
 
 
 def coverage(actual: ArrayLike, low: ArrayLike, high: ArrayLike) -> float:
@@ -254,79 +252,6 @@ def mean_width(low: ArrayLike, high: ArrayLike) -> float:
     lows, highs = check_arrays(low=low, high=high)
     _check_bounds(lows, highs)
     return float(np.mean(highs - lows))
-
-
-def _wape(s: Sample) -> Array:
-    return ratio(s.absolute_error, s.drawn.absolute)
-
-
-def _mae(s: Sample) -> Array:
-    return ratio(s.absolute_error, s.drawn.size)
-
-
-def _mean_squared_error(s: Sample) -> Array:
-    return ratio(s.drawn.total((s.drawn.actual - s.predicted) ** 2), s.drawn.size)
-
-
-def _rmse(s: Sample) -> Array:
-    return np.sqrt(_mean_squared_error(s))
-
-
-def _spearman(s: Sample) -> Array:
-    together = dot(s.drawn.weighted_ranks, s.ranking.to_rows(s.ranks))
-    spread = s.drawn.rank_spread * dot(s.sizes * s.ranks, s.ranks)
-    return np.where(s.drawn.rank_spread > 0, ratio(together, np.sqrt(spread), 0.0), np.nan)
-
-
-def _gini(s: Sample) -> Array:
-    return ratio(dot(s.actuals, s.ranks), s.drawn.perfect_area)
-
-
-def _total_bias(s: Sample) -> Array:
-    return ratio(s.drawn.total(s.predicted), s.drawn.money) - 1
-
-
-def _decile_gaps(s: Sample) -> Array:
-    gaps = s.sizes * -s.ranking.values[:, None]
-    gaps += s.actuals
-    cuts = s.up_to(np.arange(1, GROUPS + 1) / GROUPS, gaps, running_sums(gaps))
-    return np.abs(np.diff(cuts, axis=0, prepend=0.0)).sum(axis=0)
-
-
-def _decile_calibration_error(s: Sample) -> Array:
-    return ratio(_decile_gaps(s), s.drawn.money)
-
-
-def _top_share(s: Sample, share: float) -> Array:
-    rest = s.up_to(np.array([1 - share]), s.actuals, s.actuals_to_here)[0]
-    return ratio(s.drawn.money - rest, s.drawn.money)
-
-
-def _roc_auc(s: Sample) -> Array:
-    # The Mann-Whitney statistic, by the rank sum of the churners.
-    churned = s.drawn.money
-    pairs = churned * (s.drawn.size - churned)
-    return 0.5 + ratio(dot(s.actuals, s.ranks), pairs)
-
-
-def _average_precision(s: Sample) -> Array:
-    churned = s.drawn.money
-    caught = churned - s.actuals_to_here
-    caught += s.actuals
-    flagged = s.drawn.size - s.sizes_to_here
-    flagged += s.sizes
-    # Where none is flagged none is caught: any divisor above 0 will do.
-    caught /= np.maximum(flagged, 1e-300)
-    return ratio(dot(s.actuals, caught), churned)
-
-
-def _log_loss(s: Sample) -> Array:
-    p = np.clip(s.predicted, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)
-    return ratio(s.drawn.total(-np.where(s.drawn.actual == 1, np.log(p), np.log1p(-p))), s.drawn.size)
-
-
-def _expected_calibration_error(s: Sample) -> Array:
-    return ratio(_decile_gaps(s), s.drawn.size)
 
 
 def _measure(
@@ -407,39 +332,39 @@ def _as_dict(*metrics: Metric) -> dict[str, Metric]:
 # fmt: off
 SPEND_METRICS = _as_dict(
     Metric("wape", wape, "lower", "Spend error (WAPE)",
-           "Sum of all errors as a share of the money spent; 0 is perfect.", "z.3f", _wape),
+           "Sum of all errors as a share of the money spent; 0 is perfect.", "z.3f", kernels.wape),
     Metric("mae", mae, "lower", "Mean error (MAE)",
-           "How far off the prediction of a customer is on average, in money.", "z,.2f", _mae),
+           "How far off the prediction of a customer is on average, in money.", "z,.2f", kernels.mae),
     Metric("rmse", rmse, "lower", "Large errors (RMSE)",
-           "Like the mean error, but large misses count far more, in money.", "z,.2f", _rmse),
+           "Like the mean error, but large misses count far more, in money.", "z,.2f", kernels.rmse),
     Metric("spearman", spearman, "higher", "Order of customers (Spearman)",
-           "How well customers are ordered by spend; 1 is perfect, 0 is chance.", "z.3f", _spearman),
+           "How well customers are ordered by spend; 1 is perfect, 0 is chance.", "z.3f", kernels.spearman),
     Metric("gini", gini, "higher", "Order of money (Gini)",
-           "How well the prediction finds the money; 1 is perfect, 0 is chance.", "z.3f", _gini),
+           "How well the prediction finds the money; 1 is perfect, 0 is chance.", "z.3f", kernels.gini),
     Metric("total_bias", total_bias, "zero", "Total money (bias)",
-           "How far the predicted total lies above (+) or below (-) the actual one.", "+z.1%", _total_bias),
+           "How far the predicted total lies above (+) or below (-) the actual one.", "+z.1%", kernels.total_bias),
     Metric("decile_calibration_error", decile_calibration_error, "lower", "Error by tenth",
            "How far off the level is in tenths of customers, over the mean spend.", "z.3f",
-           _decile_calibration_error),
+           kernels.decile_calibration_error),
     Metric("top_10_share", partial(top_share, share=0.1), "higher", "Money in the top 10 %",
            "Share of the money spent by the tenth predicted to spend most.", "z.1%",
-           partial(_top_share, share=0.1)),
+           partial(kernels.top_share, share=0.1)),
     Metric("top_20_share", partial(top_share, share=0.2), "higher", "Money in the top 20 %",
            "Share of the money spent by the fifth predicted to spend most.", "z.1%",
-           partial(_top_share, share=0.2)),
+           partial(kernels.top_share, share=0.2)),
 )
 
 CHURN_METRICS = _as_dict(
     Metric("roc_auc", roc_auc, "higher", "Finding churners (AUC)",
-           "How often a churner is ranked above a customer who stayed; 0.5 is chance.", "z.3f", _roc_auc),
+           "How often a churner is ranked above a customer who stayed; 0.5 is chance.", "z.3f", kernels.roc_auc),
     Metric("average_precision", average_precision, "higher", "Finding churners (AP)",
-           "Share of real churners among those flagged, averaged over all cuts.", "z.3f", _average_precision),
+           "Share of real churners among those flagged, averaged over all cuts.", "z.3f", kernels.average_precision),
     Metric("log_loss", log_loss, "lower", "Churn probabilities (log loss)",
-           "How surprising what happened was; being sure and wrong costs most.", "z.3f", _log_loss),
+           "How surprising what happened was; being sure and wrong costs most.", "z.3f", kernels.log_loss),
     Metric("brier", brier, "lower", "Churn probabilities (Brier)",
-           "Mean squared error of the churn probability; 0 is perfect.", "z.4f", _mean_squared_error),
+           "Mean squared error of the churn probability; 0 is perfect.", "z.4f", kernels.mean_squared_error),
     Metric("expected_calibration_error", expected_calibration_error, "lower", "Churn level (ECE)",
            "How far the churn probability is from the share who churned.", "z.3f",
-           _expected_calibration_error),
+           kernels.expected_calibration_error),
 )
 # fmt: on

@@ -18,9 +18,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike
 
+from clvml.evaluation.kernels import GROUPS
 from clvml.evaluation.leaderboard import METRICS, Leaderboard
 from clvml.evaluation.metrics import (
-    GROUPS,
     Array,
     Drawn,
     Sample,

@@ -10,7 +10,8 @@ from datetime import date
 import pandas as pd
 
 from clvml.evaluation.backtest import MODEL_NAME
-from clvml.evaluation.leaderboard import METRICS, Leaderboard, ModelColumns, build_leaderboard
+from clvml.evaluation.folds import ModelColumns
+from clvml.evaluation.leaderboard import METRICS, Leaderboard, build_leaderboard
 from clvml.evaluation.versus import Gain, gains, short_label
 
 _KEYS = ["cutoff", "customer_id"]

@@ -23,7 +23,7 @@ from clvml.customers.snapshots import OPTIONAL_COLUMNS
 from clvml.customers.windows import test_cutoffs
 from clvml.errors import InputError
 from clvml.evaluation.backtest import predict_fold
-from clvml.evaluation.leaderboard import ModelColumns
+from clvml.evaluation.folds import ModelColumns
 from clvml.experiments.cache import SharedDays
 from clvml.experiments.choice import Comparison, answer, compare, run_metrics
 from clvml.experiments.definition import Definition, Variant, config_key, short_hash

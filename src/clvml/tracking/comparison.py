@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from clvml.evaluation import METRICS
-from clvml.evaluation.leaderboard import ModelColumns, build_leaderboard
+from clvml.evaluation.folds import ModelColumns
+from clvml.evaluation.leaderboard import build_leaderboard
 from clvml.evaluation.versus import Gain, gains
 from clvml.tracking.artifacts import CONFIG_FILE
 from clvml.tracking.campaign_runs import Campaign, campaigns_of
