@@ -20,8 +20,9 @@ import time
 import numpy as np
 import pandas as pd
 
-from clvml.decide.allocation import Market, Task, allocate
+from clvml.decide.allocation import allocate
 from clvml.decide.gains import Gains
+from clvml.decide.market import Market, Task
 from clvml.decide.plan import make_plan
 from clvml.decide.playbook import parse_playbook
 

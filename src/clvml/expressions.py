@@ -34,30 +34,16 @@ ALLOWED = (
     " + - * /, = <> < <= > >=, and, or, not, in, between, is null, like, ilike and parentheses"
 )
 
+# fmt: off
 _WORDS = (
-    *(
-        TokenType.AND,
-        TokenType.OR,
-        TokenType.NOT,
-        TokenType.IN,
-        TokenType.BETWEEN,
-        TokenType.IS,
-        TokenType.NULL,
-    ),
-    *(TokenType.LIKE, TokenType.ILIKE, TokenType.TRUE, TokenType.FALSE),
+    TokenType.AND, TokenType.OR, TokenType.NOT, TokenType.IN, TokenType.BETWEEN, TokenType.IS, TokenType.NULL,
+    TokenType.LIKE, TokenType.ILIKE, TokenType.TRUE, TokenType.FALSE,
 )
 _SIGNS = (
-    *(
-        TokenType.PLUS,
-        TokenType.DASH,
-        TokenType.STAR,
-        TokenType.SLASH,
-        TokenType.EQ,
-        TokenType.NEQ,
-        TokenType.LT,
-    ),
-    *(TokenType.LTE, TokenType.GT, TokenType.GTE, TokenType.L_PAREN, TokenType.R_PAREN, TokenType.COMMA),
+    TokenType.PLUS, TokenType.DASH, TokenType.STAR, TokenType.SLASH, TokenType.EQ, TokenType.NEQ, TokenType.LT,
+    TokenType.LTE, TokenType.GT, TokenType.GTE, TokenType.L_PAREN, TokenType.R_PAREN, TokenType.COMMA,
 )
+# fmt: on
 _VALUES = (TokenType.IDENTIFIER, TokenType.STRING, TokenType.NUMBER)
 _COMPARISONS = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 # What else sqlglot may put into a node would change its meaning.

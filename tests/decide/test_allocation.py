@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from clvml.decide import allocation
-from clvml.decide.allocation import Market, Task, Totals, allocate
+from clvml.decide.allocation import allocate
+from clvml.decide.market import Market, Task, Totals
 
 MAIL, CALL = [9, 3, 0.8, -0.6], [40, 10, -1, -8]
 EXAMPLE = np.array([MAIL, CALL]), np.array([[1.0] * 4, [10.0] * 4])

@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clvml.decide.allocation import Allocation, Market, Task, allocate
+from clvml.decide.allocation import Allocation, allocate
 from clvml.decide.control import in_control, units_of
 from clvml.decide.eligibility import Eligibility, eligible
 from clvml.decide.gains import Gains
+from clvml.decide.market import Market, Task
 from clvml.decide.plan_file import CONTROL, NAMES, TREATED, PlanRecord, rows_digest
 from clvml.decide.plan_summary import advice, summarise
 from clvml.decide.playbook import Playbook

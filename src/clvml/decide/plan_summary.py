@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clvml.decide.allocation import Allocation, Market, Task, allocate
+from clvml.decide.allocation import Allocation, allocate
 from clvml.decide.gains import Gains
+from clvml.decide.market import Market, Task
 from clvml.decide.playbook import Playbook
 from clvml.decide.power import customers_needed, retention_variance, smallest_save_rate
 from clvml.scores.totals import LEVEL_SPREAD, REACH
