@@ -54,7 +54,7 @@ def test_with_source_changes_nothing_else():
         ),
         (
             "windows.horizon_days=-5",
-            "'windows.horizon_days': Input should be greater than 0; currently set to -5",
+            "'windows.horizon_days' must be greater than 0; currently set to -5",
         ),
         (
             "windows=5",
@@ -67,7 +67,7 @@ def test_with_source_changes_nothing_else():
         ),
         (
             "data.columns.amount=",
-            "'data.columns.amount': Input should be a valid string; currently set to None",
+            "'data.columns.amount' must be a valid string; currently set to None",
         ),
         (
             "data.timezone=Europe/Londn",
@@ -76,13 +76,13 @@ def test_with_source_changes_nothing_else():
         ),
         (
             "data.refunds=maybe",
-            "'data.refunds': Input should be 'net', 'drop' or 'reject'; currently set to 'maybe'",
+            "'data.refunds' must be 'net', 'drop' or 'reject'; currently set to 'maybe'",
         ),
         (
             "value.retention_cost=.inf",
-            "'value.retention_cost': Input should be a finite number; currently set to inf",
+            "'value.retention_cost' must be a finite number; currently set to inf",
         ),
-        ("seed=4294967296", "'seed': Input should be less than 4294967296; currently set to 4294967296"),
+        ("seed=4294967296", "'seed' must be less than 4294967296; currently set to 4294967296"),
     ],
 )
 def test_a_wrong_value_is_named(written, assignment, message):

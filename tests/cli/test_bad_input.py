@@ -134,7 +134,7 @@ def test_configurations(fails, shop, tmp_path):
     [
         (
             "windows.horizon_days=-5",
-            "'windows.horizon_days': Input should be greater than 0; currently set to -5",
+            "'windows.horizon_days' must be greater than 0; currently set to -5",
         ),
         ("windows.horizon_days", "--set 'windows.horizon_days' is not of the form a.b=c"),
         ("windows.horizon=9", "unknown key 'windows.horizon' (did you mean 'horizon_days'?)"),

@@ -60,7 +60,7 @@ def test_bad_input_leaves_nothing(run, tmp_path):
     before = sorted(tmp_path.rglob("*"))
     for arguments, message in (
         (["none.yaml"], "Error: experiment 'none.yaml' does not exist; give an existing YAML file\n"),
-        (["001-base.yaml"], "Error: experiment '001-base.yaml' has 1 problem:\n  - 'folds': Input should be"),
+        (["001-base.yaml"], "Error: experiment '001-base.yaml' has 1 problem:\n  - 'folds' must be"),
     ):
         code, out, err = run("experiment", *arguments)
         assert (code, out) == (2, "")

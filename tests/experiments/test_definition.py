@@ -78,7 +78,7 @@ def test_what_cannot_change_a_forecast_does_not_count(write):
         ({"grid": {"model.max_depth": [3]}}, "has a grid of one point: nothing to compare"),
         ({"variants": TWO, "metrik": "wape"}, "unknown key 'metrik' (did you mean 'metric'?)"),
         ({"variants": TWO, "metric": "wap"}, "unknown metric 'wap' (did you mean 'wape'?)"),
-        ({"variants": TWO, "folds": 1}, "'folds': Input should be greater than or equal to 2"),
+        ({"variants": TWO, "folds": 1}, "'folds' must be at least 2"),
         ({"variants": TWO, "config": "shops.yaml"}, "the configuration 'shops.yaml' does not exist"),
         (
             {"variants": {"a": None, "b": {"model.max_dept": 4}}},
@@ -105,7 +105,7 @@ def test_what_cannot_change_a_forecast_does_not_count(write):
         ),
         (
             {"search": {"trials": 3, "parameters": {"model.max_depth": {"low": 2, "high": 99, "int": True}}}},
-            "'model.max_depth': Input should be less than or equal to 16; currently set to 99",
+            "'model.max_depth' must be at most 16; currently set to 99",
         ),
         # Both ends are whole numbers; what lies between is not.
         (

@@ -141,8 +141,12 @@ def _describe(problem: Any, section: type[BaseModel]) -> str:
     if problem["type"] == "model_type":
         keys = ", ".join(_keys_at(problem["loc"], section))
         return f"'{path}' must hold keys ({keys}); currently set to {_shown(problem['input'])}"
-    got = problem["input"]
-    return f"'{path}': {problem['msg'].removeprefix('Value error, ')}; currently set to {_shown(got)}"
+    said = problem["msg"].removeprefix("Value error, ")
+    said = said.replace("less than or equal to", "at most").replace("greater than or equal to", "at least")
+    # What is wrong with keys together is not shown by printing them all.
+    got = "" if isinstance(problem["input"], dict) else f"; currently set to {_shown(problem['input'])}"
+    colon = "" if said.startswith("Input should ") else ":"
+    return f"'{path}'{colon} {said.replace('Input should ', 'must ', 1)}{got}"
 
 
 def _shown(value: Any) -> str:
