@@ -53,6 +53,15 @@ def test_a_plan_is_read_as_it_was_written(tmp_path, ending):
     assert sorted(item.name for item in tmp_path.iterdir()) == [path.name, record_path(path).name]
 
 
+def test_a_plan_whose_list_cannot_be_written_is_not_written(tmp_path):
+    table, record = plan_of(["a"])
+    (tmp_path / "spring-mail.csv").mkdir()
+    lists = {tmp_path / f"spring-{action}.csv": table[["customer_id"]] for action in ("call", "mail")}
+    with pytest.raises(InputError, match=re.escape("spring-mail.csv' cannot be written: Is a directory")):
+        write_plan(table, record, tmp_path / "plan.csv", lists)
+    assert [item.name for item in tmp_path.iterdir()] == ["spring-mail.csv"]
+
+
 def test_another_order_of_rows_is_the_same_plan(tmp_path):
     table, record = plan_of(["a", "b", "c"])
     write_plan(table.iloc[::-1], record, tmp_path / "plan.csv")

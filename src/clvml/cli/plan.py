@@ -64,14 +64,10 @@ def plan(
     rules = read_playbook(playbook, overrides)
     progress(f"planning for the customers of {scores}")
     made = workflows.plan(scores, rules, budget, now().date())
-    notes, written = list(made.notes), dict[str, Path]()
     asked = [name.strip() for name in fields.split(",") if name.strip()]
-    if lists is not None:
-        written, left_out = workflows.write_lists(made, lists, contacts, preset, asked)
-        notes += left_out
-    workflows.write_plan_file(made, output)
+    written, left_out = workflows.write_plan(made, output, lists, contacts, preset, asked)
     run_id, said = workflows.log_plan(made, store_in_use(os.environ.get("MLFLOW_TRACKING_URI")))
-    notes += said
+    notes = [*made.notes, *left_out, *said]
     if as_json:
         print_json(
             {

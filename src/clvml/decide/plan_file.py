@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from clvml.config import Section, parse_keys
 from clvml.decide.playbook import Playbook
 from clvml.errors import InputError
 from clvml.scores.columns import SCORED, Column, money
-from clvml.storage.files import replacing, unescaped, write_table
+from clvml.storage.files import fill_draft, replacing, unescaped
 
 _SCORED = ("p_churn", "expected_spend", "clv", "historic_spend", "value_tier", "segment")
 # All that a plan says of a customer. Of customers without an action, what belongs to one is missing.
@@ -116,18 +118,31 @@ def rows_digest(table: pd.DataFrame) -> str:
     return found.hexdigest()
 
 
-def write_plan(table: pd.DataFrame, record: PlanRecord, path: Path) -> None:
-    """Write a plan (.csv or .parquet) and its record: both or neither.
+def write_plan(
+    table: pd.DataFrame, record: PlanRecord, path: Path, lists: Mapping[Path, pd.DataFrame] | None = None
+) -> None:
+    """Write a plan (.csv or .parquet), its record and its target lists: all or none.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `PLAN_COLUMNS`.
+    record : PlanRecord
+    path : Path
+    lists : mapping of Path to DataFrame, optional
+        Target lists by file; their folder is there.
 
     Raises
     ------
     InputError
-        The folder cannot be written.
+        A folder cannot be written.
     """
-    with replacing(record_path(path)) as draft:
-        text = json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False)
-        draft.write_text(text + "\n", encoding="utf-8")
-        write_table(table[list(NAMES)], path)
+    text = json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False)
+    # Nothing gets its name before everything is written; the lists get theirs first, so that a plan has its lists.
+    with ExitStack() as drafts:
+        drafts.enter_context(replacing(record_path(path))).write_text(f"{text}\n", encoding="utf-8")
+        for file, rows in [(path, table[list(NAMES)]), *(lists or {}).items()]:
+            fill_draft(drafts.enter_context(replacing(file)), rows, file)
 
 
 def read_plan(path: str | Path) -> tuple[pd.DataFrame, PlanRecord]:

@@ -102,19 +102,24 @@ def remove_leftovers() -> None:
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV or Parquet, by the ending of ``path``.
+    """Write a table as CSV or Parquet, by the ending of ``path``; see `fill_draft`."""
+    with replacing(path) as draft:
+        fill_draft(draft, table, path)
+
+
+def fill_draft(draft: Path, table: pd.DataFrame, path: Path) -> None:
+    """Write a table into the draft of ``path``, as CSV or Parquet by the ending of ``path``.
 
     In CSV, text that a spreadsheet would run as a formula gets a leading apostrophe, and what is missing is
     empty.
     """
-    with replacing(path) as draft:
-        if path.suffix.lower() == ".parquet":
-            table.to_parquet(draft, index=False)
-            return
-        table = table.copy()
-        for name in table.select_dtypes(include=["object", "string"]).columns:
-            table[name] = table[name].map(escaped, na_action="ignore")
-        table.to_csv(draft, index=False, lineterminator="\n")
+    if path.suffix.lower() == ".parquet":
+        table.to_parquet(draft, index=False)
+        return
+    table = table.copy()
+    for name in table.select_dtypes(include=["object", "string"]).columns:
+        table[name] = table[name].map(escaped, na_action="ignore")
+    table.to_csv(draft, index=False, lineterminator="\n")
 
 
 def escaped(text: str) -> str:

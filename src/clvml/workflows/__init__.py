@@ -4,7 +4,7 @@ from clvml.workflows.compare import compare, comparison_dict
 from clvml.workflows.followup import FollowUp, follow_up
 from clvml.workflows.logged_training import Again, LoggedTraining, train_again, train_and_log
 from clvml.workflows.margins import customer_margins
-from clvml.workflows.planning import log_plan, plan, write_lists, write_plan_file
+from clvml.workflows.planning import log_plan, plan, write_plan
 from clvml.workflows.preparation import (
     ASSUMED_HORIZON_DAYS,
     Prepared,
@@ -86,8 +86,7 @@ __all__ = [
     "train_and_log",
     "uplift",
     "worth",
-    "write_lists",
-    "write_plan_file",
+    "write_plan",
     "write_save_rates",
     "write_scored",
 ]

@@ -13,12 +13,12 @@ from clvml import tracking
 from clvml.decide.eligibility import read_customers
 from clvml.decide.lists import target_lists
 from clvml.decide.plan import Plan, make_plan
-from clvml.decide.plan_file import PlanRecord, write_plan
+from clvml.decide.plan_file import PlanRecord
+from clvml.decide.plan_file import write_plan as write_plan_files
 from clvml.decide.playbook import Playbook, parse_playbook, read_playbook
 from clvml.errors import InputError
 from clvml.scores.overview import origin_of
 from clvml.scores.scorer import read_scores
-from clvml.storage.files import write_table
 
 
 def plan(
@@ -60,23 +60,40 @@ def plan(
     return make_plan(table, playbook, budget, opt_outs, past, today or date.today(), trained)
 
 
-def write_lists(
-    made: Plan, folder: Path, contacts: str | None = None, preset: str = "generic", fields: Sequence[str] = ()
+def write_plan(
+    made: Plan,
+    path: Path,
+    folder: Path | None = None,
+    contacts: str | None = None,
+    preset: str = "generic",
+    fields: Sequence[str] = (),
 ) -> tuple[dict[str, Path], list[str]]:
-    """Write a target list per action into a folder, which is made where it is not there.
+    """Write a plan (.csv or .parquet) with its record and its target lists, all or none.
+
+    Parameters
+    ----------
+    made : Plan
+    path : Path
+    folder : Path, optional
+        Where a target list per action goes, made where it is not there; no lists without it.
+    contacts, preset, fields
+        See `clvml.decide.lists.target_lists`; ``contacts`` is a file.
 
     Returns
     -------
     dict of str to Path
-        By action.
+        The target lists by action.
     list of str
         Whom the lists leave out.
 
     Raises
     ------
     InputError
-        See `clvml.decide.lists.target_lists`; or the folder cannot be made.
+        See `clvml.decide.lists.target_lists`; or a folder cannot be made or written.
     """
+    if folder is None:
+        write_plan_files(made.table, made.record, path)
+        return {}, []
     known = read_customers(contacts, ["customer_id"], "contacts") if contacts else None
     lists, notes = target_lists(made.table, known, preset, fields)
     try:
@@ -86,8 +103,7 @@ def write_lists(
             f"folder '{folder}' of the lists cannot be made: {error.strerror or error}; choose another"
         ) from None
     paths = {action: folder / f"{made.record.campaign}-{action}.csv" for action in lists}
-    for action, listed in lists.items():
-        write_table(listed, paths[action])
+    write_plan_files(made.table, made.record, path, {paths[action]: rows for action, rows in lists.items()})
     return paths, notes
 
 
@@ -115,8 +131,3 @@ def logged_beside(
         return log(uri)
     except InputError as error:
         return None, [f"not logged: {error}"]
-
-
-def write_plan_file(made: Plan, path: Path) -> None:
-    """Write a plan (.csv or .parquet) with its record, both or neither."""
-    write_plan(made.table, made.record, path)
