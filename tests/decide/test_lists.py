@@ -64,6 +64,18 @@ def test_a_list_in_a_spreadsheet_runs_nothing_and_dials(tmp_path):
     assert re.fullmatch(r"C\d+,spring,call,\+44207\d{6},'=1\+1", line)
 
 
+def test_phone_numbers_get_their_country_code():
+    national = CONTACTS.assign(phone=[f"020 7{number:06d}" for number in range(200)])
+    kept, notes = target_lists(PLAN, national)
+    assert kept["call"]["phone"].str.startswith("020 7").all()
+    told = f"list 'call': {len(kept['call'])} phone numbers have no country code, which tools refuse; write them as"
+    assert [note.startswith(told) for note in notes] == [True]
+    known, notes = target_lists(PLAN, national.assign(country="gb"))
+    assert known["call"]["phone"].str.fullmatch(r"\+44207\d{6}").all()
+    assert list(known["call"].columns) == ["customer_id", "campaign", "action", "phone"]
+    assert notes == []
+
+
 def test_without_contacts_a_list_holds_ids():
     lists, _ = target_lists(PLAN)
     assert list(lists["mail"].columns) == ["customer_id", "campaign", "action"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from importlib.resources import files
 
@@ -12,6 +11,7 @@ import yaml
 from clvml.decide.eligibility import plain_channel
 from clvml.decide.plan_file import TREATED
 from clvml.errors import InputError, did_you_mean, first_of
+from clvml.log.keys import e164
 
 # What a list says of the plan; none of it is personal.
 _OF_PLAN = ("customer_id", "campaign", "action")
@@ -69,9 +69,16 @@ def target_lists(
         _check_fields(contacts, asked, str(action), channel)
         listed = own[list(_OF_PLAN)]
         if contacts is not None:
-            listed = listed.merge(contacts[["customer_id", *asked]], on="customer_id", how="left")
-        if "phone" in asked:
-            listed["phone"] = listed["phone"].map(_plain_phone, na_action="ignore").astype("string")
+            own = contacts[contacts["customer_id"].isin(listed["customer_id"])]
+            if "phone" in asked:
+                phones, national = _international(own)
+                own = own.assign(phone=phones)
+                if national:
+                    notes.append(
+                        f"list '{action}': {national:,} phone numbers have no country code, which tools refuse; write"
+                        " them as +44..., or add a column 'country' (GB, DE, ...) to the contacts"
+                    )
+            listed = listed.merge(own[["customer_id", *asked]], on="customer_id", how="left")
         if by:
             reached = listed[by].notna() & (listed[by] != "")
             once = ~listed[by].str.casefold().duplicated()
@@ -112,10 +119,15 @@ def _check_fields(contacts: pd.DataFrame | None, asked: Sequence[str], action: s
             )
 
 
-def _plain_phone(number: str) -> str:
-    """Return a telephone number without blanks and signs between its digits, which tools refuse.
+def _international(contacts: pd.DataFrame) -> tuple[pd.Series, int]:
+    """Return the phone numbers as tools take them, E.164, and how many have no country code and get none.
 
-    >>> _plain_phone("+44 (20) 7123-4567")
-    '+442071234567'
+    A number without one is read as its customer's ``country`` writes it, where contacts hold ISO codes.
     """
-    return re.sub(r"[\s().\-/]", "", number)
+    countries = contacts.get("country", pd.Series(pd.NA, contacts.index, dtype="string"))
+    regions = [code.strip().upper() if isinstance(code, str) else None for code in countries]
+    pairs = zip(contacts["phone"], regions, strict=True)
+    found = [e164(number, region) if isinstance(number, str) else "" for number, region in pairs]
+    written = pd.Series(found, contacts.index, dtype="string")
+    national = contacts["phone"].notna() & (contacts["phone"] != "") & (written == "")
+    return written.where(~national, contacts["phone"]), int(national.sum())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import duckdb
 import phonenumbers
 from duckdb.sqltypes import VARCHAR
@@ -48,7 +46,7 @@ def stage_phones(connection: duckdb.DuckDBPyConnection, table: str, column: str,
 
     What ``phonenumbers`` does not take for a possible number of ``region`` (an ISO country code) is left out.
     """
-    connection.create_function("clvml_phone", _parser(region), [VARCHAR], VARCHAR)
+    connection.create_function("clvml_phone", lambda text: e164(text, region), [VARCHAR], VARCHAR)
     try:
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE {_PHONES} AS SELECT written, nullif(clvml_phone(written), '') AS number"
@@ -59,14 +57,16 @@ def stage_phones(connection: duckdb.DuckDBPyConnection, table: str, column: str,
         connection.remove_function("clvml_phone")
 
 
-def _parser(region: str | None) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        try:
-            number = phonenumbers.parse(text, region)
-        except phonenumbers.NumberParseException:
-            return ""
-        if not phonenumbers.is_possible_number(number):
-            return ""
-        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+def e164(text: str, region: str | None = None) -> str:
+    """Return a phone number as E.164; empty for what is none in ``region`` (an ISO country code).
 
-    return parse
+    >>> e164("020 7123 4567", "GB"), e164("+44 (20) 7123-4567"), e164("020 7123 4567")
+    ('+442071234567', '+442071234567', '')
+    """
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return ""
+    if not phonenumbers.is_possible_number(number):
+        return ""
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
