@@ -487,3 +487,20 @@ def test_a_defect_is_a_page_and_no_traceback(client: Client, monkeypatch: pytest
     assert answer.status_code == 500 and "C’est un défaut de clvml" in answer.text
     assert "C00001" not in answer.text and "Traceback" not in answer.text
     assert answer.headers["content-security-policy"] == HEADERS["content-security-policy"]
+
+
+@pytest.mark.parametrize("query", ["", "search=c0", "risk=high", "least=0", "search=nobody"])
+@pytest.mark.parametrize("sort", ["at_risk", "-at_risk", "clv", "-segment", "expected_spend"])
+@pytest.mark.parametrize("page", [1, 2, 999])
+def test_pages_are_parts_of_the_whole_list(client: Client, query: str, sort: str, page: int) -> None:
+    whole = downloaded(client, f"?{query}&sort={sort}")
+    answer = client.get(f"/customers?{query}&sort={sort}&page={page}").text
+    last = max(-(-len(whole) // 25), 1)
+    number = min(page, last)
+    assert f"page {number} of {last}" in answer
+    shown = list(whole["customer_id"][25 * (number - 1) : 25 * number])
+    assert (listed(answer) if shown else shown) == shown
+    money, risk = whole["expected_spend"].sum(), at_risk(whole).sum()
+    totals = re.findall(r"<b>€([\d,]+)</b>", answer)
+    for told, wanted in zip(totals, (money, risk), strict=True):
+        assert float(told.replace(",", "")) == pytest.approx(wanted, rel=0.01, abs=0.51)

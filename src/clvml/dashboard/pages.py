@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from clvml.dashboard.filters import PAGE, SORTS, Filter, query
+from clvml.dashboard.listing import listed
 from clvml.dashboard.model_page import Models, model_sections
 from clvml.dashboard.orders import Orders, order_history
 from clvml.dashboard.store import Snapshot
@@ -105,21 +106,9 @@ def today(snapshot: Snapshot, say: Language, links: Links, day: date) -> Page:
 
 def customer_list(snapshot: Snapshot, say: Language, links: Links, wanted: Filter) -> Page:
     """Return the page of the customers that are wanted."""
-    where, values = wanted.where()
-    (totals,) = snapshot.rows(
-        "select count(*) as customers, sum(expected_spend) as expected, sum(greatest(at_risk, 0)) as at_risk"
-        f" from customers where {where}",
-        values,
-    )
+    totals, page, found = listed(snapshot, wanted)
     number = totals["customers"]
     pages = max(-(-number // PAGE), 1)
-    page = min(wanted.page, pages)
-    # The few rows of the page first: the rest of their columns is read for these alone.
-    found = snapshot.rows(
-        f"select * from customers where rowid in (select rowid from customers where {where}"
-        f" order by {wanted.order()} limit {PAGE} offset {(page - 1) * PAGE}) order by {wanted.order()}",
-        values,
-    )
     turn = partial(links.customers, wanted)
     return {
         "title": say.text("Customers"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,13 @@ class Snapshot:
     connection: duckdb.DuckDBPyConnection
     plans: ContactPlans
     contacts: pd.DataFrame | None = None
+    _totals: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def totals(self, sums: str) -> dict[str, Any]:
+        """Return sums over all customers, as SQL; they are worked out once."""
+        if sums not in self._totals:
+            (self._totals[sums],) = self.rows(f"select {sums} from customers", [])
+        return self._totals[sums]
 
     def rows(self, query: str, values: list[Any]) -> list[dict[str, Any]]:
         """Return the rows of a query, by name."""
