@@ -15,7 +15,7 @@ from clvml.dashboard.store import Snapshot, offline
 from clvml.errors import InputError
 from clvml.log import read_purchase_log
 from clvml.models.outlook import HORIZONS
-from clvml.report.charts import WHOLE, Plot, drawn, nice_ticks, text_width
+from clvml.report.charts import WHOLE, Plot, amounts_plot, drawn, nice_ticks
 from clvml.report.language import Language
 from clvml.storage.sql import literal
 from clvml.storage.workspace import workspace
@@ -128,15 +128,7 @@ def order_history(
     )
 
     def draw(width: int) -> Plot:
-        labels = [say.short_money(tick) for tick in ticks]
-        plot = Plot(
-            width,
-            270,
-            (0.0, coming[-1][0]),
-            (ticks[0], ticks[-1]),
-            left=int(max(map(text_width, labels))) + 12,
-        )
-        plot.grid(ticks, lambda tick: labels[ticks.index(tick)])
+        plot = amounts_plot((width, 270), (0.0, coming[-1][0]), ticks, say.short_money)
         plot.line(past, "before")
         plot.line(coming, "forecast")
         if low is not None and high is not None:

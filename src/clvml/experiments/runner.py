@@ -11,7 +11,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pandas as pd
@@ -31,6 +30,7 @@ from clvml.experiments.tuning import run_search
 from clvml.models.customer_model import fit_customer_model
 from clvml.storage.addresses import hide_password
 from clvml.tracking import ExperimentRuns, VariantRecord
+from clvml.tracking.description import XGBOOST, installed_version
 
 Progress = Callable[[str], None]
 
@@ -197,7 +197,7 @@ def code_fingerprint() -> str:
         for part in _CODE
         for path in ((home / part).rglob("*.py") if (home / part).is_dir() else [home / f"{part}.py"])
     ]
-    digest = hashlib.sha256(_xgboost_version().encode())
+    digest = hashlib.sha256(installed_version(*XGBOOST).encode())
     for path in sorted(files):
         digest.update(path.relative_to(home).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:16]
@@ -368,12 +368,3 @@ def _named(part: pd.DataFrame, models: tuple[ModelColumns, ...]) -> pd.DataFrame
     names = {m.spend: f"spend/{m.name}" for m in models if m.spend}
     names |= {m.churn: f"churn/{m.name}" for m in models if m.churn}
     return part[[*_LABELS, "low", "high", *names]].rename(columns=names)
-
-
-def _xgboost_version() -> str:
-    for name in ("xgboost", "xgboost-cpu"):
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            continue
-    return ""

@@ -95,7 +95,10 @@ def read_sheets(path: Path, wanted: Sequence[str], mapped: Sequence[str]) -> tup
         )
     if wanted:
         return tables, []
-    best = max(tables, key=lambda sheet: (_fit(sheet, mapped), len(sheet.cells) if not mapped else 0))
+    best = max(
+        tables,
+        key=lambda sheet: (sum(name in sheet.columns for name in mapped), 0 if mapped else len(sheet.cells)),
+    )
     needed = {name for name in mapped if name in best.columns} or set(best.columns)
     kept = [sheet for sheet in tables if needed <= set(sheet.columns)]
     return kept, [name for name in names if name not in [sheet.name for sheet in kept]]
@@ -148,10 +151,6 @@ def _describe(name: str, cells: list[list[Any]]) -> Sheet | None:
         return None
     types = tuple(_column_type(row[index] for row in cells[header + 1 :]) for index in range(len(columns)))
     return Sheet(name, columns, types, repeated, header + 1, cells)
-
-
-def _fit(sheet: Sheet, mapped: Sequence[str]) -> int:
-    return sum(name in sheet.columns for name in mapped)
 
 
 def _column_type(cells: Iterator[Any]) -> str:

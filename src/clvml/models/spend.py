@@ -37,10 +37,6 @@ USUAL_WEIGHTS: tuple[float, ...] = (0.4, 0.4, 0.2)
 _HELD_TO_USUAL = 0.02
 
 
-def _btyd_alone() -> Array:
-    return _one_forecast("btyd_spend")
-
-
 @dataclass(frozen=True)
 class Spend:
     """E[spend] by trees on one prior; the prior alone where the trees are None.
@@ -61,7 +57,7 @@ class Spend:
         What each of `STACKED` counts in the stack; they add up to 1.
     """
 
-    blend: Array = field(default_factory=_btyd_alone)
+    blend: Array = field(default_factory=lambda: _one_forecast("btyd_spend"))
     tweedie: SpendRegressor | None = None
     gamma: SpendRegressor | None = None
     gamma_alone: SpendRegressor | None = None

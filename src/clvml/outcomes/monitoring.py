@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from clvml.customers import available_features
 from clvml.customers.snapshots import CustomerDays
 from clvml.errors import InputError
+from clvml.evaluation.folds import interval
 from clvml.evaluation.metrics import CHURN_METRICS, SPEND_METRICS, coverage
 from clvml.models.outlook import HORIZONS
 from clvml.scores.scorer import Scorer
@@ -248,7 +249,8 @@ def _drift(days: CustomerDays, until: date, scorer: Scorer | None) -> pd.DataFra
         # What the log does not hold of the time before the training would look like drift.
         return pd.DataFrame(columns=columns)
     model = scorer.model
-    then, now = (_bought(days.features(day, model.horizon_days)) for day in (model.as_of, until))
+    both = (days.features(day, model.horizon_days) for day in (model.as_of, until))
+    then, now = (features[features["purchase_days"] > 0] for features in both)
     known = [feature for feature in available_features(model.columns) if feature.predictor]
     strength = np.abs(scorer.surrogate.contributions(then))[:, :-1].mean(axis=0)
     weights = dict(zip(scorer.surrogate.features_, strength / max(strength.sum(), 1e-12), strict=True))
@@ -272,10 +274,6 @@ def _drift(days: CustomerDays, until: date, scorer: Scorer | None) -> pd.DataFra
             (name, description, psi, distance(before, after), *middle, weight, _in_words(psi, *middle))
         )
     return pd.DataFrame(rows, columns=columns).sort_values("psi", ascending=False, ignore_index=True)
-
-
-def _bought(features: pd.DataFrame) -> pd.DataFrame:
-    return features[features["purchase_days"] > 0]
 
 
 def _in_words(psi: float, then: float, now: float) -> str:
@@ -385,11 +383,7 @@ def _chance(outcome: pd.DataFrame, name: str) -> tuple[float, float]:
     even = np.full(len(outcome), 1.0 / len(outcome))
     drawn = np.random.default_rng(0).multinomial(len(outcome), even, _BOOTSTRAP_SAMPLES).T
     values = metric.function(outcome[pair[0]], outcome[pair[1]], drawn.astype(float))
-    defined = np.asarray(values)[np.isfinite(values)]
-    if not len(defined):
-        return float("nan"), float("nan")
-    low, high = np.quantile(defined, (0.025, 0.975))
-    return float(low), float(high)
+    return interval(np.asarray(values))
 
 
 def next_check(monitoring: Monitoring) -> date:

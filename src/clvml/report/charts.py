@@ -117,6 +117,21 @@ def drawn(widths: tuple[int, ...], draw: Callable[[int], Plot], title: str) -> M
     return Markup("").join(draw(width).svg(title) for width in widths)
 
 
+def amounts_plot(
+    size: tuple[int, int],
+    x: tuple[float, float],
+    ticks: Sequence[float],
+    said: Callable[[float], str],
+    top: int = Plot.top,
+    bottom: int = Plot.bottom,
+) -> Plot:
+    """Return a plot of amounts, its y axis drawn from the first tick to the last."""
+    left = int(max(text_width(said(tick)) for tick in ticks)) + 12
+    plot = Plot(*size, x, (ticks[0], ticks[-1]), left=left, top=top, bottom=bottom)
+    plot.grid(ticks, said)
+    return plot
+
+
 def shares_plot(width: int, said: Callable[[float], str]) -> Plot:
     """Return a plot of one share by another, with its axes."""
     plot = Plot(width, 300 if width > 400 else 260, (0, 1), (0, 1), left=52, right=24, bottom=48, top=16)

@@ -10,7 +10,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from itertools import chain
+from itertools import chain, repeat
 
 import duckdb
 import pyarrow as pa
@@ -78,7 +78,7 @@ def _write_postgres(address: Address, batches: Iterable[pa.Table], rehearsal: bo
     with connected(address) as connection, connection.cursor() as cursor:
         first, batches = _peeked(batches)
         # Rows are collected in a table of this session's own, so that others wait only while they are moved.
-        for mode, batch in zip(chain(["create"], _forever("append")), batches, strict=False):
+        for mode, batch in zip(chain(["create"], repeat("append")), batches, strict=False):
             cursor.adbc_ingest(_STAGING, batch, mode=mode, temporary=True)
         target = _quoted(address.table)
         cursor.execute("SELECT to_regclass($1) IS NOT NULL", [target])
@@ -175,11 +175,6 @@ def _peeked(batches: Iterable[pa.Table]) -> tuple[pa.Table, Iterable[pa.Table]]:
     rest = iter(batches)
     first = next(rest)
     return first, chain([first], rest)
-
-
-def _forever(word: str) -> Iterator[str]:
-    while True:
-        yield word
 
 
 def _sqlite_type(kind: pa.DataType) -> str:

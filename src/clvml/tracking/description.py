@@ -62,7 +62,7 @@ def run_tags(record: TrainingRecord) -> dict[str, str]:
 def environment_tags(command: str) -> dict[str, str]:
     """Return the tags of what a run was made with, by which command, and by whom."""
     return {
-        "clvml_version": _version("clvml"),
+        "clvml_version": installed_version("clvml"),
         "versions": package_versions(),
         "mlflow.source.name": command,
         "mlflow.source.type": "LOCAL",
@@ -73,7 +73,7 @@ def environment_tags(command: str) -> dict[str, str]:
 
 def package_versions() -> str:
     """Return the versions of Python and of the packages that figures depend on, as text."""
-    packages = [f"{names[0]} {_version(*names)}" for names in sorted((*PACKAGES, XGBOOST))]
+    packages = [f"{names[0]} {installed_version(*names)}" for names in sorted((*PACKAGES, XGBOOST))]
     return ", ".join([f"python {platform.python_version()}", *packages])
 
 
@@ -154,7 +154,7 @@ def note(record: TrainingRecord) -> str:
 
 def requirements() -> list[str]:
     """Return what an environment needs to load the model, for pip."""
-    return [f"{name}=={found}" for name in ("clvml", "mlflow") if (found := _version(name))]
+    return [f"{name}=={found}" for name in ("clvml", "mlflow") if (found := installed_version(name))]
 
 
 def _headline(metrics: dict[str, float]) -> str:
@@ -186,7 +186,8 @@ def _day(cutoff: Any) -> str:
     return str(pd.Timestamp(cutoff).date())
 
 
-def _version(*names: str) -> str:
+def installed_version(*names: str) -> str:
+    """Return the version of the first of these packages that is there; empty where none is."""
     for name in names:
         try:
             return version(name)

@@ -107,7 +107,8 @@ def keep_training(record: TrainingRecord, folder: Path) -> Path:
     try:
         draft.mkdir(parents=True)
         for table in _TABLES:
-            _write_table(getattr(record, table), draft / f"{table}.parquet")
+            # The name of the index is part of a leaderboard.
+            getattr(record, table).to_parquet(draft / f"{table}.parquet", compression="zstd")
         (draft / "plots").mkdir()
         for title, picture in record.figures.items():
             (draft / "plots" / f"{title}.png").write_bytes(picture)
@@ -145,7 +146,7 @@ def read_kept(directory: Path) -> TrainingRecord:
     try:
         content = _Kept.model_validate_json((directory / _RECORD).read_text(encoding="utf-8"))
         fields: dict[str, Any] = {key: getattr(content, key) for key in _PLAIN}
-        fields |= {table: _read_table(directory / f"{table}.parquet") for table in _TABLES}
+        fields |= {table: pd.read_parquet(directory / f"{table}.parquet") for table in _TABLES}
         figures = {path.stem: path.read_bytes() for path in sorted((directory / "plots").glob("*.png"))}
         return TrainingRecord(
             config=parse_config(content.config, f"configuration in '{directory}'"),
@@ -205,15 +206,6 @@ def sync(uri: str, folder: Path, progress: Callable[[str], None] = lambda text: 
         if not any(folder.iterdir()):
             folder.rmdir()
     return uploads
-
-
-def _write_table(table: pd.DataFrame, path: Path) -> None:
-    # The name of the index is part of a leaderboard.
-    table.to_parquet(path, compression="zstd")
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    return pd.read_parquet(path)
 
 
 @contextmanager

@@ -10,10 +10,10 @@ from markupsafe import Markup
 from clvml.report.charts import (
     WHOLE,
     Plot,
+    amounts_plot,
     drawn,
     nice_ticks,
     percentage,
-    text_width,
 )
 from clvml.report.facts import Facts
 from clvml.report.language import Language
@@ -47,15 +47,7 @@ def outlook(facts: Facts, say: Language) -> Section | None:
 
     def draw(width: int) -> Plot:
         number = len(whole) + len(shown)
-        labels = [say.short_money(tick) for tick in ticks]
-        plot = Plot(
-            width,
-            270,
-            (-0.5, number + 0.5),
-            (ticks[0], ticks[-1]),
-            left=int(max(map(text_width, labels))) + 12,
-        )
-        plot.grid(ticks, lambda tick: labels[ticks.index(tick)])
+        plot = amounts_plot((width, 270), (-0.5, number + 0.5), ticks, say.short_money)
         for place, (_, spend) in enumerate(whole):
             plot.column(place, 0.8, spend, "past")
         for place, row in enumerate(shown, start=len(whole) + 1):
@@ -158,17 +150,7 @@ def spend(facts: Facts, say: Language) -> Section:
     ticks = nice_ticks(min(profit for _, profit in call.curve), max(call.profit, call.cost), 5)
 
     def draw(width: int) -> Plot:
-        labels = [say.short_money(tick) for tick in ticks]
-        plot = Plot(
-            width,
-            290,
-            (0, facts.customers),
-            (ticks[0], ticks[-1]),
-            left=int(max(map(text_width, labels))) + 12,
-            top=44,
-            bottom=48,
-        )
-        plot.grid(ticks, lambda tick: labels[ticks.index(tick)])
+        plot = amounts_plot((width, 290), (0, facts.customers), ticks, say.short_money, top=44, bottom=48)
         plot.line(call.curve, "forecast")
         if call.customers:
             across, up = plot.at(call.customers, call.profit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clvml.report.charts import WHOLE, Plot, drawn, nice_ticks, text_width
+from clvml.report.charts import WHOLE, Plot, amounts_plot, drawn, nice_ticks
 from clvml.report.facts import Facts
 from clvml.report.language import Language
 
@@ -27,17 +27,7 @@ def planned(facts: Facts, say: Language) -> dict[str, Any] | None:
     ticks = nice_ticks(0.0, max([profit for _, profit in curve] + [1e-9]), 5)
 
     def draw(width: int) -> Plot:
-        labels = [say.short_money(tick) for tick in ticks]
-        plot = Plot(
-            width,
-            290,
-            (0, most or 1.0),
-            (ticks[0], ticks[-1]),
-            left=int(max(map(text_width, labels))) + 12,
-            top=44,
-            bottom=48,
-        )
-        plot.grid(ticks, lambda tick: labels[ticks.index(tick)])
+        plot = amounts_plot((width, 290), (0, most or 1.0), ticks, say.short_money, top=44, bottom=48)
         plot.line(curve, "forecast")
         if plan["planned"]:
             across, up = plot.at(plan["cost"], plan["profit"])
