@@ -102,11 +102,25 @@ def test_a_file_without_intervals_and_horizons(orders: Orders, tmp_path: Path) -
 
 
 def test_a_log_of_other_customers_is_refused(tmp_path: Path) -> None:
-    snapshot = Snapshots(write(dashboard_frame(5), tmp_path / "scores.csv"), tmp_path).newest()
-    others = read(LOG.assign(customer_id="somebody"), tmp_path)
-    with pytest.raises(InputError, match="holds no order of the scored customers, such as 'C0000"):
-        others.check(snapshot)
-    others.close()
+    frame = dashboard_frame(5)
+    snapshot = Snapshots(write(frame, tmp_path / "scores.csv"), tmp_path).newest()
+    own = frame.assign(order_date="2024-01-05", amount=frame["historic_spend"])[list(LOG)]
+    # After the scoring they may have bought more.
+    own = pd.concat([own, own.assign(order_date="2024-05-01", amount=1_000.0)])
+    for log, said in (
+        (own, ""),
+        (own[own["customer_id"] != "C00003"], ""),
+        (own.assign(customer_id="somebody"), "holds orders of 0 of 5 scored customers"),
+        (own.assign(amount=7.0), "the same spend so far of 0 of 5 customers"),
+    ):
+        orders = read(log, tmp_path)
+        if said:
+            with pytest.raises(InputError, match=said):
+                orders.check(snapshot)
+        else:
+            orders.check(snapshot)
+        orders.close()
+        (tmp_path / "orders.duckdb").unlink()
 
 
 def test_many_orders_stay_a_small_page(tmp_path: Path, frame: pd.DataFrame) -> None:

@@ -135,3 +135,12 @@ def test_numbers_in_addresses() -> None:
         "0.01",
         "12.5",
     ]
+
+
+def test_ids_that_a_spreadsheet_would_run_are_text(serve: Any) -> None:
+    frame = dashboard_frame(4).assign(clv=1000.0, p_churn=0.5, segment="VIP")
+    frame["customer_id"] = ["=cmd()", "<script>x</script>", "\u202eevil", "C1"]
+    client, _ = serve(frame)
+    rows = client.get("/plan.csv?cost=1").text
+    assert rows.count("\n") > 1 and not re.search("^=", rows, re.MULTILINE)
+    assert "<script>x" not in client.get("/plan?cost=1").text

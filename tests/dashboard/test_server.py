@@ -39,9 +39,11 @@ def test_another_host_needs_a_password(tmp_path: Path, host: str, password: str 
 
 
 def test_the_command_from_start_to_end(tmp_path: Path) -> None:
-    path = write(dashboard_frame(30), tmp_path / "scores.csv")
+    frame = dashboard_frame(30).assign(historic_spend=77.0)
+    path = write(frame, tmp_path / "scores.csv")
     orders = tmp_path / "orders.csv"
-    orders.write_text("customer_id,order_date,amount\nC00001,2024-01-05,77\nC00002,2024-01-06,1\n")
+    log = frame.assign(order_date="2024-01-05", amount=77.0)
+    log[["customer_id", "order_date", "amount"]].to_csv(orders, index=False)
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     environment = {**os.environ, "TMPDIR": str(temporary), "CLVML_DASHBOARD_PASSWORD": "swordfish"}

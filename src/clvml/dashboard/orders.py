@@ -23,7 +23,8 @@ from clvml.storage.workspace import workspace
 # Further back, what is to come would be too narrow to see.
 _SHOWN_DAYS = 3 * 365
 _LISTED = 40
-_ASKED = 1_000
+# Of so many customers the log must know most, and their spend within so much.
+_ASKED, _ALIKE = 1_000, 0.05
 
 Days = Sequence[tuple[date, float]]
 
@@ -71,24 +72,30 @@ class Orders:
             ).fetchall()
 
     def check(self, snapshot: Snapshot) -> None:
-        """Refuse a log that is of other customers.
+        """Refuse a log that is of other customers, or says of most that they spent something else.
 
         Raises
         ------
         InputError
         """
-        asked = [
-            row["customer_id"]
-            for row in snapshot.rows(f"select customer_id from customers limit {_ASKED}", [])
-        ]
+        rows = snapshot.rows(f"select customer_id, historic_spend from customers limit {_ASKED}", [])
+        ids, told = [row["customer_id"] for row in rows], [row["historic_spend"] for row in rows]
         with self._connection.cursor() as cursor:
-            found = cursor.execute(
-                "select count(*) from days where list_contains(?, customer_id)", [asked]
+            ((known, alike),) = cursor.execute(
+                "select count(spend), count(*) filter (abs(spend - told) <= ? * greatest(abs(told), 1))"
+                " from (select unnest(?::VARCHAR[]) as customer_id, unnest(?::DOUBLE[]) as told) left join"
+                " (select customer_id, sum(spend) as spend from days where day < ? group by customer_id)"
+                " using (customer_id)",
+                [_ALIKE, ids, told, snapshot.facts.as_of],
             ).fetchall()
-        if not found[0][0]:
+        if 2 * alike < len(ids):
+            found = (
+                f"holds orders of {known:,} of {len(ids):,} scored customers (such as '{ids[0]}')"
+                if 2 * known < len(ids)
+                else f"and the scores say the same spend so far of {alike:,} of {len(ids):,} customers"
+            )
             raise InputError(
-                f"--data holds no order of the scored customers, such as '{asked[0]}'; give the log that they were"
-                " scored from, with its --config"
+                f"--data {found}, so it is not the log that they were scored from; give that, with its --config"
             )
 
 
