@@ -111,6 +111,60 @@ def test_features_of_a_customer_worked_out_by_hand():
     assert subscription_features(table, date(2021, 4, 11), early=("tickets",)).iloc[0]["tickets"] == 2.0
 
 
+def subscriptions_of_one(*rows: tuple[str, str | None, str, float]) -> pd.DataFrame:
+    """Return monthly subscriptions of customer a from (start, end, plan, price)."""
+    table = pd.DataFrame(rows, columns=["start", "end", "plan", "price"]).assign(
+        customer_id="a", period_days=MONTH
+    )
+    for name in ("start", "end"):
+        table[name] = pd.to_datetime(table[name]).astype("datetime64[us]")
+    return table
+
+
+def test_subscriptions_that_run_side_by_side_hide_no_pause_and_no_price():
+    parallel = subscriptions_of_one(
+        ("2021-01-01", "2021-03-01", "a", 10.0),
+        ("2021-01-01", "2021-02-20", "b", 5.0),
+        ("2021-05-01", None, "a", 10.0),
+        ("2021-05-11", None, "b", 5.0),
+    )
+    row = subscription_features(parallel, date(2021, 7, 1)).iloc[0]
+    # 1 March to 1 May; a second contract makes 15 of 10, not 5 of 10.
+    assert row[["days_paused", "monthly_price", "price_ratio", "tenure_days"]].tolist() == [
+        61,
+        15.0,
+        1.5,
+        181,
+    ]
+    returned = subscription_features(parallel, date(2021, 5, 10)).iloc[0]
+    assert returned[["days_paused", "price_ratio"]].tolist() == [61, 1.0]
+
+
+def test_one_that_lies_within_another_makes_no_pause():
+    nested = subscriptions_of_one(
+        ("2021-01-01", None, "a", 10.0),
+        ("2021-02-01", "2021-02-10", "b", 5.0),
+        ("2021-04-01", None, "b", 5.0),
+    )
+    row = subscription_features(nested, date(2021, 5, 1)).iloc[0]
+    assert row[["days_paused", "price_ratio"]].tolist() == [0, 1.5]
+
+
+def test_which_is_the_current_of_two_begun_together_does_not_hang_on_their_ends():
+    cutoff, first = date(2021, 3, 1), "2021-01-01"
+    short_a = subscriptions_of_one((first, "2021-04-01", "a", 10.0), (first, "2021-09-01", "b", 5.0))
+    short_b = subscriptions_of_one((first, "2021-04-01", "b", 5.0), (first, "2021-09-01", "a", 10.0))
+    pd.testing.assert_frame_equal(
+        subscription_features(short_a, cutoff), subscription_features(short_b, cutoff)
+    )
+
+
+def test_a_replacement_within_the_grace_period_does_not_count_a_price_twice():
+    table = subscriptions_of_one(("2021-01-01", "2021-04-02", "a", 10.0), ("2021-04-02", None, "b", 12.0))
+    churned, price = subscription_labels(table, date(2021, 3, 1), 31, grace_days=7)
+    assert (churned["a"], price["a"]) == (0, pytest.approx(10.0))
+
+
 def test_a_model_foretells_how_many_leave_of_contracts_it_has_not_seen():
     table = simulated()
     model = fit_contract_model(table, AS_OF, 90, threads=1)

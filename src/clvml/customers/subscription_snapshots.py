@@ -18,7 +18,7 @@ FEATURES = {
     "running": "subscriptions that run",
     "ended_before": "subscriptions that ended before",
     "days_paused": "days without a subscription between the first start and now",
-    "price_ratio": "monthly price over that of the subscription before",
+    "price_ratio": "monthly price of all that runs over that of all that ran just before the newest began",
     "plan_left_90d": "share of the plan's subscriptions of 90 days ago that have ended since",
     "all_left_90d": "share of all subscriptions of 90 days ago that have ended since",
 }
@@ -42,10 +42,10 @@ def subscription_features(
     at = pd.Timestamp(cutoff)
     known = known_at(subscriptions, cutoff)
     monthly = known["price"] / known["period_days"] * MONTH_DAYS
-    known = known.assign(monthly=monthly, runs=known["end"].isna())
+    known = known.assign(monthly=monthly, runs=known["end"].isna(), until=known["end"].fillna(at))
+    # The order must not tell of ends that are unknown yet, as that of the log does.
+    known = known.sort_values(["customer_id", "start", "plan", "monthly", *early], ignore_index=True)
     by = known.groupby("customer_id", sort=True)
-    known["before"] = by["monthly"].shift()
-    covered = (known["end"].fillna(at) - known["start"]).dt.days
     running = known[known["runs"]]
     # The newest of those that run is the current one.
     current = running.groupby("customer_id", sort=True).tail(1).set_index("customer_id")
@@ -53,6 +53,7 @@ def subscription_features(
     tenure = (at - by["start"].min().reindex(ids)).dt.days
     age = (at - current["start"]).dt.days
     since = age % current["period_days"]
+    price = running.groupby("customer_id")["monthly"].sum().reindex(ids)
     left = _left(known, at)
     features = pd.DataFrame(
         {
@@ -62,11 +63,11 @@ def subscription_features(
             "period_days": current["period_days"],
             "days_since_renewal": since,
             "days_to_renewal": current["period_days"] - since,
-            "monthly_price": running.groupby("customer_id")["monthly"].sum().reindex(ids),
+            "monthly_price": price,
             "running": running.groupby("customer_id").size().reindex(ids),
             "ended_before": (~known["runs"]).groupby(known["customer_id"]).sum().reindex(ids),
-            "days_paused": (tenure - covered.groupby(known["customer_id"]).sum().reindex(ids)).clip(lower=0),
-            "price_ratio": current["monthly"] / current["before"].where(current["before"] > 0),
+            "days_paused": _days_paused(known).reindex(ids),
+            "price_ratio": price / _price_before(known, current["start"]).reindex(ids),
             "plan_left_90d": current["plan"].map(left),
             "all_left_90d": left.attrs["all"],
             **{name: current[name].where(age >= early_days) for name in early},
@@ -82,16 +83,38 @@ def subscription_labels(
     """Return ``churned`` (0 or 1) and the monthly price at the end of the window, by customer_id of the subscribed.
 
     Churned is who has no subscription that runs at the end of the window, and none that begins within the grace
-    period after it.
+    period after it. The price is that of what runs at the end, or else of what begins within the grace period.
     """
     at, end = pd.Timestamp(cutoff), pd.Timestamp(cutoff + timedelta(days=horizon_days))
     runs = (subscriptions["start"] < at) & ~(subscriptions["end"] < at)
     ids = pd.Index(np.unique(subscriptions.loc[runs, "customer_id"].to_numpy(dtype=object)))
     until = end + pd.Timedelta(days=grace_days)
     later = subscriptions[(subscriptions["start"] < until) & ~(subscriptions["end"] < end)]
+    runs_on = later["start"] < end
+    # What follows a subscription that still runs may replace it: both would count its price twice.
+    later = later[runs_on | ~later["customer_id"].isin(later.loc[runs_on, "customer_id"])]
     price = (later["price"] / later["period_days"] * MONTH_DAYS).groupby(later["customer_id"]).sum()
     churned = pd.Series((~ids.isin(price.index)).astype("int8"), index=ids)
     return churned, price.reindex(ids).fillna(0.0)
+
+
+def _days_paused(known: pd.DataFrame) -> pd.Series:
+    """Return the days between the first start and the last end that no subscription covers, by customer_id."""
+    latest = known.groupby("customer_id")["until"].cummax().groupby(known["customer_id"]).shift()
+    gaps = (known["start"] - latest).dt.days.clip(lower=0)
+    return gaps.groupby(known["customer_id"]).sum()
+
+
+def _price_before(known: pd.DataFrame, newest: pd.Series) -> pd.Series:
+    """Return the monthly price of all that ran just before a customer's newest began, or when it last ran; or missing.
+
+    ``newest`` is the start of the newest that runs, by customer_id.
+    """
+    earlier = known.assign(began=known["customer_id"].map(newest)).query("start < began")
+    until = earlier[["until", "began"]].min(axis=1)
+    last = until.groupby(earlier["customer_id"]).transform("max")
+    price = earlier.loc[until == last].groupby("customer_id")["monthly"].sum()
+    return price[price > 0]
 
 
 def _left(known: pd.DataFrame, at: pd.Timestamp) -> pd.Series:
