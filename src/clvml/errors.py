@@ -49,6 +49,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 @contextmanager
+def naming(key: str) -> Iterator[None]:
+    """Let the errors of a block begin with the key of the configuration that led to it."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{key}: {error}") from None
+
+
+@contextmanager
 def secondary(step: str, notes: list[str]) -> Iterator[None]:
     """Run a step that no training may be lost to: where it fails, a note says which step and why.
 

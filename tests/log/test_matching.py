@@ -108,6 +108,49 @@ def test_a_mapping_joins_and_names(shop):
 
 
 @pytest.mark.parametrize(
+    ("mapping", "code", "said"),
+    [
+        ("", "empty-mapping", "mapping 'mapping.csv' (data.identity.mapping) has no line of ids"),
+        ("shop,3,C\ntill,t3,C\n", "unknown-mapped", "1 of 2 ids of mapping 'mapping.csv'"),
+    ],
+)
+def test_a_mapping_that_maps_nobody_is_told(shop, mapping, code, said):
+    Path("mapping.csv").write_text("source,customer_id,unified_id\n" + mapping)
+    shop["identity"]["mapping"] = "mapping.csv"
+    told = {finding.code: finding.text for finding in read(shop).quality.warnings}
+    assert told[code].startswith(said)
+
+
+def test_a_mapping_of_ids_that_bought_nothing_is_in_order(shop):
+    Path("mapping.csv").write_text("source,customer_id,unified_id\ntill,T4,Mr B\n")
+    shop["identity"]["mapping"] = "mapping.csv"
+    assert "unknown-mapped" not in {finding.code for finding in read(shop).quality.warnings}
+
+
+def test_a_chain_of_keys_that_joins_many_is_told(shop):
+    links = "".join(f"T1,m{number}@x.example,\nT1{number},m{number}@x.example,\n" for number in range(60))
+    assert "many-ids" not in {finding.code for finding in read(shop).quality.warnings}
+    Path("cards.csv").write_text(CARDS + links)
+    told = {finding.code: finding.text for finding in read(shop).quality.warnings}
+    assert "1 customers have more than 50 ids each, the largest 64" in told["many-ids"]
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ("mapping", "data.identity.mapping: 'none.csv' does not exist"),
+        ("keys", "data.sources.till.keys.source: 'none.csv' does not exist"),
+    ],
+)
+def test_a_table_that_is_missing_is_named_with_its_key(shop, missing, said):
+    place = shop["identity"] if missing == "mapping" else shop["sources"]["till"]["keys"]
+    place["mapping" if missing == "mapping" else "source"] = "none.csv"
+    with pytest.raises(InputError) as error:
+        read(shop)
+    assert str(error.value).startswith(said)
+
+
+@pytest.mark.parametrize(
     ("mapping", "said"),
     [
         ("source,customer_id,unified_id\nshop,1,A\nshop,1,B\n", "customer '1' of source 'shop' both A and B"),

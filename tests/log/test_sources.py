@@ -161,13 +161,29 @@ def test_an_old_rate_is_told(shop):
             "date,from,to,rate\n2024-01-01,USD,EUR,1\n2024-01-01,USD,EUR,2\n",
             "several rates from USD to EUR on 2024-01-01",
         ),
+        ("date,from,to,rate\n2024-01-01,USD,EUR,much\n", "'much' (1 line, the first line 2); write dates as"),
+        ("date,from,to,rate\n01/02/2024,USD,EUR,1\n", "apart; write dates as 2024-12-31"),
+        (None, "'rates.csv' does not exist"),
     ],
 )
-def test_rates_at_fault_are_one_message(shop, wrong, said):
-    Path("rates.csv").write_text(wrong)
+def test_rates_at_fault_are_one_message_that_blames_no_source(shop, wrong, said):
+    Path("rates.csv").unlink()
+    if wrong:
+        Path("rates.csv").write_text(wrong)
     with pytest.raises(InputError) as error:
         read(shop)
     assert said in str(error.value)
+    assert "data.columns" not in str(error.value)
+    if "amounts in" not in said:
+        assert str(error.value).startswith("rates 'rates.csv' (data.rates)")
+
+
+def test_codes_of_currencies_in_small_letters_are_those_in_capitals(shop):
+    before = lines(read(shop))
+    shop["currency"] = "eur"
+    shop["sources"]["old"]["currency"] = " usd"
+    assert lines(read(shop)) == before
+    assert read(shop).quality.currency == "EUR"
 
 
 @pytest.mark.parametrize(

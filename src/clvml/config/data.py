@@ -251,10 +251,12 @@ class DataConfig(Section):
         if shared.get("columns") == _OUR_NAMES:
             del shared["columns"]
         given = {name: _inherited(shared, own) for name, own in sources.items()}
-        currencies = {str(own["currency"]) for own in given.values() if own.get("currency")}
+        currencies = {str(own["currency"]).strip().upper() for own in given.values() if own.get("currency")}
         if len(currencies) == 1 and not keys.get("currency"):
             keys = {**keys, "currency": currencies.pop()}
-        elif currencies - {keys.get("currency")} and not (keys.get("rates") and keys.get("currency")):
+        elif currencies - {str(keys.get("currency")).strip().upper()} and not (
+            keys.get("rates") and keys.get("currency")
+        ):
             raise ValueError(
                 f"the sources are in {', '.join(sorted(currencies))}; give data.currency and data.rates, a table of"
                 " exchange rates"
@@ -278,6 +280,12 @@ class DataConfig(Section):
         if keyed and not self.identity:
             raise ValueError(f"source '{keyed[0]}' has keys; say how they are used in data.identity")
         return self
+
+    @field_validator("currency")
+    @classmethod
+    def _is_code(cls, currency: str | None) -> str | None:
+        # Codes of lines and rates are compared in capitals.
+        return currency.strip().upper() if currency else currency
 
     @field_validator("where")
     @classmethod

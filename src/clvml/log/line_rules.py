@@ -143,7 +143,7 @@ def currency_given(found: Mapping[str, int], data: DataConfig) -> dict[str, str]
             f"column '{column}' holds several currencies: {listed}; set data.currency to the one to use, for "
             f"example {next(iter(found))} (lines in others are rejected), or convert the amounts first"
         )
-    wanted = data.currency.strip().upper() if data.currency else None
+    wanted = data.currency
     if wanted is not None and wanted not in found:
         raise InputError(
             f"no line is in data.currency '{data.currency}'; column '{column}' holds "

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
 
 from clvml.config import DataConfig, IdentityConfig, KeysConfig
-from clvml.errors import InputError, first_of
+from clvml.errors import InputError, first_of, naming
 from clvml.log.components import label_components
 from clvml.log.finding import Finding
 from clvml.log.identity import folded_sql
@@ -25,6 +25,8 @@ from clvml.storage.sql import literal
 CROSSWALK = "clvml_crosswalk"
 _NODES, _KEYED, _EDGES, _LABELS = "clvml_nodes", "clvml_keyed", "clvml_edges", "clvml_labels"
 _MAPPED = "clvml_mapped"
+# More ids than a household gathers over the years.
+_MANY_IDS = 50
 _MAPPING = ("source", "customer_id", "unified_id")
 
 
@@ -53,6 +55,7 @@ def match_customers(
         if own.keys
     }
     _read_mapping(connection, identity, names)
+    stray = _count_stray(connection, identity, tables, keyed)
     _number_ids(
         connection,
         tables,
@@ -69,7 +72,11 @@ def match_customers(
     cut = _make_edges(connection, identity)
     label_components(connection, _EDGES, _LABELS)
     _name(connection, names, identity)
-    return _counted(connection, names, tables, cut), list(_findings(cut, unread, identity))
+    return _counted(connection, names, tables, cut), [
+        *stray,
+        *_findings(cut, unread, identity),
+        *_large_components(connection),
+    ]
 
 
 def write_crosswalk(connection: duckdb.DuckDBPyConnection, names: Sequence[str], path: Path) -> None:
@@ -93,7 +100,8 @@ def _read_records(
     """Make a temporary table of the ids of a source and the texts of their keys (``k0``, ...); return its name."""
     place = keys.source or own.source
     shown = hide_password(place)
-    parts = read_parts(connection, place, own if keys.source is None else None)
+    with naming(f"data.sources.{name}.keys.source"):
+        parts = read_parts(connection, place, own if keys.source is None else None)
     columns = parts[0].columns
     read = {"customer_id": keys.customer_id or own.columns.customer_id}
     read |= {f"k{order}": theirs for order, theirs in enumerate(keys.columns.values())}
@@ -191,7 +199,8 @@ def _read_mapping(
     if identity.mapping is None:
         return
     shown = hide_password(identity.mapping)
-    parts = read_parts(connection, identity.mapping)
+    with naming("data.identity.mapping"):
+        parts = read_parts(connection, identity.mapping)
     named = {plain(name): name for name in parts[0].columns}
     lacks = [name for name in _MAPPING if plain(name) not in named]
     if lacks:
@@ -221,6 +230,44 @@ def _read_mapping(
         number, customer, unified = twice[0]
         raise InputError(
             f"mapping '{shown}' makes customer '{customer}' of source '{names[number]}' both {unified}; keep one line"
+        )
+
+
+def _count_stray(
+    connection: duckdb.DuckDBPyConnection,
+    identity: IdentityConfig,
+    tables: Sequence[str],
+    keyed: Mapping[int, str],
+) -> list[Finding]:
+    """Return what to say of a mapping that has no line, or names ids that no source has."""
+    if identity.mapping is None:
+        return []
+    shown = hide_password(identity.mapping)
+    known = " UNION ALL ".join(
+        f"SELECT {number} AS number, customer_id FROM {table}"
+        for number, table in (*enumerate(tables), *keyed.items())
+    )
+    lines, stray = connection.execute(
+        f"SELECT (SELECT count(*) FROM {_MAPPED}),"
+        f" (SELECT count(*) FROM {_MAPPED} ANTI JOIN ({known}) USING (number, customer_id))"
+    ).fetchall()[0]
+    if not lines:
+        return [Finding("empty-mapping", f"mapping '{shown}' (data.identity.mapping) has no line of ids")]
+    text = f"{stray:,} of {lines:,} ids of mapping '{shown}' (data.identity.mapping) are in no source"
+    return [Finding("unknown-mapped", f"{text}; ids are compared as they are written")] if stray else []
+
+
+def _large_components(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
+    """Yield customers of very many ids: a chain of keys joins people of whom no two share too many."""
+    customers, most = connection.execute(
+        f"SELECT count(*), max(ids) FROM (SELECT count(*) AS ids FROM {CROSSWALK} GROUP BY label"
+        f" HAVING count(*) > {_MANY_IDS})"
+    ).fetchall()[0]
+    if customers:
+        yield Finding(
+            "many-ids",
+            f"{customers:,} customers have more than {_MANY_IDS} ids each, the largest {most:,}: keys may join"
+            " strangers in a chain. The crosswalk (`clvml check --crosswalk FILE`) names their ids",
         )
 
 

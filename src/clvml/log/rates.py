@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import duckdb
 
 from clvml.config import ColumnsConfig, DataConfig
@@ -15,7 +19,7 @@ from clvml.log.staging import STAGED, Staged, build_staged
 from clvml.storage.addresses import hide_password
 from clvml.storage.sql import MONEY, literal
 
-_RATES = "clvml_rates"
+RATES = "clvml_rates"
 _BY_DAY = "clvml_day_rates"
 # Our columns that read those of the table: it is as a log of rates.
 _COLUMNS = {"order_date": "date", "customer_id": "from", "product_id": "to", "amount": "rate"}
@@ -35,17 +39,19 @@ def read_rates(connection: duckdb.DuckDBPyConnection, rates: str, into: str) -> 
         The table cannot be read, lacks a column, or holds a rate that is no positive number or is given twice.
     """
     shown = hide_password(rates)
-    parts = read_parts(connection, rates)
+    with _of_the_rates(shown):
+        parts = read_parts(connection, rates)
     named = {plain(name): name for name in parts[0].columns}
     lacks = [name for name in _COLUMNS.values() if name not in named]
     if lacks:
         raise InputError(
-            f"rates '{shown}' have no column {', '.join(lacks)}; their columns are {first_of(parts[0].columns)}, and"
-            " date, from, to, rate are needed"
+            f"rates '{shown}' (data.rates) have no column {', '.join(lacks)}; their columns are"
+            f" {first_of(parts[0].columns)}, and date, from, to, rate are needed"
         )
     columns = {ours: named[theirs] for ours, theirs in _COLUMNS.items()}
     mapping = {ours: parts[0].columns.index(name) for ours, name in columns.items()}
-    build_staged(connection, parts, mapping, DataConfig(source=rates, columns=ColumnsConfig(**columns)))
+    with _of_the_rates(shown):
+        build_staged(connection, parts, mapping, DataConfig(source=rates, columns=ColumnsConfig(**columns)))
     staged = f"(SELECT order_ts::DATE AS day, upper(customer_id) AS a, upper(product_id) AS b, amount FROM {STAGED})"
     faulty = connection.execute(
         f"SELECT count(*) FROM {staged} WHERE (day IS NULL OR a IS NULL OR b IS NULL OR NOT coalesce(amount > 0 AND"
@@ -53,18 +59,21 @@ def read_rates(connection: duckdb.DuckDBPyConnection, rates: str, into: str) -> 
     ).fetchall()[0][0]
     if faulty:
         raise InputError(
-            f"rates '{shown}': {faulty:,} lines have no date, currency or positive rate; correct or remove them"
+            f"rates '{shown}' (data.rates): {faulty:,} lines have no date, currency or positive rate; correct or"
+            " remove them"
         )
     twice = connection.execute(
         f"SELECT day, a, b FROM {staged} GROUP BY ALL HAVING count(DISTINCT amount) > 1 ORDER BY ALL LIMIT 1"
     ).fetchall()
     if twice:
         day, a, b = twice[0]
-        raise InputError(f"rates '{shown}' have several rates from {a} to {b} on {day}; keep one")
+        raise InputError(
+            f"rates '{shown}' (data.rates) have several rates from {a} to {b} on {day}; keep one"
+        )
     target = literal(into)
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE {_RATES} AS
+        CREATE OR REPLACE TEMP TABLE {RATES} AS
         SELECT DISTINCT a AS currency, day, amount AS rate FROM {staged} WHERE b = {target} AND a <> {target}
         UNION ALL
         SELECT DISTINCT b, day, 1 / amount FROM {staged} WHERE a = {target} AND b NOT IN
@@ -72,6 +81,17 @@ def read_rates(connection: duckdb.DuckDBPyConnection, rates: str, into: str) -> 
         """
     )
     connection.execute(f"DROP TABLE {STAGED}")
+
+
+@contextmanager
+def _of_the_rates(shown: str) -> Iterator[None]:
+    """Let errors of reading speak of the rates: what they say to do with a log's columns is no use here."""
+    try:
+        yield
+    except InputError as error:
+        found, *keys = re.split(r"; name (?=another column in data|the format)", str(error))
+        mend = "; write dates as 2024-12-31 and rates as 1234.56" if keys else ""
+        raise InputError(f"rates '{shown}' (data.rates): {found}{mend}") from None
 
 
 def convert(
@@ -99,12 +119,12 @@ def convert(
             FROM {STAGED} WHERE {usable} AND {other} AND order_ts IS NOT NULL GROUP BY ALL
         )
         SELECT wanted.*, rates.rate, rates.day AS rate_day
-        FROM wanted ASOF LEFT JOIN {_RATES} AS rates
+        FROM wanted ASOF LEFT JOIN {RATES} AS rates
             ON wanted.code = rates.currency AND wanted.on_day >= rates.day
         """
     )
     without = connection.execute(
-        f"SELECT code, sum(rows) FROM {_BY_DAY} WHERE code NOT IN (SELECT currency FROM {_RATES})"
+        f"SELECT code, sum(rows) FROM {_BY_DAY} WHERE code NOT IN (SELECT currency FROM {RATES})"
         " GROUP BY code ORDER BY 2 DESC, 1"
     ).fetchall()
     if without:

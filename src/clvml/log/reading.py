@@ -24,7 +24,7 @@ from clvml.log.mapping import map_columns
 from clvml.log.parts import file_findings, read_parts, stamps
 from clvml.log.presets import fit_preset
 from clvml.log.quality import QualityReport, build_quality
-from clvml.log.rates import convert, read_rates
+from clvml.log.rates import RATES, convert, read_rates
 from clvml.log.rejects import write_rejects
 from clvml.log.sources import OPTIONAL, Asked, join_sources, rejects_of, source_table
 from clvml.storage.addresses import hide_password
@@ -122,6 +122,8 @@ def read_purchase_log(
         with setting(connection, "preserve_insertion_order", "true"):
             if crosswalk is not None:
                 _check_crosswalk(crosswalk, data, source)
+            if data.rates and data.currency:
+                read_rates(connection, data.rates, data.currency)
             if source is None and data.sources:
                 return _read_sources(connection, data, asked)
             return _read(connection, data, data.source if source is None else source, asked)
@@ -159,7 +161,7 @@ def _read_sources(connection: duckdb.DuckDBPyConnection, data: DataConfig, asked
                 )
             except InputError as error:
                 raise InputError(f"source '{name}': {error}") from None
-            _drop_temporary(connection)
+            _drop_temporary(connection, but=RATES)
             connection.execute(f"ALTER TABLE {TABLE} RENAME TO {source_table(number)}")
             reports[name] = log.quality
         columns, quality = join_sources(connection, data, reports, asked, TABLE)
@@ -217,8 +219,6 @@ def _read_once(
     into: str | None,
 ) -> PurchaseLog:
     name = source if isinstance(source, str) else FRAME
-    if data.rates and into:
-        read_rates(connection, data.rates, into)
     parts = read_parts(connection, source, data)
     given = data
     data, names = fit_preset(data, parts[0].columns, parts[0].name)
@@ -300,7 +300,7 @@ def digest(columns: tuple[str, ...], parts: Iterable[tuple[int, int, int]]) -> s
     return hashlib.sha256(repr((columns, rows, total, mixed)).encode()).hexdigest()
 
 
-def _drop_temporary(connection: duckdb.DuckDBPyConnection) -> None:
+def _drop_temporary(connection: duckdb.DuckDBPyConnection, but: str = "") -> None:
     views = connection.execute(
         "SELECT view_name FROM duckdb_views() WHERE temporary AND view_name LIKE 'clvml\\_%' ESCAPE '\\'"
     )
@@ -308,6 +308,8 @@ def _drop_temporary(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"DROP VIEW {identifier(name)}")
     tables = connection.execute(
         "SELECT table_name FROM duckdb_tables() WHERE temporary AND table_name LIKE 'clvml\\_%' ESCAPE '\\'"
+        " AND table_name <> ?",
+        [but],
     )
     for (name,) in tables.fetchall():
         connection.execute(f"DROP TABLE {identifier(name)}")
