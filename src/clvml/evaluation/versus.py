@@ -18,7 +18,6 @@ class Gain:
 
     Attributes
     ----------
-    metric : str
     gain : float
         In favour of the model: positive means that it is better.
     low, high : float

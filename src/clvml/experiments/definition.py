@@ -67,10 +67,8 @@ class Variant:
 
     Attributes
     ----------
-    name : str
     changes : dict of str to object
         ``{"model.max_depth": 4}``: what differs from the base configuration of the file.
-    config : Config
     """
 
     name: str
@@ -94,14 +92,12 @@ class Definition:
     ----------
     path : Path
         The file; results are written beside it.
-    question : str
     config_path : str
         The base configuration.
     base : Config
         As it was read, with the experiment's own data and number of test dates.
     variants : tuple of Variant
         All of a list or grid; of a search, the configuration as it is. The first is what others are held against.
-    search : Search or None
     metric : str
         Decides which variant is best.
     folds : int

@@ -52,7 +52,6 @@ class Result:
 
     Attributes
     ----------
-    variant : Variant
     run_id : str
         Its MLflow run.
     predictions : DataFrame or None
@@ -73,9 +72,6 @@ class Outcome:
 
     Attributes
     ----------
-    definition : Definition
-    comparison : Comparison
-    results : tuple of Result
     fingerprint : str
         Of the purchase log.
     as_of : date

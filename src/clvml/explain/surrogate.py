@@ -143,7 +143,6 @@ class Surrogate:
         variation.
     typical_ : dict of str to Typical
         Median of each feature and the direction in which it moves the risk, for `reasons`.
-    booster_ : xgboost.Booster
 
     Examples
     --------

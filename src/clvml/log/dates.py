@@ -62,12 +62,10 @@ class DateSpelling:
     ----------
     text : str
         The first of them.
-    rows : int
     place : int
         Row id of the first.
     day_first, month_first : str or None
         The first of them that can only have the day, or only the month, in front.
-    day_place, month_place : int or None
     is_open : bool
         Some may have either in front.
     firsts, lasts : int
@@ -92,7 +90,6 @@ class DateReadings:
 
     Attributes
     ----------
-    format : DateFormat
     order : {"", "dmy", "mdy", "ymd"}
         What the texts themselves say of dates that are three numbers.
     open_text : DateSpelling or None

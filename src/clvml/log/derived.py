@@ -28,7 +28,6 @@ class Formulas:
 
     Attributes
     ----------
-    where : Expression or None
     computed : dict of str to Expression
         By our name of the column that they make.
     operands : dict of str to int

@@ -91,7 +91,6 @@ class Spelling:
     ----------
     text : str or None
         The first of them; None of the texts that are no numbers in any format.
-    rows : int
     place : int
         Row id of the first.
     """

@@ -116,8 +116,6 @@ class QualityReport:
         Refunds left out by policy count as usable.
     median_days_between : float or None
         Median over all pairs of successive purchase days of a customer [days].
-    currency : str or None
-    timezone : str
     warnings : tuple of Finding
         Doubts about the data, the weightiest first.
     read_as : dict of str to str

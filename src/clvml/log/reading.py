@@ -54,7 +54,6 @@ class PurchaseLog:
         Of the accepted lines.
     fingerprint : str
         SHA-256 over the table's content, whatever the order of rows and the format of files.
-    table : str
     """
 
     connection: duckdb.DuckDBPyConnection

@@ -33,7 +33,6 @@ class SubscriptionLog:
         One row per subscription: ``customer_id``, ``start``, ``end`` (the first day without it; NaT while it runs),
         ``plan``, ``price`` [currency per billing period], ``period_days`` [days], and further numbers as they came.
         Ordered by customer, start, end and plan.
-    rows_in : int
     rejected : dict of str to int
         Rows left out, by reason.
     rejected_money : dict of str to float

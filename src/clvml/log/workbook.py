@@ -30,7 +30,6 @@ class Sheet:
 
     Attributes
     ----------
-    name : str
     columns, types : tuple of str
         Header names and DuckDB types: of a column that holds one kind of cells BIGINT, DOUBLE or TIMESTAMP, and
         else VARCHAR.

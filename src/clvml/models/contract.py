@@ -114,12 +114,10 @@ class ContractModel:
 
     Attributes
     ----------
-    horizon_days : int
     plans : tuple of str
         Plans that trees tell apart.
     early : tuple of str
         Numbers known ``early_days`` after a subscription began.
-    early_days : int
     curves : dict
         The prior, fitted at ``as_of``.
     trees : ChurnClassifier

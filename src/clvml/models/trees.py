@@ -40,14 +40,10 @@ class Trees:
 
     Attributes
     ----------
-    prior : Prior
     horizon_days : int
         Days of future after a training cutoff.
     predictors : tuple of str
         Columns that the trees read.
-    churn : Churn
-    spend : Spend
-    level : Level
     """
 
     prior: Prior

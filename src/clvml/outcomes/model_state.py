@@ -19,7 +19,6 @@ class ComparedModel:
         Its version where it is registered, else its run.
     alias : str
         champion, challenger or another; empty without.
-    trained : date
     metrics : dict of str to float
         Out of time, by their keys in `clvml.evaluation.METRICS`.
     standing : str
@@ -41,7 +40,6 @@ class MonitoredScores:
     ----------
     as_of, until : date
         Of the scores, and up to when what happened is known.
-    model_version : str
     recommendation : str
         keep, recalibrate or retrain.
     metrics : dict of str to float

@@ -38,11 +38,8 @@ class Profit:
 
     Attributes
     ----------
-    action : str
-    treated : int
     margin : float
         Margin of the difference in net money, times the treated.
-    contact_cost, incentive_cost : float
     profit, low, high : float
         With the 95 % interval, which is that of the money.
     p_holm : float
@@ -71,7 +68,6 @@ class Learnt:
 
     Attributes
     ----------
-    action : str
     where : str
         Whose save rate, as a rule; empty: of all others.
     planned, believed, seen, now : tuple of float
@@ -93,10 +89,8 @@ class Readback:
 
     Attributes
     ----------
-    campaign, plan_id : str
     as_of, until : date
         The window, half-open.
-    currency : str or None
     effects : DataFrame
         One row per action, segment (``all``: the whole action) and measure (`MEASURES`): ``action, segment, measure,
         treated, control, mean_treated, mean_control, difference, standard_error, low, high, p_value, p_holm,
@@ -104,7 +98,6 @@ class Readback:
         customers tell is missing.
     profits : list of Profit
         Per action, and of the whole campaign (``all``) where there are several.
-    learnt : list of Learnt
     findings : list of Finding
         What to know before the figures are believed, the weightiest first.
     playbook : Playbook

@@ -89,11 +89,6 @@ class Facts:
 
     Attributes
     ----------
-    as_of : date
-    horizon_days : int
-    customers : int
-    model_version : str
-    currency : str or None
     expected : float
         Expected spend of all in the horizon.
     interval : tuple of float or None
@@ -106,7 +101,6 @@ class Facts:
         Per row of spend so far and per risk: ``customers, historic_spend, expected_spend``.
     concentration : list of tuple of float
         Share of the customers, biggest first, and the share of all spend so far that they brought.
-    call : Call
     overview : dict
         See `clvml.scores.overview.build_overview`; empty where there is none.
     plan : mapping, optional

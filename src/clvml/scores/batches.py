@@ -49,7 +49,6 @@ class ScoredTable:
 
     Attributes
     ----------
-    connection : duckdb.DuckDBPyConnection
     name : str
         Table with `COLUMNS` and ``place``, the number of the customer in the table of features; one of its own by
         default.

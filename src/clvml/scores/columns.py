@@ -18,7 +18,6 @@ class Column:
 
     Attributes
     ----------
-    name : str
     kind : {"text", "whole", "number"}
         Text may be missing, and of the numbers only those at the end of the file.
     description : str

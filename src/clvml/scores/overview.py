@@ -227,7 +227,6 @@ class Origin:
     ----------
     trained_as_of : date or None
         The first day that the model did not see.
-    value : ValueConfig or None
     evidence : dict or None
         How good the model is (`clvml.evaluation.evidence`).
     """

@@ -41,7 +41,6 @@ class Scorer:
 
     Attributes
     ----------
-    model : CustomerModel
     surrogate : Surrogate
         Explains the churn probability of the model.
     version, run_id : str

@@ -24,8 +24,6 @@ class Beside:
         Which kind of run, the command that makes it, and what the run is called.
     note : str
         Its description, as Markdown.
-    tags : dict of str to str
-    metrics : dict of str to float
     files : dict of str to str
         Text by file name.
     version_tags : dict of str to str

@@ -27,12 +27,10 @@ class Campaign:
 
     Attributes
     ----------
-    campaign, plan_id, model_version : str
     as_of, until : str
         The window, half-open.
     currency : str
         Empty where it is not known.
-    treated, control : int
     cost : float
         Of those who were treated: as expected, or as it came [currency].
     expected : float

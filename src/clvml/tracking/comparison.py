@@ -33,7 +33,6 @@ class ComparedRun:
 
     Attributes
     ----------
-    run : PastRun
     obstacle : str
         Why it cannot be held against the champion; empty where it was.
     differences : tuple of Gain
@@ -59,7 +58,6 @@ class Comparison:
 
     Attributes
     ----------
-    experiment : str
     champion : PastRun or None
         The run behind the champion's version, of this experiment or another.
     runs : tuple of ComparedRun

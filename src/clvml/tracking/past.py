@@ -38,13 +38,10 @@ class PastRun:
 
     Attributes
     ----------
-    run_id, name : str
     status : str
         "finished", "failed", "running" or "killed"; "deleted" if it lies in MLflow's trash.
     started : datetime
         With its time zone, UTC.
-    metrics : dict of str to float
-    params, tags : dict of str to str
     registered_model, version, alias : str
         Under which name and number its model is registered, and by which alias it is known; empty without.
     """

@@ -46,7 +46,6 @@ class Promotion:
 
     Attributes
     ----------
-    registered_model : str
     version : str
         The champion now.
     replaced : str

@@ -32,7 +32,6 @@ class TrainingRecord:
 
     Attributes
     ----------
-    config : Config
     as_of : date
         The first day not observed.
     horizon_days : int
@@ -100,7 +99,6 @@ class LoggedRun:
 
     Attributes
     ----------
-    run_id : str
     model_version : str
         In the registry: a number, as text.
     model_uri : str
@@ -156,7 +154,6 @@ class VariantRecord:
         the same data and code.
     changes : dict of str to object
         What differs from the base configuration, by key.
-    config : Config
     fingerprint : str
         Of the purchase log.
     quality : dict

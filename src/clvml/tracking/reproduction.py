@@ -30,9 +30,6 @@ class RecordedTraining:
 
     Attributes
     ----------
-    run_id : str
-    config : Config
-    as_of : date
     fingerprint : str
         Of the purchase log.
     quality : dict

@@ -83,7 +83,6 @@ class Store:
 
     Attributes
     ----------
-    client : MlflowClient
     uri : str
         As MLflow is told it: the path of an SQLite file is absolute.
     shown : str

@@ -26,7 +26,6 @@ class FollowUp:
 
     Attributes
     ----------
-    found : Monitoring
     prepared : Prepared
         The purchase log, continued.
     model : ResolvedModel or None
@@ -35,7 +34,6 @@ class FollowUp:
         Name under which the model was registered; None where it cannot be read.
     run_id : str or None
         The run that was logged.
-    notes : list of str
     """
 
     found: Monitoring

@@ -35,10 +35,8 @@ class Again:
 
     Attributes
     ----------
-    recorded : RecordedTraining
     config : Config
         What the run was trained with, with what is to be different.
-    as_of : date or None
     other_data : bool
         Other data was asked for: it may differ from what the run was trained on.
     """
@@ -55,8 +53,6 @@ class LoggedTraining:
 
     Attributes
     ----------
-    prepared : Prepared
-    trained : Trained
     logged : LoggedRun or None
         The run; None where it could not be logged.
     kept : Path or None
@@ -65,7 +61,6 @@ class LoggedTraining:
         Why it could not be.
     reproduced : dict or None
         How the metrics compare with those of the run that was trained again on the same data.
-    notes : list of str
     """
 
     prepared: Prepared[Any]

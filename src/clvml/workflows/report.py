@@ -25,7 +25,6 @@ class WrittenReport:
 
     Attributes
     ----------
-    customers : int
     size : int
         Of the page [bytes].
     notes : list of str

@@ -21,7 +21,6 @@ class Synced:
     ----------
     uri : str
         The tracking store, without its password.
-    folder : Path
     uploads : list of Upload
         In the order in which they were trained.
     """

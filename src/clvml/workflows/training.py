@@ -51,7 +51,6 @@ class Fitted:
 
     Attributes
     ----------
-    scorer : Scorer
     features : DataFrame
         One row per customer with a purchase day before ``as_of``, by customer_id.
     """

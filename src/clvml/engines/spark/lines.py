@@ -57,13 +57,10 @@ class SparkLog:
 
     Attributes
     ----------
-    session : pyspark.sql.SparkSession
-    quality : SparkQuality
     columns : tuple of str
         As of `clvml.log.PurchaseLog`.
     first_day, last_day : date
         Of the accepted lines.
-    table : str
     """
 
     session: Any
