@@ -12,7 +12,6 @@ import clvml
 from clvml.log.frame import FRAME
 from clvml.scores.columns import COLUMNS
 
-COLUMNS_OF_SHOP = {"customer_id": "customer_id", "order_date": "order_date", "amount": "amount"}
 QUICK = {
     "horizon_days": 60,
     "model": {"n_estimators": 20},

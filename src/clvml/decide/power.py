@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
 Array = NDArray[np.float64]
 
+# Of the interval that must leave out zero, and the probability with which the true difference is to be seen.
 LEVEL = 0.95
 POWER = 0.80
 
@@ -19,12 +20,10 @@ def smallest_effect(
     treated: ArrayLike,
     control: ArrayLike,
     variance_removed: ArrayLike = 0.0,
-    power: float = POWER,
-    level: float = LEVEL,
 ) -> Array:
     """Return the smallest true difference of two means that a campaign would show.
 
-    ``(z[(1 + level) / 2] + z[power]) * spread * sqrt((1 - variance_removed) * (1 / treated + 1 / control))``
+    ``(z[(1 + LEVEL) / 2] + z[POWER]) * spread * sqrt((1 - variance_removed) * (1 / treated + 1 / control))``
     (Duflo, Glennerster and Kremer 2007, section 4.1).
 
     Parameters
@@ -35,10 +34,6 @@ def smallest_effect(
         Customers in each group.
     variance_removed : array-like
         The share of the variance that covariates explain (CUPED), from 0 to 1.
-    power : float
-        The probability with which the true difference is to be seen.
-    level : float
-        Of the interval that must leave out zero.
 
     Returns
     -------
@@ -53,7 +48,7 @@ def smallest_effect(
     with np.errstate(divide="ignore"):
         per_group = 1.0 / np.asarray(treated, dtype=float) + 1.0 / np.asarray(control, dtype=float)
     left = np.asarray(spread, dtype=float) * np.sqrt(1.0 - np.asarray(variance_removed, dtype=float))
-    return np.asarray(multiple(power, level) * left * np.sqrt(per_group))
+    return np.asarray(multiple() * left * np.sqrt(per_group))
 
 
 def customers_needed(
@@ -61,8 +56,6 @@ def customers_needed(
     spread: float,
     control_share: float,
     variance_removed: float = 0.0,
-    power: float = POWER,
-    level: float = LEVEL,
 ) -> float:
     """Return how many customers, control group included, it takes to see a difference of ``effect``.
 
@@ -74,30 +67,9 @@ def customers_needed(
     if effect == 0 or not 0 < control_share < 1:
         return math.inf
     variance = spread**2 * (1.0 - variance_removed)
-    needed = (multiple(power, level) / effect) ** 2 * variance / (control_share * (1.0 - control_share))
+    needed = (multiple() / effect) ** 2 * variance / (control_share * (1.0 - control_share))
     # What is whole but for rounding is not rounded up.
     return float(math.ceil(needed * (1.0 - 1e-9)))
-
-
-def power_to_see(
-    effect: ArrayLike,
-    spread: ArrayLike,
-    treated: ArrayLike,
-    control: ArrayLike,
-    variance_removed: ArrayLike = 0.0,
-    level: float = LEVEL,
-) -> Array:
-    """Return the probability that the interval of a campaign leaves out zero on the side of the true ``effect``.
-
-    >>> float(power_to_see(29.5313, 100, 900, 100).round(4))
-    0.8
-    """
-    # With power one half nothing but the interval is left of the multiple.
-    half_width = smallest_effect(spread, treated, control, variance_removed, power=0.5, level=level)
-    standard_error = half_width / multiple(0.5, level)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        away = np.abs(np.asarray(effect, dtype=float)) / standard_error
-    return np.asarray(np.nan_to_num(ndtr(away - multiple(0.5, level)), nan=0.0))
 
 
 def retention_variance(p_churn: ArrayLike) -> tuple[float, float]:
@@ -127,7 +99,7 @@ def retention_variance(p_churn: ArrayLike) -> tuple[float, float]:
     return math.sqrt(max(variance, 0.0)), min(float(p_churn.var()) / variance, 1.0) if variance > 0 else 0.0
 
 
-def smallest_save_rate(p_churn: ArrayLike, control: int, power: float = POWER, level: float = LEVEL) -> float:
+def smallest_save_rate(p_churn: ArrayLike, control: int) -> float:
     """Return the smallest save rate that an action would show in retention, ``p_churn`` being the covariate.
 
     An action that keeps a share of those who would have left moves retention by that share times the mean
@@ -148,13 +120,13 @@ def smallest_save_rate(p_churn: ArrayLike, control: int, power: float = POWER, l
     at_risk = float(p_churn.mean()) if p_churn.size else 0.0
     if at_risk == 0.0:
         return math.inf
-    return float(smallest_effect(spread, p_churn.size - control, control, removed, power, level)) / at_risk
+    return float(smallest_effect(spread, p_churn.size - control, control, removed)) / at_risk
 
 
-def multiple(power: float = POWER, level: float = LEVEL) -> float:
+def multiple() -> float:
     """Return how many standard errors an effect must be away from zero to be seen.
 
     >>> round(multiple(), 6)
     2.801585
     """
-    return float(ndtri((1.0 + level) / 2.0) + ndtri(power))
+    return float(ndtri((1.0 + LEVEL) / 2.0) + ndtri(POWER))
