@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import duckdb
 import phonenumbers
 from duckdb.sqltypes import VARCHAR
@@ -13,7 +15,8 @@ _EMAIL = "regexp_replace(regexp_replace(lower({0}), '\\s', '', 'g'), '^([^+@]+)\
 _IS_EMAIL = "regexp_full_match({0}, '[^@]+@[^@]+\\.[^@.]+')"
 _PLAIN = "nullif(regexp_replace(lower({0}), '[\\s\u00a0]', '', 'g'), '')"
 # What international numbers look like once blanks and punctuation are gone: no library need be asked.
-_DIGITS = "regexp_replace({0}, '[\\s\u00a0().\\/-]', '', 'g')"
+_SIGNS = "[\\s\u00a0().\\/-]"
+_DIGITS = f"regexp_replace({{0}}, '{_SIGNS}', '', 'g')"
 _INTERNATIONAL = "\\+[1-9][0-9]{6,14}"
 _PHONES = "clvml_phones"
 
@@ -63,6 +66,9 @@ def e164(text: str, region: str | None = None) -> str:
     >>> e164("020 7123 4567", "GB"), e164("+44 (20) 7123-4567"), e164("020 7123 4567")
     ('+442071234567', '+442071234567', '')
     """
+    plain = re.sub(_SIGNS, "", text)
+    if re.fullmatch(_INTERNATIONAL, plain):
+        return plain
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:

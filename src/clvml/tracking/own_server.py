@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from mlflow.store.artifact import artifact_repository_registry
+from mlflow.store.artifact import artifact_repository_registry as kinds_of_storage
 from mlflow.utils.credentials import read_mlflow_creds
 
 from clvml.errors import InputError
@@ -47,7 +47,7 @@ def only_own_server(uri: str, shown: str) -> Iterator[None]:
     InputError
         Inside: the files of a run or model lie on another host, and there is a login.
     """
-    known = artifact_repository_registry._artifact_repository_registry._registry
+    known = kinds_of_storage._artifact_repository_registry._registry
     before = {scheme: known[scheme] for scheme in _ASKED_BY_HTTP if scheme in known}
 
     def guarded(repository: Callable[..., Any]) -> Callable[..., Any]:
@@ -81,7 +81,7 @@ def check_location(location: str, uri: str) -> None:
     MlflowException
         It is of no kind that MLflow knows.
     """
-    artifact_repository_registry.get_artifact_repository(location, tracking_uri=uri)
+    kinds_of_storage.get_artifact_repository(location, tracking_uri=uri)
     if urlsplit(location).scheme == "s3":
         # The others are imported with their repository.
         importlib.import_module("boto3")
