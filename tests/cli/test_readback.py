@@ -51,6 +51,10 @@ def test_a_campaign_is_read_back_and_the_playbook_updated(run, shop, tmp_path):
     assert found["warnings"] == []
 
 
+def record_id(folder):
+    return json.loads((folder / "plan.csv.json").read_text())["plan_id"]
+
+
 def test_contacts_takers_and_another_plan(run, shop, tmp_path):
     (tmp_path / "contacts.csv").write_text(
         "customer_id,contact_date,campaign\n"
@@ -60,8 +64,9 @@ def test_contacts_takers_and_another_plan(run, shop, tmp_path):
     )
     (tmp_path / "takers.csv").write_text("customer_id\nc0001\n")
     (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "plan.csv").write_bytes((tmp_path / "plan.csv").read_bytes())
-    (tmp_path / "other" / "plan.csv.json").write_bytes((tmp_path / "plan.csv.json").read_bytes())
+    for name in ("plan.csv", "plan.csv.json"):
+        text = (tmp_path / name).read_text().replace(record_id(tmp_path), "another")
+        (tmp_path / "other" / name).write_text(text)
     code, out, err = run(
         "readback", "plan.csv", "--data", "orders.csv", "--json", "--contacted", "contacts.csv",
         "--redeemed", "takers.csv", "--beside", "other/plan.csv",
@@ -78,6 +83,11 @@ def test_contacts_takers_and_another_plan(run, shop, tmp_path):
         (lambda folder: None, ["--as-of", "2024-03-15"], "holds nothing of the campaign's window"),
         (lambda folder: None, ["--output", "next.csv"], "must end in .yaml or .yml"),
         (lambda folder: None, ["--contacted", "none.csv"], "does not exist"),
+        (
+            lambda folder: None,
+            ["--beside", "plan.csv"],
+            "stands among the plans of other campaigns; leave it out",
+        ),
         (
             lambda folder: _write(folder, "contacts.csv", "customer_id\nc1\n"),
             ["--contacted", "contacts.csv"],

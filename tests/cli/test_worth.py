@@ -1,7 +1,9 @@
 """clvml worth, end to end."""
 
 import json
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from tests.decide.conftest import scored
 
@@ -87,6 +89,22 @@ def test_plain_formulas_from_the_log_of_the_scores(run, shop):
     found = json.loads(out)
     assert len(found["formulas"]) == 3
     assert "2023Q2" in {row["cohort"] for row in found["groups"]["cohort"]}
+
+    frame = pd.read_csv("s.csv", dtype={"customer_id": str})
+    frame.assign(acquisition_source="ads", acquisition_date=frame["as_of"]).filter(
+        ["customer_id", "acquisition_source", "acquisition_date"]
+    ).to_csv("acquired.csv", index=False)
+    Path("spend.csv").write_text(f"month,source,spend\n{frame['as_of'].iloc[0][:7]},ads,900\n")
+    earned = []
+    for margin in ("value.margin=0.4", "value.cost=0.2 * amount"):
+        code, out, err = run(
+            "worth", "s.csv", "--data", shop.log, "--config", shop.config, "--acquired", "acquired.csv",
+            "--spend", "spend.csv", "--set", margin, "--json",
+        )  # fmt: skip
+        assert code == 0, err
+        earned.append(json.loads(out)["acquisition"]["by_source"][0]["earned_each"])
+    # Each customer's own margin, here .8 of all they buy.
+    assert earned[1] == pytest.approx(2 * earned[0], rel=1e-3)
 
 
 def _model(shop):

@@ -46,6 +46,16 @@ def test_one_call_at_most(budget, profit):
     assert allocate(Task(*EXAMPLE, np.array([np.inf, 1])), budget).totals.gain == pytest.approx(profit)
 
 
+@pytest.mark.parametrize("customers", [3_000, 30_000])
+@pytest.mark.parametrize("budget", [0.0, 0.01])
+def test_a_budget_that_pays_for_nobody_is_used_as_well_as_it_can_be(customers, budget):
+    draw = np.random.default_rng(0)
+    task = Task(draw.gamma(0.5, 30, (1, customers)), draw.uniform(0.1, 9, (1, customers)), np.full(1, np.inf))
+    found = allocate(task, budget)
+    assert (found.totals.gain, found.bound, found.gap) == (0.0, 0.0, 0.0)
+    assert found.price == (task.gain / task.cost).max()
+
+
 tasks = st.integers(1, 5).flatmap(
     lambda n: st.tuples(
         st.lists(st.lists(st.integers(-20, 100), min_size=n, max_size=n), min_size=2, max_size=3),

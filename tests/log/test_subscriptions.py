@@ -39,6 +39,7 @@ def test_a_file_is_read_with_its_ids_and_periods(tmp_path):
         ("end", "2020-12-01", "an end before the start", 9.9),
         ("end", "soon", "an end that is no date", 9.9),
         ("price", "free?", "a price that is no number", 0.0),
+        ("price", "-9.90", "a price below zero", -9.9),
         ("period", "fortnightly-ish", "an unknown billing period", 9.9),
         ("customer_id", "", "no customer", 9.9),
     ],

@@ -7,7 +7,7 @@ programme then decides on whom the prices leave open (HiGHS).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,11 @@ def allocate(task: Task, budget: float, market: Market | None = None) -> Allocat
     >>> allocate(task, 11.0).choice.tolist()
     [1, 0]
     """
+    # What alone costs more than the budget is in no plan; prices would mix a part of it in.
+    dear = (task.cost > with_rounding(budget)) & (task.gain > 0) & (task.caps >= 1.0)[:, None]
+    if dear.any():
+        found = allocate(replace(task, gain=np.where(dear, -np.inf, task.gain)), budget)
+        return replace(found, price=max(found.price, float((task.gain[dear] / task.cost[dear]).max())))
     market = market or Market(task)
     free = np.zeros(1 + len(task.caps))
     choice, _ = market.ask(free)

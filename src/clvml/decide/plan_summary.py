@@ -162,7 +162,8 @@ def _curve(market: Market, budget: float, everything: Allocation) -> list[dict[s
     most = everything.totals.cost
     if most <= 0:
         return [{"budget": 0.0, "profit": 0.0}]
-    budgets = np.linspace(0.0, most, CURVE_POINTS)
+    # The curve bends most where the first money is spent.
+    budgets = most * np.linspace(0.0, 1.0, CURVE_POINTS) ** 2
     if budget < most:
         budgets = np.append(budgets, budget)
     budgets = np.unique(np.round(budgets, 2))

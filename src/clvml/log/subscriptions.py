@@ -66,8 +66,8 @@ def read_subscriptions(
     Raises
     ------
     InputError
-        A column is missing, or more than 1 % of the rows have no customer, no start, no price that is a number, no
-        known period, or an end before the start.
+        A column is missing, or more than 1 % of the rows have no customer, no start, no price that is a number of
+        zero or more, no known period, or an end before the start.
     """
     raw = source.astype("string") if isinstance(source, pd.DataFrame) else read_table(source, "subscriptions")
     where = "the frame" if isinstance(source, pd.DataFrame) else f"'{source}'"
@@ -98,7 +98,8 @@ def read_subscriptions(
         "no readable start": frame["start"].isna(),
         "an end that is no date": ends.notna() & frame["end"].isna(),
         "an end before the start": frame["end"] < frame["start"],
-        "a price that is no number": ~(frame["price"] >= 0),
+        "a price that is no number": frame["price"].isna(),
+        "a price below zero": frame["price"] < 0,
         "an unknown billing period": ~(frame["period_days"] > 0),
     }
     rejected, money = {}, {}

@@ -67,8 +67,8 @@ def readback(
     Raises
     ------
     InputError
-        The plan was changed or holds no control group, the window is not over, the data is of other customers, too
-        few were planned, or a file cannot be read.
+        The plan was changed, stands among ``beside`` or holds no control group, the window is not over, the data is of
+        other customers, too few were planned, or a file cannot be read.
     """
     if not 0.0 < margin <= 1.0:
         raise InputError(
@@ -112,6 +112,11 @@ def readback(
         inside = (days >= np.datetime64(start)) & (days < np.datetime64(until))
         findings += contact_findings(found, contacts[inside], record.campaign)
     for other, theirs in others:
+        if theirs.plan_id == record.plan_id:
+            raise InputError(
+                f"the plan of campaign '{record.campaign}' stands among the plans of other campaigns; leave it out"
+                " there"
+            )
         begins, ends = window_of(theirs)
         if begins < until and start < ends:
             reached = other.loc[other["group"] == TREATED, "customer_id"]

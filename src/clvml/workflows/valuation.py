@@ -35,7 +35,7 @@ def worth(
     before: pd.DataFrame | str | Path | None = None,
     prepared: Prepared[PurchaseLog] | None = None,
     today: date | None = None,
-    margins: Callable[[date], pd.Series | None] = lambda as_of: None,
+    margins: Callable[[date], pd.Series | None] | None = None,
 ) -> Worth:
     """Work out what customers are worth.
 
@@ -55,7 +55,7 @@ def worth(
         The log that the scores were made from: plain formulas then stand beside the values.
     today : date, optional
         Tells how old the scores are; the present day where left out.
-    margins : callable
+    margins : callable, optional
         Given the date of the scores, each customer's own margin by customer id (`clvml.workflows.margins`), or None.
 
     Raises
@@ -65,8 +65,8 @@ def worth(
     """
     table = _table(scores)
     origin = Origin() if isinstance(scores, pd.DataFrame) else origin_of(Path(scores))
-    horizon, as_of = int(table["horizon_days"].iloc[0]), date.fromisoformat(str(table["as_of"].iloc[0]))
-    age = age_notes(as_of, horizon, today or date.today(), origin.trained_as_of)
+    horizon = int(table["horizon_days"].iloc[0])
+    age = age_notes(_as_of(table), horizon, today or date.today(), origin.trained_as_of)
     if prepared is not None:
         table = _with_history(table, prepared)
     elif COHORT in by and COHORT not in table.columns:
@@ -77,8 +77,7 @@ def worth(
         costs if costs is None or isinstance(costs, pd.DataFrame) else read_customers(str(costs), [], "costs")
     )
     earlier = None if before is None else _table(before)
-    read = margins(as_of)
-    own = None if read is None else of_customers(read, table["customer_id"])
+    own = _own(margins, table)
     counted = origin.value is not None and origin.value.has_own_margins
     found = work_out(table, tuple(by), value or origin.value, known, earlier, own, counted)
     return replace(found, notes=[*age, *found.notes])
@@ -89,7 +88,7 @@ def acquired(
     sources: str | Path,
     spend: str | Path,
     value: ValueConfig,
-    margins: pd.Series | None = None,
+    margins: Callable[[date], pd.Series | None] | None = None,
 ) -> Acquisition:
     """Hold what was spent to win the scored customers against what they bring.
 
@@ -101,8 +100,8 @@ def acquired(
         See `clvml.decide.acquisition.read_acquired` and `read_spend`.
     value : ValueConfig
         What the scores were made with.
-    margins : Series, optional
-        Each customer's own margin by customer id; that of all where left out.
+    margins : callable, optional
+        See `worth`; the margin of ``value`` counts where it returns None.
 
     Raises
     ------
@@ -110,7 +109,7 @@ def acquired(
         A file is at fault, or nobody came from where money was spent.
     """
     table = _table(scores)
-    own = None if margins is None else of_customers(margins, table["customer_id"])
+    own = _own(margins, table)
     margin = np.full(len(table), value.margin) if own is None else own
     return acquisition(table, read_acquired(str(sources)), read_spend(str(spend)), margin)
 
@@ -119,8 +118,18 @@ def _table(scores: pd.DataFrame | str | Path) -> pd.DataFrame:
     return scores if isinstance(scores, pd.DataFrame) else read_scores(Path(scores))
 
 
+def _as_of(scores: pd.DataFrame) -> date:
+    return date.fromisoformat(str(scores["as_of"].iloc[0]))
+
+
+def _own(margins: Callable[[date], pd.Series | None] | None, scores: pd.DataFrame) -> np.ndarray | None:
+    """Return each scored customer's own margin, shape (n,); None where all are alike."""
+    read = None if margins is None else margins(_as_of(scores))
+    return None if read is None else of_customers(read, scores["customer_id"])
+
+
 def _with_history(scores: pd.DataFrame, prepared: Prepared[PurchaseLog]) -> pd.DataFrame:
-    as_of = date.fromisoformat(str(scores["as_of"].iloc[0]))
+    as_of = _as_of(scores)
     features = customer_days(prepared.log).features(as_of, int(scores["horizon_days"].iloc[0]))
     known = features.set_index(features["customer_id"].astype("string"))[list(HISTORY)]
     found = known.reindex(scores["customer_id"].astype("string"))
