@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -94,7 +95,8 @@ class CustomerModel(BaseEstimator):
         """
         read = log if isinstance(log, Log) else read_log(log)
         until = day_of(as_of) or read.as_of
-        fitted = workflows.fit(read.days, until, self._config(read.data))
+        config = self._config(read.data)
+        fitted = workflows.fit(read.days, until, config, margins=read.prepared.margins(config.value, until))
         self.scorer_ = fitted.scorer
         self.as_of_ = until
         self.notes_ = [*filter(None, [read.prepared.note]), *fitted.scorer.model.notes]
@@ -130,13 +132,10 @@ class CustomerModel(BaseEstimator):
         if explain not in ("all", "none") and (isinstance(explain, bool) or not is_count(explain)):
             raise InputError(f"explain={explain!r} is not 'all', 'none' or a number of customers")
         until = day_of(as_of) or read.as_of
-        scored = score_in_batches(scorer, read.days, until, explain).frame()
-        prepared = workflows.Prepared(read.prepared.log, until, read.prepared.note if as_of is None else "")
+        margins = read.prepared.margins(scorer.model.config.value, until)
+        scored = score_in_batches(scorer, read.days, until, explain, margins=margins).frame()
+        prepared = replace(read.prepared, as_of=until, note=read.prepared.note if as_of is None else "")
         scored.attrs["notes"] = workflows.scoring_notes(prepared, scorer, scorer.model.config)
-        if scorer.model.config.value.has_own_margins:
-            scored.attrs["notes"].append(
-                "clv counts the margin of all: each customer's own (value.cost, value.margins) is read by `clvml score`"
-            )
         return scored
 
     def backtest(

@@ -1,11 +1,12 @@
 """Each customer's own margin, from costs or categories, and what it does to their value."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pandas as pd
 import pytest
 
-from clvml import workflows
+from clvml import CustomerModel, read_log, workflows
 from clvml.config import DataConfig, ValueConfig, parse_config
 from clvml.errors import InputError
 from clvml.scores.scorer import Scorer
@@ -72,11 +73,27 @@ def test_own_margins_go_into_the_scores(shop, tmp_path):
     base = scorer.model.config.value.margin
     who = usual["customer_id"].iloc[:5].tolist()
     own = pd.Series(2 * base, index=who)
-    found = workflows.score(prepared, scorer, "none", margins=own).frame()
+    read = replace(prepared, margins=lambda value, as_of: own)
+    found = workflows.score(read, scorer, "none").frame()
     before, after = (frame.set_index("customer_id")["clv"] for frame in (usual, found))
     assert after[who].tolist() == pytest.approx((2 * before[who]).tolist(), abs=0.011)
     others = before.index.difference(who)
     assert after[others].tolist() == before[others].tolist()
+
+
+def test_own_margins_count_from_python_and_in_tiers(shop):
+    """Half of the customers earn eight times what the others do."""
+    lines = pd.read_csv(shop.log, dtype={"customer_id": str})
+    dear = lines["customer_id"].map(lambda name: sum(map(ord, name)) % 2 == 0)
+    log = read_log(lines.assign(cost=lines["amount"] * dear.map({True: 0.9, False: 0.2})))
+    value = {"cost": "cost"}
+    model = CustomerModel(horizon_days=60, value=value).fit(log)
+    scores = model.score(log, explain="none").set_index("customer_id")
+    usual = CustomerModel(horizon_days=60).fit(log).score(log, explain="none").set_index("customer_id")
+    own = log.prepared.margins(ValueConfig(**value), log.as_of)
+    expected = (usual["clv"] * own / ValueConfig().margin).reindex(scores.index)
+    assert scores["clv"].tolist() == pytest.approx(expected.tolist(), abs=0.05)
+    assert (scores["value_tier"] == "platinum").mean() == pytest.approx(0.05, abs=0.01)
 
 
 def _directory(shop):

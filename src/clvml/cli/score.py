@@ -88,10 +88,8 @@ def score(
         if session is None:
             horizon = scorer.model.horizon_days
             prepared = workflows.prepare(settings.data, now(), data, until, rejects, connection, horizon)
-            value = scorer.model.config.value
-            margins = workflows.customer_margins(value, settings.data, data, now(), prepared.as_of)
             progress("building the features")
-            scored = workflows.score(prepared, scorer, asked, Meter("customers scored"), margins)
+            scored = workflows.score(prepared, scorer, asked, Meter("customers scored"))
         else:
             prepared = workflows.prepare_on_spark(session, settings.data, now(), data, until)
             progress("scoring")

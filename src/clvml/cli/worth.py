@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,14 +66,12 @@ def worth(
     known = settings.value if settings else origin.value
     value = known or ValueConfig()
     names = [name.strip() for name in by.split(",") if name.strip()] or ["segment"]
-    margins = None
+    prepared = None
     if settings is not None and data is not None:
         progress(f"reading {data}")
         with workspace(memory) as connection:
             prepared = workflows.prepare(settings.data, now(), data, None, None, connection)
-            # Of --acquired, too, without reading the log again.
-            margins = cache(partial(workflows.customer_margins, value, settings.data, data, now()))
-            found = workflows.worth(scores, names, value, costs, before, prepared, now().date(), margins)
+            found = workflows.worth(scores, names, value, costs, before, prepared, now().date())
     else:
         found = workflows.worth(scores, names, value, costs, before, None, now().date())
     notes = list(found.notes)
@@ -87,7 +84,7 @@ def worth(
             f"a margin of {value.margin:.0%} over {value.horizon_days:,} days is taken for what the scores were made"
             " with, as in a configuration that says nothing; --config gives another"
         )
-    won = workflows.acquired(scores, acquired, spend, value, margins) if acquired and spend else None
+    won = workflows.acquired(scores, acquired, spend, value, prepared) if acquired and spend else None
     notes += won.notes if won else []
     if as_json:
         tested = origin.evidence["margin"] if origin.evidence else []

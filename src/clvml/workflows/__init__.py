@@ -3,7 +3,6 @@
 from clvml.workflows.compare import compare, comparison_dict
 from clvml.workflows.followup import FollowUp, follow_up
 from clvml.workflows.logged_training import Again, LoggedTraining, train_again, train_and_log
-from clvml.workflows.margins import customer_margins
 from clvml.workflows.planning import log_plan, plan, write_plan
 from clvml.workflows.preparation import (
     ASSUMED_HORIZON_DAYS,
@@ -55,7 +54,6 @@ __all__ = [
     "check_scored_output",
     "compare",
     "comparison_dict",
-    "customer_margins",
     "days_of",
     "explain",
     "fit",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import duckdb
 import pandas as pd
 
-from clvml.config import ColumnsConfig, Config, DataConfig, assign, parse_config, parse_keys
+from clvml.config import ColumnsConfig, Config, DataConfig, ValueConfig, assign, parse_config, parse_keys
 from clvml.customers.windows import HistoryVerdict, check_history
 from clvml.engines.spark import SparkLog, SparkSample, read_lines, sampled
 from clvml.errors import InputError
@@ -20,6 +21,7 @@ from clvml.log.mapping import map_columns, propose_columns, propose_product
 from clvml.log.parts import Part, read_parts
 from clvml.log.presets import recognise
 from clvml.storage.workspace import offline_database
+from clvml.workflows.margins import customer_margins
 
 ASSUMED_HORIZON_DAYS = 180
 _REQUIRED = ("customer_id", "order_date", "amount")
@@ -32,11 +34,19 @@ Log = TypeVar("Log", PurchaseLog, SparkLog, SparkSample)
 
 @dataclass(frozen=True)
 class Prepared(Generic[Log]):
-    """A purchase log that was read, the date up to which it is used, and a note on that date."""
+    """A purchase log that was read, the date up to which it is used, and a note on that date.
+
+    Attributes
+    ----------
+    margins : callable
+        Given section ``value`` of a configuration and a date, each customer's own margin before it, by customer id
+        (`clvml.workflows.margins`), or None where all are alike; the log is read once more, or twice. Spark reads none.
+    """
 
     log: Log
     as_of: date
     note: str
+    margins: Callable[[ValueConfig, date], pd.Series | None] = lambda value, as_of: None
 
 
 def assume_config(source: str, overrides: list[str] | None = None) -> Config:
@@ -155,7 +165,11 @@ def prepare(
         hints=hints,
         crosswalk=crosswalk,
     )
-    return Prepared(log, *_dated(log.last_day, as_of))
+
+    def margins(value: ValueConfig, until: date) -> pd.Series | None:
+        return customer_margins(value, data, source, now, until)
+
+    return Prepared(log, *_dated(log.last_day, as_of), margins)
 
 
 def prepare_on_spark(

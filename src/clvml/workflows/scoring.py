@@ -33,12 +33,9 @@ def score(
     scorer: Scorer,
     explain: Literal["all", "none"] | int = "all",
     progress: Callable[[int, int], None] = lambda done, of: None,
-    margins: pd.Series | None = None,
 ) -> ScoredTable:
-    """Score a prepared log; ``progress`` is told how many customers of how many are done.
-
-    ``margins`` are those of each customer (`clvml.workflows.margins`).
-    """
+    """Score a prepared log; ``progress`` is told how many customers of how many are done."""
+    margins = prepared.margins(scorer.model.config.value, prepared.as_of)
     return score_days(customer_days(prepared.log), prepared, scorer, explain, progress, margins)
 
 
@@ -50,7 +47,10 @@ def score_days(
     progress: Callable[[int, int], None] = lambda done, of: None,
     margins: pd.Series | None = None,
 ) -> ScoredTable:
-    """Score the purchase days of a prepared log, with the overview of all customers."""
+    """Score the purchase days of a prepared log, with the overview of all customers.
+
+    ``margins`` are those of each customer (`Prepared.margins`).
+    """
     scored = score_in_batches(scorer, days, prepared.as_of, explain, progress, margins=margins)
     quality = prepared.log.quality
     overview = build_overview(

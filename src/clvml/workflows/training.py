@@ -23,6 +23,7 @@ from clvml.evaluation.evidence import build_evidence
 from clvml.explain import Surrogate, driver_sentences, driver_shares, drivers, log_odds
 from clvml.log import PurchaseLog
 from clvml.models.customer_model import fit_customer_model
+from clvml.scores.customer_margin import own_clv
 from clvml.scores.scorer import Scorer, customer_days
 from clvml.scores.segments import check_segments
 from clvml.scores.tiers import spend_thresholds, tier_thresholds
@@ -129,7 +130,7 @@ def train(prepared: Prepared[Any], config: Config, directory: Path, progress: Pr
     Raises
     ------
     InputError
-        Nobody bought anything.
+        Nobody bought anything, or margins cannot be told from ``value.cost`` or ``value.margins``.
 
     Notes
     -----
@@ -139,6 +140,7 @@ def train(prepared: Prepared[Any], config: Config, directory: Path, progress: Pr
     check_segments(config.segments)
     # The model keeps its configuration.
     config = config.without_passwords()
+    margins = prepared.margins(config.value, prepared.as_of)
     progress("building the features")
     days = days_of(prepared.log)
     notes = [prepared.note] if prepared.note else []
@@ -149,7 +151,7 @@ def train(prepared: Prepared[Any], config: Config, directory: Path, progress: Pr
             tested = judge(*folds, config, progress)
     except InputError as error:
         notes.append(f"not tested out of time: {error}")
-    fitted = fit(days, prepared.as_of, config, progress)
+    fitted = fit(days, prepared.as_of, config, progress, margins)
     explanation: Explanation | None = None
     sentences: list[str] = []
     scorer = fitted.scorer
@@ -165,7 +167,7 @@ def train(prepared: Prepared[Any], config: Config, directory: Path, progress: Pr
     # Of a sample of customers the totals would mislead.
     if not isinstance(prepared.log, SparkSample):
         with secondary("the report", notes):
-            page = page_of(score_days(days, prepared, scorer, _REASONS_SHOWN))
+            page = page_of(score_days(days, prepared, scorer, _REASONS_SHOWN, margins=margins))
     kept = replace(record(prepared, scorer, explanation, tested, directory, notes), page=page)
     return Trained(scorer, tested, kept, sentences)
 
@@ -177,10 +179,17 @@ def backtest(
     return run_backtest(days_of(prepared.log), prepared.as_of, config, folds, progress)
 
 
-def fit(days: CustomerDays, as_of: date, config: Config, progress: Progress = _silent) -> Fitted:
+def fit(
+    days: CustomerDays,
+    as_of: date,
+    config: Config,
+    progress: Progress = _silent,
+    margins: pd.Series | None = None,
+) -> Fitted:
     """Train on everything before ``as_of``, and fit the explanation and the value tiers.
 
-    The explanation is fitted on customers at the newest training cutoff and now, the tiers on those of now.
+    The explanation is fitted on customers at the newest training cutoff and now, the tiers on those of now, at their
+    own ``margins`` by customer id (`Prepared.margins`) where there are any.
 
     Raises
     ------
@@ -194,7 +203,10 @@ def fit(days: CustomerDays, as_of: date, config: Config, progress: Progress = _s
     horizon = model.horizon_days
     now, past = (_buyers(days.features(cutoff, horizon)) for cutoff in (as_of, model.newest_cutoff))
     predicted = model.predict(now, as_of)
-    tiers = tier_thresholds(predicted["clv"].to_numpy())
+    clv = predicted["clv"].to_numpy()
+    if margins is not None:
+        clv = own_clv(clv, margins.reindex(now["customer_id"].astype(str)), config.value)
+    tiers = tier_thresholds(clv)
     model = model.with_tiers(tiers, spend_thresholds(now["spend_sum_365d"].to_numpy()))
     names = [feature.name for feature in available_features(model.columns)]
     notes = thin_history(now)

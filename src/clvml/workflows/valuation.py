@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -35,7 +35,6 @@ def worth(
     before: pd.DataFrame | str | Path | None = None,
     prepared: Prepared[PurchaseLog] | None = None,
     today: date | None = None,
-    margins: Callable[[date], pd.Series | None] | None = None,
 ) -> Worth:
     """Work out what customers are worth.
 
@@ -52,11 +51,9 @@ def worth(
     before : DataFrame, str or Path, optional
         An earlier scored table or file.
     prepared : Prepared, optional
-        The log that the scores were made from: plain formulas then stand beside the values.
+        The log that the scores were made from: plain formulas then stand beside the values, and own margins count.
     today : date, optional
         Tells how old the scores are; the present day where left out.
-    margins : callable, optional
-        Given the date of the scores, each customer's own margin by customer id (`clvml.workflows.margins`), or None.
 
     Raises
     ------
@@ -77,7 +74,7 @@ def worth(
         costs if costs is None or isinstance(costs, pd.DataFrame) else read_customers(str(costs), [], "costs")
     )
     earlier = None if before is None else _table(before)
-    own = _own(margins, table)
+    own = _own(prepared, value or origin.value, table)
     counted = origin.value is not None and origin.value.has_own_margins
     found = work_out(table, tuple(by), value or origin.value, known, earlier, own, counted)
     return replace(found, notes=[*age, *found.notes])
@@ -88,7 +85,7 @@ def acquired(
     sources: str | Path,
     spend: str | Path,
     value: ValueConfig,
-    margins: Callable[[date], pd.Series | None] | None = None,
+    prepared: Prepared[PurchaseLog] | None = None,
 ) -> Acquisition:
     """Hold what was spent to win the scored customers against what they bring.
 
@@ -100,8 +97,8 @@ def acquired(
         See `clvml.decide.acquisition.read_acquired` and `read_spend`.
     value : ValueConfig
         What the scores were made with.
-    margins : callable, optional
-        See `worth`; the margin of ``value`` counts where it returns None.
+    prepared : Prepared, optional
+        The log that the scores were made from: own margins then count.
 
     Raises
     ------
@@ -109,7 +106,7 @@ def acquired(
         A file is at fault, or nobody came from where money was spent.
     """
     table = _table(scores)
-    own = _own(margins, table)
+    own = _own(prepared, value, table)
     margin = np.full(len(table), value.margin) if own is None else own
     return acquisition(table, read_acquired(str(sources)), read_spend(str(spend)), margin)
 
@@ -122,9 +119,11 @@ def _as_of(scores: pd.DataFrame) -> date:
     return date.fromisoformat(str(scores["as_of"].iloc[0]))
 
 
-def _own(margins: Callable[[date], pd.Series | None] | None, scores: pd.DataFrame) -> np.ndarray | None:
-    """Return each scored customer's own margin, shape (n,); None where all are alike."""
-    read = None if margins is None else margins(_as_of(scores))
+def _own(
+    prepared: Prepared[PurchaseLog] | None, value: ValueConfig | None, scores: pd.DataFrame
+) -> np.ndarray | None:
+    """Return each scored customer's own margin, shape (n,); None where all are alike or no log is given."""
+    read = None if prepared is None or value is None else prepared.margins(value, _as_of(scores))
     return None if read is None else of_customers(read, scores["customer_id"])
 
 
