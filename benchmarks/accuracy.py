@@ -61,7 +61,7 @@ SAMPLES = 300
 SEED = 0
 HISTORY = ["customer_id", "frequency", "recency", "T", "monetary_value"]
 INTERVAL = ["low", "high"]
-NEXT = ["next_order_days", "usual_days", "actual_next_days"]
+NEXT = ["next_order_days", "usual_days", "actual_next_days", "days_left"]
 
 
 def main() -> None:
@@ -167,7 +167,6 @@ def predict_ours(days: CustomerDays, cutoff: date, config: Config) -> tuple[pd.D
         return str(error), "", time.perf_counter() - started
     frame, _ = predict_fold(days, cutoff, config, model, baselines=False)
     frame = frame.rename(columns={"spend_0": "spend", "churn_0": "churn"})
-    frame["actual_next_days"] = frame["customer_id"].map(days.days_to_next(cutoff)).astype(float)
     frame = frame[["customer_id", "spend", "churn", *INTERVAL, *NEXT]]
     return frame, "; ".join(model.notes), time.perf_counter() - started
 

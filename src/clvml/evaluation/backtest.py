@@ -117,7 +117,6 @@ def predict_folds(
         try:
             model = fit_customer_model(days, cutoff, config)
             part, models = predict_fold(days, cutoff, config, model)
-            part["actual_next_days"] = part["customer_id"].map(days.days_to_next(cutoff)).astype(float)
         except InputError as error:
             # An early fold may have too little to learn from; the others are still worth having.
             progress(f"skipped: {error}")
@@ -156,6 +155,8 @@ def predict_fold(
     part = test[["cutoff", "customer_id", "actual_spend", "purchases", "churned", "purchase_days"]].copy()
     part["low"], part["high"] = ours["expected_spend_low"], ours["expected_spend_high"]
     part["next_order_days"] = ours["next_order_days"]
+    part["actual_next_days"] = part["customer_id"].map(days.days_to_next(cutoff)).astype(float)
+    part["days_left"] = float((days.last_day - cutoff).days + 1)
     part["usual_days"] = (test["gap_mean"] - test["days_since_last_order"] + 1.0).clip(lower=1.0)
     forecasts: _Forecasts = {MODEL_NAME: (ours["expected_spend"].to_numpy(), ours["p_churn"].to_numpy())}
     if baselines:

@@ -122,7 +122,8 @@ def headline_metrics(tested: Backtest) -> dict[str, float]:
     held = pd.Series((actual >= frame["low"]) & (actual <= frame["high"]))
     metrics["interval_coverage"] = float(held.groupby(frame["cutoff"]).mean().mean())
     if "actual_next_days" in frame:
-        _, metrics["next_order_error_days"], metrics["usual_gap_error_days"] = next_order_errors(frame)
+        found = next_order_errors(frame)
+        metrics |= {"next_order_error_days": found.error, "usual_gap_error_days": found.usual_error}
     return metrics
 
 
@@ -133,7 +134,9 @@ def next_order_note(tested: Backtest) -> list[str]:
         return []
     return [
         f"next orders: of {found.customers:,} forecasts of a date after which the customer did come back, half were"
-        f" less than {found.error:.0f} days off; the customer's usual gap was {found.usual_error:.0f} days off"
+        f" less than {found.error:.0f} days off; the customer's usual gap was {found.usual_error:.0f} days off;"
+        f" with those who did not come back, dates count up to the end of the log and were {found.mean_error:.0f} days"
+        f" off on average, the usual gap {found.usual_mean_error:.0f}"
     ]
 
 
