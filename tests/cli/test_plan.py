@@ -95,6 +95,11 @@ def test_lists_are_written_for_a_tool(plan, folder):
     assert lines[0] == "Email,customer_id,campaign,action"
     mail = next(row for row in found["actions"] if row["action"] == "mail")
     assert len(lines) == 1 + mail["treated"]
+    assert not any("earlier plan" in note for note in found["notes"])
+    found = json.loads(plan("--lists", "lists", "--budget", "0", "--json"))
+    assert (found["lists"], found["gap"]) == ({}, 0.0)
+    (said,) = (note for note in found["notes"] if "earlier plan" in note)
+    assert all(f"spring-{action}.csv" in said for action in ("call", "mail"))
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def write_plan(
     dict of str to Path
         The target lists by action.
     list of str
-        Whom the lists leave out.
+        Whom the lists leave out, and lists of an earlier plan that are not to be sent.
 
     Raises
     ------
@@ -102,8 +102,16 @@ def write_plan(
         raise InputError(
             f"folder '{folder}' of the lists cannot be made: {error.strerror or error}; choose another"
         ) from None
-    paths = {action: folder / f"{made.record.campaign}-{action}.csv" for action in lists}
+    places = {
+        action: folder / f"{made.record.campaign}-{action}.csv" for action in made.record.playbook.actions
+    }
+    paths = {action: places[action] for action in lists}
     write_plan_files(made.table, made.record, path, {paths[action]: rows for action, rows in lists.items()})
+    stale = [str(place) for action, place in places.items() if action not in lists and place.exists()]
+    if stale:
+        notes.append(
+            f"{', '.join(stale)}: of an earlier plan; this one has nobody for it: remove it, and send it to nobody"
+        )
     return paths, notes
 
 
