@@ -68,7 +68,9 @@ def test_what_winning_customers_cost(run, scores, tmp_path):
     assert "--acquired and --spend say together what winning customers cost; give both" in err
 
 
-def test_plain_formulas_from_the_log_of_the_scores(run, shop):
+@pytest.fixture
+def scored_shop(run, shop):
+    """Score the shop into s.csv."""
     code, _, err = run(
         "score",
         shop.log,
@@ -82,6 +84,11 @@ def test_plain_formulas_from_the_log_of_the_scores(run, shop):
         "none",
     )
     assert code == 0, err
+    return shop
+
+
+def test_plain_formulas_from_the_log_of_the_scores(run, scored_shop):
+    shop = scored_shop
     code, out, err = run(
         "worth", "s.csv", "--data", shop.log, "--config", shop.config, "--by", "cohort,segment", "--json"
     )
@@ -90,6 +97,9 @@ def test_plain_formulas_from_the_log_of_the_scores(run, shop):
     assert len(found["formulas"]) == 3
     assert "2023Q2" in {row["cohort"] for row in found["groups"]["cohort"]}
 
+
+def test_own_margins_count_in_what_acquired_customers_earned(run, scored_shop):
+    shop = scored_shop
     frame = pd.read_csv("s.csv", dtype={"customer_id": str})
     frame.assign(acquisition_source="ads", acquisition_date=frame["as_of"]).filter(
         ["customer_id", "acquisition_source", "acquisition_date"]

@@ -255,8 +255,10 @@ def test_standings_name_each_metric_once(predictions):
     assert found["no clear difference"] == found["worse"] == []
 
 
-def test_coverage_is_the_share_of_spend_inside_the_interval(predictions):
-    metrics = workflows.headline_metrics(as_tested(predictions, "knowing", "guessing"))
+def test_the_headline_has_next_orders_and_the_share_of_spend_inside_the_interval(predictions):
+    dated = predictions.assign(next_order_days=3.0, usual_days=9.0, actual_next_days=5.0, days_left=90.0)
+    metrics = workflows.headline_metrics(as_tested(dated, "knowing", "guessing"))
+    assert (metrics["next_order_error_days"], metrics["usual_gap_error_days"]) == (2.0, 4.0)
     # Every fourth customer's interval ends below what was spent.
     assert metrics["interval_coverage"] == pytest.approx(0.75)
     assert metrics["wape"] < 1

@@ -38,7 +38,8 @@ class Allocation:
     bound : float
         No plan within budget and caps gains more [currency].
     price : float
-        What one more unit of the budget would bring; 0 where nothing more pays.
+        What one more unit of the budget would bring; of what costs more than the budget, a unit of it once the budget
+        is that large. 0 where nothing more pays.
     """
 
     choice: Choice

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-import numpy as np
 import pandas as pd
 
 from clvml.config import DataConfig, ValueConfig
@@ -77,12 +76,6 @@ def shrunk_margins(found: pd.DataFrame) -> pd.Series:
     spend = found["spend"].clip(lower=0.0)
     earned = found["earned"].where(found["spend"] > 0, 0.0)
     return ((earned + overall * average) / (spend + average)).clip(-1.0, 1.0)
-
-
-def of_customers(margins: pd.Series, customer_id: pd.Series) -> np.ndarray:
-    """Return the margins of some customers, shape (n,); of one without spend, that of the middle."""
-    found = margins.reindex(customer_id.astype(str)).to_numpy(dtype=float)
-    return np.where(np.isnan(found), float(margins.median()), found)
 
 
 def _sums(

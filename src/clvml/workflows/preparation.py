@@ -40,7 +40,8 @@ class Prepared(Generic[Log]):
     ----------
     margins : callable
         Given section ``value`` of a configuration and a date, each customer's own margin before it, by customer id
-        (`clvml.workflows.margins`), or None where all are alike; the log is read once more, or twice. Spark reads none.
+        (`clvml.workflows.margins`), or None where all are alike. The log is read once
+        more, or twice, when first asked; Spark reads none.
     """
 
     log: Log
@@ -166,8 +167,13 @@ def prepare(
         crosswalk=crosswalk,
     )
 
+    known: dict[str, pd.Series | None] = {}
+
     def margins(value: ValueConfig, until: date) -> pd.Series | None:
-        return customer_margins(value, data, source, now, until)
+        asked = f"{value!r} {until}"
+        if asked not in known:
+            known[asked] = customer_margins(value, data, source, now, until)
+        return known[asked]
 
     return Prepared(log, *_dated(log.last_day, as_of), margins)
 

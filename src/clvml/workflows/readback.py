@@ -81,6 +81,10 @@ def readback(
     )
     takers = None if redeemed is None else _customers(redeemed, ["customer_id"], "redeemed incentives")
     others = [_plan(each) for each in beside]
+    if any(theirs.plan_id == record.plan_id for _, theirs in others):
+        raise InputError(
+            f"the plan of campaign '{record.campaign}' stands among the plans of other campaigns; leave it out there"
+        )
     if isinstance(playbook, str | PathLike):
         playbook = read_playbook(Path(playbook))
     start, until = window_of(record)
@@ -112,11 +116,6 @@ def readback(
         inside = (days >= np.datetime64(start)) & (days < np.datetime64(until))
         findings += contact_findings(found, contacts[inside], record.campaign)
     for other, theirs in others:
-        if theirs.plan_id == record.plan_id:
-            raise InputError(
-                f"the plan of campaign '{record.campaign}' stands among the plans of other campaigns; leave it out"
-                " there"
-            )
         begins, ends = window_of(theirs)
         if begins < until and start < ends:
             reached = other.loc[other["group"] == TREATED, "customer_id"]

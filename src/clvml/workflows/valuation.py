@@ -21,7 +21,6 @@ from clvml.log import PurchaseLog
 from clvml.scores.age import age_notes
 from clvml.scores.overview import Origin, origin_of
 from clvml.scores.scorer import customer_days, read_scores
-from clvml.workflows.margins import of_customers
 from clvml.workflows.preparation import Prepared
 
 COHORT = "cohort"
@@ -122,9 +121,18 @@ def _as_of(scores: pd.DataFrame) -> date:
 def _own(
     prepared: Prepared[PurchaseLog] | None, value: ValueConfig | None, scores: pd.DataFrame
 ) -> np.ndarray | None:
-    """Return each scored customer's own margin, shape (n,); None where all are alike or no log is given."""
-    read = None if prepared is None or value is None else prepared.margins(value, _as_of(scores))
-    return None if read is None else of_customers(read, scores["customer_id"])
+    """Return each scored customer's own margin, shape (n,); None where all are alike or no log is given.
+
+    Where it is not known, the margin of all counts, as in the scores.
+    """
+    if prepared is None or value is None:
+        return None
+    known = prepared.margins(value, _as_of(scores))
+    return (
+        None
+        if known is None
+        else known.reindex(scores["customer_id"].astype(str)).fillna(value.margin).to_numpy()
+    )
 
 
 def _with_history(scores: pd.DataFrame, prepared: Prepared[PurchaseLog]) -> pd.DataFrame:

@@ -121,10 +121,8 @@ def headline_metrics(tested: Backtest) -> dict[str, float]:
     actual = np.maximum(frame["actual_spend"], 0.0)
     held = pd.Series((actual >= frame["low"]) & (actual <= frame["high"]))
     metrics["interval_coverage"] = float(held.groupby(frame["cutoff"]).mean().mean())
-    if "actual_next_days" in frame:
-        found = next_order_errors(frame)
-        metrics |= {"next_order_error_days": found.error, "usual_gap_error_days": found.usual_error}
-    return metrics
+    found = next_order_errors(frame)
+    return metrics | {"next_order_error_days": found.error, "usual_gap_error_days": found.usual_error}
 
 
 def next_order_note(tested: Backtest) -> list[str]:
