@@ -2,13 +2,16 @@
 
 import json
 import shutil
+from datetime import date
 
 import pandas as pd
 import pytest
 import yaml
 from tests.cli.conftest import one_object
 
+from clvml.errors import InputError
 from clvml.tracking import resolve_model
+from clvml.workflows import train_again
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -115,12 +118,59 @@ def test_monitor_asks_for_training_by_its_exit_code(shopping, run, tmp_path):
     assert (
         run("score", shopping.log, "--output", scores, "--as-of", "2024-05-01", "--explain", "none")[0] == 0
     )
-    turned = pd.read_csv(scores, dtype=str)
-    turned["p_churn"] = 1 - turned["p_churn"].astype(float)
-    turned.to_csv(scores, index=False)
+    turn(scores)
     code, out, _ = run("monitor", scores, "--data", shopping.log)
     assert code == 3
     assert "Recommendation: retrain\n  - the order of customers is worse than in training" in out
+
+
+def turn(scores):
+    """Make those likeliest to leave those likeliest to stay: the model is to be trained again."""
+    turned = pd.read_csv(scores, dtype=str)
+    turned["p_churn"] = 1 - turned["p_churn"].astype(float)
+    turned.to_csv(scores, index=False)
+
+
+def test_without_data_the_configuration_says_where_the_log_is(shopping, run, tmp_path):
+    score = ("score", shopping.log, "--output", "scores.csv", "--as-of", "2024-05-01", "--explain", "none")
+    assert run(*score)[0] == 0
+    turn("scores.csv")
+    expected = json.loads(run("monitor", "scores.csv", "--data", shopping.log, "--json")[1])
+    lines = pd.read_csv(shopping.log, dtype=str)
+    till = lines["order_date"] >= "2024-02"
+    sources = {"shop": lines[~till], "till": lines[till]}
+    for name, part in sources.items():
+        part.to_csv(f"{name}.csv", index=False)
+    keys = yaml.safe_load(shopping.config.read_text())
+    del keys["data"]["source"]
+    keys["data"]["sources"] = {name: {"source": f"{name}.csv"} for name in sources}
+    (tmp_path / "both.yaml").write_text(yaml.safe_dump(keys))
+    several = ("--config", "both.yaml", "--set", "model.n_estimators=30")
+    train = "clvml train --config both.yaml --set model.n_estimators=30"
+    for asked, command in ((several, train), ((), f"clvml train --from-run {shopping.trained['run_id']}")):
+        code, out, err = run("monitor", "scores.csv", *asked, "--json")
+        assert (code, err) == (3, "")
+        found = json.loads(out)
+        assert found["metrics"] == expected["metrics"]
+        assert found["next"][0] == command + ("" if asked else " --as-of 2024-06-30")
+
+
+def test_a_run_is_trained_again_on_its_sources_up_to_another_date(shopping):
+    run_id = shopping.trained["run_id"]
+    again = train_again(run_id, "clvml", shopping.tracking, as_of=date(2024, 6, 1))
+    assert (again.as_of, again.other_data) == (date(2024, 6, 1), True)
+    again = train_again(run_id, "clvml", shopping.tracking)
+    assert (str(again.as_of), again.other_data) == (shopping.trained["as_of"], False)
+    for hidden, said in (
+        (["data.source=postgresql://ann:***@db/shop?table=t"], "with --data, and --as-of 2024-06-01"),
+        (
+            ["data.source=null", "data.sources={till: {source: 'postgresql://ann:***@db/shop?table=t'}}"],
+            "train with --config, where the whole address of the source stands",
+        ),
+    ):
+        with pytest.raises(InputError) as error:
+            train_again(run_id, "clvml", shopping.tracking, hidden, as_of=date(2024, 6, 1))
+        assert said in str(error.value)
 
 
 def test_monitor_refuses_what_it_cannot_compare(shopping, fails, run, tmp_path):

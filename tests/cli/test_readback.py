@@ -51,6 +51,23 @@ def test_a_campaign_is_read_back_and_the_playbook_updated(run, shop, tmp_path):
     assert found["warnings"] == []
 
 
+def test_without_data_a_configuration_says_where_the_log_is(run, fails, shop, tmp_path):
+    said = fails("readback", "plan.csv")
+    assert "nothing says where the log is; give --data, or --config FILE that says it" in said
+    lines = (tmp_path / "orders.csv").read_text().splitlines(keepends=True)
+    sources = {"shop": lines[1:900], "till": lines[900:]}
+    for name, part in sources.items():
+        (tmp_path / f"{name}.csv").write_text("".join([lines[0], *part]))
+    columns = {ours: ours for ours in ("customer_id", "order_date", "amount")}
+    data = {"columns": columns, "sources": {name: {"source": f"{name}.csv"} for name in sources}}
+    (tmp_path / "both.yaml").write_text(json.dumps({"data": data, "windows": {"horizon_days": 90}}))
+    alone, both = (
+        json.loads(run("readback", "plan.csv", *asked, "--json")[1])
+        for asked in (("--data", "orders.csv"), ("--config", "both.yaml"))
+    )
+    assert both["effects"] == alone["effects"]
+
+
 def record_id(folder):
     return json.loads((folder / "plan.csv.json").read_text())["plan_id"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clvml.cli.inputs import load_config, now, parse_date
-from clvml.cli.options import AsOfOption, ConfigOption, JsonOption, SetOption
+from clvml.cli.options import AsOfOption, ConfigOption, JsonOption, LaterDataOption, SetOption
 from clvml.cli.printing import command_line, print_json, print_list, print_paragraph, print_table, progress
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _SHOWN_DRIFT = 8
 
 def monitor(
     scores: Annotated[Path, typer.Argument(metavar="SCORES", help="Scored file of some time ago.")],
-    data: Annotated[str, typer.Option("--data", help="The purchase log, continued to a later day.")],
+    data: LaterDataOption = None,
     config: ConfigOption = None,
     model: Annotated[
         str | None,
@@ -49,7 +49,7 @@ def monitor(
         progress,
     )
     found = done.found
-    next_commands = _next_commands(done, data)
+    next_commands = _next_commands(done, data, config, overrides)
     if as_json:
         print_json(
             {
@@ -78,7 +78,9 @@ def monitor(
         raise typer.Exit(TRAIN_AGAIN)
 
 
-def _next_commands(done: FollowUp, data: str) -> list[str]:
+def _next_commands(
+    done: FollowUp, data: str | None, config: Path | None, overrides: list[str] | None
+) -> list[str]:
     """Return the commands that mend what was found: the same settings on the new data, and in use."""
     from clvml.storage.addresses import hide_password
 
@@ -87,8 +89,16 @@ def _next_commands(done: FollowUp, data: str) -> list[str]:
         return []
     challenger = f"models:/{done.registered_model}@challenger"
     reason = f"monitored until {found.until}: {found.recommendation}"
+    train = ["--from-run", model.run_id]
+    if data is not None:
+        train += ["--data", hide_password(data)]
+    elif config is None:
+        train += ["--as-of", str(done.prepared.as_of)]
+    else:
+        train = ["--config", str(config)]
+        train += [text for assigned in overrides or [] for text in ("--set", hide_password(assigned))]
     return [
-        command_line("clvml", "train", "--from-run", model.run_id, "--data", hide_password(data)),
+        command_line("clvml", "train", *train),
         # By force, for a test of newer data cannot be held against one of older data.
         command_line("clvml", "promote", challenger, "--force", reason),
     ]

@@ -16,6 +16,12 @@ DataArgument = Annotated[
     ),
 ]
 DataOption = Annotated[str | None, typer.Option("--data", help="Purchase log, instead of data.source.")]
+LaterDataOption = Annotated[
+    str | None,
+    typer.Option(
+        "--data", help="The purchase log, continued to a later day. Default: that of the configuration."
+    ),
+]
 AsOfOption = Annotated[
     str | None,
     typer.Option("--as-of", help="First day not used (YYYY-MM-DD). Default: the day after the last order."),

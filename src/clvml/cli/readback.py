@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clvml.cli.inputs import load_config, now, parse_date, workspace
-from clvml.cli.options import AsOfOption, ConfigOption, JsonOption, MemoryOption, SetOption
+from clvml.cli.options import (
+    AsOfOption,
+    ConfigOption,
+    JsonOption,
+    LaterDataOption,
+    MemoryOption,
+    SetOption,
+)
 from clvml.cli.printing import print_json, print_list, print_paragraph, print_table, progress
 from clvml.errors import InputError
 
@@ -26,9 +33,7 @@ _MEASURES = {"retention": "bought again", "money": "money, mean", "money_capped"
 
 def readback(
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="File that `clvml plan` wrote.")],
-    data: Annotated[
-        str, typer.Option("--data", help="The purchase log, continued to the end of the campaign's window.")
-    ],
+    data: LaterDataOption = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -82,7 +87,7 @@ def readback(
     planned = Plan(*read_plan(plan), notes=[])
     store = store_in_use(os.environ.get("MLFLOW_TRACKING_URI"))
     settings = _settings(planned.record, config, data, overrides, store, notes)
-    progress(f"reading {hide_password(data)}")
+    progress(f"reading {hide_password(data or settings.data.source)}")
     with workspace(memory) as connection:
         prepared = workflows.prepare(settings.data, now(), data, parse_date(as_of), None, connection)
         progress("comparing")
@@ -143,7 +148,7 @@ def readback(
 def _settings(
     record: PlanRecord,
     config: Path | None,
-    data: str,
+    data: str | None,
     overrides: list[str] | None,
     store: str | None,
     notes: list[str],
@@ -164,6 +169,11 @@ def _settings(
             return overridden(trained, overrides, "the model's configuration with --set")
         except InputError as error:
             notes.append(f"the model of the plan is not to be had ({error})")
+    if data is None:
+        raise InputError(
+            f"{'; '.join(notes) or 'the plan names no model'}. Without it nothing says where the log is; give"
+            " --data, or --config FILE that says it"
+        )
     settings = workflows.assume_config(data, overrides)
     columns = ", ".join(f"{ours} = {theirs}" for ours, theirs in settings.data.columns.mapped().items())
     notes.append(

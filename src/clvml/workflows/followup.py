@@ -46,7 +46,7 @@ class FollowUp:
 
 def follow_up(
     scores: Path,
-    source: str,
+    source: str | None,
     now: datetime,
     uri: str,
     config: Config | None = None,
@@ -61,8 +61,8 @@ def follow_up(
     ----------
     scores : Path
         Scored file of some time ago.
-    source : str
-        The purchase log, continued to a later day.
+    source : str, optional
+        The purchase log, continued to a later day; what the configuration names where it is not given.
     now : datetime
         Order dates after it are rejected.
     uri : str
@@ -99,7 +99,7 @@ def follow_up(
                 "the model with --model"
             )
         config = overridden(scorer.model.config, overrides, "the model's configuration with --set")
-    progress(f"reading {hide_password(source)}")
+    progress(f"reading {hide_password(source or config.data.source)}")
     prepared = prepare(config.data, now, source, as_of)
     progress("comparing")
     promised = _promised(found_model, uri)

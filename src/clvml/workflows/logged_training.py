@@ -85,12 +85,8 @@ def train_again(
     Raises
     ------
     InputError
-        The run cannot be found, its data needs a password, or a date is given without other data.
+        The run cannot be found, or its data needs a password.
     """
-    if as_of is not None and source is None:
-        raise InputError(
-            "--as-of with --from-run is for other data: the run has its own date; leave it out, or add --data"
-        )
     recorded = tracking.recorded_training(reference, registered_model, uri)
     config = overridden(
         recorded.config, overrides, f"the configuration of run '{recorded.run_id}' with --set"
@@ -99,11 +95,13 @@ def train_again(
         return Again(recorded, config.with_source(source), as_of, True)
     hidden = next(filter(_HIDDEN.search, sources_of(config.data)), None)
     if hidden:
-        raise InputError(
-            f"run '{recorded.run_id}' recorded '{hidden}', without the password; give the whole address "
-            "with --data, and --as-of " + recorded.as_of.isoformat()
-        )
-    return Again(recorded, config, recorded.as_of, False)
+        told = f"run '{recorded.run_id}' recorded '{hidden}', without the password"
+        if config.data.sources:
+            raise InputError(f"{told}; train with --config, where the whole address of the source stands")
+        date_of = (as_of or recorded.as_of).isoformat()
+        raise InputError(f"{told}; give the whole address with --data, and --as-of {date_of}")
+    until = as_of or recorded.as_of
+    return Again(recorded, config, until, until != recorded.as_of)
 
 
 def train_and_log(
