@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
+from clvml.config import parse_any_config
 from clvml.customers.subscription_snapshots import known_at, subscription_features, subscription_labels
 from clvml.evaluation.metrics import brier, log_loss, roc_auc
 from clvml.log.subscriptions import read_subscriptions
@@ -19,7 +20,22 @@ from clvml.models.contract import fit_contract_model, fit_curves, prior_p_churn
 
 HORIZON = 90
 CUTOFFS = (date(2021, 9, 25), date(2021, 12, 24), date(2022, 3, 24), date(2022, 6, 22))
-EARLY = ("posts_created", "failed_posts", "invoice_payment_failures", "channel_connection_failures")
+CONFIG = {
+    "mode": "subscription",
+    "data": {
+        "source": "the table",
+        "columns": {
+            "customer_id": "customer_id",
+            "start": "start_date",
+            "end": "end_date",
+            "plan": "plan_id",
+            "price": "price",
+            "period": "interval",
+        },
+        "early": ["posts_created", "failed_posts", "invoice_payment_failures", "channel_connection_failures"],
+    },
+    "windows": {"horizon_days": HORIZON},
+}
 MEASURES = {"log loss": log_loss, "Brier": brier, "AUC": roc_auc}
 SAMPLES = 200
 
@@ -69,15 +85,17 @@ def logistic(known: pd.DataFrame, at: date, features: pd.DataFrame) -> np.ndarra
 
 
 def main(path: str) -> None:
-    names = {"customer_id": "customer_id", "start": "start_date", "end": "end_date", "plan": "plan_id"}
-    log = read_subscriptions(buffer_table(path), {**names, "price": "price", "period": "interval"}, EARLY)
+    config = parse_any_config(CONFIG, "configuration")
+    data = config.data
+    log = read_subscriptions(buffer_table(path), data.columns.model_dump(), data.early_columns)
     print(f"{len(log.frame):,} subscriptions; left out {log.rejected}; {log.overlapping:,} overlap")
     folds = []
     for cutoff in CUTOFFS:
         known = known_at(log.frame, cutoff)
         features = subscription_features(known, cutoff)
         churned, later = subscription_labels(log.frame, cutoff, HORIZON)
-        predicted = fit_contract_model(known, cutoff, HORIZON, early=EARLY, threads=2).predict(known, cutoff)
+        model = fit_contract_model(known, cutoff, config)
+        predicted = model.predict(model.features(known, cutoff))
         fold = pd.DataFrame(
             {
                 "churned": churned.reindex(features["customer_id"]).to_numpy(),

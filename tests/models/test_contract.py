@@ -8,16 +8,30 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clvml.config import SubscriptionConfig
 from clvml.customers.subscription_snapshots import (
     known_at,
     subscription_features,
     subscription_labels,
 )
 from clvml.errors import InputError
-from clvml.models.contract import ShiftedBetaGeometric, fit_contract_model
+from clvml.models.contract import ContractModel, ShiftedBetaGeometric, fit_contract_model
+from clvml.models.customer_model import CustomerModel
 
 FIRST, AS_OF = date(2020, 1, 1), date(2022, 1, 1)
 MONTH = 30.4375
+
+
+def configuration(horizon_days: int = 90, **data: object) -> SubscriptionConfig:
+    names = ("customer_id", "start", "end", "plan", "price", "period")
+    return SubscriptionConfig.model_validate(
+        {
+            "mode": "subscription",
+            "data": {"source": "subscriptions.csv", "columns": {name: name for name in names}, **data},
+            "windows": {"horizon_days": horizon_days},
+            "model": {"n_jobs": 1},
+        }
+    )
 
 
 def simulated(customers: int = 4000, a: float = 1.0, b: float = 9.0, seed: int = 0) -> pd.DataFrame:
@@ -165,18 +179,76 @@ def test_a_replacement_within_the_grace_period_does_not_count_a_price_twice():
     assert (churned["a"], price["a"]) == (0, pytest.approx(10.0))
 
 
-def test_a_model_foretells_how_many_leave_of_contracts_it_has_not_seen():
-    table = simulated()
-    model = fit_contract_model(table, AS_OF, 90, threads=1)
-    predicted = model.predict(known_at(table, AS_OF), AS_OF).set_index("customer_id")
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    return simulated()
+
+
+@pytest.fixture(scope="module")
+def model(table) -> ContractModel:
+    return fit_contract_model(table, AS_OF, configuration())
+
+
+def test_a_model_foretells_how_many_leave_of_contracts_it_has_not_seen(table, model):
+    features = model.features(table, AS_OF)
+    predicted = model.predict(features)
     churned, _ = subscription_labels(table, AS_OF, 90)
     assert predicted["p_churn"].sum() == pytest.approx(churned.sum(), rel=0.1)
     assert (predicted["expected_spend"] <= 10.0 * 90 / MONTH + 1e-9).all()
     assert (predicted["clv"] > 0).all()
-    again = fit_contract_model(known_at(table, AS_OF), AS_OF, 90, threads=1).predict(table, AS_OF)
-    pd.testing.assert_frame_equal(predicted.reset_index(), again)
+    again = fit_contract_model(known_at(table, AS_OF), AS_OF, configuration())
+    pd.testing.assert_frame_equal(predicted, again.predict(features))
+
+
+def test_clv_is_the_margin_of_what_is_still_paid_discounted(model, table):
+    """Who leaves with probability p within 90 days is left with (1 - p)^(t / 90); by quadrature over the days."""
+    features = model.features(table, AS_OF).head(50)
+    value = model.config.value.model_copy(update={"retention_cost": 2.0})
+    predicted = model.predict(features, value)
+    days = np.arange(365) + 0.5
+    left = (1 - predicted["p_churn"].to_numpy()[:, None]) ** (days / 90)
+    worth = 0.3 * 10 / MONTH * (left * 1.1 ** (-days / 365)).sum(axis=1) - 2.0
+    np.testing.assert_allclose(predicted["clv"], worth, rtol=1e-3)
+
+
+def test_a_saved_model_predicts_the_same_to_the_last_bit(tmp_path):
+    table = simulated(3000).assign(early_tickets=1.0)
+    config = configuration(grace_days=5, early=["tickets"], early_days=10)
+    fitted = fit_contract_model(table, AS_OF, config)
+    fitted.save(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["churn.json", "model.json"]
+    loaded = ContractModel.load(tmp_path)
+    assert (loaded.config, loaded.as_of, loaded.plans, loaded.curves) == (
+        config,
+        AS_OF,
+        fitted.plans,
+        fitted.curves,
+    )
+    assert len(loaded.plans) == 2
+    features = loaded.features(table, AS_OF)
+    pd.testing.assert_frame_equal(loaded.predict(features), fitted.predict(features))
+
+
+def test_a_changed_or_foreign_model_is_refused(tmp_path, model):
+    model.save(tmp_path)
+    with pytest.raises(InputError, match="is not of mode: purchase, which is needed here"):
+        CustomerModel.load(tmp_path)
+    described = (tmp_path / "model.json").read_text()
+    (tmp_path / "model.json").write_text(described.replace('"as_of": "2022-01-01"', '"as_of": "2022-01-02"'))
+    with pytest.raises(InputError, match=r"model\.json' was changed since the training wrote it"):
+        ContractModel.load(tmp_path)
+    (tmp_path / "model.json").write_text(described)
+    trees = (tmp_path / "churn.json").read_text()
+    (tmp_path / "churn.json").write_text(trees.replace("0", "1", 1))
+    with pytest.raises(InputError, match=r"churn\.json' was changed since the training wrote it"):
+        ContractModel.load(tmp_path)
+
+
+def test_a_date_on_which_nobody_is_subscribed_is_refused(model, table):
+    with pytest.raises(InputError, match="nobody is subscribed on 2019-01-01"):
+        model.features(table, date(2019, 1, 1))
 
 
 def test_a_table_too_short_for_the_horizon_is_refused():
     with pytest.raises(InputError, match="no window of 900 days before 2022-01-01"):
-        fit_contract_model(simulated(200), AS_OF, 900)
+        fit_contract_model(simulated(200), AS_OF, configuration(900))

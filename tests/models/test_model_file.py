@@ -11,7 +11,7 @@ from clvml.models.btyd import BetaGeometric
 from clvml.models.customer_model import CustomerModel
 from clvml.models.gamma_gamma import GammaGamma
 from clvml.models.intervals import SpendIntervals
-from clvml.models.model_file import digest_of, read_state
+from clvml.models.model_file import State, digest_of, read_state
 from clvml.models.prior import Prior
 from clvml.models.season import Season
 from clvml.models.trees import Trees
@@ -134,7 +134,7 @@ def test_a_digest_that_is_missing_or_another_is_said(folder):
             )
         )
         with pytest.raises(InputError, match=r"model\.json' was changed since the training wrote it"):
-            read_state(folder)
+            read_state(folder, State)
 
 
 def test_the_configuration_of_a_saved_model_holds_no_password(folder):

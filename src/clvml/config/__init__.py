@@ -17,8 +17,10 @@ from clvml.config.data import (
 from clvml.config.loading import (
     assign,
     overridden,
+    parse_any_config,
     parse_config,
     parse_keys,
+    read_any_config,
     read_config,
     read_keys,
     section_in,
@@ -35,10 +37,12 @@ from clvml.config.settings import (
     ValueConfig,
     WindowsConfig,
 )
+from clvml.config.subscription_settings import AnyConfig, SubscriptionConfig, SubscriptionData
 
 __all__ = [
     "PRIOR",
     "SEGMENTS",
+    "AnyConfig",
     "ColumnsConfig",
     "Config",
     "DataConfig",
@@ -51,13 +55,17 @@ __all__ = [
     "PresetName",
     "Section",
     "SparkConfig",
+    "SubscriptionConfig",
+    "SubscriptionData",
     "TrackingConfig",
     "ValueConfig",
     "WindowsConfig",
     "assign",
     "overridden",
+    "parse_any_config",
     "parse_config",
     "parse_keys",
+    "read_any_config",
     "read_config",
     "read_keys",
     "read_preset",

@@ -9,17 +9,25 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from clvml.config.settings import Config
+from clvml.config.subscription_settings import AnyConfig, SubscriptionConfig
 from clvml.errors import InputError, did_you_mean
 from clvml.storage.yaml_text import RepeatedKey, parse_yaml, read_yaml
 
 _SHOWN_PROBLEMS = 10
 _SHOWN_LETTERS = 100
+SUBSCRIPTION_COMMANDS = "`clvml check`, `train`, `backtest`, `score`, `compare` and `promote`"
 
 Keys = TypeVar("Keys", bound=BaseModel)
+Settings = TypeVar("Settings", Config, SubscriptionConfig)
 
 
 def read_config(path: str | Path, overrides: list[str] | None = None) -> Config:
-    """Read and check a YAML configuration.
+    """Read and check a YAML configuration of a purchase log; see `read_any_config`."""
+    return _of_purchases(read_any_config(path, overrides), f"configuration '{path}'")
+
+
+def read_any_config(path: str | Path, overrides: list[str] | None = None) -> AnyConfig:
+    """Read and check a YAML configuration, of a purchase log or of `mode: subscription`.
 
     Parameters
     ----------
@@ -37,7 +45,7 @@ def read_config(path: str | Path, overrides: list[str] | None = None) -> Config:
     raw = read_keys(path, "configuration", "give --config", "docs/configuration.md")
     for assignment in overrides or []:
         assign(raw, assignment)
-    return parse_config(raw, f"configuration '{path}'{' with --set' if overrides else ''}")
+    return parse_any_config(raw, f"configuration '{path}'{' with --set' if overrides else ''}")
 
 
 def read_keys(path: str | Path, what: str, give: str, page: str) -> dict[str, Any]:
@@ -75,7 +83,28 @@ def parse_config(raw: dict[str, Any], origin: str = "configuration") -> Config:
     ...     "amount": "c"}}, "windows": {"horizon_days": 90}}).windows.step_days
     30
     """
-    return parse_keys(Config, raw, origin)
+    return _of_purchases(parse_any_config(raw, origin), origin)
+
+
+def parse_any_config(raw: dict[str, Any], origin: str) -> AnyConfig:
+    """Check a configuration of any mode given as nested dictionaries; ``origin`` names it in errors."""
+    mode = raw.get("mode", "purchase")
+    if mode == "subscription":
+        return parse_keys(SubscriptionConfig, raw, origin)
+    if mode != "purchase":
+        raise InputError(
+            f"{origin}: 'mode' must be 'purchase' or 'subscription'; currently set to {_shown(mode)}"
+        )
+    return parse_keys(Config, {key: value for key, value in raw.items() if key != "mode"}, origin)
+
+
+def _of_purchases(config: AnyConfig, origin: str) -> Config:
+    if isinstance(config, SubscriptionConfig):
+        raise InputError(
+            f"{origin} says mode: subscription, which {SUBSCRIPTION_COMMANDS} know, and nothing else yet; give the"
+            " configuration of a purchase log here"
+        )
+    return config
 
 
 def parse_keys(section: type[Keys], raw: dict[str, Any], origin: str) -> Keys:
@@ -121,12 +150,12 @@ def assign(raw: dict[str, Any], assignment: str) -> None:
         raise InputError(f"--set '{assignment}': the value is not valid YAML; quote it") from None
 
 
-def overridden(config: Config, overrides: list[str] | None, origin: str) -> Config:
+def overridden(config: Settings, overrides: list[str] | None, origin: str) -> Settings:
     """Return a configuration with ``a.b=c`` assignments over it; ``origin`` names the two in errors."""
     raw = config.model_dump(mode="json")
     for assignment in overrides or []:
         assign(raw, assignment)
-    return parse_config(raw, origin)
+    return parse_keys(type(config), raw, origin)
 
 
 def _describe(problem: Any, section: type[BaseModel]) -> str:

@@ -28,8 +28,8 @@ class WindowsConfig(Section):
     )
 
 
-class ModelConfig(Section):
-    """What XGBoost takes, and what it is given. The defaults were chosen on earlier folds of several data sets."""
+class TreesConfig(Section):
+    """What XGBoost takes. The defaults were chosen on earlier folds of several data sets."""
 
     n_estimators: Annotated[int, Field(gt=0, le=100_000)] = Field(100, description="boosting rounds")
     max_depth: Annotated[int, Field(gt=0, le=16)] = Field(3, description="depth of a tree")
@@ -43,6 +43,11 @@ class ModelConfig(Section):
     )
     reg_lambda: Annotated[float, Field(ge=0, le=1e9)] = Field(10.0, description="L2 penalty of leaf values")
     n_jobs: Annotated[int, Field(ge=0, le=1024)] = Field(0, description="threads; 0 takes all cores")
+
+
+class ModelConfig(TreesConfig):
+    """What XGBoost takes, and what it is given."""
+
     max_rows: Annotated[int, Field(ge=1000, le=10**9)] = Field(
         75_000, description="training rows at most; beyond, a random share of them, the newest cutoffs first"
     )

@@ -50,6 +50,8 @@ def subscription_features(
     # The newest of those that run is the current one.
     current = running.groupby("customer_id", sort=True).tail(1).set_index("customer_id")
     ids = current.index
+    if current.empty:
+        return pd.DataFrame(columns=["customer_id", "plan", *FEATURES, *early])
     tenure = (at - by["start"].min().reindex(ids)).dt.days
     age = (at - current["start"]).dt.days
     since = age % current["period_days"]

@@ -49,7 +49,7 @@ class SubscriptionLog:
 
 
 def read_subscriptions(
-    source: str | Path | pd.DataFrame, columns: Mapping[str, str], extra: tuple[str, ...] = ()
+    source: str | Path | pd.DataFrame, columns: Mapping[str, str], extra: Mapping[str, str] | None = None
 ) -> SubscriptionLog:
     """Read a table of subscriptions.
 
@@ -60,8 +60,8 @@ def read_subscriptions(
     columns : mapping
         The input's names of ``customer_id``, ``start``, ``end``, ``plan``, ``price`` and ``period`` (day, week, month,
         quarter, year, or a number of days).
-    extra : tuple of str
-        Further columns of numbers to keep.
+    extra : mapping, optional
+        Further columns of numbers to keep: the input's names by ours.
 
     Raises
     ------
@@ -69,19 +69,20 @@ def read_subscriptions(
         A column is missing, or more than 1 % of the rows have no customer, no start, no price that is a number of
         zero or more, no known period, or an end before the start.
     """
+    extra = extra or {}
     raw = source.astype("string") if isinstance(source, pd.DataFrame) else read_table(source, "subscriptions")
     where = "the frame" if isinstance(source, pd.DataFrame) else f"'{source}'"
     unmapped = [name for name in COLUMNS if name not in columns]
     if unmapped:
         raise InputError(f"columns lacks {first_of(unmapped)}; say which column of {where} that is")
-    for name in [*(columns[name] for name in COLUMNS), *extra]:
+    for name in [*(columns[name] for name in COLUMNS), *extra.values()]:
         if name not in raw:
             raise InputError(
                 f"{where} has no column '{name}'{did_you_mean(name, raw.columns)}; correct the name"
             )
     texts = raw[[columns[name] for name in COLUMNS]].set_axis(list(COLUMNS), axis="columns")
     ends = texts["end"]
-    numbers = with_numbers(raw[[columns["price"], *extra]], f"subscriptions {where}")
+    numbers = with_numbers(raw[[columns["price"], *extra.values()]], f"subscriptions {where}")
     frame = pd.DataFrame(
         {
             "customer_id": texts["customer_id"],
@@ -90,7 +91,10 @@ def read_subscriptions(
             "plan": texts["plan"].fillna("unknown"),
             "price": pd.to_numeric(numbers[columns["price"]], errors="coerce").astype(float),
             "period_days": _period_days(texts["period"]),
-            **{name: pd.to_numeric(numbers[name], errors="coerce").astype(float) for name in extra},
+            **{
+                ours: pd.to_numeric(numbers[theirs], errors="coerce").astype(float)
+                for ours, theirs in extra.items()
+            },
         }
     )
     faults = {

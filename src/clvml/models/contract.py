@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -11,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import betaln
 
+from clvml.config import SubscriptionConfig, ValueConfig
 from clvml.customers.subscription_snapshots import (
     FEATURES,
     MONTH_DAYS,
@@ -18,14 +22,18 @@ from clvml.customers.subscription_snapshots import (
     subscription_features,
     subscription_labels,
 )
+from clvml.customers.windows import training_cutoffs
 from clvml.errors import InputError
 from clvml.models.boosting import ChurnClassifier
+from clvml.models.model_file import Part, Positive, Stored, read_state, write_state
+from clvml.models.outlook import lifetime_value, value_days
 
 Array = NDArray[np.float64]
 
 # A plan with fewer subscriptions is predicted by the curve of its billing period.
 LEAST_PLAN = 500
 _LEAST_ROWS = 100
+_TREES_FILE = "churn.json"
 
 
 @dataclass(frozen=True)
@@ -108,75 +116,151 @@ def prior_p_churn(
     return p
 
 
+class _Curve(Part):
+    period_days: Positive
+    plan: str
+    a: Positive
+    b: Positive
+
+
+class ContractState(Stored):
+    """What ``model.json`` holds of a model of subscriptions."""
+
+    MODE: ClassVar[str] = "subscription"
+    FORMAT: ClassVar[int] = 1
+
+    plans: list[str]
+    curves: list[_Curve]
+
+    def check_config(self) -> None:
+        """Raise ValueError where the configuration is none, or the prior has no curve."""
+        self.parsed_config  # noqa: B018 - of the user's own making, and checked like the rest
+        if not any(curve.plan == "" for curve in self.curves):
+            raise ValueError("its prior has no curve of a billing period")
+        if _TREES_FILE not in self.files:
+            raise ValueError("files of trees that it needs are not named")
+
+    @property
+    def parsed_config(self) -> SubscriptionConfig:
+        """The configuration that the model was trained with."""
+        return SubscriptionConfig.model_validate(self.config)
+
+
 @dataclass(frozen=True)
 class ContractModel:
     """Predicts who is not subscribed at the end of a window, and what revenue is left.
 
     Attributes
     ----------
+    as_of : date
+        The first day that the model has not seen.
     plans : tuple of str
-        Plans that trees tell apart.
-    early : tuple of str
-        Numbers known ``early_days`` after a subscription began.
+        Plans that trees tell apart, in the order of their columns.
     curves : dict
         The prior, fitted at ``as_of``.
     trees : ChurnClassifier
         Boosted from the prior on the logit.
+    tiers : tuple of float
+        Least ``clv`` [currency] of the value tiers, highest first, from the customers at ``as_of``.
+    notes : tuple of str
+        What to know of the training, in words.
     """
 
-    horizon_days: int
+    config: SubscriptionConfig
+    as_of: date
     plans: tuple[str, ...]
-    early: tuple[str, ...]
-    early_days: int
     curves: dict[tuple[float, str], ShiftedBetaGeometric]
     trees: ChurnClassifier
+    tiers: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
 
-    def predict(
-        self,
-        subscriptions: pd.DataFrame,
-        cutoff: date,
-        margin: float = 0.3,
-        discount_rate: float = 0.1,
-        days: int = 365,
-    ) -> pd.DataFrame:
-        """Predict every customer who is subscribed at the cutoff: one row each, by customer_id.
+    @property
+    def horizon_days(self) -> int:
+        """Days of future that the model predicts."""
+        return self.config.windows.horizon_days
+
+    def features(self, subscriptions: pd.DataFrame, cutoff: date) -> pd.DataFrame:
+        """Return one row per customer who is subscribed at the cutoff, as `predict` takes it.
+
+        Raises
+        ------
+        InputError
+            Nobody is.
+        """
+        features = subscription_features(
+            subscriptions, cutoff, tuple(self.config.data.early_columns), self.config.data.early_days
+        )
+        if features.empty:
+            raise InputError(f"nobody is subscribed on {cutoff}; choose another --as-of, or give newer data")
+        return features
+
+    def predict(self, features: pd.DataFrame, value: ValueConfig | None = None) -> pd.DataFrame:
+        """Predict the customers of a feature table (`features`); ``value`` instead of the trained one.
 
         Returns
         -------
         DataFrame
-            ``customer_id``, ``p_churn``, ``monthly_price`` [currency], ``expected_spend`` [currency, revenue earned
-            over the horizon], ``clv`` [currency, present value of margin over ``days``]. After the horizon, a customer
-            leaves at the constant rate that ``p_churn`` implies.
+            Same index. ``p_churn``, ``expected_spend`` [currency, revenue earned over the horizon], ``clv``
+            [currency, present value of margin]. After the horizon, a customer leaves at the constant rate that
+            ``p_churn`` implies.
         """
-        features = subscription_features(subscriptions, cutoff, self.early, self.early_days)
+        value = value or self.config.value
         prior = prior_p_churn(self.curves, features, self.horizon_days)
-        p = self.trees.predict_proba(_matrix(features, self.plans, self.early), prior=prior)[:, 1]
+        p = self.trees.predict_proba(_matrix(features, self.plans), prior=prior)[:, 1]
         price = features["monthly_price"].to_numpy()
-        hazard = -np.log1p(-np.minimum(p, 1 - 1e-9)) / self.horizon_days
-        discounted = hazard + np.log1p(discount_rate) / 365.25
         return pd.DataFrame(
             {
-                "customer_id": features["customer_id"],
                 "p_churn": p,
-                "monthly_price": price,
-                "expected_spend": price / MONTH_DAYS * _days_paid(hazard, self.horizon_days),
-                "clv": margin * price / MONTH_DAYS * _days_paid(discounted, days),
-            }
+                "expected_spend": revenue(p, price, self.horizon_days, [self.horizon_days])[:, 0],
+                "clv": lifetime_value(revenue(p, price, self.horizon_days, value_days(value)), value),
+            },
+            index=features.index,
+        )
+
+    def save(self, directory: Path) -> None:
+        """Write the trees as JSON, and ``model.json`` with a digest of each file, into an existing directory."""
+        self.trees.save(directory / _TREES_FILE)
+        state: dict[str, Any] = {
+            "config": self.config.without_passwords().model_dump(mode="json"),
+            "as_of": self.as_of.isoformat(),
+            "plans": list(self.plans),
+            "curves": [
+                {"period_days": period, "plan": plan, "a": curve.a, "b": curve.b}
+                for (period, plan), curve in self.curves.items()
+            ],
+            "tiers": list(self.tiers),
+            "notes": list(self.notes),
+        }
+        write_state(state, directory, ContractState)
+
+    @classmethod
+    def load(cls, directory: Path) -> ContractModel:
+        """Read what `save` wrote; runs no code that came with it.
+
+        Raises
+        ------
+        InputError
+            The directory holds no model of subscriptions, one of another format version, or one that was changed
+            since.
+        """
+        state = read_state(directory, ContractState)
+        config, plans = state.parsed_config, tuple(state.plans)
+        names = _columns(tuple(config.data.early_columns), plans)
+        return cls(
+            config=config,
+            as_of=date.fromisoformat(state.as_of),
+            plans=plans,
+            curves={
+                (curve.period_days, curve.plan): ShiftedBetaGeometric(curve.a, curve.b)
+                for curve in state.curves
+            },
+            trees=ChurnClassifier(n_jobs=config.model.n_jobs).load(directory / _TREES_FILE, names),
+            tiers=tuple(state.tiers),
+            notes=tuple(state.notes),
         )
 
 
-def fit_contract_model(
-    subscriptions: pd.DataFrame,
-    as_of: date,
-    horizon_days: int,
-    grace_days: int = 0,
-    early: tuple[str, ...] = (),
-    early_days: int = 30,
-    cutoffs: int = 12,
-    step_days: int = 30,
-    seed: int = 0,
-    threads: int = 0,
-) -> ContractModel:
+def fit_contract_model(subscriptions: pd.DataFrame, as_of: date, config: SubscriptionConfig) -> ContractModel:
     """Train on what was known before ``as_of``: the prior at each training cutoff, trees on the windows that had ended.
 
     Raises
@@ -185,37 +269,53 @@ def fit_contract_model(
         No window had ended with both subscribers who left and some who stayed.
     """
     known = known_at(subscriptions, as_of)
-    newest = as_of - timedelta(days=horizon_days + grace_days)
+    horizon, data = config.windows.horizon_days, config.data
+    early = tuple(data.early_columns)
+    # The label of a window is known when its grace period has passed.
+    seen = as_of - timedelta(days=data.grace_days)
+    cutoffs = training_cutoffs(known["start"].min().date(), seen, config.windows) if len(known) else []
     frames, priors, labels = [], [], []
-    for number in range(cutoffs):
-        cutoff = newest - timedelta(days=number * step_days)
-        if (known["start"] < pd.Timestamp(cutoff)).sum() < _LEAST_ROWS:
-            break
-        features = subscription_features(known, cutoff, early, early_days)
-        churned, _ = subscription_labels(known, cutoff, horizon_days, grace_days)
+    for cutoff in cutoffs:
+        features = subscription_features(known, cutoff, early, data.early_days)
+        if features.empty or (known["start"] < pd.Timestamp(cutoff)).sum() < _LEAST_ROWS:
+            continue
+        churned, _ = subscription_labels(known, cutoff, horizon, data.grace_days)
         frames.append(features)
-        priors.append(prior_p_churn(fit_curves(known, cutoff), features, horizon_days))
+        priors.append(prior_p_churn(fit_curves(known, cutoff), features, horizon))
         labels.append(churned.reindex(features["customer_id"]).to_numpy())
     y = np.concatenate(labels) if labels else np.empty(0)
     if len(np.unique(y)) < 2:
         raise InputError(
-            f"no window of {horizon_days} days before {as_of} has customers who left and others who stayed; give a"
-            " longer table of subscriptions or a shorter horizon"
+            f"no window of {horizon} days before {as_of} has customers who left and others who stayed, and"
+            f" {_LEAST_ROWS} subscriptions begun before it; give a longer table of subscriptions or a shorter"
+            " windows.horizon_days"
         )
     rows = pd.concat(frames, ignore_index=True)
     counts = rows["plan"].value_counts()
     plans = tuple(sorted(str(plan) for plan in counts.index[counts >= LEAST_PLAN]))
-    trees = ChurnClassifier(n_estimators=200, max_depth=4, n_jobs=threads, random_state=seed)
-    trees.fit(_matrix(rows, plans, early), y, prior=np.concatenate(priors))
-    return ContractModel(horizon_days, plans, early, early_days, fit_curves(known, as_of), trees)
+    trees = ChurnClassifier(**config.model.model_dump(), random_state=config.seed)
+    trees.fit(_matrix(rows, plans), y, prior=np.concatenate(priors))
+    return ContractModel(config, as_of, plans, fit_curves(known, as_of), trees)
 
 
-def _matrix(features: pd.DataFrame, plans: tuple[str, ...], early: tuple[str, ...]) -> pd.DataFrame:
+def revenue(p_churn: ArrayLike, monthly_price: ArrayLike, horizon_days: int, days: Sequence[int]) -> Array:
+    """Return the revenue of the next so many days [currency], shape (n, len(days)).
+
+    The price stays, and customers leave at the constant rate at which ``p_churn`` leave within the horizon.
+    """
+    p = np.minimum(np.asarray(p_churn, dtype=float), 1 - 1e-9)
+    hazard = np.maximum(-np.log1p(-p) / horizon_days, 1e-12)[:, None]
+    # The days that are paid: the integral of exp(-hazard t).
+    paid = -np.expm1(-hazard * np.asarray(days, dtype=float)) / hazard
+    return np.asarray(monthly_price, dtype=float)[:, None] / MONTH_DAYS * paid
+
+
+def _columns(early: tuple[str, ...], plans: tuple[str, ...]) -> list[str]:
+    """Return the names of what trees read."""
+    return [*FEATURES, *early, *(f"plan_{number}" for number in range(len(plans)))]
+
+
+def _matrix(features: pd.DataFrame, plans: tuple[str, ...]) -> pd.DataFrame:
     told = {f"plan_{number}": (features["plan"] == plan).astype(float) for number, plan in enumerate(plans)}
-    return features[[*FEATURES, *early]].astype(float).assign(**told)
-
-
-def _days_paid(hazard: Array, days: float) -> Array:
-    """Return the days that are paid of the next ``days``: the integral of ``exp(-hazard t)``."""
-    rate = np.maximum(hazard, 1e-12)
-    return -np.expm1(-rate * days) / rate
+    numbers = features.drop(columns=["customer_id", "plan"])
+    return numbers.astype(float).assign(**told)

@@ -27,7 +27,7 @@ from clvml.models.intervals import (
     SpendIntervals,
     fit_intervals,
 )
-from clvml.models.model_file import read_state, write_state
+from clvml.models.model_file import State, read_state, write_state
 from clvml.models.outlook import (
     HORIZONS,
     lifetime_value,
@@ -233,7 +233,7 @@ class CustomerModel:
             "thresholds": self.thresholds,
             "notes": list(self.notes),
         }
-        write_state(state, directory)
+        write_state(state, directory, State)
 
     @classmethod
     def load(cls, directory: Path) -> CustomerModel:
@@ -244,7 +244,7 @@ class CustomerModel:
         InputError
             The directory holds no model, one of another format version, or one that was changed since.
         """
-        state = read_state(directory)
+        state = read_state(directory, State)
         config = state.parsed_config
         trees = Trees(
             prior=Prior.from_dict(state.prior.model_dump()),

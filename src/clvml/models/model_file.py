@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -44,12 +44,14 @@ Day = Annotated[str, Field(pattern=r"^[12]\d{3}-\d\d-\d\d$")]
 Note = Annotated[str, Field(max_length=_LONGEST_NOTE)]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of ``model.json``, of which no key may be unknown."""
+
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class _Btyd(_Part):
-    class Parameters(_Part):
+class _Btyd(Part):
+    class Parameters(Part):
         r: Positive
         alpha: Positive
         a: Positive
@@ -64,8 +66,8 @@ class _Btyd(_Part):
     n_customers: Annotated[int, Field(ge=0)]
 
 
-class _GammaGamma(_Part):
-    class Parameters(_Part):
+class _GammaGamma(Part):
+    class Parameters(Part):
         p: Positive
         q: Annotated[float, Field(gt=1, lt=1e30)]
         v: Positive
@@ -77,7 +79,7 @@ class _GammaGamma(_Part):
     n_customers: Annotated[int, Field(ge=0)]
 
 
-class _Season(_Part):
+class _Season(Part):
     index: Annotated[
         list[Annotated[float, Field(gt=0, lt=1e3)]],
         Field(min_length=DAYS_OF_YEAR, max_length=DAYS_OF_YEAR),
@@ -85,7 +87,7 @@ class _Season(_Part):
     years: Annotated[int, Field(ge=0, le=1000)]
 
 
-class _Prior(_Part):
+class _Prior(Part):
     btyd: _Btyd
     gamma_gamma: _GammaGamma | None
     mean_value: Money
@@ -100,7 +102,7 @@ class _Prior(_Part):
         return self
 
 
-class _Level(_Part):
+class _Level(Part):
     churn_shift: Annotated[float, Field(ge=-100, le=100)]
     tweedie: Factor
     hurdle: Factor
@@ -108,7 +110,7 @@ class _Level(_Part):
     spread: Spread
 
 
-class _Intervals(_Part):
+class _Intervals(Part):
     level: Annotated[float, Field(gt=0, lt=1)]
     expected: Annotated[list[Money], Field(min_length=1, max_length=1000)]
     ratios: list[Annotated[list[Factor], Field(min_length=len(SHARES), max_length=len(SHARES))]]
@@ -124,27 +126,64 @@ class _Intervals(_Part):
         return self
 
 
-class _Fallback(_Part):
+class _Fallback(Part):
     p_churn: Share
     spend: Money
 
 
-class _Thresholds(_Part):
+class _Thresholds(Part):
     big_spend_365d: float | None = None
 
 
-class _Scales(_Part):
+class _Scales(Part):
     tweedie: Positive
     gamma: Positive
     gamma_alone: Positive | None = None
 
 
-class State(_Part):
-    """What ``model.json`` holds."""
+class Stored(Part):
+    """What ``model.json`` holds of a model of any kind.
 
-    format_version: Literal[7]
+    Attributes
+    ----------
+    MODE : str
+        Of its configuration.
+    FORMAT : int
+        Version of what is saved.
+    """
+
+    MODE: ClassVar[str]
+    FORMAT: ClassVar[int]
+
+    format_version: int
     config: dict[str, Any]
     as_of: Day
+    tiers: list[float]
+    notes: Annotated[list[Note], Field(max_length=100)]
+    files: dict[Literal[MODEL_FILES], Digest]  # type: ignore[valid-type]
+    digest: Digest
+
+    @model_validator(mode="after")
+    def _tiers_fall(self) -> Stored:
+        if len(self.tiers) not in (0, 3) or self.tiers != sorted(self.tiers, reverse=True):
+            raise ValueError("the limits of its tiers do not fall")
+        self.check_config()
+        return self
+
+    def check_config(self) -> None:
+        """Raise ValueError where the configuration is none."""
+        raise NotImplementedError
+
+
+Kind = TypeVar("Kind", bound=Stored)
+
+
+class State(Stored):
+    """What ``model.json`` holds of a model of purchases."""
+
+    MODE: ClassVar[str] = "purchase"
+    FORMAT: ClassVar[int] = FORMAT_VERSION
+
     columns: list[Literal[tuple(OPTIONAL_COLUMNS)]]  # type: ignore[valid-type]
     prior: _Prior
     predictors: list[str]
@@ -160,19 +199,13 @@ class State(_Part):
     spend_scale: _Scales | None
     intervals: _Intervals
     fallback: _Fallback
-    tiers: list[float]
     thresholds: _Thresholds
-    notes: Annotated[list[Note], Field(max_length=100)]
-    files: dict[Literal[MODEL_FILES], Digest]  # type: ignore[valid-type]
-    digest: Digest
 
     @model_validator(mode="after")
     def _agree(self) -> State:
         known = {feature.name for feature in available_features(self.columns)} | set(PRIOR_COLUMNS)
         if not set(self.predictors) <= known or len(set(self.predictors)) < len(self.predictors):
             raise ValueError("its predictors are no features of its columns")
-        if len(self.tiers) not in (0, 3) or self.tiers != sorted(self.tiers, reverse=True):
-            raise ValueError("the limits of its tiers do not fall")
         if date.fromisoformat(self.prior.first_day) > date.fromisoformat(self.as_of):
             raise ValueError("its first day is after its last")
         scales = self.spend_scale.model_dump(exclude_none=True) if self.spend_scale else {}
@@ -183,45 +216,60 @@ class State(_Part):
             raise ValueError("its trees have no predictors")
         return self
 
+    def check_config(self) -> None:
+        """Raise ValueError where the configuration is none."""
+        self.parsed_config  # noqa: B018 - of the user's own making, and checked like the rest
+
     @property
     def parsed_config(self) -> Config:
         """The configuration that the model was trained with."""
         return Config.model_validate(self.config)
 
 
-def write_state(state: Mapping[str, Any], directory: Path) -> None:
+def write_state(state: Mapping[str, Any], directory: Path, kind: type[Stored]) -> None:
     """Write ``model.json``, with a digest of itself and of every other file of the model."""
     files = {name: _digest_of_file(directory / name) for name in MODEL_FILES if (directory / name).is_file()}
-    whole = {"format_version": FORMAT_VERSION, **state, "files": files}
+    whole = {"format_version": kind.FORMAT, **state, "files": files}
     whole["digest"] = digest_of(whole)
-    ordered = {name: whole[name] for name in State.model_fields}
+    ordered = {name: whole[name] for name in kind.model_fields}
     (directory / MODEL_FILE).write_text(json.dumps(ordered, indent=1), encoding="utf-8")
 
 
-def read_state(directory: Path) -> State:
+def stored_mode(directory: Path) -> str:
+    """Return the mode of the configuration in ``model.json``, "purchase" where nothing else is said or readable."""
+    try:
+        return "subscription" if _mode_of(read_json(directory / MODEL_FILE)) == "subscription" else "purchase"
+    except (OSError, ValueError, RecursionError):
+        return "purchase"
+
+
+def read_state(directory: Path, kind: type[Kind]) -> Kind:
     """Return what ``model.json`` holds, with everything checked that the model rests on.
 
     Raises
     ------
     InputError
-        There is none, it is of another format, it or one of the files that it names was changed, or what it says
-        cannot be.
+        There is none, it is of another kind or format, it or one of the files that it names was changed, or what it
+        says cannot be.
     """
     path = directory / MODEL_FILE
     try:
         raw = read_json(path)
         if not isinstance(raw, dict) or "format_version" not in raw:
             raise ValueError("format_version is missing")
-        found = raw["format_version"]
-        if found != FORMAT_VERSION or isinstance(found, bool):
+        if _mode_of(raw) != kind.MODE:
             raise InputError(
-                f"the model in '{directory}' has format {str(found)[:20]}, this clvml reads {FORMAT_VERSION}; train it "
+                f"the model in '{directory}' is not of mode: {kind.MODE}, which is needed here; give another model"
+            )
+        found = raw["format_version"]
+        if found != kind.FORMAT or isinstance(found, bool):
+            raise InputError(
+                f"the model in '{directory}' has format {str(found)[:20]}, this clvml reads {kind.FORMAT}; train it "
                 "again"
             )
         if raw.get("digest") != digest_of(raw):
             raise InputError(_changed(path))
-        state = State.model_validate(raw)
-        state.parsed_config  # noqa: B018 - of the user's own making, and checked like the rest
+        state = kind.model_validate(raw)
     except InputError:
         raise
     except (OSError, ValueError, RecursionError) as error:
@@ -239,6 +287,11 @@ def read_state(directory: Path) -> State:
         if not is_same:
             raise InputError(_changed(directory / name))
     return state
+
+
+def _mode_of(raw: Any) -> Any:
+    config = raw.get("config") if isinstance(raw, dict) else None
+    return config.get("mode", "purchase") if isinstance(config, dict) else "purchase"
 
 
 def digest_of(state: Mapping[str, Any]) -> str:

@@ -1,0 +1,101 @@
+"""The configuration of `mode: subscription`: a table of subscriptions in the place of a purchase log."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from clvml.config.data import Section
+from clvml.config.settings import (
+    Config,
+    EvaluationConfig,
+    TrackingConfig,
+    TreesConfig,
+    ValueConfig,
+    WindowsConfig,
+)
+from clvml.storage.addresses import hide_password
+
+# Names of reasons and of what trees read.
+_PLAIN_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
+
+
+class SubscriptionColumns(Section):
+    """Names of the input's columns, all of them needed."""
+
+    customer_id: str = Field(description="who is subscribed")
+    start: str = Field(description="first day of the subscription")
+    end: str = Field(description="first day without it; empty while it runs")
+    plan: str = Field(description="what is subscribed to")
+    price: str = Field(description="money per billing period")
+    period: str = Field(description="billing period: day, week, month, quarter, year, or a number of days")
+
+
+class SubscriptionData(Section):
+    """Where the table of subscriptions is, one row each, and how it is read."""
+
+    source: str = Field(description="file of the subscriptions")
+    columns: SubscriptionColumns = Field(description="input columns, by our names")
+    grace_days: Annotated[int, Field(ge=0, le=365)] = Field(
+        0, description="who subscribes anew within so many days after the horizon has not churned"
+    )
+    early: list[str] = Field(
+        default_factory=list,
+        description="columns of numbers that are known some days after a start, such as failed payments of the first"
+        " month; missing until then",
+    )
+    early_days: Annotated[int, Field(ge=0, le=3650)] = Field(30, description="after how many days")
+    currency: str | None = Field(None, description="currency of the prices, for what is shown")
+
+    @field_validator("early")
+    @classmethod
+    def _have_plain_names(cls, early: list[str]) -> list[str]:
+        for name in early:
+            if not _PLAIN_NAME.fullmatch(name) or early.count(name) > 1:
+                raise ValueError(f"'{name}' is no name of letters, digits and _, or stands there twice")
+        return early
+
+    @property
+    def early_columns(self) -> dict[str, str]:
+        """The columns of `early`, by names that nothing else has."""
+        return {f"early_{name}": name for name in self.early}
+
+
+class ContractTreesConfig(TreesConfig):
+    """What XGBoost takes."""
+
+    n_estimators: Annotated[int, Field(gt=0, le=100_000)] = Field(200, description="boosting rounds")
+    max_depth: Annotated[int, Field(gt=0, le=16)] = Field(4, description="depth of a tree")
+
+
+class SubscriptionConfig(Section):
+    """A complete configuration of `mode: subscription`."""
+
+    mode: Literal["subscription"] = Field(description="says that customers subscribe")
+    data: SubscriptionData
+    windows: WindowsConfig
+    model: ContractTreesConfig = Field(default_factory=ContractTreesConfig)
+    value: ValueConfig = Field(default_factory=ValueConfig)
+    evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
+    tracking: TrackingConfig = Field(default_factory=TrackingConfig)
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="seed of everything random")
+
+    @field_validator("value")
+    @classmethod
+    def _margin_of_all(cls, value: ValueConfig) -> ValueConfig:
+        if value.has_own_margins:
+            raise ValueError("cost and margins are for purchase logs; give one margin")
+        return value
+
+    def with_source(self, source: str) -> SubscriptionConfig:
+        """Return the configuration for the same kind of table at another place."""
+        return self.model_copy(update={"data": self.data.model_copy(update={"source": source})})
+
+    def without_passwords(self) -> SubscriptionConfig:
+        """Return the configuration as it may be shown and kept."""
+        return self.with_source(hide_password(self.data.source))
+
+
+AnyConfig = Config | SubscriptionConfig
