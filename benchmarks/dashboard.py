@@ -109,10 +109,7 @@ def main() -> None:
         seconds = time.perf_counter() - start
         size = next(folder.glob("*.duckdb")).stat().st_size
         print(f"{customers:,} customers, scored file {scores.stat().st_size / 1e6:,.0f} MB")
-        start = time.perf_counter()
-        snapshots.newest().plans.get_ready()
-        ready = time.perf_counter() - start
-        print(f"import {seconds:.1f} s, ready to plan {ready:.1f} s later, database {size / 1e6:,.0f} MB\n")
+        print(f"import {seconds:.1f} s, database {size / 1e6:,.0f} MB\n")
         with listening("127.0.0.1", 0) as listener:
             app = build_app(snapshots, lambda: date(2024, 3, 2))
             server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", ws="none"))

@@ -48,6 +48,17 @@ def test_the_playbook_makes_the_same_plan(client: Client, frame: pd.DataFrame, b
     assert f"From a budget of €{made.summary['nothing_more_pays_at']:,.0f} on nothing more pays" in shown
 
 
+def test_of_equal_customers_those_are_contacted_that_the_playbook_takes(serve: Any) -> None:
+    frame = dashboard_frame(2_500).assign(p_churn=0.5, segment="VIP", clv=lambda rows: rows["clv"].round(-2))
+    frame = frame.sort_values(["clv", "customer_id"], ascending=[False, True], ignore_index=True)
+    client, _ = serve(frame)
+    query = "?cost=2&save=8&budget=1001"
+    playbook = parse_playbook(yaml.safe_load(client.get(f"/plan.yaml{query}").text))
+    table = make_plan(frame.assign(run_id="r"), playbook, 1001.0).table
+    treated = table.loc[table["group"] == "treated", "customer_id"]
+    assert 400 < len(treated) and set(contacted(client, query)["customer_id"]) == set(treated)
+
+
 def test_those_with_most_to_gain_stand_first(client: Client, frame: pd.DataFrame) -> None:
     rows = contacted(client, "?cost=1&save=10")
     p = frame["p_churn"]

@@ -152,6 +152,26 @@ def test_the_fast_plan_is_near_the_exact_one(monkeypatch):
     assert fast.bound >= exact.totals.gain
 
 
+@pytest.mark.parametrize("even", [True, False], ids=["one price", "a price each"])
+@pytest.mark.parametrize("share", [0.003, 0.3, 0.97])
+@pytest.mark.parametrize("customers", [150, 2_500])
+def test_one_action_without_a_cap_needs_no_search_for_prices(even, share, customers):
+    draw = np.random.default_rng(customers)
+    cost = np.full((1, customers), 2.0) if even else draw.uniform(0.5, 9, (1, customers))
+    # Some are worth exactly as much as others.
+    task = Task(np.round(draw.lognormal(2, 1.2, (1, customers)), 1) - cost, cost, np.array([np.inf]))
+    market, budget = Market(task), max(9.0, share * allocate(task, np.inf).totals.cost)
+    found = allocate(task, budget, market)
+    best = integer_programme(task, budget)
+    assert found.totals.fits(task, budget)
+    assert found.totals.gain == pytest.approx(best, rel=2e-6 if even or customers <= 2_000 else 1e-3)
+    # The same as the search says, which is not made.
+    assert len(market.tried) == 2
+    searched = market.settle(budget)
+    assert found.bound <= searched[3] * (1 + 1e-6) and found.bound >= best * (1 - 2e-6)
+    assert found.price == pytest.approx(searched[0][0], rel=0.2 if customers == 150 else 0.05)
+
+
 def test_equal_customers_are_dealt_out_and_not_left_out():
     """Without dealing, all or none of a thousand equal customers would get the action."""
     task = Task(np.full((1, 3_000), 5.0), np.full((1, 3_000), 2.0), np.array([np.inf]))

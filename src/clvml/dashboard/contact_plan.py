@@ -235,10 +235,11 @@ class ContactPlans:
                 # Whom nothing can be gained of is of no plan.
                 where = f"{may_be_called('segment::VARCHAR')} and p_churn > 0 and clv > 0"
                 query = f"select customer_id, p_churn, clv from customers where {where}"
-                found = cursor.execute(f"{query} order by risk_place").fetch_df()
+                found = cursor.execute(f"{query} order by clv desc, customer_id").fetch_df()
                 if found.empty:
                     found = cursor.execute(f"{query.replace(where, 'true')} limit 1").fetch_df()
-            # Those with most at stake first, for every cost and save rate: what is sorted is quick to sort.
+            # Those with most at stake first, for every cost and save rate: what is sorted is quick to sort. Of those
+            # with as much, the first of the scored file, as in `clvml plan`.
             p_churn = found["p_churn"].to_numpy()
             stake = p_churn * value_if_kept(found["clv"], p_churn)
             found = found.assign(stake=stake).take(np.argsort(-stake, kind="stable"))

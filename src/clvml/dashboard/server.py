@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import threading
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -90,7 +89,6 @@ def serve(
             orders,
             Models(ask_models) if ask_models else None,
         )
-        threading.Thread(target=snapshot.plans.get_ready, daemon=True).start()
         server = uvicorn.Server(
             uvicorn.Config(
                 app,

@@ -178,6 +178,7 @@ class Snapshots:
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
         plans = ContactPlans(connection, facts.as_of, facts.horizon_days, facts.currency)
+        plans.get_ready()
         snapshot = Snapshot(facts, segments, tiers, moves, notes, columns, connection, plans, contacts)
         weakref.finalize(snapshot, _close, connection, path)
         return snapshot

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
-from clvml.decide.market import NEAR, Array, Choice, Market, Task, Totals, with_rounding
+from clvml.decide.market import NEAR, Array, Choice, Market, Queue, Task, Totals, with_rounding
 from clvml.decide.quiet import quiet_stdout
 
 EXACT_CUSTOMERS = 2_000
@@ -80,14 +80,27 @@ def allocate(task: Task, budget: float, market: Market | None = None) -> Allocat
     market.tried.append((free, totals))
     if totals.fits(task, budget):
         return Allocation(choice, totals, totals.gain, 0.0)
-    start = _sample_prices(task, budget) if task.customers > _SAMPLE else None
-    prices, weights, _, bound = market.settle(budget, start)
+    if task.queue is None:
+        start = _sample_prices(task, budget) if task.customers > _SAMPLE else None
+        prices, weights, _, bound = market.settle(budget, start)
+        rounded = _deal(market, weights)
+    else:
+        prices, bound, rounded = _first(task, task.queue, budget)
     price = float(prices[0])
-    rounded = _improve(task, _deal(market, weights), budget, prices)
+    rounded = _improve(task, rounded, budget, prices)
     if task.customers <= EXACT_CUSTOMERS:
         rounded, bound = _exact(market, budget, prices, bound, rounded)
     totals = Totals.of(task, rounded)
     return Allocation(rounded, totals, max(bound, totals.gain), price)
+
+
+def _first(task: Task, queue: Queue, budget: float) -> tuple[Array, float, Choice]:
+    """Return prices, bound and plan of a budget that pays for the first of a queue, and not for all."""
+    count = queue.affordable(budget)
+    choice = np.full(task.customers, -1, dtype=np.int8)
+    choice[queue.order[:count]] = 0
+    gain, cost = task.gain[0, queue.order[count]], task.cost[0, queue.order[count]]
+    return np.array([gain / max(cost, 1e-12), 0.0]), float(queue.most(budget)), choice
 
 
 def _sample_prices(task: Task, budget: float) -> Array:

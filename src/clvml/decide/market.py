@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linprog
 
 Array = NDArray[np.float64]
@@ -19,6 +20,39 @@ Choice = NDArray[np.int8]
 # Bound and mixture as near as this are equal.
 NEAR = 1e-6
 _MOST_ROUNDS = 200
+
+
+@dataclass(frozen=True)
+class Queue:
+    """For whom the only action pays: those first who bring most for what they cost (Dantzig 1957).
+
+    Attributes
+    ----------
+    order : ndarray of int, shape (m,)
+        Of those equally good, the first of the task stand first.
+    spent, earned : ndarray, shape (m + 1,)
+        Cost and gain of the first 0, 1, ... m of them [currency].
+    """
+
+    order: NDArray[np.intp]
+    spent: Array
+    earned: Array
+
+    @classmethod
+    def of(cls, gain: Array, cost: Array) -> Queue:
+        paying = np.flatnonzero(gain > 0)
+        order = paying[np.argsort(-gain[paying] / np.maximum(cost[paying], 1e-12), kind="stable")]
+        spent, earned = (np.append(0.0, np.cumsum(values[order])) for values in (cost, gain))
+        return cls(order, spent, earned)
+
+    def most(self, budgets: ArrayLike) -> Array:
+        """Return what nobody exceeds with each of some budgets [currency]: the last customer may be paid for in part."""
+        return np.asarray(np.interp(budgets, self.spent, self.earned))
+
+    def affordable(self, budget: float) -> int:
+        """Return how many of the first a budget pays for that does not pay for all."""
+        count = int(np.searchsorted(self.spent, with_rounding(budget), side="right")) - 1
+        return min(count, len(self.order) - 1)
 
 
 @dataclass(frozen=True)
@@ -43,6 +77,11 @@ class Task:
     @property
     def customers(self) -> int:
         return len(self.gain[0])
+
+    @cached_property
+    def queue(self) -> Queue | None:
+        """Who comes first, where there is nothing to choose but whom; None with more actions, or a cap."""
+        return Queue.of(self.gain[0], self.cost[0]) if len(self.caps) == 1 and np.isinf(self.caps[0]) else None
 
     def part(self, chosen: NDArray[np.intp], share: float = 1.0) -> Task:
         """Return the task of some of the customers, with that share of the caps."""

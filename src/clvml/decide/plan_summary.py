@@ -174,14 +174,8 @@ def _curve(market: Market, budget: float, everything: Allocation) -> list[dict[s
 
 
 def _values(market: Market, budgets: Array) -> Array:
-    task = market.task
-    if len(task.caps) == 1 and np.isinf(task.caps[0]):
-        # Nothing to choose but whom: those first who bring most for their cost (Dantzig 1957).
-        paying = np.flatnonzero(task.gain[0] > 0)
-        gain, cost = task.gain[0][paying], task.cost[0][paying]
-        order = np.argsort(-gain / np.maximum(cost, 1e-12), kind="stable")
-        spent, earned = np.cumsum(cost[order]), np.cumsum(gain[order])
-        return np.asarray(np.interp(budgets, np.append(0.0, spent), np.append(0.0, earned)))
+    if market.task.queue is not None:
+        return market.task.queue.most(budgets)
     prices = None
     for step in budgets:
         prices = market.settle(float(step), prices, _CURVE_NEAR)[0]
