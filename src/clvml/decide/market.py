@@ -46,8 +46,8 @@ class Queue:
         return cls(order, spent, earned)
 
     def most(self, budgets: ArrayLike) -> Array:
-        """Return what nobody exceeds with each of some budgets [currency]: the last customer may be paid for in part."""
-        return np.asarray(np.interp(budgets, self.spent, self.earned))
+        """Return what nobody exceeds with each of some budgets [currency]: the last may be paid for in part."""
+        return np.asarray(np.interp(np.asarray(budgets, dtype=float), self.spent, self.earned))
 
     def affordable(self, budget: float) -> int:
         """Return how many of the first a budget pays for that does not pay for all."""
@@ -81,7 +81,9 @@ class Task:
     @cached_property
     def queue(self) -> Queue | None:
         """Who comes first, where there is nothing to choose but whom; None with more actions, or a cap."""
-        return Queue.of(self.gain[0], self.cost[0]) if len(self.caps) == 1 and np.isinf(self.caps[0]) else None
+        return (
+            Queue.of(self.gain[0], self.cost[0]) if len(self.caps) == 1 and np.isinf(self.caps[0]) else None
+        )
 
     def part(self, chosen: NDArray[np.intp], share: float = 1.0) -> Task:
         """Return the task of some of the customers, with that share of the caps."""
