@@ -162,6 +162,16 @@ def test_check_writes_the_rejects(run, tmp_path):
     assert out.endswith("2 rows were rejected; --rejects FILE writes them to a file\n")
 
 
+def test_check_writes_the_lines_that_are_used(run, fails, tmp_path):
+    write(tmp_path / "log.csv", HEADER + "a,2024-01-05,1,1,p\n,2024-01-06,1,2,p\n=b,2024-01-05,1,1,q\n")
+    code, out, _ = run("check", "log.csv", "--log", "used.parquet")
+    assert (code, out.splitlines()[-1]) == (0, "The lines that are used are in used.parquet")
+    found = pd.read_parquet("used.parquet")
+    assert found["customer_id"].tolist() == ["a", "=b"]
+    assert {"order_date", "amount", "order_id", "product_id", "quantity"} < set(found.columns)
+    assert "log 'used.csv' must end in .parquet" in fails("check", "log.csv", "--log", "used.csv")
+
+
 def test_score_for_people_and_machines(run, shopping, tmp_path):
     code, out, err = run("score", shopping.log, "--output", "scores.csv")
     assert (code, err) == (0, "")

@@ -9,6 +9,7 @@ import pytest
 from clvml.config import DataConfig, parse_config
 from clvml.errors import InputError
 from clvml.log import PurchaseLog, read_purchase_log
+from clvml.workflows import prepare, prepare_on_spark
 
 NOW = datetime(2024, 6, 1)
 SHOP = "Kunde;Datum;Betrag;Nr\na;01.03.2024 10:00;10,00;1\na;02.03.2024 23:30;20,50;2\nc;26.03.2024 09:00;40,00;4\n"
@@ -204,6 +205,21 @@ def test_keys_at_fault_are_one_message(shop, change, said):
     assert said in str(error.value)
 
 
+def test_spark_refuses_what_it_would_not_read(shop):
+    with pytest.raises(
+        InputError, match=r"Spark reads one source; .* check --config FILE --log log\.parquet'"
+    ):
+        prepare_on_spark(None, DataConfig.model_validate(shop), NOW)
+    alone = {
+        "source": "a.csv",
+        "currency": "EUR",
+        "rates": "rates.csv",
+        "columns": {**THEIRS, "currency": "in"},
+    }
+    with pytest.raises(InputError, match="Spark converts no currencies"):
+        prepare_on_spark(None, DataConfig.model_validate(alone), NOW)
+
+
 def test_a_source_that_cannot_be_read_is_named(shop):
     Path("till.csv").unlink()
     with pytest.raises(InputError, match=r"source 'till': 'till\.csv' does not exist"):
@@ -223,6 +239,27 @@ def test_a_configuration_with_sources_survives_being_kept(shop):
     alone = config.with_source("new.csv")
     assert not alone.data.sources
     assert alone.data.columns.customer_id == "customer_id"
+
+
+def test_what_was_joined_is_written_as_one_log_that_reads_the_same(shop):
+    Path("till.csv").write_text(TILL + TILL.splitlines()[3] + "\n")
+    shop["sources"]["till"]["duplicates"] = "keep"
+    shop["identity"] = {"mapping": "known.csv"}
+    Path("known.csv").write_text(
+        "source,customer_id,unified_id\nshop,c,Cleo\nold,a,Ann\nshop,a,Ann\ntill,a,Ann\n"
+    )
+    config = parse_config({"data": shop, "windows": {"horizon_days": 30}})
+    joined = prepare(config.data, NOW)
+    joined.log.write(Path("log.parquet"))
+    again = prepare(config.data, NOW, "log.parquet")
+    query = "SELECT customer_id, order_ts, amount, order_id FROM purchase_log ORDER BY ALL"
+    found = joined.log.connection.execute(query).fetchall()
+    assert again.log.connection.execute(query).fetchall() == found
+    assert len(found) == 7
+    assert {row[0] for row in found} == {"Ann", "Cleo", "till:b", "till:d"}
+    # A model trained on it keeps a configuration that can be read.
+    kept = config.with_source("log.parquet").model_dump(mode="json")
+    assert parse_config(kept).data.source == "log.parquet"
 
 
 def test_a_file_with_our_names_is_read_in_place_of_the_sources(shop):

@@ -52,6 +52,26 @@ def test_margin_by_category_and_that_of_all_for_the_others():
     assert found.to_dict() == drawn({"a": 80.0, "b": 150.0, "c": 20.0}, {"a": 40.0, "b": 15.0, "c": 6.0})
 
 
+def test_margins_of_several_sources_are_those_of_all_lines(tmp_path):
+    """Each source names its columns itself; the cost stands in a column of the same name."""
+    LINES[:3].to_csv(tmp_path / "shop.csv", index=False)
+    LINES[3:].rename(columns={"customer_id": "who"}).to_csv(tmp_path / "till.csv", index=False)
+    columns = DATA.columns.model_dump(exclude_none=True)
+    sources = {
+        "shop": {"source": str(tmp_path / "shop.csv")},
+        "till": {"source": str(tmp_path / "till.csv"), "columns": {**columns, "customer_id": "who"}},
+    }
+    several = DataConfig.model_validate({"columns": columns, "sources": sources})
+    shares = {"Toys": 0.5, "Books": 0.1}
+    for value in (
+        ValueConfig(cost="unit cost"),
+        ValueConfig(margin=0.3, margins={"column": "category", "shares": shares}),
+    ):
+        alone = customer_margins(value, DATA, LINES, NOW, AS_OF)
+        found = customer_margins(value, several, None, NOW, AS_OF)
+        assert found.to_dict() == pytest.approx(alone.to_dict())
+
+
 def test_one_margin_for_all_reads_nothing():
     assert customer_margins(ValueConfig(), DATA, "not there.csv", NOW, AS_OF) is None
 

@@ -36,6 +36,10 @@ def check(
         Path | None,
         typer.Option("--crosswalk", help="Write which id became which customer here (.csv or .parquet)."),
     ] = None,
+    log: Annotated[
+        Path | None,
+        typer.Option("--log", help="Write the lines that are used here, as one log of our names (.parquet)."),
+    ] = None,
     as_of: AsOfOption = None,
     memory: MemoryOption = None,
     overrides: SetOption = None,
@@ -43,6 +47,7 @@ def check(
 ) -> None:
     """Report the quality of a purchase log; nothing is trained."""
     from clvml import workflows
+    from clvml.storage.outputs import check_output
 
     if config is not None:
         settings = load_config(config, overrides)
@@ -51,6 +56,9 @@ def check(
     else:
         raise InputError("nothing to check; give DATA, or --config FILE that says where it is")
     until = parse_date(as_of)
+    if log is not None:
+        for source in [data] if data else workflows.sources_of(settings.data):
+            check_output(log, (".parquet",), source, "log")
     with workspace(memory) as connection:
         prepared = workflows.prepare(
             settings.data,
@@ -63,6 +71,8 @@ def check(
             hints=True,
             crosswalk=crosswalk,
         )
+        if log is not None:
+            prepared.log.write(log)
     length = workflows.check_length(prepared, settings)
     if as_json:
         summary = {
@@ -84,6 +94,8 @@ def check(
     say_rejects(prepared, rejects)
     if crosswalk is not None:
         typer.echo(f"Which id became which customer is in {crosswalk}")
+    if log is not None:
+        typer.echo(f"The lines that are used are in {log}")
 
 
 def _print_assumed(settings: Config) -> None:

@@ -199,8 +199,14 @@ class DataConfig(Section):
     )
 
     def with_source(self, source: str) -> DataConfig:
-        """Return how to read the same kind of log at another place, which is one source."""
-        return self.model_copy(update={"source": source, "sources": {}})
+        """Return how to read the same kind of log at another place, which is one source.
+
+        In place of several sources it is of our names, in one currency, and its customers are those it names.
+        """
+        told: dict[str, Any] = {"source": source}
+        if self.sources:
+            told |= {"sources": {}, "rates": None, "identity": None}
+        return self.model_copy(update=told)
 
     def without_passwords(self) -> DataConfig:
         """Return the keys as they may be shown and kept."""

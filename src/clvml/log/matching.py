@@ -19,8 +19,8 @@ from clvml.log.quality import IdentityCount
 from clvml.log.rejects import escaped_sql
 from clvml.log.staging import cleaned_sql
 from clvml.storage.addresses import hide_password
-from clvml.storage.files import replacing
-from clvml.storage.sql import literal
+from clvml.storage.files import write_query
+from clvml.storage.sql import literal, numbered
 
 CROSSWALK = "clvml_crosswalk"
 _NODES, _KEYED, _EDGES, _LABELS = "clvml_nodes", "clvml_keyed", "clvml_edges", "clvml_labels"
@@ -81,17 +81,13 @@ def match_customers(
 
 def write_crosswalk(connection: duckdb.DuckDBPyConnection, names: Sequence[str], path: Path) -> None:
     """Write the crosswalk into a file (.csv or .parquet): source, customer_id, unified_id, one row per id."""
-    sources = " ".join(f"WHEN {number} THEN {literal(name)}" for number, name in enumerate(names))
     as_csv = path.suffix.lower() == ".csv"
     cells = ", ".join(
         f"{escaped_sql(name) if as_csv else name} AS {name}" for name in ("customer_id", "unified_id")
     )
-    options = "FORMAT csv, HEADER" if as_csv else "FORMAT parquet, COMPRESSION zstd"
-    with replacing(path) as temporary:
-        connection.execute(
-            f"COPY (SELECT CASE number {sources} END AS source, {cells} FROM {CROSSWALK} ORDER BY number, customer_id)"
-            f" TO {literal(str(temporary))} ({options}, USE_TMP_FILE false)"
-        )
+    source = numbered("number", names)
+    query = f"SELECT {source} AS source, {cells} FROM {CROSSWALK} ORDER BY number, customer_id"
+    write_query(connection, query, path)
 
 
 def _read_records(
@@ -207,19 +203,20 @@ def _read_mapping(
         raise InputError(
             f"mapping '{shown}' has no column {', '.join(lacks)}; its columns are {first_of(parts[0].columns)}"
         )
-    numbers = " ".join(f"WHEN {literal(name)} THEN {number}" for number, name in enumerate(names))
+    listed = ", ".join(map(literal, names))
     for part in parts:
         places = [part.columns.index(named[plain(name)]) for name in _MAPPING]
         cells = [_text_sql(f"c{place}", part.types[place]) for place in places]
         unknown = connection.execute(
-            f"SELECT {cells[0]} AS name FROM {part.relation} WHERE (CASE {cells[0]} {numbers} END) IS NULL LIMIT 1"
+            f"SELECT {cells[0]} AS name FROM {part.relation} WHERE coalesce(name NOT IN ({listed}), true) LIMIT 1"
         ).fetchall()
         if unknown:
             raise InputError(
                 f"mapping '{shown}' names source '{unknown[0][0]}'; the sources are {', '.join(names)}"
             )
         connection.execute(
-            f"INSERT INTO {_MAPPED} SELECT DISTINCT CASE {cells[0]} {numbers} END, {cells[1]}, {cells[2]}"
+            f"INSERT INTO {_MAPPED}"
+            f" SELECT DISTINCT list_position([{listed}], {cells[0]}) - 1, {cells[1]}, {cells[2]}"
             f" FROM {part.relation} WHERE {cells[1]} IS NOT NULL AND {cells[2]} IS NOT NULL"
         )
     twice = connection.execute(
@@ -310,7 +307,6 @@ def _make_edges(
 
 def _name(connection: duckdb.DuckDBPyConnection, names: Sequence[str], identity: IdentityConfig) -> None:
     """Make the crosswalk; refuse components of which the mapping says that they are several customers."""
-    sources = " ".join(f"WHEN {number} THEN {literal(f'{name}:')}" for number, name in enumerate(names))
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {CROSSWALK} AS
@@ -321,7 +317,7 @@ def _name(connection: duckdb.DuckDBPyConnection, names: Sequence[str], identity:
             FROM {_MAPPED} JOIN labelled USING (number, customer_id) GROUP BY label
         )
         SELECT labelled.node, labelled.label, labelled.number, labelled.customer_id, labelled.bought,
-               coalesce(given.unified_id, (CASE first.number {sources} END) || first.customer_id) AS unified_id,
+               coalesce(given.unified_id, {numbered("first.number", names)} || ':' || first.customer_id) AS unified_id,
                given.other
         FROM labelled JOIN {_NODES} AS first ON first.node = labelled.label
         LEFT JOIN given ON given.label = labelled.label

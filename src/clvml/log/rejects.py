@@ -8,7 +8,7 @@ import duckdb
 
 from clvml.log.cleaning import VERDICTS
 from clvml.log.parts import Part, header_lines
-from clvml.storage.files import FORMULA, NUMBER, escaped, replacing
+from clvml.storage.files import FORMULA, NUMBER, escaped, write_query
 from clvml.storage.sql import identifier, literal, setting
 
 _PLACES = "clvml_rejected_places"
@@ -50,12 +50,7 @@ def write_rejects(
     cells = ["reason", escape("file"), "line", *(escape(f"c{index}") for index in range(width))]
     headers = [identifier(escaped(name) if as_csv else name) for name in taken]
     columns = ", ".join(f"{cell} AS {header}" for cell, header in zip(cells, headers, strict=True))
-    options = "FORMAT csv, HEADER" if as_csv else "FORMAT parquet, COMPRESSION zstd"
-    with replacing(rejects) as temporary:
-        connection.execute(
-            f"COPY (SELECT {columns} FROM {_ROWS} ORDER BY place) TO {literal(str(temporary))}"
-            f" ({options}, USE_TMP_FILE false)"
-        )
+    write_query(connection, f"SELECT {columns} FROM {_ROWS} ORDER BY place", rejects)
 
 
 def _part_sql(part: Part, number: int, width: int) -> str:

@@ -17,10 +17,9 @@ from clvml.log.finding import Finding
 from clvml.log.line_rules import AFTER_AS_OF, RULES, SAME_IN_SOURCES
 from clvml.log.matching import CROSSWALK, match_customers, write_crosswalk
 from clvml.log.quality import IdentityCount, QualityReport, SourceCount, build_quality
-from clvml.storage.sql import MONEY, literal
+from clvml.storage.sql import MONEY, literal, numbered
 
-OPTIONAL = ("order_id", "product_id", "quantity")
-_TYPES = {"order_id": "VARCHAR", "product_id": "VARCHAR", "quantity": "DOUBLE"}
+OPTIONAL = {"order_id": "VARCHAR", "product_id": "VARCHAR", "quantity": "DOUBLE"}
 _JOINED = "clvml_joined"
 _ALIKE = "clvml_alike"
 
@@ -88,7 +87,7 @@ def join_sources(
     for number, (name, present) in enumerate(zip(names, kept, strict=True)):
         moved = _moved(connection, tables[number], data.sources[name].timezone, data.timezone)
         listed = "".join(
-            f", {column if column in present else f'NULL::{_TYPES[column]} AS {column}'}"
+            f", {column if column in present else f'NULL::{OPTIONAL[column]} AS {column}'}"
             for column in optional
         )
         customer, known = "customer_id", ""
@@ -119,16 +118,14 @@ def join_sources(
             f"CREATE OR REPLACE TEMP TABLE clvml_ambiguous AS SELECT order_id FROM {_JOINED} WHERE reason IS NULL"
             " GROUP BY order_id HAVING count(DISTINCT number) > 1 AND count(DISTINCT (customer_id, order_ts::DATE)) > 1"
         )
-        named = " ".join(f"WHEN {number} THEN {literal(f'{name}:')}" for number, name in enumerate(names))
         order_id = (
             "CASE WHEN order_id IN (SELECT order_id FROM clvml_ambiguous)"
-            f" THEN (CASE number {named} END) || order_id ELSE order_id END AS order_id"
+            f" THEN {numbered('number', names)} || ':' || order_id ELSE order_id END AS order_id"
         )
     listed = "".join(f", {order_id if name == 'order_id' else name}" for name in optional)
-    sources = " ".join(f"WHEN {number} THEN {literal(name)}" for number, name in enumerate(names))
     connection.execute(
         f"CREATE OR REPLACE TABLE {table} AS SELECT customer_id, order_ts, order_ts::DATE AS order_day, amount{listed},"
-        f" CASE number {sources} END AS source FROM {_JOINED} WHERE reason IS NULL ORDER BY number, place"
+        f" {numbered('number', names)} AS source FROM {_JOINED} WHERE reason IS NULL ORDER BY number, place"
     )
     columns = ("customer_id", "order_ts", "order_day", "amount", *optional, "source")
     if not connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]:

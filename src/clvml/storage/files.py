@@ -12,11 +12,16 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from clvml.errors import InputError
 from clvml.storage.locks import is_ours, lock, locked
+from clvml.storage.sql import literal
+
+if TYPE_CHECKING:
+    import duckdb
 
 # What a spreadsheet would run as a formula, unless it is a plain number such as -12.50. Text that looks as if it
 # had been escaped is escaped again, so that taking one apostrophe off always gives the text back. Both patterns
@@ -190,3 +195,10 @@ def _remove(path: Path) -> None:
     else:
         with suppress(OSError):
             path.unlink(missing_ok=True)
+
+
+def write_query(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    """Write the rows of a query into a file (.csv or .parquet); see `replacing`."""
+    options = "FORMAT csv, HEADER" if path.suffix.lower() == ".csv" else "FORMAT parquet, COMPRESSION zstd"
+    with replacing(path) as temporary:
+        connection.execute(f"COPY ({query}) TO {literal(str(temporary))} ({options}, USE_TMP_FILE false)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import duckdb
@@ -39,6 +39,16 @@ def literal(text: str) -> str:
     "'d''Artagnan.csv'"
     """
     return "'" + _without_nul(text).replace("'", "''") + "'"
+
+
+def numbered(column: str, texts: Iterable[str]) -> str:
+    """Return the SQL of the text whose place in ``texts`` a column holds, counted from 0.
+
+    >>> numbered("number", ["shop", "till"])
+    "CASE number WHEN 0 THEN 'shop' WHEN 1 THEN 'till' END"
+    """
+    cases = " ".join(f"WHEN {number} THEN {literal(text)}" for number, text in enumerate(texts))
+    return f"CASE {column} {cases} END"
 
 
 def _without_nul(text: str) -> str:

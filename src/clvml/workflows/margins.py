@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
+from functools import partial
+from typing import Any
 
 import pandas as pd
 
@@ -40,22 +43,20 @@ def customer_margins(
     """
     if not value.has_own_margins:
         return None
-    source = data.source if source is None else source
     # Refunds take their cost back.
-    data = data.model_copy(update={"refunds": "net"})
+    data = _changed(data, lambda own: {"refunds": "net"})
     if value.margins is not None:
-        columns = data.columns.model_copy(update={"product_id": value.margins.column})
-        lines = _sums(data.model_copy(update={"columns": columns}), source, now, as_of, "product_id")
+        kinds = _changed(data, partial(_mapped, product_id=value.margins.column))
+        lines = _sums(kinds, source, now, as_of, "product_id")
         shares = lines["kind"].map(value.margins.shares).fillna(value.margin).astype(float)
         found = pd.DataFrame({"spend": lines["spend"], "earned": lines["spend"] * shares})
         return shrunk_margins(found.groupby(lines["customer_id"].astype(str)).sum())
     cost = str(value.cost)
     known = f"({_expression(cost)}) is not null"
-    told = data.model_copy(update={"where": f"({data.where}) and {known}" if data.where else known})
-    columns = data.columns.model_copy(update={"amount": cost})
+    told = _changed(data, lambda own: {"where": f"({own.where}) and {known}" if own.where else known})
     spend, costs = (
         _sums(each, source, now, as_of).set_index("customer_id")["spend"]
-        for each in (told, told.model_copy(update={"columns": columns}))
+        for each in (told, _changed(told, partial(_mapped, amount=cost)))
     )
     earned = spend - costs.reindex(spend.index).fillna(0.0)
     return shrunk_margins(pd.DataFrame({"spend": spend, "earned": earned}))
@@ -78,8 +79,18 @@ def shrunk_margins(found: pd.DataFrame) -> pd.Series:
     return ((earned + overall * average) / (spend + average)).clip(-1.0, 1.0)
 
 
+def _changed(data: DataConfig, change: Callable[[DataConfig], dict[str, Any]]) -> DataConfig:
+    """Return the keys with a change, in each of several sources as well."""
+    sources = {name: own.model_copy(update=change(own)) for name, own in data.sources.items()}
+    return data.model_copy(update={**change(data), "sources": sources})
+
+
+def _mapped(data: DataConfig, **columns: str) -> dict[str, Any]:
+    return {"columns": data.columns.model_copy(update=columns)}
+
+
 def _sums(
-    data: DataConfig, source: str | pd.DataFrame, now: datetime, as_of: date, kind: str = ""
+    data: DataConfig, source: str | pd.DataFrame | None, now: datetime, as_of: date, kind: str = ""
 ) -> pd.DataFrame:
     log: PurchaseLog = read_purchase_log(data, source=source, now=now, as_of=as_of)
     also = f", {kind} as kind" if kind else ""

@@ -155,6 +155,8 @@ def prepare(
     The log's table is made in ``connection`` (`clvml.storage.workspace`), or in a new database in memory. Its warnings
     compare ``horizon_days`` with the customers' rhythm; with ``hints`` they tell what columns say that are not used.
     """
+    if source is not None and data.sources and crosswalk is None:
+        data = data.with_source(source if isinstance(source, str) else FRAME)
     log = read_purchase_log(
         data,
         source=source,
@@ -184,7 +186,13 @@ def prepare_on_spark(
     """Read and clean a purchase log in a Spark session; see `prepare`."""
     if data.sources and source is None:
         raise InputError(
-            "Spark reads one source; write data.sources as one table first, or leave out --engine"
+            "Spark reads one source; write what data.sources name into one file with 'clvml check --config FILE --log"
+            " log.parquet' and give that as DATA (--data), or leave out --engine"
+        )
+    if data.rates and data.columns.currency:
+        raise InputError(
+            "Spark converts no currencies, and data.rates are given; give a log in one currency and leave out"
+            " data.rates, or leave out --engine"
         )
     log = read_lines(session, data, source or data.source, now, as_of)
     return Prepared(log, *_dated(log.last_day, as_of))
