@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from threading import Event
 
 import pandas as pd
 import pytest
@@ -96,6 +98,62 @@ def test_a_store_that_does_not_answer_is_a_note_on_the_page(frame: pd.DataFrame,
     assert asked == [1]
 
 
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_nobody_waits_for_the_store(frame: pd.DataFrame, tmp_path: Path, code: str) -> None:
+    answers, asked = Event(), []
+
+    def ask() -> ModelState:
+        asked.append(1)
+        answers.wait(60)
+        return STATE
+
+    models = Models(ask)
+    with served(Snapshots(write(frame, tmp_path / "scores.csv"), tmp_path), models=models) as client:
+        start = time.monotonic()
+        page = client.get(f"/trust?lang={code}").text
+        assert time.monotonic() - start < 1.0
+        say = Language(code)
+        assert str(say.text("MLflow is being asked, which takes a few seconds.")) in Texts(page).texts
+        # It follows by itself, or by the link without JavaScript.
+        address = f"/trust?lang={code}"
+        assert f'hx-get="{address}"' in page and f'<a href="{address}">' in page
+        if code != "en":
+            assert left_in_english(page) == []
+        answers.set()
+        assert models.ask().result(60) is STATE
+        assert "hx-trigger" not in client.get(address).text
+    assert asked == [1]
+
+
+def test_what_was_known_stands_there_while_the_store_is_asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clvml.dashboard.model_page._FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("clvml.dashboard.model_page._PATIENT_SECONDS", 0.01)
+    answers = Event()
+    answers.set()
+
+    def ask() -> ModelState:
+        answers.wait(60)
+        return STATE
+
+    models = Models(ask)
+    models.ask().result(60)
+    answers.clear()
+    assert models.state() == (STATE, True)
+    answers.set()
+    models.ask().result(60)
+
+
+def test_a_defect_while_the_store_is_asked_is_told_and_not_waited_for(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    def ask() -> ModelState:
+        raise ZeroDivisionError
+
+    with served(Snapshots(write(frame, tmp_path / "scores.csv"), tmp_path), models=Models(ask)) as client:
+        answer = client.get("/trust")
+        assert answer.status_code == 500 and "defect of clvml" in answer.text
+
+
 def test_without_a_store_there_is_no_such_section() -> None:
-    assert set(model_sections(None, Language("en")).values()) == {None, ""}
+    assert set(model_sections(None, Language("en")).values()) == {None, "", False}
     assert not re.search("MLflow", str(model_sections(None, Language("en"))))

@@ -63,7 +63,11 @@ def test_the_command_from_start_to_end(tmp_path: Path) -> None:
                 f"{address}customer?id=C00001", auth=("ann", "swordfish"), timeout=60
             ).text
             assert "What they bought" in customer and "€77 in the last 90 days" in customer
-            trust = requests.get(f"{address}trust", auth=("ann", "swordfish"), timeout=120).text
+            trust = ""
+            for _ in range(120):
+                trust = requests.get(f"{address}trust", auth=("ann", "swordfish"), timeout=60).text
+                if "MLflow is being asked" not in trust:
+                    break
             assert "The model in use" in trust and "nowhere.db" in trust
             port = address.rstrip("/").rpartition(":")[2]
             second = subprocess.run(

@@ -140,7 +140,8 @@ def build_app(
     @app.get("/trust")
     def _trust(request: Request) -> Response:
         say, links, snapshot = _asked(request, snapshots)
-        return _page("trust.html", request, say, links, snapshot, pages.evidence(snapshot, say, models))
+        shown = pages.evidence(snapshot, say, links, models)
+        return _page("trust.html", request, say, links, snapshot, shown)
 
     @app.get("/style.css")
     def _style() -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from typing import Any
 
 from clvml.errors import InputError
@@ -31,12 +32,12 @@ _TITLES = {
     "recalibrate": N_("The newest check says: train the model again, its level is off"),
     "retrain": N_("The newest check says: train the model again, its order is off"),
 }
-# To compare models takes seconds, and they change by the day.
-_FRESH_SECONDS = 300.0
+# Models change by the day, and to compare them takes seconds. A page waits for less than a second.
+_FRESH_SECONDS, _PATIENT_SECONDS = 300.0, 0.5
 
 
 class Models:
-    """What the tracking store knows of the models, asked anew after some minutes.
+    """What the tracking store knows of the models, asked anew after some minutes, beside what pages do.
 
     Parameters
     ----------
@@ -46,31 +47,51 @@ class Models:
 
     def __init__(self, ask: Callable[[], ModelState]) -> None:
         self._ask = ask
-        self._asking = threading.Lock()
-        self._known: ModelState | str = ""
+        self._lock = threading.Lock()
+        self._asked: Future[ModelState | str] | None = None
+        self._known: ModelState | str | None = None
         self._fresh_until = 0.0
 
-    def state(self) -> ModelState | str:
-        """Return how the models stand; what is wrong where that cannot be known."""
-        with self._asking:
-            if time.monotonic() >= self._fresh_until:
-                try:
-                    self._known = self._ask()
-                except InputError as error:
-                    self._known = str(error)
-                self._fresh_until = time.monotonic() + _FRESH_SECONDS
-            return self._known
+    def ask(self) -> Future[ModelState | str]:
+        """Return what comes of asking the store; it is asked only if what it said is old."""
+        with self._lock:
+            if self._asked is None or (self._asked.done() and time.monotonic() >= self._fresh_until):
+                self._asked = Future()
+                # Nobody waits at the end for a store that does not answer.
+                threading.Thread(target=self._answer, args=(self._asked,), daemon=True).start()
+            return self._asked
+
+    def state(self) -> tuple[ModelState | str | None, bool]:
+        """Return what was known last, and whether more is to come.
+
+        The first is how the models stand; what is wrong where that cannot be known; None where nothing is known yet.
+        """
+        asked = self.ask()
+        wait([asked], _PATIENT_SECONDS)
+        return (asked.result(), False) if asked.done() else (self._known, True)
+
+    def _answer(self, asked: Future[ModelState | str]) -> None:
+        try:
+            found: ModelState | str = self._ask()
+        except InputError as error:
+            found = str(error)
+        except Exception as error:  # noqa: BLE001 - whoever looks is told of it
+            asked.set_exception(error)
+            return
+        self._known, self._fresh_until = found, time.monotonic() + _FRESH_SECONDS
+        asked.set_result(found)
 
 
 def model_sections(models: Models | None, say: Language) -> dict[str, Any]:
     """Return the sections on the model in use; None for what there is not."""
-    state = models.state() if models else None
+    state, asking = models.state() if models else (None, False)
+    sections = {"champion": None, "monitored": None, "store_fault": None, "asking": asking, "mlflow": ""}
     if not isinstance(state, ModelState):
-        return {"champion": None, "monitored": None, "store_fault": state, "mlflow": ""}
+        return {**sections, "store_fault": state}
     return {
+        **sections,
         "champion": _champion(state, say),
         "monitored": _monitored(state, say),
-        "store_fault": None,
         "mlflow": state.address,
     }
 

@@ -248,11 +248,12 @@ def segments(snapshot: Snapshot, say: Language, links: Links) -> Page:
     }
 
 
-def evidence(snapshot: Snapshot, say: Language, models: Models | None = None) -> Page:
+def evidence(snapshot: Snapshot, say: Language, links: Links, models: Models | None = None) -> Page:
     """Return the page of how far to trust the figures."""
     facts = snapshot.facts
     return {
         "title": say.text("Trust"),
+        "again": links.to("/trust"),
         "drivers": trust.drivers(facts, say),
         "gains": trust.gains(facts, say),
         "calibration": trust.calibration(facts, say),

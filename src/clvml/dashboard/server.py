@@ -81,14 +81,18 @@ def serve(
         if log is not None:
             orders = Orders(log, now(), folder)
             orders.check(snapshot)
+        models = Models(ask_models) if ask_models else None
         app = build_app(
             snapshots,
             lambda: now().date(),
             password,
             (*LOCAL, host.lower()) if local else None,
             orders,
-            Models(ask_models) if ask_models else None,
+            models,
         )
+        if models:
+            # It takes seconds, which then nobody waits for.
+            models.ask()
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
