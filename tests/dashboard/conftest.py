@@ -70,6 +70,9 @@ class Client:
         )
 
 
+Serve = Callable[..., tuple[Client, Path]]
+
+
 @contextmanager
 def served(snapshots: Snapshots, **settings: Any) -> Iterator[Client]:
     """Serve a dashboard in a thread."""
@@ -101,7 +104,7 @@ def client(frame: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., tuple[Client, Path]]]:
+def serve(tmp_path: Path) -> Iterator[Serve]:
     """Return a function that serves a frame of its own, and says where its file is."""
     from contextlib import ExitStack
 
