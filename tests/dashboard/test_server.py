@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import requests
 from tests.dashboard.conftest import dashboard_frame, write
+from typer.testing import CliRunner
 
+from clvml.cli import app
 from clvml.dashboard.server import listening, serve
 from clvml.errors import InputError
 
@@ -84,6 +86,31 @@ def test_the_command_from_start_to_end(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_said_before_anything_is_served(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist; make one with `clvml score`"):
         serve(tmp_path / "scores.csv", lambda: None, print, port=0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("named", ["--data", "--config"])
+@pytest.mark.parametrize("log", [None, "customer_id,order_date,amount\nsomebody,2024-01-05,7\n"])
+def test_a_log_that_cannot_be_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, log: str | None
+) -> None:
+    scores = write(dashboard_frame(30), tmp_path / "scores.csv")
+    orders, config = tmp_path / "orders.csv", tmp_path / "config.yaml"
+    if log:
+        orders.write_text(log)
+    columns = "{customer_id: customer_id, order_date: order_date, amount: amount}"
+    config.write_text(f"data: {{source: {orders}, columns: {columns}}}\nwindows: {{horizon_days: 90}}\n")
+    monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: None)
+    given = ["--data", str(orders)] if named == "--data" else ["--config", str(config)]
+    result = CliRunner().invoke(app, ["dashboard", "--scores", str(scores), "--port", "0", *given])
+    why = "holds orders of 0 of 30 scored customers" if log else f"{orders}' does not exist"
+    if named == "--data":
+        assert isinstance(result.exception, InputError) and why in str(result.exception)
+    else:
+        # What it names is shown if it can be: the rest is worth a look without it.
+        assert result.exit_code == 0 and "The dashboard is at http://127.0.0.1:" in result.stdout
+        assert (
+            result.stderr.startswith("note: the orders of customers are not shown: ") and why in result.stderr
+        )
 
 
 def test_nothing_listens_afterwards() -> None:

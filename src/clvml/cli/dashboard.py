@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clvml.cli.inputs import load_config, now
-from clvml.cli.options import ConfigOption
 from clvml.cli.screen import secrets
 
 if TYPE_CHECKING:
@@ -33,9 +32,19 @@ def dashboard(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option("--data", help="The purchase log, to show the orders of each customer. Default: none."),
+        typer.Option(
+            "--data",
+            help="The purchase log, to show the orders of each customer. Default: that of --config, if it can be read.",
+        ),
     ] = None,
-    config: ConfigOption = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            help="Configuration (YAML): how the log is read, and the experiment on the page Trust.",
+        ),
+    ] = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 8050,
     host: Annotated[
         str, typer.Option("--host", help="Address to listen on; any but this machine's needs a password.")
@@ -67,8 +76,13 @@ def dashboard(
         before=before,
         contacts=contacts,
         log=settings.data if settings else _assumed(data),
+        without_log=_without_log if data is None else None,
         ask_models=partial(_ask_models, uri, settings) if uri is not None else None,
     )
+
+
+def _without_log(why: str) -> None:
+    typer.echo(f"note: the orders of customers are not shown: {why}", err=True)
 
 
 def _assumed(data: str | None) -> DataConfig | None:

@@ -95,7 +95,8 @@ class Orders:
                 else f"and the scores say the same spend so far of {alike:,} of {len(ids):,} customers"
             )
             raise InputError(
-                f"--data {found}, so it is not the log that they were scored from; give that, with its --config"
+                f"the purchase log {found}, so it is not the one that they were scored from; give that as --data,"
+                " with its --config"
             )
 
 

@@ -35,6 +35,7 @@ def serve(
     before: Path | None = None,
     contacts: Path | None = None,
     log: DataConfig | None = None,
+    without_log: Callable[[str], None] | None = None,
     ask_models: Callable[[], ModelState] | None = None,
 ) -> None:
     """Serve the dashboard on a scored file; return when it is interrupted.
@@ -59,6 +60,8 @@ def serve(
         A table with ``customer_id`` and ``email``, for e-mail tools.
     log : DataConfig, optional
         The purchase log, to show what each customer bought.
+    without_log : callable, optional
+        Told why a log that cannot be read, or is of other scores, is not shown; without it, that is an error.
     ask_models : callable, optional
         Asks the tracking store how the models stand.
 
@@ -79,8 +82,14 @@ def serve(
         snapshot = snapshots.newest()
         orders = None
         if log is not None:
-            orders = Orders(log, now(), folder)
-            orders.check(snapshot)
+            try:
+                read = Orders(log, now(), folder)
+                read.check(snapshot)
+                orders = read
+            except InputError as error:
+                if without_log is None:
+                    raise
+                without_log(str(error))
         models = Models(ask_models) if ask_models else None
         app = build_app(
             snapshots,
