@@ -232,13 +232,13 @@ def test_how_models_stand_is_told_without_the_store(logged, found):
     uri, versions = logged
     check = {"as_of": "2011-06-01", "until": "2011-12-01", "model_version": "1", "recommendation": "keep"}
     with open_store(uri, must_exist=True) as store:
-        for tags in (check, {**check, "as_of": "somewhen"}):
+        for tags in (check, {**check, "as_of": "2011-03-01"}, {**check, "as_of": "somewhen"}):
             beside = Beside(MONITORING, "monitor", "checked", "", tags, {"wape": 0.5}, {}, {})
             log_beside(store, found.champion.run_id, beside)
     state = model_state(uri, None, "clvml", 20)
-    assert state.champion == "1" and state.address.endswith("workflowType=machine_learning")
-    assert [model.name for model in state.models] == [one.run.version for one in found.runs]
-    by_version = {model.name: model for model in state.models}
+    assert state.champion == "v1" and state.address.endswith("workflowType=machine_learning")
+    assert [model.name for model in state.models] == [f"v{one.run.version}" for one in found.runs]
+    by_version = {model.name.removeprefix("v"): model for model in state.models}
     assert {name: by_version[version].standing for name, version in versions.items()} == {
         "champion": "champion",
         "sharper": "better",
@@ -258,7 +258,8 @@ def test_how_models_stand_is_told_without_the_store(logged, found):
         ),
     }
     assert by_version["1"].alias == "champion" and by_version["1"].metrics == found.champion.metrics
-    # What somebody else wrote is passed over.
-    assert state.monitored == (
-        MonitoredScores(date(2011, 6, 1), date(2011, 12, 1), "1", "keep", {"wape": 0.5}),
+    # The newest scores first, whenever they were checked; what somebody else wrote is passed over.
+    assert state.monitored == tuple(
+        MonitoredScores(date(2011, month, 1), date(2011, 12, 1), "1", "keep", {"wape": 0.5})
+        for month in (6, 3)
     )

@@ -142,7 +142,7 @@ def _monitored(state: ModelState, say: Language) -> dict[str, Any]:
         return {
             "title": say.text("No scores have been held against what happened yet"),
             "lead": say.text(
-                "`clvml monitor` does that, with a scored file of some time ago and the log up to now."
+                "<code>clvml monitor</code> does that, with a scored file of some time ago and the log up to now."
             ),
             "columns": [],
             "rows": [],

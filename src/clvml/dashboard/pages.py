@@ -152,7 +152,8 @@ def addresses(snapshot: Snapshot, say: Language) -> Markup:
     """Return what the lists for e-mail tools hold."""
     if snapshot.contacts is None:
         return say.text(
-            "They hold customer numbers and no e-mail addresses: start with `clvml dashboard --contacts FILE`."
+            "They hold customer numbers and no e-mail addresses: start with"
+            " <code>clvml dashboard --contacts FILE</code>."
         )
     return say.text("Customers without an e-mail address are not in them.")
 

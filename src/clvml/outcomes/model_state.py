@@ -64,7 +64,7 @@ class ModelState:
     models : tuple of ComparedModel
         Best first.
     monitored : tuple of MonitoredScores
-        The newest first.
+        Those that know most of what happened first, of these the newest scores.
     address : str
         Of the experiment in MLflow; empty where that is not known.
     """

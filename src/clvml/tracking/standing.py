@@ -43,16 +43,19 @@ def model_state(uri: str, experiment: str | None, default_model: str, limit: int
             max_results=limit,
         )
     champion = found.champion
+    monitored = sorted(
+        filter(None, map(_monitored, checks)), key=lambda one: (one.until, one.as_of), reverse=True
+    )
     return ModelState(
         _name(champion) if champion else "",
         tuple(_compared(one, champion) for one in found.runs),
-        tuple(one for one in map(_monitored, checks) if one),
+        tuple(monitored),
         view_address(uri, id_),
     )
 
 
 def _name(run: PastRun) -> str:
-    return run.version or run.name or run.run_id
+    return f"v{run.version}" if run.version else run.name or run.run_id
 
 
 def _compared(one: ComparedRun, champion: PastRun | None) -> ComparedModel:

@@ -131,14 +131,15 @@ def calibration(facts: Facts, say: Language) -> Section | None:
         plot.line(points, "forecast")
         for point in points:
             plot.dot(*point)
-        across, up = plot.at(0.62, 0.42)
-        plot.write(across, up, str(say.text("on the thin line: exactly right")))
         plot.write(width - 14, plot.height - 4, str(say.text("churn risk as said")), anchor="end")
         return plot
 
     return {
         "title": title,
-        "lead": say.text("Ten groups of customers by churn risk: what was said, and the share who left."),
+        "lead": say.text(
+            "Ten groups of customers by churn risk: what was said, and the share who left. On the thin line it is"
+            " right."
+        ),
         "svg": drawn(HALF, draw, str(title)),
         "columns": [say.text("Said"), say.text("Left"), say.text("Customers")],
         "rows": [
