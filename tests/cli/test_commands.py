@@ -2,11 +2,14 @@
 
 import re
 
+import duckdb
 import pandas as pd
 import pytest
 from tests.cli.conftest import HEADER, one_object, write
 
 from clvml.scores.columns import COLUMNS, REASON_COLUMNS
+from clvml.scores.scorer import read_scores
+from clvml.storage.files import escaped
 
 
 def test_help_lists_the_commands(run):
@@ -220,6 +223,50 @@ def test_score_a_past_date_without_reasons(run, shopping, tmp_path):
     assert table["as_of"].unique().tolist() == ["2024-03-01"]
     assert table["last_order_date"].max() < "2024-03-01"
     assert table[["reason_1", "reason_2", "reason_3"]].isna().all(axis=None)
+
+
+def test_whence_customers_came_stands_in_the_scored_file(run, fails, shopping, tmp_path):
+    came = ["=ads", "007", None, "fair, spring"]
+    customers = sorted(set(shopping.lines["customer_id"]))
+    sources = {name: came[place % 4] for place, name in enumerate(customers)}
+    rows = [f'{escaped(name)},"{source or ""}"' for name, source in sources.items()]
+    write(tmp_path / "acquired.csv", "\n".join(["customer_id,acquisition_source", *rows, "else,ads"]))
+    asked = ("score", shopping.log, "--explain", "none", "--acquired", "acquired.csv")
+    table = "duckdb:///s.duckdb?table=scores"
+    for output in ("s.csv", "s.parquet", table, table):
+        code, _, err = run(*asked, "--output", output, "--json")
+        assert code == 0, err
+    plain = run("score", shopping.log, "--explain", "none", "--output", "plain.csv")
+    assert plain[0] == 0
+    for name in ("s.csv", "s.parquet"):
+        found = read_scores(tmp_path / name)
+        assert found.set_index("customer_id")["acquisition_source"].fillna("").to_dict() == {
+            customer: source or "" for customer, source in sources.items()
+        }
+    usual = read_scores(tmp_path / "plain.csv")
+    pd.testing.assert_frame_equal(read_scores(tmp_path / "s.csv")[usual.columns], usual)
+    with duckdb.connect(tmp_path / "s.duckdb") as connection:
+        query = "select count(*) from scores where acquisition_source = '007'"
+        assert connection.execute(query).fetchall() == [(len(customers[1::4]),)]
+    code, out, err = run("worth", "s.csv", "--by", "acquisition_source", "--json")
+    groups = {
+        row["acquisition_source"]: row["customers"] for row in one_object(out)["groups"]["acquisition_source"]
+    }
+    assert groups["(none)"] == len(customers[2::4])
+    assert groups["=ads"] == len(customers[::4])
+    assert "it lacks 'acquisition_source'" in fails(
+        *asked[:4], "--acquired", "acquired.csv", "-o", older(tmp_path)
+    )
+    write(tmp_path / "others.csv", "customer_id,acquisition_source\nnobody,ads\n")
+    said = fails(*asked[:4], "--acquired", "others.csv", "-o", "t.csv")
+    assert "no customer of the log is among the 1 of whom is known whence they came" in said
+
+
+def older(folder):
+    """Return a table that was written without the column."""
+    with duckdb.connect(folder / "s.duckdb") as connection:
+        connection.execute("create table older as select * exclude (acquisition_source) from scores")
+    return "duckdb:///s.duckdb?table=older"
 
 
 def test_score_settings_that_the_model_overrules_are_noted(run, shopping):

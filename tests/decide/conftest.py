@@ -45,7 +45,7 @@ def scored(customers=None, *, seed=0, **columns):
         }
     ).assign(**columns)
     further = [name for name in columns if name not in COLUMNS]
-    return made.reindex(columns=[*COLUMNS, *further]).astype({**DTYPES, "horizon_days": "int64"})
+    return made.reindex(columns=[*COLUMNS, *further]).astype({name: DTYPES[name] for name in COLUMNS})
 
 
 def playbook_of(share=0.0, unit="customer_id", campaign="spring", **actions):

@@ -85,6 +85,20 @@ def test_what_is_not_there_is_refused():
         parse_config(config)
 
 
+def test_segments_may_ask_whence_customers_came(shop):
+    scorer = Scorer.load(_directory(shop))
+    rules = {"fair": "acquisition_source = 'fair'", "the rest": "true"}
+    config = scorer.model.config.model_copy(update={"segments": rules})
+    scorer = replace(scorer, model=replace(scorer.model, config=config))
+    prepared = workflows.prepare(config.data, NOW, str(shop.log), date(2024, 7, 1))
+    acquired = pd.Series({"C0001": "fair", "C0002": "ads", "C0003": "fair"})
+    found = workflows.score(prepared, scorer, "none", acquired=acquired).frame().set_index("customer_id")
+    assert set(found.index[found["segment"] == "fair"]) == {"C0001", "C0003"}
+    assert found["acquisition_source"].dropna().to_dict() == acquired.to_dict()
+    with pytest.raises(InputError, match="names acquisition_source; say whence"):
+        workflows.score(prepared, scorer, "none")
+
+
 def test_own_margins_go_into_the_scores(shop, tmp_path):
     """Of twice the margin, a customer is worth twice as much; whose margin is not known counts as before."""
     scorer = Scorer.load(_directory(shop))

@@ -49,6 +49,13 @@ def score(
     explain: Annotated[
         str, typer.Option("--explain", help="all, none, or N: the N customers with most value at risk.")
     ] = "all",
+    acquired: Annotated[
+        Path | None,
+        typer.Option(
+            "--acquired",
+            help="Whence customers came (customer_id, acquisition_source), as a column of the scored file.",
+        ),
+    ] = None,
     rejects: RejectsOption = None,
     memory: MemoryOption = None,
     engine: EngineOption = "duckdb",
@@ -59,14 +66,18 @@ def score(
     """Score every customer of a purchase log into a ranked file."""
     from clvml import workflows
     from clvml.config import overridden
+    from clvml.decide.acquisition import read_sources
     from clvml.scores.scorer import Scorer
     from clvml.storage.addresses import hide_password, is_address
     from clvml.storage.outputs import is_same_output
     from clvml.tracking import resolve_model, tracking_uri
 
-    workflows.check_scored_output(output, data)
+    workflows.check_scored_output(output, data, acquired is not None)
     if rejects is not None and not is_address(output) and is_same_output(rejects, Path(output)):
         raise InputError(f"--output and --rejects are both '{output}'; give two names")
+    if acquired is not None and engine == "spark":
+        raise InputError("the Spark engine does not read --acquired; leave out one of them")
+    known = read_sources(str(acquired)) if acquired else None
     asked, until = _explain_choice(explain), parse_date(as_of)
     settings = load_config(config, overrides) if config else None
     registered = settings.tracking.registered_model if settings else "clvml"
@@ -79,7 +90,7 @@ def score(
         settings = overridden(scorer.model.config, overrides, "the model's configuration with --set")
     if data is None:
         for source in workflows.sources_of(settings.data):
-            workflows.check_scored_output(output, source)
+            workflows.check_scored_output(output, source, acquired is not None)
     named = ", ".join(f"{ours}: {theirs}" for ours, theirs in settings.data.columns.mapped().items())
     read = hide_password(data or settings.data.source)
     progress(f"reading {read} (columns{'' if config else ' as in training'}: {named})")
@@ -89,7 +100,7 @@ def score(
             horizon = scorer.model.horizon_days
             prepared = workflows.prepare(settings.data, now(), data, until, rejects, connection, horizon)
             progress("building the features")
-            scored = workflows.score(prepared, scorer, asked, Meter("customers scored"))
+            scored = workflows.score(prepared, scorer, asked, Meter("customers scored"), known)
         else:
             prepared = workflows.prepare_on_spark(session, settings.data, now(), data, until)
             progress("scoring")
@@ -112,7 +123,10 @@ def score(
             "segments": scored.segments(scorer.model.intervals).to_dict("records"),
             # Spark counts what it leaves out and does not look at the ids.
             "warnings": [asdict(found) for found in getattr(quality, "warnings", ())],
-            "notes": workflows.scoring_notes(prepared, scorer, settings, None if until else now().date()),
+            "notes": [
+                *workflows.scoring_notes(prepared, scorer, settings, None if until else now().date()),
+                *workflows.acquired_notes(scored),
+            ],
         }
     if as_json:
         print_json(summary)

@@ -13,11 +13,12 @@ from clvml.decide.eligibility import read_customers
 from clvml.decide.worth import ALL, CURVE_DAYS, months_to_pay_back
 from clvml.errors import InputError, first_of
 from clvml.log.table import days_of, with_numbers
+from clvml.scores.columns import ACQUISITION_SOURCE
 from clvml.scores.totals import LEVEL_SPREAD, REACH, spend_variance
 
 Array = NDArray[np.float64]
 
-SOURCE, DAY, MONEY = "acquisition_source", "acquisition_date", "spend"
+SOURCE, DAY, MONEY = ACQUISITION_SOURCE.name, "acquisition_date", "spend"
 _SPEND_NAMES = {
     "month": ("month", "date", "day"),
     "source": ("source", SOURCE, "channel"),
@@ -85,21 +86,36 @@ def read_spend(path: str) -> pd.DataFrame:
     return rows.groupby(["source", "month"])[MONEY].sum().reset_index()
 
 
+def read_sources(path: str) -> pd.Series:
+    """Read whence customers came: `SOURCE` by customer id.
+
+    Raises
+    ------
+    InputError
+        As `read_acquired`.
+    """
+    return _one_each(path, [SOURCE]).set_index("customer_id")[SOURCE]
+
+
 def read_acquired(path: str) -> pd.DataFrame:
-    """Read whence and when customers came: ``customer_id``, `SOURCE` and `DAY`, one row per customer.
+    """Read whence and when customers came: ``customer_id``, `SOURCE` and ``month``, one row per customer.
 
     Raises
     ------
     InputError
         The file cannot be read, lacks a column, names a customer twice, or holds a date that is none.
     """
-    what = "acquired"
-    table = read_customers(path, ["customer_id", SOURCE, DAY], what)
+    table = _one_each(path, [SOURCE, DAY])
+    months = _months(table[DAY], f"acquired file '{path}': column '{DAY}'")
+    return table[["customer_id", SOURCE]].assign(month=months)
+
+
+def _one_each(path: str, columns: list[str]) -> pd.DataFrame:
+    table = read_customers(path, ["customer_id", *columns], "acquired")
     twice = table.loc[table["customer_id"].duplicated(), "customer_id"]
     if len(twice):
-        raise InputError(f"{what} file '{path}' names customer '{twice.iloc[0]}' twice; keep one row each")
-    months = _months(table[DAY], f"{what} file '{path}': column '{DAY}'")
-    return table[["customer_id", SOURCE]].assign(month=months)
+        raise InputError(f"acquired file '{path}' names customer '{twice.iloc[0]}' twice; keep one row each")
+    return table
 
 
 def acquisition(

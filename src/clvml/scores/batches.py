@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
@@ -22,9 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clvml.customers.snapshots import CustomerDays
-from clvml.errors import InputError
+from clvml.errors import InputError, first_of
 from clvml.models.intervals import SpendIntervals
-from clvml.scores.columns import COLUMNS, REASON_COLUMNS, SCORED, Column, typed
+from clvml.scores.columns import ACQUISITION_SOURCE, REASON_COLUMNS, SCORED, Column, typed
 from clvml.scores.customer_margin import OWN_MARGIN
 from clvml.scores.scorer import Scorer
 from clvml.storage.files import FORMULA, NUMBER, replacing
@@ -39,7 +39,7 @@ APPENDED_ROWS = 122_880
 _AT_A_TIME = 2
 _FEATURES = "customer_features"
 _INCOMING = "clvml_rows"
-_MARGINS = "clvml_margins"
+_BESIDE = "clvml_beside"
 _NUMBERS = itertools.count(1)
 
 
@@ -50,25 +50,28 @@ class ScoredTable:
     Attributes
     ----------
     name : str
-        Table with `COLUMNS` and ``place``, the number of the customer in the table of features; one of its own by
+        Table with ``columns`` and ``place``, the number of the customer in the table of features; one of its own by
         default.
     overview : dict or None
         What is known of all customers together (`clvml.scores.overview`), written beside a file.
+    columns : tuple of Column
+        What is written of each row.
     """
 
     connection: duckdb.DuckDBPyConnection
     name: str = field(default_factory=lambda: f"scored_{next(_NUMBERS)}")
     overview: dict[str, Any] | None = None
+    columns: tuple[Column, ...] = SCORED
 
     def create(self) -> None:
         """Make the table, empty; an earlier one of the same name is replaced."""
-        columns = ", ".join(f"{column.name} {column.sql_type}" for column in SCORED)
+        columns = ", ".join(f"{column.name} {column.sql_type}" for column in self.columns)
         self.connection.execute(
             f"create or replace table {self.name} ({columns}, place BIGINT, at_risk DOUBLE)"
         )
 
     def append(self, *frames: pd.DataFrame) -> None:
-        """Add scored rows: `COLUMNS` and, where they are known, ``place`` and ``at_risk``.
+        """Add scored rows: ``columns`` and, where they are known, ``place`` and ``at_risk``.
 
         Fewer than `APPENDED_ROWS` at a time take several times as long.
         """
@@ -140,10 +143,9 @@ class ScoredTable:
         return variances
 
     def frames(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
-        """Yield `COLUMNS` in frames of at most so many rows, by ``clv`` falling, then by ``customer_id``."""
-        listed = ", ".join(COLUMNS)
-        for batch in self._ordered(listed, rows):
-            yield typed(batch.to_pandas())
+        """Yield ``columns`` in frames of at most so many rows, by ``clv`` falling, then by ``customer_id``."""
+        for batch in self._ordered(self._listed, rows):
+            yield typed(batch.to_pandas(), self.columns)
 
     def frame(self) -> pd.DataFrame:
         """Return all rows at once."""
@@ -159,15 +161,19 @@ class ScoredTable:
         """
         with replacing(path) as draft:
             if path.suffix.lower() == ".parquet":
-                schema = pa.Schema.from_pandas(typed(_empty()), preserve_index=False)
+                schema = pa.Schema.from_pandas(typed(pd.DataFrame(), self.columns), preserve_index=False)
                 with pq.ParquetWriter(draft, schema) as writer:
-                    for batch in self._ordered(", ".join(COLUMNS), 1_048_576):
+                    for batch in self._ordered(self._listed, 1_048_576):
                         writer.write_table(pa.Table.from_batches([batch]).cast(schema))
                 return
             with draft.open("wb") as file:
-                file.write(f"{','.join(COLUMNS)}\n".encode())
-                for batch in self._ordered(_line_sql(), BATCH_ROWS):
+                file.write(f"{self._listed.replace(' ', '')}\n".encode())
+                for batch in self._ordered(_line_sql(self.columns), BATCH_ROWS):
                     file.write(_text_bytes(batch.column(0)))
+
+    @property
+    def _listed(self) -> str:
+        return ", ".join(column.name for column in self.columns)
 
     def _ordered(self, expressions: str, rows: int) -> Iterator[pa.RecordBatch]:
         query = f"select {expressions} from {self.name} order by clv desc, customer_id"
@@ -182,6 +188,7 @@ def score_in_batches(
     progress: Progress = lambda done, of: None,
     batch_rows: int = BATCH_ROWS,
     margins: pd.Series | None = None,
+    acquired: pd.Series | None = None,
 ) -> ScoredTable:
     """Score every customer with a line before ``as_of``, as `Scorer.score` does, in bounded memory.
 
@@ -200,27 +207,39 @@ def score_in_batches(
         Customers that are scored together.
     margins : Series, optional
         Each customer's own margin, by customer id; that of all counts where it is not known.
+    acquired : Series, optional
+        Each customer's `ACQUISITION_SOURCE`, by customer id; a column of the rows then.
 
     Raises
     ------
     InputError
-        No line is dated before ``as_of``, or the log lacks columns of the training data.
+        No line is dated before ``as_of``, the log lacks columns of the training data, or of nobody is known whence
+        they came.
     """
     connection = days.connection
     query = days.features_query(as_of, scorer.model.horizon_days)
-    if margins is not None:
-        own = pa.table({"customer_id": margins.index.astype(str), OWN_MARGIN: margins.to_numpy(float)})
-        connection.register(_MARGINS, own)
-        query = (
-            f"select f.*, m.{OWN_MARGIN} from ({query}) as f left join {_MARGINS} as m using (customer_id)"
-        )
+    told = {OWN_MARGIN: margins, ACQUISITION_SOURCE.name: acquired}
+    beside = pd.DataFrame({name: known for name, known in told.items() if known is not None})
+    if len(beside.columns):
+        beside = beside.set_axis(beside.index.astype(str)).rename_axis("customer_id").reset_index()
+        connection.register(_BESIDE, pa.Table.from_pandas(beside, preserve_index=False))
+        query = f"select * from ({query}) left join {_BESIDE} using (customer_id)"
     connection.execute(f"create or replace table {_FEATURES} as {query}")
-    if margins is not None:
-        connection.unregister(_MARGINS)
+    if len(beside.columns):
+        connection.unregister(_BESIDE)
     (customers,) = connection.execute(f"select count(*) from {_FEATURES}").fetchall()[0]
     if not customers:
         raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
-    scored = ScoredTable(connection)
+    columns = SCORED
+    if acquired is not None:
+        columns = (*SCORED, ACQUISITION_SOURCE)
+        named = f"select count({ACQUISITION_SOURCE.name}) from {_FEATURES}"
+        if not connection.execute(named).fetchall()[0][0]:
+            raise InputError(
+                f"no customer of the log is among the {len(acquired):,} of whom is known whence they came; their ids"
+                f" are such as {first_of(acquired.index, most=3)}"
+            )
+    scored = ScoredTable(connection, columns=columns)
     scored.create()
     progress(0, customers)
     done = 0
@@ -303,13 +322,9 @@ def _text_bytes(texts: pa.StringArray) -> memoryview:
     return memoryview(content)[ends[0] : ends[len(texts)]]
 
 
-def _empty() -> pd.DataFrame:
-    return pd.DataFrame({name: [] for name in COLUMNS})
-
-
-def _line_sql() -> str:
+def _line_sql(columns: Iterable[Column]) -> str:
     """Return SQL of a row as a line of CSV, to the byte as pandas writes it."""
-    *cells, last = map(_cell_sql, SCORED)
+    *cells, last = map(_cell_sql, columns)
     # One call: each || would copy the line so far.
     return f"concat_ws(',', {', '.join(cells)}, concat({last}, chr(10))) as line"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -107,16 +108,21 @@ SCORED = (
     ),
 )
 COLUMNS = tuple(column.name for column in SCORED)
+# Stands at the end where `clvml score --acquired` was asked for it; segments may name it.
+ACQUISITION_SOURCE = Column(
+    "acquisition_source", "text", "whence the customer came; only with `clvml score --acquired`", own=False
+)
 # Columns that a file of an older version lacks, and that nothing but pages needs.
 FURTHER = COLUMNS[COLUMNS.index("run_id") + 1 :]
 REASON_COLUMNS = tuple(name for name in COLUMNS if name.startswith("reason_"))
-DTYPES = {column.name: column.dtype for column in SCORED}
+DTYPES = {column.name: column.dtype for column in (*SCORED, ACQUISITION_SOURCE)}
 
 
-def typed(frame: pd.DataFrame) -> pd.DataFrame:
+def typed(frame: pd.DataFrame, columns: Sequence[Column] = SCORED) -> pd.DataFrame:
     """Return a frame with the columns of a scored file in their order and types; text that lacks is missing.
 
     >>> typed(pd.DataFrame({name: [] for name in COLUMNS})).dtypes["clv"]
     dtype('float64')
     """
-    return frame.reindex(columns=list(COLUMNS)).astype(DTYPES)
+    names = [column.name for column in columns]
+    return frame.reindex(columns=names).astype({name: DTYPES[name] for name in names})

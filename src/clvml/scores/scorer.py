@@ -20,7 +20,16 @@ from clvml.explain import Surrogate, reasons
 from clvml.log import PurchaseLog, read_purchase_log
 from clvml.models.customer_model import CustomerModel
 from clvml.models.outlook import HORIZONS
-from clvml.scores.columns import COLUMNS, DTYPES, FURTHER, REASON_COLUMNS, REASONS, SCORED, Column
+from clvml.scores.columns import (
+    ACQUISITION_SOURCE,
+    COLUMNS,
+    DTYPES,
+    FURTHER,
+    REASON_COLUMNS,
+    REASONS,
+    SCORED,
+    Column,
+)
 from clvml.scores.customer_margin import OWN_MARGIN, own_clv
 from clvml.scores.segments import segment
 from clvml.scores.tiers import TIERS, band, value_tier
@@ -143,8 +152,8 @@ class Scorer:
         Returns
         -------
         DataFrame
-            `COLUMNS`, in the order of `features`, and ``at_risk``: P(churn) times expected spend [currency],
-            missing for customers without a purchase day.
+            `COLUMNS`, in the order of `features`, `ACQUISITION_SOURCE` where they have it, and ``at_risk``: P(churn)
+            times expected spend [currency], missing for customers without a purchase day.
         """
         model = self.model
         predicted = model.predict(features, as_of, log_from=log_from)
@@ -167,7 +176,10 @@ class Scorer:
             "run_id": self.run_id,
             "usual_gap_days": features["gap_mean"],
         }
-
+        columns = SCORED
+        if ACQUISITION_SOURCE.name in features:
+            columns = (*SCORED, ACQUISITION_SOURCE)
+            values[ACQUISITION_SOURCE.name] = features[ACQUISITION_SOURCE.name]
         known = {name: predicted[name] for name in predicted.columns} | {
             name: held for name, held in values.items() if not isinstance(held, str)
         }
@@ -185,7 +197,7 @@ class Scorer:
                 return pd.array([held or None], dtype="string").repeat(len(features))
             return pd.Series(held, dtype="string").array
 
-        rows = {column.name: shown(column) for column in SCORED}
+        rows = {column.name: shown(column) for column in columns}
         return pd.DataFrame(rows | {"at_risk": at_risk}, index=features.index)
 
     def reasons(self, features: pd.DataFrame) -> pd.DataFrame:
@@ -369,5 +381,6 @@ def read_scores(path: Path) -> pd.DataFrame:
             f"scored file '{path}' holds customer '{twice.iloc[0]}' twice; give the file of one scoring"
         )
     if path.suffix.lower() == ".csv":
-        scores["customer_id"] = scores["customer_id"].map(unescaped)
+        for name in {"customer_id", ACQUISITION_SOURCE.name} & set(scores.columns):
+            scores[name] = scores[name].map(unescaped, na_action="ignore").astype("string")
     return scores

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from clvml.config import SEGMENTS
 from clvml.customers import FEATURES
-from clvml.scores.columns import REASON_COLUMNS, SCORED
+from clvml.errors import InputError
+from clvml.scores.columns import ACQUISITION_SOURCE, REASON_COLUMNS, SCORED
 from clvml.scores.rules import check_columns, columns_of, first_match
 from clvml.storage.sql import literal
 
@@ -21,6 +22,7 @@ _NOT_YET = ("segment", "as_of", "model_version", "run_id", *REASON_COLUMNS)
 KNOWN = (
     *(feature.name for feature in FEATURES),
     *(column.name for column in SCORED if column.name not in _NOT_YET),
+    ACQUISITION_SOURCE.name,
     BIG_SPEND,
 )
 
@@ -71,10 +73,16 @@ def segment(
     Raises
     ------
     InputError
-        A rule names a column that is not there, such as the articles of a log without products.
+        A rule names a column that is not there, such as the articles of a log without products, or whence customers
+        came.
     """
     known = {**scores, BIG_SPEND: thresholds.get(BIG_SPEND, np.inf)}
     read = {name: known[name] if name in known else features.get(name) for name in _named(rules)}
+    if ACQUISITION_SOURCE.name in read and read[ACQUISITION_SOURCE.name] is None:
+        raise InputError(
+            f"a rule of segments names {ACQUISITION_SOURCE.name}; say whence customers came (clvml score --acquired"
+            " FILE)"
+        )
     table = pd.DataFrame(
         {name: values for name, values in read.items() if values is not None}, index=features.index
     )

@@ -18,7 +18,14 @@ from clvml.workflows.preparation import (
 from clvml.workflows.promote import promote
 from clvml.workflows.readback import log_readback, readback
 from clvml.workflows.report import report
-from clvml.workflows.scoring import check_scored_output, score, score_on_spark, scoring_notes, write_scored
+from clvml.workflows.scoring import (
+    acquired_notes,
+    check_scored_output,
+    score,
+    score_on_spark,
+    scoring_notes,
+    write_scored,
+)
 from clvml.workflows.sync import Synced, sync
 from clvml.workflows.training import (
     Explanation,
@@ -46,6 +53,7 @@ __all__ = [
     "Synced",
     "Trained",
     "acquired",
+    "acquired_notes",
     "answer",
     "assume_config",
     "assume_data",

@@ -18,7 +18,7 @@ from clvml.engines.spark import SparkLog, score_lines
 from clvml.errors import InputError
 from clvml.scores.age import age_notes
 from clvml.scores.batches import ScoredTable, score_in_batches
-from clvml.scores.columns import COLUMNS
+from clvml.scores.columns import ACQUISITION_SOURCE, COLUMNS
 from clvml.scores.overview import build_overview, write_overview
 from clvml.scores.scorer import Scorer, customer_days
 from clvml.storage.addresses import is_address
@@ -33,10 +33,14 @@ def score(
     scorer: Scorer,
     explain: Literal["all", "none"] | int = "all",
     progress: Callable[[int, int], None] = lambda done, of: None,
+    acquired: pd.Series | None = None,
 ) -> ScoredTable:
-    """Score a prepared log; ``progress`` is told how many customers of how many are done."""
+    """Score a prepared log; ``progress`` is told how many customers of how many are done.
+
+    ``acquired`` is whence customers came (`clvml.decide.acquisition.read_sources`).
+    """
     margins = prepared.margins(scorer.model.config.value, prepared.as_of)
-    return score_days(customer_days(prepared.log), prepared, scorer, explain, progress, margins)
+    return score_days(customer_days(prepared.log), prepared, scorer, explain, progress, margins, acquired)
 
 
 def score_days(
@@ -46,12 +50,15 @@ def score_days(
     explain: Literal["all", "none"] | int = "all",
     progress: Callable[[int, int], None] = lambda done, of: None,
     margins: pd.Series | None = None,
+    acquired: pd.Series | None = None,
 ) -> ScoredTable:
     """Score the purchase days of a prepared log, with the overview of all customers.
 
-    ``margins`` are those of each customer (`Prepared.margins`).
+    ``margins`` are those of each customer (`Prepared.margins`), ``acquired`` is whence they came.
     """
-    scored = score_in_batches(scorer, days, prepared.as_of, explain, progress, margins=margins)
+    scored = score_in_batches(
+        scorer, days, prepared.as_of, explain, progress, margins=margins, acquired=acquired
+    )
     quality = prepared.log.quality
     overview = build_overview(
         scored,
@@ -88,8 +95,10 @@ def score_on_spark(
     return scored
 
 
-def check_scored_output(output: str, source: str | None) -> None:
+def check_scored_output(output: str, source: str | None, acquired: bool = False) -> None:
     """Refuse a file or database table that the scored rows could not be written to, or that holds something else.
+
+    ``acquired`` says that the rows have their `ACQUISITION_SOURCE`.
 
     Raises
     ------
@@ -97,7 +106,8 @@ def check_scored_output(output: str, source: str | None) -> None:
         See `clvml.storage.outputs.check_output` and `clvml.storage.database_output.check_database_output`.
     """
     if is_address(output):
-        check_database_output(output, COLUMNS, source)
+        further = [ACQUISITION_SOURCE.name] if acquired else []
+        check_database_output(output, [*COLUMNS, *further], source)
     else:
         check_output(Path(output), TABLES, source)
 
@@ -110,6 +120,17 @@ def write_scored(scored: ScoredTable, output: str) -> None:
     else:
         scored.write(Path(output))
         write_overview(scored.overview, Path(output))
+
+
+def acquired_notes(scored: ScoredTable) -> list[str]:
+    """Return of how many scored customers it is not known whence they came."""
+    if ACQUISITION_SOURCE not in scored.columns:
+        return []
+    query = f"select count(*) from {scored.name} where {ACQUISITION_SOURCE.name} is null"
+    unknown = int(scored.connection.execute(query).fetchall()[0][0])
+    if not unknown:
+        return []
+    return [f"{unknown:,} of {scored.customers:,} customers have no {ACQUISITION_SOURCE.name} (--acquired)"]
 
 
 def scoring_notes(
