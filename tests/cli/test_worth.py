@@ -63,9 +63,17 @@ def test_what_winning_customers_cost(run, scores, tmp_path):
     found = json.loads(out)["acquisition"]
     assert found["by_source"][0]["source"] == "ads"
     assert found["by_source"][0]["cost_each"] == 16.0
-    code, out, err = run("worth", scores, "--spend", "spend.csv")
-    assert (code, out) == (2, "")
-    assert "--acquired and --spend say together what winning customers cost; give both" in err
+    code, out, err = run("report", "--scores", scores, *asked[2:], "--output", "page.html", "--json")
+    assert code == 0, err
+    page = (tmp_path / "page.html").read_text()
+    assert ">16.00</td>" in page
+    assert "150 customers were won in months for which the spend table has nothing" in str(
+        json.loads(out)["notes"]
+    )
+    for command in (("worth", scores), ("report", "--scores", scores, "--output", "page.html")):
+        code, out, err = run(*command, "--spend", "spend.csv")
+        assert (code, out) == (2, "")
+        assert "--acquired and --spend say together what winning customers cost; give both" in err
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -157,4 +158,22 @@ def write(tmp_path: Path) -> Callable[[pd.DataFrame], Path]:
 @pytest.fixture
 def facts(write: Callable[[pd.DataFrame], Path]) -> Facts:
     frame = scored_frame()
-    return read_facts(write(frame), overview_of(frame))
+    return replace(read_facts(write(frame), overview_of(frame)), won=won(fair=4.0, ads=1.5))
+
+
+def won(**ratios: float) -> pd.DataFrame:
+    """Return what winning customers cost and brings, by source: made-up ratios of value to cost, at one cost."""
+    rows = {
+        name: {
+            "customers": 100 if name != "all" else 100 * len(ratios),
+            "spend": 5000.0,
+            "cost_each": 50.0,
+            "value_to_cost": ratio,
+            "ratio_low": ratio - 0.5,
+            "ratio_high": ratio + 0.5,
+            "highest_cost": 50.0 * ratio,
+            "payback_months": 3.0 if ratio > 1 else float("nan"),
+        }
+        for name, ratio in {**ratios, "all": sum(ratios.values()) / len(ratios)}.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from tests.pages import left_in_english
-from tests.report.conftest import AS_OF, overview_of, scored_frame
+from tests.report.conftest import AS_OF, overview_of, scored_frame, won
 
 from clvml.report.document import build_page
 from clvml.report.facts import Facts, read_facts
@@ -85,6 +85,20 @@ def test_nothing_to_expect_makes_a_page(write: Write) -> None:
     frame = scored_frame().assign(expected_spend=0.0, clv=0.0, historic_spend=0.0)
     page = build_page(of(write, frame))
     assert "A call pays for nobody" in page and "nan" not in page.lower()
+
+
+def test_sources_are_told_by_what_they_bring(facts: Facts) -> None:
+    page = build_page(facts)
+    assert "Every source pays; “fair” brings 4.0 times its cost" in page
+    assert "200 customers of no known source, or won in a month without a spend, are left out." in page
+    one = build_page(replace(facts, won=won(fair=4.0, ads=0.8)))
+    assert "“ads” costs more than its customers bring" in one and ">–</td>" in one
+    two = build_page(replace(facts, won=won(fair=0.9, ads=0.8)))
+    assert "2 sources cost more than their customers bring; most is spent on “fair”" in two
+    many = build_page(replace(facts, won=won(**{f"source{n}": 2.0 for n in range(40)})))
+    assert "source11" in many and "source12" not in many
+    free = won(fair=1.0).assign(spend=0.0, value_to_cost=float("nan"))
+    assert "Value to cost" not in build_page(replace(facts, won=free))
 
 
 PLAN = {

@@ -44,6 +44,15 @@ def parse_date(text: str | None) -> date | None:
     return parsed
 
 
+def both_or_none(acquired: Path | None, spend: Path | None) -> tuple[Path, Path] | None:
+    """Return the two files that say what winning customers cost, or None where there is neither."""
+    if acquired and spend:
+        return acquired, spend
+    if acquired or spend:
+        raise InputError("--acquired and --spend say together what winning customers cost; give both")
+    return None
+
+
 def workspace(memory: str | None) -> AbstractContextManager[DuckDBPyConnection]:
     """Return the database to work in, within --memory where it is given."""
     from clvml.storage.workspace import parse_memory

@@ -39,6 +39,17 @@ MasterOption = Annotated[
     str | None,
     typer.Option("--master", help="Spark's: local[4], yarn, spark://..., sc://... (or SPARK_REMOTE)."),
 ]
+AcquiredOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--acquired",
+        help="Whence and when customers came: customer_id, acquisition_source, acquisition_date; needs --spend.",
+    ),
+]
+SpendOption = Annotated[
+    Path | None,
+    typer.Option("--spend", help="What was spent to win customers: month, source, spend; needs --acquired."),
+]
 RejectsOption = Annotated[
     Path | None, typer.Option("--rejects", help="Write rejected rows here (.csv or .parquet).")
 ]

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from clvml.cli.inputs import now
-from clvml.cli.options import JsonOption
+from clvml.cli.inputs import both_or_none, now
+from clvml.cli.options import AcquiredOption, JsonOption, SpendOption
 from clvml.cli.printing import print_json, print_list
 
 
@@ -22,12 +22,16 @@ def report(
     plan: Annotated[
         Path | None, typer.Option("--plan", help="Plan of these scores: its profit curve is shown.")
     ] = None,
+    acquired: AcquiredOption = None,
+    spend: SpendOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a page about the customers that anybody can read: one file, no script, no request."""
     from clvml import workflows
 
-    written = workflows.report(scores, output, lang, name or "", now().date(), plan)
+    written = workflows.report(
+        scores, output, lang, name or "", now().date(), plan, both_or_none(acquired, spend)
+    )
     if as_json:
         print_json({"output": str(output), "bytes": written.size, "notes": written.notes})
         return

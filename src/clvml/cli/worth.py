@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clvml.cli.inputs import load_config, now, workspace
-from clvml.cli.options import ConfigOption, JsonOption, MemoryOption, SetOption
+from clvml.cli.inputs import both_or_none, load_config, now, workspace
+from clvml.cli.options import AcquiredOption, ConfigOption, JsonOption, MemoryOption, SetOption, SpendOption
 from clvml.cli.printing import print_json, print_list, print_margin, print_paragraph, print_table, progress
-from clvml.errors import InputError
 
 if TYPE_CHECKING:
     from clvml.config import ValueConfig
@@ -36,19 +35,8 @@ def worth(
     data: Annotated[
         str | None, typer.Option("--data", help="The purchase log, for plain formulas; needs --config.")
     ] = None,
-    acquired: Annotated[
-        Path | None,
-        typer.Option(
-            "--acquired",
-            help="Whence and when customers came: customer_id, acquisition_source, acquisition_date; needs --spend.",
-        ),
-    ] = None,
-    spend: Annotated[
-        Path | None,
-        typer.Option(
-            "--spend", help="What was spent to win customers: month, source, spend; needs --acquired."
-        ),
-    ] = None,
+    acquired: AcquiredOption = None,
+    spend: SpendOption = None,
     config: ConfigOption = None,
     memory: MemoryOption = None,
     overrides: SetOption = None,
@@ -59,8 +47,7 @@ def worth(
     from clvml.config import ValueConfig
     from clvml.scores.overview import origin_of
 
-    if (acquired is None) != (spend is None):
-        raise InputError("--acquired and --spend say together what winning customers cost; give both")
+    files = both_or_none(acquired, spend)
     settings = load_config(config, overrides, data) if config or data or overrides else None
     origin = origin_of(scores)
     known = settings.value if settings else origin.value
@@ -74,17 +61,8 @@ def worth(
             found = workflows.worth(scores, names, value, costs, before, prepared, now().date())
     else:
         found = workflows.worth(scores, names, value, costs, before, None, now().date())
-    notes = list(found.notes)
-    if value.has_own_margins and data is None:
-        notes.append(
-            "what customers spent so far counts at the margin of all; with --data, each customer's own margin does"
-        )
-    if known is None:
-        notes.append(
-            f"a margin of {value.margin:.0%} over {value.horizon_days:,} days is taken for what the scores were made"
-            " with, as in a configuration that says nothing; --config gives another"
-        )
-    won = workflows.acquired(scores, acquired, spend, value, prepared) if acquired and spend else None
+    notes = [*found.notes, *workflows.value_notes(known, data is not None)]
+    won = workflows.acquired(scores, *files, value, prepared) if files else None
     notes += won.notes if won else []
     if as_json:
         tested = origin.evidence["margin"] if origin.evidence else []

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -16,6 +16,9 @@ from clvml.scores.columns import SCORED
 from clvml.scores.segments import may_be_called
 from clvml.storage.files import FORMULA, NUMBER
 from clvml.storage.sql import literal
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CALLED = 10
 # Shares of the customers by spend so far, biggest first, at which the rows of the risk table end.
@@ -105,6 +108,8 @@ class Facts:
         See `clvml.scores.overview.build_overview`; empty where there is none.
     plan : mapping, optional
         Summary of a plan (`clvml.decide.plan_file.PlanRecord`) and its ``campaign``, where one is shown.
+    won : DataFrame, optional
+        What winning customers cost and brings, by source (`clvml.decide.acquisition.Acquisition`).
     """
 
     as_of: date
@@ -121,6 +126,7 @@ class Facts:
     call: Call
     overview: dict[str, Any]
     plan: Mapping[str, Any] | None = None
+    won: pd.DataFrame | None = None
 
 
 def read_facts(scores: Path, overview: dict[str, Any] | None) -> Facts:

@@ -39,7 +39,7 @@ from clvml.workflows.training import (
     train,
 )
 from clvml.workflows.uplift import missing_columns, save_rates, uplift, write_save_rates
-from clvml.workflows.valuation import acquired, worth
+from clvml.workflows.valuation import acquired, value_notes, worth
 from clvml.workflows.verdict import answer, headline_metrics, reach, short_name, standings
 
 __all__ = [
@@ -91,6 +91,7 @@ __all__ = [
     "train_again",
     "train_and_log",
     "uplift",
+    "value_notes",
     "worth",
     "write_plan",
     "write_save_rates",

@@ -8,15 +8,17 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from clvml.config import ValueConfig
 from clvml.decide.plan_file import read_plan
 from clvml.errors import InputError
 from clvml.report.document import build_page
 from clvml.report.facts import Facts, read_facts
 from clvml.scores.age import age_notes
 from clvml.scores.batches import ScoredTable
-from clvml.scores.overview import overview_path, read_overview
+from clvml.scores.overview import origin_of, overview_path, read_overview
 from clvml.storage.files import replacing
 from clvml.storage.outputs import check_output
+from clvml.workflows.valuation import acquired, value_notes
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,13 @@ def _summary_of(plan: Path, facts: Facts) -> dict[str, Any]:
 
 
 def report(
-    scores: Path, output: Path, code: str, name: str, today: date, plan: Path | None = None
+    scores: Path,
+    output: Path,
+    code: str,
+    name: str,
+    today: date,
+    plan: Path | None = None,
+    won: tuple[Path, Path] | None = None,
 ) -> WrittenReport:
     """Write the report on a scored file.
 
@@ -75,11 +83,13 @@ def report(
         Tells how old the scores are.
     plan : Path, optional
         What `clvml plan` wrote of these scores: its profit curve then stands in the place of an assumed call's.
+    won : tuple of Path, optional
+        Whence and when customers came, and what was spent to win them (`clvml.decide.acquisition`).
 
     Raises
     ------
     InputError
-        The scored file or the plan cannot be read, the plan is of other scores, the output cannot be written, or the
+        The scored file or another cannot be read, the plan is of other scores, the output cannot be written, or the
         language is not known.
     """
     check_output(output, (".html", ".htm"), str(scores))
@@ -87,6 +97,12 @@ def report(
     facts = read_facts(scores, overview)
     if plan is not None:
         facts = replace(facts, plan=_summary_of(plan, facts))
+    told: list[str] = []
+    if won is not None:
+        value = origin_of(scores).value
+        found = acquired(scores, *won, value or ValueConfig())
+        facts = replace(facts, won=found.by_source)
+        told = [*found.notes, *value_notes(value)]
     page = build_page(facts, code, name=name, today=today).encode()
     with replacing(output) as draft:
         draft.write_bytes(page)
@@ -101,4 +117,4 @@ def report(
         )
     elif not overview["evidence"]:
         notes.append("the model holds no test on past dates, so the page cannot say how far to trust it")
-    return WrittenReport(facts.customers, len(page), notes)
+    return WrittenReport(facts.customers, len(page), [*notes, *told])

@@ -110,6 +110,23 @@ def acquired(
     return acquisition(table, read_acquired(str(sources)), read_spend(str(spend)), margin)
 
 
+def value_notes(known: ValueConfig | None, reads_log: bool = False) -> list[str]:
+    """Return what to know about the margin that counts; ``known`` is what the scores were made with."""
+    value = known or ValueConfig()
+    notes = []
+    if value.has_own_margins and not reads_log:
+        notes.append(
+            "what customers spent so far counts at the margin of all; with the log (`clvml worth --data`), each"
+            " customer's own margin does"
+        )
+    if known is None:
+        notes.append(
+            f"a margin of {value.margin:.0%} over {value.horizon_days:,} days is taken for what the scores were made"
+            " with, as in a configuration that says nothing; `clvml worth --config` takes another"
+        )
+    return notes
+
+
 def _table(scores: pd.DataFrame | str | Path) -> pd.DataFrame:
     return scores if isinstance(scores, pd.DataFrame) else read_scores(Path(scores))
 
