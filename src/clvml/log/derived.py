@@ -67,14 +67,14 @@ class Formulas:
         unfit = [f"case when {cell} is null then {cell}_text end" for cell in cells]
         return f"coalesce({', '.join([*unfit, 'null', 'null'])})"
 
-    def _read_as(self, *kinds: Kind) -> dict[str, int]:
+    @property
+    def uses(self) -> list[tuple[str, Kind]]:
+        """Columns that are named, and what each is read as."""
         expressions = [*self.computed.values(), *([self.where] if self.where else [])]
-        return {
-            name: self.operands[name]
-            for expression in expressions
-            for name, kind in expression.uses
-            if kind in kinds
-        }
+        return [use for expression in expressions for use in expression.uses]
+
+    def _read_as(self, *kinds: Kind) -> dict[str, int]:
+        return {name: self.operands[name] for name, kind in self.uses if kind in kinds}
 
 
 def bind_formulas(data: DataConfig, available: Sequence[str] | None) -> Formulas:

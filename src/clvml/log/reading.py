@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -14,8 +14,10 @@ import pandas as pd
 
 from clvml.config import DataConfig
 from clvml.errors import InputError
+from clvml.expressions import Kind
 from clvml.log.cleaning import VERDICTS, ReasonCount, build_verdicts, count_reasons
 from clvml.log.derived import bind_formulas, stage_operands
+from clvml.log.example import example_lines
 from clvml.log.finding import Finding
 from clvml.log.frame import FRAME
 from clvml.log.hints import column_findings
@@ -54,6 +56,9 @@ class PurchaseLog:
         Of the accepted lines.
     fingerprint : str
         SHA-256 over the table's content, whatever the order of rows and the format of files.
+    example : DataFrame or None
+        The first lines under the names of the input (`clvml.log.example`), where they were asked for; None for several
+        sources.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -63,6 +68,7 @@ class PurchaseLog:
     last_day: date
     fingerprint: str
     table: str = TABLE
+    example: pd.DataFrame | None = None
 
     def frame(self, query: str) -> pd.DataFrame:
         """Return the rows of a query."""
@@ -95,6 +101,7 @@ def read_purchase_log(
     horizon_days: int | None = None,
     hints: bool = False,
     crosswalk: Path | None = None,
+    example: Collection[tuple[str, Kind]] | None = None,
 ) -> PurchaseLog:
     """Read, type, check and de-duplicate a purchase log.
 
@@ -119,6 +126,8 @@ def read_purchase_log(
         Warn also of what columns say that are not used, such as a status; the input is read again for it.
     crosswalk : Path, optional
         File (.csv or .parquet) for which id of which source became which customer (``data.identity``).
+    example : collection of (str, kind), optional
+        Keep the first lines as an example of the input, with these columns beside those that are read.
 
     Raises
     ------
@@ -130,7 +139,7 @@ def read_purchase_log(
     own = connection is None
     if connection is None:
         connection = offline_database()
-    asked = Asked(now, as_of, rejects, horizon_days, hints, crosswalk)
+    asked = Asked(now, as_of, rejects, horizon_days, hints, crosswalk, example)
     try:
         # A row is known by its place in the input, so tables must keep that order.
         with setting(connection, "preserve_insertion_order", "true"):
@@ -272,6 +281,8 @@ def _read_once(
     log = PurchaseLog(
         connection, quality, columns, quality.first_day, quality.last_day, fingerprint(connection, columns)
     )
+    if asked.example is not None:
+        log = replace(log, example=example_lines(connection, staged.parts, mapping, formulas, asked.example))
     if not asked.hints:
         return log
     found = column_findings(log, given, staged.parts)

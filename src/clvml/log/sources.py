@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ import duckdb
 
 from clvml.config import DataConfig
 from clvml.errors import InputError
+from clvml.expressions import Kind
 from clvml.log.cleaning import ReasonCount
 from clvml.log.finding import Finding
 from clvml.log.line_rules import AFTER_AS_OF, RULES, SAME_IN_SOURCES
@@ -34,6 +35,7 @@ class Asked:
     horizon_days: int | None = None
     hints: bool = False
     crosswalk: Path | None = None
+    example: Collection[tuple[str, Kind]] | None = None
 
     def local_now(self, data: DataConfig) -> datetime:
         """Return the present as wall time of the log."""

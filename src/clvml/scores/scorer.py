@@ -12,12 +12,14 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from clvml.config import ColumnsConfig, DataConfig
 from clvml.customers import available_features
 from clvml.customers.snapshots import OPTIONAL_COLUMNS, CustomerDays
 from clvml.errors import InputError, first_of
 from clvml.evaluation.evidence import read_evidence, write_evidence
 from clvml.explain import Surrogate, reasons
 from clvml.log import PurchaseLog, read_purchase_log
+from clvml.log.derived import bind_formulas
 from clvml.models.customer_model import CustomerModel
 from clvml.models.outlook import HORIZONS
 from clvml.scores.columns import (
@@ -30,7 +32,7 @@ from clvml.scores.columns import (
     SCORED,
     Column,
 )
-from clvml.scores.customer_margin import OWN_MARGIN, own_clv
+from clvml.scores.customer_margin import OWN_MARGIN, customer_margins, own_clv
 from clvml.scores.segments import segment
 from clvml.scores.tiers import TIERS, band, value_tier
 from clvml.storage.files import unescaped
@@ -40,6 +42,7 @@ from clvml.storage.workspace import offline_database
 RISKS = ("low", "medium", "high")
 # Those that every customer has.
 _NUMBERS = tuple(column.name for column in SCORED if column.kind != "text" and column.name not in FURTHER)
+_OURS = ("customer_id", "order_date", "amount")
 NO_HISTORY = "not enough history"
 NO_REASON = "no single reason stands out"
 
@@ -96,7 +99,11 @@ class Scorer:
         self.model.save(directory)
 
     def score(
-        self, days: CustomerDays, as_of: date, explain: Literal["all", "none"] | int = "all"
+        self,
+        days: CustomerDays,
+        as_of: date,
+        explain: Literal["all", "none"] | int = "all",
+        margins: pd.Series | None = None,
     ) -> pd.DataFrame:
         """Score every customer with a line before ``as_of``.
 
@@ -109,6 +116,8 @@ class Scorer:
         explain : "all", "none" or int
             Whose reasons to give; a number: of so many customers with most value at risk
             (``p_churn * expected_spend``).
+        margins : Series, optional
+            Each customer's own margin, by customer id (`clvml.scores.customer_margin`).
 
         Returns
         -------
@@ -124,6 +133,8 @@ class Scorer:
         features = days.features(as_of, self.model.horizon_days)
         if features.empty:
             raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
+        if margins is not None:
+            features[OWN_MARGIN] = features["customer_id"].astype(str).map(margins)
         scored = self.rows(features, as_of, explain == "all", days.first_day)
         if isinstance(explain, int):
             at_risk = scored["at_risk"].sort_values(ascending=False, kind="stable")
@@ -141,7 +152,8 @@ class Scorer:
         Parameters
         ----------
         features : DataFrame
-            One row per customer, as `CustomerDays.features` or its SQL on another engine gives it.
+            One row per customer, as `CustomerDays.features` or its SQL on another engine gives it; and each one's own
+            margin in `OWN_MARGIN`, where it is there.
         as_of : date
             The first day not observed: the cutoff of the features.
         explain : bool
@@ -237,8 +249,9 @@ def pyfunc_predict(
     model : Scorer or Path
         A loaded model or the directory of one.
     frame : DataFrame
-        A purchase log, with columns as in the configuration the model was trained with; or ``customer_id`` and the
-        features (`clvml.customers.features_query`).
+        A purchase log, with columns as in the configuration the model was trained with, of one of several sources
+        with columns of our own names; or ``customer_id`` and the features (`clvml.customers.features_query`), and
+        each customer's margin in `OWN_MARGIN` where the model counts own ones.
     as_of : date, optional
         The first day not observed. Without one it is the day after the last order, or what column ``cutoff`` of the
         feature table says.
@@ -251,14 +264,8 @@ def pyfunc_predict(
         The frame is neither of the two, or nothing says which day its features are of.
     """
     scorer = Scorer.load(model) if isinstance(model, Path) else model
-    columns = scorer.model.config.data.columns
-    log_columns = [columns.customer_id, columns.order_date, columns.amount]
-    if not set(log_columns) <= set(frame.columns):
-        if not {"customer_id", "purchase_days"} <= set(frame.columns):
-            raise InputError(
-                f"the input is no purchase log ({', '.join(log_columns)}, ...) and no feature table (customer_id,"
-                f" purchase_days, ...); its columns are {first_of(frame.columns) or 'none'}"
-            )
+    data, now = _served(scorer.model), now or datetime.now(UTC)
+    if {"customer_id", "purchase_days"} <= set(frame.columns):
         missing = [f.name for f in available_features(scorer.model.columns) if f.name not in frame.columns]
         if missing:
             raise InputError(
@@ -266,15 +273,32 @@ def pyfunc_predict(
                 " `clvml sql` selects"
             )
         return scorer.rows(frame, as_of or _cutoff(frame))[list(COLUMNS)]
-    with offline_database() as connection:
-        log = read_purchase_log(
-            scorer.model.config.data,
-            source=frame,
-            connection=connection,
-            now=now or datetime.now(UTC),
-            as_of=as_of,
+    amount = bind_formulas(data, None).computed.get("amount")
+    of_amount = amount.columns if amount and data.columns.amount not in frame else (data.columns.amount,)
+    needed = [data.columns.customer_id, data.columns.order_date, *of_amount]
+    if not set(needed) <= set(frame.columns):
+        raise InputError(
+            f"the input is no purchase log ({', '.join(needed)}, ...) and no feature table (customer_id,"
+            f" purchase_days, ...); its columns are {first_of(frame.columns) or 'none'}"
         )
-        return scorer.score(customer_days(log), as_of or log.last_day + timedelta(days=1))
+    with offline_database() as connection:
+        log = read_purchase_log(data, source=frame, connection=connection, now=now, as_of=as_of)
+        as_of = as_of or log.last_day + timedelta(days=1)
+        margins = customer_margins(scorer.model.config.value, data, frame, now, as_of)
+        return scorer.score(customer_days(log), as_of, margins=margins)
+
+
+def _served(model: CustomerModel) -> DataConfig:
+    """Return how a log is read that comes to a server: one of several sources under our names, else as in training."""
+    data = model.config.data
+    if not data.sources:
+        return data
+    columns = {
+        ours: theirs
+        for ours, theirs in data.columns.mapped().items()
+        if ours in _OURS or ours in model.columns
+    }
+    return data.with_source(data.source).model_copy(update={"columns": ColumnsConfig(**columns)})
 
 
 def _cutoff(features: pd.DataFrame) -> date:

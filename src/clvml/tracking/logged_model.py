@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from clvml.customers import Feature, available_features
+from clvml.customers import available_features
+from clvml.errors import InputError
+from clvml.scores.columns import COLUMNS, typed
+from clvml.scores.customer_margin import OWN_MARGIN
 from clvml.tracking.description import requirements, run_params
 from clvml.tracking.pyfunc import PurchaseLogScorer
 from clvml.tracking.record import TrainingRecord
@@ -17,12 +20,25 @@ LOADER_MODULE = "clvml.tracking.pyfunc"
 MODEL_NAME = "model"
 
 
-def log_model(record: TrainingRecord, store: Store, run_id: str, experiment: str, directory: Path) -> str:
-    """Log the model in `directory` as a logged model of the run, and return its id."""
+def log_model(
+    record: TrainingRecord, store: Store, run_id: str, experiment: str, directory: Path
+) -> tuple[str, tuple[str, ...]]:
+    """Log the model in `directory` as a logged model of the run; return its id, and notes on it."""
     columns = record.config.data.columns
     example = _input_example(record.signature_example, numbers=(columns.amount, columns.quantity))
-    # A model that cannot score its own example must not reach the registry.
-    output = PurchaseLogScorer(directory).predict(example)
+    served = PurchaseLogScorer(directory)
+    served.load()
+    notes: tuple[str, ...] = ()
+    try:
+        # A model that cannot score its own example must not reach the registry.
+        output = served.predict(example)
+    except InputError as error:
+        # The model is sound. A few lines of the log may leave open how they are written.
+        notes = (f"the model has no input example: its first lines cannot be scored by themselves ({error})",)
+        output = typed(pd.DataFrame(columns=list(COLUMNS)))
+    further = [feature.name for feature in available_features(columns.mapped())]
+    if record.config.value.has_own_margins:
+        further.append(OWN_MARGIN)
     created = store.client.create_logged_model(
         experiment,
         name=MODEL_NAME,
@@ -40,11 +56,11 @@ def log_model(record: TrainingRecord, store: Store, run_id: str, experiment: str
         name=MODEL_NAME,
         loader_module=LOADER_MODULE,
         data_path=str(directory),
-        signature=_signature(example, output, available_features(columns.mapped())),
-        input_example=example,
+        signature=_signature(example, output, further),
+        input_example=None if notes else example,
         pip_requirements=requirements(),
     )
-    return str(created.model_id)
+    return str(created.model_id), notes
 
 
 def _input_example(rows: pd.DataFrame, numbers: Collection[str | None]) -> pd.DataFrame:
@@ -52,14 +68,16 @@ def _input_example(rows: pd.DataFrame, numbers: Collection[str | None]) -> pd.Da
     complete = rows.dropna()
     rows = complete if len(complete) else rows
     served = {
-        str(name): column.astype("float64") if name in numbers else _as_text(column)
+        str(name): column.astype("float64")
+        if name in numbers or pd.api.types.is_float_dtype(column)
+        else _as_text(column)
         for name, column in rows.items()
     }
     return pd.DataFrame(served).reset_index(drop=True)
 
 
 def _signature(
-    example: pd.DataFrame, output: pd.DataFrame, features: Collection[Feature]
+    example: pd.DataFrame, output: pd.DataFrame, features: Collection[str]
 ) -> models.ModelSignature:
     # A model has one signature, and this one takes a purchase log or a feature table: so every column is
     # optional, and those that are given decide. Text for dates, since MLflow cannot read a CSV file that has a
@@ -78,7 +96,7 @@ def _signature(
             for name, kind in {
                 "customer_id": types.DataType.string,
                 "cutoff": types.DataType.string,
-                **{feature.name: types.DataType.double for feature in features},
+                **dict.fromkeys(features, types.DataType.double),
             }.items()
             if name not in example
         ]

@@ -58,6 +58,16 @@ class PurchaseLogScorer:
 
         return pyfunc_predict(self._scorer, model_input, _as_of(params))
 
+    def load(self) -> None:
+        """Load the model before it is asked.
+
+        Raises
+        ------
+        InputError
+            The directory holds no model of clvml.
+        """
+        _ = self._scorer
+
     @cached_property
     def _scorer(self) -> Scorer:
         # A server asks many times.

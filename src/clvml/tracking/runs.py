@@ -89,7 +89,7 @@ def log_training(record: TrainingRecord, uri: str) -> LoggedRun:
         run_id = run.info.run_id
         check_answer(store, "a new run", True, bool(run_id) and run.info.experiment_id == experiment)
         with closing(store, run_id):
-            model_id = _log_everything(record, store, run_id, experiment)
+            model_id, said = _log_everything(record, store, run_id, experiment)
             # Read again: while this one was uploaded, another may have become champion.
             aliases = registered_aliases(store, names.registered_model)
             if aliases is None:
@@ -108,7 +108,7 @@ def log_training(record: TrainingRecord, uri: str) -> LoggedRun:
             alias=alias,
             experiment=names.experiment,
             mlflow_page=view_address(uri, experiment),
-            notes=tuple(text for text in store.complaints if "validate serving input" in text),
+            notes=(*said, *(text for text in store.complaints if "validate serving input" in text)),
         )
 
 
@@ -199,7 +199,9 @@ def log_metrics(store: Store, run_id: str, metrics: Mapping[str, float]) -> None
     store.client.log_batch(run_id, metrics=known)
 
 
-def _log_everything(record: TrainingRecord, store: Store, run_id: str, experiment: str) -> str:
+def _log_everything(
+    record: TrainingRecord, store: Store, run_id: str, experiment: str
+) -> tuple[str, tuple[str, ...]]:
     dataset = purchase_dataset(record.config.data.source, record.fingerprint, record.quality)
     context = entities.InputTag("mlflow.data.context", "training")
     store.client.log_inputs(run_id, datasets=[entities.DatasetInput(dataset, [context])])
@@ -209,7 +211,9 @@ def _log_everything(record: TrainingRecord, store: Store, run_id: str, experimen
         staging.mkdir()
         write_run_files(record, files)
         store.client.log_artifacts(run_id, str(files))
-        model_id = log_model(record, store, run_id, experiment, copy_model(record.model_directory, staging))
+        model_id, notes = log_model(
+            record, store, run_id, experiment, copy_model(record.model_directory, staging)
+        )
     now = int(time.time() * 1000)
     metrics = [
         # Tied to model and data, MLflow shows them on the model's page as well.
@@ -223,7 +227,7 @@ def _log_everything(record: TrainingRecord, store: Store, run_id: str, experimen
     store.client.log_batch(run_id, metrics[:METRICS_AT_ONCE], params, tags)
     for start in range(METRICS_AT_ONCE, len(metrics), METRICS_AT_ONCE):
         store.client.log_batch(run_id, metrics[start : start + METRICS_AT_ONCE])
-    return model_id
+    return model_id, notes
 
 
 def purchase_dataset(source: str, fingerprint: str, quality: dict[str, Any]) -> entities.Dataset:

@@ -15,6 +15,7 @@ import duckdb
 from clvml import tracking
 from clvml.config import Config, overridden
 from clvml.errors import InputError
+from clvml.scores.customer_margin import margin_columns
 from clvml.storage.workspace import temporary_folder
 from clvml.tracking.record import LoggedRun, StoreUnreachable, TrainingRecord
 from clvml.workflows.preparation import Prepared, prepare, prepare_on_spark, sample_on_spark, sources_of
@@ -153,6 +154,7 @@ def train_and_log(
             rejects=rejects,
             connection=connection,
             horizon_days=config.windows.horizon_days,
+            example=margin_columns(config.value),
         )
     else:
         whole = prepare_on_spark(session, config.data, now, as_of=as_of)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -15,13 +15,14 @@ from clvml.config import ColumnsConfig, Config, DataConfig, ValueConfig, assign,
 from clvml.customers.windows import HistoryVerdict, check_history
 from clvml.engines.spark import SparkLog, SparkSample, read_lines, sampled
 from clvml.errors import InputError
+from clvml.expressions import Kind
 from clvml.log import PurchaseLog, read_purchase_log
 from clvml.log.frame import FRAME
 from clvml.log.mapping import map_columns, propose_columns, propose_product
 from clvml.log.parts import Part, read_parts
 from clvml.log.presets import recognise
+from clvml.scores.customer_margin import customer_margins
 from clvml.storage.workspace import offline_database
-from clvml.workflows.margins import customer_margins
 
 ASSUMED_HORIZON_DAYS = 180
 _REQUIRED = ("customer_id", "order_date", "amount")
@@ -40,7 +41,7 @@ class Prepared(Generic[Log]):
     ----------
     margins : callable
         Given section ``value`` of a configuration and a date, each customer's own margin before it, by customer id
-        (`clvml.workflows.margins`), or None where all are alike. The log is read once
+        (`clvml.scores.customer_margin`), or None where all are alike. The log is read once
         more, or twice, when first asked; Spark reads none.
     """
 
@@ -149,11 +150,13 @@ def prepare(
     horizon_days: int | None = None,
     hints: bool = False,
     crosswalk: Path | None = None,
+    example: Collection[tuple[str, Kind]] | None = None,
 ) -> Prepared[PurchaseLog]:
     """Read and clean a purchase log; ``as_of`` is the day after its last line unless given.
 
     The log's table is made in ``connection`` (`clvml.storage.workspace`), or in a new database in memory. Its warnings
     compare ``horizon_days`` with the customers' rhythm; with ``hints`` they tell what columns say that are not used.
+    The other parameters are those of `clvml.log.read_purchase_log`.
     """
     if source is not None and data.sources and crosswalk is None:
         data = data.with_source(source if isinstance(source, str) else FRAME)
@@ -167,6 +170,7 @@ def prepare(
         horizon_days=horizon_days,
         hints=hints,
         crosswalk=crosswalk,
+        example=example,
     )
 
     known: dict[str, pd.Series | None] = {}

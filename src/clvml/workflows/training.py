@@ -303,6 +303,8 @@ def _told_of(surrogate: Surrogate) -> str:
 
 def _example(log: PurchaseLog | SparkSample, data: DataConfig) -> pd.DataFrame:
     """Return the lines of a few customers under the names of the input, as an example for MLflow."""
+    if isinstance(log, PurchaseLog) and log.example is not None:
+        return log.example
     theirs = data.columns.mapped()
     held = {("order_ts" if name == "order_date" else name): theirs[name] for name in theirs}
     chosen = ", ".join(f"{ours} as {identifier(name)}" for ours, name in held.items() if ours in log.columns)

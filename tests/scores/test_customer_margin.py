@@ -9,8 +9,8 @@ import pytest
 from clvml import CustomerModel, read_log, workflows
 from clvml.config import DataConfig, ValueConfig, parse_config
 from clvml.errors import InputError
+from clvml.scores.customer_margin import customer_margins
 from clvml.scores.scorer import Scorer
-from clvml.workflows.margins import customer_margins
 
 NOW, AS_OF = datetime(2025, 1, 1, tzinfo=UTC), date(2024, 2, 1)
 LINES = pd.DataFrame(

@@ -1,0 +1,134 @@
+"""Logs that take more than three columns to read: each is logged, and served as `clvml score` scores it."""
+
+import io
+import shutil
+from contextlib import redirect_stdout
+from datetime import UTC, date, datetime
+
+import duckdb
+import mlflow
+import pandas as pd
+import pytest
+
+from clvml import CustomerModel, read_log, workflows
+from clvml.config import parse_config
+from clvml.scores.scorer import Scorer, pyfunc_predict
+from clvml.tracking import resolve_model
+from clvml.tracking.session import open_store
+
+NOW, AS_OF = datetime(2025, 1, 1, tzinfo=UTC), date(2024, 7, 1)
+COMMON = {
+    "windows": {"horizon_days": 60},
+    "model": {"n_estimators": 10},
+    "evaluation": {"folds": 1, "bootstrap_samples": 100},
+}
+
+
+@pytest.fixture(scope="module")
+def lines(shop):
+    """Return the shop's lines as an export with quantities, costs, categories and tests that are no orders."""
+    lines = shop.lines.rename(columns={"customer_id": "Client", "order_date": "Day"})
+    dear = lines["Client"].map(lambda name: sum(map(ord, name)) % 2 == 0)
+    lines["Units"] = 2
+    lines["Price"] = (lines["amount"] / 2).round(4)
+    lines["Unit cost"] = (lines["Price"] * dear.map({True: 0.9, False: 0.2})).round(4)
+    lines["Kind"] = dear.map({True: "Toys", False: "Books"})
+    lines["Status"] = ["test" if place % 50 == 0 else "paid" for place in range(len(lines))]
+    return lines.drop(columns="amount").astype(
+        {"Client": str, "Day": str, "Units": float, "order_id": str, "product_id": str}
+    )
+
+
+def _trained(tmp_path, empty_store, data, value=None):
+    """Train as `clvml train` does; return the configuration and the address of the store."""
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    config = parse_config(COMMON | {"data": data} | ({"value": value} if value else {}))
+    with duckdb.connect() as connection, redirect_stdout(io.StringIO()):
+        done = workflows.train_and_log(config, uri, NOW, connection)
+    assert done.logged is not None, done.reason
+    assert not [note for note in done.notes if "example" in note]
+    return config, uri, done
+
+
+def _served(uri, done, frame):
+    with open_store(uri):
+        model = mlflow.pyfunc.load_model(done.logged.model_uri)
+        return model.predict(frame, params={"as_of": AS_OF.isoformat()})
+
+
+def _scored(config, uri):
+    scorer = Scorer.load(resolve_model("champion", "clvml", uri).directory)
+    prepared = workflows.prepare(config.data, NOW, as_of=AS_OF)
+    return scorer, workflows.score(prepared, scorer).frame()
+
+
+def _same(found, scores):
+    told = ["customer_id", "clv", "value_tier", "p_churn", "expected_spend", "segment"]
+    pd.testing.assert_frame_equal(
+        found[told].astype({"customer_id": str}), scores[told], check_dtype=False, check_exact=True
+    )
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:mlflow", "ignore::FutureWarning:mlflow")
+@pytest.mark.parametrize(
+    "value", [{"cost": 'Units * "Unit cost"'}, {"margins": {"column": "Kind", "shares": {"Toys": 0.1}}}]
+)
+def test_own_margins_are_the_same_by_command_from_python_and_served(lines, tmp_path, empty_store, value):
+    log = tmp_path / "export.csv"
+    lines.to_csv(log, index=False)
+    columns = {
+        "customer_id": "Client",
+        "order_date": "Day",
+        "amount": "Units * Price",
+        "order_id": "order_id",
+        "product_id": "product_id",
+        "quantity": "Units",
+    }
+    data = {"source": str(log), "columns": columns, "where": "Status <> 'test'"}
+    config, uri, done = _trained(tmp_path, empty_store, data, value)
+    scorer, scores = _scored(config, uri)
+    one = workflows.prepare(config.data, NOW, as_of=AS_OF)
+    usual = Scorer.score(scorer, workflows.days_of(one.log), AS_OF, "none")
+    assert not usual.set_index("customer_id")["clv"].equals(scores.set_index("customer_id")["clv"])
+    _same(_served(uri, done, lines), scores)
+    _same(pyfunc_predict(scorer, lines, AS_OF, NOW), scores)
+    # From Python: read, fitted and scored by itself.
+    read = read_log(lines, columns=columns, where="Status <> 'test'")
+    keys = {name: COMMON[name] for name in ("model", "evaluation")}
+    model = CustomerModel(60, value=value, seed=config.seed, **keys).fit(read)
+    _same(model.score(read, as_of=AS_OF), scores)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:mlflow", "ignore::FutureWarning:mlflow")
+def test_a_preset_is_served_its_own_export(lines, tmp_path, empty_store):
+    log = tmp_path / "orders.csv"
+    orders = pd.DataFrame(
+        {
+            "Name": lines["order_id"],
+            "Email": lines["Client"] + "@example.com",
+            "Financial Status": "paid",
+            "Created at": lines["Day"] + " 10:00:00 +0100",
+            "Currency": "EUR",
+            "Total": lines["Price"].abs(),
+            "Refunded Amount": 0.0,
+            "Lineitem quantity": 1.0,
+            "Lineitem sku": lines["product_id"],
+        }
+    )
+    orders.to_csv(log, index=False)
+    config, uri, done = _trained(tmp_path, empty_store, {"source": str(log), "preset": "shopify"})
+    _same(_served(uri, done, orders), _scored(config, uri)[1])
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:mlflow", "ignore::FutureWarning:mlflow")
+def test_several_sources_are_served_under_our_names(lines, tmp_path, empty_store):
+    sources = {}
+    for number, part in enumerate((lines[::2], lines[1::2])):
+        log = tmp_path / f"{number}.csv"
+        part.rename(columns={"Client": f"Client {number}"}).to_csv(log, index=False)
+        columns = {"customer_id": f"Client {number}", "order_date": "Day", "amount": "Price"}
+        sources[f"shop{number}"] = {"source": str(log), "columns": columns}
+    config, uri, done = _trained(tmp_path, empty_store, {"sources": sources})
+    joined = lines.rename(columns={"Client": "customer_id", "Day": "order_date", "Price": "amount"})
+    _same(_served(uri, done, joined), _scored(config, uri)[1])
