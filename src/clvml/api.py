@@ -21,7 +21,7 @@ with passive_threads():
     from sklearn.exceptions import NotFittedError
 
     from clvml import workflows
-    from clvml.config import Config, DataConfig, ValueConfig, parse_config
+    from clvml.config import Config, DataConfig, ValueConfig, parse_config, parse_keys
     from clvml.decide.plan import Plan
     from clvml.decide.playbook import Playbook
     from clvml.errors import InputError
@@ -309,6 +309,7 @@ def readback(
     log: Log | Source,
     *,
     margin: float = ValueConfig().margin,
+    value: Mapping[str, Any] | None = None,
     contacted: pd.DataFrame | str | os.PathLike[str] | None = None,
     redeemed: pd.DataFrame | str | os.PathLike[str] | None = None,
     discounted: bool = False,
@@ -325,6 +326,8 @@ def readback(
         The log that the scores were made from, continued to the end of the plan's window.
     margin : float
         Share of net money that is earned.
+    value : mapping, optional
+        Keys of section ``value`` where customers differ in it, such as ``{"cost": "unit_cost * quantity"}``.
     contacted : DataFrame or path, optional
         Who was contacted: ``customer_id, contact_date`` and, where several campaigns ran, ``campaign``.
     redeemed : DataFrame or path, optional
@@ -348,4 +351,5 @@ def readback(
         The plan was changed or has no control group, its window is not over, or the log is of other customers.
     """
     read = log if isinstance(log, Log) else read_log(log)
-    return workflows.readback(plan, read.prepared, margin, contacted, redeemed, discounted, beside, playbook)
+    keys = parse_keys(ValueConfig, {"margin": margin, **(value or {})}, "readback")
+    return workflows.readback(plan, read.prepared, keys, contacted, redeemed, discounted, beside, playbook)

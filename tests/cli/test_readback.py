@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from tests.outcomes.campaigns import heavy_tailed, log_of, playbook_of, treat, write
 
@@ -49,6 +50,23 @@ def test_a_campaign_is_read_back_and_the_playbook_updated(run, shop, tmp_path):
     assert found["playbook"]["actions"]["mail"]["save_rate"]["mean"] == learnt.mean
     assert [row["segment"] for row in found["effects"]] == ["all"] * 3 + ["VIP"] * 3 + ["lapsing"] * 3
     assert found["warnings"] == []
+
+
+def test_own_margins_as_known_before_the_campaign_are_earned(run, shop, tmp_path):
+    """The cost of what was bought before is a fifth of its price; what is bought in the window counts at that."""
+    lines = pd.read_csv(tmp_path / "orders.csv")
+    lines.assign(cost=lines["amount"] * np.where(lines["order_date"] < "2024-04-01", 0.2, 0.9)).to_csv(
+        tmp_path / "costs.csv", index=False
+    )
+    asked = ["readback", "plan.csv", "--data", "costs.csv", "--set"]
+    code, out, err = run(*asked, "value.cost=cost")
+    assert code == 0, err
+    assert "each customer's own margin is earned" in " ".join(out.split())
+    own, one = (
+        json.loads(run(*asked, value, "--json")[1])["profits"]
+        for value in ("value.cost=cost", "value.margin=0.8")
+    )
+    assert [each["margin"] for each in own] == pytest.approx([each["margin"] for each in one])
 
 
 def test_without_data_a_configuration_says_where_the_log_is(run, fails, shop, tmp_path):

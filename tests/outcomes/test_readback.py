@@ -91,6 +91,21 @@ def test_profit_by_hand():
     assert read_back(outcome, record, UNTIL, 0.5).profits[0].margin == pytest.approx(400.0)
 
 
+def test_profit_counts_each_customers_own_margin():
+    outcome, record = campaign()
+    (usual,) = read_back(outcome, record, UNTIL, 0.3).profits
+    own = pd.Series(0.3, index=outcome["customer_id"])
+    (same,) = read_back(outcome, record, UNTIL, 0.9, own_margins=own).profits
+    assert same == usual
+    # Of whom none is known, that of all counts; whom nothing is earned of brings costs alone.
+    half = own.iloc[::2]
+    (partly,) = read_back(outcome, record, UNTIL, 0.3, own_margins=half * 0.0).profits
+    (others,) = read_back(outcome.iloc[1::2], record, UNTIL, 0.3).profits
+    assert partly.margin < usual.margin
+    assert partly.margin == pytest.approx(others.margin, rel=0.35)
+    assert partly.contact_cost == usual.contact_cost
+
+
 def test_segments_are_held_together_against_chance():
     generator = np.random.default_rng(2)
     outcome, record = campaign(save_rate=0.0, segment=generator.choice(list("abcdefgh"), 4_000))
@@ -291,7 +306,7 @@ def test_from_a_notebook(tmp_path):
     pd.testing.assert_frame_equal(
         found.effects.round(6), expected.effects.round(6), check_dtype=False, check_column_type=False
     )
-    with pytest.raises(InputError, match="a margin of 30 is no share"):
+    with pytest.raises(InputError, match="margin"):
         clvml.readback(path, log, margin=30)
     with pytest.raises(InputError, match="the frame lacks contact_date"):
         clvml.readback(path, log, contacted=outcome[["customer_id"]])

@@ -92,7 +92,7 @@ def readback(
         prepared = workflows.prepare(settings.data, now(), data, parse_date(as_of), None, connection)
         progress("comparing")
         found = workflows.readback(
-            planned, prepared, settings.value.margin, contacted, redeemed, discounted, beside or (), playbook
+            planned, prepared, settings.value, contacted, redeemed, discounted, beside or (), playbook
         )
     if output is not None:
         write_playbook(found.playbook, output)
@@ -120,9 +120,11 @@ def readback(
             }
         )
         return
+    share = f"a margin of {settings.value.margin:.0%}"
+    earned = "each customer's own margin" if settings.value.has_own_margins else share
     print_paragraph(
         f"Campaign '{found.campaign}' from {found.as_of} to {found.until}, treated against control group, analysed as"
-        f" planned; money is net of refunds, a margin of {settings.value.margin:.0%} is earned."
+        f" planned; money is net of refunds, {earned} is earned."
     )
     for text in found.sentences:
         print_paragraph(text)

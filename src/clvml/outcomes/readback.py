@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from html import escape
@@ -147,6 +147,7 @@ def read_back(
     discounted: bool = False,
     findings: Sequence[Finding] = (),
     playbook: Playbook | None = None,
+    own_margins: pd.Series | None = None,
 ) -> Readback:
     """Compare the treated with the control group, as they were planned (intention to treat).
 
@@ -170,6 +171,8 @@ def read_back(
         What is known about the data already.
     playbook : Playbook, optional
         What is believed by now and is to be updated; by default what was when the plan was made.
+    own_margins : Series, optional
+        What is earned of each customer, by customer id, as known before the campaign; ``margin`` where it is not.
 
     Raises
     ------
@@ -200,14 +203,23 @@ def read_back(
         if name in current.actions
         for found in _learnt(outcome, name, record.playbook.actions[name], current.actions[name])
     ]
-    money = effects[whole & told & (effects["measure"] == "money")]
-    profits = []
-    for row in money.to_dict("records"):
-        own, action = outcome[outcome["action"] == row["action"]], record.playbook.actions[row["action"]]
-        profits.append(_profit(own, row, action, margin, redeemed, discounted, learnt))
+    earned = outcome["customer_id"].astype(str).map({} if own_margins is None else own_margins).fillna(margin)
+    in_margin = outcome.assign(**{name: outcome[name] * earned for name in ("spent", "expected_spend")})
+    told_of = effects.loc[whole & told & (effects["measure"] == "money"), "action"].tolist()
+    profits = [
+        _profit(
+            in_margin[in_margin["action"] == name],
+            name,
+            record.playbook.actions[name],
+            redeemed,
+            discounted,
+            learnt,
+        )
+        for name in told_of
+    ]
     adjusted = holm([profit.p_holm for profit in profits])
     profits = [replace(profit, p_holm=float(p)) for profit, p in zip(profits, adjusted, strict=True)]
-    few = [name for name in actions if name not in set(money["action"])]
+    few = [name for name in actions if name not in told_of]
     if few:
         findings = [*findings, _too_few(outcome, few)]
     return Readback(
@@ -264,25 +276,24 @@ def _difference(part: pd.DataFrame, measure: str) -> Difference:
 
 def _profit(
     own: pd.DataFrame,
-    money: Mapping[Any, Any],
+    name: str,
     action: Action,
-    margin: float,
     redeemed: frozenset[str] | None,
     discounted: bool,
     learnt: Sequence[Learnt],
 ) -> Profit:
+    """Return what an action brought; ``own`` are its customers, their spend in margin."""
     treated = own[own["group"] == TREATED]
+    money = _difference(own, "money")
     taken = float((treated["stayed"] > 0).sum()) * action.redeem_rate
     if redeemed is not None:
         taken = float(treated["customer_id"].isin(redeemed).sum())
     contact = action.contact_cost * len(treated)
     incentive = 0.0 if discounted else action.incentive_cost * taken
-    earned, low, high = (float(money[end]) * margin * len(treated) for end in ("difference", "low", "high"))
+    earned, low, high = (end * len(treated) for end in (money.difference, money.low, money.high))
     cost = contact + incentive
-    # The costs are known: what chance leaves open is the money.
-    error = float(money["standard_error"]) * margin * len(treated)
     return Profit(
-        action=str(money["action"]),
+        action=name,
         treated=len(treated),
         margin=earned,
         contact_cost=contact,
@@ -290,11 +301,10 @@ def _profit(
         profit=earned - cost,
         low=low - cost,
         high=high - cost,
-        p_holm=p_value(earned - cost, error, len(own) - 2),
+        # The costs are known: what chance leaves open is the money.
+        p_holm=p_value(earned - cost, money.standard_error * len(treated), len(own) - 2),
         expected=float(treated["expected_gain"].sum()),
-        expected_now=_expected_now(
-            treated, action, [each for each in learnt if each.action == money["action"]]
-        ),
+        expected_now=_expected_now(treated, action, [each for each in learnt if each.action == name]),
     )
 
 

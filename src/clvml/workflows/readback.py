@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from clvml import tracking
+from clvml.config import ValueConfig
 from clvml.decide.eligibility import contact_days, read_customers
 from clvml.decide.plan import Plan
 from clvml.decide.plan_file import TREATED, PlanRecord, read_plan
@@ -36,7 +37,7 @@ from clvml.workflows.preparation import Prepared
 def readback(
     plan: Plan | str | PathLike[str],
     prepared: Prepared[PurchaseLog],
-    margin: float,
+    value: ValueConfig,
     contacted: pd.DataFrame | str | PathLike[str] | None = None,
     redeemed: pd.DataFrame | str | PathLike[str] | None = None,
     discounted: bool = False,
@@ -51,8 +52,8 @@ def readback(
         The plan, or the file that `clvml plan` wrote, with its record beside it.
     prepared : Prepared
         The purchase log, continued to the end of the plan's window.
-    margin : float
-        Share of net money that is earned.
+    value : ValueConfig
+        What is earned of net money: a share, or each customer's own as known when the plan was made.
     contacted : DataFrame, str or Path, optional
         Who was contacted, or the file: ``customer_id, contact_date`` and optionally ``campaign``.
     redeemed : DataFrame, str or Path, optional
@@ -70,10 +71,6 @@ def readback(
         The plan was changed, stands among ``beside`` or holds no control group, the window is not over, the data is of
         other customers, too few were planned, or a file cannot be read.
     """
-    if not 0.0 < margin <= 1.0:
-        raise InputError(
-            f"a margin of {margin!r} is no share of net money; give one above 0 and at most 1, such as 0.3"
-        )
     table, record = _plan(plan)
     # Before the work on the log.
     contacts = (
@@ -124,11 +121,12 @@ def readback(
         found,
         record,
         until,
-        margin,
+        value.margin,
         None if takers is None else frozenset(takers["customer_id"]),
         discounted,
         weightiest_first(findings),
         playbook,
+        prepared.margins(value, start),
     )
 
 
