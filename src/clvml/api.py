@@ -350,6 +350,6 @@ def readback(
     InputError
         The plan was changed or has no control group, its window is not over, or the log is of other customers.
     """
-    read = log if isinstance(log, Log) else read_log(log)
     keys = parse_keys(ValueConfig, {"margin": margin, **(value or {})}, "readback")
+    read = log if isinstance(log, Log) else read_log(log)
     return workflows.readback(plan, read.prepared, keys, contacted, redeemed, discounted, beside, playbook)

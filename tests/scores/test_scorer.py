@@ -23,8 +23,8 @@ from clvml.scores.scorer import (
     RISKS,
     Scorer,
     customer_days,
-    pyfunc_predict,
 )
+from clvml.scores.serving import pyfunc_predict
 from clvml.scores.tiers import TIERS, tier_thresholds, value_tier
 from clvml.storage.files import write_table
 from clvml.tracking import resolve_model

@@ -88,9 +88,10 @@ def scored(monkeypatch):
         spend = frame.groupby("who", as_index=False)["sum"].sum().rename(columns={"who": "customer_id"})
         return spend.assign(expected_spend=spend["sum"] * model["factor"], as_of=str(as_of))
 
-    module = ModuleType("clvml.scores.scorer")
-    module.Scorer, module.pyfunc_predict = Scorer, pyfunc_predict
-    monkeypatch.setitem(sys.modules, "clvml.scores.scorer", module)
+    for name, held in (("scorer", Scorer), ("serving", pyfunc_predict)):
+        module = ModuleType(f"clvml.scores.{name}")
+        setattr(module, held.__name__, held)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
     return calls
 
 

@@ -244,7 +244,7 @@ def test_example_that_cannot_be_scored_registers_nothing(record, uri, scored, mo
     def refuse(model, frame, as_of):
         raise RuntimeError("cannot score")
 
-    monkeypatch.setattr(sys.modules["clvml.scores.scorer"], "pyfunc_predict", refuse)
+    monkeypatch.setattr(sys.modules["clvml.scores.serving"], "pyfunc_predict", refuse)
     with pytest.raises(RuntimeError, match="cannot score"):
         log_training(record, uri)
     with pytest.raises(InputError, match="no model yet"):

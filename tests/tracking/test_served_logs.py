@@ -12,7 +12,8 @@ import pytest
 
 from clvml import CustomerModel, read_log, workflows
 from clvml.config import parse_config
-from clvml.scores.scorer import Scorer, pyfunc_predict
+from clvml.scores.scorer import Scorer
+from clvml.scores.serving import pyfunc_predict
 from clvml.tracking import resolve_model
 from clvml.tracking.session import open_store
 

@@ -23,7 +23,6 @@ from clvml.outcomes.sentences import ALL, sentence
 
 # Fewer on either side tell nothing: the interval of a mean is not to be trusted.
 LEAST_GROUP = 30
-# The measures, as they are asked for: what became of the total, and what became of a usual customer.
 MEASURES = {
     "retention": "bought again in the window",
     "money": "net money per customer, mean: what the campaign did to the total",
@@ -276,13 +275,13 @@ def _difference(part: pd.DataFrame, measure: str) -> Difference:
 
 def _profit(
     own: pd.DataFrame,
-    name: str,
     action: Action,
     redeemed: frozenset[str] | None,
     discounted: bool,
     learnt: Sequence[Learnt],
 ) -> Profit:
     """Return what an action brought; ``own`` are its customers, their spend in margin."""
+    name = str(own["action"].iloc[0])
     treated = own[own["group"] == TREATED]
     money = _difference(own, "money")
     taken = float((treated["stayed"] > 0).sum()) * action.redeem_rate

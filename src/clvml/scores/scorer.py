@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,14 +12,12 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from clvml.config import ColumnsConfig, DataConfig
 from clvml.customers import available_features
 from clvml.customers.snapshots import OPTIONAL_COLUMNS, CustomerDays
-from clvml.errors import InputError, first_of
+from clvml.errors import InputError
 from clvml.evaluation.evidence import read_evidence, write_evidence
 from clvml.explain import Surrogate, reasons
-from clvml.log import PurchaseLog, read_purchase_log
-from clvml.log.derived import bind_formulas
+from clvml.log import PurchaseLog
 from clvml.models.customer_model import CustomerModel
 from clvml.models.outlook import HORIZONS
 from clvml.scores.columns import (
@@ -32,17 +30,15 @@ from clvml.scores.columns import (
     SCORED,
     Column,
 )
-from clvml.scores.customer_margin import OWN_MARGIN, customer_margins, own_clv
+from clvml.scores.customer_margin import OWN_MARGIN, own_clv
 from clvml.scores.segments import segment
 from clvml.scores.tiers import TIERS, band, value_tier
 from clvml.storage.files import unescaped
 from clvml.storage.search import check_readable
-from clvml.storage.workspace import offline_database
 
 RISKS = ("low", "medium", "high")
 # Those that every customer has.
 _NUMBERS = tuple(column.name for column in SCORED if column.kind != "text" and column.name not in FURTHER)
-_OURS = ("customer_id", "order_date", "amount")
 NO_HISTORY = "not enough history"
 NO_REASON = "no single reason stands out"
 
@@ -234,82 +230,6 @@ class Scorer:
         nothing = np.where(refunded, "nothing but refunds so far", "nothing but free items so far")
         said["reason_1"] = np.where(bought, np.where(first == "", NO_REASON, first), nothing)
         return said
-
-
-def pyfunc_predict(
-    model: Scorer | Path, frame: pd.DataFrame, as_of: date | None, now: datetime | None = None
-) -> pd.DataFrame:
-    """Score a frame, which is a purchase log or a feature table, as the MLflow model does.
-
-    A purchase log gives one row per customer, best value first; a feature table gives a row for each of its rows, in
-    its order.
-
-    Parameters
-    ----------
-    model : Scorer or Path
-        A loaded model or the directory of one.
-    frame : DataFrame
-        A purchase log, with columns as in the configuration the model was trained with, of one of several sources
-        with columns of our own names; or ``customer_id`` and the features (`clvml.customers.features_query`), and
-        each customer's margin in `OWN_MARGIN` where the model counts own ones.
-    as_of : date, optional
-        The first day not observed. Without one it is the day after the last order, or what column ``cutoff`` of the
-        feature table says.
-    now : datetime, optional
-        Order dates after it are rejected; the present without one.
-
-    Raises
-    ------
-    InputError
-        The frame is neither of the two, or nothing says which day its features are of.
-    """
-    scorer = Scorer.load(model) if isinstance(model, Path) else model
-    data, now = _served(scorer.model), now or datetime.now(UTC)
-    if {"customer_id", "purchase_days"} <= set(frame.columns):
-        missing = [f.name for f in available_features(scorer.model.columns) if f.name not in frame.columns]
-        if missing:
-            raise InputError(
-                f"the feature table lacks {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}; give all that"
-                " `clvml sql` selects"
-            )
-        return scorer.rows(frame, as_of or _cutoff(frame))[list(COLUMNS)]
-    amount = bind_formulas(data, None).computed.get("amount")
-    of_amount = amount.columns if amount and data.columns.amount not in frame else (data.columns.amount,)
-    needed = [data.columns.customer_id, data.columns.order_date, *of_amount]
-    if not set(needed) <= set(frame.columns):
-        raise InputError(
-            f"the input is no purchase log ({', '.join(needed)}, ...) and no feature table (customer_id,"
-            f" purchase_days, ...); its columns are {first_of(frame.columns) or 'none'}"
-        )
-    with offline_database() as connection:
-        log = read_purchase_log(data, source=frame, connection=connection, now=now, as_of=as_of)
-        as_of = as_of or log.last_day + timedelta(days=1)
-        margins = customer_margins(scorer.model.config.value, data, frame, now, as_of)
-        return scorer.score(customer_days(log), as_of, margins=margins)
-
-
-def _served(model: CustomerModel) -> DataConfig:
-    """Return how a log is read that comes to a server: one of several sources under our names, else as in training."""
-    data = model.config.data
-    if not data.sources:
-        return data
-    columns = {
-        ours: theirs
-        for ours, theirs in data.columns.mapped().items()
-        if ours in _OURS or ours in model.columns
-    }
-    return data.with_source(data.source).model_copy(update={"columns": ColumnsConfig(**columns)})
-
-
-def _cutoff(features: pd.DataFrame) -> date:
-    try:
-        (text,) = features["cutoff"].astype(str).str[:10].unique() if "cutoff" in features else ("",)
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InputError(
-            "which day the features are of is not known; give the parameter as_of (YYYY-MM-DD), or the same date as"
-            " text in every row of column cutoff"
-        ) from None
 
 
 def customer_days(log: PurchaseLog) -> CustomerDays:

@@ -54,7 +54,7 @@ class PurchaseLogScorer:
             ``as_of`` is no date, or the scorer refuses the input.
         """
         # Imported here, for a process that only tracks needs no models.
-        from clvml.scores.scorer import pyfunc_predict
+        from clvml.scores.serving import pyfunc_predict
 
         return pyfunc_predict(self._scorer, model_input, _as_of(params))
 

@@ -1,0 +1,97 @@
+"""Scoring what a server is sent: a purchase log or a feature table."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+
+from clvml.config import ColumnsConfig, DataConfig
+from clvml.customers import available_features
+from clvml.errors import InputError, first_of
+from clvml.log import read_purchase_log
+from clvml.log.derived import bind_formulas
+from clvml.models.customer_model import CustomerModel
+from clvml.scores.columns import COLUMNS
+from clvml.scores.customer_margin import customer_margins
+from clvml.scores.scorer import Scorer, customer_days
+from clvml.storage.workspace import offline_database
+
+_OURS = ("customer_id", "order_date", "amount")
+
+
+def pyfunc_predict(
+    model: Scorer | Path, frame: pd.DataFrame, as_of: date | None, now: datetime | None = None
+) -> pd.DataFrame:
+    """Score a frame, which is a purchase log or a feature table, as the MLflow model does.
+
+    A purchase log gives one row per customer, best value first; a feature table gives a row for each of its rows, in
+    its order.
+
+    Parameters
+    ----------
+    model : Scorer or Path
+        A loaded model or the directory of one.
+    frame : DataFrame
+        A purchase log, with columns as in the configuration the model was trained with, of one of several sources
+        with columns of our own names; or ``customer_id`` and the features (`clvml.customers.features_query`), and
+        each customer's margin in `OWN_MARGIN` where the model counts own ones.
+    as_of : date, optional
+        The first day not observed. Without one it is the day after the last order, or what column ``cutoff`` of the
+        feature table says.
+    now : datetime, optional
+        Order dates after it are rejected; the present without one.
+
+    Raises
+    ------
+    InputError
+        The frame is neither of the two, or nothing says which day its features are of.
+    """
+    scorer = Scorer.load(model) if isinstance(model, Path) else model
+    data, now = _served(scorer.model), now or datetime.now(UTC)
+    if {"customer_id", "purchase_days"} <= set(frame.columns):
+        missing = [f.name for f in available_features(scorer.model.columns) if f.name not in frame.columns]
+        if missing:
+            raise InputError(
+                f"the feature table lacks {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}; give all that"
+                " `clvml sql` selects"
+            )
+        return scorer.rows(frame, as_of or _cutoff(frame))[list(COLUMNS)]
+    amount = bind_formulas(data, None).computed.get("amount")
+    of_amount = amount.columns if amount and data.columns.amount not in frame else (data.columns.amount,)
+    needed = [data.columns.customer_id, data.columns.order_date, *of_amount]
+    if not set(needed) <= set(frame.columns):
+        raise InputError(
+            f"the input is no purchase log ({', '.join(needed)}, ...) and no feature table (customer_id,"
+            f" purchase_days, ...); its columns are {first_of(frame.columns) or 'none'}"
+        )
+    with offline_database() as connection:
+        log = read_purchase_log(data, source=frame, connection=connection, now=now, as_of=as_of)
+        as_of = as_of or log.last_day + timedelta(days=1)
+        margins = customer_margins(scorer.model.config.value, data, frame, now, as_of)
+        return scorer.score(customer_days(log), as_of, margins=margins)
+
+
+def _served(model: CustomerModel) -> DataConfig:
+    """Return how a log is read that comes to a server: one of several sources under our names, else as in training."""
+    data = model.config.data
+    if not data.sources:
+        return data
+    columns = {
+        ours: theirs
+        for ours, theirs in data.columns.mapped().items()
+        if ours in _OURS or ours in model.columns
+    }
+    return data.with_source(data.source).model_copy(update={"columns": ColumnsConfig(**columns)})
+
+
+def _cutoff(features: pd.DataFrame) -> date:
+    try:
+        (text,) = features["cutoff"].astype(str).str[:10].unique() if "cutoff" in features else ("",)
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            "which day the features are of is not known; give the parameter as_of (YYYY-MM-DD), or the same date as"
+            " text in every row of column cutoff"
+        ) from None
