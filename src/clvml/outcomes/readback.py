@@ -205,17 +205,10 @@ def read_back(
     earned = outcome["customer_id"].astype(str).map({} if own_margins is None else own_margins).fillna(margin)
     in_margin = outcome.assign(**{name: outcome[name] * earned for name in ("spent", "expected_spend")})
     told_of = effects.loc[whole & told & (effects["measure"] == "money"), "action"].tolist()
-    profits = [
-        _profit(
-            in_margin[in_margin["action"] == name],
-            name,
-            record.playbook.actions[name],
-            redeemed,
-            discounted,
-            learnt,
-        )
-        for name in told_of
-    ]
+    profits = []
+    for name in told_of:
+        own, action = in_margin[in_margin["action"] == name], record.playbook.actions[name]
+        profits.append(_profit(own, action, redeemed, discounted, learnt))
     adjusted = holm([profit.p_holm for profit in profits])
     profits = [replace(profit, p_holm=float(p)) for profit, p in zip(profits, adjusted, strict=True)]
     few = [name for name in actions if name not in told_of]
