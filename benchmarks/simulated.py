@@ -59,11 +59,26 @@ def growth(first: float, rng: np.random.Generator) -> Orders:
         day += rng.exponential(90 / (1 + 0.3 * min(count, 10)))
 
 
+def accounts(first: float, rng: np.random.Generator) -> Orders:
+    """Yield a wholesaler's orders: few accounts hold most of the money, half of them have a season of their own."""
+    day, mean = first, np.exp(rng.normal(4.0, 1.8))
+    gap, leaves = rng.gamma(3, 10), rng.beta(1, 25)
+    opens, season = rng.uniform(0, 365), rng.choice([90, 365])
+    while day < DAYS:
+        yield day, mean * np.exp(rng.normal(0, 0.6))
+        if rng.random() < leaves:
+            return
+        day += rng.exponential(gap)
+        closed = (day - opens) % 365 - season
+        day += 365 - season - closed if closed > 0 else 0
+
+
 KINDS: dict[str, Callable[[float, np.random.Generator], Orders]] = {
     "bursts": bursts,
     "drift": drift,
     "clockwork": clockwork,
     "growth": growth,
+    "accounts": accounts,
 }
 
 

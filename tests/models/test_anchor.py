@@ -57,8 +57,8 @@ def test_a_window_without_sales_or_with_a_great_refund_moves_the_level_little(da
 def test_level_and_season_can_be_switched_off(days, model):
     fitted = fit_customer_model(days, END, config(calibrate=False, season=False))
     level = fitted.trees.level
-    # How far the level can be off is another matter.
-    assert level == Level(spread=level.spread) != model.trees.level
+    # How far the level can be off is another matter, and that the stack has the total of its forms.
+    assert level == Level(stack=level.stack, spread=level.spread) != model.trees.level
     assert level.spread != LEVEL_SPREAD
     assert fitted.trees.prior.season == Season.flat() != model.trees.prior.season
     assert not any("season" in note for note in fitted.notes)

@@ -43,6 +43,8 @@ class Level(NamedTuple):
         Added to the logit of P(churn).
     tweedie, hurdle, alone : float
         Factors of the expected spend by each form.
+    stack : float
+        Factor of the geometric mean of these forms, which is smaller than their mean.
     spread : float
         Standard deviation of the logarithm by which all customers together come in above or below.
     """
@@ -51,6 +53,7 @@ class Level(NamedTuple):
     tweedie: float = 1.0
     hurdle: float = 1.0
     alone: float = 1.0
+    stack: float = 1.0
     spread: float = LEVEL_SPREAD
 
 

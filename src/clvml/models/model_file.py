@@ -21,7 +21,7 @@ from clvml.models.rhythm import SHAPES
 from clvml.models.season import DAYS_OF_YEAR
 from clvml.models.tree_file import first_problem, read_json
 
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 MODEL_FILE = "model.json"
 # The files beside it that a model may have.
 MODEL_FILES = (
@@ -107,6 +107,7 @@ class _Level(Part):
     tweedie: Factor
     hurdle: Factor
     alone: Factor
+    stack: Factor
     spread: Spread
 
 

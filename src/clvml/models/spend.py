@@ -1,6 +1,6 @@
 """Expected spend: trees boosted from the prior forecasts of spend, and a stack of three forms of it.
 
-    E = w_1 * tweedie + w_2 * hurdle + w_3 * alone,    w >= 0, sum of w = 1
+    E = level * tweedie^w_1 * hurdle^w_2 * alone^w_3,    w >= 0, sum of w = 1
 
 By one Tweedie model; by P(buy) times the spend of buyers, from a gamma model; and by the same with trees that start
 from nothing (docs/model.md).
@@ -8,7 +8,7 @@ from nothing (docs/model.md).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,11 @@ _LEAST_P_BUY = 0.02
 STACKED = ("tweedie", "hurdle", "alone")
 FORMS = (*STACKED, "mean", "stack")
 # Stacking weights of the three where the log is too short to hold out a window, and how strongly learnt weights are
-# drawn towards them. Both were chosen on twelve logs (docs/decisions/013).
+# drawn towards them (docs/decisions/013 and 016).
 USUAL_WEIGHTS: tuple[float, ...] = (0.4, 0.4, 0.2)
-_HELD_TO_USUAL = 0.02
+_HELD_TO_USUAL = 0.03
+# Stands for zero in a logarithm.
+_LEAST = 1e-300
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Spend:
     share : float
         What the trees count beside the prior that they were boosted from, from 0 to 1.
     weights : tuple of float
-        What each of `STACKED` counts in the stack; they add up to 1.
+        What each of `STACKED` counts in their geometric mean, the stack; they add up to 1.
     """
 
     blend: Array = field(default_factory=lambda: _one_forecast("btyd_spend"))
@@ -129,26 +131,33 @@ class Spend:
         if self.gamma_alone is not None:
             forms["alone"] = (1.0 - p_churn) * self.gamma_alone.expected(self.gamma_alone.margin(rows))
         forms = {name: getattr(level, name) * (share * spend + beside) for name, spend in forms.items()}
-        stack = np.sum([w * spend for w, spend in zip(self.weights, forms.values(), strict=True)], axis=0)
+        stack = level.stack * _geometric_mean([forms[name] for name in STACKED], self.weights)
         return {**forms, "mean": (forms["tweedie"] + forms["hurdle"]) / 2.0, "stack": stack}
+
+    def level_of_stack(self, forms: Mapping[str, Array]) -> float:
+        """Return the factor that brings the geometric mean of the forms, shape (n,) each, to their mean total."""
+        stacked = [forms[name] for name in STACKED]
+        total = sum(weight * spend.sum() for weight, spend in zip(self.weights, stacked, strict=True))
+        product = _geometric_mean(stacked, self.weights).sum()
+        return float(total / product) if total > 0 else 1.0
 
     def best_weights(self, forms: Mapping[str, Array], spend: ArrayLike) -> tuple[float, ...]:
         """Return what each of `STACKED` is to count, from forecasts of customers that the trees have not seen.
 
         Non-negative weights that add up to 1 (Breiman 1996, Stacked regressions) minimise the squared error of square
         roots, between that of money, which a few large customers decide, and that of logarithms, which the many small
-        ones do. Each form is taken at the level that came true, since the level of one window is one draw. The weights
+        ones do. The stack is taken at the level that came true, since the level of one window is one draw. The weights
         are held to the usual ones.
         """
         actual = np.clip(np.asarray(spend, dtype=float), 0.0, None)
         if self.gamma_alone is None or actual.sum() <= 0:
             return USUAL_WEIGHTS
-        stacked = np.column_stack([forms[name] for name in STACKED])
-        stacked *= actual.sum() / np.maximum(stacked.sum(axis=0), 1e-9)
+        logs = np.log(np.maximum(np.column_stack([forms[name] for name in STACKED]), _LEAST))
         roots, usual = np.sqrt(actual), np.asarray(USUAL_WEIGHTS)
 
         def error(weights: Array) -> float:
-            return float(np.mean((roots - np.sqrt(np.maximum(stacked @ weights, 0.0))) ** 2))
+            spend = np.exp(logs @ weights)
+            return float(np.mean((roots - np.sqrt(spend * (actual.sum() / spend.sum()))) ** 2))
 
         scale = max(error(usual), 1e-12)
         found = minimize(
@@ -191,6 +200,16 @@ class Spend:
 def _blended(frame: pd.DataFrame, blend: Array) -> Array:
     """Return the blended prior forecast of spend, shape (n,); no matrix product, so each row stands alone."""
     return sum(weight * frame[name].to_numpy() for name, weight in zip(SPEND_COLUMNS, blend, strict=True))
+
+
+def _geometric_mean(forecasts: Sequence[Array], weights: Sequence[float]) -> Array:
+    """Return the weighted geometric mean, shape (n,); no matrix product, so each row stands alone."""
+    return np.exp(
+        sum(
+            weight * np.log(np.maximum(spend, _LEAST))
+            for weight, spend in zip(weights, forecasts, strict=True)
+        )
+    )
 
 
 def _blend_of(base: str, frame: pd.DataFrame, spend: Array, weights: Array) -> Array:

@@ -20,7 +20,7 @@ from clvml.models.anchor import NO_CORRECTION, Level, churn_shift, fit_level, to
 from clvml.models.boosting import ChurnClassifier, logit_of
 from clvml.models.churn import Churn, ChurnChoice
 from clvml.models.prior import BTYD_COLUMNS, Prior, fit_prior
-from clvml.models.spend import USUAL_WEIGHTS, Spend
+from clvml.models.spend import STACKED, USUAL_WEIGHTS, Spend
 
 Array = NDArray[np.float64]
 
@@ -69,8 +69,8 @@ class Trees:
         choice = self.churn.best(frame, self._rows(frame), frame["churned"])
         chosen = replace(self, churn=self.churn.chosen(choice))
         forms = chosen.spends(frame, chosen.p_churn(frame))
-        weights = self.spend.best_weights(forms, frame["actual_spend"])
-        return replace(chosen, spend=replace(self.spend, weights=weights))
+        spend = replace(self.spend, weights=self.spend.best_weights(forms, frame["actual_spend"]))
+        return replace(chosen, spend=spend, level=self.level._replace(stack=spend.level_of_stack(forms)))
 
     def _rows(self, frame: pd.DataFrame) -> NDArray[np.float32]:
         # In the precision of XGBoost, so that it makes no copy.
@@ -138,10 +138,13 @@ def fit_trees(
     now = days.features(as_of, config.windows.horizon_days)
     now = with_prior(now[now["purchase_days"] > 0], prior, as_of, horizon_days)
     p_churn = trees.p_churn(now)
-    shift = churn_shift(now, p_churn)
+    shift = churn_shift(now, p_churn) if config.model.calibrate else 0.0
     spends = trees.spends(now, expit(logit_of(p_churn) + shift))
     level = fit_level(now, shift, spends, totals, horizon_days)
-    return replace(trees, level=level if config.model.calibrate else Level(spread=level.spread))
+    if not config.model.calibrate:
+        level = Level(spread=level.spread)
+    levelled = {name: getattr(level, name) * spends[name] for name in STACKED}
+    return replace(trees, level=level._replace(stack=trees.spend.level_of_stack(levelled)))
 
 
 def with_prior(snapshot: pd.DataFrame, prior: Prior, cutoff: date, horizon_days: int) -> pd.DataFrame:
