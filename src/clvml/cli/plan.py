@@ -140,7 +140,8 @@ def _print_plan(made: Plan, output: Path) -> None:
 def _effect(row: dict[str, Any], unit: str) -> str:
     return (
         f"{row['factor']:g} times: this plan brings {row['profit_of_this_plan']:,.0f}{unit}, the best one for them"
-        f" {row['profit_of_its_own_plan']:,.0f}{unit} with {row['customers_of_its_own_plan']:,} customers"
+        f" {row['profit_of_its_own_plan']:,.0f}{unit} with {row['customers_of_its_own_plan']:,}"
+        f" customer{'s' * (row['customers_of_its_own_plan'] != 1)}"
     )
 
 

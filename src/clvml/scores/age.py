@@ -25,6 +25,8 @@ def age_notes(
     []
     >>> len(age_notes(date(2024, 6, 1), 90, date(2024, 12, 1), date(2023, 6, 1)))
     2
+    >>> len(age_notes(date(2024, 6, 1), 90, date(2024, 3, 1)))
+    1
     """
     notes = []
     silent = (today - as_of).days if today else 0
@@ -32,6 +34,12 @@ def age_notes(
         notes.append(
             f"the scores are as of {as_of}, {silent:,} days ago and longer than the horizon of {horizon_days:,} days:"
             " they say what was to be expected then; score newer data to look ahead"
+        )
+    # Scores of today's orders are as of tomorrow, here or where the day has begun already.
+    elif today and silent < -2:
+        notes.append(
+            f"the scores are as of {as_of}, {-silent:,} days ahead: nobody has seen what is ordered until then, and"
+            " waiting customers look as if they had left; check the date"
         )
     if trained_as_of is None:
         return notes
