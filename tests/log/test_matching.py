@@ -1,5 +1,7 @@
 """Ids of several sources as customers, by the keys that they share."""
 
+import json
+import zipfile
 from datetime import datetime
 from pathlib import Path
 
@@ -175,7 +177,7 @@ def test_a_key_column_that_is_empty_or_absent_is_refused(shop):
     with pytest.raises(InputError, match=r"column 'email' of 'cards\.csv' is empty"):
         read(shop)
     Path("cards.csv").write_text("card,mail,tel\nT1,a@b.c,1\n")
-    with pytest.raises(InputError, match=r"'cards\.csv' has no column 'email' \(data\.sources\.till\.keys\)"):
+    with pytest.raises(InputError, match=r"data\.sources\.till\.keys: 'cards\.csv' has no column 'email'"):
         read(shop)
 
 
@@ -215,3 +217,85 @@ def test_components_are_those_of_the_graph(edges):
     _, labels = connected_components(graph)
     least = pd.Series(range(31)).groupby(labels).transform("min")
     assert [found.get(node, node) for node in range(31)] == least.tolist()
+
+
+def as_lines(text: str) -> str:
+    """Return a CSV text as JSON lines."""
+    names, *rows = [line.split(",") for line in text.splitlines()]
+    return "".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in rows)
+
+
+def database(text: str, path: str) -> str:
+    Path("text.csv").write_text(text)
+    with duckdb.connect(path) as connection:
+        connection.execute("CREATE TABLE cards AS FROM read_csv('text.csv', all_varchar = true)")
+    return f"duckdb:///{path}?table=cards"
+
+
+@pytest.mark.parametrize("kind", ["utf-16", "title", "zip", "lines", "database"])
+def test_tables_of_keys_may_be_of_any_kind(shop, kind):
+    expected = customers(read(shop))
+    known = "source,customer_id,unified_id\nshop,3,Cleo\n"
+    texts = {"cards": CARDS, "mails": SHOP, "known": known}
+    places = {name: f"{name}.csv" for name in texts}
+    for name, text in texts.items():
+        if kind == "utf-16":
+            Path(f"{name}.csv").write_bytes(text.encode("utf-16"))
+        elif kind == "title":
+            Path(f"{name}.csv").write_text(f"Report\n\n{text}")
+        elif kind == "zip":
+            places[name] = f"{name}.csv.zip"
+            with zipfile.ZipFile(places[name], "w") as packed:
+                packed.writestr(f"{name}.csv", text)
+        elif kind == "lines":
+            places[name] = f"{name}.jsonl"
+            Path(places[name]).write_text(as_lines(text))
+        else:
+            places[name] = database(text, f"{name}.duckdb")
+    shop["sources"]["shop"]["keys"] |= {"source": places["mails"], "customer_id": "id"}
+    shop["sources"]["till"]["keys"]["source"] = places["cards"]
+    assert customers(read(shop)) == expected
+    shop["identity"]["mapping"] = places["known"]
+    assert customers(read(shop)) == {
+        "Cleo" if who == "shop:3" else who: money for who, money in expected.items()
+    }
+
+
+def test_keys_beside_purchases_are_read_as_these_are(shop):
+    expected = customers(read(shop))
+    Path("shop.csv").write_bytes(SHOP.encode("utf-16"))
+    assert customers(read(shop)) == expected
+    Path("shop.csv").write_text(SHOP + "4,2024-01-05,1,bob@shop.example,,too,many\n")
+    shop["max_unreadable"] = 1
+    assert customers(read(shop)) == expected
+
+
+@pytest.mark.parametrize(
+    ("cards", "said"),
+    [
+        ("card,email,tel\nT1,a@b.c,1\nT2,b@c.d,2,3\n", "'cards.csv' line 3: broken line: too many columns"),
+        ('card,email,tel\nT1,"a"b@b.c,1\n', "'cards.csv' line 2: broken line: stray quote"),
+        ("card,email,email,tel\nT1,a@b.c,a@b.c,1\n", "'cards.csv' has several columns called 'email'"),
+    ],
+)
+def test_a_table_of_keys_at_fault_is_one_message(shop, cards, said):
+    Path("cards.csv").write_text(cards)
+    with pytest.raises(InputError) as error:
+        read(shop)
+    assert f"data.sources.till.keys: {said}" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("shop,3,", "1 lines lack a source, customer_id or unified_id; fill them in"),
+        (",3,Cleo", "1 lines lack a source, customer_id or unified_id; fill them in"),
+        ("shop,3,till:T3", "calls a customer 'till:T3', and that is the name of another one"),
+    ],
+)
+def test_a_mapping_that_would_lose_or_merge_customers_is_refused(shop, line, said):
+    Path("known.csv").write_text(f"source,customer_id,unified_id\n{line}\n")
+    shop["identity"]["mapping"] = "known.csv"
+    with pytest.raises(InputError) as error:
+        read(shop)
+    assert said in str(error.value)

@@ -162,6 +162,10 @@ def test_an_old_rate_is_told(shop):
             "date,from,to,rate\n2024-01-01,USD,EUR,1\n2024-01-01,USD,EUR,2\n",
             "several rates from USD to EUR on 2024-01-01",
         ),
+        (
+            "date,from,to,rate\n2024-01-01,USD,EUR,0.5\n2024-01-01,EUR,USD,0.5\n",
+            "on 2024-01-01 the rate from EUR to USD contradicts that from USD to EUR",
+        ),
         ("date,from,to,rate\n2024-01-01,USD,EUR,much\n", "'much' (1 line, the first line 2); write dates as"),
         ("date,from,to,rate\n01/02/2024,USD,EUR,1\n", "apart; write dates as 2024-12-31"),
         (None, "'rates.csv' does not exist"),
@@ -227,6 +231,18 @@ def test_a_source_that_cannot_be_read_is_named(shop):
     Path("till.csv").write_text("customer,when,total,id\n")
     with pytest.raises(InputError, match=r"source 'till': 'till\.csv' has a header and no data line"):
         read(shop)
+
+
+def test_the_same_lines_under_two_names_are_refused(shop):
+    """Without times and order numbers nothing else would tell that they count twice."""
+    for name in ("old.csv", "copy.csv"):
+        Path(name).write_text("customer,when,total\na,2024-03-03,100\nd,2024-03-05,8\n")
+    shop["sources"]["copy"] = {"source": "copy.csv", "currency": "USD", "columns": THEIRS}
+    with pytest.raises(InputError, match="sources 'old' and 'copy' hold the same lines"):
+        read(shop)
+    shop["sources"]["copy"]["where"] = "customer = 'd'"
+    shop["sources"]["old"]["where"] = "customer = 'a'"
+    assert read(shop).quality.rows_out == 7
 
 
 def test_a_configuration_with_sources_survives_being_kept(shop):

@@ -85,7 +85,7 @@ def _copy_duckdb(connection: duckdb.DuckDBPyConnection, address: Address, copy: 
             try:
                 with setting(connection, "arrow_lossless_conversion", "true"):
                     connection.execute(
-                        f"CREATE TEMP TABLE {copy} AS SELECT NULL::VARCHAR AS broken, * FROM clvml_batches"
+                        f"CREATE OR REPLACE TEMP TABLE {copy} AS SELECT NULL::VARCHAR AS broken, * FROM clvml_batches"
                     )
             finally:
                 connection.unregister("clvml_batches")
@@ -142,7 +142,9 @@ def _copy_sqlite(connection: duckdb.DuckDBPyConnection, address: Address, copy: 
             columns = tuple(column[0] for column in cursor.description)
             names = [f"c{index}" for index in range(len(columns))]
             declared = ", ".join(f"{name} VARCHAR" for name in names)
-            connection.execute(f"CREATE TEMP TABLE {copy} (line BIGINT, broken VARCHAR, {declared})")
+            connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE {copy} (line BIGINT, broken VARCHAR, {declared})"
+            )
             line = 1
             while rows := cursor.fetchmany(_BATCH_ROWS):
                 texts = [
@@ -194,7 +196,7 @@ def _copy_postgres(connection: duckdb.DuckDBPyConnection, address: Address, copy
         connection.register("clvml_batches", reader)
         try:
             connection.execute(
-                f"CREATE TEMP TABLE {copy} AS SELECT NULL::VARCHAR AS broken, * FROM clvml_batches"
+                f"CREATE OR REPLACE TEMP TABLE {copy} AS SELECT NULL::VARCHAR AS broken, * FROM clvml_batches"
             )
         except duckdb.Error as error:
             raise _unreadable(address.shown, error) from None

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
 
 from clvml.config import DataConfig, IdentityConfig, KeysConfig
-from clvml.errors import InputError, first_of, naming
+from clvml.errors import InputError, naming
 from clvml.log.components import label_components
 from clvml.log.finding import Finding
 from clvml.log.identity import folded_sql
 from clvml.log.keys import hashed_sql, stage_phones, written_sql
-from clvml.log.mapping import plain
-from clvml.log.parts import read_parts
+from clvml.log.known_ids import MAPPED, count_stray, read_mapping
 from clvml.log.quality import IdentityCount
 from clvml.log.rejects import escaped_sql
-from clvml.log.staging import cleaned_sql
+from clvml.log.side_tables import read_side_table, rows_sql
 from clvml.storage.addresses import hide_password
 from clvml.storage.files import write_query
 from clvml.storage.sql import literal, numbered
 
 CROSSWALK = "clvml_crosswalk"
 _NODES, _KEYED, _EDGES, _LABELS = "clvml_nodes", "clvml_keyed", "clvml_edges", "clvml_labels"
-_MAPPED = "clvml_mapped"
 # More ids than a household gathers over the years.
 _MANY_IDS = 50
-_MAPPING = ("source", "customer_id", "unified_id")
 
 
 def match_customers(
@@ -54,8 +51,8 @@ def match_customers(
         for number, (name, own) in enumerate(data.sources.items())
         if own.keys
     }
-    _read_mapping(connection, identity, names)
-    stray = _count_stray(connection, identity, tables, keyed)
+    read_mapping(connection, identity, names)
+    stray = count_stray(connection, identity, tables, keyed)
     _number_ids(
         connection,
         tables,
@@ -96,28 +93,18 @@ def _read_records(
     """Make a temporary table of the ids of a source and the texts of their keys (``k0``, ...); return its name."""
     place = keys.source or own.source
     shown = hide_password(place)
-    with naming(f"data.sources.{name}.keys.source"):
-        parts = read_parts(connection, place, own if keys.source is None else None)
-    columns = parts[0].columns
+    key = f"data.sources.{name}.keys"
+    beside = keys.source is None
+    parts = read_side_table(connection, place, f"{key}.source", own if beside else None)
     read = {"customer_id": keys.customer_id or own.columns.customer_id}
     read |= {f"k{order}": theirs for order, theirs in enumerate(keys.columns.values())}
-    for theirs in read.values():
-        if theirs not in columns:
-            raise InputError(
-                f"'{shown}' has no column '{theirs}' (data.sources.{name}.keys); its columns: {first_of(columns)}"
-            )
+    with naming(key):
+        rows = rows_sql(connection, parts, read, beside)
     # Purchases repeat the keys of their customer; a table of customers does not.
-    distinct = "DISTINCT " if keys.source is None else ""
-    selected = []
-    for part in parts:
-        places = [columns.index(theirs) for theirs in read.values()]
-        cells = [
-            f"{_text_sql(f'c{at}', part.types[at])} AS {ours}" for at, ours in zip(places, read, strict=True)
-        ]
-        selected.append(f"SELECT {distinct}{', '.join(cells)} FROM {part.relation}")
+    distinct = "DISTINCT " if beside else ""
     table = f"clvml_records_{number}"
     texts = ", ".join(f"count({ours})" for ours in read if ours != "customer_id")
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {' UNION ALL '.join(selected)}")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT {distinct}* FROM ({rows})")
     whole, *filled = connection.execute(
         f"SELECT bool_and(regexp_full_match(customer_id, '-?\\d+(\\.0)?')), {texts} FROM {table}"
     ).fetchall()[0]
@@ -143,7 +130,7 @@ def _number_ids(connection: duckdb.DuckDBPyConnection, tables: Sequence[str], ot
             for number, table in enumerate(tables)
         ),
         *(f"SELECT *, false FROM ({other}) WHERE customer_id IS NOT NULL" for other in others),
-        f"SELECT number, customer_id, false FROM {_MAPPED}",
+        f"SELECT number, customer_id, false FROM {MAPPED}",
     ]
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {_NODES} AS"
@@ -176,82 +163,6 @@ def _add_keys(
     if unread:
         connection.execute(f"DELETE FROM {_KEYED} WHERE key IS NULL")
     return int(unread)
-
-
-def _text_sql(column: str, kind: str) -> str:
-    """Return the SQL of a cell as text: without blanks, NULL where it is missing, whole floats without an exponent."""
-    if kind in ("FLOAT", "DOUBLE"):
-        return f"CASE WHEN {column} = trunc({column}) AND abs({column}) < 9e15 THEN {column}::BIGINT::VARCHAR END"
-    return f"({cleaned_sql(column, kind)})::VARCHAR"
-
-
-def _read_mapping(
-    connection: duckdb.DuckDBPyConnection, identity: IdentityConfig, names: Sequence[str]
-) -> None:
-    """Read the mapping into a temporary table of ``number``, ``customer_id`` and ``unified_id``."""
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {_MAPPED} (number INTEGER, customer_id VARCHAR, unified_id VARCHAR)"
-    )
-    if identity.mapping is None:
-        return
-    shown = hide_password(identity.mapping)
-    with naming("data.identity.mapping"):
-        parts = read_parts(connection, identity.mapping)
-    named = {plain(name): name for name in parts[0].columns}
-    lacks = [name for name in _MAPPING if plain(name) not in named]
-    if lacks:
-        raise InputError(
-            f"mapping '{shown}' has no column {', '.join(lacks)}; its columns are {first_of(parts[0].columns)}"
-        )
-    listed = ", ".join(map(literal, names))
-    for part in parts:
-        places = [part.columns.index(named[plain(name)]) for name in _MAPPING]
-        cells = [_text_sql(f"c{place}", part.types[place]) for place in places]
-        unknown = connection.execute(
-            f"SELECT {cells[0]} AS name FROM {part.relation} WHERE coalesce(name NOT IN ({listed}), true) LIMIT 1"
-        ).fetchall()
-        if unknown:
-            raise InputError(
-                f"mapping '{shown}' names source '{unknown[0][0]}'; the sources are {', '.join(names)}"
-            )
-        connection.execute(
-            f"INSERT INTO {_MAPPED}"
-            f" SELECT DISTINCT list_position([{listed}], {cells[0]}) - 1, {cells[1]}, {cells[2]}"
-            f" FROM {part.relation} WHERE {cells[1]} IS NOT NULL AND {cells[2]} IS NOT NULL"
-        )
-    twice = connection.execute(
-        f"SELECT number, customer_id, string_agg(unified_id, ' and ' ORDER BY unified_id) FROM {_MAPPED}"
-        " GROUP BY number, customer_id HAVING count(*) > 1 ORDER BY ALL LIMIT 1"
-    ).fetchall()
-    if twice:
-        number, customer, unified = twice[0]
-        raise InputError(
-            f"mapping '{shown}' makes customer '{customer}' of source '{names[number]}' both {unified}; keep one line"
-        )
-
-
-def _count_stray(
-    connection: duckdb.DuckDBPyConnection,
-    identity: IdentityConfig,
-    tables: Sequence[str],
-    keyed: Mapping[int, str],
-) -> list[Finding]:
-    """Return what to say of a mapping that has no line, or names ids that no source has."""
-    if identity.mapping is None:
-        return []
-    shown = hide_password(identity.mapping)
-    known = " UNION ALL ".join(
-        f"SELECT {number} AS number, customer_id FROM {table}"
-        for number, table in (*enumerate(tables), *keyed.items())
-    )
-    lines, stray = connection.execute(
-        f"SELECT (SELECT count(*) FROM {_MAPPED}),"
-        f" (SELECT count(*) FROM {_MAPPED} ANTI JOIN ({known}) USING (number, customer_id))"
-    ).fetchall()[0]
-    if not lines:
-        return [Finding("empty-mapping", f"mapping '{shown}' (data.identity.mapping) has no line of ids")]
-    text = f"{stray:,} of {lines:,} ids of mapping '{shown}' (data.identity.mapping) are in no source"
-    return [Finding("unknown-mapped", f"{text}; ids are compared as they are written")] if stray else []
 
 
 def _large_components(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
@@ -296,7 +207,7 @@ def _make_edges(
         UNION ALL
         SELECT node, first FROM (
             SELECT node, min(node) OVER (PARTITION BY unified_id) AS first
-            FROM {_MAPPED} JOIN {_NODES} USING (number, customer_id)
+            FROM {MAPPED} JOIN {_NODES} USING (number, customer_id)
         ) WHERE node > first
         """
     )
@@ -314,7 +225,7 @@ def _name(connection: duckdb.DuckDBPyConnection, names: Sequence[str], identity:
             SELECT nodes.*, coalesce(label, node) AS label FROM {_NODES} AS nodes LEFT JOIN {_LABELS} USING (node)
         ), given AS (
             SELECT label, min(unified_id) AS unified_id, max(unified_id) AS other
-            FROM {_MAPPED} JOIN labelled USING (number, customer_id) GROUP BY label
+            FROM {MAPPED} JOIN labelled USING (number, customer_id) GROUP BY label
         )
         SELECT labelled.node, labelled.label, labelled.number, labelled.customer_id, labelled.bought,
                coalesce(given.unified_id, {numbered("first.number", names)} || ':' || first.customer_id) AS unified_id,
@@ -332,6 +243,16 @@ def _name(connection: duckdb.DuckDBPyConnection, names: Sequence[str], identity:
             f"mapping '{hide_password(identity.mapping or '')}' tells '{one}' and '{other}' apart, and their keys make"
             " them one customer; give them one unified_id, or correct the keys"
         )
+    if identity.mapping:
+        taken = connection.execute(
+            f"SELECT unified_id FROM {CROSSWALK} GROUP BY unified_id HAVING min(label) <> max(label)"
+            " ORDER BY unified_id LIMIT 1"
+        ).fetchall()
+        if taken:
+            raise InputError(
+                f"mapping '{hide_password(identity.mapping)}' calls a customer '{taken[0][0]}', and that is the name of"
+                " another one; give a line for the other's id as well, or another unified_id"
+            )
     connection.execute(f"ALTER TABLE {CROSSWALK} DROP COLUMN other")
 
 

@@ -25,6 +25,8 @@ _BY_DAY = "clvml_day_rates"
 _COLUMNS = {"order_date": "date", "customer_id": "from", "product_id": "to", "amount": "rate"}
 # A rate older than a long weekend is worth a word.
 _OLD_DAYS = 5
+# Rates there and back differ by what a bank earns, not by more.
+_BACK = 0.1
 
 
 def read_rates(connection: duckdb.DuckDBPyConnection, rates: str, into: str) -> None:
@@ -36,7 +38,8 @@ def read_rates(connection: duckdb.DuckDBPyConnection, rates: str, into: str) -> 
     Raises
     ------
     InputError
-        The table cannot be read, lacks a column, or holds a rate that is no positive number or is given twice.
+        The table cannot be read, lacks a column, or holds a rate that is no positive number, is given twice, or is
+        contradicted by that of the way back.
     """
     shown = hide_password(rates)
     with _of_the_rates(shown):
@@ -69,6 +72,17 @@ def read_rates(connection: duckdb.DuckDBPyConnection, rates: str, into: str) -> 
         day, a, b = twice[0]
         raise InputError(
             f"rates '{shown}' (data.rates) have several rates from {a} to {b} on {day}; keep one"
+        )
+    against = connection.execute(
+        f"SELECT here.day, here.a, here.b FROM {staged} AS here JOIN {staged} AS back"
+        f" ON here.day = back.day AND here.a = back.b AND here.b = back.a"
+        f" WHERE abs(ln(here.amount * back.amount)) > {_BACK} ORDER BY ALL LIMIT 1"
+    ).fetchall()
+    if against:
+        day, a, b = against[0]
+        raise InputError(
+            f"rates '{shown}' (data.rates): on {day} the rate from {a} to {b} contradicts that from {b} to {a}, which"
+            " should be its inverse; correct or remove one"
         )
     target = literal(into)
     connection.execute(

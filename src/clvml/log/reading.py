@@ -172,6 +172,7 @@ def _check_crosswalk(crosswalk: Path, data: DataConfig, source: str | pd.DataFra
 def _read_sources(connection: duckdb.DuckDBPyConnection, data: DataConfig, asked: Asked) -> PurchaseLog:
     """Read each source as a log of its own, and put them together."""
     reports = {}
+    known: dict[str, str] = {}
     try:
         for number, (name, own) in enumerate(data.sources.items()):
             # The day of another time zone may be a day of the log that is not observed.
@@ -184,6 +185,11 @@ def _read_sources(connection: duckdb.DuckDBPyConnection, data: DataConfig, asked
                 )
             except InputError as error:
                 raise InputError(f"source '{name}': {error}") from None
+            if same := known.get(log.fingerprint):
+                raise InputError(
+                    f"sources '{same}' and '{name}' hold the same lines, each of them; leave one of the two out"
+                )
+            known[log.fingerprint] = name
             _drop_temporary(connection, but=RATES)
             connection.execute(f"ALTER TABLE {TABLE} RENAME TO {source_table(number)}")
             reports[name] = log.quality

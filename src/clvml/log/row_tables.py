@@ -18,10 +18,10 @@ _BATCH_LETTERS = 32_000_000
 def create_row_table(
     connection: duckdb.DuckDBPyConnection, table: str, width: int, rows: Iterable[Row]
 ) -> None:
-    """Create the temporary ``table`` (line, broken, c0, c1, ...) of text, one row per row."""
+    """Create or replace the temporary ``table`` (line, broken, c0, c1, ...) of text, one row per row."""
     names = ["line", "broken", *(f"c{index}" for index in range(width))]
     columns = ", ".join(f"{name} VARCHAR" for name in names[1:])
-    connection.execute(f"CREATE TEMP TABLE {table} (line BIGINT, {columns})")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} (line BIGINT, {columns})")
     schema = pa.schema([("line", pa.int64()), *((name, pa.string()) for name in names[1:])])
     batch: list[Row] = []
     letters = 0

@@ -1,0 +1,84 @@
+"""Tables beside the log, of keys or of known ids: each row counts, and every cell is text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import duckdb
+
+from clvml.config import DataConfig
+from clvml.errors import InputError, first_of, naming
+from clvml.log.parts import Part, check_column, copied_part, header_lines, is_plain, read_parts
+from clvml.log.staging import cleaned_sql
+
+
+def rows_sql(
+    connection: duckdb.DuckDBPyConnection,
+    parts: Iterable[Part],
+    columns: Mapping[str, str],
+    lines_of_log: bool = False,
+) -> str:
+    """Return the SQL of all rows of a table: ``{our name: its column}`` as text without blanks, NULL where empty.
+
+    ``lines_of_log`` says that the rows are purchases, whose faults are counted where they are read.
+
+    Raises
+    ------
+    InputError
+        A column is not there or there twice, or a row cannot be read.
+    """
+    selected = []
+    for number, part in enumerate(parts):
+        for name in columns.values():
+            if name not in part.columns:
+                raise InputError(
+                    f"'{part.name}' has no column '{name}'; its columns are {first_of(part.columns)}"
+                )
+            check_column(part, name, "needed")
+        places = {ours: part.columns.index(theirs) for ours, theirs in columns.items()}
+        part = _whole(connection, part, f"clvml_side_{number}", list(places.values()))
+        usable = ""
+        if part.copied and lines_of_log:
+            usable = " WHERE broken IS NULL"
+        elif part.copied:
+            _refuse_broken(connection, part)
+        cells = (f"{_text_sql(f'c{at}', part.types[at])} AS {ours}" for ours, at in places.items())
+        selected.append(f"SELECT {', '.join(cells)} FROM {part.relation}{usable}")
+    return " UNION ALL ".join(selected)
+
+
+def read_side_table(
+    connection: duckdb.DuckDBPyConnection, source: str, key: str, data: DataConfig | None = None
+) -> list[Part]:
+    """Return the parts of a table; errors begin with the ``key`` of the configuration that names it."""
+    with naming(key):
+        return read_parts(connection, source, data)
+
+
+def _whole(connection: duckdb.DuckDBPyConnection, part: Part, table: str, places: list[int]) -> Part:
+    """Return a part whose rows DuckDB can select, copied where it cannot read the file by itself."""
+    if part.layout is None:
+        return part
+    if is_plain(part):
+        read = ", ".join(f"c{place}" for place in places)
+        try:
+            query = f"SELECT count(*), bit_xor(hash({read})) FROM {part.relation}"
+            if connection.execute(query).fetchall()[0][0] + header_lines(part) == part.lines:
+                return part
+        except duckdb.Error:
+            # What is wrong, or only unusual, the careful reader tells.
+            pass
+    return copied_part(connection, part, table)
+
+
+def _refuse_broken(connection: duckdb.DuckDBPyConnection, part: Part) -> None:
+    query = f"SELECT {'line' if part.numbered else '0'}, broken FROM {part.relation} WHERE broken IS NOT NULL LIMIT 1"
+    for line, reason in connection.execute(query).fetchall():
+        raise InputError(f"'{part.name}' line {line}: {reason}; correct that line, or export the table again")
+
+
+def _text_sql(column: str, kind: str) -> str:
+    """Return the SQL of a cell as text: without blanks, NULL where it is missing, whole floats without an exponent."""
+    if kind in ("FLOAT", "DOUBLE"):
+        return f"CASE WHEN {column} = trunc({column}) AND abs({column}) < 9e15 THEN {column}::BIGINT::VARCHAR END"
+    return f"({cleaned_sql(column, kind)})::VARCHAR"
