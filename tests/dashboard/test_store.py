@@ -70,6 +70,7 @@ def test_a_file_that_is_gone_or_damaged_is_one_clear_page(serve: Serve) -> None:
             "last_order_date is missing or no such value in 30 rows",
         ),
         (content.replace(b",90,", b",ninety,"), "horizon_days is missing or no such value"),
+        (content.replace(b",90,0.303718,", b",90,1.7,"), "p_churn is missing or no such value in 1 rows"),
         (content.replace(b"C00007", b""), "customer_id is missing or no such value in 1 rows"),
         (content[: content.index(b"\n") + 1], "holds no customer"),
     ):

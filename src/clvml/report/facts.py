@@ -164,7 +164,9 @@ def load_scored(
         columns = [row[0] for row in connection.execute(f"describe from {relation}").fetchall()]
     except duckdb.Error as error:
         reason = str(error).partition("\n")[0]
-        raise InputError(f"scored file '{scores}' cannot be read ({reason})") from None
+        raise InputError(
+            f"scored file '{scores}' cannot be read ({reason}); give what `clvml score` wrote"
+        ) from None
     missing = [name for name in needed if name not in columns]
     if missing:
         raise InputError(
@@ -197,6 +199,7 @@ def _check_rows(connection: duckdb.DuckDBPyConnection, scores: Path, columns: Se
             )
     wrong["as_of"] += " or as_of is null"
     wrong["horizon_days"] = r"not coalesce(regexp_full_match(horizon_days, '\d{1,5}'), false)"
+    wrong["p_churn"] = "p_churn not between 0 and 1 or p_churn is null"
     wrong["churn_risk"] = f"coalesce(churn_risk, '') not in {RISKS}"
     counts = ", ".join(f"count(*) filter ({condition})" for condition in wrong.values())
     found = connection.execute(f"select {counts} from scored").fetchall()[0]
