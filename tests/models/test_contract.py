@@ -119,7 +119,7 @@ def test_features_of_a_customer_worked_out_by_hand():
     )
     row = subscription_features(table, date(2021, 3, 11), early=("tickets",)).iloc[0]
     assert row["plan"] == "large"
-    told = row[["tenure_days", "current_days", "days_paused", "ended_before", "price_ratio", "monthly_price"]]
+    told = row[["tenure_days", "current_days", "days_paused", "pauses", "price_ratio", "monthly_price"]]
     assert told.tolist() == [69, 10, 28, 1, 2.0, 10.0]
     assert np.isnan(row["tickets"])
     assert subscription_features(table, date(2021, 4, 11), early=("tickets",)).iloc[0]["tickets"] == 2.0
@@ -161,7 +161,17 @@ def test_one_that_lies_within_another_makes_no_pause():
         ("2021-04-01", None, "b", 5.0),
     )
     row = subscription_features(nested, date(2021, 5, 1)).iloc[0]
-    assert row[["days_paused", "price_ratio"]].tolist() == [0, 1.5]
+    assert row[["pauses", "days_paused", "price_ratio"]].tolist() == [0, 0, 1.5]
+
+
+def test_a_switch_of_plan_is_no_pause():
+    switched = subscriptions_of_one(
+        ("2021-01-01", "2021-02-01", "small", 5.0),
+        ("2021-02-01", "2021-03-01", "large", 10.0),
+        ("2021-04-01", None, "large", 10.0),
+    )
+    row = subscription_features(switched, date(2021, 5, 1)).iloc[0]
+    assert row[["pauses", "days_paused"]].tolist() == [1, 31]
 
 
 def test_which_is_the_current_of_two_begun_together_does_not_hang_on_their_ends():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clvml.cli.inputs import load_config, now, parse_date
+from clvml.cli.inputs import load_any_config, now, parse_date
 from clvml.cli.options import (
     AsOfOption,
     ConfigOption,
@@ -22,6 +22,9 @@ from clvml.cli.printing import (
     progress,
 )
 
+if TYPE_CHECKING:
+    from clvml.workflows import Prepared
+
 
 def backtest(
     config: ConfigOption = None,
@@ -33,14 +36,20 @@ def backtest(
 ) -> None:
     """Compare the model with the baselines at several past dates; nothing is logged."""
     from clvml import workflows
+    from clvml.config import SubscriptionConfig
     from clvml.evaluation.margin_forecasts import margin_table
     from clvml.storage.addresses import hide_password
 
-    settings = load_config(config, overrides, data)
+    settings = load_any_config(config, overrides, data)
     until = parse_date(as_of)
     progress(f"reading {hide_password(settings.data.source)}")
-    prepared = workflows.prepare(settings.data, now(), as_of=until)
-    result = workflows.backtest(prepared, settings, folds, progress)
+    prepared: Prepared
+    if isinstance(settings, SubscriptionConfig):
+        prepared = workflows.prepare_subscriptions(settings.data, now(), as_of=until)
+        result = workflows.backtest_contract(prepared, settings, folds, progress)
+    else:
+        prepared = workflows.prepare(settings.data, now(), as_of=until)
+        result = workflows.backtest(prepared, settings, folds, progress)
     margins = margin_table(result.predictions, result.models, settings.value.margin)
     if as_json:
         headline = workflows.headline_metrics(result)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clvml.cli.inputs import load_config, now, parse_date, workspace
+from clvml.cli.inputs import load_any_config, now, parse_date, refuse_for_subscriptions, workspace
 from clvml.cli.options import (
     AsOfOption,
     ConfigOption,
@@ -22,6 +22,7 @@ from clvml.cli.printing import (
     print_paragraph,
     say_rejects,
 )
+from clvml.cli.subscription_output import check_subscriptions
 from clvml.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,17 +46,23 @@ def check(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Report the quality of a purchase log; nothing is trained."""
+    """Report the quality of a purchase log or of a table of subscriptions; nothing is trained."""
     from clvml import workflows
+    from clvml.config import SubscriptionConfig
     from clvml.storage.outputs import check_output
 
+    until = parse_date(as_of)
     if config is not None:
-        settings = load_config(config, overrides)
+        asked = load_any_config(config, overrides)
+        if isinstance(asked, SubscriptionConfig):
+            refuse_for_subscriptions(rejects=rejects, crosswalk=crosswalk, log=log, memory=memory)
+            check_subscriptions(asked, data, until, as_json)
+            return
+        settings = asked
     elif data is not None:
         settings = workflows.assume_config(data, overrides)
     else:
         raise InputError("nothing to check; give DATA, or --config FILE that says where it is")
-    until = parse_date(as_of)
     if log is not None:
         for source in [data] if data else workflows.sources_of(settings.data):
             check_output(log, (".parquet",), source, "log")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clvml.cli.inputs import load_config
+from clvml.cli.inputs import load_any_config
 from clvml.cli.options import ConfigOption, JsonOption
 from clvml.cli.printing import print_json, print_list, print_paragraph, print_table, progress
 
@@ -30,7 +30,7 @@ def compare(
     from clvml import workflows
     from clvml.tracking import tracking_uri
 
-    names = load_config(config, None).tracking if config else None
+    names = load_any_config(config, None).tracking if config else None
     found = workflows.compare(
         experiment or (names.experiment if names else None),
         names.registered_model if names else "clvml",

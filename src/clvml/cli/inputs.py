@@ -14,19 +14,42 @@ from clvml.errors import InputError
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from clvml.config import Config
+    from clvml.config import Config, SubscriptionConfig
 
 
 def load_config(path: Path | None, overrides: list[str] | None, source: str | None = None) -> Config:
     from clvml.config import read_config
 
+    settings = read_config(_given(path), overrides)
+    return settings.with_source(source) if source else settings
+
+
+def load_any_config(
+    path: Path | None, overrides: list[str] | None, source: str | None = None
+) -> Config | SubscriptionConfig:
+    """Return the configuration of a purchase log or of a table of subscriptions."""
+    from clvml.config import read_any_config
+
+    settings = read_any_config(_given(path), overrides)
+    return settings.with_source(source) if source else settings
+
+
+def _given(path: Path | None) -> Path:
     if path is None:
         raise InputError(
             "no configuration given; add --config FILE (`clvml check DATA` proposes one for a file of yours)"
         )
     learn_file(path)
-    settings = read_config(path, overrides)
-    return settings.with_source(source) if source else settings
+    return path
+
+
+def refuse_for_subscriptions(**options: object) -> None:
+    """Refuse options that are for purchase logs, by their names; those that are not given are None."""
+    given = [f"--{name}" for name, value in options.items() if value is not None]
+    if given:
+        raise InputError(
+            f"{', '.join(given)}: of use with purchase logs only; leave out with mode: subscription"
+        )
 
 
 def parse_date(text: str | None) -> date | None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from clvml.cli.inputs import load_config
+from clvml.cli.inputs import load_any_config
 from clvml.cli.options import ConfigOption, JsonOption
 from clvml.cli.printing import command_line, print_json, print_paragraph, progress
 
@@ -29,7 +29,7 @@ def promote(
     from clvml import workflows
     from clvml.tracking import tracking_uri
 
-    registered = load_config(config, None).tracking.registered_model if config else "clvml"
+    registered = load_any_config(config, None).tracking.registered_model if config else "clvml"
     uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
     done = workflows.promote(reference, registered, uri, force, rollback, progress)
     if as_json:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from clvml.cli.inputs import load_config, now, parse_date, spark_session, workspace
+from clvml.cli.inputs import (
+    load_any_config,
+    now,
+    parse_date,
+    refuse_for_subscriptions,
+    spark_session,
+    workspace,
+)
 from clvml.cli.options import (
     AsOfOption,
     ConfigOption,
@@ -30,11 +37,18 @@ from clvml.cli.printing import (
     print_warnings,
     progress,
 )
+from clvml.cli.subscription_output import print_subscribers
 from clvml.errors import InputError
 
 if TYPE_CHECKING:
+    from datetime import date
+
+    from clvml.config import AnyConfig
     from clvml.engines.spark import SparkQuality
     from clvml.log.quality import QualityReport
+    from clvml.scores.batches import ScoredTable
+    from clvml.scores.scorer import Scorer
+    from clvml.scores.subscribers import SubscriberScores, SubscriptionScorer
     from clvml.workflows import Prepared
 
 
@@ -63,37 +77,67 @@ def score(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score every customer of a purchase log into a ranked file."""
+    """Score every customer of a purchase log, or every subscriber, into a ranked file."""
     from clvml import workflows
-    from clvml.config import overridden
+    from clvml.config import Config, SubscriptionConfig, overridden
     from clvml.decide.acquisition import read_sources
+    from clvml.scores.columns import ACQUISITION_SOURCE, SCORED, SUBSCRIBERS
     from clvml.scores.scorer import Scorer
+    from clvml.scores.subscribers import SubscriptionScorer, load_scorer
     from clvml.storage.addresses import hide_password, is_address
     from clvml.storage.outputs import is_same_output
     from clvml.tracking import resolve_model, tracking_uri
 
-    workflows.check_scored_output(output, data, acquired is not None)
+    if not is_address(output):
+        workflows.check_scored_output(output, data)
     if rejects is not None and not is_address(output) and is_same_output(rejects, Path(output)):
         raise InputError(f"--output and --rejects are both '{output}'; give two names")
     if acquired is not None and engine == "spark":
         raise InputError("the Spark engine does not read --acquired; leave out one of them")
     known = read_sources(str(acquired)) if acquired else None
     asked, until = _explain_choice(explain), parse_date(as_of)
-    settings = load_config(config, overrides) if config else None
+    settings = load_any_config(config, overrides) if config else None
     registered = settings.tracking.registered_model if settings else "clvml"
     uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
     progress(f"loading model '{model}'")
     resolved = resolve_model(model, registered, uri)
-    scorer = Scorer.load(resolved.directory, resolved.version, resolved.run_id)
+    scorer = load_scorer(resolved.directory, resolved.version, resolved.run_id)
     if settings is None:
         # Without a configuration the file is read as the training data was.
         settings = overridden(scorer.model.config, overrides, "the model's configuration with --set")
-    if data is None:
-        for source in workflows.sources_of(settings.data):
-            workflows.check_scored_output(output, source, acquired is not None)
+    columns = (*SCORED, ACQUISITION_SOURCE) if acquired else SCORED
+    if isinstance(scorer, SubscriptionScorer):
+        columns = SUBSCRIBERS
+    for source in [data] if data else workflows.sources_of(settings.data):
+        workflows.check_scored_output(output, source, columns)
     named = ", ".join(f"{ours}: {theirs}" for ours, theirs in settings.data.columns.mapped().items())
     read = hide_password(data or settings.data.source)
     progress(f"reading {read} (columns{'' if config else ' as in training'}: {named})")
+    today = None if until else now().date()
+    if isinstance(scorer, SubscriptionScorer) and isinstance(settings, SubscriptionConfig):
+        spark = None if engine == "duckdb" else engine
+        refuse_for_subscriptions(
+            acquired=acquired, rejects=rejects, memory=memory, engine=spark, master=master
+        )
+        read_log = workflows.prepare_subscriptions(settings.data, now(), data, until)
+        progress("scoring")
+        subscribers = workflows.score_subscriptions(read_log, scorer, asked)
+        progress(f"writing {hide_password(output)}")
+        workflows.write_scored(subscribers, output)
+        summary = _summary(output, read_log, subscribers, scorer, settings, today)
+        summary["plans"] = subscribers.plans().to_dict("records")
+        if as_json:
+            print_json(summary)
+            return
+        print_subscribers(summary, settings.data.currency)
+        _print_notes(summary)
+        return
+    if not (isinstance(scorer, Scorer) and isinstance(settings, Config)):
+        kind = "subscriptions" if columns == SUBSCRIBERS else "purchases"
+        raise InputError(
+            f"model '{model}' is of {kind}, and the configuration is not; give the one that it was trained with, or"
+            " leave --config out"
+        )
     prepared: Prepared
     with workspace(memory) as connection, spark_session(engine, master, rejects) as session:
         if session is None:
@@ -108,30 +152,43 @@ def score(
         progress(f"writing {hide_password(output)}")
         workflows.write_scored(scored, output)
         quality = prepared.log.quality
-        summary = {
-            "output": hide_password(output),
-            "customers": scored.customers,
-            "as_of": prepared.as_of,
-            "horizon_days": scorer.model.horizon_days,
-            "model_version": resolved.version,
-            "run_id": resolved.run_id,
-            "rows_in": quality.rows_in,
-            "rows_out": quality.rows_out,
-            "expected_spend": scored.total("expected_spend"),
-            "clv": scored.total("clv"),
-            "value": scorer.model.config.value.model_dump(),
-            "segments": scored.segments(scorer.model.intervals).to_dict("records"),
-            # Spark counts what it leaves out and does not look at the ids.
-            "warnings": [asdict(found) for found in getattr(quality, "warnings", ())],
-            "notes": [
-                *workflows.scoring_notes(prepared, scorer, settings, None if until else now().date()),
-                *workflows.acquired_notes(scored),
-            ],
-        }
+        summary = _summary(output, prepared, scored, scorer, settings, today)
+        summary["segments"] = scored.segments(scorer.model.intervals).to_dict("records")
+        summary["notes"] += workflows.acquired_notes(scored)
     if as_json:
         print_json(summary)
         return
     _print_scored(summary, quality)
+
+
+def _summary(
+    output: str,
+    prepared: Prepared,
+    scored: ScoredTable | SubscriberScores,
+    scorer: Scorer | SubscriptionScorer,
+    settings: AnyConfig,
+    today: date | None,
+) -> dict[str, Any]:
+    from clvml import workflows
+    from clvml.storage.addresses import hide_password
+
+    quality = prepared.log.quality
+    return {
+        "output": hide_password(output),
+        "customers": scored.customers,
+        "as_of": prepared.as_of,
+        "horizon_days": scorer.model.horizon_days,
+        "model_version": scorer.version,
+        "run_id": scorer.run_id,
+        "rows_in": quality.rows_in,
+        "rows_out": quality.rows_out,
+        "expected_spend": scored.total("expected_spend"),
+        "clv": scored.total("clv"),
+        "value": scorer.model.config.value.model_dump(),
+        # Spark counts what it leaves out and does not look at the ids.
+        "warnings": [asdict(found) for found in getattr(quality, "warnings", ())],
+        "notes": workflows.scoring_notes(prepared, scorer, settings, today),
+    }
 
 
 def _explain_choice(text: str) -> Literal["all", "none"] | int:
@@ -178,5 +235,9 @@ def _print_scored(summary: dict[str, Any], quality: QualityReport | SparkQuality
             for row in segments
         ],
     )
+    _print_notes(summary)
+
+
+def _print_notes(summary: dict[str, Any]) -> None:
     print_warnings(summary["warnings"])
     print_list("Notes", summary["notes"])

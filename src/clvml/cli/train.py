@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clvml.cli.inputs import load_config, now, parse_date, spark_session, workspace
+from clvml.cli.inputs import (
+    load_any_config,
+    now,
+    parse_date,
+    refuse_for_subscriptions,
+    spark_session,
+    workspace,
+)
 from clvml.cli.options import (
     AsOfOption,
     ConfigOption,
@@ -33,7 +40,7 @@ from clvml.cli.printing import (
 )
 
 if TYPE_CHECKING:
-    from clvml.config import Config
+    from clvml.config import AnyConfig
     from clvml.tracking import LoggedRun
     from clvml.workflows import Prepared, Trained
 
@@ -55,24 +62,30 @@ def train(
 ) -> None:
     """Train, test out of time against the baselines, explain, log to MLflow, register."""
     from clvml import workflows
+    from clvml.config import Config, SubscriptionConfig
     from clvml.storage.addresses import hide_password
     from clvml.tracking import tracking_uri
 
     until = parse_date(as_of)
     uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
     again = None
+    settings: Config | SubscriptionConfig
     if from_run is None:
-        settings = load_config(config, overrides, data)
+        settings = load_any_config(config, overrides, data)
     else:
-        registered = load_config(config, None).tracking.registered_model if config else "clvml"
+        registered = load_any_config(config, None).tracking.registered_model if config else "clvml"
         again = workflows.train_again(from_run, registered, uri, overrides, data, until)
         settings, until = again.config, again.as_of
+    if isinstance(settings, SubscriptionConfig):
+        spark = None if engine == "duckdb" else engine
+        refuse_for_subscriptions(rejects=rejects, memory=memory, engine=spark, master=master)
     progress(f"reading {hide_password(settings.data.source)}")
 
     def told(prepared: Prepared) -> None:
         if not as_json:
             typer.echo(prepared.log.quality.to_text())
-            say_rejects(prepared, rejects)
+            if isinstance(settings, Config):
+                say_rejects(prepared, rejects)
 
     with workspace(memory) as connection, spark_session(engine, master, rejects) as session:
         done = workflows.train_and_log(
@@ -124,7 +137,7 @@ def _print_trained(trained: Trained, notes: list[str], reproduced: dict[str, Any
     print_paragraph(f"Metrics that are not those of run {reproduced['run_id']}: {changed}")
 
 
-def _print_logged(logged: LoggedRun, settings: Config, uri: str) -> None:
+def _print_logged(logged: LoggedRun, settings: AnyConfig, uri: str) -> None:
     name = settings.tracking.registered_model
     which = logged.model_uri if logged.alias != "champion" else f"models:/{name}@champion"
     options = [] if which == "models:/clvml@champion" else ["--model", which]
@@ -134,7 +147,7 @@ def _print_logged(logged: LoggedRun, settings: Config, uri: str) -> None:
     print_mlflow_page(uri, logged.mlflow_page)
 
 
-def _print_kept(kept: Path | None, reason: str, settings: Config) -> None:
+def _print_kept(kept: Path | None, reason: str, settings: AnyConfig) -> None:
     from clvml.tracking.pending import PENDING_FOLDER
 
     typer.echo()
@@ -147,7 +160,7 @@ def _print_kept(kept: Path | None, reason: str, settings: Config) -> None:
     typer.echo(f"  {_score_command(settings, model)}")
 
 
-def _score_command(settings: Config, options: list[str]) -> str:
+def _score_command(settings: AnyConfig, options: list[str]) -> str:
     from clvml.storage.addresses import hide_password
 
     # Several sources are read as the model's configuration says.

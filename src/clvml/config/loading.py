@@ -18,7 +18,7 @@ _SHOWN_LETTERS = 100
 SUBSCRIPTION_COMMANDS = "`clvml check`, `train`, `backtest`, `score`, `compare` and `promote`"
 
 Keys = TypeVar("Keys", bound=BaseModel)
-Settings = TypeVar("Settings", Config, SubscriptionConfig)
+Settings = TypeVar("Settings", bound=AnyConfig)
 
 
 def read_config(path: str | Path, overrides: list[str] | None = None) -> Config:

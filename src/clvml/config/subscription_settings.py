@@ -32,6 +32,10 @@ class SubscriptionColumns(Section):
     price: str = Field(description="money per billing period")
     period: str = Field(description="billing period: day, week, month, quarter, year, or a number of days")
 
+    def mapped(self) -> dict[str, str]:
+        """Return ``{our name: input column}``."""
+        return self.model_dump()
+
 
 class SubscriptionData(Section):
     """Where the table of subscriptions is, one row each, and how it is read."""
@@ -56,6 +60,11 @@ class SubscriptionData(Section):
             if not _PLAIN_NAME.fullmatch(name) or early.count(name) > 1:
                 raise ValueError(f"'{name}' is no name of letters, digits and _, or stands there twice")
         return early
+
+    @property
+    def sources(self) -> dict[str, SubscriptionData]:
+        """Nothing: a table of subscriptions is one file."""
+        return {}
 
     @property
     def early_columns(self) -> dict[str, str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from clvml.config import Group
-
 
 class FeatureGroup(NamedTuple):
     """How the influence of a group is told to readers who know no statistics.
@@ -56,7 +54,7 @@ class Feature(NamedTuple):
     unit: str
     description: str
     words: str
-    group: Group
+    group: str
     grain: Literal["day", "customer"] = "day"
     needs: str = ""
     predictor: bool = True

@@ -2,27 +2,126 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
 
-# What trees see beside the prior and the plan, and what it means.
-FEATURES = {
-    "tenure_days": "days since the customer's first subscription began",
-    "current_days": "days since the current subscription began",
-    "period_days": "days of a billing period",
-    "days_since_renewal": "days since the current billing period began",
-    "days_to_renewal": "days until the next billing period",
-    "monthly_price": "price of all that runs, per month",
-    "running": "subscriptions that run",
-    "ended_before": "subscriptions that ended before",
-    "days_paused": "days without a subscription between the first start and now",
-    "price_ratio": "monthly price of all that runs over that of all that ran just before the newest began",
-    "plan_left_90d": "share of the plan's subscriptions of 90 days ago that have ended since",
-    "all_left_90d": "share of all subscriptions of 90 days ago that have ended since",
+from clvml.customers.groups import Feature, FeatureGroup
+
+
+def _feature(name: str, unit: str, description: str, words: str, group: str) -> Feature:
+    # Made by `subscription_features` and not by SQL.
+    return Feature(name, "", unit, description, words, group)
+
+
+# What trees see beside the prior and the plan.
+SUBSCRIPTION_FEATURES = (
+    _feature(
+        "tenure_days",
+        "days",
+        "days since the customer's first subscription began",
+        "first subscribed {tenure_days:.0f} days ago",
+        "tenure",
+    ),
+    _feature(
+        "current_days",
+        "days",
+        "days since the current subscription began",
+        "the current subscription began {current_days:.0f} days ago",
+        "tenure",
+    ),
+    _feature(
+        "period_days",
+        "days",
+        "days of a billing period",
+        "billed every {period_days:.0f} days",
+        "billing",
+    ),
+    _feature(
+        "days_since_renewal",
+        "days",
+        "days since the current billing period began",
+        "{days_since_renewal:.0f} days since the last renewal",
+        "billing",
+    ),
+    _feature(
+        "days_to_renewal",
+        "days",
+        "days until the next billing period",
+        "{days_to_renewal:.0f} days to the next renewal",
+        "billing",
+    ),
+    _feature(
+        "monthly_price",
+        "currency",
+        "price of all that runs, per month",
+        "pays {monthly_price:,.2f} a month",
+        "price",
+    ),
+    _feature(
+        "running", "", "subscriptions that run", "{running:.0f} subscriptions at the same time", "price"
+    ),
+    _feature(
+        "pauses",
+        "",
+        "times without a subscription between the first start and now",
+        "{pauses:.0f} pauses between subscriptions",
+        "pauses",
+    ),
+    _feature(
+        "days_paused",
+        "days",
+        "days without a subscription between the first start and now",
+        "{days_paused:.0f} days without a subscription since the first",
+        "pauses",
+    ),
+    _feature(
+        "price_ratio",
+        "",
+        "monthly price of all that runs over that of all that ran just before the newest began",
+        "pays {price_ratio:.0%} of the price before",
+        "price",
+    ),
+    _feature(
+        "plan_left_90d",
+        "share",
+        "share of the plan's subscriptions of 90 days ago that have ended since",
+        "{plan_left_90d:.0%} of the plan's subscriptions ended within 90 days",
+        "plan",
+    ),
+    _feature(
+        "all_left_90d",
+        "share",
+        "share of all subscriptions of 90 days ago that have ended since",
+        "{all_left_90d:.0%} of all subscriptions ended within 90 days",
+        "plan",
+    ),
+)
+FEATURES = tuple(feature.name for feature in SUBSCRIPTION_FEATURES)
+# What reasons are about.
+SUBSCRIPTION_GROUPS = {
+    "tenure": FeatureGroup(("tenure_days", "current_days"), "customers who have been subscribed for long"),
+    "billing": FeatureGroup(("period_days", "days_to_renewal"), "customers with long billing periods"),
+    "price": FeatureGroup(("monthly_price", "price_ratio"), "customers who pay much"),
+    "pauses": FeatureGroup(("pauses", "days_paused"), "customers who paused before"),
+    "plan": FeatureGroup(("plan_left_90d",), "customers on plans that many have left lately"),
+    "early signs": FeatureGroup((), "customers with many early signs"),
 }
 MONTH_DAYS = 30.4375
+
+
+def explained_features(early: Mapping[str, str]) -> list[Feature]:
+    """Return the features that reasons are made of: all that differ between customers, and ``early`` ones.
+
+    ``early`` holds the input's names by ours.
+    """
+    told = [
+        _feature(ours, "", theirs, f"{theirs} {{{ours}:,.0f}} in the first days", "early signs")
+        for ours, theirs in early.items()
+    ]
+    return [feature for feature in SUBSCRIPTION_FEATURES if feature.name != "all_left_90d"] + told
 
 
 def known_at(subscriptions: pd.DataFrame, cutoff: date) -> pd.DataFrame:
@@ -56,7 +155,7 @@ def subscription_features(
     age = (at - current["start"]).dt.days
     since = age % current["period_days"]
     price = running.groupby("customer_id")["monthly"].sum().reindex(ids)
-    left = _left(known, at)
+    left, paused = _left(known, at), _days_paused(known)
     features = pd.DataFrame(
         {
             "plan": current["plan"],
@@ -67,8 +166,8 @@ def subscription_features(
             "days_to_renewal": current["period_days"] - since,
             "monthly_price": price,
             "running": running.groupby("customer_id").size().reindex(ids),
-            "ended_before": (~known["runs"]).groupby(known["customer_id"]).sum().reindex(ids),
-            "days_paused": _days_paused(known).reindex(ids),
+            "pauses": (paused > 0).groupby(known["customer_id"]).sum().reindex(ids),
+            "days_paused": paused.groupby(known["customer_id"]).sum().reindex(ids),
             "price_ratio": price / _price_before(known, current["start"]).reindex(ids),
             "plan_left_90d": current["plan"].map(left),
             "all_left_90d": left.attrs["all"],
@@ -100,11 +199,23 @@ def subscription_labels(
     return churned, price.reindex(ids).fillna(0.0)
 
 
+def subscription_revenue(subscriptions: pd.DataFrame, cutoff: date, horizon_days: int) -> pd.Series:
+    """Return what is earned in the window [currency], by customer_id of those with a subscription in it.
+
+    A subscription earns its price for the days that it runs.
+    """
+    at, end = pd.Timestamp(cutoff), pd.Timestamp(cutoff + timedelta(days=horizon_days))
+    until = subscriptions["end"].fillna(end)
+    until = until.where(until < end, end)
+    days = (until - subscriptions["start"].where(subscriptions["start"] > at, at)).dt.days.clip(lower=0)
+    earned = days * subscriptions["price"] / subscriptions["period_days"]
+    return earned[days > 0].groupby(subscriptions["customer_id"]).sum()
+
+
 def _days_paused(known: pd.DataFrame) -> pd.Series:
-    """Return the days between the first start and the last end that no subscription covers, by customer_id."""
+    """Return the days before each subscription that no earlier one of the customer covers; missing of the first."""
     latest = known.groupby("customer_id")["until"].cummax().groupby(known["customer_id"]).shift()
-    gaps = (known["start"] - latest).dt.days.clip(lower=0)
-    return gaps.groupby(known["customer_id"]).sum()
+    return (known["start"] - latest).dt.days.clip(lower=0)
 
 
 def _price_before(known: pd.DataFrame, newest: pd.Series) -> pd.Series:

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from clvml.config import Config
+from clvml.config import AnyConfig, Config
 from clvml.customers.snapshots import CustomerDays
 from clvml.customers.windows import SHORTEST_HORIZON_DAYS, test_cutoffs, trainable
 from clvml.errors import InputError
@@ -131,7 +131,7 @@ def predict_folds(
 def judge(
     predictions: pd.DataFrame,
     models: tuple[ModelColumns, ...],
-    config: Config,
+    config: AnyConfig,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Backtest:
     """Compare our model with the others on what `predict_folds` returned."""

@@ -10,8 +10,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from clvml.customers import GROUPS, Feature
+from clvml.customers.subscription_snapshots import SUBSCRIPTION_GROUPS
 from clvml.explain.wording import check_contributions, direction_of, group_sums
 
+_TOLD = GROUPS | SUBSCRIPTION_GROUPS
 RAISES, LOWERS, MIXED, NONE = (
     "high values raise churn risk",
     "high values lower churn risk",
@@ -127,7 +129,7 @@ def driver_shares(
     found = []
     for group in np.argsort(-shares, kind="stable"):
         there = {feature.name for feature, of in zip(feature_list, member, strict=True) if of == group}
-        axes = GROUPS[names[group]].told_by
+        axes = _TOLD[names[group]].told_by
         directions = (_direction(features[axis], sums[:, group]) for axis in axes if axis in there)
         clear = next((direction for direction in directions if direction in (RAISES, LOWERS)), MIXED)
         goal = {RAISES: "leave", LOWERS: "stay"}.get(clear, "mixed")
@@ -141,7 +143,7 @@ def _sentence(rank: int, group: str, share: float, direction: str) -> str:
     if direction == "mixed":
         return f"{group.capitalize()} {place} {influence}, but in no single direction."
     how = "are the likeliest" if rank == 0 else "are likelier"
-    return f"{GROUPS[group].much.capitalize()} {how} to {direction}: {group} {place} {influence}."
+    return f"{_TOLD[group].much.capitalize()} {how} to {direction}: {group} {place} {influence}."
 
 
 def _check(

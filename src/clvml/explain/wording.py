@@ -33,7 +33,9 @@ WHEN_ZERO = {
     "spent 0 in the same season last year": "spent nothing in the same season last year",
 }
 _WINDOW = re.compile(r"_\d+d$")
-_NOUNS_AFTER_ONE = re.compile(r"^( (?:[a-z]+ )*?(?:day|line|order|product|purchase|unit))s\b")
+_NOUNS_AFTER_ONE = re.compile(
+    r"^( (?:[a-z]+ )*?(?:day|line|order|pause|product|purchase|subscription|unit))s\b"
+)
 
 
 class Typical(NamedTuple):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from clvml.errors import InputError, did_you_mean, first_of
+from clvml.log.cleaning import ReasonCount
+from clvml.log.finding import Finding
 from clvml.log.table import days_of, read_table, with_numbers
+from clvml.storage.addresses import hide_password, is_address
 
 # Mean length of a billing period [days], by how it is called.
 PERIODS = {"day": 1.0, "week": 7.0, "month": 30.4375, "quarter": 91.3125, "year": 365.25}
@@ -21,6 +27,58 @@ _OTHER_WORDS = {"daily": "day", "weekly": "week", "monthly": "month", "quarterly
 COLUMNS = ("customer_id", "start", "end", "plan", "price", "period")
 # Share of rows that may be unreadable or contradict themselves; more is a wrong mapping.
 MAX_REJECTED = 0.01
+
+
+UNKNOWN_PLAN = "unknown"
+UNREAD_PRICE = "a price that is no number"
+
+
+@dataclass(frozen=True)
+class SubscriptionQuality:
+    """What was read of a table of subscriptions. Money is the price per billing period [currency].
+
+    Attributes
+    ----------
+    reasons : tuple of ReasonCount
+        Rows left out.
+    first_day, last_day : date
+        The first and the last day on which one begins.
+    warnings : tuple of Finding
+        Doubts about the data.
+    """
+
+    rows_in: int
+    money_in: float
+    rows_out: int
+    money_out: float
+    reasons: tuple[ReasonCount, ...]
+    customers: int
+    plans: int
+    ended: int
+    first_day: date
+    last_day: date
+    currency: str | None
+    warnings: tuple[Finding, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report for JSON: dates as ISO text."""
+        days = {"first_day": self.first_day.isoformat(), "last_day": self.last_day.isoformat()}
+        return asdict(self) | days
+
+    def to_text(self) -> str:
+        """Return the report as lines for people."""
+        unit = f" {self.currency}" if self.currency else ""
+        lines = [f"read        {self.rows_in:,} subscriptions, {self.money_in:,.2f}{unit} per billing period"]
+        for count in self.reasons:
+            money = "unread" if count.money is None else f"{count.money:,.2f}{unit}"
+            lines.append(f"  left out  {count.rows:,} subscriptions, {money}: {count.reason}")
+        lines += [
+            f"log         {self.rows_out:,} subscriptions, {self.money_out:,.2f}{unit} per billing period",
+            f"customers   {self.customers:,}, {self.plans:,} plans",
+            f"days        begun from {self.first_day} to {self.last_day}, {self.ended:,} have an end",
+        ]
+        lines += [f"warning     {found.text} [{found.code}]" for found in self.warnings]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -35,8 +93,8 @@ class SubscriptionLog:
         Ordered by customer, start, end and plan.
     rejected : dict of str to int
         Rows left out, by reason.
-    rejected_money : dict of str to float
-        Their price per period [currency]; without those that could not be read.
+    rejected_money : dict of str to float or None
+        Their price per period [currency]; None where it could not be read.
     overlapping : int
         Subscriptions that begin before an earlier one of the customer has ended; all are kept.
     """
@@ -44,8 +102,62 @@ class SubscriptionLog:
     frame: pd.DataFrame
     rows_in: int
     rejected: dict[str, int]
-    rejected_money: dict[str, float]
+    rejected_money: dict[str, float | None]
     overlapping: int
+    currency: str | None = None
+
+    @property
+    def first_day(self) -> date:
+        """The day on which the first one begins."""
+        return self.frame["start"].min().date()
+
+    @property
+    def last_day(self) -> date:
+        """The day on which the last one begins."""
+        return self.frame["start"].max().date()
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for equal subscriptions, in whatever order they came."""
+        rows = pd.util.hash_pandas_object(self.frame, index=False).to_numpy()
+        return hashlib.sha256(",".join(self.frame.columns).encode() + rows.tobytes()).hexdigest()
+
+    @property
+    def quality(self) -> SubscriptionQuality:
+        """What was read and what came of it."""
+        money_out = float(self.frame["price"].sum())
+        warnings = []
+        if self.overlapping:
+            warnings.append(
+                Finding(
+                    "overlapping-subscriptions",
+                    f"{self.overlapping:,} subscriptions begin before an earlier one of the customer has ended; all are"
+                    " kept, and what runs side by side adds up",
+                    self.overlapping,
+                )
+            )
+        unknown = int((self.frame["plan"] == UNKNOWN_PLAN).sum())
+        if unknown:
+            warnings.append(
+                Finding("no-plan", f"{unknown:,} subscriptions have no plan: it is '{UNKNOWN_PLAN}'", unknown)
+            )
+        return SubscriptionQuality(
+            rows_in=self.rows_in,
+            money_in=round(money_out + sum(money or 0.0 for money in self.rejected_money.values()), 6),
+            rows_out=len(self.frame),
+            money_out=round(money_out, 6),
+            reasons=tuple(
+                ReasonCount(reason, "rejected", rows, self.rejected_money[reason])
+                for reason, rows in self.rejected.items()
+            ),
+            customers=int(self.frame["customer_id"].nunique()),
+            plans=int(self.frame["plan"].nunique()),
+            ended=int(self.frame["end"].notna().sum()),
+            first_day=self.first_day,
+            last_day=self.last_day,
+            currency=self.currency,
+            warnings=tuple(warnings),
+        )
 
 
 def read_subscriptions(
@@ -70,7 +182,15 @@ def read_subscriptions(
         zero or more, no known period, or an end before the start.
     """
     extra = extra or {}
-    raw = source.astype("string") if isinstance(source, pd.DataFrame) else read_table(source, "subscriptions")
+    if isinstance(source, pd.DataFrame):
+        raw = source.astype("string").apply(lambda column: column.str.strip()).replace("", pd.NA)
+    elif is_address(str(source)):
+        raise InputError(
+            f"subscriptions are read from a file, not from '{hide_password(str(source))}'; export the table as Parquet"
+            " or CSV"
+        )
+    else:
+        raw = read_table(source, "subscriptions")
     where = "the frame" if isinstance(source, pd.DataFrame) else f"'{source}'"
     unmapped = [name for name in COLUMNS if name not in columns]
     if unmapped:
@@ -88,7 +208,7 @@ def read_subscriptions(
             "customer_id": texts["customer_id"],
             "start": days_of(texts["start"], f"column '{columns['start']}'").astype("datetime64[us]"),
             "end": days_of(ends, f"column '{columns['end']}'").astype("datetime64[us]"),
-            "plan": texts["plan"].fillna("unknown"),
+            "plan": texts["plan"].fillna(UNKNOWN_PLAN),
             "price": pd.to_numeric(numbers[columns["price"]], errors="coerce").astype(float),
             "period_days": _period_days(texts["period"]),
             **{
@@ -102,17 +222,18 @@ def read_subscriptions(
         "no readable start": frame["start"].isna(),
         "an end that is no date": ends.notna() & frame["end"].isna(),
         "an end before the start": frame["end"] < frame["start"],
-        "a price that is no number": frame["price"].isna(),
+        UNREAD_PRICE: frame["price"].isna(),
         "a price below zero": frame["price"] < 0,
         "an unknown billing period": ~(frame["period_days"] > 0),
     }
-    rejected, money = {}, {}
+    rejected: dict[str, int] = {}
+    money: dict[str, float | None] = {}
     left = pd.Series(True, index=frame.index)
     for reason, wrong in faults.items():
         found = left & wrong.fillna(False).astype(bool)
         if found.any():
             rejected[reason] = int(found.sum())
-            money[reason] = float(frame.loc[found, "price"].sum())
+            money[reason] = None if reason == UNREAD_PRICE else float(frame.loc[found, "price"].sum())
         left &= ~found
     if len(frame) - left.sum() > MAX_REJECTED * len(frame) or not left.any():
         told = "; ".join(f"{rows:,} have {reason}" for reason, rows in rejected.items()) or "there are none"
@@ -120,7 +241,8 @@ def read_subscriptions(
             f"{where}: {len(frame) - left.sum():,} of {len(frame):,} subscriptions cannot be used ({told}); correct the"
             " rows or the names of the columns"
         )
-    kept = frame[left].sort_values(["customer_id", "start", "end", "plan"], kind="stable", ignore_index=True)
+    order = ["customer_id", "start", "end", "plan", "price", "period_days", *extra]
+    kept = frame[left].sort_values(order, kind="stable", ignore_index=True)
     running_until = kept["end"].fillna(pd.Timestamp("2999-12-31")).astype("int64")
     before = running_until.groupby(kept["customer_id"]).cummax().groupby(kept["customer_id"]).shift()
     overlapping = int((kept["start"].astype("int64") < before).sum())

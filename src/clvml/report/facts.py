@@ -13,6 +13,7 @@ import duckdb
 
 from clvml.errors import InputError
 from clvml.scores.columns import SCORED
+from clvml.scores.scorer import refuse_subscribers
 from clvml.scores.segments import may_be_called
 from clvml.storage.files import FORMULA, NUMBER
 from clvml.storage.sql import literal
@@ -167,6 +168,7 @@ def load_scored(
         raise InputError(
             f"scored file '{scores}' cannot be read ({reason}); give what `clvml score` wrote"
         ) from None
+    refuse_subscribers(scores, columns)
     missing = [name for name in needed if name not in columns]
     if missing:
         raise InputError(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -116,6 +116,42 @@ ACQUISITION_SOURCE = Column(
 FURTHER = COLUMNS[COLUMNS.index("run_id") + 1 :]
 REASON_COLUMNS = tuple(name for name in COLUMNS if name.startswith("reason_"))
 DTYPES = {column.name: column.dtype for column in (*SCORED, ACQUISITION_SOURCE)}
+# A scored file of subscriptions: what does not apply is left out.
+_BY_NAME = {column.name: column for column in SCORED}
+SUBSCRIBERS = (
+    *(_BY_NAME[name] for name in ("customer_id", "as_of", "horizon_days")),
+    replace(_BY_NAME["p_churn"], description="probability of no subscription at the end of the horizon"),
+    _BY_NAME["churn_risk"],
+    money("expected_spend", "revenue expected in the horizon"),
+    _BY_NAME["clv"],
+    Column("plan", "text", "plan of the current subscription: of those that run, the newest", own=False),
+    money("monthly_price", "price of all that runs, per month"),
+    Column("tenure_days", "whole", "days since the first subscription began", "days"),
+    _BY_NAME["value_tier"],
+    *(_BY_NAME[name] for name in (*REASONS, "model_version", "run_id")),
+    *(column for column in SCORED if column.name in FURTHER and column.name in REASON_COLUMNS),
+)
+
+
+def as_written(values: Mapping[str, Any], columns: Sequence[Column], index: pd.Index) -> pd.DataFrame:
+    """Return values by name as the columns of a table: rounded, and text of one type; an empty text is missing.
+
+    A value is a column of as many rows as the index, or a text or whole number for all of them.
+    """
+
+    def shown(column: Column) -> Any:
+        held = values[column.name]
+        if column.kind == "number":
+            # Adding zero turns -0.0, which reads like a loss, into 0.0.
+            return held.round(column.decimals) + 0.0
+        if column.kind == "whole":
+            return held
+        # One text type for all, so that a column without any value has it too.
+        if isinstance(held, str):
+            return pd.array([held or None], dtype="string").repeat(len(index))
+        return pd.Series(held, dtype="string").array
+
+    return pd.DataFrame({column.name: shown(column) for column in columns}, index=index)
 
 
 def typed(frame: pd.DataFrame, columns: Sequence[Column] = SCORED) -> pd.DataFrame:

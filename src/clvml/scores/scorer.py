@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -28,7 +29,8 @@ from clvml.scores.columns import (
     REASON_COLUMNS,
     REASONS,
     SCORED,
-    Column,
+    SUBSCRIBERS,
+    as_written,
 )
 from clvml.scores.customer_margin import OWN_MARGIN, own_clv
 from clvml.scores.segments import segment
@@ -193,20 +195,7 @@ class Scorer:
         }
         values["segment"] = segment(features, known, model.thresholds, model.config.segments)
 
-        def shown(column: Column) -> Any:
-            held = values[column.name] if column.name in values else predicted[column.name]
-            if column.kind == "number":
-                # Adding zero turns -0.0, which reads like a loss, into 0.0.
-                return held.round(column.decimals) + 0.0
-            if column.kind == "whole":
-                return held
-            # One text type for all, so that a column without any value has it too.
-            if isinstance(held, str):
-                return pd.array([held or None], dtype="string").repeat(len(features))
-            return pd.Series(held, dtype="string").array
-
-        rows = {column.name: shown(column) for column in columns}
-        return pd.DataFrame(rows | {"at_risk": at_risk}, index=features.index)
+        return as_written({**predicted, **values}, columns, features.index).assign(at_risk=at_risk)
 
     def reasons(self, features: pd.DataFrame) -> pd.DataFrame:
         """Return `REASON_COLUMNS` of each customer of a feature table, same index; the first is never empty.
@@ -278,6 +267,15 @@ def _check_scores(scores: pd.DataFrame) -> None:
             raise ValueError(f"last_order_date {text} is not before as_of {as_of}")
 
 
+def refuse_subscribers(path: Path, columns: Collection[str]) -> None:
+    """Refuse a scored file of subscriptions, by its columns, where one of purchases is needed."""
+    if {column.name for column in SUBSCRIBERS} <= set(columns):
+        raise InputError(
+            f"'{path}' holds scores of subscriptions (mode: subscription), which this command does not know yet; give a"
+            " scored file of purchases"
+        )
+
+
 def read_scores(path: Path) -> pd.DataFrame:
     """Return a scored file (.csv or .parquet) as it was before it was written: ids as text, missing as missing.
 
@@ -304,6 +302,7 @@ def read_scores(path: Path) -> pd.DataFrame:
         raise InputError(
             f"scored file '{path}' cannot be read ({reason}); make it again with `clvml score`"
         ) from None
+    refuse_subscribers(path, scores.columns)
     missing = [name for name in COLUMNS if name not in scores.columns and name not in FURTHER]
     if missing or scores.empty:
         lacks = f"lacks {', '.join(missing[:5])}" if missing else "holds no customer"

@@ -1,4 +1,4 @@
-"""Scoring what a server is sent: a purchase log or a feature table."""
+"""Scoring what a server is sent: a purchase log, a feature table or a table of subscriptions."""
 
 from __future__ import annotations
 
@@ -16,22 +16,26 @@ from clvml.models.customer_model import CustomerModel
 from clvml.scores.columns import COLUMNS
 from clvml.scores.customer_margin import customer_margins
 from clvml.scores.scorer import Scorer, customer_days
+from clvml.scores.subscribers import SubscriptionScorer
 from clvml.storage.workspace import offline_database
 
 _OURS = ("customer_id", "order_date", "amount")
 
 
 def pyfunc_predict(
-    model: Scorer | Path, frame: pd.DataFrame, as_of: date | None, now: datetime | None = None
+    model: Scorer | SubscriptionScorer | Path,
+    frame: pd.DataFrame,
+    as_of: date | None,
+    now: datetime | None = None,
 ) -> pd.DataFrame:
-    """Score a frame, which is a purchase log or a feature table, as the MLflow model does.
+    """Score a frame, which is a purchase log, a feature table or a table of subscriptions, as the MLflow model does.
 
     A purchase log gives one row per customer, best value first; a feature table gives a row for each of its rows, in
     its order.
 
     Parameters
     ----------
-    model : Scorer or Path
+    model : Scorer, SubscriptionScorer or Path
         A loaded model or the directory of one.
     frame : DataFrame
         A purchase log, with columns as in the configuration the model was trained with, of one of several sources
@@ -48,6 +52,8 @@ def pyfunc_predict(
     InputError
         The frame is neither of the two, or nothing says which day its features are of.
     """
+    if isinstance(model, SubscriptionScorer):
+        return model.score_frame(frame, as_of)
     scorer = Scorer.load(model) if isinstance(model, Path) else model
     data, now = _served(scorer.model), now or datetime.now(UTC)
     if {"customer_id", "purchase_days"} <= set(frame.columns):

@@ -28,7 +28,7 @@ def write_run_files(record: TrainingRecord, folder: Path) -> None:
 
     ``config.yaml``, ``quality.json``, ``quality.txt``, ``leaderboard.csv``, ``leaderboard.json`` (as MLflow
     shows tables), ``fold_metrics.csv``, ``predictions.parquet``, ``churn_cutoffs.csv``, ``verdicts.txt``,
-    ``notes.txt``, ``drivers.csv``, ``report.html`` and ``plots/*.png``. What is empty is left out.
+    ``notes.txt``, ``drivers.csv``, ``retention.csv``, ``report.html`` and ``plots/*.png``. What is empty is left out.
     """
     _write(
         folder / CONFIG_FILE,
@@ -47,6 +47,8 @@ def write_run_files(record: TrainingRecord, folder: Path) -> None:
         reach.to_csv(folder / "churn_cutoffs.csv", index=False)
     if not record.drivers.empty:
         record.drivers.to_csv(folder / "drivers.csv", index=False)
+    if not record.retention.empty:
+        record.retention.to_csv(folder / "retention.csv", index=False)
     for name, lines in (("verdicts.txt", record.verdicts), ("notes.txt", record.notes)):
         if lines:
             _write(folder / name, "\n".join(lines))

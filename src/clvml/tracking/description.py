@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from clvml.config import Config
+from clvml.config import AnyConfig
 from clvml.evaluation import METRICS
 from clvml.storage.addresses import hide_password
 from clvml.tracking.record import TrainingRecord
@@ -77,7 +77,7 @@ def package_versions() -> str:
     return ", ".join([f"python {platform.python_version()}", *packages])
 
 
-def run_params(config: Config) -> dict[str, str]:
+def run_params(config: AnyConfig) -> dict[str, str]:
     """Return the configuration as ``{"section.key": text}``, as ``--set`` takes it.
 
     Left out: what is not set, the names of the input's columns, and the names in MLflow. The whole of it is
@@ -96,7 +96,7 @@ def flat_params(config: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def public_config(config: Config) -> dict[str, Any]:
+def public_config(config: AnyConfig) -> dict[str, Any]:
     """Return the configuration as nested dicts, without the password of a database."""
     raw = config.model_dump(mode="json", exclude_none=True)
     raw["data"]["source"] = hide_password(raw["data"]["source"])

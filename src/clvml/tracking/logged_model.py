@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pandas as pd
 
+from clvml.config import SubscriptionData
 from clvml.customers import available_features
 from clvml.errors import InputError
-from clvml.scores.columns import COLUMNS, typed
+from clvml.scores.columns import SCORED, SUBSCRIBERS, typed
 from clvml.scores.customer_margin import OWN_MARGIN
 from clvml.tracking.description import requirements, run_params
 from clvml.tracking.pyfunc import PurchaseLogScorer
@@ -24,8 +25,18 @@ def log_model(
     record: TrainingRecord, store: Store, run_id: str, experiment: str, directory: Path
 ) -> tuple[str, tuple[str, ...]]:
     """Log the model in `directory` as a logged model of the run; return its id, and notes on it."""
-    columns = record.config.data.columns
-    example = _input_example(record.signature_example, numbers=(columns.amount, columns.quantity))
+    data = record.config.data
+    if isinstance(data, SubscriptionData):
+        numbers: tuple[str | None, ...] = (data.columns.price, *data.early)
+        further, columns = {}, SUBSCRIBERS
+    else:
+        numbers, columns = (data.columns.amount, data.columns.quantity), SCORED
+        names = [feature.name for feature in available_features(data.columns.mapped())]
+        if record.config.value.has_own_margins:
+            names.append(OWN_MARGIN)
+        texts = dict.fromkeys(("customer_id", "cutoff"), types.DataType.string)
+        further = texts | dict.fromkeys(names, types.DataType.double)
+    example = _input_example(record.signature_example, numbers)
     served = PurchaseLogScorer(directory)
     served.load()
     notes: tuple[str, ...] = ()
@@ -35,10 +46,7 @@ def log_model(
     except InputError as error:
         # The model is sound. A few lines of the log may leave open how they are written.
         notes = (f"the model has no input example: its first lines cannot be scored by themselves ({error})",)
-        output = typed(pd.DataFrame(columns=list(COLUMNS)))
-    further = [feature.name for feature in available_features(columns.mapped())]
-    if record.config.value.has_own_margins:
-        further.append(OWN_MARGIN)
+        output = typed(pd.DataFrame(columns=[column.name for column in columns]), columns)
     created = store.client.create_logged_model(
         experiment,
         name=MODEL_NAME,
@@ -77,9 +85,9 @@ def _input_example(rows: pd.DataFrame, numbers: Collection[str | None]) -> pd.Da
 
 
 def _signature(
-    example: pd.DataFrame, output: pd.DataFrame, features: Collection[str]
+    example: pd.DataFrame, output: pd.DataFrame, features: Mapping[str, types.DataType]
 ) -> models.ModelSignature:
-    # A model has one signature, and this one takes a purchase log or a feature table: so every column is
+    # A model has one signature, and that of purchases takes a log or a feature table: so every column is
     # optional, and those that are given decide. Text for dates, since MLflow cannot read a CSV file that has a
     # datetime column in its schema; and for ids, since it would read 00123 as 123.
     inputs = types.schema.Schema(
@@ -93,11 +101,7 @@ def _signature(
         ]
         + [
             types.schema.ColSpec(kind, name, required=False)
-            for name, kind in {
-                "customer_id": types.DataType.string,
-                "cutoff": types.DataType.string,
-                **dict.fromkeys(features, types.DataType.double),
-            }.items()
+            for name, kind in features.items()
             if name not in example
         ]
     )

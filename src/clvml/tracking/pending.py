@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import pandas as pd
 from pydantic import BaseModel, Field, field_validator
 
-from clvml.config import parse_config
+from clvml.config import parse_any_config
 from clvml.errors import InputError
 from clvml.tracking.artifacts import copy_model, refuse_links
 from clvml.tracking.description import public_config, run_tags
@@ -38,6 +38,8 @@ _PLAIN = (
     "page",
 )
 _TABLES = ("fold_metrics", "leaderboard", "drivers", "signature_example", "predictions")
+# That of purchases has none, nor has one that an older version kept.
+_RETENTION = "retention.parquet"
 
 
 class _Kept(BaseModel):
@@ -109,6 +111,8 @@ def keep_training(record: TrainingRecord, folder: Path) -> Path:
         for table in _TABLES:
             # The name of the index is part of a leaderboard.
             getattr(record, table).to_parquet(draft / f"{table}.parquet", compression="zstd")
+        if not record.retention.empty:
+            record.retention.to_parquet(draft / _RETENTION, compression="zstd")
         (draft / "plots").mkdir()
         for title, picture in record.figures.items():
             (draft / "plots" / f"{title}.png").write_bytes(picture)
@@ -147,9 +151,11 @@ def read_kept(directory: Path) -> TrainingRecord:
         content = _Kept.model_validate_json((directory / _RECORD).read_text(encoding="utf-8"))
         fields: dict[str, Any] = {key: getattr(content, key) for key in _PLAIN}
         fields |= {table: pd.read_parquet(directory / f"{table}.parquet") for table in _TABLES}
+        if (directory / _RETENTION).is_file():
+            fields["retention"] = pd.read_parquet(directory / _RETENTION)
         figures = {path.stem: path.read_bytes() for path in sorted((directory / "plots").glob("*.png"))}
         return TrainingRecord(
-            config=parse_config(content.config, f"configuration in '{directory}'"),
+            config=parse_any_config(content.config, f"configuration in '{directory}'"),
             as_of=content.as_of,
             figures=figures,
             model_directory=directory / "model",

@@ -3,8 +3,9 @@
 The artifact holds data alone; this code comes with the installed package, so loading a model runs nothing
 that came with it. Input is one of two tables, told apart by their columns: a purchase log, one row per order or
 line, with the columns of the data that the model was trained on (ids and dates as text, amounts as numbers); or a
-feature table, one row per customer, as the query of `clvml sql` makes it. Output is the scored file: for a log one
-row per customer, best value first; for features a row for each row, in their order.
+feature table, one row per customer, as the query of `clvml sql` makes it. A model of subscriptions takes a table of
+subscriptions with the columns of its training data. Output is the scored file: for a log one row per customer, best
+value first; for features a row for each row, in their order.
 
     model = mlflow.pyfunc.load_model("models:/clvml@champion")
     model.predict(log.astype({"customer_id": str, "order_date": str, "amount": float}))
@@ -24,14 +25,16 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from clvml.errors import InputError
+from clvml.models.model_file import stored_mode
 from clvml.storage.yaml_text import parse_yaml
 
 if TYPE_CHECKING:
     from clvml.scores.scorer import Scorer
+    from clvml.scores.subscribers import SubscriptionScorer
 
 
 class PurchaseLogScorer:
-    """Scores purchase logs and feature tables with the model in a directory, which `run_id` trained."""
+    """Scores purchase logs, feature tables and subscriptions with the model in a directory, which `run_id` trained."""
 
     def __init__(self, directory: str | Path, run_id: str = "") -> None:
         self.directory = Path(directory)
@@ -69,8 +72,12 @@ class PurchaseLogScorer:
         _ = self._scorer
 
     @cached_property
-    def _scorer(self) -> Scorer:
+    def _scorer(self) -> Scorer | SubscriptionScorer:
         # A server asks many times.
+        if stored_mode(self.directory) == "subscription":
+            from clvml.scores.subscribers import SubscriptionScorer
+
+            return SubscriptionScorer.load(self.directory, run_id=self.run_id)
         from clvml.scores.scorer import Scorer
 
         return Scorer.load(self.directory, run_id=self.run_id)

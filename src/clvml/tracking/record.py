@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from clvml.config import Config
+from clvml.config import AnyConfig, Config
 from clvml.errors import InputError
 
 # Tells runs of other kinds from the trainings, which have no such tag.
@@ -66,13 +66,15 @@ class TrainingRecord:
     predictions : DataFrame
         Out of time, of the trained model, for later comparisons: one row per (`cutoff`, `customer_id`), with
         `actual_spend` [currency], `churned` (0 or 1), `spend` [currency] and `p_churn`. Empty without a test.
+    retention : DataFrame
+        Of subscriptions, what is left of each cohort (`clvml.customers.cohorts`); empty of purchases.
     page : str
         The report on the customers as HTML; empty where it could not be made.
     tags : dict of str to str
         More tags for the run, such as what it reproduces.
     """
 
-    config: Config
+    config: AnyConfig
     as_of: date
     horizon_days: int
     fingerprint: str
@@ -89,6 +91,7 @@ class TrainingRecord:
     notes: list[str]
     model_name: str = ""
     predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    retention: pd.DataFrame = field(default_factory=pd.DataFrame)
     page: str = ""
     tags: dict[str, str] = field(default_factory=dict)
 

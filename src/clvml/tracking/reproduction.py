@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from clvml.config import Config, parse_config
+from clvml.config import AnyConfig, parse_any_config
 from clvml.errors import InputError
 from clvml.tracking.artifacts import CONFIG_FILE, QUALITY_FILE
 from clvml.tracking.description import FOLD_PREFIX, package_versions
@@ -41,7 +41,7 @@ class RecordedTraining:
     """
 
     run_id: str
-    config: Config
+    config: AnyConfig
     as_of: date
     fingerprint: str
     quality: dict[str, Any]
@@ -110,7 +110,7 @@ def recorded_training(reference: str, registered_model: str, uri: str) -> Record
             f"{run.label} has no record of a training by clvml, or its files are gone ({CONFIG_FILE}, {QUALITY_FILE} "
             "and the tags as_of and data_fingerprint); give a run that 'clvml compare' lists"
         )
-    config = parse_config(raw, f"the configuration recorded in run '{run.run_id}'")
+    config = parse_any_config(raw, f"the configuration recorded in run '{run.run_id}'")
     return RecordedTraining(
         run.run_id,
         config,

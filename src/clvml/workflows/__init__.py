@@ -1,6 +1,7 @@
 """The stages put together: what each command of the command line does, without printing."""
 
 from clvml.workflows.compare import compare, comparison_dict
+from clvml.workflows.contract_training import backtest_contract
 from clvml.workflows.followup import FollowUp, follow_up
 from clvml.workflows.logged_training import Again, LoggedTraining, train_again, train_and_log
 from clvml.workflows.planning import log_plan, plan, write_plan
@@ -10,8 +11,10 @@ from clvml.workflows.preparation import (
     assume_config,
     assume_data,
     check_length,
+    check_subscription_length,
     prepare,
     prepare_on_spark,
+    prepare_subscriptions,
     sample_on_spark,
     sources_of,
 )
@@ -23,6 +26,7 @@ from clvml.workflows.scoring import (
     check_scored_output,
     score,
     score_on_spark,
+    score_subscriptions,
     scoring_notes,
     write_scored,
 )
@@ -58,8 +62,10 @@ __all__ = [
     "assume_config",
     "assume_data",
     "backtest",
+    "backtest_contract",
     "check_length",
     "check_scored_output",
+    "check_subscription_length",
     "compare",
     "comparison_dict",
     "days_of",
@@ -73,6 +79,7 @@ __all__ = [
     "plan",
     "prepare",
     "prepare_on_spark",
+    "prepare_subscriptions",
     "promote",
     "reach",
     "readback",
@@ -82,6 +89,7 @@ __all__ = [
     "save_rates",
     "score",
     "score_on_spark",
+    "score_subscriptions",
     "scoring_notes",
     "short_name",
     "sources_of",

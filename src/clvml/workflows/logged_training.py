@@ -13,12 +13,20 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from clvml import tracking
-from clvml.config import Config, overridden
+from clvml.config import AnyConfig, SubscriptionConfig, overridden
 from clvml.errors import InputError
 from clvml.scores.customer_margin import margin_columns
 from clvml.storage.workspace import temporary_folder
 from clvml.tracking.record import LoggedRun, StoreUnreachable, TrainingRecord
-from clvml.workflows.preparation import Prepared, prepare, prepare_on_spark, sample_on_spark, sources_of
+from clvml.workflows.contract_training import train_contract
+from clvml.workflows.preparation import (
+    Prepared,
+    prepare,
+    prepare_on_spark,
+    prepare_subscriptions,
+    sample_on_spark,
+    sources_of,
+)
 from clvml.workflows.training import Trained, train
 
 if TYPE_CHECKING:
@@ -36,14 +44,14 @@ class Again:
 
     Attributes
     ----------
-    config : Config
+    config : Config or SubscriptionConfig
         What the run was trained with, with what is to be different.
     other_data : bool
         Other data was asked for: it may differ from what the run was trained on.
     """
 
     recorded: RecordedTraining
-    config: Config
+    config: AnyConfig
     as_of: date | None
     other_data: bool
 
@@ -106,7 +114,7 @@ def train_again(
 
 
 def train_and_log(
-    config: Config,
+    config: AnyConfig,
     uri: str,
     now: datetime,
     connection: duckdb.DuckDBPyConnection,
@@ -121,7 +129,7 @@ def train_and_log(
 
     Parameters
     ----------
-    config : Config
+    config : Config or SubscriptionConfig
     uri : str
         The tracking store.
     now : datetime
@@ -146,8 +154,11 @@ def train_and_log(
     InputError
         The data cannot be used, is not that of the run to train again, or the store cannot be used at all.
     """
-    if session is None:
-        prepared: Prepared[Any] = prepare(
+    prepared: Prepared[Any]
+    if isinstance(config, SubscriptionConfig):
+        prepared = prepare_subscriptions(config.data, now, as_of=as_of)
+    elif session is None:
+        prepared = prepare(
             config.data,
             now,
             as_of=as_of,
@@ -169,7 +180,11 @@ def train_and_log(
         )
     told(prepared)
     with temporary_folder() as folder:
-        trained = train(prepared, config, folder, progress)
+        trained = (
+            train_contract(prepared, config, folder, progress)
+            if isinstance(config, SubscriptionConfig)
+            else train(prepared, config, folder, progress)
+        )
         record = _reproduction(trained.record, again, changes) if again else trained.record
         progress("logging to MLflow")
         logged, kept, reason = _log_or_keep(record, uri, progress)

@@ -7,7 +7,7 @@ from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from clvml.config import Config
+from clvml.config import AnyConfig
 from clvml.errors import secondary
 from clvml.evaluation.backtest import Backtest
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def draw_pictures(
-    tested: Backtest | None, explanation: Explanation | None, config: Config, notes: list[str]
+    tested: Backtest | None, explanation: Explanation | None, config: AnyConfig, notes: list[str]
 ) -> dict[str, bytes]:
     """Return PNGs by name: of the test on the newest test window, and of what drives churn.
 
@@ -49,7 +49,7 @@ def draw_pictures(
     return drawn
 
 
-def _of_the_test(tested: Backtest, config: Config, notes: list[str]) -> dict[str, Callable[[], Figure]]:
+def _of_the_test(tested: Backtest, config: AnyConfig, notes: list[str]) -> dict[str, Callable[[], Figure]]:
     # Imported here: matplotlib takes a second, and scoring does not need it.
     from clvml.evaluation.plots import (
         plot_churn_calibration,

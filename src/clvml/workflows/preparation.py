@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -11,7 +11,17 @@ from typing import Any, Generic, TypeVar
 import duckdb
 import pandas as pd
 
-from clvml.config import ColumnsConfig, Config, DataConfig, ValueConfig, assign, parse_config, parse_keys
+from clvml.config import (
+    ColumnsConfig,
+    Config,
+    DataConfig,
+    SubscriptionConfig,
+    SubscriptionData,
+    ValueConfig,
+    assign,
+    parse_config,
+    parse_keys,
+)
 from clvml.customers.windows import HistoryVerdict, check_history
 from clvml.engines.spark import SparkLog, SparkSample, read_lines, sampled
 from clvml.errors import InputError
@@ -21,6 +31,7 @@ from clvml.log.frame import FRAME
 from clvml.log.mapping import map_columns, propose_columns, propose_product
 from clvml.log.parts import Part, read_parts
 from clvml.log.presets import recognise
+from clvml.log.subscriptions import SubscriptionLog, read_subscriptions
 from clvml.scores.customer_margin import customer_margins
 from clvml.storage.workspace import offline_database
 
@@ -30,12 +41,12 @@ _REQUIRED = ("customer_id", "order_date", "amount")
 _SILENCE_DAYS = 31
 
 
-Log = TypeVar("Log", PurchaseLog, SparkLog, SparkSample)
+Log = TypeVar("Log", PurchaseLog, SparkLog, SparkSample, SubscriptionLog)
 
 
 @dataclass(frozen=True)
 class Prepared(Generic[Log]):
-    """A purchase log that was read, the date up to which it is used, and a note on that date.
+    """A log that was read, of purchases or of subscriptions, the date up to which it is used, and a note on that date.
 
     Attributes
     ----------
@@ -184,6 +195,37 @@ def prepare(
     return Prepared(log, *_dated(log.last_day, as_of), margins)
 
 
+def prepare_subscriptions(
+    data: SubscriptionData, now: datetime, source: str | None = None, as_of: date | None = None
+) -> Prepared[SubscriptionLog]:
+    """Read a table of subscriptions; ``as_of`` is the day after the last one began, up to now, unless given.
+
+    Raises
+    ------
+    InputError
+        The table cannot be read, or nothing in it has begun.
+    """
+    read = read_subscriptions(source or data.source, data.columns.mapped(), data.early_columns)
+    log = replace(read, currency=data.currency)
+    starts = log.frame["start"]
+    until = pd.Timestamp(as_of or now.date() + timedelta(days=1))
+    begun = starts[starts < until]
+    if begun.empty:
+        raise InputError(
+            f"no subscription begins before {until.date()}; the first begins on {log.first_day}: choose a later"
+            " --as-of, or correct data.columns.start"
+        )
+    notes = []
+    if as_of is None:
+        as_of = begun.max().date() + timedelta(days=1)
+        notes.append(f"as of {as_of}, the day after the last subscription began; --as-of sets another date")
+    if len(begun) < len(starts):
+        notes.append(
+            f"{len(starts) - len(begun):,} subscriptions that begin on {as_of} or later are not used"
+        )
+    return Prepared(log, as_of, "; ".join(notes))
+
+
 def prepare_on_spark(
     session: Any, data: DataConfig, now: datetime, source: str | None = None, as_of: date | None = None
 ) -> Prepared[SparkLog]:
@@ -210,7 +252,7 @@ def sample_on_spark(
     return Prepared(log, prepared.as_of, prepared.note)
 
 
-def sources_of(data: DataConfig) -> list[str]:
+def sources_of(data: DataConfig | SubscriptionData) -> list[str]:
     """Return every file, folder or address that a configuration reads."""
     return [own.source for own in data.sources.values()] or [data.source]
 
@@ -218,6 +260,20 @@ def sources_of(data: DataConfig) -> list[str]:
 def check_length(prepared: Prepared[Any], config: Config) -> HistoryVerdict:
     """Return whether there is enough history for the horizon of the configuration."""
     return check_history(prepared.log.first_day, prepared.as_of, config.windows)
+
+
+def check_subscription_length(
+    prepared: Prepared[SubscriptionLog], config: SubscriptionConfig
+) -> tuple[bool, str]:
+    """Return whether there is enough history for the horizon of the configuration, and the same in words."""
+    windows, log = config.windows, prepared.log
+    needed = windows.horizon_days + config.data.grace_days + windows.min_history_days
+    days = (prepared.as_of - log.first_day).days
+    told = "enough" if days >= needed else "not enough, and a training would be refused"
+    return days >= needed, (
+        f"the table has {days:,} days before {prepared.as_of}; a horizon of {windows.horizon_days:,} days needs"
+        f" {needed:,}: {told}"
+    )
 
 
 def _dated(last_day: date, as_of: date | None) -> tuple[date, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -12,15 +12,18 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from clvml.config import Config
+from clvml.config import AnyConfig
 from clvml.customers.snapshots import CustomerDays
+from clvml.customers.subscription_snapshots import known_at
 from clvml.engines.spark import SparkLog, score_lines
 from clvml.errors import InputError
+from clvml.log.subscriptions import SubscriptionLog
 from clvml.scores.age import age_notes
 from clvml.scores.batches import ScoredTable, score_in_batches
-from clvml.scores.columns import ACQUISITION_SOURCE, COLUMNS
+from clvml.scores.columns import ACQUISITION_SOURCE, SCORED, Column
 from clvml.scores.overview import build_overview, write_overview
 from clvml.scores.scorer import Scorer, customer_days
+from clvml.scores.subscribers import SubscriberScores, SubscriptionScorer
 from clvml.storage.addresses import is_address
 from clvml.storage.database_output import check_database_output, write_database_table
 from clvml.storage.files import TABLES
@@ -95,10 +98,17 @@ def score_on_spark(
     return scored
 
 
-def check_scored_output(output: str, source: str | None, acquired: bool = False) -> None:
-    """Refuse a file or database table that the scored rows could not be written to, or that holds something else.
+def score_subscriptions(
+    prepared: Prepared[SubscriptionLog],
+    scorer: SubscriptionScorer,
+    explain: Literal["all", "none"] | int = "all",
+) -> SubscriberScores:
+    """Score the customers of a table of subscriptions who are subscribed."""
+    return scorer.score(prepared.log.frame, prepared.as_of, explain)
 
-    ``acquired`` says that the rows have their `ACQUISITION_SOURCE`.
+
+def check_scored_output(output: str, source: str | None, columns: Sequence[Column] = SCORED) -> None:
+    """Refuse a file or database table that the scored rows could not be written to, or that holds something else.
 
     Raises
     ------
@@ -106,13 +116,12 @@ def check_scored_output(output: str, source: str | None, acquired: bool = False)
         See `clvml.storage.outputs.check_output` and `clvml.storage.database_output.check_database_output`.
     """
     if is_address(output):
-        further = [ACQUISITION_SOURCE.name] if acquired else []
-        check_database_output(output, [*COLUMNS, *further], source)
+        check_database_output(output, [column.name for column in columns], source)
     else:
         check_output(Path(output), TABLES, source)
 
 
-def write_scored(scored: ScoredTable, output: str) -> None:
+def write_scored(scored: ScoredTable | SubscriberScores, output: str) -> None:
     """Write the scored rows into a file, with their overview beside it, or into a database table."""
     if is_address(output):
         frames = (pa.Table.from_pandas(frame, preserve_index=False) for frame in scored.frames())
@@ -133,8 +142,17 @@ def acquired_notes(scored: ScoredTable) -> list[str]:
     return [f"{unknown:,} of {scored.customers:,} customers have no {ACQUISITION_SOURCE.name} (--acquired)"]
 
 
+def former_note(subscriptions: pd.DataFrame, as_of: date) -> list[str]:
+    """Return a sentence on the customers who are not subscribed any more, and so have no row; none without any."""
+    known = known_at(subscriptions, as_of)
+    former = known["customer_id"].nunique() - known.loc[known["end"].isna(), "customer_id"].nunique()
+    return (
+        [f"{former:,} former subscribers are left out: nothing of theirs runs on {as_of}"] if former else []
+    )
+
+
 def scoring_notes(
-    prepared: Prepared[Any], scorer: Scorer, config: Config, today: date | None = None
+    prepared: Prepared[Any], scorer: Scorer | SubscriptionScorer, config: AnyConfig, today: date | None = None
 ) -> list[str]:
     """Return what to know about a scored file: its date, the age of data and model, settings without effect.
 
@@ -142,6 +160,8 @@ def scoring_notes(
     """
     notes = [prepared.note] if prepared.note else []
     model = scorer.model
+    if isinstance(prepared.log, SubscriptionLog):
+        notes += former_note(prepared.log.frame, prepared.as_of)
     notes += age_notes(prepared.as_of, model.horizon_days, today, model.as_of)
     fixed = {
         "windows.horizon_days": (config.windows.horizon_days, model.horizon_days),

@@ -13,19 +13,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clvml.config import Config, DataConfig
+from clvml.config import AnyConfig, Config, DataConfig, SubscriptionConfig, SubscriptionData
 from clvml.customers import Feature, available_features
 from clvml.customers.snapshots import CustomerDays
+from clvml.customers.subscription_snapshots import known_at
 from clvml.engines.spark import SparkSample
 from clvml.errors import InputError, secondary
 from clvml.evaluation.backtest import MODEL_NAME, Backtest, judge, predict_folds, run_backtest
 from clvml.evaluation.evidence import build_evidence
+from clvml.evaluation.folds import ModelColumns
 from clvml.explain import Surrogate, driver_sentences, driver_shares, drivers, log_odds
 from clvml.log import PurchaseLog
 from clvml.models.customer_model import fit_customer_model
 from clvml.scores.customer_margin import own_clv
 from clvml.scores.scorer import Scorer, customer_days
 from clvml.scores.segments import check_segments
+from clvml.scores.subscribers import SubscriptionScorer
 from clvml.scores.tiers import spend_thresholds, tier_thresholds
 from clvml.storage.sql import identifier, literal
 from clvml.tracking.record import TrainingRecord
@@ -97,7 +100,7 @@ class Trained:
 
     Attributes
     ----------
-    scorer : Scorer
+    scorer : Scorer or SubscriptionScorer
         The model with its explanation.
     backtest : Backtest or None
         None where the log is too short for a fold.
@@ -107,7 +110,7 @@ class Trained:
         What drives retention, in words.
     """
 
-    scorer: Scorer
+    scorer: Scorer | SubscriptionScorer
     backtest: Backtest | None
     record: TrainingRecord
     driver_sentences: list[str]
@@ -144,13 +147,9 @@ def train(prepared: Prepared[Any], config: Config, directory: Path, progress: Pr
     progress("building the features")
     days = days_of(prepared.log)
     notes = [prepared.note] if prepared.note else []
-    tested: Backtest | None = None
-    try:
-        folds = predict_folds(days, prepared.as_of, config, progress=progress)
-        with secondary("the comparison with the baselines", notes):
-            tested = judge(*folds, config, progress)
-    except InputError as error:
-        notes.append(f"not tested out of time: {error}")
+    tested = tested_or_told(
+        lambda: predict_folds(days, prepared.as_of, config, progress=progress), config, notes, progress
+    )
     fitted = fit(days, prepared.as_of, config, progress, margins)
     explanation: Explanation | None = None
     sentences: list[str] = []
@@ -170,6 +169,22 @@ def train(prepared: Prepared[Any], config: Config, directory: Path, progress: Pr
             page = page_of(score_days(days, prepared, scorer, _REASONS_SHOWN, margins=margins))
     kept = replace(record(prepared, scorer, explanation, tested, directory, notes), page=page)
     return Trained(scorer, tested, kept, sentences)
+
+
+def tested_or_told(
+    predict: Callable[[], tuple[pd.DataFrame, tuple[ModelColumns, ...]]],
+    config: AnyConfig,
+    notes: list[str],
+    progress: Progress,
+) -> Backtest | None:
+    """Return the test of what ``predict`` says of past dates; where there can be none, a note says why."""
+    try:
+        folds = predict()
+        with secondary("the comparison with the baselines", notes):
+            return judge(*folds, config, progress)
+    except InputError as error:
+        notes.append(f"not tested out of time: {error}")
+    return None
 
 
 def backtest(
@@ -227,7 +242,7 @@ def explain(scorer: Scorer, features: pd.DataFrame) -> Explanation:
 
 def record(
     prepared: Prepared[Any],
-    scorer: Scorer,
+    scorer: Scorer | SubscriptionScorer,
     explanation: Explanation | None,
     tested: Backtest | None,
     directory: Path,
@@ -262,7 +277,11 @@ def record(
         figures=draw_pictures(tested, explanation, config, notes),
         drivers=influences,
         model_directory=directory,
-        signature_example=_example(log, config.data),
+        signature_example=(
+            _subscription_example(log.frame, config.data, prepared.as_of)
+            if isinstance(config, SubscriptionConfig)
+            else _example(log, config.data)
+        ),
         notes=notes,
         model_name=MODEL_NAME,
         predictions=_tested_predictions(tested) if tested else pd.DataFrame(),
@@ -315,3 +334,20 @@ def _example(log: PurchaseLog | SparkSample, data: DataConfig) -> pd.DataFrame:
         f"select {chosen} from {log.table} where customer_id in (select distinct customer_id from {log.table}"
         f" order by customer_id limit {_EXAMPLE_CUSTOMERS}) order by customer_id, order_ts, amount limit 50"
     )
+
+
+def _subscription_example(subscriptions: pd.DataFrame, data: SubscriptionData, as_of: date) -> pd.DataFrame:
+    """Return the subscriptions of a few customers as they come by CSV, under the names of the input."""
+    known = known_at(subscriptions, as_of)
+    running = known.loc[known["end"].isna(), "customer_id"].drop_duplicates().head(_EXAMPLE_CUSTOMERS)
+    rows = known[known["customer_id"].isin(running)]
+    ours = {
+        "customer_id": rows["customer_id"],
+        "start": rows["start"].dt.strftime("%Y-%m-%d"),
+        "end": rows["end"].dt.strftime("%Y-%m-%d").fillna(""),
+        "plan": rows["plan"],
+        "price": rows["price"],
+        "period": rows["period_days"].map(str),
+    }
+    early = {theirs: rows[name].fillna(0.0) for name, theirs in data.early_columns.items()}
+    return pd.DataFrame({theirs: ours[name] for name, theirs in data.columns.mapped().items()} | early)

@@ -56,6 +56,8 @@ def window_notes(tested: Backtest, horizon_days: int) -> list[str]:
             f"tested on {customers:,} customer{'s' * (customers > 1)} only: too few to tell a good model from a bad"
             " one; do not rely on these metrics"
         )
+    if not _of_purchases(tested):
+        return notes
     for cutoff, rows in tested.predictions.groupby("cutoff", sort=True):
         start = pd.Timestamp(str(cutoff)).date()
         window = f"from {start} to {start + timedelta(days=horizon_days - 1)}"
@@ -112,10 +114,12 @@ def short_name(model: str) -> str:
 
 
 def headline_metrics(tested: Backtest) -> dict[str, float]:
-    """Return the pooled metrics of our model by name, with the coverage of its intervals and the next orders."""
+    """Return the pooled metrics of our model by name; of purchases, also interval coverage and next orders."""
     pooled = tested.leaderboard.pooled
     ours = pooled[pooled["model"] == MODEL_NAME]
     metrics = {str(metric): float(value) for metric, value in zip(ours["metric"], ours["value"], strict=True)}
+    if not _of_purchases(tested):
+        return metrics
     frame = tested.predictions
     # Refunds of earlier purchases can make spend negative; an interval from zero holds what is at most zero.
     actual = np.maximum(frame["actual_spend"], 0.0)
@@ -127,6 +131,8 @@ def headline_metrics(tested: Backtest) -> dict[str, float]:
 
 def next_order_note(tested: Backtest) -> list[str]:
     """Return a sentence on how near the dates of next orders came; none where no such order came."""
+    if not _of_purchases(tested):
+        return []
     found = next_order_errors(tested.predictions)
     if not found.customers:
         return []
@@ -136,6 +142,11 @@ def next_order_note(tested: Backtest) -> list[str]:
         f" with those who did not come back, dates count up to the end of the log and were {found.mean_error:.0f} days"
         f" off on average, the usual gap {found.usual_mean_error:.0f}"
     ]
+
+
+def _of_purchases(tested: Backtest) -> bool:
+    """Return whether it is a test of purchases, of which there are intervals and next orders, or of subscriptions."""
+    return "next_order_days" in tested.predictions
 
 
 def _defined(rows: Mapping[str, Any], metric: str) -> bool:

@@ -1,0 +1,100 @@
+"""What `clvml check` and `clvml score` do for subscriptions."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from clvml.cli.inputs import now
+from clvml.cli.printing import print_json, print_list, print_paragraph, print_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clvml.config import SubscriptionConfig
+
+_MONTHS_SHOWN = (1, 2, 3, 6, 12, 24, 36)
+_COHORTS_SHOWN = 12
+
+
+def check_subscriptions(
+    settings: SubscriptionConfig, source: str | None, until: date | None, as_json: bool
+) -> None:
+    """Report the quality of a table of subscriptions, and whether it is long enough."""
+    from clvml import workflows
+    from clvml.customers.cohorts import retention
+
+    prepared = workflows.prepare_subscriptions(settings.data, now(), source, until)
+    enough, history = workflows.check_subscription_length(prepared, settings)
+    if as_json:
+        print_json(
+            {
+                **prepared.log.quality.to_dict(),
+                "as_of": prepared.as_of,
+                "columns_read": settings.data.columns.mapped(),
+                "horizon_days": settings.windows.horizon_days,
+                "enough_history": enough,
+                "history": history,
+                "retention": retention(prepared.log.frame, prepared.as_of).to_dict("records"),
+            }
+        )
+        return
+    typer.echo(prepared.log.quality.to_text())
+    print_paragraph(history)
+    _print_retention(retention(prepared.log.frame, prepared.as_of, "quarter"))
+    print_list("Notes", [prepared.note] if prepared.note else [])
+
+
+def _print_retention(table: pd.DataFrame) -> None:
+    shown = [month for month in _MONTHS_SHOWN if (table["month"] == month).any()]
+    newest = sorted(table["cohort"].unique())[-_COHORTS_SHOWN:]
+    for title, column in (
+        ("Subscribed after", "retention"),
+        ("Revenue after", "revenue_retention"),
+    ):
+        shares = table.set_index(["cohort", "month"])[column].dropna()
+        sizes = table.groupby("cohort")["customers"].first()
+        print_table(
+            [title, "customers", *(f"{month} months" if month > 1 else "1 month" for month in shown)],
+            [
+                [
+                    cohort,
+                    f"{sizes[cohort]:,}",
+                    *(
+                        f"{shares[cohort, month]:.0%}" if (cohort, month) in shares else "-"
+                        for month in shown
+                    ),
+                ]
+                for cohort in newest
+            ],
+        )
+
+
+def print_subscribers(summary: dict[str, Any], currency: str | None) -> None:
+    """Print what a scoring of subscribers came to."""
+    unit = f" {currency}" if currency else ""
+    value = summary["value"]
+    cost = f", less {value['retention_cost']:,.2f} per customer" if value["retention_cost"] else ""
+    typer.echo(
+        f"{summary['customers']:,} subscribers scored as of {summary['as_of']} into {summary['output']}"
+        f" (model version {summary['model_version']})"
+    )
+    print_paragraph(
+        f"Expected revenue is {summary['expected_spend']:,.0f}{unit} in {summary['horizon_days']} days; lifetime value"
+        f" is {summary['clv']:,.0f}{unit}: the present value of a margin of {value['margin']:.0%} over"
+        f" {value['horizon_days']:,} days at {value['discount_rate']:.0%} a year{cost}."
+    )
+    print_table(
+        ["Plan", "customers", "mean P(churn)", f"monthly price{unit}", f"revenue{unit}", f"CLV{unit}"],
+        [
+            [
+                row["plan"],
+                f"{row['customers']:,}",
+                f"{row['p_churn']:.0%}",
+                *(f"{row[name]:,.0f}" for name in ("monthly_price", "expected_spend", "clv")),
+            ]
+            for row in summary["plans"]
+        ],
+    )

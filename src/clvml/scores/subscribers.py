@@ -1,0 +1,178 @@
+"""The scored file of subscriptions: one row per subscribed customer, best value first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from clvml.customers.subscription_snapshots import explained_features
+from clvml.errors import InputError
+from clvml.explain import Surrogate, reasons
+from clvml.log.subscriptions import read_subscriptions
+from clvml.models.contract import ContractModel
+from clvml.models.model_file import stored_mode
+from clvml.scores.columns import REASON_COLUMNS, REASONS, SUBSCRIBERS, as_written
+from clvml.scores.scorer import NO_REASON, RISKS, Scorer
+from clvml.scores.tiers import band, value_tier
+from clvml.storage.files import write_table
+
+
+@dataclass(frozen=True)
+class SubscriptionScorer:
+    """A trained model of subscriptions with its explanation, as `clvml.scores.scorer.Scorer` of purchases."""
+
+    model: ContractModel
+    surrogate: Surrogate
+    version: str = ""
+    run_id: str = ""
+
+    @classmethod
+    def load(cls, directory: Path, version: str = "", run_id: str = "") -> SubscriptionScorer:
+        """Read a saved model and its explanation.
+
+        Raises
+        ------
+        InputError
+            The directory holds no model of subscriptions.
+        """
+        model = ContractModel.load(directory)
+        surrogate = Surrogate.load(directory)
+        if surrogate.features_ != tuple(feature.name for feature in _explained(model)):
+            raise InputError(f"the model in '{directory}' has the explanation of another; train it again")
+        return cls(model, surrogate, version, run_id)
+
+    def save(self, directory: Path) -> None:
+        """Write the model and its explanation into an existing directory: JSON only."""
+        # The model keeps a digest of every file.
+        self.surrogate.save(directory)
+        self.model.save(directory)
+
+    def score(
+        self, subscriptions: pd.DataFrame, as_of: date, explain: Literal["all", "none"] | int = "all"
+    ) -> SubscriberScores:
+        """Score every customer who is subscribed at ``as_of``.
+
+        Parameters
+        ----------
+        subscriptions : DataFrame
+            `SubscriptionLog.frame`.
+        as_of : date
+            The first day not observed.
+        explain : "all", "none" or int
+            Whose reasons to give; a number: of so many customers with most value at risk
+            (``p_churn * expected_spend``).
+
+        Raises
+        ------
+        InputError
+            Nobody is subscribed.
+        """
+        model = self.model
+        features = model.features(subscriptions, as_of)
+        predicted = model.predict(features)
+        chosen = features.index if explain == "all" else features.index[:0]
+        if isinstance(explain, int):
+            at_risk = (predicted["p_churn"] * predicted["expected_spend"]).sort_values(
+                ascending=False, kind="stable"
+            )
+            chosen = at_risk.index[:explain]
+        said = self._reasons(features.loc[chosen]).reindex(features.index)
+        values: dict[str, Any] = {
+            **{name: features[name] for name in ("customer_id", "plan", "monthly_price")},
+            "tenure_days": features["tenure_days"].astype("int64"),
+            "as_of": as_of.isoformat(),
+            "horizon_days": model.horizon_days,
+            **{name: predicted[name] for name in predicted.columns},
+            "churn_risk": band(predicted["p_churn"].to_numpy(), (1 / 3, 2 / 3), RISKS),
+            "value_tier": value_tier(predicted["clv"].to_numpy(), model.tiers),
+            **{name: said[name].replace("", None) for name in REASON_COLUMNS},
+            "model_version": self.version,
+            "run_id": self.run_id,
+        }
+        rows = as_written(values, SUBSCRIBERS, features.index)
+        ranked = rows.sort_values(["clv", "customer_id"], ascending=[False, True], kind="stable")
+        return SubscriberScores(ranked.reset_index(drop=True))
+
+    def score_frame(self, frame: pd.DataFrame, as_of: date | None) -> pd.DataFrame:
+        """Score a table of subscriptions with the columns of the training data, as the MLflow model does.
+
+        Without a date, as of the day after the last subscription began.
+        """
+        data = self.model.config.data
+        log = read_subscriptions(frame, data.columns.model_dump(), data.early_columns)
+        return self.score(log.frame, as_of or log.last_day + timedelta(days=1)).frame
+
+    def _reasons(self, features: pd.DataFrame) -> pd.DataFrame:
+        said = reasons(
+            features,
+            self.surrogate.contributions(features),
+            _explained(self.model),
+            top=len(REASONS),
+            typical=self.surrogate.typical_,
+        )
+        said["reason_1"] = said["reason_1"].replace("", NO_REASON)
+        return said
+
+
+@dataclass(frozen=True)
+class SubscriberScores:
+    """The scored rows, best value first, as `clvml.scores.batches.ScoredTable` holds those of purchases.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        The columns `clvml.scores.columns.SUBSCRIBERS`.
+    overview : None
+        There is none to write beside the file.
+    """
+
+    frame: pd.DataFrame
+    overview: None = None
+
+    @property
+    def customers(self) -> int:
+        """How many rows there are."""
+        return len(self.frame)
+
+    def total(self, column: str) -> float:
+        """Return the sum of a column of money."""
+        return round(float(self.frame[column].sum()), 2)
+
+    def plans(self) -> pd.DataFrame:
+        """Return what there is of each plan, the most valuable first.
+
+        Columns ``plan``, ``customers``, ``p_churn`` (mean), ``monthly_price``, ``expected_spend``, ``clv`` [currency].
+        """
+        by = self.frame.groupby("plan")
+        sums = by[["monthly_price", "expected_spend", "clv"]].sum().round(2)
+        table = by.size().to_frame("customers").assign(p_churn=by["p_churn"].mean().round(6)).join(sums)
+        return table.sort_values(["clv", "plan"], ascending=[False, True]).reset_index()
+
+    def frames(self) -> Iterator[pd.DataFrame]:
+        """Yield all rows, at once."""
+        yield self.frame
+
+    def write(self, path: Path) -> None:
+        """Write the rows as CSV or Parquet."""
+        write_table(self.frame, path)
+
+
+def load_scorer(directory: Path, version: str = "", run_id: str = "") -> Scorer | SubscriptionScorer:
+    """Return the scorer of a saved model, of purchases or of subscriptions.
+
+    Raises
+    ------
+    InputError
+        The directory holds no model of clvml.
+    """
+    kind = SubscriptionScorer if stored_mode(directory) == "subscription" else Scorer
+    return kind.load(directory, version, run_id)
+
+
+def _explained(model: ContractModel) -> list[Any]:
+    return explained_features(model.config.data.early_columns)

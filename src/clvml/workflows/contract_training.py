@@ -1,0 +1,73 @@
+"""Training of a model of subscriptions: what differs from purchases; test, record and log are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from clvml.config import SubscriptionConfig
+from clvml.customers.cohorts import retention
+from clvml.customers.subscription_snapshots import explained_features
+from clvml.errors import secondary
+from clvml.evaluation.backtest import Backtest, judge
+from clvml.evaluation.subscription_rules import predict_subscription_folds
+from clvml.explain import Surrogate, log_odds
+from clvml.models.contract import fit_contract_model
+from clvml.scores.subscribers import SubscriptionScorer
+from clvml.scores.tiers import tier_thresholds
+from clvml.workflows.preparation import Prepared
+from clvml.workflows.training import Explanation, Trained, record, tested_or_told
+
+Progress = Callable[[str], None]
+
+
+def train_contract(
+    prepared: Prepared[Any], config: SubscriptionConfig, directory: Path, progress: Progress
+) -> Trained:
+    """Test out of time, train on everything before ``prepared.as_of``, explain, and save into an existing folder.
+
+    Raises
+    ------
+    InputError
+        There is too little to learn from.
+    """
+    frame, as_of = prepared.log.frame, prepared.as_of
+    notes = [prepared.note] if prepared.note else []
+    tested = tested_or_told(
+        lambda: predict_subscription_folds(frame, as_of, config, progress=progress), config, notes, progress
+    )
+    progress(f"training as of {as_of}")
+    model = fit_contract_model(frame, as_of, config)
+    features = model.features(frame, as_of)
+    predicted = model.predict(features)
+    model = replace(model, tiers=tier_thresholds(predicted["clv"].to_numpy()))
+    progress("explaining")
+    known = tuple(explained_features(config.data.early_columns))
+    names = [feature.name for feature in known]
+    surrogate = Surrogate.mute(names)
+    with secondary("the explanation; no customer has a reason for the churn risk", notes):
+        surrogate = Surrogate().fit(
+            features[names].astype(float), log_odds(predicted["p_churn"]), seed=config.seed
+        )
+    scorer = SubscriptionScorer(model, surrogate)
+    explanation: Explanation | None = None
+    sentences: list[str] = []
+    with secondary("what drives retention", notes):
+        explanation = Explanation(features, known, surrogate.contributions(features))
+        sentences = explanation.sentences()
+    scorer.save(directory)
+    kept = record(prepared, scorer, explanation, tested, directory, notes)
+    return Trained(scorer, tested, replace(kept, retention=retention(frame, as_of)), sentences)
+
+
+def backtest_contract(
+    prepared: Prepared[Any],
+    config: SubscriptionConfig,
+    folds: int | None = None,
+    progress: Progress = lambda text: None,
+) -> Backtest:
+    """Run the rolling-origin leaderboard on a table of subscriptions."""
+    predicted = predict_subscription_folds(prepared.log.frame, prepared.as_of, config, folds, progress)
+    return judge(*predicted, config, progress)

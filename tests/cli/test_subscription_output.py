@@ -1,0 +1,205 @@
+"""`mode: subscription` from the table to the scored file, the run and what refuses it."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import duckdb
+import mlflow
+import pandas as pd
+import pytest
+from tests.cli.conftest import one_object
+
+from clvml import workflows
+from clvml.config import parse_any_config
+from clvml.scores.columns import SUBSCRIBERS
+from clvml.tracking import recorded_training
+
+EXAMPLE = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "subscriptions.py"))
+CONFIG = """
+mode: subscription
+data:
+  source: subscriptions.csv
+  columns: {customer_id: customer, start: begun, end: ended, plan: plan, price: price, period: billing}
+  grace_days: 7
+  early: [tickets]
+  early_days: 10
+  currency: EUR
+windows: {horizon_days: 60, max_cutoffs: 4}
+evaluation: {folds: 2, bootstrap_samples: 100}
+model: {n_estimators: 40, n_jobs: 1}
+tracking: {registered_model: subs}
+"""
+MODEL = "models:/subs@champion"
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    table = EXAMPLE["subscriptions"](1500)
+    return table.assign(tickets=range(len(table))).assign(tickets=lambda rows: rows["tickets"] % 3)
+
+
+@pytest.fixture
+def at_work(run, tmp_path, table):
+    """Return the function that runs `clvml`, in a folder with the table and its configuration."""
+    table.to_csv(tmp_path / "subscriptions.csv", index=False)
+    (tmp_path / "subs.yaml").write_text(CONFIG)
+    return run
+
+
+def test_check_counts_what_is_left_out_with_its_money(at_work, tmp_path, table):
+    bad = table.head(2).assign(customer=["x", "y"], ended=["2020-01-01", None], price=[5.0, "free"])
+    pd.concat([table, bad]).to_csv(tmp_path / "subscriptions.csv", index=False)
+    code, out, err = at_work("check", "--config", "subs.yaml")
+    assert (code, err) == (0, "")
+    assert f"read        {len(table) + 2:,} subscriptions, " in out
+    assert "  left out  1 subscriptions, 5.00 EUR: an end before the start\n" in out
+    assert "  left out  1 subscriptions, unread: a price that is no number\n" in out
+    assert "a horizon of 60 days needs 127: enough" in out.replace("\n", " ")
+    told = one_object(at_work("check", "--config", "subs.yaml", "--json")[1])
+    assert (told["rows_in"], told["rows_out"], told["enough_history"]) == (
+        len(table) + 2,
+        len(table),
+        True,
+    )
+    assert [row["money"] for row in told["reasons"]] == [5.0, None]
+    assert "Subscribed after  customers  1 month  2 months  3 months  6 months  12 months" in out
+    assert [row["retention"] for row in told["retention"] if row["month"] == 0] == [1.0] * 36
+
+
+def test_a_table_is_trained_on_scored_served_and_trained_on_again(at_work, tmp_path, table):
+    code, out, err = at_work("train", "--config", "subs.yaml", "--json")
+    assert (code, err) == (0, "")
+    trained = one_object(out)
+    assert trained["model_uri"] == "models:/subs/1"
+    assert {"roc_auc", "log_loss", "wape"} <= trained["metrics"].keys()
+    assert "interval_coverage" not in trained["metrics"]
+    assert trained["answer"].startswith("Across 2 test dates, clvml ")
+    assert any("Kaplan-Meier" in said or "sBG" in said for said in trained["verdicts"])
+    store = f"sqlite:///{tmp_path}/mlflow.db"
+    assert recorded_training("1", "subs", store).config.mode == "subscription"
+    run_files = mlflow.artifacts.download_artifacts(run_id=trained["run_id"], tracking_uri=store)
+    assert {"cohort", "revenue_retention"} <= set(pd.read_csv(Path(run_files, "retention.csv")))
+
+    code, out, _ = at_work("score", "--output", "scores.csv", "--model", MODEL, "--json")
+    told = one_object(out)
+    scores = pd.read_csv("scores.csv", dtype={"customer_id": str})
+    assert list(scores.columns) == [column.name for column in SUBSCRIBERS]
+    # An end on the date of the scores or later is not known yet.
+    running = table[(table["ended"].fillna("9") >= told["as_of"]) & (table["begun"] < told["as_of"])]
+    assert sorted(scores["customer_id"]) == sorted(running["customer"].unique())
+    former = table["customer"].nunique() - len(scores)
+    assert (
+        f"{former:,} former subscribers are left out: nothing of theirs runs on {told['as_of']}"
+        in told["notes"]
+    )
+    assert scores["p_churn"].between(0, 1).all()
+    assert scores["clv"].is_monotonic_decreasing
+    assert scores["reason_1"].notna().all()
+    assert scores.loc[scores["reason_1_key"].notna(), "reason_1_key"].str.fullmatch(r"\w+[+-]").all()
+    assert told["clv"] == pytest.approx(scores["clv"].sum())
+    assert sum(plan["customers"] for plan in told["plans"]) == told["customers"] == len(scores)
+
+    # The order of the rows changes no byte.
+    table.sample(frac=1, random_state=1).to_csv(tmp_path / "mixed.csv", index=False)
+    code, out, _ = at_work("score", "mixed.csv", "--output", "again.csv", "--model", MODEL)
+    assert code == 0
+    assert f"{len(scores):,} subscribers scored as of {told['as_of']} into again.csv" in out
+    assert Path("again.csv").read_bytes() == Path("scores.csv").read_bytes()
+
+    address = "duckdb:///out.duckdb?table=scores"
+    for _ in range(2):
+        assert at_work("score", "--output", address, "--model", MODEL, "--explain", "5")[0] == 0
+    with duckdb.connect("out.duckdb") as database:
+        counted = database.execute("select count(*), count(reason_1) from scores").fetchall()
+    assert counted == [(len(scores), 5)]
+
+    mlflow.set_tracking_uri(store)
+    served = mlflow.pyfunc.load_model(MODEL).predict(
+        table.assign(price=table["price"].astype(float), tickets=table["tickets"].astype(float))
+        .astype({"customer": str, "begun": str, "ended": "string", "plan": str, "billing": str})
+        .fillna({"ended": ""})
+    )
+    pd.testing.assert_series_equal(
+        served["p_churn"], scores["p_churn"], check_exact=False, rtol=1e-9, check_names=False
+    )
+
+    code, out, _ = at_work("train", "--from-run", "1", "--config", "subs.yaml", "--json")
+    assert (code, one_object(out)["reproduced"]["same_metrics"]) == (0, True)
+
+    read = ("monitor", "scores.csv", "--data", "subscriptions.csv"), ("worth", "scores.csv"), (
+        "report", "--scores", "scores.csv", "--output", "report.html"
+    )  # fmt: skip
+    for command in read:
+        code, _, err = at_work(*command)
+        assert code == 2
+        assert "holds scores of subscriptions (mode: subscription), which this command does not" in err
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (
+            ("backtest", "--config", "subs.yaml", "--set", "mode=sub"),
+            "'mode' must be 'purchase' or 'subscription'; currently set to 'sub'",
+        ),
+        (
+            ("train", "--config", "subs.yaml", "--engine", "spark"),
+            "--engine: of use with purchase logs only; leave out with mode: subscription",
+        ),
+        (
+            ("check", "--config", "subs.yaml", "--rejects", "x.csv"),
+            "--rejects: of use with purchase logs only",
+        ),
+        (
+            ("sql", "--dialect", "duckdb", "--config", "subs.yaml", "--as-of", "2025-01-01"),
+            "says mode: subscription",
+        ),
+        (("check", "--config", "subs.yaml", "--set", "data.columns.plan="), "'data.columns.plan'"),
+        (("check", "--config", "subs.yaml", "--set", "data.columns.plan=tarif"), "has no column 'tarif'"),
+        (
+            ("check", "--config", "subs.yaml", "--set", "value.cost=cost"),
+            "cost and margins are for purchase logs",
+        ),
+        (
+            ("check", "--config", "subs.yaml", "--as-of", "2020-01-01"),
+            "no subscription begins before 2020-01-01",
+        ),
+        (("check", "postgresql://a@b/c?table=d", "--config", "subs.yaml"), "are read from a file, not from"),
+        (
+            ("check", "--config", "subs.yaml", "--set", "data.early=[a b]"),
+            "'a b' is no name of letters, digits",
+        ),
+    ],
+)
+def test_what_subscriptions_cannot_do_is_said(at_work, command, said):
+    code, out, err = at_work(*command)
+    assert (code, out) == (2, "")
+    assert said in re.sub(r"\s+", " ", err)
+
+
+def test_a_short_table_is_not_trained_on(at_work):
+    code, _, err = at_work("train", "--config", "subs.yaml", "--as-of", "2023-02-15")
+    assert code == 2
+    assert "no window of 60 days before 2023-02-15 has customers who left" in re.sub(r"\s+", " ", err)
+
+
+def test_what_begins_later_is_told(tmp_path, table):
+    table.to_csv(tmp_path / "subscriptions.csv", index=False)
+    names = {"customer_id": "customer", "start": "begun", "end": "ended", "plan": "plan"}
+    raw = {
+        "mode": "subscription",
+        "data": {
+            "source": str(tmp_path / "subscriptions.csv"),
+            "columns": {**names, "price": "price", "period": "billing"},
+        },
+        "windows": {"horizon_days": 60},
+    }
+    config = parse_any_config(raw, "configuration")
+    now = pd.Timestamp("2024-06-30", tz="UTC").to_pydatetime()
+    prepared = workflows.prepare_subscriptions(config.data, now)
+    later = (pd.to_datetime(table["begun"]) >= str(prepared.as_of)).sum()
+    assert str(prepared.as_of) <= "2024-07-01"
+    assert f"{later:,} subscriptions that begin on {prepared.as_of} or later are not used" in prepared.note
