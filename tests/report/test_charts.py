@@ -21,7 +21,8 @@ def test_words_stay_inside_the_picture(anchor: str, across: float) -> None:
     plot = Plot(340, 200, (0, 1), (0, 1))
     plot.write(across, 20, "thirteen more", "strong", anchor)
     place = float(re.search(r' x="([-\d.]+)"', plot.marks[0])[1])
-    width = text_width("thirteen more")
+    # Chromium draws "60.609 £ Gewinn" in bold 1.05 times as wide as letters are on average.
+    width = 1.05 * text_width("thirteen more")
     left = place - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
     assert left >= 0 and left + width <= 340
 

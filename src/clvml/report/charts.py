@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 # Widths of the text column: desktop, paper, phone; of half a column: desktop, paper and phone.
 WHOLE, HALF = (1024, 680, 340), (488, 340)
-_LETTER = 0.6  # Mean width of a letter, as a share of its size.
+_LETTER, _BOLD = 0.6, 1.15  # Mean width of a letter, as a share of its size; of a bold one, of that.
 _SIZE = 12
 
 
@@ -77,7 +77,7 @@ class Plot:
 
     def write(self, across: float, up: float, words: str, kind: str = "label", anchor: str = "start") -> None:
         """Write words at a place [px], kept inside the picture."""
-        size = text_width(words)
+        size = text_width(words) * (_BOLD if kind == "strong" else 1.0)
         shift = {"start": 0.0, "middle": size / 2, "end": size}[anchor]
         across = min(max(across, shift + 1), self.width - 1 - (size - shift))
         self.marks.append(
