@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from threading import Event
 from typing import Any
 
 import pytest
-from tests.dashboard.conftest import Client
+from tests.dashboard.conftest import Client, Serve, dashboard_frame
 from tests.pages import CHARTS, CHROMIUM, CONTRAST, browser
+
+from clvml.dashboard.model_page import Models
+from clvml.outcomes.model_state import ModelState
 
 __all__ = ["browser"]
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
@@ -107,4 +111,23 @@ def test_forms_change_the_page_without_loading_it(browser: Any, client: Client) 
     # Of what was seen nothing stays in the browser but the address.
     kept = page.evaluate("({...localStorage, ...sessionStorage})")
     assert list(kept.values()) == ["/plan?cost=1000&save=20"]
+    page.close()
+
+
+def test_the_model_in_use_follows_by_itself(browser: Any, serve: Serve) -> None:
+    answers = Event()
+
+    def ask() -> ModelState:
+        answers.wait(120)
+        return ModelState("v1", (), (), "")
+
+    client, _ = serve(dashboard_frame(30), models=Models(ask))
+    page = browser.new_page(locale="en")
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(f"{client.address}/trust?lang=de")
+    assert "MLflow wird gefragt" in page.inner_text("#models")
+    answers.set()
+    page.wait_for_selector("#models h3 >> text=Kein anderes Modell ist klar besser als das eingesetzte, v1")
+    assert page.locator("[hx-trigger]").count() == 0 and said == []
     page.close()
