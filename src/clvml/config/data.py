@@ -76,10 +76,28 @@ class KeysConfig(Section):
         None, description="its column of the id; by default that of the purchases"
     )
     columns: dict[str, str] = Field(
-        min_length=1,
+        default_factory=dict,
         description="its columns by the key that they hold: email and phone are normalised, others (loyalty, device,"
         " ...) compared without case and blanks",
     )
+    alike: dict[Literal["name", "address", "postcode"], str] = Field(
+        default_factory=dict,
+        description="its columns by what they hold of name, address and postcode: customers are found by their likeness"
+        " (needs clvml[linkage])",
+    )
+
+    @model_validator(mode="after")
+    def _say_something(self) -> KeysConfig:
+        if not self.columns and not self.alike:
+            raise ValueError("keys name no column; give columns, or alike")
+        if self.alike and ("name" not in self.alike or len(self.alike) == 1):
+            raise ValueError("a likeness needs a name, and an address or postcode; give them in alike")
+        written = {"name", "address", "postcode"} & set(self.columns)
+        if written:
+            raise ValueError(
+                f"many share a {min(written)}, so it is no key of columns; give it in alike, by likeness"
+            )
+        return self
 
 
 class IdentityConfig(Section):
@@ -95,6 +113,10 @@ class IdentityConfig(Section):
     max_shared: Annotated[int, Field(ge=2, le=10**6)] = Field(
         10,
         description="customers that may share a key; one that more share, such as a shop's own e-mail, is cut",
+    )
+    likeness: Annotated[float, Field(ge=0.5, lt=1)] = Field(
+        0.95,
+        description="probability from which ids whose names and addresses (keys.alike) are alike are one customer",
     )
 
 

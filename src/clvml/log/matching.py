@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -12,8 +13,10 @@ from clvml.errors import InputError, naming
 from clvml.log.components import label_components
 from clvml.log.finding import Finding
 from clvml.log.identity import folded_sql
+from clvml.log.identity_counts import CROSSWALK, KEYED, count_ids, key_findings, large_components
 from clvml.log.keys import hashed_sql, stage_phones, written_sql
 from clvml.log.known_ids import MAPPED, count_stray, read_mapping
+from clvml.log.likeness import FIELDS, alike_pairs, written_field_sql
 from clvml.log.quality import IdentityCount
 from clvml.log.rejects import escaped_sql
 from clvml.log.side_tables import read_side_table, rows_sql
@@ -21,10 +24,8 @@ from clvml.storage.addresses import hide_password
 from clvml.storage.files import write_query
 from clvml.storage.sql import literal, numbered
 
-CROSSWALK = "clvml_crosswalk"
-_NODES, _KEYED, _EDGES, _LABELS = "clvml_nodes", "clvml_keyed", "clvml_edges", "clvml_labels"
-# More ids than a household gathers over the years.
-_MANY_IDS = 50
+_NODES, _EDGES, _LABELS = "clvml_nodes", "clvml_edges", "clvml_labels"
+_PEOPLE, _PAIRS = "clvml_people", "clvml_alike_pairs"
 
 
 def match_customers(
@@ -58,21 +59,26 @@ def match_customers(
         tables,
         [f"SELECT {number} AS number, customer_id FROM {keyed[number]}" for number in keyed],
     )
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {_KEYED} (node INTEGER, kind VARCHAR, key UHUGEINT)")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {KEYED} (node INTEGER, kind VARCHAR, key UHUGEINT)")
     unread: dict[str, int] = {}
     for number, records in keyed.items():
         keys = data.sources[names[number]].keys
         for order, kind in enumerate(keys.columns if keys else ()):
             count = _add_keys(connection, number, records, f"k{order}", kind, identity)
             unread[kind] = unread.get(kind, 0) + count
+    alike = {number for number in keyed if (keys := data.sources[names[number]].keys) and keys.alike}
+    fields = _gather_people(connection, data, {number: keyed[number] for number in alike}) if alike else ()
+    for records in keyed.values():
         connection.execute(f"DROP TABLE {records}")
     cut = _make_edges(connection, identity)
     label_components(connection, _EDGES, _LABELS)
+    pairs = _join_alike(connection, fields, identity.likeness) if alike else None
     _name(connection, names, identity)
-    return _counted(connection, names, tables, cut), [
+    counted = count_ids(connection, names, tables, cut)
+    return replace(counted, alike=pairs, likeness=identity.likeness), [
         *stray,
-        *_findings(cut, unread, identity),
-        *_large_components(connection),
+        *key_findings(cut, unread, identity),
+        *large_components(connection),
     ]
 
 
@@ -97,7 +103,7 @@ def _read_records(
     beside = keys.source is None
     parts = read_side_table(connection, place, f"{key}.source", own if beside else None)
     read = {"customer_id": keys.customer_id or own.columns.customer_id}
-    read |= {f"k{order}": theirs for order, theirs in enumerate(keys.columns.values())}
+    read |= {f"k{order}": theirs for order, theirs in enumerate(keys.columns.values())} | keys.alike
     with naming(key):
         rows = rows_sql(connection, parts, read, beside)
     # Purchases repeat the keys of their customer; a table of customers does not.
@@ -108,11 +114,11 @@ def _read_records(
     whole, *filled = connection.execute(
         f"SELECT bool_and(regexp_full_match(customer_id, '-?\\d+(\\.0)?')), {texts} FROM {table}"
     ).fetchall()[0]
-    for (kind, theirs), count in zip(keys.columns.items(), filled, strict=True):
+    named = [f"{part}.{kind}" for part in ("columns", "alike") for kind in getattr(keys, part)]
+    for kind, theirs, count in zip(named, [*read.values()][1:], filled, strict=True):
         if not count:
             raise InputError(
-                f"column '{theirs}' of '{shown}' is empty (data.sources.{name}.keys.columns.{kind}): nobody can be"
-                " found by it; leave it out"
+                f"column '{theirs}' of '{shown}' is empty ({key}.{kind}): nobody can be found by it; leave it out"
             )
     folded = folded_sql(own.customer_ids)
     customer = f"regexp_replace({folded}, '\\.0$', '')" if whole else folded
@@ -153,30 +159,16 @@ def _add_keys(
         stage_phones(connection, records, column, identity.phone_region)
     written = f"SELECT customer_id, {written_sql(kind, column)} AS written FROM {records} WHERE {column} IS NOT NULL"
     connection.execute(
-        f"INSERT INTO {_KEYED} SELECT node, {literal(kind)},"
+        f"INSERT INTO {KEYED} SELECT node, {literal(kind)},"
         f" CASE WHEN written IS NOT NULL THEN {hashed_sql(kind, 'written')} END"
         f" FROM ({written}) JOIN {_NODES} USING (customer_id) WHERE number = {number}"
     )
     (unread,) = connection.execute(
-        f"SELECT count(*) FROM {_KEYED} WHERE key IS NULL AND kind = {literal(kind)}"
+        f"SELECT count(*) FROM {KEYED} WHERE key IS NULL AND kind = {literal(kind)}"
     ).fetchall()[0]
     if unread:
-        connection.execute(f"DELETE FROM {_KEYED} WHERE key IS NULL")
+        connection.execute(f"DELETE FROM {KEYED} WHERE key IS NULL")
     return int(unread)
-
-
-def _large_components(connection: duckdb.DuckDBPyConnection) -> Iterator[Finding]:
-    """Yield customers of very many ids: a chain of keys joins people of whom no two share too many."""
-    customers, most = connection.execute(
-        f"SELECT count(*), max(ids) FROM (SELECT count(*) AS ids FROM {CROSSWALK} GROUP BY label"
-        f" HAVING count(*) > {_MANY_IDS})"
-    ).fetchall()[0]
-    if customers:
-        yield Finding(
-            "many-ids",
-            f"{customers:,} customers have more than {_MANY_IDS} ids each, the largest {most:,}: keys may join"
-            " strangers in a chain. The crosswalk (`clvml check --crosswalk FILE`) names their ids",
-        )
 
 
 def _make_edges(
@@ -188,11 +180,11 @@ def _make_edges(
     """
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE clvml_shared AS SELECT kind, key, min(node) AS first, count(*) AS ids"
-        f" FROM {_KEYED} GROUP BY kind, key HAVING min(node) <> max(node)"
+        f" FROM {KEYED} GROUP BY kind, key HAVING min(node) <> max(node)"
     )
     most = identity.max_shared
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE clvml_cut AS SELECT kind, key, count(DISTINCT node) AS ids FROM {_KEYED}"
+        f"CREATE OR REPLACE TEMP TABLE clvml_cut AS SELECT kind, key, count(DISTINCT node) AS ids FROM {KEYED}"
         f" SEMI JOIN (FROM clvml_shared WHERE ids > {most}) USING (kind, key)"
         f" GROUP BY kind, key HAVING count(DISTINCT node) > {most}"
     )
@@ -202,7 +194,7 @@ def _make_edges(
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {_EDGES} AS
-        SELECT node AS a, first AS b FROM {_KEYED} JOIN (FROM clvml_shared ANTI JOIN clvml_cut USING (kind, key))
+        SELECT node AS a, first AS b FROM {KEYED} JOIN (FROM clvml_shared ANTI JOIN clvml_cut USING (kind, key))
             USING (kind, key) WHERE node > first
         UNION ALL
         SELECT node, first FROM (
@@ -214,6 +206,70 @@ def _make_edges(
     for table in ("clvml_shared", "clvml_cut"):
         connection.execute(f"DROP TABLE {table}")
     return {kind: (int(keys), int(ids)) for kind, keys, ids in cut}
+
+
+def _gather_people(
+    connection: duckdb.DuckDBPyConnection, data: DataConfig, records: Mapping[int, str]
+) -> tuple[str, ...]:
+    """Make the table of ids with a name (`alike_pairs`), and return its fields; e-mails are one if they are known."""
+    sources = list(data.sources.values())
+    own = {number: sources[number].keys or KeysConfig() for number in records}
+    fields = tuple(
+        field
+        for field in FIELDS
+        if any(field in keys.alike or (field == "email" and field in keys.columns) for keys in own.values())
+    )
+    selected = []
+    for number, table in records.items():
+        columns = own[number].alike | {
+            kind: f"k{order}" for order, kind in enumerate(own[number].columns) if kind == "email"
+        }
+        cells = []
+        for field in fields:
+            written = "NULL::VARCHAR"
+            if field == "email" and field in columns:
+                written = written_sql(field, columns[field])
+            elif field in columns:
+                written = written_field_sql(field, field)
+            cells.append(f"min({written}) AS {field}")
+        selected.append(
+            f"SELECT node, {', '.join(cells)} FROM {table} JOIN {_NODES} USING (customer_id)"
+            f" WHERE number = {number} GROUP BY node"
+        )
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {_PEOPLE} AS SELECT * FROM ({' UNION ALL '.join(selected)})"
+        " WHERE name IS NOT NULL ORDER BY node"
+    )
+    return fields
+
+
+def _join_alike(connection: duckdb.DuckDBPyConnection, fields: tuple[str, ...], likeness: float) -> int:
+    """Join ids whose names and addresses are alike, and return how many pairs nothing else joins.
+
+    Ids that the mapping gives two names stay two.
+    """
+    alike_pairs(connection, _PEOPLE, fields, likeness, _PAIRS)
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {_PAIRS} AS
+        WITH named AS (
+            SELECT coalesce(label, node) AS label, min(unified_id) AS name
+            FROM {MAPPED} JOIN {_NODES} USING (number, customer_id) LEFT JOIN {_LABELS} USING (node) GROUP BY 1
+        ), labelled AS (
+            SELECT coalesce(one.label, a) AS x, coalesce(two.label, b) AS y FROM {_PAIRS}
+            LEFT JOIN {_LABELS} AS one ON one.node = a LEFT JOIN {_LABELS} AS two ON two.node = b
+        )
+        SELECT x, y FROM labelled LEFT JOIN named AS one ON one.label = x LEFT JOIN named AS two ON two.label = y
+        WHERE x <> y AND coalesce(one.name = two.name, true)
+        """
+    )
+    (pairs,) = connection.execute(f"SELECT count(*) FROM {_PAIRS}").fetchall()[0]
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {_EDGES} AS SELECT node AS a, label AS b FROM {_LABELS}"
+        f" UNION ALL SELECT greatest(x, y), least(x, y) FROM {_PAIRS}"
+    )
+    label_components(connection, _EDGES, _LABELS)
+    return int(pairs)
 
 
 def _name(connection: duckdb.DuckDBPyConnection, names: Sequence[str], identity: IdentityConfig) -> None:
@@ -254,63 +310,3 @@ def _name(connection: duckdb.DuckDBPyConnection, names: Sequence[str], identity:
                 " another one; give a line for the other's id as well, or another unified_id"
             )
     connection.execute(f"ALTER TABLE {CROSSWALK} DROP COLUMN other")
-
-
-def _findings(
-    cut: dict[str, tuple[int, int]], unread: dict[str, int], identity: IdentityConfig
-) -> Iterator[Finding]:
-    for kind, (keys, ids) in cut.items():
-        yield Finding(
-            "shared-keys",
-            f"{keys:,} keys of kind '{kind}' are shared by more than {identity.max_shared} customers each, {ids:,} in"
-            " all: they join nobody. data.identity.max_shared says how many may share one",
-        )
-    for kind, texts in unread.items():
-        if texts:
-            hint = "; data.identity.phone_region says which country numbers without a code are of"
-            yield Finding(
-                "unread-keys",
-                f"{texts:,} texts are no {kind} and join nobody{hint if kind == 'phone' else ''}",
-            )
-
-
-def _counted(
-    connection: duckdb.DuckDBPyConnection,
-    names: Sequence[str],
-    tables: Sequence[str],
-    cut: dict[str, tuple[int, int]],
-) -> IdentityCount:
-    before = dict(
-        connection.execute(
-            f"SELECT number, count(*) FROM {CROSSWALK} WHERE bought GROUP BY number"
-        ).fetchall()
-    )
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE clvml_several AS SELECT label FROM {CROSSWALK} WHERE bought GROUP BY label"
-        " HAVING count(*) > 1"
-    )
-    customers, joined = connection.execute(
-        f"SELECT count(DISTINCT label), (SELECT count(*) FROM clvml_several) FROM {CROSSWALK} WHERE bought"
-    ).fetchall()[0]
-    spent = " UNION ALL ".join(
-        f"SELECT {number} AS number, customer_id, sum(amount) AS money FROM {table} GROUP BY customer_id"
-        for number, table in enumerate(tables)
-    )
-    changed = connection.execute(
-        f"SELECT unified_id, count(*), max(money), sum(money) FROM ({spent})"
-        f" JOIN (FROM {CROSSWALK} SEMI JOIN clvml_several USING (label)) USING (number, customer_id)"
-        " GROUP BY unified_id ORDER BY sum(money) - max(money) DESC, unified_id LIMIT 5"
-    ).fetchall()
-    keys = dict(
-        connection.execute(
-            f"SELECT kind, count(DISTINCT node) FROM {_KEYED} GROUP BY kind ORDER BY kind"
-        ).fetchall()
-    )
-    return IdentityCount(
-        {name: int(before.get(number, 0)) for number, name in enumerate(names)},
-        int(customers),
-        int(joined),
-        keys,
-        {kind: count for kind, (count, _) in cut.items()},
-        tuple((who, int(ids), round(most, 2), round(all_of_it, 2)) for who, ids, most, all_of_it in changed),
-    )

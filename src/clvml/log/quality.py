@@ -77,6 +77,10 @@ class IdentityCount:
     changed : tuple of (str, int, float, float)
         The customers whose money changed most: unified id, number of ids, the most that one of the ids spent,
         and what all did [currency].
+    alike : int or None
+        Pairs of ids that only the likeness of their names and addresses joined; None where none is compared.
+    likeness : float
+        Probability from which they count as one customer.
     """
 
     ids: dict[str, int]
@@ -85,6 +89,8 @@ class IdentityCount:
     keys: dict[str, int]
     cut: dict[str, int]
     changed: tuple[tuple[str, int, float, float], ...] = ()
+    alike: int | None = None
+    likeness: float = 1.0
 
 
 @dataclass(frozen=True, repr=False)
@@ -228,6 +234,11 @@ class QualityReport:
             f"identity    {sum(identity.ids.values()):,} ids ({before}) are {identity.customers:,} customers,"
             f" {identity.joined:,} of them with several ids{f'; known: {keys}' if keys else ''}"
         )
+        if identity.alike is not None:
+            yield (
+                f"  alike     {identity.alike:,} pairs of ids are joined by name and address alone, likely to be one"
+                f" customer by {identity.likeness} or more"
+            )
         for who, ids, most, money in identity.changed:
             yield f"  joined    {who}: {ids} ids, {most:,.2f} by the largest, {money:,.2f} by all"
 
