@@ -100,6 +100,16 @@ def test_nothing_alike_is_told_too(shop):
     assert (identity.alike, identity.customers) == (0, 15)
 
 
+def test_names_without_a_letter_join_nobody(shop):
+    for name in ("shop.csv", "till.csv"):
+        head, *rows = Path(name).read_text().splitlines()
+        cells = [[row.split(",", 3)[0], "2024-01-05,10,-", "Gartenweg 1,10101"] for row in rows]
+        mail = ",a@x.de" if name == "shop.csv" else ""
+        Path(name).write_text("\n".join([head, *(",".join(row) + mail for row in cells)]))
+    shop["identity"]["max_shared"] = 2
+    assert read(shop).quality.identity.alike == 0
+
+
 def test_without_splink_one_message_says_how_to_install_it(shop, monkeypatch):
     monkeypatch.setitem(sys.modules, "splink", None)
     with pytest.raises(InputError, match=r"install it with: pip install 'clvml\[linkage\]'"):

@@ -56,7 +56,7 @@ def alike_pairs(
 ) -> None:
     """Make the temporary table ``pairs`` (``a``, ``b``) of the people who are one person, as likely as ``threshold``.
 
-    Pairs are compared whose name is the same, or address, or postcode and the first letters of the name.
+    Pairs are compared whose name is the same, or address and first letter of the name, or postcode and two letters.
 
     Parameters
     ----------
@@ -81,6 +81,9 @@ def alike_pairs(
             "names and addresses (keys.alike) are compared by Splink, which is not installed; install it with: pip"
             " install 'clvml[linkage]'"
         ) from None
+    if connection.execute(f"SELECT count(*) FROM {people}").fetchall()[0][0] < 2:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {pairs} (a INTEGER, b INTEGER)")
+        return
     # It tells about its training, for which nobody asked.
     logging.getLogger("splink").addHandler(logging.NullHandler())
     connection.execute(_LIKE)
@@ -104,7 +107,7 @@ def alike_pairs(
         for field in fields
         if field in _SAME
     }
-    rules = [("name",), ("address",), ("postcode", "substr(name, 1, 2)")]
+    rules = [("name",), ("address", "substr(name, 1, 1)"), ("postcode", "substr(name, 1, 2)")]
     api = DuckDBAPI(connection)
     linker = Linker(
         api.register(people),
