@@ -224,6 +224,21 @@ def test_spark_refuses_what_it_would_not_read(shop):
         prepare_on_spark(None, DataConfig.model_validate(alone), NOW)
 
 
+def test_what_is_wrong_beside_the_sources_is_told_once(shop):
+    shop["sources"]["till"]["timezone"] = "Europe/Lodnon"
+    with pytest.raises(InputError) as error:
+        parse_config(
+            {"data": {**shop, "timezone": "Europe/Berln", "refund": 1}, "windows": {"horizon_days": 30}}
+        )
+    said = str(error.value).splitlines()
+    assert said[0] == "configuration has 3 problems:"
+    assert (
+        "'data.sources.till.timezone': unknown time zone 'Europe/Lodnon' (did you mean 'Europe/London'?)"
+        in said[1]
+    )
+    assert "unknown key 'data.refund' (did you mean 'refunds'?)" in str(error.value)
+
+
 def test_a_source_that_cannot_be_read_is_named(shop):
     Path("till.csv").unlink()
     with pytest.raises(InputError, match=r"source 'till': 'till\.csv' does not exist"):

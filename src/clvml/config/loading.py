@@ -112,8 +112,19 @@ def parse_keys(section: type[Keys], raw: dict[str, Any], origin: str) -> Keys:
     try:
         return section.model_validate(raw)
     except ValidationError as error:
-        count = error.error_count()
-        problems = "\n".join(f"  - {_describe(found, section)}" for found in error.errors()[:_SHOWN_PROBLEMS])
+        told = error.errors()
+        # What stands beside `sources` was given to each of them, and is told once.
+        shared = {
+            (found["loc"][1:], _shown(found["input"])) for found in told if found["loc"][:1] == ("data",)
+        }
+        told = [
+            found
+            for found in told
+            if found["loc"][:2] != ("data", "sources")
+            or (found["loc"][3:], _shown(found["input"])) not in shared
+        ]
+        count = len(told)
+        problems = "\n".join(f"  - {_describe(found, section)}" for found in told[:_SHOWN_PROBLEMS])
         if count > _SHOWN_PROBLEMS:
             problems += f"\n  - and {count - _SHOWN_PROBLEMS} more"
         raise InputError(f"{origin} has {count} problem{'s' * (count > 1)}:\n{problems}") from None
