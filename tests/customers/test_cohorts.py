@@ -59,6 +59,11 @@ def test_an_end_that_is_not_known_yet_does_not_count():
     assert retention(TABLE, date(2024, 1, 1)).empty
 
 
+def test_a_start_that_stands_for_none_asks_for_ten_years_at_most():
+    ancient = retention(subscriptions(("a", "1800-01-01", None, 5.0)), date(2024, 3, 1))
+    assert ancient["month"].tolist() == list(range(121))
+
+
 def test_a_cohort_that_pays_nothing_has_no_revenue_to_keep():
     free = retention(subscriptions(("a", "2024-01-01", None, 0.0)), date(2024, 3, 1))
     assert free["revenue_retention"].isna().all()

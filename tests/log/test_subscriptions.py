@@ -40,6 +40,8 @@ def test_a_file_is_read_with_its_ids_and_periods(tmp_path):
         ("end", "soon", "an end that is no date", 9.9),
         ("price", "free?", "a price that is no number", None),
         ("price", "-9.90", "a price below zero", -9.9),
+        ("price", "inf", "a price that is no number", None),
+        ("price", "1e300", "a price that is no number", None),
         ("period", "fortnightly-ish", "an unknown billing period", 9.9),
         ("customer_id", "", "no customer", 9.9),
     ],
@@ -74,3 +76,10 @@ def test_overlapping_subscriptions_are_kept_and_counted():
     table.loc[1, "customer_id"] = "0000"
     log = read_subscriptions(table, NAMES)
     assert (log.overlapping, len(log.frame)) == (1, 300)
+
+
+def test_a_table_without_rows_is_refused():
+    with pytest.raises(
+        InputError, match="the frame holds no subscription; give a table with at least one row"
+    ):
+        read_subscriptions(rows().head(0), NAMES)

@@ -9,6 +9,8 @@ import pandas as pd
 
 from clvml.customers.subscription_snapshots import MONTH_DAYS, known_at
 
+# A start in the year 1900 stands for one that is not known, and must not ask for as many months.
+MOST_MONTHS = 120
 _COLUMNS = [
     *("cohort", "customers", "month", "subscribed", "retention"),
     *("monthly_revenue", "revenue_retention"),
@@ -20,7 +22,7 @@ def retention(
 ) -> pd.DataFrame:
     """Return what is left of each cohort so many months after each customer's own first day.
 
-    Only months that all customers of a cohort have been seen for, and ends known at ``as_of``.
+    Only months that all customers of a cohort have been seen for, at most 120, and ends known at ``as_of``.
 
     Returns
     -------
@@ -47,8 +49,10 @@ def retention(
     monthly = known["price"] / known["period_days"] * MONTH_DAYS
     own_first, own_cohort = (known["customer_id"].map(column) for column in (first, cohort))
     rows = []
-    month = 0
-    while len(seen := newest.index[newest + pd.DateOffset(months=month) < until]):
+    for month in range(MOST_MONTHS + 1):
+        seen = newest.index[newest + pd.DateOffset(months=month) < until]
+        if seen.empty:
+            break
         day = own_first + pd.DateOffset(months=month)
         runs = own_cohort.isin(seen) & (known["start"] <= day) & ~(known["end"] <= day)
         left = pd.DataFrame(
@@ -59,7 +63,6 @@ def retention(
             }
         ).reindex(seen)
         rows.append(left.fillna(0.0).rename_axis("cohort").reset_index().assign(month=month))
-        month += 1
     table = pd.concat(rows).sort_values(["cohort", "month"], ignore_index=True)
     start = table.groupby("cohort")["monthly_revenue"].transform("first")
     table = table.astype({"customers": "int64", "subscribed": "int64"}).assign(

@@ -25,6 +25,8 @@ _OTHER_WORDS = {"daily": "day", "weekly": "week", "monthly": "month", "quarterly
     "annually": "year",
 }
 COLUMNS = ("customer_id", "start", "end", "plan", "price", "period")
+# Sums of more have no cents any more: no number of money.
+LARGEST_PRICE = 1e12
 # Share of rows that may be unreadable or contradict themselves; more is a wrong mapping.
 MAX_REJECTED = 0.01
 
@@ -184,10 +186,10 @@ def read_subscriptions(
     extra = extra or {}
     if isinstance(source, pd.DataFrame):
         raw = source.astype("string").apply(lambda column: column.str.strip()).replace("", pd.NA)
-    elif is_address(str(source)):
+    elif is_address(str(source)) or Path(source).is_dir():
         raise InputError(
-            f"subscriptions are read from a file, not from '{hide_password(str(source))}'; export the table as Parquet"
-            " or CSV"
+            f"subscriptions are read from a file, not from '{hide_password(str(source))}'; export the table as one"
+            " file, Parquet or CSV"
         )
     else:
         raw = read_table(source, "subscriptions")
@@ -217,12 +219,14 @@ def read_subscriptions(
             },
         }
     )
+    if frame.empty:
+        raise InputError(f"{where} holds no subscription; give a table with at least one row")
     faults = {
         "no customer": frame["customer_id"].isna(),
         "no readable start": frame["start"].isna(),
         "an end that is no date": ends.notna() & frame["end"].isna(),
         "an end before the start": frame["end"] < frame["start"],
-        UNREAD_PRICE: frame["price"].isna(),
+        UNREAD_PRICE: ~(frame["price"].abs() < LARGEST_PRICE),
         "a price below zero": frame["price"] < 0,
         "an unknown billing period": ~(frame["period_days"] > 0),
     }
@@ -236,7 +240,7 @@ def read_subscriptions(
             money[reason] = None if reason == UNREAD_PRICE else float(frame.loc[found, "price"].sum())
         left &= ~found
     if len(frame) - left.sum() > MAX_REJECTED * len(frame) or not left.any():
-        told = "; ".join(f"{rows:,} have {reason}" for reason, rows in rejected.items()) or "there are none"
+        told = "; ".join(f"{rows:,} have {reason}" for reason, rows in rejected.items())
         raise InputError(
             f"{where}: {len(frame) - left.sum():,} of {len(frame):,} subscriptions cannot be used ({told}); correct the"
             " rows or the names of the columns"
