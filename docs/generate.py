@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 from pydantic import BaseModel
@@ -78,14 +79,22 @@ def _keys(section: type[BaseModel], prefix: str) -> list[str]:
         if default == SEGMENTS:
             default = "docs/data-dictionary.md"
         shown = "**required**" if default is PydanticUndefined else f"`{default}`" if default != "" else ""
-        kind = getattr(annotation, "__name__", None) or str(annotation).replace("typing.", "")
-        kind = (
-            str(annotation).replace("typing.", "")
-            if "[" in str(annotation) or "|" in str(annotation)
-            else kind
-        )
-        rows.append(f"| `{prefix}{name}` | {kind.replace('|', 'or')} | {shown} | {field.description or ''} |")
+        rows.append(f"| `{prefix}{name}` | {_kind(annotation)} | {shown} | {field.description or ''} |")
     return rows
+
+
+def _kind(annotation: Any) -> str:
+    """Return a type in words: a choice by its values, a limited number by its type alone."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _kind(inner[0])
+    if origin is Literal:
+        return ", ".join(f"`{value}`" for value in inner)
+    if origin in (Union, UnionType):
+        return " or ".join(map(_kind, inner))
+    if origin is not None:
+        return f"{origin.__name__}[{', '.join(map(_kind, inner))}]"
+    return "None" if annotation is NoneType else str(annotation.__name__)
 
 
 def data_dictionary() -> str:

@@ -63,6 +63,7 @@ def test_the_same_input_gives_the_same_bytes(plan, folder):
 
 def test_what_is_printed_says_what_to_do_next(plan, folder):
     text = plan("--budget", "40")
+    assert "visible: the smallest save rate" in text
     for said in ("Left alone because", "The next EUR of budget would bring", "hold out half", "0.5 times"):
         assert said in text
 

@@ -24,6 +24,7 @@ def test_worth_is_printed(run, scores):
     assert code == 0, err
     for said in (
         "300 customers are worth",
+        "may cost: margin so far and to come",
         "The most valuable",
         "Since the earlier scores",
         "a margin of 30%",

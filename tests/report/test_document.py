@@ -123,6 +123,7 @@ PLAN = {
     ("change", "said"),
     [
         ({}, ["With £50 the plan is expected to bring £400 after cost", "40 customers, 4 of them held out"]),
+        ({"profit_low": -100.0}, ['<span class="amount">-£100</span> to']),
         ({"planned": 0, "control": 0, "cost": 0.0}, ["The plan spends nothing: no action pays for itself"]),
         (
             {

@@ -117,6 +117,13 @@ def _print_plan(made: Plan, output: Path) -> None:
             for row in found["actions"]
         ],
     )
+    print_list(
+        "What these columns are",
+        [
+            "break-even: the save rate from which the action pays for itself",
+            "visible: the smallest save rate that its control group would show four times in five; none: not at all",
+        ],
+    )
     print_table(
         ["Left alone because", "customers", "value if kept"],
         [

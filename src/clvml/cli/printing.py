@@ -18,12 +18,10 @@ if TYPE_CHECKING:
     from clvml.evaluation.backtest import Backtest
     from clvml.workflows import Prepared
 
-SPEND_SHOWN = ("wape", "rmse", "spearman", "gini", "total_bias", "top_10_share")
 WARNINGS_SHOWN = 5
 _SECONDS_BETWEEN = 0.2
 # Short work needs no lines in a log file.
 _SECONDS_BEFORE_LINES = 5
-CHURN_SHOWN = ("roc_auc", "average_precision", "log_loss", "brier", "expected_calibration_error")
 
 
 def progress(text: str) -> None:
@@ -137,7 +135,7 @@ def say_rejects(prepared: Prepared, rejects: Path | None) -> None:
 
 def print_leaderboard(result: Backtest) -> None:
     from clvml import workflows
-    from clvml.evaluation.leaderboard import METRICS
+    from clvml.evaluation.leaderboard import CHURN_SHOWN, METRICS, SPEND_SHOWN
     from clvml.evaluation.versus import short_label
 
     board = result.leaderboard

@@ -92,6 +92,14 @@ def _print_worth(found: Worth, value: ValueConfig) -> None:
     )
     for name, table in found.groups.items():
         _print_group(name, table)
+    print_list(
+        "What these columns are",
+        [
+            "each: value per customer, still to come",
+            "may cost: margin so far and to come per customer, the most that winning one like them may cost; groups of"
+            " old customers hold those who stayed, so for new ones look at the youngest with --data and --by cohort",
+        ],
+    )
     print_table(
         ["The most valuable", "customers", "value", "share"],
         [

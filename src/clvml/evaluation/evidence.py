@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from clvml.evaluation.backtest import Backtest
-from clvml.evaluation.leaderboard import Leaderboard
+from clvml.evaluation.leaderboard import CHURN_SHOWN, SPEND_SHOWN, Leaderboard
 from clvml.evaluation.margin_forecasts import margin_table
 from clvml.evaluation.metrics import top_share
 
@@ -96,7 +96,7 @@ def build_evidence(tested: Backtest, drivers: list[dict[str, Any]], margin: floa
     -------
     dict
         ``cutoffs`` (test dates), ``predictions`` (rows), ``models`` (per model its pooled metrics by name, None where
-        undefined), ``verdicts`` (per metric the verdict against the best of the others), ``top_fifth_share`` (money
+        undefined), ``verdicts`` (of what people are shown, against the best of the others), ``top_fifth_share`` (money
         that the fifth expected to spend most brought, mean over the dates; None where nothing was spent),
         ``total_off`` (how far the total was off, as a share of it, mean over the dates),
         ``coverage`` (share of the customers within their interval, mean over the dates) and of the newest date
@@ -118,7 +118,9 @@ def build_evidence(tested: Backtest, drivers: list[dict[str, Any]], margin: floa
         "champion": board.champion,
         "models": models,
         "verdicts": {
-            str(row["metric"]): str(row["verdict"]) for row in board.best_others().to_dict("records")
+            str(row["metric"]): str(row["verdict"])
+            for row in board.best_others().to_dict("records")
+            if row["metric"] in (*SPEND_SHOWN, *CHURN_SHOWN)
         },
         "top_fifth_share": _finite(
             np.mean([share for share in shares if math.isfinite(share)] or [math.nan])

@@ -38,6 +38,9 @@ from clvml.evaluation.metrics import (
 )
 
 METRICS = SPEND_METRICS | CHURN_METRICS
+# What people are shown, and what a page counts as measures; the others say nearly the same again.
+SPEND_SHOWN = ("wape", "rmse", "spearman", "gini", "total_bias", "top_10_share")
+CHURN_SHOWN = ("roc_auc", "average_precision", "log_loss", "brier", "expected_calibration_error")
 # Fewer customers, drawn again and again, are too alike for the interval to be believed.
 FEWEST_CUSTOMERS = 30
 

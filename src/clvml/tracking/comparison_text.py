@@ -71,7 +71,7 @@ def summary(found: Comparison) -> str:
         return ""
     better = [one.run for one in found.runs if standing(one, found.champion) == "better"]
     if not better:
-        return "No run is clearly better than the champion in one of the metrics below and worse in none."
+        return "No run is clearly better than the champion in one of these metrics and worse in none."
     said = f"Clearly better than the champion, and worse in nothing: {', '.join(map(short, better))}."
     registered = [run for run in better if run.version]
     if registered:

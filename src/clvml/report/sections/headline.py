@@ -128,7 +128,7 @@ def _trust_sentence(facts: Facts, say: Language) -> tuple[Markup, Markup]:
     if off:
         note = say.plural(
             "On one past date the total was {off} off.",
-            "On {n} past dates the total was {off} off on average.",
+            "Mean of {n} past dates; the total was {off} off on average.",
             dates,
             off=say.percent(abs(evidence.get("total_off") or off[0]), 1),
         )

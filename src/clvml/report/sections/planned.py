@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from markupsafe import Markup
+
 from clvml.report.charts import WHOLE, Plot, amounts_plot, drawn, nice_ticks
 from clvml.report.facts import Facts
 from clvml.report.language import Language
@@ -47,8 +49,8 @@ def planned(facts: Facts, say: Language) -> dict[str, Any] | None:
         plan["planned"],
         campaign=plan["campaign"],
         held=say.count(plan["control"]),
-        low=say.money(plan["profit_low"]),
-        high=say.money(plan["profit_high"]),
+        low=_unbroken(say.money(plan["profit_low"])),
+        high=_unbroken(say.money(plan["profit_high"])),
     )
     lead += " " + say.text(
         "From a budget of {most} on nothing more pays.", most=say.money(plan["nothing_more_pays_at"])
@@ -61,3 +63,8 @@ def planned(facts: Facts, say: Language) -> dict[str, Any] | None:
         "columns": [say.text("Budget"), say.text("Profit")],
         "rows": [[say.money(budget), say.money(profit)] for budget, profit in curve],
     }
+
+
+def _unbroken(amount: str) -> Markup:
+    """Return an amount that a line does not break behind its minus."""
+    return Markup('<span class="amount">{}</span>').format(amount)
