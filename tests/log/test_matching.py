@@ -75,6 +75,19 @@ def test_keys_join_ids_also_through_an_id_that_bought_nothing(shop):
     assert "ann@shop.example" not in log.quality.to_text().lower()
 
 
+@pytest.mark.parametrize("key", ["Billing Email", "billing_email"])
+def test_keys_stand_in_any_version_of_the_export_of_a_preset(shop, key):
+    Path("shop.csv").write_text(
+        "Order ID,Order Date,Order Status,Billing Email,Order Total\n1,2024-01-01,completed,Ann@shop.example,10\n"
+    )
+    shop["sources"]["shop"] = {
+        "source": "shop.csv",
+        "preset": "woocommerce",
+        "keys": {"columns": {"email": key}},
+    }
+    assert customers(read(shop))["shop:ann@shop.example"] == 15.0
+
+
 def test_the_crosswalk_names_every_id(shop):
     read(shop, crosswalk=Path("crosswalk.csv"))
     found = pd.read_csv("crosswalk.csv", dtype=str)

@@ -123,6 +123,29 @@ def test_a_preset_is_served_its_own_export(lines, tmp_path, empty_store):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:mlflow", "ignore::FutureWarning:mlflow")
+@pytest.mark.parametrize(
+    ("preset", "called"),
+    [
+        ("woocommerce", ("Order ID", "Order Date", "Order Status", "Billing Email", "Order Total")),
+        # An export that does not say what was paid back.
+        ("magento", ("ID", "Purchase Date", "Status", "Customer Email", "Grand Total (Base)")),
+    ],
+)
+def test_another_version_of_an_export_with_decimal_commas_is_served_numbers(
+    lines, tmp_path, empty_store, preset, called
+):
+    orders = lines[["order_id", "Day", "Status", "Client", "Price", "Unit cost"]].set_axis(
+        [*called, "EK"], axis="columns"
+    )
+    orders[called[2]] = orders[called[2]].map({"paid": "processing", "test": "cancelled"})
+    log = tmp_path / "orders.csv"
+    orders.to_csv(log, index=False, sep=";", decimal=",")
+    data = {"source": str(log), "preset": preset}
+    config, uri, done = _trained(tmp_path, empty_store, data, {"cost": "EK"})
+    _same(_served(uri, done, orders), _scored(config, uri)[1])
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:mlflow", "ignore::FutureWarning:mlflow")
 def test_several_sources_are_served_under_our_names(lines, tmp_path, empty_store):
     sources = {}
     for number, part in enumerate((lines[::2], lines[1::2])):

@@ -17,6 +17,7 @@ from clvml.log.identity_counts import CROSSWALK, KEYED, count_ids, key_findings,
 from clvml.log.keys import hashed_sql, stage_phones, written_sql
 from clvml.log.known_ids import MAPPED, count_stray, read_mapping
 from clvml.log.likeness import FIELDS, alike_pairs, written_field_sql
+from clvml.log.presets import preset_names
 from clvml.log.quality import IdentityCount
 from clvml.log.rejects import escaped_sql
 from clvml.log.side_tables import read_side_table, rows_sql
@@ -104,6 +105,13 @@ def _read_records(
     parts = read_side_table(connection, place, f"{key}.source", own if beside else None)
     read = {"customer_id": keys.customer_id or own.columns.customer_id}
     read |= {f"k{order}": theirs for order, theirs in enumerate(keys.columns.values())} | keys.alike
+    if beside:
+        columns = parts[0].columns
+        # The id has the preset's name, which another version of the export may not have.
+        called = dict(zip(preset_names(own.preset, columns), columns, strict=True))
+        read = {
+            ours: theirs if theirs in columns else called.get(theirs, theirs) for ours, theirs in read.items()
+        }
     with naming(key):
         rows = rows_sql(connection, parts, read, beside)
     # Purchases repeat the keys of their customer; a table of customers does not.

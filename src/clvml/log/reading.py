@@ -288,7 +288,9 @@ def _read_once(
         connection, quality, columns, quality.first_day, quality.last_day, fingerprint(connection, columns)
     )
     if asked.example is not None:
-        log = replace(log, example=example_lines(connection, staged.parts, mapping, formulas, asked.example))
+        read_as = {**staged.read_as, **data.formats}
+        example = example_lines(connection, staged.parts, names, mapping, formulas, asked.example, read_as)
+        log = replace(log, example=example)
     if not asked.hints:
         return log
     found = column_findings(log, given, staged.parts)

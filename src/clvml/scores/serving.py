@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from clvml.customers import available_features
 from clvml.errors import InputError, first_of
 from clvml.log import read_purchase_log
 from clvml.log.derived import bind_formulas
+from clvml.log.presets import fit_preset
 from clvml.models.customer_model import CustomerModel
 from clvml.scores.columns import COLUMNS
 from clvml.scores.customer_margin import customer_margins
@@ -64,10 +66,14 @@ def pyfunc_predict(
                 " `clvml sql` selects"
             )
         return scorer.rows(frame, as_of or _cutoff(frame))[list(COLUMNS)]
-    amount = bind_formulas(data, None).computed.get("amount")
-    of_amount = amount.columns if amount and data.columns.amount not in frame else (data.columns.amount,)
+    fitted, names = data, tuple(str(name) for name in frame.columns)
+    with suppress(InputError):
+        # Where it is no such export, what is needed of it is said below.
+        fitted, names = fit_preset(data, names, "the input")
+    amount = bind_formulas(fitted, None).computed.get("amount")
+    of_amount = amount.columns if amount and fitted.columns.amount not in names else (fitted.columns.amount,)
     needed = [data.columns.customer_id, data.columns.order_date, *of_amount]
-    if not set(needed) <= set(frame.columns):
+    if not set(needed) <= set(names):
         raise InputError(
             f"the input is no purchase log ({', '.join(needed)}, ...) and no feature table (customer_id,"
             f" purchase_days, ...); its columns are {first_of(frame.columns) or 'none'}"
