@@ -61,7 +61,7 @@ SAMPLES = 300
 SEED = 0
 HISTORY = ["customer_id", "frequency", "recency", "T", "monetary_value"]
 INTERVAL = ["low", "high"]
-NEXT = ["next_order_days", "usual_days", "actual_next_days", "days_left"]
+NEXT = ["next_order_days", "usual_days", "actual_next_days"]
 
 
 def main() -> None:

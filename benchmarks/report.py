@@ -238,9 +238,8 @@ def next_orders(results: list[dict[str, Any]]) -> str:
     return f"""## Date of the next order
 
 Median distance of the expected from the actual day, over customers with a usual gap who came back before the log ended
-(over all dates of a group): `next_order_date`, and the last order plus the usual gap. Who came back later or not at
-all is not counted, which favours early dates: `next_order_date` is late for those who come back soon, since it weighs
-that they may not.
+(over all dates of a group): `next_order_date`, and the last order plus the usual gap. The date says when customers
+come back who do; whether they do is `p_churn`.
 
 {table(heads, rows)}
 """

@@ -9,20 +9,10 @@ from clvml.evaluation.next_order import next_order_errors
 
 
 def test_without_any_order_nothing_is_measured():
-    days = {"next_order_days": [3.0], "usual_days": [4.0], "actual_next_days": [np.nan], "days_left": [9.0]}
+    days = {"next_order_days": [3.0], "usual_days": [4.0], "actual_next_days": [np.nan]}
     found = next_order_errors(pd.DataFrame(days))
     assert found.customers == 0
     assert np.isnan([found.error, found.usual_error]).all()
-    # As far as the log goes, the order was expected 6 and 5 days before its end.
-    assert (found.mean_error, found.usual_mean_error) == (6.0, 5.0)
-
-
-def test_dates_beyond_the_log_are_right_of_who_did_not_come_back_in_it():
-    frame = pd.DataFrame(
-        {"next_order_days": [50.0, np.nan], "usual_days": 4.0, "actual_next_days": [np.nan, 8.0]}
-    )
-    found = next_order_errors(frame.assign(days_left=9.0))
-    assert (found.mean_error, found.usual_mean_error) == (0.5, 4.5)
 
 
 def test_the_next_purchase_day_is_counted_from_the_cutoff(build_days):

@@ -83,10 +83,20 @@ def test_next_order_waits_longer_the_likelier_the_churn():
         assert days.iloc[-1] == np.inf
 
 
-def test_next_order_is_the_horizon_where_the_chance_is_even():
-    some = CUSTOMERS.iloc[[0, 1, 4]]
-    np.testing.assert_array_equal(next_order_days(prior(), some, TODAY, 90, np.full(3, 0.5)), 90)
-    np.testing.assert_array_equal(next_order_days(prior(WAVE), some, TODAY, 90, np.full(3, 0.5)), 90)
+def test_next_order_is_when_half_of_those_who_come_back_within_half_a_year_are_back():
+    some = CUSTOMERS.drop(index=3)
+    for shape in (prior(), prior(WAVE)):
+        clock = np.cumsum(shape.season.curve(TODAY, 365))
+        history = shape.season.history(some, TODAY)
+        days = next_order_days(shape, some, TODAY, 90, np.zeros(len(some))).astype(int)
+
+        def by(ticks):
+            return 1.0 - shape.btyd.p_no_purchase(ticks, *history)  # noqa: B023
+
+        half = 0.5 * by(clock[179])
+        # The first day by which it is half, within what straight lines between five days leave open.
+        assert (by(clock[np.minimum(days + 1, 365) - 1]) >= half).all()
+        assert (by(np.where(days > 2, clock[np.maximum(days - 3, 0)], 0.0)) < half).all()
 
 
 def test_next_order_beyond_a_year_is_missing():

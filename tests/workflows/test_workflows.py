@@ -256,7 +256,7 @@ def test_standings_name_each_metric_once(predictions):
 
 
 def test_the_headline_has_next_orders_and_the_share_of_spend_inside_the_interval(predictions):
-    dated = predictions.assign(next_order_days=3.0, usual_days=9.0, actual_next_days=5.0, days_left=90.0)
+    dated = predictions.assign(next_order_days=3.0, usual_days=9.0, actual_next_days=5.0)
     metrics = workflows.headline_metrics(as_tested(dated, "knowing", "guessing"))
     assert (metrics["next_order_error_days"], metrics["usual_gap_error_days"]) == (2.0, 4.0)
     # Every fourth customer's interval ends below what was spent.

@@ -196,7 +196,7 @@ def customer(
         (
             say.text("Next purchase"),
             _day(row["next_order_date"], say),
-            say.text("by then as likely as not") if row["next_order_date"] else None,
+            say.text("if they come back, as likely before as after") if row["next_order_date"] else None,
         ),
     ]
     return {

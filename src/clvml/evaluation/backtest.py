@@ -156,7 +156,6 @@ def predict_fold(
     part["low"], part["high"] = ours["expected_spend_low"], ours["expected_spend_high"]
     part["next_order_days"] = ours["next_order_days"]
     part["actual_next_days"] = part["customer_id"].map(days.days_to_next(cutoff)).astype(float)
-    part["days_left"] = float((days.last_day - cutoff).days + 1)
     part["usual_days"] = (test["gap_mean"] - test["days_since_last_order"] + 1.0).clip(lower=1.0)
     forecasts: _Forecasts = {MODEL_NAME: (ours["expected_spend"].to_numpy(), ours["p_churn"].to_numpy())}
     if baselines:

@@ -17,6 +17,8 @@ Array = NDArray[np.float64]
 HORIZONS = (30, 90, 180, 365)
 _MONTH_DAYS = 30
 _LONGEST_WAIT_DAYS = 365
+# Those who come back later are no longer due: their date would be late for nearly all who do come.
+_RETURN_DAYS = 180
 # Of regular customers, so that one who buys every year has a next order on the day after the last.
 _LONGEST_REGULAR_WAIT_DAYS = 730
 
@@ -76,35 +78,33 @@ def spend_by_days(
 def next_order_days(
     prior: Prior, features: pd.DataFrame, cutoff: date, horizon_days: int, p_churn: Array
 ) -> Array:
-    """Return the days until a purchase is as likely as not, shape (n,); NaN beyond a year, of regular customers two.
+    """Return the days until a customer who comes back within half a year is back as likely as not, shape (n,).
 
-    P(purchase by a day) is ``1 - p_churn`` at the horizon and follows BTYD elsewhere. Of customers who are likelier
-    regular than not, it follows their rhythm, and is drawn half of the way towards ``1 - p_churn`` at most.
+    NaN where staying away for a year is likelier than coming back. P(purchase by a day) is ``1 - p_churn`` at the
+    horizon and follows BTYD elsewhere; the median wait of those who come back is BTYD's alone. Customers who are
+    likelier regular than not follow their rhythm, and two years count instead of one.
     """
-    grid = np.arange(0, _LONGEST_WAIT_DAYS + 1, 5)
-    clock = np.cumsum(prior.season.curve(cutoff, max(int(grid[-1]), horizon_days)))
+    grid = np.arange(0, _RETURN_DAYS + 1, 5)
+    clock = np.cumsum(prior.season.curve(cutoff, max(_LONGEST_WAIT_DAYS, horizon_days)))
     history = prior.season.history(features, cutoff)
-    by_horizon = 1.0 - prior.btyd.p_no_purchase(clock[horizon_days - 1], *history)
-    scale = (1.0 - p_churn) / np.maximum(by_horizon, 1e-9)
-    half = 0.5 / np.maximum(scale, 0.5)
-    ticks = np.concatenate([[0.0], clock[grid[1:] - 1]])
-    place = np.searchsorted(ticks, prior.btyd.days_to_purchase(half, *history))
-    reached = place < len(grid)
-    to = np.maximum(place[reached], 1)
-    seen = [column[reached] for column in history]
-    before, after = (
-        np.minimum((1.0 - prior.btyd.p_no_purchase(ticks[tick], *seen)) * scale[reached], 1.0)
-        for tick in (to - 1, to)
+    by_horizon, by_half, by_year = (
+        1.0 - prior.btyd.p_no_purchase(clock[days - 1], *history)
+        for days in (horizon_days, _RETURN_DAYS, _LONGEST_WAIT_DAYS)
     )
+    back = (1.0 - p_churn) * by_year >= 0.5 * np.maximum(by_horizon, 1e-9)
+    half, seen = 0.5 * by_half[back], [column[back] for column in history]
+    ticks = np.concatenate([[0.0], clock[grid[1:] - 1]])
+    to = np.clip(np.searchsorted(ticks, prior.btyd.days_to_purchase(half, *seen)), 1, len(grid) - 1)
+    before, after = (1.0 - prior.btyd.p_no_purchase(ticks[tick], *seen) for tick in (to - 1, to))
     days = np.full(len(features), np.nan)
-    days[reached] = grid[to] - 5 + 5 * (0.5 - before) / np.maximum(after - before, 1e-12)
+    days[back] = grid[to] - 5 + 5 * (half - before) / np.maximum(after - before, 1e-12)
     chance, due = prior.due(features)
     if due is not None:
         regular = chance > 0
         # As with the price of a purchase in `spend_by_days`: before the order is due, a multiple says nothing.
         scale = (2.0 - p_churn[regular]) / (1.0 + due.p_purchase(horizon_days))
-        waits = due.wait_until(0.5 / np.maximum(scale, 0.5))
-        waits[waits > _LONGEST_REGULAR_WAIT_DAYS] = np.nan
+        by_then = due.p_purchase(_LONGEST_REGULAR_WAIT_DAYS)
+        waits = np.where(scale * by_then >= 0.5, due.wait_until(0.5 * by_then), np.nan)
         days[regular] = np.where(chance[regular] >= 0.5, waits, days[regular])
     # Rounded first, or a day and a rounding error would be the day after.
     return np.ceil(np.round(days, 6))

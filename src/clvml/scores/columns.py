@@ -73,7 +73,8 @@ SCORED = (
     Column(
         "next_order_date",
         "text",
-        "day by which a purchase is as likely as not; empty beyond a year, of regular customers two",
+        "day by which a customer who comes back within half a year is back as likely as not; empty where staying"
+        " away for a year is likelier, of regular customers for two",
     ),
     Column(
         "value_tier",

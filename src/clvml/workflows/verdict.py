@@ -138,9 +138,7 @@ def next_order_note(tested: Backtest) -> list[str]:
         return []
     return [
         f"next orders: of {found.customers:,} forecasts of a date after which the customer did come back, half were"
-        f" less than {found.error:.0f} days off; the customer's usual gap was {found.usual_error:.0f} days off;"
-        f" with those who did not come back, dates count up to the end of the log and were {found.mean_error:.0f} days"
-        f" off on average, the usual gap {found.usual_mean_error:.0f}"
+        f" less than {found.error:.0f} days off; the customer's usual gap was {found.usual_error:.0f} days off"
     ]
 
 
