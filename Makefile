@@ -43,6 +43,7 @@ backtest: setup ## Compare the model with the baselines at several past dates
 	$(BIN)/clvml backtest --config $(CONFIG)
 
 experiments: setup ## Run what is not finished of experiments/*.yaml, and write the results beside them
+	@$(BIN)/python examples/customer_countries.py
 	@for file in experiments/*.yaml; do echo "== $$file"; $(BIN)/clvml experiment "$$file" || exit $$?; done
 
 dashboard: setup ## Look through the customers of OUTPUT in a browser

@@ -198,7 +198,11 @@ def test_groups_to_leave_out_must_exist_and_leave_something():
         (["trends"], f"unknown group 'trends' (did you mean 'trend'?); known: {', '.join(every)}"),
         (every, "nothing is left to learn from; leave out less"),
     ):
+        shown = f"{groups!r:.100}{'...' if len(repr(groups)) > 100 else ''}"
         with refused(
-            f"configuration has 1 problem:\n  - 'model.leave_out': {message}; currently set to {groups!r}"
+            f"configuration has 1 problem:\n  - 'model.leave_out': {message}; currently set to {shown}"
         ):
             parse_config(SMALLEST | {"model": {"leave_out": groups}})
+    without = "model.leave_out: without data.attributes, nothing is left to learn from; leave out less"
+    with refused(f"configuration has 1 problem:\n  - {without}"):
+        parse_config(SMALLEST | {"model": {"leave_out": [one for one in every if one != "attributes"]}})

@@ -119,9 +119,9 @@ def test_what_chooses_the_churn_trees_has_not_seen_the_window_they_are_chosen_on
     end, horizon = FIRST + timedelta(days=300), timedelta(days=50)
     fitted, spreads = [], []
 
-    def noted(days, snapshots, as_of, settings, trained, *choice):
+    def noted(days, snapshots, as_of, settings, trained, *choice, attributes):
         fitted.append((as_of, list(snapshots), choice))
-        return fit_trees(days, snapshots, as_of, settings, trained, *choice)
+        return fit_trees(days, snapshots, as_of, settings, trained, *choice, attributes=attributes)
 
     fit_trees = customer_model.fit_trees
 

@@ -72,7 +72,8 @@ def test_what_is_read_is_what_was_written_to_the_last_bit(trees, tmp_path):
         ("base_weights", 0, -1e300, "a number is beyond single precision"),
         ("sum_hessian", 0, 0.0, "a node covers nothing"),
         ("sum_hessian", -1, -1.0, "a node covers nothing"),
-        ("split_type", 0, 1, "split_type"),
+        ("split_type", 0, 1, "a split by category is on a number"),
+        ("split_type", 0, 2, "split_type"),
         ("default_left", 0, 7, "default_left"),
         ("left_children", 0, 1.5, "left_children"),
         ("left_children", 0, "1", "left_children"),
@@ -175,3 +176,45 @@ def test_what_is_no_tree_file_is_said(content, tmp_path):
             read_trees(path, OBJECTIVE)
         if path.exists():
             path.rmdir()
+
+
+def with_categories():
+    draw = np.random.default_rng(1)
+    X = np.column_stack([draw.normal(size=400), draw.integers(0, 8, 400)]).astype(np.float32)
+    X[draw.random(400) < 0.1, 1] = np.nan
+    y = X[:, 0] + 3.0 * np.isin(X[:, 1], [1, 4, 6])
+    matrix = xgb.DMatrix(X, y, feature_names=["days", "plan"], feature_types=["float", "c"])
+    return xgb.train({"objective": OBJECTIVE, "max_depth": 3, "nthread": 1}, matrix, 3), X
+
+
+def test_splits_by_category_are_read_as_they_were_written(tmp_path):
+    trees, X = with_categories()
+    write_trees(trees, tmp_path / "trees.json")
+    again = read_trees(tmp_path / "trees.json", OBJECTIVE, ["days", "plan"])
+    assert again.feature_types == ["float", "c"]
+    np.testing.assert_array_equal(again.inplace_predict(X), trees.inplace_predict(X))
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda learner, tree: tree["categories"].append(3), "codes of its categories"),
+        (lambda learner, tree: tree["categories"].__setitem__(0, 10**9), "a code is no category"),
+        (lambda learner, tree: tree["categories"].__setitem__(0, -1), "a code is no category"),
+        (lambda learner, tree: tree["categories_sizes"].__setitem__(0, 10**6), "codes of its categories"),
+        (lambda learner, tree: tree["categories_segments"].__setitem__(0, 5), "codes of its categories"),
+        (lambda learner, tree: tree["categories_nodes"].clear(), "codes of its categories"),
+        (lambda learner, tree: learner.update(feature_types=["float", "float"]), "split by category is on"),
+        (lambda learner, tree: learner.update(feature_types=["c"]), "1 types of 2 features"),
+        (lambda learner, tree: learner.update(feature_types=[]), "split by category is on"),
+        (lambda learner, tree: learner.update(feature_types=["float", "int"]), "feature_types"),
+    ],
+)
+def test_splits_by_category_that_lead_nowhere_are_said(tmp_path, change, problem):
+    trees, _ = with_categories()
+    content = json.loads(bytes(trees.save_raw("json")))
+    tree = next(one for one in content["learner"]["gradient_booster"]["model"]["trees"] if one["categories"])
+    change(content["learner"], tree)
+    (tmp_path / "trees.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=problem):
+        read_trees(tmp_path / "trees.json", OBJECTIVE, ["days", "plan"])

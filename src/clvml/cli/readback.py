@@ -89,7 +89,8 @@ def readback(
     settings = _settings(planned.record, config, data, overrides, store, notes)
     progress(f"reading {hide_password(data or settings.data.source)}")
     with workspace(memory) as connection:
-        prepared = workflows.prepare(settings.data, now(), data, parse_date(as_of), None, connection)
+        lines = settings.data.without_attributes()
+        prepared = workflows.prepare(lines, now(), data, parse_date(as_of), None, connection)
         progress("comparing")
         found = workflows.readback(
             planned, prepared, settings.value, contacted, redeemed, discounted, beside or (), playbook

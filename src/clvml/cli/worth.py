@@ -57,7 +57,8 @@ def worth(
     if settings is not None and data is not None:
         progress(f"reading {data}")
         with workspace(memory) as connection:
-            prepared = workflows.prepare(settings.data, now(), data, None, None, connection)
+            lines = settings.data.without_attributes()
+            prepared = workflows.prepare(lines, now(), data, None, None, connection)
             found = workflows.worth(scores, names, value, costs, before, prepared, now().date())
     else:
         found = workflows.worth(scores, names, value, costs, before, None, now().date())

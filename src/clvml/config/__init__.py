@@ -5,6 +5,7 @@ The only keys without a default are ``data.source``, the three mapped columns an
 """
 
 from clvml.config.data import (
+    AttributesConfig,
     ColumnsConfig,
     DataConfig,
     IdentityConfig,
@@ -43,6 +44,7 @@ __all__ = [
     "PRIOR",
     "SEGMENTS",
     "AnyConfig",
+    "AttributesConfig",
     "ColumnsConfig",
     "Config",
     "DataConfig",

@@ -120,13 +120,52 @@ class IdentityConfig(Section):
     )
 
 
+class AttributesConfig(Section):
+    """A table of what is known of customers beside their purchases (docs/attributes.md)."""
+
+    source: str = Field(description="table of customers: a file, or a database table")
+    customer_id: str | None = Field(
+        None, description="its column of the id; by default that of the purchases"
+    )
+    columns: list[str] = Field(
+        default_factory=list, description="its columns to use; without any, all that may tell customers apart"
+    )
+    categories: list[str] = Field(
+        default_factory=list,
+        description="columns of numbers that are names, such as a postcode or a number of a plan",
+    )
+    valid_from: str | None = Field(
+        None,
+        description="its column of the day from which a row holds: each cutoff then sees the last row of a customer"
+        " before it; without one a customer has one row, which holds for all time",
+    )
+
+    @model_validator(mode="after")
+    def _columns_agree(self) -> AttributesConfig:
+        own = [name for name in (self.customer_id, self.valid_from) if name is not None]
+        taken = [name for name in own if name in (*self.columns, *self.categories)]
+        if taken or len(set(own)) < len(own):
+            raise ValueError(
+                f"'{(taken or own)[0]}' is given for two things; a column is id, day or attribute"
+            )
+        unused = [name for name in self.categories if self.columns and name not in self.columns]
+        if unused:
+            raise ValueError(
+                f"'{unused[0]}' is among the categories and not among the columns; add it or drop it"
+            )
+        twice = [name for name in self.columns if self.columns.count(name) > 1]
+        if twice:
+            raise ValueError(f"'{twice[0]}' stands twice among the columns; drop one")
+        return self
+
+
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 # Several sources together are a log with these columns; what one of them lacks is empty.
 _OUR_NAMES = {
     name: name for name in ("customer_id", "order_date", "amount", "order_id", "product_id", "quantity")
 }
 # Keys that say how all sources become one log, and keys that say how a file is read.
-_OF_THE_WHOLE = ("rates", "identity")
+_OF_THE_WHOLE = ("rates", "identity", "attributes")
 _OF_A_SOURCE = ("keys", "preset", "columns", "where", "amount_per", "ignore_columns", "formats", "sheets")
 
 
@@ -148,6 +187,9 @@ class DataConfig(Section):
     )
     keys: KeysConfig | None = Field(None, description="what tells who a customer of this source is")
     identity: IdentityConfig | None = Field(None, description="how ids of the sources become one customer")
+    attributes: AttributesConfig | None = Field(
+        None, description="table of what else is known of the customers (docs/attributes.md)"
+    )
     rates: str | None = Field(
         None,
         description="table of exchange rates (columns date, from, to, rate) by which lines in other currencies become"
@@ -230,9 +272,16 @@ class DataConfig(Section):
             told |= {"sources": {}, "rates": None, "identity": None}
         return self.model_copy(update=told)
 
+    def without_attributes(self) -> DataConfig:
+        """Return how to read the purchases alone."""
+        return self.model_copy(update={"attributes": None})
+
     def without_passwords(self) -> DataConfig:
         """Return the keys as they may be shown and kept."""
         shown: dict[str, Any] = {"source": hide_password(self.source)}
+        if self.attributes:
+            hidden = hide_password(self.attributes.source)
+            shown["attributes"] = self.attributes.model_copy(update={"source": hidden})
         if self.sources:
             shown["sources"] = {name: own.without_passwords() for name, own in self.sources.items()}
         return self.model_copy(update=shown)

@@ -186,7 +186,9 @@ def _describe(problem: Any, section: type[BaseModel]) -> str:
     # What is wrong with keys together is not shown by printing them all.
     got = "" if isinstance(problem["input"], dict) else f"; currently set to {_shown(problem['input'])}"
     colon = "" if said.startswith("Input should ") else ":"
-    return f"'{path}'{colon} {said.replace('Input should ', 'must ', 1)}{got}"
+    # Of the whole there is no path.
+    where = f"'{path}'{colon} " if path else ""
+    return f"{where}{said.replace('Input should ', 'must ', 1)}{got}"
 
 
 def _shown(value: Any) -> str:

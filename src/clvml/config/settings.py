@@ -10,9 +10,12 @@ from clvml.config.data import DataConfig, Section
 from clvml.errors import did_you_mean
 
 # What a feature is about (`clvml.customers`).
-Group = Literal["recency", "frequency", "spend", "trend", "rhythm", "basket", "refunds", "season"]
+Group = Literal[
+    "recency", "frequency", "spend", "trend", "rhythm", "basket", "refunds", "season", "attributes"
+]
 # The forecasts that stand beside the features, as `model.leave_out` calls them.
 PRIOR = "prior"
+_NOTHING_LEFT = "nothing is left to learn from; leave out less"
 
 
 class WindowsConfig(Section):
@@ -83,7 +86,7 @@ class ModelConfig(TreesConfig):
                     f"unknown group '{group}'{did_you_mean(group, known)}; known: {', '.join(known)}"
                 )
         if set(groups) == set(known):
-            raise ValueError("nothing is left to learn from; leave out less")
+            raise ValueError(_NOTHING_LEFT)
         return groups
 
 
@@ -197,6 +200,12 @@ class Config(Section):
         if not segments or [*segments.values()][-1].strip().lower() != "true":
             raise ValueError("the last segment is for everybody else; give it the rule 'true'")
         return segments
+
+    @model_validator(mode="after")
+    def _something_is_left(self) -> Config:
+        if not self.data.attributes and {*self.model.leave_out, "attributes"} == {*get_args(Group), PRIOR}:
+            raise ValueError(f"model.leave_out: without data.attributes, {_NOTHING_LEFT}")
+        return self
 
     def with_source(self, source: str) -> Config:
         """Return the configuration for the same kind of data at another place."""

@@ -91,4 +91,6 @@ GROUPS: dict[str, FeatureGroup] = {
     "season": FeatureGroup(
         ("season_spend_sum", "season_spend_share"), "customers who bought in the same season last year"
     ),
+    # What is given with `data.attributes`; no order of theirs holds in every table.
+    "attributes": FeatureGroup((), "customers with certain attributes"),
 }

@@ -11,6 +11,8 @@ import duckdb
 import pandas as pd
 
 from clvml.customers import feature_sql, labels, windows
+from clvml.customers.attributes import known_at
+from clvml.log.attribute_table import AttributeTable
 
 # Columns of the purchase log that bring features of their own.
 OPTIONAL_COLUMNS = ("order_id", "product_id", "quantity")
@@ -29,6 +31,8 @@ class CustomerDays:
         Relation with one row per order line (``customer_id, order_day, amount`` and optional columns).
     columns : collection of str
         Which of ``order_id``, ``product_id`` and ``quantity`` the relation has.
+    attributes : AttributeTable, optional
+        What else is known of the customers, in the same database.
 
     Attributes
     ----------
@@ -42,10 +46,15 @@ class CustomerDays:
     last_day: date
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, purchases: str, columns: Collection[str] = ()
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        purchases: str,
+        columns: Collection[str] = (),
+        attributes: AttributeTable | None = None,
     ) -> None:
         self.connection = connection
         self.columns = tuple(columns)
+        self.attributes = attributes
         self._number = next(_NUMBERS)
         self.table = f"customer_days_{self._number}"
         self._build(purchases)
@@ -58,6 +67,15 @@ class CustomerDays:
         coded = f"(select * replace ({code} as customer_id) from {purchases})"
         query = feature_sql.customer_days_query(coded, self.columns)
         self.connection.execute(f"create table {self.table} as {query}")
+        if self.attributes:
+            self.connection.execute(
+                f"create table {self._attributes} as select known.* replace (codes.code as customer_id) from"
+                f" {self.attributes.table} as known join {self._codes} as codes using (customer_id)"
+            )
+
+    @property
+    def _attributes(self) -> str:
+        return f"coded_attributes_{self._number}"
 
     def daily_totals(self, cutoff: date) -> pd.Series:
         """Return net spend per day before the cutoff [currency], indexed by every day of the log."""
@@ -87,6 +105,18 @@ class CustomerDays:
         )
         return self._frame(self._named(query)).set_index("customer_id")["days"]
 
+    def dates_not_before(self, cutoff: date) -> dict[str, tuple[int, int]]:
+        """Return how many customers of the history have each date among the attributes, and have it not before it."""
+        dates = [one.name for one in self.attributes.columns if one.kind == "date"] if self.attributes else []
+        counted = ", ".join(f"count({name}), count_if({name} >= date '{cutoff}')" for name in dates)
+        if not dates:
+            return {}
+        history = windows.history(self.table, cutoff)
+        (counts,) = self._rows(
+            f"select {counted} from {self._attributes} where customer_id in (select customer_id from ({history}))"
+        )
+        return {name: (counts[2 * place], counts[2 * place + 1]) for place, name in enumerate(dates)}
+
     def snapshots(
         self,
         cutoffs: Sequence[date],
@@ -110,7 +140,7 @@ select
   coalesce(labels.purchases, 0) as purchases,
   coalesce(labels.actual_spend, 0e0) as actual_spend,
   cast(coalesce(labels.purchases, 0) = 0 as tinyint) as churned
-from ({self._features_query(cutoff, horizon_days)}) as features
+from ({self._features_query(cutoff, horizon_days, features is None)}) as features
 left join ({self._labels_query(cutoff, label_days or horizon_days)}) as labels using (customer_id)
 where features.purchase_days > 0""")
             )
@@ -122,9 +152,16 @@ where features.purchase_days > 0""")
         """Return SQL of the feature table of one cutoff: one row per customer of the history, in no order."""
         return self._named(self._features_query(cutoff, horizon_days))
 
-    def _features_query(self, cutoff: date, horizon_days: int) -> str:
+    def _features_query(self, cutoff: date, horizon_days: int, with_attributes: bool = True) -> str:
         history = windows.history(self.table, cutoff)
-        return feature_sql.features_query(history, cutoff, horizon_days, self.columns)
+        query = feature_sql.features_query(history, cutoff, horizon_days, self.columns)
+        if not (self.attributes and with_attributes):
+            return query
+        listed = ", ".join(f"known.{one.name}" for one in self.attributes.columns)
+        known = known_at(self._attributes, self.attributes.columns, self.attributes.dated, cutoff)
+        return (
+            f"select own.*, {listed} from ({query}) as own left join ({known}) as known using (customer_id)"
+        )
 
     def _labels_query(self, cutoff: date, horizon_days: int) -> str:
         return labels.labels_query(windows.future(self.table, cutoff, horizon_days))

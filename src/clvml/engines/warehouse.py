@@ -65,9 +65,14 @@ def feature_sql(data: DataConfig, table: str, cutoff: date, horizon_days: int, d
     ------
     InputError
         The dialect or the table's name is not known, the dialect cannot leave out ``data.ignore_columns``, money counts
-        once per order, or ids are folded or left out.
+        once per order, ids are folded or left out, or attributes are asked for.
     """
     dialect = check_dialect(dialect)
+    if data.attributes:
+        raise InputError(
+            "`clvml sql` writes the features of purchases, not attributes of customers (data.attributes); leave them"
+            " out, and join your table of customers to the query's rows by customer_id"
+        )
     optional = [name for name in _OPTIONAL if name in data.columns.mapped()]
     query = f"""\
 with purchase_log as (

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from clvml.customers.snapshots import CustomerDays
+from clvml.log.attribute_table import AttributeTable
 
 CACHE_BYTES = 2 << 30
 
@@ -27,9 +28,13 @@ class SharedDays(CustomerDays):
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, purchases: str, columns: Collection[str] = ()
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        purchases: str,
+        columns: Collection[str] = (),
+        attributes: AttributeTable | None = None,
     ) -> None:
-        super().__init__(connection, purchases, columns)
+        super().__init__(connection, purchases, columns, attributes)
         self._lock = threading.Lock()
         self._tables: OrderedDict[Hashable, Any] = OrderedDict()
 

@@ -286,7 +286,7 @@ class _Bench:
     def _keep(self, config: Config, prepared: workflows.Prepared) -> None:
         log = prepared.log
         columns = [name for name in log.columns if name in OPTIONAL_COLUMNS]
-        days = SharedDays(log.connection, log.table, columns)
+        days = SharedDays(log.connection, log.table, columns, log.attributes)
         self._read[config.data.model_dump_json()] = prepared, days
 
 

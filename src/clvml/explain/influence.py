@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from clvml.customers import GROUPS, Feature
+from clvml.customers.attributes import CATEGORY
 from clvml.customers.subscription_snapshots import SUBSCRIPTION_GROUPS
 from clvml.explain.wording import check_contributions, direction_of, group_sums
 
@@ -41,7 +42,7 @@ def drivers(
     DataFrame
         One row per feature, strongest first: ``feature, description, unit, mean_abs_shap`` [log-odds],
         ``direction``: which way high values go, by the rank correlation between value and SHAP value;
-        "mixed" where that is within 0.3 of zero.
+        "mixed" where that is within 0.3 of zero, and of categories.
 
     Raises
     ------
@@ -68,7 +69,7 @@ def drivers(
             "unit": [feature.unit for feature in feature_list],
             "mean_abs_shap": strength,
             "direction": [
-                _direction(features[feature.name], phi[:, index])
+                MIXED if feature.unit == CATEGORY else _direction(features[feature.name], phi[:, index])
                 for index, feature in enumerate(feature_list)
             ],
         }
@@ -138,7 +139,9 @@ def driver_shares(
 
 
 def _sentence(rank: int, group: str, share: float, direction: str) -> str:
-    place = ("matters most", "comes next")[rank] if rank < 2 else "also counts"
+    place = ("matters most", "comes next", "also counts")[min(rank, 2)]
+    if group.endswith("s"):
+        place = place.replace("matters", "matter").replace("comes", "come").replace("counts", "count")
     influence = f"({100 * share:.0f} % of all influence)"
     if direction == "mixed":
         return f"{group.capitalize()} {place} {influence}, but in no single direction."

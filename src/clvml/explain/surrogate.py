@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -23,6 +23,7 @@ from sklearn.exceptions import NotFittedError
 from clvml.errors import InputError
 from clvml.explain.treeshap import TreeTables
 from clvml.explain.wording import Typical, direction_of
+from clvml.models.boosting import feature_types
 from clvml.models.tree_file import read_trees, write_trees
 
 Array = NDArray[np.float64]
@@ -125,7 +126,9 @@ def _xgboost_values(booster: xgb.Booster, matrix: SinglePrecision) -> SinglePrec
     values = np.empty((len(matrix), matrix.shape[1] + 1), dtype=np.float32)
     for start in range(0, len(matrix), BATCH_ROWS):
         rows = slice(start, start + BATCH_ROWS)
-        batch = xgb.DMatrix(matrix[rows], feature_names=booster.feature_names)
+        batch = xgb.DMatrix(
+            matrix[rows], feature_names=booster.feature_names, feature_types=booster.feature_types
+        )
         values[rows] = booster.predict(batch, pred_contribs=True)
     return values
 
@@ -162,7 +165,9 @@ class Surrogate:
     fidelity_: float
     typical_: dict[str, Typical]
 
-    def fit(self, features: pd.DataFrame, target: ArrayLike, seed: int) -> Surrogate:
+    def fit(
+        self, features: pd.DataFrame, target: ArrayLike, seed: int, categories: Collection[str] = ()
+    ) -> Surrogate:
         """Learn to reproduce the target.
 
         Parameters
@@ -174,6 +179,8 @@ class Surrogate:
             Log-odds of the model's final churn probability (`log_odds`).
         seed : int
             Of the sample and the held-out rows.
+        categories : collection of str
+            Columns that hold codes of categories.
 
         Raises
         ------
@@ -200,11 +207,11 @@ class Surrogate:
         held_out = int(HELD_OUT * len(y))
         self.fidelity_ = math.nan
         if held_out >= FEWEST_HELD_OUT and np.ptp(y[:held_out]) > 0:
-            rehearsal = _train(matrix[held_out:], y[held_out:], names)
+            rehearsal = _train(matrix[held_out:], y[held_out:], names, categories)
             errors = y[:held_out] - rehearsal.inplace_predict(matrix[:held_out])
             self.fidelity_ = float(1 - np.mean(errors**2) / np.var(y[:held_out]))
-        self.booster_ = _train(matrix, y, names)
-        self.typical_ = self._find_typical(matrix[:TYPICAL_ROWS])
+        self.booster_ = _train(matrix, y, names, categories)
+        self.typical_ = self._find_typical(matrix[:TYPICAL_ROWS], categories)
         self.booster_.set_attr(
             fidelity=repr(self.fidelity_),
             typical=json.dumps({name: tuple(values) for name, values in self.typical_.items()}),
@@ -286,7 +293,7 @@ class Surrogate:
             raise InputError(f"'{path}' is no surrogate that save wrote; train the model again")
         return surrogate
 
-    def _find_typical(self, matrix: SinglePrecision) -> dict[str, Typical]:
+    def _find_typical(self, matrix: SinglePrecision, categories: Collection[str]) -> dict[str, Typical]:
         phi = shap_values(self._fitted(), matrix)
         strength = np.abs(phi[:, :-1]).mean(axis=0)
         clear = strength >= NEGLIGIBLE * strength.sum()
@@ -295,7 +302,9 @@ class Surrogate:
             values = matrix[:, index].astype(float)
             present = values[~np.isnan(values)]
             median = float(np.median(present)) if len(present) else math.nan
-            direction = direction_of(values, phi[:, index].astype(float)) if clear[index] else 0
+            # Codes have no order.
+            has_one = clear[index] and name not in categories
+            direction = direction_of(values, phi[:, index].astype(float)) if has_one else 0
             typical[name] = Typical(median, direction)
         return typical
 
@@ -305,8 +314,11 @@ class Surrogate:
         return self.booster_
 
 
-def _train(matrix: SinglePrecision, target: Array, names: list[str]) -> xgb.Booster:
-    return xgb.train(PARAMS, xgb.DMatrix(matrix, target, feature_names=names), TREES)
+def _train(
+    matrix: SinglePrecision, target: Array, names: list[str], categories: Collection[str]
+) -> xgb.Booster:
+    kinds = feature_types(names, categories)
+    return xgb.train(PARAMS, xgb.DMatrix(matrix, target, feature_names=names, feature_types=kinds), TREES)
 
 
 def _matrix(features: pd.DataFrame, names: list[str] | tuple[str, ...]) -> SinglePrecision:

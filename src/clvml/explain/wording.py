@@ -12,9 +12,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from clvml.customers import FEATURES, Feature
+from clvml.customers.attributes import Attribute
+from clvml.explain.attribute_words import AttributePhrase, say_values
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
+_Clause = list[tuple[str, str, str, str]]
 
 RAISES, LOWERS = " (raises churn risk)", " (lowers churn risk)"
 # What moves a probability by less than about one point in a hundred is no reason.
@@ -59,6 +62,7 @@ def reasons(
     feature_list: Sequence[Feature],
     top: int = 3,
     typical: Mapping[str, Typical] | None = None,
+    attributes: Sequence[Attribute] = (),
 ) -> pd.DataFrame:
     """Say for each customer what raises or lowers the churn risk most.
 
@@ -87,6 +91,8 @@ def reasons(
         Reasons per customer.
     typical : mapping of str to Typical, optional
         By feature name, as `Surrogate.typical_` holds it; without it, no value is taken for contradictory.
+    attributes : sequence of Attribute
+        Those among the features; their words are their name and value.
 
     Returns
     -------
@@ -118,7 +124,8 @@ def reasons(
     # Words, keys, values.
     said_of = np.full((3, len(features), top), "", dtype=object)
     if len(features):
-        phrases = [_Phrase(feature.words) for feature in feature_list]
+        given = {one.name: AttributePhrase(one) for one in attributes}
+        phrases = [given.get(feature.name) or _Phrase(feature.words) for feature in feature_list]
         columns = {
             name: features[name].to_numpy(dtype=float, na_value=np.nan)
             for feature, phrase in zip(feature_list, phrases, strict=True)
@@ -145,8 +152,8 @@ def reasons(
     return frame[order]
 
 
-def say_reason(key: str, values: str) -> tuple[str, dict[str, float], int]:
-    """Return the words of a reason, the numbers that belong into them, and its direction.
+def say_reason(key: str, values: str) -> tuple[str, dict[str, float | str], int]:
+    """Return the words of a reason, the numbers and names that belong into them, and its direction.
 
     Parameters
     ----------
@@ -155,9 +162,8 @@ def say_reason(key: str, values: str) -> tuple[str, dict[str, float], int]:
 
     Returns
     -------
-    tuple of (str, dict of str to float, int)
-        Words with fields, to be translated; the value of each field; 1 where the risk is raised, -1 where it is
-        lowered.
+    tuple of (str, dict of str to float or str, int)
+        Words with fields, to be translated; what belongs into each; 1 where the risk is raised, -1 where it is lowered.
 
     Raises
     ------
@@ -171,6 +177,8 @@ def say_reason(key: str, values: str) -> tuple[str, dict[str, float], int]:
     ('has not come back since the first purchase', {}, 1)
     """
     name, sign = key[:-1], key[-1:]
+    if name.startswith("attribute_") and sign in "+-":
+        return *say_values(values), 1 if sign == "+" else -1
     feature = next((feature for feature in FEATURES if feature.name == name), None)
     if feature is None or sign not in "+-":
         raise ValueError(f"'{key}' is no key of a reason")
@@ -182,7 +190,7 @@ def say_reason(key: str, values: str) -> tuple[str, dict[str, float], int]:
             fields += [field for _, field, _, _ in Formatter().parse(clause) if field]
     if len(fields) != len(numbers):
         raise ValueError(f"reason '{key}' has {len(fields)} values, not '{values}'")
-    named = dict(zip(fields, numbers, strict=True))
+    named: dict[str, float | str] = dict(zip(fields, numbers, strict=True))
     direction = 1 if sign == "+" else -1
     plain = WHEN_ZERO.get(words.format(**named))
     return (plain, {}, direction) if plain else (words, named, direction)
@@ -259,7 +267,7 @@ def _choose(
 
 def _sayable(
     feature: Feature,
-    phrase: _Phrase,
+    phrase: _Phrase | AttributePhrase,
     columns: dict[str, Array],
     phi: Array,
     typical: Mapping[str, Typical],
@@ -294,7 +302,7 @@ def _write(
     chosen: Indices,
     rising: NDArray[np.bool_],
     feature_list: Sequence[Feature],
-    phrases: Sequence[_Phrase],
+    phrases: Sequence[_Phrase | AttributePhrase],
     columns: dict[str, Array],
 ) -> None:
     texts, keys, values = said_of
@@ -337,9 +345,6 @@ class _Phrase:
         return texts, numbers
 
 
-_Clause = list[tuple[str, str, str, str]]
-
-
 def _clause(text: str) -> _Clause:
     # "z" turns a rounded "-0" into "0" (PEP 682).
     return [
@@ -357,8 +362,9 @@ def _present(clause: _Clause, columns: dict[str, Array], size: int) -> NDArray[n
             values = columns[field]
             percent = spec.endswith("%")
             rounded_to_zero = 0.005 if percent else 0.5
-            present &= np.isfinite(values)
-            present &= values > (rounded_to_zero if _WINDOW.search(field) else -rounded_to_zero)
+            present &= np.isfinite(values) & (
+                values > (rounded_to_zero if _WINDOW.search(field) else -rounded_to_zero)
+            )
             if percent:
                 present &= values < LARGEST_PERCENTAGE
     return present

@@ -15,6 +15,7 @@ import pandas as pd
 from clvml.config import DataConfig
 from clvml.errors import InputError
 from clvml.expressions import Kind
+from clvml.log.attribute_table import AttributeTable
 from clvml.log.cleaning import VERDICTS, ReasonCount, build_verdicts, count_reasons
 from clvml.log.derived import bind_formulas, stage_operands
 from clvml.log.example import example_lines
@@ -59,6 +60,8 @@ class PurchaseLog:
     example : DataFrame or None
         The first lines under the names of the input (`clvml.log.example`), where they were asked for; None for several
         sources.
+    attributes : AttributeTable or None
+        What else is known of the customers, where it was read (`clvml.log.attribute_reading`).
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -69,6 +72,7 @@ class PurchaseLog:
     fingerprint: str
     table: str = TABLE
     example: pd.DataFrame | None = None
+    attributes: AttributeTable | None = None
 
     def frame(self, query: str) -> pd.DataFrame:
         """Return the rows of a query."""

@@ -6,7 +6,7 @@ Both estimators keep the scikit-learn contract and save to XGBoost's own JSON. T
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +38,11 @@ def logit_of(probability: ArrayLike) -> Array:
     return logit(np.clip(np.asarray(probability), PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN))
 
 
+def feature_types(names: Iterable[str], categories: Collection[str]) -> list[str] | None:
+    """Return what XGBoost calls the types of its columns; None where all are numbers."""
+    return ["c" if name in categories else "float" for name in names] if categories else None
+
+
 _DEFAULTS = ModelConfig()
 
 
@@ -54,6 +59,7 @@ class _Boosted(BaseEstimator):
     reg_lambda: float = _DEFAULTS.reg_lambda
     n_jobs: int = _DEFAULTS.n_jobs
     random_state: int = 0
+    categorical_features: Sequence[str] = ()
 
     def _boost(
         self, X: Array, y: NDArray[Any], weights: Array, prior: ArrayLike | None, objective: dict[str, Any]
@@ -65,6 +71,7 @@ class _Boosted(BaseEstimator):
             weight=weights,
             base_margin=self._prior_margin(prior, len(X)),
             feature_names=None if names is None else list(names),
+            feature_types=feature_types(() if names is None else names, self.categorical_features),
             nthread=self.n_jobs,
         )
         parameters = {
@@ -126,6 +133,8 @@ class ChurnClassifier(ClassifierMixin, _Boosted):
         Threads; 0 takes all cores.
     random_state : int
         Seed of the row and column sampling.
+    categorical_features : sequence of str
+        Columns of a frame that hold codes of categories, from 0 on.
 
     Attributes
     ----------
@@ -214,6 +223,8 @@ class SpendRegressor(RegressorMixin, _Boosted):
         Threads; 0 takes all cores.
     random_state : int
         Seed of the row and column sampling.
+    categorical_features : sequence of str
+        Columns of a frame that hold codes of categories, from 0 on.
 
     Attributes
     ----------

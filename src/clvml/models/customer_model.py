@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from clvml.config import Config, ValueConfig
-from clvml.customers import available_features
+from clvml.customers import Feature, available_features
+from clvml.customers.attributes import Attribute, read_attributes
 from clvml.customers.snapshots import CustomerDays
 from clvml.customers.windows import trainable, training_cutoffs
 from clvml.errors import InputError
 from clvml.models.anchor import Level
 from clvml.models.boosting import logit_of
 from clvml.models.churn import Churn, ChurnChoice
+from clvml.models.giveaway import learn_attributes
 from clvml.models.intervals import (
     BUYER_SPREAD,
     SHORT_LOG_BUYER_SPREAD,
@@ -35,7 +37,7 @@ from clvml.models.outlook import (
     spend_by_days,
     value_days,
 )
-from clvml.models.prior import PRIOR_COLUMNS, Prior, fit_prior
+from clvml.models.prior import Prior, fit_prior
 from clvml.models.spend import USUAL_WEIGHTS, Spend
 from clvml.models.trees import NothingToLearn, Trees, fit_trees, with_prior
 
@@ -83,6 +85,22 @@ class CustomerModel:
     def horizon_days(self) -> int:
         """Days of future that the model predicts."""
         return self.config.windows.horizon_days
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The features that the model knows of, those of attributes last."""
+        return (*available_features(self.columns), *(one.feature for one in self.trees.attributes))
+
+    def read(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Return a feature table with the attributes as the trees read them: numbers, and codes of categories.
+
+        Raises
+        ------
+        InputError
+            A feature of the trained model is missing, or an attribute holds something else than in training.
+        """
+        self.check_features(features.columns)
+        return read_attributes(features, self.trees.attributes)
 
     @property
     def newest_cutoff(self) -> date:
@@ -189,27 +207,14 @@ class CustomerModel:
     ) -> pd.DataFrame:
         """Return the features with the columns of the prior beside them, of the whole horizon unless given.
 
-        Raises
-        ------
-        InputError
-            A feature of the trained model is missing.
+        Raises as `read` does.
         """
-        self.check_features(features.columns)
         forecast = self.trees.prior.forecast(features, cutoff, horizon_days or self.horizon_days, log_from)
-        return pd.concat([features, forecast], axis="columns")
+        return pd.concat([self.read(features), forecast], axis="columns")
 
     def check_features(self, names: Collection[str]) -> None:
         """Raise `InputError` where a feature of the trained model is missing."""
-        missing = sorted(set(self.trees.predictors) - set(names) - set(PRIOR_COLUMNS))
-        if missing:
-            needed = ", ".join(
-                sorted({f.needs for f in available_features(self.columns) if f.name in missing} - {""})
-            )
-            remedy = f"give the column(s) {needed} as in training, or " if needed else ""
-            raise InputError(
-                f"the model was trained on features that this data does not have: {', '.join(missing[:5])}"
-                f"{' ...' if len(missing) > 5 else ''}; {remedy}train a model on data like this"
-            )
+        self.trees.check_features(names, self.columns)
 
     def with_tiers(self, tiers: tuple[float, ...], thresholds: dict[str, float]) -> CustomerModel:
         """Return the model with the least ``clv`` of each value tier, highest first, and other limits."""
@@ -223,6 +228,7 @@ class CustomerModel:
             "columns": list(self.columns),
             "prior": self.trees.prior.to_dict(),
             "predictors": list(self.trees.predictors),
+            "attributes": [asdict(one) | {"levels": list(one.levels)} for one in self.trees.attributes],
             "level": self.trees.level._asdict(),
             "trained_days": self.trees.horizon_days,
             **self.trees.churn.save(directory),
@@ -250,6 +256,9 @@ class CustomerModel:
             prior=Prior.from_dict(state.prior.model_dump()),
             horizon_days=state.trained_days,
             predictors=tuple(state.predictors),
+            attributes=tuple(
+                Attribute(**{**one.model_dump(), "levels": tuple(one.levels)}) for one in state.attributes
+            ),
             churn=Churn.load(state, directory, config.model),
             spend=Spend.load(state, directory, config.model),
             level=Level(**state.level.model_dump()),
@@ -290,7 +299,7 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     Raises
     ------
     InputError
-        Nobody bought anything.
+        Nobody bought anything, or an attribute is of no use or gives the future away.
     """
     windows = trainable(days.first_day, as_of, config.windows)
     if windows is None:
@@ -307,6 +316,8 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     horizon, trained = config.windows.horizon_days, windows.horizon_days
     snapshots = {cutoff: days.snapshots([cutoff], horizon, label_days=trained) for cutoff in cutoffs}
     newest = cutoffs[-1]
+    attributes, snapshots, note = learn_attributes(days, snapshots, config)
+    notes += [note] if note else []
     ended = {c: s for c, s in snapshots.items() if c + timedelta(days=trained) <= newest}
     held_out = snapshots[newest]
     # Where the trees cannot be tried on a window that they have not seen, the prior counts as much as one window.
@@ -315,12 +326,14 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     if ended:
         # The windows that had ended may hold too little to learn from, or no purchase at all.
         with suppress(NothingToLearn, InputError):
-            both = fit_trees(days, ended, newest, config, trained)
+            both = fit_trees(days, ended, newest, config, trained, attributes=attributes)
             frame = with_prior(held_out, both.prior, newest, trained)
             unseen = both.chosen_on(frame)
             churn_choice, spend_share, weights = unseen.churn.choice, 1.0, unseen.spend.weights
     try:
-        trees = fit_trees(days, snapshots, as_of, config, trained, churn_choice, spend_share, weights)
+        trees = fit_trees(
+            days, snapshots, as_of, config, trained, churn_choice, spend_share, weights, attributes=attributes
+        )
     except NothingToLearn as reason:
         return _prior_alone(days, as_of, config, str(reason))
     if unseen is None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from clvml.config import Config
 from clvml.customers import available_features
+from clvml.customers.attributes import MOST_LEVELS
 from clvml.customers.snapshots import OPTIONAL_COLUMNS
 from clvml.errors import InputError
 from clvml.models.intervals import SHARES
@@ -21,7 +22,7 @@ from clvml.models.rhythm import SHAPES
 from clvml.models.season import DAYS_OF_YEAR
 from clvml.models.tree_file import first_problem, read_json
 
-FORMAT_VERSION = 8
+FORMAT_VERSION = 9
 MODEL_FILE = "model.json"
 # The files beside it that a model may have.
 MODEL_FILES = (
@@ -142,6 +143,20 @@ class _Scales(Part):
     gamma_alone: Positive | None = None
 
 
+class _Attribute(Part):
+    name: Annotated[str, Field(max_length=100, pattern=r"^attribute_\w+$")]
+    column: Annotated[str, Field(min_length=1, max_length=_LONGEST_NOTE)]
+    kind: Literal["category", "number", "date"]
+    levels: Annotated[list[str], Field(max_length=MOST_LEVELS)]
+    has_rare: bool
+
+    @model_validator(mode="after")
+    def _agree(self) -> _Attribute:
+        if len(set(self.levels)) < len(self.levels) or (self.kind != "category" and self.levels):
+            raise ValueError("the levels of an attribute are none, or not all different")
+        return self
+
+
 class Stored(Part):
     """What ``model.json`` holds of a model of any kind.
 
@@ -188,6 +203,7 @@ class State(Stored):
     columns: list[Literal[tuple(OPTIONAL_COLUMNS)]]  # type: ignore[valid-type]
     prior: _Prior
     predictors: list[str]
+    attributes: Annotated[list[_Attribute], Field(max_length=1000)]
     blend: Annotated[list[Factor], Field(min_length=len(SPEND_COLUMNS), max_length=len(SPEND_COLUMNS))]
     level: _Level
     trained_days: Annotated[int, Field(gt=0, le=3650)]
@@ -204,7 +220,10 @@ class State(Stored):
 
     @model_validator(mode="after")
     def _agree(self) -> State:
-        known = {feature.name for feature in available_features(self.columns)} | set(PRIOR_COLUMNS)
+        attributes = [one.name for one in self.attributes]
+        if len(set(attributes)) < len(attributes):
+            raise ValueError("two of its attributes are one")
+        known = {feature.name for feature in available_features(self.columns)} | {*PRIOR_COLUMNS, *attributes}
         if not set(self.predictors) <= known or len(set(self.predictors)) < len(self.predictors):
             raise ValueError("its predictors are no features of its columns")
         if date.fromisoformat(self.prior.first_day) > date.fromisoformat(self.as_of):

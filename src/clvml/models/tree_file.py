@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -23,6 +24,8 @@ Integers = NDArray[np.int64]
 # The most that `model.max_depth` takes, and far more than any training writes.
 DEEPEST = 16
 LARGEST_FILE = 1 << 28
+# Beyond the levels that an attribute may have.
+MOST_CODES = 255
 _ROOT = 2**31 - 1
 _NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?"
 
@@ -51,16 +54,18 @@ class _Tree(_Part):
     right_children: list[int]
     parents: list[int]
     split_indices: list[int]
-    split_type: list[Literal[0]]
+    split_type: list[Literal[0, 1]]
     default_left: list[Literal[0, 1]]
     split_conditions: list[float]
     base_weights: list[float]
     loss_changes: list[float]
     sum_hessian: list[float]
-    categories: Nothing
-    categories_nodes: Nothing
-    categories_segments: Nothing
-    categories_sizes: Nothing
+    # Of the splits by category: all codes that go right, the nodes, and where in the codes each begins and how many it
+    # has.
+    categories: list[int]
+    categories_nodes: list[int]
+    categories_segments: list[int]
+    categories_sizes: list[int]
 
 
 class _Forest(_Part):
@@ -107,7 +112,7 @@ class _Learner(_Part):
 
     attributes: dict[Name, str]
     feature_names: list[Name]
-    feature_types: Annotated[list[str], Field(max_length=0)]
+    feature_types: list[Literal["float", "c"]]
     learner_model_param: Size
     objective: _Objective
     gradient_booster: _Booster
@@ -195,6 +200,9 @@ def _check_learner(learner: _Learner, objective: str, features: Sequence[str] | 
         raise ValueError(f"{len(names)} names of {width} features")
     if features is not None and list(features) != names:
         raise ValueError("its features are others, or in another order")
+    if learner.feature_types and len(learner.feature_types) != width:
+        raise ValueError(f"{len(learner.feature_types)} types of {width} features")
+    categories = {place for place, kind in enumerate(learner.feature_types) if kind == "c"}
     forest = learner.gradient_booster.model
     trees = forest.trees
     if not (
@@ -204,7 +212,7 @@ def _check_learner(learner: _Learner, objective: str, features: Sequence[str] | 
     ):
         raise ValueError("the number of its trees is not the one that it says")
     for tree in trees:
-        problem = _problem_of(tree, width)
+        problem = _problem_of(tree, width) or _problem_of_categories(tree, categories)
         if problem:
             raise ValueError(f"tree {tree.id}: {problem}")
 
@@ -247,6 +255,26 @@ def _problem_of(tree: _Tree, width: int) -> str:
     for node in range(1, nodes):
         depth[node] = depth[parents[node]] + 1
     return f"it is {depth.max()} splits deep" if depth.max() > DEEPEST else ""
+
+
+def _problem_of_categories(tree: _Tree, categories: set[int]) -> str:
+    """Return what keeps the splits by category of a tree from being read; empty where nothing does."""
+    nodes = [node for node, kind in enumerate(tree.split_type) if kind]
+    if any(tree.left_children[node] == -1 for node in nodes):
+        return "a leaf is split by category"
+    split = {node for node, left in enumerate(tree.left_children) if left != -1}
+    if {node for node in split if tree.split_indices[node] in categories} != set(nodes):
+        return "a split by category is on a number, or one by number on a category"
+    sizes, starts = tree.categories_sizes, tree.categories_segments
+    if not (
+        tree.categories_nodes == nodes
+        and len(sizes) == len(nodes)
+        and all(size > 0 for size in sizes)
+        and starts == list(accumulate(sizes[:-1], initial=0))[: len(nodes)]
+        and sum(sizes) == len(tree.categories)
+    ):
+        return "the codes of its categories are not those of its splits"
+    return "" if all(0 <= code <= MOST_CODES for code in tree.categories) else "a code is no category"
 
 
 def _whole(column: list[int]) -> Integers:

@@ -14,12 +14,13 @@ from scipy.special import expit
 
 from clvml.config import PRIOR, Config, ModelConfig
 from clvml.customers import available_features
+from clvml.customers.attributes import Attribute, read_attributes
 from clvml.customers.snapshots import CustomerDays
-from clvml.errors import InputError
+from clvml.errors import InputError, first_of
 from clvml.models.anchor import NO_CORRECTION, Level, churn_shift, fit_level, totals_by_window
 from clvml.models.boosting import ChurnClassifier, logit_of
 from clvml.models.churn import Churn, ChurnChoice
-from clvml.models.prior import BTYD_COLUMNS, Prior, fit_prior
+from clvml.models.prior import BTYD_COLUMNS, PRIOR_COLUMNS, Prior, fit_prior
 from clvml.models.spend import STACKED, USUAL_WEIGHTS, Spend
 
 Array = NDArray[np.float64]
@@ -44,11 +45,14 @@ class Trees:
         Days of future after a training cutoff.
     predictors : tuple of str
         Columns that the trees read.
+    attributes : tuple of Attribute
+        How attributes of customers are read, before the trees read them.
     """
 
     prior: Prior
     horizon_days: int
     predictors: tuple[str, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
     churn: Churn = field(default_factory=Churn)
     spend: Spend = field(default_factory=Spend)
     level: Level = NO_CORRECTION
@@ -72,6 +76,25 @@ class Trees:
         spend = replace(self.spend, weights=self.spend.best_weights(forms, frame["actual_spend"]))
         return replace(chosen, spend=spend, level=self.level._replace(stack=spend.level_of_stack(forms)))
 
+    def check_features(self, names: Collection[str], columns: Collection[str]) -> None:
+        """Raise `InputError` where a feature table lacks what the trees read; ``columns`` are those of the log."""
+        lacking = [one.column for one in self.attributes if one.name not in names]
+        if lacking:
+            raise InputError(
+                f"the model was trained with attributes of customers that this data does not have: {first_of(lacking)};"
+                " give the table of customers as in training (data.attributes), or train a model without it"
+            )
+        missing = sorted(set(self.predictors) - set(names) - set(PRIOR_COLUMNS))
+        if missing:
+            needed = ", ".join(
+                sorted({f.needs for f in available_features(columns) if f.name in missing} - {""})
+            )
+            remedy = f"give the column(s) {needed} as in training, or " if needed else ""
+            raise InputError(
+                f"the model was trained on features that this data does not have: {', '.join(missing[:5])}"
+                f"{' ...' if len(missing) > 5 else ''}; {remedy}train a model on data like this"
+            )
+
     def _rows(self, frame: pd.DataFrame) -> NDArray[np.float32]:
         # In the precision of XGBoost, so that it makes no copy.
         with np.errstate(over="ignore"):
@@ -94,11 +117,14 @@ def fit_trees(
     churn_choice: ChurnChoice | None = None,
     spend_share: float = 1.0,
     spend_weights: tuple[float, ...] = USUAL_WEIGHTS,
+    *,
+    attributes: tuple[Attribute, ...] = (),
 ) -> Trees:
     """Fit the prior on what lies before ``as_of``, and trees on snapshots labelled over ``horizon_days``.
 
     ``churn_choice`` says which churn trees to grow; without one, both kinds are, for `Trees.chosen_on`.
     ``spend_share`` is what the trees of spend count beside their prior, ``spend_weights`` what their forms do.
+    In the snapshots, ``attributes`` are as a model reads them (`read_attributes`).
 
     Raises
     ------
@@ -125,18 +151,20 @@ def fit_trees(
         # Too few to be left to chance.
         kept, chances = kept | spenders, np.where(spenders, 1.0, chances)
     frame, weights = frame[kept], weights[kept] / chances[kept]
-    predictors = _predictors(days.columns, config.model.leave_out)
+    predictors = _predictors(days.columns, config.model.leave_out, attributes)
     X, base = frame[list(predictors)], config.model.base
-    boosting = _boosting_parameters(config.model, config.seed)
+    boosting = _boosting_parameters(config.model, config.seed, attributes)
     trees = Trees(
         prior,
         horizon_days,
         predictors,
+        attributes,
         Churn.fit(frame, X, weights, base, boosting, churn_choice),
         Spend.fit(frame, X, weights, base, boosting, spend_share, spend_weights),
     )
     now = days.features(as_of, config.windows.horizon_days)
-    now = with_prior(now[now["purchase_days"] > 0], prior, as_of, horizon_days)
+    now = read_attributes(now[now["purchase_days"] > 0], attributes)
+    now = with_prior(now, prior, as_of, horizon_days)
     p_churn = trees.p_churn(now)
     shift = churn_shift(now, p_churn) if config.model.calibrate else 0.0
     spends = trees.spends(now, expit(logit_of(p_churn) + shift))
@@ -152,9 +180,10 @@ def with_prior(snapshot: pd.DataFrame, prior: Prior, cutoff: date, horizon_days:
     return pd.concat([snapshot, prior.forecast(snapshot, cutoff, horizon_days)], axis="columns")
 
 
-def _boosting_parameters(model: ModelConfig, seed: int) -> dict[str, Any]:
+def _boosting_parameters(model: ModelConfig, seed: int, attributes: Sequence[Attribute]) -> dict[str, Any]:
     taken = model.model_dump(include=set(ChurnClassifier().get_params()))
-    return {**taken, "random_state": seed}
+    categories = tuple(one.name for one in attributes if one.kind == "category")
+    return {**taken, "random_state": seed, "categorical_features": categories}
 
 
 def _chances(weights: Array, most: int) -> Array:
@@ -179,8 +208,10 @@ def _chances(weights: Array, most: int) -> Array:
     return np.minimum(chances, 1.0)
 
 
-def _predictors(columns: Sequence[str], leave_out: Collection[str]) -> tuple[str, ...]:
-    known = available_features(columns)
+def _predictors(
+    columns: Sequence[str], leave_out: Collection[str], attributes: Sequence[Attribute]
+) -> tuple[str, ...]:
+    known = (*available_features(columns), *(one.feature for one in attributes))
     features = (f.name for f in known if f.predictor and f.group not in leave_out)
     forecasts = () if PRIOR in leave_out else (*BTYD_COLUMNS, "btyd_spend", "trailing_365d")
     return (*features, *forecasts)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from clvml.customers import available_features
+from clvml.customers.attributes import CATEGORY
 from clvml.customers.snapshots import CustomerDays
 from clvml.errors import InputError
 from clvml.evaluation.folds import interval
@@ -251,10 +251,11 @@ def _drift(days: CustomerDays, until: date, scorer: Scorer | None) -> pd.DataFra
     model = scorer.model
     both = (days.features(day, model.horizon_days) for day in (model.as_of, until))
     then, now = (features[features["purchase_days"] > 0] for features in both)
-    known = [feature for feature in available_features(model.columns) if feature.predictor]
+    known = [feature for feature in model.features if feature.predictor]
+    scored_then, scored_now = model.predict(then, model.as_of), model.predict(now, until)
+    then, now = model.read(then), model.read(now)
     strength = np.abs(scorer.surrogate.contributions(then))[:, :-1].mean(axis=0)
     weights = dict(zip(scorer.surrogate.features_, strength / max(strength.sum(), 1e-12), strict=True))
-    scored_then, scored_now = model.predict(then, model.as_of), model.predict(now, until)
     compared = [
         ("p_churn", "predicted churn risk", scored_then["p_churn"], scored_now["p_churn"], np.nan),
         (
@@ -266,10 +267,11 @@ def _drift(days: CustomerDays, until: date, scorer: Scorer | None) -> pd.DataFra
         ),
         *((f.name, f.description, then[f.name], now[f.name], float(weights.get(f.name, 0.0))) for f in known),
     ]
+    codes = {feature.name for feature in known if feature.unit == CATEGORY}
     rows = []
     for name, description, before, after, weight in compared:
         psi = population_stability(before, after)
-        middle = float(before.median()), float(after.median())
+        middle = (np.nan, np.nan) if name in codes else (float(before.median()), float(after.median()))
         rows.append(
             (name, description, psi, distance(before, after), *middle, weight, _in_words(psi, *middle))
         )

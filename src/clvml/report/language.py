@@ -195,7 +195,9 @@ class Language:
         pattern, one = _AFTER_ONE[self.code]
         return direction, Markup.escape(pattern.sub(one, text))
 
-    def _spelled(self, value: float, spec: str) -> str:
+    def _spelled(self, value: float | str, spec: str) -> str:
+        if isinstance(value, str):
+            return value
         if spec.endswith("%"):
             return self.percent(value)
         return self.number(value, int(spec.rstrip("f").rpartition(".")[2] or 0))

@@ -6,6 +6,7 @@ The texts are English and are found in the catalogues like any other; `N_` only 
 from __future__ import annotations
 
 from clvml.customers import FEATURES
+from clvml.explain.attribute_words import WORDS as ATTRIBUTE_WORDS
 from clvml.explain.wording import WHEN_ZERO
 
 
@@ -49,6 +50,7 @@ DRIVERS = {
     "basket": N_("their basket"),
     "refunds": N_("what they send back"),
     "season": N_("what they bought in this season last year"),
+    "attributes": N_("what else is known of them"),
 }
 
 DIRECTIONS = {
@@ -104,7 +106,11 @@ REJECTIONS = {
 # Said where nothing above fits.
 OTHERS = (N_("look at them"), N_("call: what is missing?"), N_("in no single direction"))
 
-REASONS = tuple(
-    dict.fromkeys(words for feature in FEATURES for words in (feature.words.partition(";")[0], feature.words))
-) + tuple(dict.fromkeys(WHEN_ZERO.values()))
+REASONS = (
+    *dict.fromkeys(
+        words for feature in FEATURES for words in (feature.words.partition(";")[0], feature.words)
+    ),
+    *dict.fromkeys(WHEN_ZERO.values()),
+    *ATTRIBUTE_WORDS,
+)
 """Words of the reasons, with and without their second clause."""

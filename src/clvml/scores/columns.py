@@ -100,11 +100,11 @@ SCORED = (
         decimals=1,
     ),
     *(
-        Column(f"{reason}_{part}", "text", f"{reason} for other languages: {words}")
+        Column(f"{reason}_{part}", "text", f"{reason} for other languages: {words}", own=part == "key")
         for reason in REASONS
         for part, words in (
             ("key", "the feature, then + where it raises the risk or - where it lowers it"),
-            ("values", "the numbers in its words, with ; between"),
+            ("values", "the numbers and names in its words, with ; between"),
         )
     ),
 )

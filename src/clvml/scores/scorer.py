@@ -13,7 +13,6 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from clvml.customers import available_features
 from clvml.customers.snapshots import OPTIONAL_COLUMNS, CustomerDays
 from clvml.errors import InputError
 from clvml.evaluation.evidence import read_evidence, write_evidence
@@ -81,7 +80,7 @@ class Scorer:
             raise InputError(
                 f"the model in '{directory}' has lost its explanation ({error}); train it again"
             ) from None
-        unknown = set(surrogate.features_) - {f.name for f in available_features(model.columns)}
+        unknown = set(surrogate.features_) - {f.name for f in model.features}
         if unknown:
             raise InputError(
                 f"the model in '{directory}' has the explanation of another: it reads {sorted(unknown)[0]!r}; train it "
@@ -206,13 +205,14 @@ class Scorer:
         bought = (features["purchase_days"] > 0).to_numpy()
         said = pd.DataFrame("", index=features.index, columns=list(REASON_COLUMNS), dtype="str")
         if bought.any():
-            customers = features if bought.all() else features[bought]
+            customers = self.model.read(features if bought.all() else features[bought])
             said[bought] = reasons(
                 customers,
                 self.surrogate.contributions(customers),
-                available_features(self.model.columns),
+                self.model.features,
                 top=len(REASONS),
                 typical=self.surrogate.typical_,
+                attributes=self.model.trees.attributes,
             ).to_numpy()
         refunded = (features["refund_sum"] > 0).to_numpy()
         first = said["reason_1"].to_numpy(dtype=object)
@@ -223,7 +223,8 @@ class Scorer:
 
 def customer_days(log: PurchaseLog) -> CustomerDays:
     """Return the purchase days of a log."""
-    return CustomerDays(log.connection, log.table, [name for name in log.columns if name in OPTIONAL_COLUMNS])
+    optional = [name for name in log.columns if name in OPTIONAL_COLUMNS]
+    return CustomerDays(log.connection, log.table, optional, log.attributes)
 
 
 def _dates(start: date, days: pd.Series) -> NDArray[Any]:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from clvml.config import ColumnsConfig, DataConfig
-from clvml.customers import available_features
 from clvml.errors import InputError, first_of
 from clvml.log import read_purchase_log
+from clvml.log.attribute_reading import with_attributes_beside
 from clvml.log.derived import bind_formulas
 from clvml.log.presets import fit_preset
 from clvml.models.customer_model import CustomerModel
@@ -33,7 +33,7 @@ def pyfunc_predict(
     """Score a frame, which is a purchase log, a feature table or a table of subscriptions, as the MLflow model does.
 
     A purchase log gives one row per customer, best value first; a feature table gives a row for each of its rows, in
-    its order.
+    its order. Attributes of customers that the model reads stand beside their purchases, in every line.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def pyfunc_predict(
     scorer = Scorer.load(model) if isinstance(model, Path) else model
     data, now = _served(scorer.model), now or datetime.now(UTC)
     if {"customer_id", "purchase_days"} <= set(frame.columns):
-        missing = [f.name for f in available_features(scorer.model.columns) if f.name not in frame.columns]
+        missing = [f.name for f in scorer.model.features if f.name not in frame.columns]
         if missing:
             raise InputError(
                 f"the feature table lacks {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}; give all that"
@@ -81,6 +81,8 @@ def pyfunc_predict(
     with offline_database() as connection:
         log = read_purchase_log(data, source=frame, connection=connection, now=now, as_of=as_of)
         as_of = as_of or log.last_day + timedelta(days=1)
+        if attributes := scorer.model.trees.attributes:
+            log = with_attributes_beside(log, data, frame, [one.column for one in attributes])
         margins = customer_margins(scorer.model.config.value, data, frame, now, as_of)
         return scorer.score(customer_days(log), as_of, margins=margins)
 

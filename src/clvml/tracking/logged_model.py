@@ -10,6 +10,7 @@ import pandas as pd
 from clvml.config import SubscriptionData
 from clvml.customers import available_features
 from clvml.errors import InputError
+from clvml.log.attribute_table import attribute_kinds, feature_name
 from clvml.scores.columns import SCORED, SUBSCRIBERS, typed
 from clvml.scores.customer_margin import OWN_MARGIN
 from clvml.tracking.description import requirements, run_params
@@ -36,6 +37,11 @@ def log_model(
             names.append(OWN_MARGIN)
         texts = dict.fromkeys(("customer_id", "cutoff"), types.DataType.string)
         further = texts | dict.fromkeys(names, types.DataType.double)
+        for column, kind in attribute_kinds(record.quality).items() if data.attributes else ():
+            # In a feature table, a date is the days since.
+            further[feature_name(column)] = (
+                types.DataType.string if kind == "category" else types.DataType.double
+            )
     example = _input_example(record.signature_example, numbers)
     served = PurchaseLogScorer(directory)
     served.load()

@@ -27,6 +27,7 @@ from clvml.engines.spark import SparkLog, SparkSample, read_lines, sampled
 from clvml.errors import InputError
 from clvml.expressions import Kind
 from clvml.log import PurchaseLog, read_purchase_log
+from clvml.log.attribute_reading import with_attributes
 from clvml.log.frame import FRAME
 from clvml.log.mapping import map_columns, propose_columns, propose_product
 from clvml.log.parts import Part, read_parts
@@ -183,6 +184,7 @@ def prepare(
         crosswalk=crosswalk,
         example=example,
     )
+    log = with_attributes(log, data)
 
     known: dict[str, pd.Series | None] = {}
 
@@ -240,6 +242,10 @@ def prepare_on_spark(
             "Spark converts no currencies, and data.rates are given; give a log in one currency and leave out"
             " data.rates, or leave out --engine"
         )
+    if data.attributes:
+        raise InputError(
+            "--engine spark does not read attributes of customers (data.attributes); leave them out, or --engine"
+        )
     log = read_lines(session, data, source or data.source, now, as_of)
     return Prepared(log, *_dated(log.last_day, as_of))
 
@@ -254,7 +260,9 @@ def sample_on_spark(
 
 def sources_of(data: DataConfig | SubscriptionData) -> list[str]:
     """Return every file, folder or address that a configuration reads."""
-    return [own.source for own in data.sources.values()] or [data.source]
+    logs = [own.source for own in data.sources.values()] or [data.source]
+    attributes = None if isinstance(data, SubscriptionData) else data.attributes
+    return [*logs, attributes.source] if attributes else logs
 
 
 def check_length(prepared: Prepared[Any], config: Config) -> HistoryVerdict:

@@ -86,8 +86,13 @@ def score_on_spark(
     Raises
     ------
     InputError
-        The model counts each customer's own margin, for which the log is read once more.
+        The model reads attributes, or counts each customer's own margin, for which the log is read once more.
     """
+    if scorer.model.trees.attributes:
+        raise InputError(
+            "the model reads attributes of customers (data.attributes), which --engine spark does not; leave out"
+            " --engine, or train without them"
+        )
     if scorer.model.config.value.has_own_margins:
         raise InputError(
             "the model counts each customer's own margin (value.cost, value.margins), which --engine spark does not"

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clvml.config import AnyConfig, Config, DataConfig, SubscriptionConfig, SubscriptionData
-from clvml.customers import Feature, available_features
+from clvml.customers import Feature
 from clvml.customers.snapshots import CustomerDays
 from clvml.customers.subscription_snapshots import known_at
 from clvml.engines.spark import SparkSample
@@ -223,21 +223,21 @@ def fit(
         clv = own_clv(clv, margins.reindex(now["customer_id"].astype(str)), config.value)
     tiers = tier_thresholds(clv)
     model = model.with_tiers(tiers, spend_thresholds(now["spend_sum_365d"].to_numpy()))
-    names = [feature.name for feature in available_features(model.columns)]
+    names = [feature.name for feature in model.features]
     notes = thin_history(now)
     surrogate = Surrogate.mute(names)
     with secondary("the explanation; no customer has a reason for the churn risk", notes):
         risk = np.concatenate([predicted["p_churn"], model.predict(past, model.newest_cutoff)["p_churn"]])
-        known = pd.concat([now[names], past[names]], ignore_index=True)
-        surrogate = Surrogate().fit(known, log_odds(risk), seed=config.seed)
+        known = pd.concat([model.read(now)[names], model.read(past)[names]], ignore_index=True)
+        categories = [one.name for one in model.trees.attributes if one.kind == "category"]
+        surrogate = Surrogate().fit(known, log_odds(risk), config.seed, categories)
     return Fitted(Scorer(replace(model, notes=(*notes, *model.notes)), surrogate), now)
 
 
 def explain(scorer: Scorer, features: pd.DataFrame) -> Explanation:
     """Return what moves the churn risk of the customers of a feature table who bought something."""
-    features = _buyers(features)
-    known = tuple(available_features(scorer.model.columns))
-    return Explanation(features, known, scorer.surrogate.contributions(features))
+    features = scorer.model.read(_buyers(features))
+    return Explanation(features, scorer.model.features, scorer.surrogate.contributions(features))
 
 
 def record(
@@ -321,7 +321,17 @@ def _told_of(surrogate: Surrogate) -> str:
 
 
 def _example(log: PurchaseLog | SparkSample, data: DataConfig) -> pd.DataFrame:
-    """Return the lines of a few customers under the names of the input, as an example for MLflow."""
+    """Return lines of a few customers under the names of the input, as an example for MLflow."""
+    lines = _example_lines(log, data)
+    if log.attributes is None:
+        return lines
+    customer = data.columns.customer_id
+    asked = ", ".join(literal(str(one)) for one in lines[customer].unique())
+    known = log.frame(f"select * from ({log.attributes.latest()}) as latest where customer_id in ({asked})")
+    return lines.merge(known.rename(columns={"customer_id": customer}), how="left", on=customer)
+
+
+def _example_lines(log: PurchaseLog | SparkSample, data: DataConfig) -> pd.DataFrame:
     if isinstance(log, PurchaseLog) and log.example is not None:
         return log.example
     theirs = data.columns.mapped()

@@ -86,6 +86,7 @@ class SparkSample:
     last_day: date
     fingerprint: str
     table: str = _SAMPLE
+    attributes: None = None
 
     def days(self) -> SparkDays:
         """Return the purchase days of the sampled customers."""

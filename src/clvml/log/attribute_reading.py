@@ -1,0 +1,253 @@
+"""A table of customers beside the purchase log: what each column holds, and who is in it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from clvml.config import AttributesConfig, DataConfig
+from clvml.errors import InputError, did_you_mean, first_of
+from clvml.log.attribute_table import (
+    TABLE,
+    AttributeColumn,
+    AttributeKind,
+    AttributeTable,
+    as_read,
+    feature_name,
+)
+from clvml.log.finding import Finding
+from clvml.log.identity import folded_sql
+from clvml.log.reading import PurchaseLog
+from clvml.log.table import days_of, read_table, with_numbers
+from clvml.storage.addresses import hide_password
+
+_GIVEN = "clvml_given_attributes"
+_KEY = "data.attributes"
+# A category that so large a share of its customers have alone says who they are, and nothing of others.
+_UNIQUE = 0.9
+# Whole numbers that no two of so many customers share are an id.
+_FEWEST_OF_AN_ID = 100
+# Longer texts are remarks.
+_LONGEST = 200
+# A date has three parts: other texts are not asked whether they are one.
+_DATE = re.compile(r"\d+\D+\w+\D+\d+|\d{8}")
+
+
+def with_attributes(log: PurchaseLog, data: DataConfig, given: pd.DataFrame | None = None) -> PurchaseLog:
+    """Return a log with the attributes of its customers (``data.attributes``), and with what is doubtful about them.
+
+    ``given`` are the attributes' columns as texts, where they are not read from ``data.attributes.source``. The
+    fingerprint is then also of the attributes.
+
+    Raises
+    ------
+    InputError
+        The table cannot be read, lacks a column, has two rows of a customer at a time, tells nobody apart, or has no
+        customer of the log.
+    """
+    if data.attributes is None:
+        return log
+    asked = data.attributes
+    where = f"'{hide_password(asked.source)}' ({_KEY})"
+    texts = read_table(asked.source, _KEY) if given is None else given
+    texts, id_column = _rows(texts, asked, data, where)
+    if texts.empty:
+        raise InputError(f"{where} holds no row with a customer; export it again, or leave {_KEY} out")
+    ids = _ids(log, texts[id_column], data)
+    moments = None if asked.valid_from is None else _moments(texts[asked.valid_from], asked.valid_from, where)
+    _check_once(ids, moments, where)
+    typed, columns = _typed(texts, ids, asked, [id_column, *data.columns.mapped().values()], where)
+    frame = pd.DataFrame({"customer_id": ids.to_numpy(object), **typed})
+    if moments is not None:
+        frame.insert(1, "valid_from", moments)
+    log.connection.register(_GIVEN, frame)
+    try:
+        log.connection.execute(f"create or replace table {TABLE} as from {_GIVEN}")
+    finally:
+        log.connection.unregister(_GIVEN)
+    return replace(
+        log,
+        attributes=AttributeTable(columns, moments is not None),
+        quality=replace(
+            log.quality.with_warnings(_missing(log, where), data),
+            read_as={**log.quality.read_as, **as_read(columns)},
+        ),
+        fingerprint=_fingerprint(log, frame),
+    )
+
+
+def with_attributes_beside(
+    log: PurchaseLog, data: DataConfig, frame: pd.DataFrame, columns: Sequence[str]
+) -> PurchaseLog:
+    """Return a log with the attributes that stand beside the purchases in ``frame``, in every line of a customer.
+
+    Raises
+    ------
+    InputError
+        A column is not there, or holds several values of one customer.
+    """
+    lacking = [name for name in columns if name not in frame]
+    if lacking:
+        raise InputError(
+            f"the model reads attributes of customers, and the purchase log lacks {first_of(lacking)}; give them in"
+            " every line, or give a feature table"
+        )
+    texts = frame[[data.columns.customer_id, *columns]].astype("string").replace("", pd.NA).drop_duplicates()
+    beside = AttributesConfig(source="columns of the purchase log", columns=list(columns))
+    return with_attributes(log, data.model_copy(update={"attributes": beside}), texts)
+
+
+def _rows(
+    texts: pd.DataFrame, asked: AttributesConfig, data: DataConfig, where: str
+) -> tuple[pd.DataFrame, str]:
+    """Return the rows of a customer, and the column of the id."""
+    id_column = asked.customer_id or data.columns.customer_id
+    needed = [id_column, *([asked.valid_from] if asked.valid_from else []), *asked.columns, *asked.categories]
+    for name in needed:
+        if name not in texts:
+            hint = did_you_mean(name, texts.columns) or f"; its columns are {first_of(texts.columns)}"
+            key = f"; name the id with {_KEY}.customer_id" if name == id_column else ""
+            raise InputError(f"{where} has no column '{name}'{hint}{key}")
+    return texts[texts[id_column].notna()].reset_index(drop=True), id_column
+
+
+def _ids(log: PurchaseLog, ids: pd.Series, data: DataConfig) -> pd.Series:
+    """Return ids as the log writes them."""
+    if ids.str.fullmatch(r"-?\d+(\.0)?").all():
+        ids = ids.str.removesuffix(".0")
+    log.connection.register(_GIVEN, pd.DataFrame({"customer_id": ids.astype(object)}))
+    try:
+        folded = log.connection.execute(f"select {folded_sql(data.customer_ids)} as id from {_GIVEN}").df()[
+            "id"
+        ]
+    finally:
+        log.connection.unregister(_GIVEN)
+    return folded
+
+
+def _moments(texts: pd.Series, name: str, where: str) -> NDArray[np.datetime64]:
+    days = days_of(texts, f"{where}: column '{name}'")
+    unread = np.isnat(days)
+    if unread.any():
+        example = texts[unread].dropna()
+        shown = f", such as '{example.iloc[0]}'" if len(example) else ""
+        raise InputError(
+            f"{where}: {unread.sum():,} rows have no date in '{name}'{shown}; write the day from which each holds"
+        )
+    return days
+
+
+def _check_once(ids: pd.Series, moments: NDArray[np.datetime64] | None, where: str) -> None:
+    keys = pd.DataFrame({"id": ids} if moments is None else {"id": ids, "day": moments})
+    twice = keys[keys.duplicated(keep="first")].drop_duplicates()
+    if twice.empty:
+        return
+    shown = first_of((str(one) for one in twice["id"].drop_duplicates().sort_values()), most=5)
+    mend = (
+        f"keep one row of each, or name the day from which a row holds with {_KEY}.valid_from"
+        if moments is None
+        else "keep one row of each customer and day"
+    )
+    day = "" if moments is None else " of the same day"
+    raise InputError(f"{where} has several rows{day} of {len(twice):,} customers: {shown}; {mend}")
+
+
+def _typed(
+    texts: pd.DataFrame, ids: pd.Series, asked: AttributesConfig, taken: Sequence[str], where: str
+) -> tuple[dict[str, pd.Series], tuple[AttributeColumn, ...]]:
+    """Return the columns by the names of their features, and what they are.
+
+    ``taken`` are the names of the id and of the columns of the log.
+    """
+    id_column, *mapped = taken
+    typed: dict[str, pd.Series] = {}
+    columns: dict[str, AttributeColumn] = {}
+    others = [str(name) for name in texts if name not in (id_column, asked.valid_from)]
+    for column in asked.columns or others:
+        name = feature_name(column)
+        if name in columns:
+            raise InputError(
+                f"{where} has columns '{columns[name].column}' and '{column}', which differ too little; rename one"
+            )
+        if column in mapped:
+            raise InputError(
+                f"{where} has a column '{column}', and the purchases have one of this name; rename it"
+            )
+        kind, typed[name] = _read(texts[column], column in asked.categories, f"{where}: column '{column}'")
+        useless = _useless(typed[name], kind, texts[column], ids, column in asked.columns)
+        columns[name] = AttributeColumn(name, column, kind, useless)
+    if not columns:
+        raise InputError(f"{where} has no column beside the id; give it one, or leave {_KEY} out")
+    return typed, tuple(columns.values())
+
+
+def _read(texts: pd.Series, is_name: bool, where: str) -> tuple[AttributeKind, pd.Series]:
+    known = texts.dropna()
+    # A number that begins with a zero is a postcode or the like.
+    if not is_name and not known.str.fullmatch(r"0\d+").any():
+        numbers = with_numbers(pd.DataFrame({"x": texts}), where)["x"]
+        if pd.api.types.is_float_dtype(numbers):
+            return "number", numbers
+        if len(known) and known.map(lambda text: bool(_DATE.match(text))).all():
+            days = days_of(texts, where)
+            if not np.isnat(days[texts.notna().to_numpy()]).any():
+                return "date", pd.Series(days)
+    return "category", texts.astype(object).where(texts.notna(), None).astype("category")
+
+
+def _useless(values: pd.Series, kind: AttributeKind, texts: pd.Series, ids: pd.Series, named: bool) -> str:
+    """Return what keeps a column from telling customers apart; empty where nothing does."""
+    known = values.notna()
+    if not known.any():
+        return "is empty"
+    different, customers = values.nunique(), ids[known].nunique()
+    if different == 1 and known.all():
+        return "is the same for all"
+    if texts.str.len().max() > _LONGEST:
+        return "holds long texts"
+    if kind == "category" and different > 2 and different >= _UNIQUE * customers:
+        return f"is almost unique to each customer ({different:,} values of {customers:,})"
+    is_id = (
+        kind == "number"
+        and not named
+        and customers >= _FEWEST_OF_AN_ID
+        and different >= customers
+        and bool((values[known] % 1 == 0).all())
+    )
+    return "looks like an id: no two customers share a number" if is_id else ""
+
+
+def _missing(log: PurchaseLog, where: str) -> list[Finding]:
+    customers, lacking, rows, money = log.connection.execute(
+        f"select count(distinct customer_id), count(distinct customer_id) filter (not known), count(*) filter (not"
+        f" known), sum(amount) filter (not known) from (select customer_id, amount, customer_id in (select customer_id"
+        f" from {TABLE}) as known from {log.table})"
+    ).fetchall()[0]
+    if lacking == customers:
+        ours = log.frame(f"select min(customer_id) as id from {log.table}")["id"][0]
+        theirs = log.frame(f"select min(customer_id) as id from {TABLE}")["id"][0]
+        raise InputError(
+            f"{where} has no customer of the purchase log (ids such as '{theirs}' there, '{ours}' here); name its"
+            f" column of the same id with {_KEY}.customer_id"
+        )
+    if not lacking:
+        return []
+    text = (
+        f"{where} lacks {lacking:,} of the {customers:,} customers; their attributes are missing values. Export the"
+        " table again if it is older than the purchases"
+    )
+    return [Finding("customers-without-attributes", text, rows, float(money or 0.0))]
+
+
+def _fingerprint(log: PurchaseLog, frame: pd.DataFrame) -> str:
+    listed = ", ".join(f"{name}::varchar" for name in frame)
+    total, mixed = log.connection.execute(
+        f"select coalesce(sum(hash({listed})::hugeint), 0), coalesce(bit_xor(hash({listed}, 1)), 0) from {TABLE}"
+    ).fetchall()[0]
+    return hashlib.sha256(f"{log.fingerprint} {listed} {total} {mixed}".encode()).hexdigest()

@@ -1,0 +1,86 @@
+"""What is known of customers beside their purchases, as a table in the database of the log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, get_args
+
+from clvml.storage.sql import identifier
+
+AttributeKind = Literal["category", "number", "date"]
+
+TABLE = "customer_attributes"
+_READ_AS = "attribute "
+
+
+def feature_name(column: str) -> str:
+    """Return what the attribute of a column is called among the features.
+
+    >>> feature_name("Date of birth")
+    'attribute_date_of_birth'
+    """
+    return "attribute_" + re.sub(r"\W+", "_", column.casefold()).strip("_")[:50]
+
+
+class AttributeColumn(NamedTuple):
+    """A column of the table: its ``name`` as a feature, its name in the input, and what it holds.
+
+    ``useless`` says what keeps it from telling customers apart, such as "is empty"; a model is not trained on it.
+    """
+
+    name: str
+    column: str
+    kind: AttributeKind
+    useless: str = ""
+
+
+@dataclass(frozen=True)
+class AttributeTable:
+    """What is known of customers, in the database of their purchase log.
+
+    Attributes
+    ----------
+    columns : tuple of AttributeColumn
+        Of the table ``table``, beside ``customer_id``: categories as texts, numbers as doubles, dates as days.
+    dated : bool
+        Rows hold from ``valid_from`` on, and a customer may have several.
+    """
+
+    columns: tuple[AttributeColumn, ...]
+    dated: bool
+    table: str = TABLE
+
+    @property
+    def useful(self) -> tuple[AttributeColumn, ...]:
+        """The columns that tell customers apart."""
+        return tuple(one for one in self.columns if not one.useless)
+
+    def latest(self) -> str:
+        """Return SQL of the last row of each customer: ``customer_id`` and the useful columns as in the input."""
+        listed = "".join(
+            f", {one.name}{'::varchar' if one.kind == 'category' else ''} as {identifier(one.column)}"
+            for one in self.useful
+        )
+        one_each = " qualify row_number() over (partition by customer_id order by valid_from desc) = 1"
+        return f"select customer_id{listed} from {self.table}{one_each if self.dated else ''}"
+
+
+def as_read(columns: Iterable[AttributeColumn]) -> dict[str, str]:
+    """Return what the quality report says of the columns, among ``read_as``."""
+    return {f"{_READ_AS}{one.column}": one.useless or one.kind for one in columns}
+
+
+def attribute_kinds(quality: Mapping[str, Any]) -> dict[str, str]:
+    """Return the kind of each useful column, by its name in the input, from a quality report as JSON.
+
+    >>> attribute_kinds({"read_as": {"attribute age": "number", "attribute mail": "is empty", "amount": "1.5"}})
+    {'age': 'number'}
+    """
+    named = quality.get("read_as", {}).items()
+    return {
+        name.removeprefix(_READ_AS): kind
+        for name, kind in named
+        if name.startswith(_READ_AS) and kind in get_args(AttributeKind)
+    }

@@ -1,0 +1,203 @@
+"""Attributes from the table of customers to the scored file: they help where they matter, and leak nothing."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clvml import workflows
+from clvml.config import parse_config
+from clvml.engines.warehouse import feature_sql
+from clvml.errors import InputError
+from clvml.evaluation.backtest import predict_fold
+from clvml.evaluation.metrics import roc_auc
+from clvml.models.customer_model import fit_customer_model
+from clvml.scores.scorer import Scorer
+from clvml.scores.serving import pyfunc_predict
+
+NOW = datetime(2025, 1, 1, tzinfo=UTC)
+DAYS = 500
+LEAVES = {"web": 0.05, "store": 0.3, "fair, market": 0.7}
+
+
+def simulate(customers=1200, seed=3):
+    """Draw a log of customers whose channel decides how soon they stop, and what is known of them."""
+    draw = np.random.default_rng(seed)
+    channel = draw.choice([*LEAVES], customers, p=[0.5, 0.3, 0.2])
+    start, rate = DAYS * draw.random(customers), draw.gamma(2, 1 / 40, customers)
+    lines = []
+    for who in range(customers):
+        when = start[who]
+        while when < DAYS:
+            lines.append((f"c{who:05d}", int(when), round(float(draw.gamma(4, 5)), 2)))
+            if draw.random() < LEAVES[channel[who]]:
+                break
+            when += draw.exponential(1 / rate[who]) + 1
+    log = pd.DataFrame(lines, columns=["customer_id", "day", "amount"])
+    log["order_date"] = pd.Timestamp("2023-01-01") + pd.to_timedelta(log.pop("day"), unit="D")
+    known = pd.DataFrame(
+        {
+            "id": [f"c{who:05d}" for who in range(customers)],
+            "Channel": channel,
+            "age": draw.integers(18, 80, customers).astype(float),
+            "mail": [f"m{who}@x.org" for who in range(customers)],
+        }
+    )
+    return log, known
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """Return the folder of a shop with its log and tables of customers."""
+    folder = tmp_path_factory.mktemp("shop")
+    log, known = simulate()
+    log.to_csv(folder / "orders.csv", index=False)
+    known.to_csv(folder / "customers.csv", index=False)
+    last = log.groupby("customer_id")["order_date"].max().reindex(known["id"])
+    left = (log["order_date"].max() - last).dt.days > 90
+    known.assign(last_seen=last.to_numpy()).to_csv(folder / "late.csv", index=False)
+    known.assign(status=np.where(left, "closed", "open")).to_csv(folder / "closed.csv", index=False)
+    return folder
+
+
+def config_of(shop, table="customers.csv", leave_out=(), **keys):
+    return parse_config(
+        {
+            "data": {
+                "source": str(shop / "orders.csv"),
+                "columns": {name: name for name in ("customer_id", "order_date", "amount")},
+                "attributes": {"source": str(shop / table), "customer_id": "id", **keys},
+            },
+            "windows": {"horizon_days": 60, "max_cutoffs": 4},
+            "model": {"n_estimators": 40, "leave_out": list(leave_out), "n_jobs": 1},
+            "evaluation": {"folds": 1},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def prepared(shop):
+    return workflows.prepare(config_of(shop).data, NOW)
+
+
+@pytest.fixture(scope="module")
+def fitted(shop, prepared):
+    return workflows.fit(workflows.days_of(prepared.log), prepared.as_of, config_of(shop))
+
+
+def test_an_attribute_that_matters_helps_out_of_time(shop, prepared):
+    days = workflows.days_of(prepared.log)
+    cutoff = (pd.Timestamp(prepared.as_of) - pd.Timedelta(days=60)).date()
+    auc = {}
+    for leave_out in ((), ("attributes",)):
+        config = config_of(shop, leave_out=leave_out)
+        model = fit_customer_model(days, cutoff, config)
+        part, (ours, *_) = predict_fold(days, cutoff, config, model, baselines=False)
+        auc[leave_out] = roc_auc(part["churned"], part[ours.churn])
+        assert ("attribute_channel" in model.trees.predictors) == (not leave_out)
+    assert auc[()] > auc[("attributes",)] + 0.01
+
+
+def test_scores_say_the_attribute_and_are_the_same_after_saving(fitted, prepared, tmp_path):
+    assert "attributes left out: 'mail' is almost unique" in " ".join(fitted.scorer.model.notes)
+    scores = workflows.score(prepared, fitted.scorer).frame()
+    said = pd.concat([scores[f"reason_{rank}"] for rank in (1, 2, 3)]).dropna()
+    assert said.str.startswith("Channel: fair, market (raises").any()
+    assert said.str.startswith("Channel: web (lowers").any()
+    assert not said.str.startswith("Channel: web (raises").any()
+    fitted.scorer.save(tmp_path)
+    again = workflows.score(prepared, Scorer.load(tmp_path)).frame()
+    pd.testing.assert_frame_equal(scores, again)
+    whole = fitted.scorer.score(workflows.days_of(prepared.log), prepared.as_of)
+    pd.testing.assert_frame_equal(scores, whole)
+
+
+def test_new_values_and_missing_customers_are_scored_and_other_tables_are_refused(shop, fitted, tmp_path):
+    known = pd.read_csv(shop / "customers.csv")
+
+    def score(table):
+        table.to_csv(tmp_path / "now.csv", index=False)
+        data = config_of(shop).data
+        attributes = data.attributes.model_copy(update={"source": str(tmp_path / "now.csv")})
+        prepared = workflows.prepare(data.model_copy(update={"attributes": attributes}), NOW)
+        return workflows.score(prepared, fitted.scorer, "none").frame().set_index("customer_id")
+
+    before = score(known)
+    changed = known.assign(Channel=known["Channel"].where(known["id"] != "c00003", "kiosk")).iloc[:-1]
+    after = score(changed)
+    others = before.index.drop(["c00003", known["id"].iloc[-1]], errors="ignore")
+    pd.testing.assert_frame_equal(before.loc[others].sort_index(), after.loc[others].sort_index())
+    # Every row is alike in a column that once told customers apart.
+    assert len(score(known.assign(age=30.0))) == len(before)
+    with pytest.raises(InputError, match="attributes of customers that this data does not have: Channel"):
+        score(known.drop(columns="Channel"))
+    with pytest.raises(InputError, match="'age' was a number in training and holds 'old' now"):
+        score(known.assign(age="old"))
+
+
+def test_a_log_without_the_table_is_refused(shop, fitted):
+    prepared = workflows.prepare(config_of(shop).data.without_attributes(), NOW)
+    with pytest.raises(InputError, match="give the table of customers as in training"):
+        workflows.score(prepared, fitted.scorer)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (
+            "late.csv",
+            r"attribute 'last_seen' gives the future away: of [\d,]+ customers who had bought before",
+        ),
+        ("closed.csv", r"attribute 'status' gives the future away: it alone tells who stays away \(AUC 0\.9"),
+    ],
+)
+def test_what_was_written_afterwards_is_refused(shop, table, message):
+    config = config_of(shop, table)
+    prepared = workflows.prepare(config.data, NOW)
+    with pytest.raises(InputError, match=message):
+        workflows.fit(workflows.days_of(prepared.log), prepared.as_of, config)
+    without = config_of(shop, table, columns=["Channel", "age"])
+    prepared = workflows.prepare(without.data, NOW)
+    assert workflows.fit(workflows.days_of(prepared.log), prepared.as_of, without)
+
+
+def test_spark_and_sql_refuse_attributes(shop):
+    config = config_of(shop)
+    with pytest.raises(InputError, match="spark does not read attributes"):
+        workflows.prepare_on_spark(None, config.data, NOW)
+    with pytest.raises(InputError, match=r"`clvml sql` writes the features of purchases"):
+        feature_sql(config.data, "orders", NOW.date(), 60, "duckdb")
+
+
+def test_served_models_read_attributes_beside_the_purchases_or_in_a_feature_table(shop, fitted, prepared):
+    log = pd.read_csv(shop / "orders.csv")
+    known = pd.read_csv(shop / "customers.csv", dtype={"age": str})
+    beside = log.merge(known, left_on="customer_id", right_on="id")
+    expected = workflows.score(prepared, fitted.scorer).frame()
+    served = pyfunc_predict(fitted.scorer, beside, prepared.as_of, NOW)
+    pd.testing.assert_frame_equal(served, expected)
+    with pytest.raises(InputError, match="the purchase log lacks Channel, age; give them in every line"):
+        pyfunc_predict(fitted.scorer, log, prepared.as_of, NOW)
+    changing = beside.assign(Channel=np.where(beside.index == 0, "fair", beside["Channel"]))
+    with pytest.raises(InputError, match="has several rows of 1 customers"):
+        pyfunc_predict(fitted.scorer, changing, prepared.as_of, NOW)
+    features = workflows.days_of(prepared.log).features(prepared.as_of, 60)
+    texts = features.assign(attribute_channel=features["attribute_channel"].astype(str))
+    rows = pyfunc_predict(fitted.scorer, texts, prepared.as_of, NOW).set_index("customer_id")
+    pd.testing.assert_frame_equal(rows.loc[expected["customer_id"]].reset_index(), expected)
+    with pytest.raises(InputError, match="the feature table lacks attribute_channel"):
+        pyfunc_predict(fitted.scorer, features.drop(columns="attribute_channel"), prepared.as_of, NOW)
+
+
+def test_a_model_file_with_other_attributes_is_refused(fitted, tmp_path):
+    fitted.scorer.save(tmp_path)
+    state = json.loads((tmp_path / "model.json").read_text())
+    assert state["attributes"][0]["levels"] == ["web", "store", "fair, market"]
+    renamed = fitted.scorer.model.trees.attributes[0]
+    other = replace(fitted.scorer.model.trees, attributes=(replace(renamed, name="attribute_other"),))
+    replace(fitted.scorer, model=replace(fitted.scorer.model, trees=other)).save(tmp_path)
+    with pytest.raises(InputError, match="its predictors are no features of its columns"):
+        Scorer.load(tmp_path)
