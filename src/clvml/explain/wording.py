@@ -121,8 +121,7 @@ def reasons(
     phi = check_contributions(features, contributions, feature_list)
     if top < 1:
         raise ValueError(f"top must be at least 1 (currently {top})")
-    # Words, keys, values.
-    said_of = np.full((3, len(features), top), "", dtype=object)
+    said_of = np.full((3, len(features), top), "", dtype=object)  # words, keys, values
     if len(features):
         given = {one.name: AttributePhrase(one) for one in attributes}
         phrases = [given.get(feature.name) or _Phrase(feature.words) for feature in feature_list]
@@ -252,8 +251,7 @@ def _choose(
     # A stable sort leaves ties in the order of the list.
     for group in np.argsort(-np.abs(sums), axis=1, kind="stable").T:
         rows = np.flatnonzero(found < top)
-        group = group[rows]
-        total = sums[rows, group]
+        group, total = group[rows], sums[rows, group[rows]]
         fit = (member == group[:, None]) & (np.abs(total) >= SMALLEST)[:, None]
         strength = np.where(fit, sayable[rows] * np.sign(total)[:, None], 0.0)
         best = strength.argmax(axis=1)
