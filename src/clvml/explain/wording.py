@@ -359,10 +359,8 @@ def _present(clause: _Clause, columns: dict[str, Array], size: int) -> NDArray[n
         if field:
             values = columns[field]
             percent = spec.endswith("%")
-            rounded_to_zero = 0.005 if percent else 0.5
-            present &= np.isfinite(values) & (
-                values > (rounded_to_zero if _WINDOW.search(field) else -rounded_to_zero)
-            )
+            least = (0.005 if percent else 0.5) * (1 if _WINDOW.search(field) else -1)
+            present &= np.isfinite(values) & (values > least)
             if percent:
                 present &= values < LARGEST_PERCENTAGE
     return present
