@@ -14,6 +14,7 @@ from clvml.engines.warehouse import feature_sql
 from clvml.errors import InputError
 from clvml.evaluation.backtest import predict_fold
 from clvml.evaluation.metrics import roc_auc
+from clvml.evaluation.versus import gains
 from clvml.models.customer_model import fit_customer_model
 from clvml.scores.scorer import Scorer
 from clvml.scores.serving import pyfunc_predict
@@ -201,3 +202,18 @@ def test_a_model_file_with_other_attributes_is_refused(fitted, tmp_path):
     replace(fitted.scorer, model=replace(fitted.scorer.model, trees=other)).save(tmp_path)
     with pytest.raises(InputError, match="its predictors are no features of its columns"):
         Scorer.load(tmp_path)
+
+
+def test_the_backtest_says_what_attributes_bring_with_an_interval(shop, prepared):
+    tested = workflows.backtest(prepared, config_of(shop))
+    assert "clvml without attributes" not in tested.leaderboard.models
+    (said,) = workflows.attribute_note(tested)
+    assert "against the same model without them (gain, 95 % interval" in said
+    found = gains(tested.attributes)["clvml"]["roc_auc"]
+    assert found.verdict == "better"
+    assert 0 < found.low < found.gain < found.high
+    alone = workflows.backtest(prepared, config_of(shop, leave_out=["attributes"]))
+    assert (alone.attributes, workflows.attribute_note(alone)) == (None, [])
+    # What they are compared with is the model that leaves them out.
+    values = alone.leaderboard.pooled.set_index(["model", "metric"])["value"]
+    assert found.champion_value == pytest.approx(values["clvml", "roc_auc"])

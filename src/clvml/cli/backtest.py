@@ -61,10 +61,11 @@ def backtest(
                 "headline": headline,
                 "churn_cutoffs": {"as_of": day, "reached": reached.to_dict("records")},
                 "margin": margins.to_dict("records"),
+                "attributes": result.attributes.to_dict() if result.attributes else None,
                 **result.leaderboard.to_dict(),
             }
         )
         return
     print_leaderboard(result)
     print_margin(margins.to_dict("records"))
-    print_list("Notes", [prepared.note] if prepared.note else [])
+    print_list("Notes", [*filter(None, [prepared.note]), *workflows.attribute_note(result)])

@@ -21,6 +21,9 @@ from clvml.models.prior import fit_prior
 
 MODEL_NAME = "clvml"
 BTYD_NAME = "BTYD (MBG/NBD, Gamma-Gamma)"
+# Our model as it would be without the attributes of customers.
+_SPEND_WITHOUT, _CHURN_WITHOUT = "spend_without", "churn_without"
+_WITHOUT = ModelColumns("clvml without attributes", _SPEND_WITHOUT, _CHURN_WITHOUT)
 
 
 # Expected spend and p_churn by model; None where it has none.
@@ -40,11 +43,14 @@ class Backtest:
         Which column is whose.
     leaderboard : Leaderboard
         Metrics per fold, pooled, and compared.
+    attributes : Leaderboard or None
+        Our model beside the same without attributes of customers, which is the champion; None where it has none.
     """
 
     predictions: pd.DataFrame
     models: tuple[ModelColumns, ...]
     leaderboard: Leaderboard
+    attributes: Leaderboard | None = None
 
     def __repr__(self) -> str:
         return f"{self._head()}\n{self.leaderboard!r}"
@@ -117,6 +123,9 @@ def predict_folds(
         try:
             model = fit_customer_model(days, cutoff, config)
             part, models = predict_fold(days, cutoff, config, model)
+            if 0 < len(model.trees.attributes) < len(model.trees.predictors):
+                progress(f"testing as of {cutoff}, without attributes")
+                part = pd.concat([part, _without_attributes(days, cutoff, config)], axis="columns")
         except InputError as error:
             # An early fold may have too little to learn from; the others are still worth having.
             progress(f"skipped: {error}")
@@ -139,7 +148,14 @@ def judge(
     leaderboard = build_leaderboard(
         predictions, models, MODEL_NAME, config.evaluation.bootstrap_samples, config.seed
     )
-    return Backtest(predictions, models, leaderboard)
+    attributes: Leaderboard | None = None
+    if _SPEND_WITHOUT in predictions:
+        # A fold with too little to learn from has no trees and no attributes.
+        both = predictions[predictions[_SPEND_WITHOUT].notna()]
+        attributes = build_leaderboard(
+            both, (models[0], _WITHOUT), _WITHOUT.name, config.evaluation.bootstrap_samples, config.seed
+        )
+    return Backtest(predictions, models, leaderboard, attributes)
 
 
 def predict_fold(
@@ -174,6 +190,15 @@ def predict_fold(
             )
         )
     return part, tuple(models)
+
+
+def _without_attributes(days: CustomerDays, cutoff: date, config: Config) -> pd.DataFrame:
+    """Return what our model says of one test window without attributes, row by row as `predict_fold`."""
+    leave_out = [*config.model.leave_out, "attributes"]
+    model = config.model.model_copy(update={"leave_out": leave_out})
+    fitted = fit_customer_model(days, cutoff, config.model_copy(update={"model": model}))
+    predicted = fitted.predict(days.snapshots([cutoff], config.windows.horizon_days), cutoff)
+    return pd.DataFrame({_SPEND_WITHOUT: predicted["expected_spend"], _CHURN_WITHOUT: predicted["p_churn"]})
 
 
 def _baselines(days: CustomerDays, cutoff: date, config: Config, test: pd.DataFrame) -> _Forecasts:

@@ -44,7 +44,7 @@ from clvml.workflows.training import (
 )
 from clvml.workflows.uplift import missing_columns, save_rates, uplift, write_save_rates
 from clvml.workflows.valuation import acquired, value_notes, worth
-from clvml.workflows.verdict import answer, headline_metrics, reach, short_name, standings
+from clvml.workflows.verdict import answer, attribute_note, headline_metrics, reach, short_name, standings
 
 __all__ = [
     "ASSUMED_HORIZON_DAYS",
@@ -61,6 +61,7 @@ __all__ = [
     "answer",
     "assume_config",
     "assume_data",
+    "attribute_note",
     "backtest",
     "backtest_contract",
     "check_length",

@@ -36,7 +36,13 @@ from clvml.workflows.pictures import draw_pictures
 from clvml.workflows.preparation import Prepared
 from clvml.workflows.report import page_of
 from clvml.workflows.scoring import score_days
-from clvml.workflows.verdict import headline_metrics, next_order_note, thin_history, window_notes
+from clvml.workflows.verdict import (
+    attribute_note,
+    headline_metrics,
+    next_order_note,
+    thin_history,
+    window_notes,
+)
 
 Progress = Callable[[str], None]
 
@@ -256,6 +262,7 @@ def record(
     if tested is not None:
         with secondary("the metrics", notes):
             notes += [*window_notes(tested, config.windows.horizon_days), *next_order_note(tested)]
+            notes += attribute_note(tested)
             metrics = headline_metrics(tested)
             leaderboard, verdicts = tested.leaderboard.table(), tested.leaderboard.verdicts()
     if explanation is not None:

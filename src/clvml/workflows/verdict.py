@@ -13,7 +13,10 @@ from clvml.evaluation.backtest import MODEL_NAME, Backtest
 from clvml.evaluation.leaderboard import FEWEST_CUSTOMERS, METRICS
 from clvml.evaluation.next_order import next_order_errors
 from clvml.evaluation.reach import churn_reach
-from clvml.evaluation.versus import short_label
+from clvml.evaluation.versus import gain_text, gains, short_label
+
+# The metrics by which attributes are judged.
+_OF_ATTRIBUTES = ("wape", "rmse", "gini", "roc_auc", "log_loss", "brier")
 
 
 def answer(tested: Backtest) -> str:
@@ -139,6 +142,26 @@ def next_order_note(tested: Backtest) -> list[str]:
     return [
         f"next orders: of {found.customers:,} forecasts of a date after which the customer did come back, half were"
         f" less than {found.error:.0f} days off; the customer's usual gap was {found.usual_error:.0f} days off"
+    ]
+
+
+def attribute_note(tested: Backtest) -> list[str]:
+    """Return a sentence on what attributes of customers bring out of time; none without attributes."""
+    if tested.attributes is None:
+        return []
+    found = gains(tested.attributes)[MODEL_NAME]
+    told = {
+        verdict: [name for name in _OF_ATTRIBUTES if name in found and found[name].verdict == verdict]
+        for verdict in ("better", "no clear difference", "worse")
+    }
+    said = [
+        f"{verdict}: {', '.join(gain_text(found[name]) for name in names)}"
+        for verdict, names in told.items()
+        if names
+    ]
+    return [
+        "what attributes bring, against the same model without them (gain, 95 % interval of a paired bootstrap):"
+        f" {'; '.join(said)}"
     ]
 
 
