@@ -1,7 +1,7 @@
 """Writes a table of the customers of Online Retail II and the country of their first order: an attribute.
 
 python examples/customer_countries.py
-clvml experiment experiments/010-country-as-attribute.yaml
+clvml experiment experiments/011-country-as-attribute.yaml
 """
 
 from pathlib import Path
