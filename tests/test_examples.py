@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.parametrize("notebook", sorted(ROOT.glob("examples/*.ipynb")), ids=lambda path: path.stem)
 def test_a_notebook_runs(notebook, monkeypatch):
-    monkeypatch.chdir(ROOT)
+    # Where Jupyter runs it.
+    monkeypatch.chdir(notebook.parent)
     matplotlib.use("agg")
     names = {"__name__": "__main__"}
     for number, cell in enumerate(json.loads(notebook.read_text(encoding="utf-8"))["cells"]):
