@@ -124,3 +124,10 @@ def test_knows_usual_names(available, expected):
 def test_usual_names_in_several_languages(header, columns):
     proposed = propose_columns({}, header)
     assert [proposed.get(ours) for ours in ("customer_id", "order_id", "order_date", "amount")] == columns
+
+
+@pytest.mark.parametrize(
+    "name", ["Artikelnummer", "Artikel-Nr.", "Produkt", "Code article", "Código producto", "Articolo"]
+)
+def test_articles_are_found_in_several_languages(name):
+    assert propose_columns({}, ["Kunde", "Datum", "Betrag", name])["product_id"] == name

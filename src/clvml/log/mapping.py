@@ -32,7 +32,10 @@ _SYNONYMS = {
     "endbetrag bruttobetrag brutto nettobetrag netto montant "
     "montantttc montantht chiffredaffaires ca "
     "importe importo totale bedrag omzet",
-    "product_id": "productid product stockcode sku itemid item articleid article materialid material ean upc",
+    "product_id": "productid product stockcode sku itemid item articleid article materialid material ean upc "
+    "artikelnr artikelnummer artikelid artikel produktnr produktnummer produktid produkt codearticle codeproduit "
+    "idproduit produit códigoproducto idproducto producto artículo codiceprodotto prodotto codicearticolo articolo "
+    "artikelcode productnummer",
     "quantity": "quantity qty units count pieces numberofitems lineitemquantity quantityordered quantitypurchased "
     "qtyordered menge anzahl stückzahl quantité quantite cantidad quantità quantidade",
     "currency": "currency currencycode",
