@@ -104,6 +104,11 @@ def test_money_in_one_hand_and_in_few(codes):
     assert "50%" in one.text
     few = {f"c{number}": 1 for number in range(400)} | {"big": 160, "bigger": 160, "biggest": 160}
     assert "3 of 403 customers hold half" in codes(_log(few))["concentration"].text
+    handful = {f"c{number}": 1 for number in range(500)} | {f"big{number}": 12 for number in range(5)}
+    noisy = codes(_log(handful))["concentration"]
+    assert "5 of 505 customers hold 11% of the money" in noisy.text
+    assert (noisy.rows, noisy.money) == (60, 600.0)
+    assert "concentration" not in codes(_log(handful | {f"big{number}": 11 for number in range(5)}))
     assert "concentration" not in codes(_log(USUAL))
     assert "concentration" not in codes(_log({"a": 90, "b": 1}))
 

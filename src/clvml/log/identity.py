@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from typing import Any
 
 from clvml.config import DataConfig
@@ -30,6 +31,8 @@ _TIMES = 5
 # So much of the money in one hand is worth a warning, where there are more than a few customers.
 _LARGE, _FEW = 0.25, 20
 _LARGEST = 20
+# And so much of it in a handful of them makes the error of one test date theirs.
+_HANDFUL, _NOISY = 5, 0.1
 _SCIENTIFIC = r"^-?\d([.,]\d+)?[eE]\+?\d{2,3}$"
 
 
@@ -197,16 +200,16 @@ def _concentration(largest: list[tuple[Any, ...]], spent: float, customers: int)
             float(money),
         )
         return
-    upto = 0.0
-    for count, row in enumerate(largest, start=1):
-        upto += float(row[2])
-        if upto >= spent / 2:
-            if count <= customers / 100:
-                yield Finding(
-                    "concentration",
-                    f"{count} of {customers:,} customers hold half of the money; totals and tests depend on"
-                    " what they do",
-                    sum(row[1] for row in largest[:count]),
-                    upto,
-                )
-            return
+    few = largest[: customers // 100]
+    upto = list(accumulate(float(row[2]) for row in few))
+    half = next((count for count, money in enumerate(upto, start=1) if money >= spent / 2), 0)
+    noisy = len(few) >= _HANDFUL and upto[_HANDFUL - 1] >= _NOISY * spent
+    if count := half or (_HANDFUL if noisy else 0):
+        held = "half" if half else f"{upto[count - 1] / spent:.0%}"
+        yield Finding(
+            "concentration",
+            f"{count} of {customers:,} customers hold {held} of the money; totals and tests depend on what they do"
+            " (judge a forecast by several dates)",
+            sum(row[1] for row in few[:count]),
+            upto[count - 1],
+        )
