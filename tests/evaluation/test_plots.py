@@ -133,6 +133,10 @@ def test_pyplot_is_not_touched():
     assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
 
 
+def test_a_notebook_shows_a_picture():
+    assert plot_gains([1.0], {"ours": [0.7]}, "ours")._repr_png_().startswith(b"\x89PNG")
+
+
 def test_wrong_input_is_refused():
     with pytest.raises(ValueError, match=re.escape("champion 'x' is none of ['ours']")):
         plot_gains([1.0], {"ours": [1.0]}, "x")

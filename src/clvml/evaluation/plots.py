@@ -6,6 +6,7 @@ are safe in threads. `figure.savefig("calibration.png")` gives 900 pixels of wid
 
 from __future__ import annotations
 
+import io
 import math
 import textwrap
 from collections.abc import Mapping
@@ -310,8 +311,17 @@ def _wilson(share: Array, count: float) -> tuple[Array, Array]:
     return np.minimum(middle - half, share), np.maximum(middle + half, share)
 
 
+class Picture(Figure):
+    """A figure that a notebook shows by itself: notebooks know the figures of pyplot only."""
+
+    def _repr_png_(self) -> bytes:
+        drawn = io.BytesIO()
+        self.savefig(drawn, format="png")
+        return drawn.getvalue()
+
+
 def _figure(height: float) -> Figure:
-    figure = Figure(figsize=(9.0, height), dpi=100, layout="constrained", facecolor="white")
+    figure = Picture(figsize=(9.0, height), dpi=100, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 

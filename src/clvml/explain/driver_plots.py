@@ -20,6 +20,7 @@ from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
 
 from clvml.customers import Feature
+from clvml.evaluation.plots import Picture
 from clvml.explain.influence import LOWERS, MIXED, NONE, RAISES, driver_sentences, drivers
 from clvml.explain.wording import check_contributions
 
@@ -196,7 +197,7 @@ def _name(description: str) -> str:
 
 
 def _figure(rows: int) -> Figure:
-    figure = Figure(figsize=(10.0, 2.4 + 0.52 * rows), dpi=100, layout="constrained", facecolor="white")
+    figure = Picture(figsize=(10.0, 2.4 + 0.52 * rows), dpi=100, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 
