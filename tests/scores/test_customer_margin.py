@@ -77,8 +77,11 @@ def test_one_margin_for_all_reads_nothing():
 
 
 def test_what_is_not_there_is_refused():
-    with pytest.raises(InputError, match="cots"):
+    with pytest.raises(InputError, match=r"^value\.cost: .*cots"):
         customer_margins(ValueConfig(cost="cots"), DATA, LINES, NOW, AS_OF)
+    margins = {"column": "knid", "shares": {"x": 0.1}}
+    with pytest.raises(InputError, match=r"^value\.margins: .*knid"):
+        customer_margins(ValueConfig(margins=margins), DATA, LINES, NOW, AS_OF)
     both = {"cost": "a", "margins": {"column": "b", "shares": {"x": 0.1}}}
     config = {"data": DATA.model_dump(), "windows": {"horizon_days": 30}, "value": both}
     with pytest.raises(InputError, match="give one of them"):

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from clvml.config import DataConfig, ValueConfig
-from clvml.errors import InputError
+from clvml.errors import InputError, naming
 from clvml.expressions import Kind, parse_expression
 from clvml.log import read_purchase_log
 from clvml.log.mapping import written
@@ -76,17 +76,19 @@ def customer_margins(
     data = _changed(data, lambda own: {"refunds": "net"})
     if value.margins is not None:
         kinds = _changed(data, partial(_mapped, product_id=value.margins.column))
-        lines = _sums(kinds, source, now, as_of, "product_id")
+        with naming("value.margins"):
+            lines = _sums(kinds, source, now, as_of, "product_id")
         shares = lines["kind"].map(value.margins.shares).fillna(value.margin).astype(float)
         found = pd.DataFrame({"spend": lines["spend"], "earned": lines["spend"] * shares})
         return shrunk_margins(found.groupby(lines["customer_id"].astype(str)).sum())
     cost = str(value.cost)
     known = f"({_expression(cost)}) is not null"
     told = _changed(data, lambda own: {"where": f"({own.where}) and {known}" if own.where else known})
-    spend, costs = (
-        _sums(each, source, now, as_of).set_index("customer_id")["spend"]
-        for each in (told, _changed(told, partial(_mapped, amount=cost)))
-    )
+    with naming("value.cost"):
+        spend, costs = (
+            _sums(each, source, now, as_of).set_index("customer_id")["spend"]
+            for each in (told, _changed(told, partial(_mapped, amount=cost)))
+        )
     earned = spend - costs.reindex(spend.index).fillna(0.0)
     return shrunk_margins(pd.DataFrame({"spend": spend, "earned": earned}))
 
