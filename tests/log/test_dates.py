@@ -93,6 +93,8 @@ def test_refuses_to_guess(read, tmp_path):
     )
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         read(_file("03/04/2024", "05/06/2024"))
+    with pytest.raises(InputError, match=re.escape('{order_date: "%d.%m.%Y"} or {order_date: "%m.%d.%Y"}')):
+        read(_file("03.04.2024", "05.06.2024"))
     message = (
         f"{start} writes dates in two ways: '13/04/2024' (line 2) and '04/13/2024' (line 3); export them in one, or "
         'name the right one in data.formats (such as {order_date: "%d/%m/%Y"}): lines written otherwise are then '

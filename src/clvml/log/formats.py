@@ -199,10 +199,13 @@ def _choose_dates(
                 " otherwise are then rejected"
             )
         if readings.open_text is not None:
+            # The example is written as the column is.
+            sign = next((sign for sign in readings.open_text.text if sign in "./-"), "/")
+            day_first, month_first = (sign.join(order) for order in (("%d", "%m", "%Y"), ("%m", "%d", "%Y")))
             raise InputError(
                 f"{column} holds dates such as {quoted(readings.open_text.text)} ({locate(readings.open_text.place)}),"
                 " and nothing in it tells day, month and year apart; name the format, for example"
-                f' {_KEY}: {{{column.key}: "%d/%m/%Y"}} or {{{column.key}: "%m/%d/%Y"}}'
+                f' {_KEY}: {{{column.key}: "{day_first}"}} or {{{column.key}: "{month_first}"}}'
             )
     return tuple(alone[part].format if part in alone else DateFormat() for part in range(parts))
 
