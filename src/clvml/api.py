@@ -107,6 +107,7 @@ class CustomerModel(BaseEstimator):
         log: Log | Source,
         as_of: date | str | None = None,
         explain: Literal["all", "none"] | int = "all",
+        value_reasons: bool = False,
     ) -> pd.DataFrame:
         """Score every customer: one row per customer, best value first, as `clvml score` writes them.
 
@@ -120,6 +121,8 @@ class CustomerModel(BaseEstimator):
             The first day not used.
         explain : "all", "none" or int
             Whose reasons to give; a number: of so many customers with most value at risk.
+        value_reasons : bool
+            Also say why the expected spend is high or low, in columns ``value_reason_1`` ... at the end.
 
         Raises
         ------
@@ -129,6 +132,7 @@ class CustomerModel(BaseEstimator):
             The log cannot be read, lacks columns of the training data, or has no line before ``as_of``.
         """
         scorer, read = self._fitted(), self._read(log)
+        scorer = scorer.with_value_reasons() if value_reasons else scorer
         if explain not in ("all", "none") and (isinstance(explain, bool) or not is_count(explain)):
             raise InputError(f"explain={explain!r} is not 'all', 'none' or a number of customers")
         until = day_of(as_of) or read.as_of

@@ -269,6 +269,17 @@ def older(folder):
     return "duckdb:///s.duckdb?table=older"
 
 
+def test_score_with_reasons_for_the_spend(run, shopping, tmp_path):
+    code, _, _ = run("score", shopping.log, "-o", "s.csv", "--value-reasons", "--explain", "9")
+    table = pd.read_csv(tmp_path / "s.csv")
+    assert (code, tuple(table)[: len(COLUMNS)]) == (0, COLUMNS)
+    assert table["value_reason_1"].str.contains("expected spend").sum() == 9
+    address = f"sqlite:///{tmp_path}/s.db?table=scores"
+    assert run("score", shopping.log, "-o", address, "--value-reasons")[0] == 0
+    code, _, err = run("score", shopping.log, "-o", address)
+    assert code == 2 and "which are not written; name another table" in err
+
+
 def test_score_settings_that_the_model_overrules_are_noted(run, shopping):
     _, out, _ = run(
         "score", shopping.log, "-o", "s.csv", "--set", "value.margin=0.9", "--json", "--explain", "none"

@@ -213,6 +213,23 @@ def test_unknown_pages(client: Client) -> None:
     assert refused.status_code == 405 and "<h1>" in refused.text
 
 
+@pytest.mark.parametrize(
+    ("key", "text", "shown"),
+    [
+        ("spend_sum_90d+", None, "gab in den letzten 90 Tagen 250 aus erhöht die erwarteten Ausgaben"),
+        (None, "spent 250 (lowers expected spend)", "spent 250 senkt die erwarteten Ausgaben"),
+    ],
+)
+def test_a_customer_says_why_so_much(
+    serve: Serve, frame: pd.DataFrame, key: str | None, text: str | None, shown: str
+) -> None:
+    columns = {"value_reason_1": text, "value_reason_1_key": key, "value_reason_1_values": key and "250"}
+    client, _ = serve(frame.assign(**columns))
+    page = client.get("/customer?id=C00001&lang=de").text
+    assert shown in re.sub(r"\s+", " ", " ".join(Texts(page).texts))
+    assert list(downloaded(client))[-3:] == list(columns)
+
+
 def test_a_customer(client: Client, frame: pd.DataFrame) -> None:
     row = frame[(frame["segment"] == "lost") & (frame["expected_spend"] > 5)].iloc[0]
     page = client.get(f"/customer?id={row['customer_id']}").text

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from clvml.decide.playbook import parse_playbook
-from clvml.scores.columns import COLUMNS, DTYPES
+from clvml.scores.columns import COLUMNS, typed
 from clvml.scores.scorer import RISKS
 from clvml.scores.segments import SEGMENTS
 from clvml.scores.tiers import TIERS
@@ -45,7 +45,7 @@ def scored(customers=None, *, seed=0, **columns):
         }
     ).assign(**columns)
     further = [name for name in columns if name not in COLUMNS]
-    return made.reindex(columns=[*COLUMNS, *further]).astype({name: DTYPES[name] for name in COLUMNS})
+    return typed(made).assign(**made[further])
 
 
 def playbook_of(share=0.0, unit="customer_id", campaign="spring", **actions):

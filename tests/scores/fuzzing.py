@@ -285,7 +285,7 @@ def make_model(folder: Path) -> str:
     from clvml.config import parse_config
     from clvml.customers import available_features
     from clvml.customers.snapshots import OPTIONAL_COLUMNS, CustomerDays
-    from clvml.explain import Surrogate, log_odds, surrogate
+    from clvml.explain import Surrogate, log_odds, log_spend, surrogate
     from clvml.models.customer_model import fit_customer_model
     from clvml.scores.tiers import tier_thresholds
 
@@ -305,9 +305,10 @@ def make_model(folder: Path) -> str:
     predicted = model.predict(now, AS_OF)
     surrogate.TREES = 10
     read = [feature.name for feature in available_features(model.columns)]
-    explanation = Surrogate().fit(now[read], log_odds(predicted["p_churn"]), seed=0)
+    targets = log_odds(predicted["p_churn"]), log_spend(predicted["expected_spend"])
+    explanations = [Surrogate().fit(now[read], target, seed=0) for target in targets]
     tiers = tier_thresholds(predicted["clv"].to_numpy())
-    Scorer(model.with_tiers(tiers, {"big_spend_365d": 90.0}), explanation).save(folder)
+    Scorer(model.with_tiers(tiers, {"big_spend_365d": 90.0}), *explanations).save(folder)
     return "made"
 
 

@@ -89,6 +89,9 @@ def test_loaded(model_uri, log, features, scores):
     # A row for each row.
     assert from_features["customer_id"].tolist() == features["customer_id"].tolist()
     _same(model.predict(features.drop(columns="cutoff"), params=PARAMS), scores)
+    valued = model.predict(log, params={**PARAMS, "value_reasons": True})
+    _same(valued[list(from_log)], scores)
+    assert list(valued)[len(from_log.columns)] == "value_reason_1" and valued["value_reason_1"].notna().all()
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,9 @@ def score(
             help="Whence customers came (customer_id, acquisition_source), as a column of the scored file.",
         ),
     ] = None,
+    value_reasons: Annotated[
+        bool, typer.Option("--value-reasons", help="Also say why the expected spend is high or low.")
+    ] = False,
     rejects: RejectsOption = None,
     memory: MemoryOption = None,
     engine: EngineOption = "duckdb",
@@ -81,7 +84,7 @@ def score(
     from clvml import workflows
     from clvml.config import Config, SubscriptionConfig, overridden
     from clvml.decide.acquisition import read_sources
-    from clvml.scores.columns import ACQUISITION_SOURCE, SCORED, SUBSCRIBERS
+    from clvml.scores.columns import SUBSCRIBERS, scored_columns
     from clvml.scores.scorer import Scorer
     from clvml.scores.subscribers import SubscriptionScorer, load_scorer
     from clvml.storage.addresses import hide_password, is_address
@@ -105,7 +108,8 @@ def score(
     if settings is None:
         # Without a configuration the file is read as the training data was.
         settings = overridden(scorer.model.config, overrides, "the model's configuration with --set")
-    columns = (*SCORED, ACQUISITION_SOURCE) if acquired else SCORED
+    scorer = scorer.with_value_reasons() if value_reasons else scorer
+    columns = scored_columns(value_reasons, acquired is not None)
     if isinstance(scorer, SubscriptionScorer):
         columns = SUBSCRIBERS
     for source in [data] if data else workflows.sources_of(settings.data):

@@ -207,6 +207,7 @@ def customer(
         "segment_link": links.customers(Filter(segment=row["segment"] or "")),
         "cards": cards,
         "reasons": customer_lists.reasons(row, say),
+        "value_reasons": customer_lists.reasons(row, say, "value_"),
         "called": called,
         "orders": orders
         and order_history(orders.of(customer_id, snapshot.facts.as_of), row, snapshot.facts.as_of, days, say),

@@ -27,16 +27,16 @@ from clvml.report.facts import (
     ranked,
     spend_row,
 )
-from clvml.scores.columns import COLUMNS, SCORED
+from clvml.scores.columns import scored_columns
 from clvml.scores.overview import overview_path, read_overview
 from clvml.storage.sql import literal
 
 # Of two states of a file that are alike in these, neither is newer.
 _State = tuple[tuple[int, int, int] | None, ...]
-_FURTHER = [name for name in COLUMNS if name not in NEEDED]
+_KINDS = {column.name: column.sql_type for column in scored_columns(value_reasons=True, acquired=True)}
+_FURTHER = [name for name in _KINDS if name not in NEEDED]
 # How often a file is read again that changes while it is read.
 _TRIES = 3
-_KINDS = {column.name: column.sql_type for column in SCORED}
 # Texts of which there are few: a number in each row, and the text once.
 _ENUMS = ("churn_risk", "segment", "value_tier")
 
@@ -216,7 +216,7 @@ def offline(folder: Path) -> dict[str, str | bool | int | float | list[str]]:
 def _store(connection: duckdb.DuckDBPyConnection, scores: Path) -> tuple[list[str], list[str], list[str]]:
     """Write the table ``scored`` typed into the database ``stored``; return its segments, tiers and columns."""
     read = {row[0] for row in connection.execute("describe scored").fetchall()}
-    columns = [name for name in COLUMNS if name in read]
+    columns = [name for name in _KINDS if name in read]
     kinds: dict[str, str] = {}
     found: dict[str, list[str]] = {}
     for name in _ENUMS:
@@ -233,7 +233,7 @@ def _store(connection: duckdb.DuckDBPyConnection, scores: Path) -> tuple[list[st
             connection.execute(f"create type stored.{name} as enum ({', '.join(map(literal, found[name]))})")
             kinds[name] = f"stored.{name}"
     typed = [f"{name}::{kinds.get(name, _KINDS[name])} as {name}" for name in columns]
-    missing = [f"null::{_KINDS[name]} as {name}" for name in COLUMNS if name not in columns]
+    missing = [f"null::{_KINDS[name]} as {name}" for name in _KINDS if name not in columns]
     # Narrow rows are ranked: wide ones would be sorted with all their texts.
     found_by = f"rowid as scored_row, customer_id, {AT_RISK} as at_risk"
     try:

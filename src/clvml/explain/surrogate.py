@@ -1,8 +1,8 @@
-"""One tree model that mimics the final churn probability, so that one exact SHAP run explains it.
+"""One tree model that mimics a final forecast, so that one exact SHAP run explains it.
 
-The churn probability is a blend of a BTYD model and trees, averaged on the logit scale and calibrated: the
-SHAP values of any one part would explain that part. The surrogate is learnt from what comes out of the
-blend, and its fidelity says how much of that it reproduces.
+The churn probability is a blend of a BTYD model and trees, averaged on the logit scale and calibrated, and the
+expected spend a product of trees, priors and P(buy): the SHAP values of any one part would explain that part. The
+surrogate is learnt from what comes out of the whole, and its fidelity says how much of that it reproduces.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 import math
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -29,7 +28,6 @@ from clvml.models.tree_file import read_trees, write_trees
 Array = NDArray[np.float64]
 SinglePrecision = NDArray[np.float32]
 
-FILE = "surrogate.json"
 TREES = 250
 OBJECTIVE = "reg:squarederror"
 PARAMS = {"objective": OBJECTIVE, "tree_method": "hist", "max_depth": 4, "learning_rate": 0.15}
@@ -78,6 +76,28 @@ def log_odds(p_churn: ArrayLike, clip: float = 1e-3) -> Array:
         )
     p = np.clip(p, clip, 1 - clip)
     return np.log(p) - np.log1p(-p)
+
+
+def log_spend(expected_spend: ArrayLike, least_share: float = 1e-2) -> Array:
+    """Return the logarithm of forecasts of spend, each at least ``least_share`` of their mean.
+
+    On this scale influences multiply, as those of the model's priors and trees do. Without the limit, what parts
+    nothing from almost nothing would be the reason of those who are lost.
+
+    Parameters
+    ----------
+    expected_spend : array-like of shape (customers,)
+        [currency; not negative]
+    least_share : float
+        The least that counts, as a share of the mean.
+
+    Examples
+    --------
+    >>> log_spend([0.0, 20.0, 100.0]).round(3)
+    array([-0.916,  2.996,  4.605])
+    """
+    spend = np.asarray(expected_spend, dtype=float)
+    return np.log(np.maximum(spend, max(least_share * spend.mean(), np.finfo(float).tiny)))
 
 
 def shap_values(booster: xgb.Booster, matrix: SinglePrecision) -> SinglePrecision:
@@ -134,18 +154,17 @@ def _xgboost_values(booster: xgb.Booster, matrix: SinglePrecision) -> SinglePrec
 
 
 class Surrogate:
-    """Trees that reproduce a model's log-odds of churn from features a person can read.
+    """Trees that reproduce a forecast of a model from features a person can read.
 
     Attributes
     ----------
     features_ : tuple of str
         Columns in the order of the contributions.
     fidelity_ : float
-        R² on a fifth of the rows, held out from a first fit; the trees kept are then learnt from all rows.
-        1 is a perfect copy. NaN where it cannot be measured: fewer than 100 rows, or a target without
-        variation.
+        R² on a fifth of the rows, held out from the fit; 1 is a perfect copy. NaN where it cannot be measured: fewer
+        than 100 rows, or a target without variation.
     typical_ : dict of str to Typical
-        Median of each feature and the direction in which it moves the risk, for `reasons`.
+        Median of each feature and the direction in which it moves the forecast, for `reasons`.
 
     Examples
     --------
@@ -176,7 +195,7 @@ class Surrogate:
             Only the feature columns, numeric, NaN where missing; one row per customer and cutoff. Of more
             than 50,000 rows a random 50,000 are used.
         target : array-like of shape (rows,)
-            Log-odds of the model's final churn probability (`log_odds`).
+            The model's final forecast, as `log_odds` or `log_spend` gives it.
         seed : int
             Of the sample and the held-out rows.
         categories : collection of str
@@ -197,7 +216,7 @@ class Surrogate:
             )
         if not np.isfinite(y).all():
             raise ValueError(
-                f"target must be finite: {(~np.isfinite(y)).sum()} value(s) are not; make it with log_odds"
+                f"target must be finite: {(~np.isfinite(y)).sum()} value(s) are not; make it with log_odds or log_spend"
             )
         names = [str(name) for name in features.columns]
         matrix = _matrix(features, names)
@@ -207,10 +226,11 @@ class Surrogate:
         held_out = int(HELD_OUT * len(y))
         self.fidelity_ = math.nan
         if held_out >= FEWEST_HELD_OUT and np.ptp(y[:held_out]) > 0:
-            rehearsal = _train(matrix[held_out:], y[held_out:], names, categories)
-            errors = y[:held_out] - rehearsal.inplace_predict(matrix[:held_out])
+            self.booster_ = _train(matrix[held_out:], y[held_out:], names, categories)
+            errors = y[:held_out] - self.booster_.inplace_predict(matrix[:held_out])
             self.fidelity_ = float(1 - np.mean(errors**2) / np.var(y[:held_out]))
-        self.booster_ = _train(matrix, y, names, categories)
+        else:
+            self.booster_ = _train(matrix, y, names, categories)
         self.typical_ = self._find_typical(matrix[:TYPICAL_ROWS], categories)
         self.booster_.set_attr(
             fidelity=repr(self.fidelity_),
@@ -230,7 +250,7 @@ class Surrogate:
         return tuple(self._fitted().feature_names or ())
 
     def predict(self, features: pd.DataFrame) -> SinglePrecision:
-        """Return the log-odds of churn, shape (rows,); columns other than the fitted ones are ignored.
+        """Return the target, shape (rows,); columns other than the fitted ones are ignored.
 
         Raises
         ------
@@ -243,40 +263,30 @@ class Surrogate:
         return np.asarray(booster.inplace_predict(_matrix(features, self.features_)), dtype=np.float32)
 
     def contributions(self, features: pd.DataFrame) -> SinglePrecision:
-        """Return SHAP values: by how much each feature moves the log-odds of churn.
+        """Return SHAP values: by how much each feature moves the target.
 
         Raises as `predict` does.
 
         Returns
         -------
         array of shape (rows, features + 1)
-            In the order of ``features_`` [log-odds; positive raises the risk], then the base.
+            In the order of ``features_`` [unit of the target; positive raises it], then the base.
         """
         return shap_values(self._fitted(), _matrix(features, self.features_))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return what a report says of the surrogate, as JSON-ready values (fidelity None: not measured)."""
-        booster = self._fitted()
-        return {
-            "fidelity": None if math.isnan(self.fidelity_) else round(self.fidelity_, 6),
-            "trees": booster.num_boosted_rounds(),
-            "features": list(self.features_),
-        }
-
-    def save(self, directory: Path | str) -> None:
-        """Write ``surrogate.json``, XGBoost's own format with the fidelity as an attribute, into a folder."""
-        write_trees(self._fitted(), Path(directory) / FILE)
+    def save(self, path: Path) -> None:
+        """Write a file in XGBoost's own format, with the fidelity as an attribute."""
+        write_trees(self._fitted(), path)
 
     @classmethod
-    def load(cls, directory: Path | str) -> Surrogate:
+    def load(cls, path: Path) -> Surrogate:
         """Return the surrogate that `save` wrote. No code that came with the file runs.
 
         Raises
         ------
         InputError
-            If the folder holds no ``surrogate.json``, or that is another model.
+            If there is no such file, or that is another model.
         """
-        path = Path(directory) / FILE
         surrogate = cls()
         surrogate.booster_ = read_trees(path, OBJECTIVE)
         try:

@@ -19,8 +19,7 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 _Clause = list[tuple[str, str, str, str]]
 
-RAISES, LOWERS = " (raises churn risk)", " (lowers churn risk)"
-# What moves a probability by less than about one point in a hundred is no reason.
+# What moves a probability by less than about one point in a hundred, or spend by less than one in twenty, is no reason.
 SMALLEST = 0.05
 # A larger percentage comes of a division by almost nothing, and reads as a mistake.
 LARGEST_PERCENTAGE = 9.995
@@ -49,7 +48,7 @@ class Typical(NamedTuple):
     median : float
         NaN where the feature is always missing.
     direction : int
-        1 where high values raise the churn risk, -1 where they lower it, 0 where neither is clear.
+        1 where high values raise the forecast, -1 where they lower it, 0 where neither is clear.
     """
 
     median: float
@@ -63,13 +62,14 @@ def reasons(
     top: int = 3,
     typical: Mapping[str, Typical] | None = None,
     attributes: Sequence[Attribute] = (),
+    forecast: str = "churn risk",
 ) -> pd.DataFrame:
-    """Say for each customer what raises or lowers the churn risk most.
+    """Say for each customer what raises or lowers a forecast most: the churn risk, or the expected spend.
 
     SHAP values are summed within the groups of features (`clvml.customers.Feature.group`), because features
     that move together share one influence between them. The groups of largest absolute sum give one reason
     each: their feature of largest value in the direction of the sum, among those that can be said; ties go
-    to what stands first in the list. Groups of less than 0.05 log-odds are not worth a reason. Not said is
+    to what stands first in the list. Groups of less than 0.05 are not worth a reason. Not said is
 
     - a first clause with a value that is missing, negative because of refunds, or a percentage above 999 %;
     - a zero within the last so many days: the days since the last purchase say it better;
@@ -84,11 +84,11 @@ def reasons(
     features : DataFrame
         One row per customer; the columns the words of the features speak of.
     contributions : array-like of shape (customers, len(feature_list) + 1)
-        As `Surrogate.contributions` returns them [log-odds]; the last column, the base, is not used.
+        As `Surrogate.contributions` returns them; the last column, the base, is not used.
     feature_list : sequence of Feature
         The features of the columns of `contributions`, in their order.
-    top : int
-        Reasons per customer.
+    top, forecast : int, str
+        Reasons per customer, and what they say is raised or lowered.
     typical : mapping of str to Typical, optional
         By feature name, as `Surrogate.typical_` holds it; without it, no value is taken for contradictory.
     attributes : sequence of Attribute
@@ -98,7 +98,7 @@ def reasons(
     -------
     DataFrame
         One row per customer, with the index of `features`, all text, empty where a customer has fewer reasons:
-        ``reason_1`` ... , then ``reason_1_key`` (the feature, and ``+`` where it raises the risk or ``-`` where it
+        ``reason_1`` ... , then ``reason_1_key`` (the feature, and ``+`` where it raises the forecast or ``-`` where it
         lowers it) and ``reason_1_values`` (the numbers in the words, in their order, with ``;`` between), and so on,
         from which `say_reason` gives the words for any language.
 
@@ -141,14 +141,11 @@ def reasons(
                 said = _sayable(feature, phrase, own, own_phi[:, index], typical or {}, sharing)
                 strength[said, index] = own_phi[said, index]
             chosen, rising = _choose(own_phi, strength, feature_list, top)
-            _write(said_of[:, rows], chosen, rising, feature_list, phrases, own)
+            _write(said_of[:, rows], chosen, rising, feature_list, phrases, own, forecast)
     ranks = range(1, top + 1)
     names = [f"reason_{rank}{part}" for part in ("", "_key", "_values") for rank in ranks]
     frame = pd.DataFrame(np.hstack(list(said_of)), index=features.index, columns=names, dtype="str")
-    order = [f"reason_{rank}" for rank in ranks] + [
-        f"reason_{k}_{part}" for k in ranks for part in ("key", "values")
-    ]
-    return frame[order]
+    return frame[[*names[:top], *(f"reason_{k}_{part}" for k in ranks for part in ("key", "values"))]]
 
 
 def say_reason(key: str, values: str) -> tuple[str, dict[str, float | str], int]:
@@ -162,7 +159,7 @@ def say_reason(key: str, values: str) -> tuple[str, dict[str, float | str], int]
     Returns
     -------
     tuple of (str, dict of str to float or str, int)
-        Words with fields, to be translated; what belongs into each; 1 where the risk is raised, -1 where it is lowered.
+        Words with fields, to be translated; what belongs into each; 1 where they raise the forecast, else -1.
 
     Raises
     ------
@@ -240,7 +237,7 @@ def group_sums(phi: Array, feature_list: Sequence[Feature]) -> tuple[list[str], 
 def _choose(
     phi: Array, sayable: Array, feature_list: Sequence[Feature], top: int
 ) -> tuple[Indices, NDArray[np.bool_]]:
-    """Return which feature gives the reason of each rank (-1: none), and whether it raises the risk.
+    """Return which feature gives the reason of each rank (-1: none), and whether it raises the forecast.
 
     `sayable` holds the SHAP values with 0 for what cannot be said.
     """
@@ -302,13 +299,15 @@ def _write(
     feature_list: Sequence[Feature],
     phrases: Sequence[_Phrase | AttributePhrase],
     columns: dict[str, Array],
+    forecast: str,
 ) -> None:
     texts, keys, values = said_of
     for index in np.unique(chosen[chosen >= 0]):
         rows, ranks = np.nonzero(chosen == index)
         up = rising[rows, ranks]
         words, values[rows, ranks] = phrases[index].say(columns, rows)
-        texts[rows, ranks] = words + np.where(up, np.asarray(RAISES, dtype=object), LOWERS)
+        raises, lowers = np.asarray(f" (raises {forecast})", dtype=object), f" (lowers {forecast})"
+        texts[rows, ranks] = words + np.where(up, raises, lowers)
         name = feature_list[index].name
         keys[rows, ranks] = np.where(up, np.asarray(f"{name}+", dtype=object), f"{name}-")
 

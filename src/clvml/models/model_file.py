@@ -22,7 +22,7 @@ from clvml.models.rhythm import SHAPES
 from clvml.models.season import DAYS_OF_YEAR
 from clvml.models.tree_file import first_problem, read_json
 
-FORMAT_VERSION = 9
+FORMAT_VERSION = 10
 MODEL_FILE = "model.json"
 # The files beside it that a model may have.
 MODEL_FILES = (
@@ -31,6 +31,7 @@ MODEL_FILES = (
     "gamma.json",
     "gamma_alone.json",
     "surrogate.json",
+    "value_surrogate.json",
     "evidence.json",
 )
 _LONGEST_NOTE = 5_000

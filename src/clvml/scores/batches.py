@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from clvml.customers.snapshots import CustomerDays
 from clvml.errors import InputError, first_of
 from clvml.models.intervals import SpendIntervals
-from clvml.scores.columns import ACQUISITION_SOURCE, REASON_COLUMNS, SCORED, Column, typed
+from clvml.scores.columns import ACQUISITION_SOURCE, SCORED, Column, scored_columns, typed
 from clvml.scores.customer_margin import OWN_MARGIN
 from clvml.scores.scorer import Scorer
 from clvml.storage.files import FORMULA, NUMBER, replacing
@@ -83,11 +83,11 @@ class ScoredTable:
             self.connection.unregister(_INCOMING)
 
     def set_reasons(self, reasons: pd.DataFrame) -> None:
-        """Write the reasons of some customers: ``customer_id`` and `REASON_COLUMNS`, none of them where empty."""
+        """Write the reasons of some customers: ``customer_id`` and columns of reasons, no reason where empty."""
         given = reasons.replace("", pd.NA)
         self.connection.register(_INCOMING, pa.Table.from_pandas(given, preserve_index=False))
         try:
-            listed = ", ".join(f"{name} = given.{name}" for name in REASON_COLUMNS)
+            listed = ", ".join(f"{name} = given.{name}" for name in given.columns.drop("customer_id"))
             self.connection.execute(
                 f"update {self.name} set {listed} from {_INCOMING} as given"
                 f" where {self.name}.customer_id = given.customer_id"
@@ -230,16 +230,14 @@ def score_in_batches(
     (customers,) = connection.execute(f"select count(*) from {_FEATURES}").fetchall()[0]
     if not customers:
         raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
-    columns = SCORED
     if acquired is not None:
-        columns = (*SCORED, ACQUISITION_SOURCE)
         named = f"select count({ACQUISITION_SOURCE.name}) from {_FEATURES}"
         if not connection.execute(named).fetchall()[0][0]:
             raise InputError(
                 f"no customer of the log is among the {len(acquired):,} of whom is known whence they came; their ids"
                 f" are such as {first_of(acquired.index, most=3)}"
             )
-    scored = ScoredTable(connection, columns=columns)
+    scored = ScoredTable(connection, columns=scored_columns(scorer.value_reasons, acquired is not None))
     scored.create()
     progress(0, customers)
     done = 0

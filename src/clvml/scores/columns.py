@@ -55,6 +55,20 @@ def money(name: str, description: str) -> Column:
 
 
 REASONS = ("reason_1", "reason_2", "reason_3")
+
+
+def _for_other_languages(reasons: tuple[str, ...], forecast: str) -> tuple[Column, ...]:
+    parts = (
+        ("key", f"the feature, then + where it raises the {forecast} or - where it lowers it"),
+        ("values", "the numbers and names in its words, with ; between"),
+    )
+    return tuple(
+        Column(f"{reason}_{part}", "text", f"{reason} for other languages: {words}", own=part == "key")
+        for reason in reasons
+        for part, words in parts
+    )
+
+
 # What stands first in every scored file; further columns go to the end.
 SCORED = (
     Column("customer_id", "text", "as in the purchase log", own=False),
@@ -99,14 +113,19 @@ SCORED = (
         "days",
         decimals=1,
     ),
-    *(
-        Column(f"{reason}_{part}", "text", f"{reason} for other languages: {words}", own=part == "key")
-        for reason in REASONS
-        for part, words in (
-            ("key", "the feature, then + where it raises the risk or - where it lowers it"),
-            ("values", "the numbers and names in its words, with ; between"),
-        )
+    *_for_other_languages(REASONS, "risk"),
+)
+# Stand at the end where `clvml score --value-reasons` was asked for.
+VALUE_REASONS = (
+    Column(
+        "value_reason_1",
+        "text",
+        "strongest reason why the expected spend is high or low, in words; with `clvml score --value-reasons`",
+        own=False,
     ),
+    Column("value_reason_2", "text", "second reason for the expected spend", own=False),
+    Column("value_reason_3", "text", "third reason for the expected spend", own=False),
+    *_for_other_languages(tuple(f"value_{reason}" for reason in REASONS), "spend"),
 )
 COLUMNS = tuple(column.name for column in SCORED)
 # Stands at the end where `clvml score --acquired` was asked for it; segments may name it.
@@ -116,7 +135,6 @@ ACQUISITION_SOURCE = Column(
 # Columns that a file of an older version lacks, and that nothing but pages needs.
 FURTHER = COLUMNS[COLUMNS.index("run_id") + 1 :]
 REASON_COLUMNS = tuple(name for name in COLUMNS if name.startswith("reason_"))
-DTYPES = {column.name: column.dtype for column in (*SCORED, ACQUISITION_SOURCE)}
 # A scored file of subscriptions: what does not apply is left out.
 _BY_NAME = {column.name: column for column in SCORED}
 SUBSCRIBERS = (
@@ -155,11 +173,20 @@ def as_written(values: Mapping[str, Any], columns: Sequence[Column], index: pd.I
     return pd.DataFrame({column.name: shown(column) for column in columns}, index=index)
 
 
+def scored_columns(value_reasons: bool, acquired: bool) -> tuple[Column, ...]:
+    """Return the columns of a scored file, with or without `ACQUISITION_SOURCE` and `VALUE_REASONS`."""
+    return (*SCORED, *((ACQUISITION_SOURCE,) if acquired else ()), *(VALUE_REASONS if value_reasons else ()))
+
+
+# How the texts of a scored file are read, so that an id is no number.
+TEXTS = {c.name: c.dtype for c in scored_columns(value_reasons=True, acquired=True) if c.kind == "text"}
+
+
 def typed(frame: pd.DataFrame, columns: Sequence[Column] = SCORED) -> pd.DataFrame:
-    """Return a frame with the columns of a scored file in their order and types; text that lacks is missing.
+    """Return a frame with these columns in their order and types; text that lacks is missing.
 
     >>> typed(pd.DataFrame({name: [] for name in COLUMNS})).dtypes["clv"]
     dtype('float64')
     """
-    names = [column.name for column in columns]
-    return frame.reindex(columns=names).astype({name: DTYPES[name] for name in names})
+    kinds = {column.name: column.dtype for column in columns}
+    return frame.reindex(columns=list(kinds)).astype(kinds)

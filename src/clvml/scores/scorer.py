@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -23,13 +23,14 @@ from clvml.models.outlook import HORIZONS
 from clvml.scores.columns import (
     ACQUISITION_SOURCE,
     COLUMNS,
-    DTYPES,
     FURTHER,
     REASON_COLUMNS,
     REASONS,
     SCORED,
     SUBSCRIBERS,
+    TEXTS,
     as_written,
+    scored_columns,
 )
 from clvml.scores.customer_margin import OWN_MARGIN, own_clv
 from clvml.scores.segments import segment
@@ -42,6 +43,7 @@ RISKS = ("low", "medium", "high")
 _NUMBERS = tuple(column.name for column in SCORED if column.kind != "text" and column.name not in FURTHER)
 NO_HISTORY = "not enough history"
 NO_REASON = "no single reason stands out"
+SURROGATE, VALUE_SURROGATE = "surrogate.json", "value_surrogate.json"
 
 
 @dataclass(frozen=True)
@@ -52,17 +54,23 @@ class Scorer:
     ----------
     surrogate : Surrogate
         Explains the churn probability of the model.
+    value_surrogate : Surrogate
+        Explains its expected spend.
     version, run_id : str
         Written into each row; empty where unknown.
     evidence : dict or None
         How good the model was out of time (`clvml.evaluation.evidence`); None where that is not known.
+    value_reasons : bool
+        Whether reasons for the expected spend are given with those for the churn risk.
     """
 
     model: CustomerModel
     surrogate: Surrogate
+    value_surrogate: Surrogate
     version: str = ""
     run_id: str = ""
     evidence: dict[str, Any] | None = None
+    value_reasons: bool = False
 
     @classmethod
     def load(cls, directory: Path, version: str = "", run_id: str = "") -> Scorer:
@@ -75,25 +83,30 @@ class Scorer:
         """
         model = CustomerModel.load(directory)
         try:
-            surrogate = Surrogate.load(directory)
+            churn, value = (Surrogate.load(directory / name) for name in (SURROGATE, VALUE_SURROGATE))
         except InputError as error:
             raise InputError(
                 f"the model in '{directory}' has lost its explanation ({error}); train it again"
             ) from None
-        unknown = set(surrogate.features_) - {f.name for f in model.features}
+        unknown = {*churn.features_, *value.features_} - {f.name for f in model.features}
         if unknown:
             raise InputError(
                 f"the model in '{directory}' has the explanation of another: it reads {sorted(unknown)[0]!r}; train it "
                 "again"
             )
-        return cls(model, surrogate, version, run_id, read_evidence(directory))
+        return cls(model, churn, value, version, run_id, read_evidence(directory))
 
     def save(self, directory: Path) -> None:
         """Write the model and its explanation into an existing directory: JSON only."""
         # The model keeps a digest of every file.
-        self.surrogate.save(directory)
+        self.surrogate.save(directory / SURROGATE)
+        self.value_surrogate.save(directory / VALUE_SURROGATE)
         write_evidence(self.evidence, directory)
         self.model.save(directory)
+
+    def with_value_reasons(self) -> Scorer:
+        """Return the scorer that gives reasons for the expected spend as well."""
+        return replace(self, value_reasons=True)
 
     def score(
         self,
@@ -119,7 +132,7 @@ class Scorer:
         Returns
         -------
         DataFrame
-            `COLUMNS`, one row per customer, by ``clv`` falling, then by ``customer_id``. What is not there, such
+            `scored_columns`, one row per customer, by ``clv`` falling, then by ``customer_id``. What is not there, such
             as the next order of a customer who will hardly order again, is missing and never an empty text.
 
         Raises
@@ -139,7 +152,7 @@ class Scorer:
             for name, said in self.reasons(features.loc[chosen]).items():
                 scored.loc[chosen, name] = said.replace("", pd.NA)
         ranked = scored.sort_values(["clv", "customer_id"], ascending=[False, True], kind="stable")
-        return ranked[list(COLUMNS)].reset_index(drop=True)
+        return ranked.drop(columns="at_risk").reset_index(drop=True)
 
     def rows(
         self, features: pd.DataFrame, as_of: date, explain: bool = True, log_from: date | None = None
@@ -161,15 +174,17 @@ class Scorer:
         Returns
         -------
         DataFrame
-            `COLUMNS`, in the order of `features`, `ACQUISITION_SOURCE` where they have it, and ``at_risk``: P(churn)
-            times expected spend [currency], missing for customers without a purchase day.
+            `scored_columns`, in the order of `features`, with `ACQUISITION_SOURCE` where they have it, and ``at_risk``:
+            P(churn) times expected spend [currency], missing for customers without a purchase day.
         """
         model = self.model
         predicted = model.predict(features, as_of, log_from=log_from)
         if OWN_MARGIN in features:
             predicted["clv"] = own_clv(predicted["clv"], features[OWN_MARGIN], model.config.value)
         tier = value_tier(predicted["clv"].to_numpy(), model.tiers)
-        said = self.reasons(features).replace("", None) if explain else dict.fromkeys(REASON_COLUMNS, "")
+        columns = scored_columns(self.value_reasons, ACQUISITION_SOURCE.name in features)
+        names = [column.name for column in columns if "reason_" in column.name]
+        said = self.reasons(features).replace("", None) if explain else dict.fromkeys(names, "")
         at_risk = (predicted["p_churn"] * predicted["expected_spend"]).where(features["purchase_days"] > 0)
         values: dict[str, Any] = {
             "customer_id": features["customer_id"],
@@ -180,14 +195,12 @@ class Scorer:
             "last_order_date": _dates(as_of, -features["days_since_last_order"]),
             "next_order_date": _dates(as_of, predicted["next_order_days"] - 1),
             "value_tier": tier,
-            **{name: said[name] for name in REASON_COLUMNS},
+            **{name: said[name] for name in names},
             "model_version": self.version,
             "run_id": self.run_id,
             "usual_gap_days": features["gap_mean"],
         }
-        columns = SCORED
         if ACQUISITION_SOURCE.name in features:
-            columns = (*SCORED, ACQUISITION_SOURCE)
             values[ACQUISITION_SOURCE.name] = features[ACQUISITION_SOURCE.name]
         known = {name: predicted[name] for name in predicted.columns} | {
             name: held for name, held in values.items() if not isinstance(held, str)
@@ -197,27 +210,35 @@ class Scorer:
         return as_written({**predicted, **values}, columns, features.index).assign(at_risk=at_risk)
 
     def reasons(self, features: pd.DataFrame) -> pd.DataFrame:
-        """Return `REASON_COLUMNS` of each customer of a feature table, same index; the first is never empty.
+        """Return the reasons of each customer of a feature table, same index; the first is never empty.
 
-        Of customers without a purchase day, it says what they have instead of purchases. Where no influence is
-        worth a word, or none can be said, it says that.
+        `REASON_COLUMNS`; with ``value_reasons`` also those of `clvml.scores.columns.VALUE_REASONS`. Of customers
+        without a purchase day, it says what they have instead of purchases. Where no influence is worth a word, or none
+        can be said, it says that.
         """
+        churn = self._reasons(features, self.surrogate, "churn risk")
+        if not self.value_reasons:
+            return churn
+        value = self._reasons(features, self.value_surrogate, "expected spend")
+        return pd.concat([churn, value.add_prefix("value_")], axis="columns")
+
+    def _reasons(self, features: pd.DataFrame, surrogate: Surrogate, forecast: str) -> pd.DataFrame:
         bought = (features["purchase_days"] > 0).to_numpy()
         said = pd.DataFrame("", index=features.index, columns=list(REASON_COLUMNS), dtype="str")
         if bought.any():
             customers = self.model.read(features if bought.all() else features[bought])
             said[bought] = reasons(
                 customers,
-                self.surrogate.contributions(customers),
+                surrogate.contributions(customers),
                 self.model.features,
                 top=len(REASONS),
-                typical=self.surrogate.typical_,
+                typical=surrogate.typical_,
                 attributes=self.model.trees.attributes,
+                forecast=forecast,
             ).to_numpy()
         refunded = (features["refund_sum"] > 0).to_numpy()
-        first = said["reason_1"].to_numpy(dtype=object)
         nothing = np.where(refunded, "nothing but refunds so far", "nothing but free items so far")
-        said["reason_1"] = np.where(bought, np.where(first == "", NO_REASON, first), nothing)
+        said["reason_1"] = np.where(bought, said["reason_1"].replace("", NO_REASON), nothing)
         return said
 
 
@@ -291,9 +312,7 @@ def read_scores(path: Path) -> pd.DataFrame:
         if path.suffix.lower() == ".parquet":
             scores = pd.read_parquet(path)
         elif path.suffix.lower() == ".csv":
-            scores = pd.read_csv(
-                path, dtype={name: kind for name, kind in DTYPES.items() if kind == "string"}
-            )
+            scores = pd.read_csv(path, dtype=TEXTS)
         else:
             raise InputError(f"scored file '{path}' must end in .csv or .parquet")
     except FileNotFoundError:

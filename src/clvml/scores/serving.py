@@ -15,7 +15,6 @@ from clvml.log.attribute_reading import with_attributes_beside
 from clvml.log.derived import bind_formulas
 from clvml.log.presets import fit_preset
 from clvml.models.customer_model import CustomerModel
-from clvml.scores.columns import COLUMNS
 from clvml.scores.customer_margin import customer_margins
 from clvml.scores.scorer import Scorer, customer_days
 from clvml.scores.subscribers import SubscriptionScorer
@@ -65,7 +64,7 @@ def pyfunc_predict(
                 f"the feature table lacks {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}; give all that"
                 " `clvml sql` selects"
             )
-        return scorer.rows(frame, as_of or _cutoff(frame))[list(COLUMNS)]
+        return scorer.rows(frame, as_of or _cutoff(frame)).drop(columns="at_risk")
     fitted, names = data, tuple(str(name) for name in frame.columns)
     with suppress(InputError):
         # Where it is no such export, what is needed of it is said below.

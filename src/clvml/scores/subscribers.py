@@ -17,7 +17,7 @@ from clvml.log.subscriptions import read_subscriptions
 from clvml.models.contract import ContractModel
 from clvml.models.model_file import stored_mode
 from clvml.scores.columns import REASON_COLUMNS, REASONS, SUBSCRIBERS, as_written
-from clvml.scores.scorer import NO_REASON, RISKS, Scorer
+from clvml.scores.scorer import NO_REASON, RISKS, SURROGATE, Scorer
 from clvml.scores.tiers import band, value_tier
 from clvml.storage.files import write_table
 
@@ -41,7 +41,7 @@ class SubscriptionScorer:
             The directory holds no model of subscriptions.
         """
         model = ContractModel.load(directory)
-        surrogate = Surrogate.load(directory)
+        surrogate = Surrogate.load(directory / SURROGATE)
         if surrogate.features_ != tuple(feature.name for feature in _explained(model)):
             raise InputError(f"the model in '{directory}' has the explanation of another; train it again")
         return cls(model, surrogate, version, run_id)
@@ -49,8 +49,14 @@ class SubscriptionScorer:
     def save(self, directory: Path) -> None:
         """Write the model and its explanation into an existing directory: JSON only."""
         # The model keeps a digest of every file.
-        self.surrogate.save(directory)
+        self.surrogate.save(directory / SURROGATE)
         self.model.save(directory)
+
+    def with_value_reasons(self) -> Scorer:
+        """Raise InputError: reasons for the expected spend are of purchases."""
+        raise InputError(
+            "reasons for the expected spend are given with purchase logs only; leave them out with mode: subscription"
+        )
 
     def score(
         self, subscriptions: pd.DataFrame, as_of: date, explain: Literal["all", "none"] | int = "all"

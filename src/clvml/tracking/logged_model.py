@@ -117,7 +117,12 @@ def _signature(
         outputs=models.infer_signature(
             output.fillna(dict.fromkeys(output.select_dtypes("string"), ""))
         ).inputs,
-        params=types.schema.ParamSchema([types.schema.ParamSpec("as_of", types.DataType.string, "")]),
+        params=types.schema.ParamSchema(
+            [
+                types.schema.ParamSpec("as_of", types.DataType.string, ""),
+                types.schema.ParamSpec("value_reasons", types.DataType.boolean, False),
+            ]
+        ),
     )
 
 

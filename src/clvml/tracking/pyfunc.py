@@ -49,7 +49,8 @@ class PurchaseLogScorer:
             With columns of the model's signature, which names those of both.
         params : dict, optional
             ``as_of``: the first day not observed, such as "2011-12-10"; empty or absent takes the day after
-            the last order, or the features' cutoff.
+            the last order, or the features' cutoff. ``value_reasons``: whether to say why the expected spend is
+            high or low.
 
         Raises
         ------
@@ -59,7 +60,9 @@ class PurchaseLogScorer:
         # Imported here, for a process that only tracks needs no models.
         from clvml.scores.serving import pyfunc_predict
 
-        return pyfunc_predict(self._scorer, model_input, _as_of(params))
+        asked = (params or {}).get("value_reasons")
+        scorer = self._scorer.with_value_reasons() if asked else self._scorer
+        return pyfunc_predict(scorer, model_input, _as_of(params))
 
     def load(self) -> None:
         """Load the model before it is asked.

@@ -20,7 +20,7 @@ from clvml.errors import InputError
 from clvml.log.subscriptions import SubscriptionLog
 from clvml.scores.age import age_notes
 from clvml.scores.batches import ScoredTable, score_in_batches
-from clvml.scores.columns import ACQUISITION_SOURCE, SCORED, Column
+from clvml.scores.columns import ACQUISITION_SOURCE, SCORED, Column, scored_columns
 from clvml.scores.overview import build_overview, write_overview
 from clvml.scores.scorer import Scorer, customer_days
 from clvml.scores.subscribers import SubscriberScores, SubscriptionScorer
@@ -98,7 +98,7 @@ def score_on_spark(
             "the model counts each customer's own margin (value.cost, value.margins), which --engine spark does not"
             " read; leave out --engine, or train with one value.margin"
         )
-    scored = ScoredTable(connection)
+    scored = ScoredTable(connection, columns=scored_columns(scorer.value_reasons, acquired=False))
     score_lines(prepared.log, scorer, prepared.as_of, scored, explain)
     return scored
 

@@ -22,7 +22,7 @@ from clvml.errors import InputError, secondary
 from clvml.evaluation.backtest import MODEL_NAME, Backtest, judge, predict_folds, run_backtest
 from clvml.evaluation.evidence import build_evidence
 from clvml.evaluation.folds import ModelColumns
-from clvml.explain import Surrogate, driver_sentences, driver_shares, drivers, log_odds
+from clvml.explain import Surrogate, driver_sentences, driver_shares, drivers, log_odds, log_spend
 from clvml.log import PurchaseLog
 from clvml.models.customer_model import fit_customer_model
 from clvml.scores.customer_margin import own_clv
@@ -231,13 +231,14 @@ def fit(
     model = model.with_tiers(tiers, spend_thresholds(now["spend_sum_365d"].to_numpy()))
     names = [feature.name for feature in model.features]
     notes = thin_history(now)
-    surrogate = Surrogate.mute(names)
-    with secondary("the explanation; no customer has a reason for the churn risk", notes):
-        risk = np.concatenate([predicted["p_churn"], model.predict(past, model.newest_cutoff)["p_churn"]])
+    churn = value = Surrogate.mute(names)
+    with secondary("the explanation; no customer has a reason", notes):
+        forecasts = pd.concat([predicted, model.predict(past, model.newest_cutoff)])
         known = pd.concat([model.read(now)[names], model.read(past)[names]], ignore_index=True)
         categories = [one.name for one in model.trees.attributes if one.kind == "category"]
-        surrogate = Surrogate().fit(known, log_odds(risk), config.seed, categories)
-    return Fitted(Scorer(replace(model, notes=(*notes, *model.notes)), surrogate), now)
+        targets = log_odds(forecasts["p_churn"]), log_spend(forecasts["expected_spend"])
+        churn, value = (Surrogate().fit(known, target, config.seed, categories) for target in targets)
+    return Fitted(Scorer(replace(model, notes=(*notes, *model.notes)), churn, value), now)
 
 
 def explain(scorer: Scorer, features: pd.DataFrame) -> Explanation:
@@ -256,7 +257,7 @@ def record(
 ) -> TrainingRecord:
     """Return what tracking keeps of a training whose model is saved in ``directory``."""
     config, log = scorer.model.config, prepared.log
-    notes = [*notes, *scorer.model.notes, _told_of(scorer.surrogate)]
+    notes = [*notes, *scorer.model.notes, _told_of(scorer)]
     metrics: dict[str, float] = {}
     leaderboard, verdicts, influences = pd.DataFrame(), [], pd.DataFrame()
     if tested is not None:
@@ -318,13 +319,15 @@ def _tested_predictions(tested: Backtest) -> pd.DataFrame:
     return tested.predictions[list(columns)].rename(columns=columns)
 
 
-def _told_of(surrogate: Surrogate) -> str:
-    told = (
-        "how much of it they explain could not be measured, for too few customers or none that differ"
-        if math.isnan(surrogate.fidelity_)
-        else f"they explain {surrogate.fidelity_:.1%} of it"
-    )
-    return f"reasons come from trees that mimic the churn model; {told}"
+def _told_of(scorer: Scorer | SubscriptionScorer) -> str:
+    explained = {"the churn risk (log-odds)": scorer.surrogate.fidelity_}
+    if isinstance(scorer, Scorer):
+        explained["the expected spend (logarithm)"] = scorer.value_surrogate.fidelity_
+    told = [
+        f"{'an unknown share' if math.isnan(share) else f'{share:.1%}'} of {what}"
+        for what, share in explained.items()
+    ]
+    return f"reasons come from trees that mimic the forecasts: they explain {' and '.join(told)}"
 
 
 def _example(log: PurchaseLog | SparkSample, data: DataConfig) -> pd.DataFrame:

@@ -114,11 +114,12 @@ def test_the_same_scored_file(spark, shop, tmp_path, monkeypatch, capsys):
 
     # Rows come in more than one slice.
     monkeypatch.setattr("clvml.engines.spark.cluster._SLICE_ROWS", 100)
-    for options in (("--as-of", "2024-05-01"), ("--explain", "20")):
+    for options in (("--as-of", "2024-05-01"), ("--explain", "20", "--value-reasons")):
         expected, duckdb_rows = score(tmp_path / "duckdb.parquet", *options)
         found, spark_rows = score(tmp_path / "spark.parquet", *options, "--engine", "spark")
         pd.testing.assert_frame_equal(spark_rows, duckdb_rows, rtol=1e-6, atol=1e-6)
         assert (spark_rows["reason_1"].notna().sum() == 20) == ("20" in options)
+        assert ("value_reason_1" in spark_rows) == ("--value-reasons" in options)
         segments = [pd.DataFrame(summary.pop("segments")) for summary in (found, expected)]
         pd.testing.assert_frame_equal(*segments, atol=0.02)
         assert {**found, "output": ""} == {**expected, "output": ""}

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from typing import Any, Literal
@@ -19,7 +20,6 @@ from clvml.engines.spark.lines import SparkLog
 from clvml.engines.warehouse import translate
 from clvml.errors import InputError
 from clvml.scores.batches import APPENDED_ROWS, ScoredTable, explain_most_at_risk
-from clvml.scores.columns import COLUMNS, SCORED
 from clvml.scores.scorer import Scorer
 from clvml.storage.workspace import temporary_folder
 
@@ -31,7 +31,6 @@ _OF_PANDAS = "PySpark does not yet fully support pandas"
 _SLICE_ROWS = 4 * APPENDED_ROWS
 
 _SPARK_TYPES = {"text": "string", "whole": "bigint", "number": "double"}
-_SCHEMA = ", ".join([*(f"{column.name} {_SPARK_TYPES[column.kind]}" for column in SCORED), "at_risk double"])
 
 
 @contextmanager
@@ -113,9 +112,10 @@ def score_lines(
         warnings.filterwarnings("ignore", _OF_PANDAS, FutureWarning)
         scorer.save(folder)
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
-        load = partial(_load, files, scorer.version, scorer.run_id)
+        load = partial(_load, files, scorer.version, scorer.run_id, scorer.value_reasons)
         apply = partial(_scored, load, as_of, log.first_day, explain == "all")
-        rows = features.mapInPandas(apply, _SCHEMA).persist()
+        schema = [f"{column.name} {_SPARK_TYPES[column.kind]}" for column in scored.columns]
+        rows = features.mapInPandas(apply, ", ".join([*schema, "at_risk double"])).persist()
         try:
             with worker_errors():
                 _bring(rows, scored)
@@ -148,12 +148,12 @@ def _use_this_python(session: Any) -> None:
         context.pythonExec = sys.executable
 
 
-def _load(files: dict[str, bytes], version: str, run_id: str) -> Scorer:
+def _load(files: dict[str, bytes], version: str, run_id: str, value_reasons: bool) -> Scorer:
     """Return the model on a worker, from the files of its folder."""
     with temporary_folder() as folder:
         for name, content in files.items():
             (folder / name).write_bytes(content)
-        return Scorer.load(folder, version, run_id)
+        return replace(Scorer.load(folder, version, run_id), value_reasons=value_reasons)
 
 
 def _scored(
@@ -167,7 +167,7 @@ def _scored(
     for features in batches:
         if len(features):
             scorer = scorer or load()
-            rows = scorer.rows(features, as_of, explain, log_from)[[*COLUMNS, "at_risk"]]
+            rows = scorer.rows(features, as_of, explain, log_from)
             # Spark takes None for a text that is not there.
             texts: list[str] = list(rows.select_dtypes("string").columns)
             rows[texts] = rows[texts].astype(object).where(rows[texts].notna(), None)

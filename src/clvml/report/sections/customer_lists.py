@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from itertools import pairwise
 from typing import Any
@@ -63,11 +64,14 @@ def reason(row: dict[str, Any], say: Language) -> tuple[int, Markup]:
     return next((one for one in found if one[0] > 0), found[0] if found else (0, Markup("")))
 
 
-def reasons(row: dict[str, Any], say: Language) -> list[tuple[int, Markup]]:
-    """Return the reasons for the churn risk of a customer, strongest first: direction and words."""
+def reasons(row: dict[str, Any], say: Language, prefix: str = "") -> list[tuple[int, Markup]]:
+    """Return the reasons for the churn risk of a customer, strongest first: direction and words.
+
+    With the prefix ``value_`` those for the expected spend.
+    """
     found: list[tuple[int, Markup]] = []
     for rank in (1, 2, 3):
-        key, values, text = (row.get(f"reason_{rank}{part}") for part in ("_key", "_values", ""))
+        key, values, text = (row.get(f"{prefix}reason_{rank}{part}") for part in ("_key", "_values", ""))
         if key and values:
             try:
                 found.append(say.reason(key, values))
@@ -75,15 +79,9 @@ def reasons(row: dict[str, Any], say: Language) -> list[tuple[int, Markup]]:
             except (ValueError, KeyError):
                 pass
         if text:
-            direction = (
-                1
-                if text.endswith("(raises churn risk)")
-                else -1
-                if text.endswith("(lowers churn risk)")
-                else 0
-            )
-            words = text.removesuffix(" (raises churn risk)").removesuffix(" (lowers churn risk)")
-            found.append((direction, Markup.escape(words)))
+            moved = re.fullmatch(r"(.*) \((raises|lowers) (?:churn risk|expected spend)\)", text, re.DOTALL)
+            direction = {"raises": 1, "lowers": -1}[moved[2]] if moved else 0
+            found.append((direction, Markup.escape(moved[1] if moved else text)))
     return found
 
 
