@@ -76,6 +76,12 @@ def test_one_margin_for_all_reads_nothing():
     assert customer_margins(ValueConfig(), DATA, "not there.csv", NOW, AS_OF) is None
 
 
+def test_money_that_counts_once_per_order_is_refused():
+    once = DATA.model_copy(update={"amount_per": "order"})
+    with pytest.raises(InputError, match="amount_per is order"):
+        customer_margins(ValueConfig(cost="cost"), once, LINES, NOW, AS_OF)
+
+
 def test_what_is_not_there_is_refused():
     with pytest.raises(InputError, match=r"^value\.cost: .*cots"):
         customer_margins(ValueConfig(cost="cots"), DATA, LINES, NOW, AS_OF)

@@ -72,6 +72,12 @@ def customer_margins(
     """
     if not value.has_own_margins:
         return None
+    if any(own.amount_per == "order" for own in (data.sources or {"": data}).values()):
+        raise InputError(
+            "own margins (value.cost, value.margins) need the money of each line, and data.amount_per is order: the"
+            " costs of further lines would be lost; map the money of a line and set data.amount_per: line, or give"
+            " known margins to 'clvml worth --costs'"
+        )
     # Refunds take their cost back.
     data = _changed(data, lambda own: {"refunds": "net"})
     if value.margins is not None:
