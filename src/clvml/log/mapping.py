@@ -54,6 +54,7 @@ _UNIT_PRICES = (
     *("stückpreis", "preis", "prixunitaire", "prix", "preciounitario", "precio", "prezzounitario", "prezzo"),
 )
 _REQUIRED = ("customer_id", "order_date", "amount")
+_IN_CURRENCY = re.compile(r"(?<=\w)[\s_\[(]+(?:in[\s_]+)?(?:eur|euro|usd|gbp|chf)[\s\])]*$")
 
 
 def map_columns(
@@ -177,5 +178,10 @@ def is_usual(ours: str, name: str) -> bool:
 
 
 def plain(name: str) -> str:
-    """Return a name without case and punctuation."""
-    return re.sub(r"[\W_]+", "", name.casefold())
+    """Return a name without case, punctuation and the currency behind it.
+
+    >>> plain("Betrag in EUR"), plain("amount_usd"), plain("Umsatz [CHF]"), plain("EUR")
+    ('betrag', 'amount', 'umsatz', 'eur')
+    """
+    bare = _IN_CURRENCY.sub("", name.casefold())
+    return re.sub(r"[\W_]+", "", bare)
