@@ -16,6 +16,7 @@ from clvml.scores.scorer import Scorer
 from clvml.scores.serving import pyfunc_predict
 from clvml.tracking import resolve_model
 from clvml.tracking.session import open_store
+from clvml.workflows import training
 
 NOW, AS_OF = datetime(2025, 1, 1, tzinfo=UTC), date(2024, 7, 1)
 COMMON = {
@@ -38,6 +39,13 @@ def lines(shop):
     return lines.drop(columns="amount").astype(
         {"Client": str, "Day": str, "Units": float, "order_id": str, "product_id": str}
     )
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures_and_no_report(monkeypatch):
+    """Leave out what takes half of the time and is of no interest here."""
+    monkeypatch.setattr(training, "draw_pictures", lambda *told: {})
+    monkeypatch.setattr(training, "page_of", lambda scored: "")
 
 
 def _trained(tmp_path, empty_store, data, value=None):
