@@ -29,13 +29,12 @@ COMMON = {
 
 @pytest.fixture(scope="module")
 def lines(shop):
-    """Return the shop's lines as an export with quantities, costs, categories and tests that are no orders."""
+    """Return the shop's lines as an export with quantities, costs and tests that are no orders."""
     lines = shop.lines.rename(columns={"customer_id": "Client", "order_date": "Day"})
     dear = lines["Client"].map(lambda name: sum(map(ord, name)) % 2 == 0)
     lines["Units"] = 2
     lines["Price"] = (lines["amount"] / 2).round(4)
     lines["Unit cost"] = (lines["Price"] * dear.map({True: 0.9, False: 0.2})).round(4)
-    lines["Kind"] = dear.map({True: "Toys", False: "Books"})
     lines["Status"] = ["test" if place % 50 == 0 else "paid" for place in range(len(lines))]
     return lines.drop(columns="amount").astype(
         {"Client": str, "Day": str, "Units": float, "order_id": str, "product_id": str}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -109,23 +109,45 @@ def predict_folds(
     """
     windows = config.windows
     cutoffs = test_cutoffs(days.first_day, as_of, windows, folds or config.evaluation.folds)
-    if not cutoffs:
-        raise InputError(
-            f"{(as_of - days.first_day).days} days of history before {as_of} are too short to test a horizon of"
-            f" {windows.horizon_days} days out of time: {windows.horizon_days + 2 * SHORTEST_HORIZON_DAYS} are"
-            " needed; set a shorter windows.horizon_days or give more data"
-        )
+    too_short = (
+        f"{(as_of - days.first_day).days} days of history before {as_of} are too short to test a horizon of"
+        f" {windows.horizon_days} days out of time: {windows.horizon_days + 2 * SHORTEST_HORIZON_DAYS} are"
+        " needed; set a shorter windows.horizon_days or give more data"
+    )
+
+    def predict(cutoff: date) -> tuple[pd.DataFrame, tuple[ModelColumns, ...]]:
+        model = fit_customer_model(days, cutoff, config)
+        part, models = predict_fold(days, cutoff, config, model)
+        if 0 < len(model.trees.attributes) < len(model.trees.predictors):
+            progress(f"testing as of {cutoff}, without attributes")
+            part = pd.concat([part, _without_attributes(days, cutoff, config)], axis="columns")
+        return part, models
+
+    return predict_at(cutoffs, predict, too_short, progress)
+
+
+def predict_at(
+    cutoffs: Sequence[date],
+    predict: Callable[[date], tuple[pd.DataFrame, tuple[ModelColumns, ...]]],
+    too_short: str,
+    progress: Callable[[str], None],
+) -> tuple[pd.DataFrame, tuple[ModelColumns, ...]]:
+    """Return what ``predict`` says of each cutoff, one below the other.
+
+    A cutoff with too little to learn from is left out.
+
+    Raises
+    ------
+    InputError
+        There is no cutoff (``too_short``), or each has too little to learn from.
+    """
     parts: list[pd.DataFrame] = []
     models: tuple[ModelColumns, ...] = ()
-    failure = InputError("")
+    failure = InputError(too_short)
     for cutoff in cutoffs:
         progress(f"testing as of {cutoff}")
         try:
-            model = fit_customer_model(days, cutoff, config)
-            part, models = predict_fold(days, cutoff, config, model)
-            if 0 < len(model.trees.attributes) < len(model.trees.predictors):
-                progress(f"testing as of {cutoff}, without attributes")
-                part = pd.concat([part, _without_attributes(days, cutoff, config)], axis="columns")
+            part, models = predict(cutoff)
         except InputError as error:
             # An early fold may have too little to learn from; the others are still worth having.
             progress(f"skipped: {error}")

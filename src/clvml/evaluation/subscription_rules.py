@@ -20,7 +20,7 @@ from clvml.customers.subscription_snapshots import (
 )
 from clvml.customers.windows import test_cutoffs
 from clvml.errors import InputError
-from clvml.evaluation.backtest import MODEL_NAME
+from clvml.evaluation.backtest import MODEL_NAME, predict_at
 from clvml.evaluation.folds import ModelColumns
 from clvml.models.boosting import PROBABILITY_MARGIN
 from clvml.models.contract import fit_contract_model, fit_curves, prior_p_churn, revenue
@@ -101,26 +101,14 @@ def predict_subscription_folds(
         raise InputError(f"no subscription began before {as_of}; choose a later --as-of")
     first = known["start"].min().date()
     cutoffs = test_cutoffs(first, as_of - timedelta(days=grace), windows, folds or config.evaluation.folds)
-    parts: list[pd.DataFrame] = []
-    models: tuple[ModelColumns, ...] = ()
-    failure = InputError(
+    too_short = (
         f"{(as_of - first).days} days of subscriptions before {as_of} are too short to test a horizon of"
         f" {windows.horizon_days} days out of time: {2 * windows.horizon_days + windows.min_history_days + grace} are"
         " needed; set a shorter windows.horizon_days or give more data"
     )
-    for cutoff in cutoffs:
-        progress(f"testing as of {cutoff}")
-        try:
-            part, models = predict_subscription_fold(known, cutoff, config)
-        except InputError as error:
-            # An early fold may have too little to learn from; the others are still worth having.
-            progress(f"skipped: {error}")
-            failure = error
-            continue
-        parts.append(part)
-    if not parts:
-        raise failure
-    return pd.concat(parts, ignore_index=True), models
+    return predict_at(
+        cutoffs, lambda cutoff: predict_subscription_fold(known, cutoff, config), too_short, progress
+    )
 
 
 def predict_subscription_fold(
