@@ -111,7 +111,7 @@ def test_a_saved_model_is_the_model(model, log, scores, tmp_path):
 
 
 def test_a_model_that_is_not_there_is_refused(tmp_path):
-    with refused("is no folder; give the folder of a model"):
+    with refused("is not a folder; give the folder of a model"):
         clvml.load(tmp_path / "nothing")
     with refused("holds no clvml model"):
         clvml.load(str(tmp_path))
@@ -214,8 +214,8 @@ def test_a_plan_from_a_frame_of_scores():
     ("parameters", "message"),
     [
         ({"windows": {"horizon_days": 30}}, "says twice what horizon_days is"),
-        ({"value": 0.4}, "value=0.4 is no mapping of keys of section value"),
-        ({"model": "deep"}, "model='deep' is no mapping"),
+        ({"value": 0.4}, "value=0.4 is not a mapping of keys of section value"),
+        ({"model": "deep"}, "model='deep' is not a mapping"),
     ],
 )
 def test_parameters_that_are_no_keys_are_refused(log, parameters, message):
@@ -226,7 +226,7 @@ def test_parameters_that_are_no_keys_are_refused(log, parameters, message):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ("customer_id", "columns='customer_id' is no mapping"),
+        ("customer_id", "columns='customer_id' is not a mapping"),
         ({"customer": "customer_id"}, "unknown key 'columns.customer'"),
         ({"amount": 5}, "'columns.amount'"),
         ({"amount": "turnover"}, r"has no column for amount: turnover"),

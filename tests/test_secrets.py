@@ -120,7 +120,7 @@ def test_a_known_secret_is_hidden_in_the_forms_in_which_libraries_show_it():
         'Access denied: Sw%2Frd "x"/fish',
         'decoded Sw/rd "x"/fish',
         'as JSON Sw/rd \\"x\\"/fish',
-        "port 'Sw%2Frd' is no number",
+        "port 'Sw%2Frd' is not a number",
     ):
         assert "Sw" not in known.hide(text), text
 

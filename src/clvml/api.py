@@ -223,7 +223,7 @@ class CustomerModel(BaseEstimator):
             keys = getattr(self, name)
             if not isinstance(keys, Mapping | None):
                 raise InputError(
-                    f"{name}={keys!r} is no mapping of keys of section {name} of a configuration"
+                    f"{name}={keys!r} is not a mapping of keys of section {name} of a configuration"
                 )
             sections[name] = dict(keys or {})
         if "horizon_days" in sections["windows"]:
@@ -268,7 +268,7 @@ def load(reference: str | os.PathLike[str], tracking_uri: str | None = None) -> 
     if Path(reference).is_dir():
         return CustomerModel.load(reference)
     if not isinstance(reference, str):
-        raise InputError(f"'{reference}' is no folder; give the folder of a model, or models:/NAME@ALIAS")
+        raise InputError(f"'{reference}' is not a folder; give the folder of a model, or models:/NAME@ALIAS")
     from clvml.tracking import current_tracking_uri, resolve_model
 
     found = resolve_model(reference, "clvml", tracking_uri or current_tracking_uri())

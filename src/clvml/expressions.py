@@ -137,7 +137,7 @@ def parse_expression(
     except (ParseError, RecursionError):
         raise _refusal(what, text, "cannot be understood", _suspect(tokens)) from None
     if len(trees) != 1 or trees[0] is None:
-        raise _refusal(what, text, "is no single expression")
+        raise _refusal(what, text, "is not a single expression")
     tree = trees[0]
     uses = tuple(dict.fromkeys(_check(tree, kind, what, text)))
     if columns is not None:
@@ -219,7 +219,7 @@ def _check(node: Node, kind: Kind, what: str, text: str) -> Iterator[tuple[str, 
     found = _kind(node)
     if isinstance(node, exp.Column):
         if not isinstance(node.this, exp.Identifier) or node.args.get("table"):
-            raise refuse(f"has '{node.sql()}', which is no name of a column")
+            raise refuse(f"has '{node.sql()}', which is not a name of a column")
         yield node.name, kind
         return
     if found is None or any(value for key, value in node.args.items() if key not in _KNOWN_ARGUMENTS):

@@ -116,7 +116,7 @@ def read_log(
     """
     place = checked_source(source)
     if not isinstance(columns, Mapping | None):
-        raise InputError(f"columns={columns!r} is no mapping; give it as {{'customer_id': COLUMN, ...}}")
+        raise InputError(f"columns={columns!r} is not a mapping; give it as {{'customer_id': COLUMN, ...}}")
     data = workflows.assume_data(place, {"columns": dict(columns or {}), **cleaning})
     return open_log(place, data, as_of, None if rejects is None else Path(rejects))
 
@@ -130,7 +130,7 @@ def open_log(
 
 
 def checked_source(source: Source) -> str | pd.DataFrame:
-    """Return a source as the reader takes it; TypeError where it is none."""
+    """Return a source as the reader takes it; TypeError where it cannot be one."""
     if isinstance(source, str | pd.DataFrame):
         return source
     if isinstance(source, os.PathLike):

@@ -56,7 +56,7 @@ def test_check_counts_what_is_left_out_with_its_money(at_work, tmp_path, table):
     assert (code, err) == (0, "")
     assert f"read        {len(table) + 2:,} subscriptions, " in out
     assert "  left out  1 subscriptions, 5.00 EUR: an end before the start\n" in out
-    assert "  left out  1 subscriptions, unread: a price that is no number\n" in out
+    assert "  left out  1 subscriptions, unread: a price that is not a number\n" in out
     assert "a horizon of 60 days needs 127: enough" in out.replace("\n", " ")
     told = one_object(at_work("check", "--config", "subs.yaml", "--json")[1])
     assert (told["rows_in"], told["rows_out"], told["enough_history"]) == (
@@ -170,7 +170,7 @@ def test_a_table_is_trained_on_scored_served_and_trained_on_again(at_work, tmp_p
         (("check", "postgresql://a@b/c?table=d", "--config", "subs.yaml"), "are read from a file, not from"),
         (
             ("check", "--config", "subs.yaml", "--set", "data.early=[a b]"),
-            "'a b' is no name of letters, digits",
+            "'a b' is not a name of letters, digits",
         ),
     ],
 )

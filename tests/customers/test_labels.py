@@ -16,7 +16,7 @@ LINES = pd.DataFrame(
         ("ann", "2024-04-01", 5.0),  # a second line: still one purchase day
         ("ann", "2024-04-30", 20.0),  # the last day of a window of 30
         ("ann", "2024-05-01", 80.0),  # the day after
-        ("bob", "2024-04-10", -7.5),  # a refund alone is no purchase
+        ("bob", "2024-04-10", -7.5),  # a refund alone is not a purchase
         ("cyd", "2024-04-10", 0.0),  # nor is a free item
         ("dan", "2024-04-02", 30.0),
         ("dan", "2024-04-09", -10.0),  # refunds are netted

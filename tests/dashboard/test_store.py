@@ -63,7 +63,7 @@ def test_a_file_that_is_gone_or_damaged_is_one_clear_page(serve: Serve) -> None:
     for damaged, words in (
         (None, "does not exist"),
         (b"", "scored file"),
-        (b"a,b\n1,2\n", "is no scored file: it lacks"),
+        (b"a,b\n1,2\n", "is not a scored file: it lacks"),
         (content.replace(b"low", b"mud"), "was changed since it was written"),
         (
             content.replace(b"2024-02-01", b"2024-02-31"),

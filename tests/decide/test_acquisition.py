@@ -109,8 +109,8 @@ def test_the_interval_of_the_cost_holds_the_truth_in_four_of_five():
     [
         ("month,source\n2024-01,ads\n", "has no column for the spend (spend or cost or amount)"),
         ("month,source,spend,cost\n2024-01,ads,1,2\n", "has several columns for the spend"),
-        ("month,source,spend\n2024-01,ads,much\n", "holds what is no money"),
-        ("month,source,spend\n2024-01,ads,-5\n", "holds what is no money"),
+        ("month,source,spend\n2024-01,ads,much\n", "holds what is not money"),
+        ("month,source,spend\n2024-01,ads,-5\n", "holds what is not money"),
         ("month,source,spend\n2024-01,,5\n", "1 rows have no source"),
         ("month,source,spend\nsoon,ads,5\n", "soon"),
     ],

@@ -103,7 +103,7 @@ def test_a_plan_without_its_record_is_refused(tmp_path):
         ("plan.csv", None, "does not exist"),
         ("plan.txt", "", "must end in .csv or .parquet"),
         ("plan.csv", "", "cannot be read"),
-        ("plan.csv", "customer_id,clv\na,1\n", "is no plan: it lacks as_of"),
+        ("plan.csv", "customer_id,clv\na,1\n", "is not a plan: it lacks as_of"),
         ("plan.parquet", "no parquet", "cannot be read"),
     ],
 )

@@ -146,7 +146,7 @@ def test_refuses_what_is_unknown():
         InputError, match=re.escape("dialect 'sparc' is not supported (did you mean 'spark'?)")
     ):
         feature_sql(LOGS["cdnow"], "t", CUTOFF, HORIZON, "sparc")
-    with pytest.raises(InputError, match=re.escape("table 'a..b.' is no name of a table in spark")):
+    with pytest.raises(InputError, match=re.escape("table 'a..b.' is not a name of a table in spark")):
         feature_sql(LOGS["cdnow"], "a..b.", CUTOFF, HORIZON, "spark")
 
 

@@ -276,7 +276,7 @@ def test_one_customer_and_one_model():
     [
         (
             {"champion": "a"},
-            "champion 'a' is none of ['A', 'B', 'twin', 'trailing 365 days', 'recency rule']",
+            "champion 'a' is not one of ['A', 'B', 'twin', 'trailing 365 days', 'recency rule']",
         ),
         ({"samples": 0}, "samples must be at least 1 and seed not negative (currently samples=0, seed=0)"),
         ({"models": [*MODELS, MODELS[0]]}, "each model needs a name of its own: ['A'] come more than once"),

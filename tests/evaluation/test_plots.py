@@ -138,7 +138,7 @@ def test_a_notebook_shows_a_picture():
 
 
 def test_wrong_input_is_refused():
-    with pytest.raises(ValueError, match=re.escape("champion 'x' is none of ['ours']")):
+    with pytest.raises(ValueError, match=re.escape("champion 'x' is not one of ['ours']")):
         plot_gains([1.0], {"ours": [1.0]}, "x")
     with pytest.raises(ValueError, match="the total of actual must be positive to be shared out"):
         plot_gains([0.0], {"ours": [1.0]}, "ours")

@@ -154,7 +154,7 @@ def test_load_says_what_is_wrong(tmp_path):
         trees.set_attr(**{"fidelity": None, "typical": None, **attributes})
         write_trees(trees, path)
         with pytest.raises(
-            InputError, match=re.escape(f"'{path}' is no surrogate that save wrote; train the model again")
+            InputError, match=re.escape(f"'{path}' is not a surrogate that save wrote; train the model again")
         ):
             Surrogate.load(path)
     trees.set_attr(fidelity="1", typical=json.dumps(typical))

@@ -269,7 +269,7 @@ def test_a_header_beyond_128_kb_is_one_message(read, tmp_path):
             read(header + "\nann,2024-01-05,1\n")
         assert len(str(refused.value)) < 400
     with pytest.raises(
-        InputError, match=r"has a name of more than 10,000 letters: it is no header; export it again"
+        InputError, match=r"has a name of more than 10,000 letters: it is not a header; export it again"
     ):
         read("customer,day,amount," + "x" * 200_000 + "\n")
 

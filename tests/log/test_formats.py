@@ -163,7 +163,7 @@ def test_a_format_that_says_nothing_is_refused(read, key, value):
 
 def test_a_format_of_no_column_is_refused(read, tmp_path):
     with _raises(
-        f"data.formats names 'amont', which is no column of '{tmp_path / 'orders.csv'}' (did you mean 'amount'?)"
+        f"data.formats names 'amont', which is not a column of '{tmp_path / 'orders.csv'}' (did you mean 'amount'?)"
     ):
         read(HEADER + "a;2024-01-05;5;1\n", formats={"amont": "1.234,56"})
 

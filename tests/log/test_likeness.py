@@ -122,7 +122,7 @@ def test_without_splink_one_message_says_how_to_install_it(shop, monkeypatch):
         ({}, "keys name no column; give columns, or alike"),
         ({"alike": {"name": "name"}}, "a likeness needs a name, and an address or postcode"),
         ({"alike": {"address": "street", "postcode": "code"}}, "a likeness needs a name"),
-        ({"columns": {"name": "name"}}, "many share a name, so it is no key of columns; give it in alike"),
+        ({"columns": {"name": "name"}}, "many share a name, so it is not a key of columns; give it in alike"),
         ({"alike": {"name": "name", "birthday": "day"}}, "birthday"),
     ],
 )

@@ -10,7 +10,7 @@ from clvml.errors import InputError
 from clvml.expressions import parse_expression
 from clvml.log.presets import preset_names, recognise
 
-# One purchase of ann of 20.00 on 2024-01-05 each, beside lines that are no purchases of hers.
+# One purchase of ann of 20.00 on 2024-01-05 each, beside lines that are not purchases of hers.
 EXPORTS = {
     "shopify": (
         "Name,Email,Financial Status,Total,Refunded Amount,Currency,Created at,Lineitem quantity,Lineitem sku\n"

@@ -78,9 +78,7 @@ def test_files_of_a_folder_may_differ(read, rows, tmp_path):
 
 
 def test_refuses_what_is_no_text(read, tmp_path):
-    message = (
-        f"'{tmp_path / 'orders.csv'}' is no text file, whatever its name; save it as CSV with UTF-8 encoding"
-    )
+    message = f"'{tmp_path / 'orders.csv'}' is not a text file, whatever its name; save it as CSV with UTF-8 encoding"
     with _raises(message):
         read(b"PK\x03\x04\x14\x00\x06\x00\x08\x00" + bytes(range(256)) * 20)
 

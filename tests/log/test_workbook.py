@@ -1,4 +1,4 @@
-"""Excel workbooks: sheets, types of cells, titles, and files that are none."""
+"""Excel workbooks: sheets, types of cells, titles, and files that are not workbooks."""
 
 import re
 import zipfile

@@ -202,7 +202,7 @@ def test_what_is_no_scored_file_is_refused(scores, tmp_path):
         ("expected_orders", -1.0, "a forecast is negative"),
         ("expected_spend_low", 1e9, "expected_spend is outside its interval"),
         ("expected_spend_30d", 1e9, "expected_spend falls as the horizon grows"),
-        ("value_tier", "diamond", "value_tier is none"),
+        ("value_tier", "diamond", "value_tier is unknown"),
         ("last_order_date", "2024-13-01", "month must be in 1..12"),
         ("last_order_date", "2100-01-01", "last_order_date 2100-01-01 is not before as_of"),
     ],

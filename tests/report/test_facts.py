@@ -83,7 +83,7 @@ def test_nobody_pays_where_nobody_is_worth_anything(write: Write) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda frame: frame.drop(columns="clv"), "is no scored file: it lacks clv"),
+        (lambda frame: frame.drop(columns="clv"), "is not a scored file: it lacks clv"),
         (lambda frame: frame.head(0), "holds no customer"),
         (lambda frame: frame.assign(p_churn="much"), "was changed since it was written"),
         (

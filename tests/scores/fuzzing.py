@@ -104,7 +104,7 @@ def features() -> pd.DataFrame:
 
 
 def scored(folder: Path, table: pd.DataFrame) -> str:
-    """Return a digest of the scores of a model; raises where they are no scores."""
+    """Return a digest of the scores of a model; raises where they are not scores."""
     found = Scorer.load(folder).rows(table, AS_OF)
     spend = found[["expected_spend_low", "expected_spend", "expected_spend_high"]].to_numpy()
     if not found["p_churn"].between(0, 1).all() or not np.isfinite(spend).all() or found["clv"].isna().any():

@@ -321,7 +321,7 @@ def test_a_log_worked_out_by_hand(score):
             "ben,2024-06-30,100.00,3,a\n"  # the last day that counts
             "ben,2024-07-01,900.00,4,a\n"  # the first that does not
             "cleo,2022-01-01,40.00,5,a\n"
-            "cleo,2024-06-01,-40.00,6,a\n"  # a refund is no order
+            "cleo,2024-06-01,-40.00,6,a\n"  # a refund is not an order
             "dora,2024-06-15,-7.50,7,b\n"
             "ed,2024-06-20,0.00,8,b\n"  # nor is a free item
             "flo,2024-07-01,50.00,9,b\n"

@@ -156,7 +156,7 @@ def test_what_is_no_file_is_no_output(tmp_path):
         listening.bind(str(tmp_path / "s.csv"))
         for name in ("pipe.csv", "null.csv", "loop.csv", "s.csv"):
             with pytest.raises(
-                InputError, match="is no file but a device, a pipe or a link that leads nowhere"
+                InputError, match="is not a file but a device, a pipe or a link that leads nowhere"
             ):
                 check_output(tmp_path / name, TABLES)
     assert not Path("/dev/null").is_file()

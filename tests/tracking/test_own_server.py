@@ -231,9 +231,9 @@ def test_no_password_is_logged_kept_or_uploaded(make_record, scored, uri, tmp_pa
 @pytest.mark.parametrize(
     ("described", "problem"),
     [
-        ({"run_id": "=HYPERLINK(1)"}, "the run that its MLmodel file names is no run"),
-        ({"run_id": "\x1b[2J"}, "the run that its MLmodel file names is no run"),
-        ({"run_id": ["a"]}, "the run that its MLmodel file names is no run"),
+        ({"run_id": "=HYPERLINK(1)"}, "the run that its MLmodel file names is not a run"),
+        ({"run_id": "\x1b[2J"}, "the run that its MLmodel file names is not a run"),
+        ({"run_id": ["a"]}, "the run that its MLmodel file names is not a run"),
         ({"data": "../elsewhere"}, "its MLmodel file leads out of its folder"),
         ({"data": ["data"]}, "it has no MLmodel file"),
         ({"loader_module": "\x1b[2J" * 1000}, "it has no MLmodel file"),

@@ -158,7 +158,7 @@ def test_runs_that_cannot_be_promoted(shelf):
     assert " is running, not finished; " in refused(uri, running)
     assert "has no version '99'" in refused(uri, "99")
     assert "has no alias 'chalenger' (did you mean 'challenger'?)" in refused(uri, "chalenger")
-    assert refused(uri, "models:clvml").startswith("'models:clvml' is no version or run; ")
+    assert refused(uri, "models:clvml").startswith("'models:clvml' is not a version or run; ")
     with pytest.raises(InputError, match="no registered model 'other' in "):
         rollback("other", uri)
 

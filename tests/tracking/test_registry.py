@@ -80,8 +80,8 @@ def test_resolves_directories_without_a_store(trained, tmp_path, monkeypatch):
         ("9", "registered model 'clvml' in '{uri}' has no version '9'; aliases: "),
         ("models:/clvm/1", "no registered model 'clvm' in '{uri}' (did you mean 'clvml'?); it has: clvml; "
          "correct tracking.registered_model, or run 'make train' first"),
-        ("models:/clvml", "model 'models:/clvml' is no form of reference that is known; give champion"),
-        ("", "model '' is no form of reference that is known; give champion"),
+        ("models:/clvml", "model 'models:/clvml' is not a form of reference that is known; give champion"),
+        ("", "model '' is not a form of reference that is known; give champion"),
         ("runs:/" + "0" * 32 + "/model", "run '" + "0" * 32 + "' is not in '{uri}'; 'clvml compare' lists"),
         ("runs:/{run}/other", "run '{run}' (finished) has no model 'other'; its models: model; take a run"),
         ("models:/m-" + "0" * 32, "model 'models:/m-" + "0" * 32 + "' is not in '{uri}'; give champion"),

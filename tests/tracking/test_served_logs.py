@@ -29,7 +29,7 @@ COMMON = {
 
 @pytest.fixture(scope="module")
 def lines(shop):
-    """Return the shop's lines as an export with quantities, costs and tests that are no orders."""
+    """Return the shop's lines as an export with quantities, costs and tests that are not orders."""
     lines = shop.lines.rename(columns={"customer_id": "Client", "order_date": "Day"})
     dear = lines["Client"].map(lambda name: sum(map(ord, name)) % 2 == 0)
     lines["Units"] = 2

@@ -104,7 +104,7 @@ def test_loaded(model_uri, log, features, scores):
         ),
         (
             lambda table: table[["customer_id", "cutoff"]],
-            "is no purchase log .customer_id, order_date, amount",
+            "is not a purchase log .customer_id, order_date, amount",
         ),
         (lambda table: table.drop(columns="spend_sum"), "the feature table lacks spend_sum; give all that"),
         (lambda table: table.assign(spend_max=np.inf), "infinite or absurdly large values: spend_max"),
@@ -178,4 +178,4 @@ def test_served(model_uri, log, features, scores, tmp_path):
             _same(pd.DataFrame(answer.json()["predictions"]), scores)
         answer = requests.post(address, json={"dataframe_records": [{"customer_id": "a"}]}, timeout=120)
         assert answer.status_code == 400
-        assert "is no purchase log" in answer.text
+        assert "is not a purchase log" in answer.text

@@ -30,7 +30,7 @@ def test_a_reason_that_is_blank_is_none() -> None:
 
 
 def test_a_comparison_names_the_metric_that_was_meant_and_writes_html_only(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=re.escape("'rmes' is no metric")):
+    with pytest.raises(InputError, match=re.escape("'rmes' is not a metric")):
         workflows.compare(None, "clvml", STORE, by="rmes")
     with pytest.raises(InputError, match="html"):
         workflows.compare(None, "clvml", STORE, output=tmp_path / "runs.pdf")

@@ -200,7 +200,7 @@ def test_a_model_file_with_other_attributes_is_refused(fitted, tmp_path):
     renamed = fitted.scorer.model.trees.attributes[0]
     other = replace(fitted.scorer.model.trees, attributes=(replace(renamed, name="attribute_other"),))
     replace(fitted.scorer, model=replace(fitted.scorer.model, trees=other)).save(tmp_path)
-    with pytest.raises(InputError, match="its predictors are no features of its columns"):
+    with pytest.raises(InputError, match="its predictors are not features of its columns"):
         Scorer.load(tmp_path)
 
 

@@ -95,7 +95,7 @@ class KeysConfig(Section):
         written = {"name", "address", "postcode"} & set(self.columns)
         if written:
             raise ValueError(
-                f"many share a {min(written)}, so it is no key of columns; give it in alike, by likeness"
+                f"many share a {min(written)}, so it is not a key of columns; give it in alike, by likeness"
             )
         return self
 

@@ -58,7 +58,7 @@ class SubscriptionData(Section):
     def _have_plain_names(cls, early: list[str]) -> list[str]:
         for name in early:
             if not _PLAIN_NAME.fullmatch(name) or early.count(name) > 1:
-                raise ValueError(f"'{name}' is no name of letters, digits and _, or stands there twice")
+                raise ValueError(f"'{name}' is not a name of letters, digits and _, or stands there twice")
         return early
 
     @property

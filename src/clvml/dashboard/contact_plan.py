@@ -72,7 +72,7 @@ def read_wish(
         ``cost`` and ``budget`` in money, ``save`` in percent; what is missing or empty is as usual.
     usual : Wish
     number : callable
-        Reads a number as a person writes it; None where it is none.
+        Reads a number as a person writes it; None where it is not a number.
     """
     found = {"cost": usual.cost, "save": 100 * usual.save_rate, "budget": usual.budget}
     faults = []
@@ -189,7 +189,7 @@ class ContactPlans:
         Raises
         ------
         InputError
-            The scored file holds a customer twice, or a churn risk that is none.
+            The scored file holds a customer twice, or an invalid churn risk.
         """
         with self._planning:
             if wish not in self._made:

@@ -66,7 +66,7 @@ def _sliders(wish: Wish, usual_cost: float, made: ContactPlan | None) -> dict[st
     for name, (highest, value) in ends.items():
         end = nice_ticks(0.0, highest or 1.0)[-1]
         step = max(10.0 ** math.floor(math.log10(end / _STEPS)), 0.01)
-        # A contact that costs nothing is none.
+        # A contact always costs something.
         numbers = {"min": step if name == "cost" else 0.0, "max": end, "step": step, "value": value}
         sliders[name] = {key: number_text(number) for key, number in numbers.items()}
     return sliders

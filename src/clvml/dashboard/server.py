@@ -136,13 +136,15 @@ def listening(host: str, port: int) -> socket.socket:
     Raises
     ------
     InputError
-        The port is in use or forbidden, or the host is no address of this machine.
+        The port is in use or forbidden, or the host is not an address of this machine.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:
-        raise InputError(f"--host '{host}' is no address of this machine ({error}); leave it out") from None
+        raise InputError(
+            f"--host '{host}' is not an address of this machine ({error}); leave it out"
+        ) from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)

@@ -119,7 +119,7 @@ class Snapshots:
         Raises
         ------
         InputError
-            The file is gone, is no scored file, or its overview is of another scoring.
+            The file is gone, is not a scored file, or its overview is of another scoring.
         """
         state, newest = self._files(), self._newest
         if newest is None or state != self._state:

@@ -58,7 +58,7 @@ def read_spend(path: str) -> pd.DataFrame:
     Raises
     ------
     InputError
-        The file cannot be read, lacks a column, or holds a date or money that is none.
+        The file cannot be read, lacks a column, or holds an invalid date or amount.
     """
     what = "spend"
     table = read_customers(path, [], what)
@@ -74,7 +74,7 @@ def read_spend(path: str) -> pd.DataFrame:
     money = with_numbers(table[[columns[MONEY]]], f"{what} file '{path}'")[columns[MONEY]]
     if not pd.api.types.is_numeric_dtype(money) or money.isna().any() or (money < 0).any():
         raise InputError(
-            f"{what} file '{path}': column '{columns[MONEY]}' holds what is no money; write 0 for nothing"
+            f"{what} file '{path}': column '{columns[MONEY]}' holds what is not money; write 0 for nothing"
         )
     months = _months(table[columns["month"]], f"{what} file '{path}': column '{columns['month']}'")
     sources = table[columns["source"]]
@@ -103,7 +103,7 @@ def read_acquired(path: str) -> pd.DataFrame:
     Raises
     ------
     InputError
-        The file cannot be read, lacks a column, names a customer twice, or holds a date that is none.
+        The file cannot be read, lacks a column, names a customer twice, or holds an invalid date.
     """
     table = _one_each(path, [SOURCE, DAY])
     months = _months(table[DAY], f"acquired file '{path}': column '{DAY}'")
@@ -244,6 +244,6 @@ def _months(texts: pd.Series, where: str) -> pd.Series:
     wrong = np.isnat(days) & written.notna().to_numpy()
     if wrong.any():
         raise InputError(
-            f"{where} holds '{written[wrong].iloc[0]}', which is no month or date; write YYYY-MM or a date"
+            f"{where} holds '{written[wrong].iloc[0]}', which is not a month or date; write YYYY-MM or a date"
         )
     return pd.Series(pd.PeriodIndex(pd.to_datetime(days), freq="M"), index=texts.index)

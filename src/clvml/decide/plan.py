@@ -252,7 +252,7 @@ def _said(texts: pd.Series) -> str:
 
 
 def check_scores(scores: pd.DataFrame, needed: Sequence[str]) -> None:
-    """Refuse scores that lack a column, mix scorings, or hold what is no number.
+    """Refuse scores that lack a column, mix scorings, or hold what is not a number.
 
     Raises
     ------

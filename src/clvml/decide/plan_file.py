@@ -156,7 +156,7 @@ def read_plan(path: str | Path) -> tuple[pd.DataFrame, PlanRecord]:
     Raises
     ------
     InputError
-        The file or its record is missing, is no plan, or was changed since it was written.
+        The file or its record is missing, is not a plan, or was changed since it was written.
     """
     path = Path(path)
     table = _read_rows(path)
@@ -200,7 +200,7 @@ def _read_rows(path: Path) -> pd.DataFrame:
     missing = [name for name in NAMES if name not in table.columns]
     if missing or table.empty:
         lacks = f"lacks {', '.join(missing[:5])}" if missing else "holds no customer"
-        raise InputError(f"'{path}' is no plan: it {lacks}; give a file that `clvml plan` wrote")
+        raise InputError(f"'{path}' is not a plan: it {lacks}; give a file that `clvml plan` wrote")
     typed = {}
     for column in PLAN_COLUMNS:
         values = table[column.name]

@@ -200,7 +200,7 @@ def _table(name: str, dialect: str) -> str:
         table = None
     if table is None or not _is_plain(table) or "\0" in name:
         raise InputError(
-            f"table '{name}' is no name of a table in {dialect}; give it as orders or shop.orders, and quote parts"
+            f"table '{name}' is not a name of a table in {dialect}; give it as orders or shop.orders, and quote parts"
             " with blanks or dots as the database does"
         )
     for part in table.find_all(exp.Identifier):

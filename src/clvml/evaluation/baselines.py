@@ -247,7 +247,7 @@ def _bins(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     values = _column(train, feature)
     # "lower" keeps every edge an observed value, so that equal customers never straddle a rounded one. The
-    # largest value is no edge: above it would be a bin that training never filled.
+    # largest value is not an edge: above it would be a bin that training never filled.
     edges = np.unique(np.quantile(values, np.arange(1, bins) / bins, method="lower"))
     edges = edges[edges < values.max()]
     return np.searchsorted(edges, values, side="left"), np.searchsorted(

@@ -82,7 +82,7 @@ class Evidence(_Part):
     @model_validator(mode="after")
     def _champion_is_there(self) -> Evidence:
         if self.champion not in self.models:
-            raise ValueError("the champion is none of the models")
+            raise ValueError("the champion is not one of the models")
         return self
 
 

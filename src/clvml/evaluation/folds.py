@@ -59,7 +59,7 @@ def check_predictions(
         twice = sorted({name for name in names if names.count(name) > 1})
         raise ValueError(f"each model needs a name of its own: {twice} come more than once")
     if champion not in names:
-        raise ValueError(f"champion {champion!r} is none of {names}{did_you_mean(champion, names)}")
+        raise ValueError(f"champion {champion!r} is not one of {names}{did_you_mean(champion, names)}")
     if samples < 1 or seed < 0:
         raise ValueError(
             f"samples must be at least 1 and seed not negative (currently samples={samples}, seed={seed})"

@@ -238,7 +238,7 @@ def _compare(
         mean_of_folds(_score(metric, drawn[champion, metric.name]))
         - mean_of_folds(_score(metric, drawn[opponent, metric.name]))
     )
-    # Two models in the same order differ by rounding alone, which is no difference.
+    # Two models in the same order differ by rounding alone, which is not a difference.
     least = 1e-9 * max(abs(mine), abs(theirs))
     verdict = "better" if low > least else "worse" if high < -least else ""
     if not verdict or customers < FEWEST_CUSTOMERS:

@@ -166,7 +166,7 @@ def plot_gains(actual: ArrayLike, predictions: Mapping[str, ArrayLike], champion
     'The top 20 % of customers by prediction bring 72 % of the money'
     """
     if champion not in predictions:
-        raise ValueError(f"champion {champion!r} is none of {list(predictions)}")
+        raise ValueError(f"champion {champion!r} is not one of {list(predictions)}")
     values = check_arrays(actual=actual)[0]
     if values.sum() <= 0:
         raise ValueError(

@@ -148,7 +148,7 @@ def read_experiment(
     ------
     InputError
         The file or the configuration cannot be read, a key is unknown (the nearest is named), there are no
-        variants, or one of them is no valid configuration.
+        variants, or one of them is not a valid configuration.
     """
     path, overrides = Path(path), tuple(overrides or ())
     what = f"experiment '{path}'"

@@ -62,7 +62,7 @@ def say_values(values: str) -> tuple[str, dict[str, float | str]]:
     letter, *parts = values.split(";")
     words = _LETTERS.get(letter, "")
     if not words or len(parts) != (1 if words in (RARE, UNKNOWN) else 2):
-        raise ValueError(f"'{values}' are no values of an attribute")
+        raise ValueError(f"'{values}' are not values of an attribute")
     named: dict[str, float | str] = {"attribute": parts[0]}
     if words == VALUE:
         named["value"] = parts[1]

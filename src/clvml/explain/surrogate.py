@@ -300,7 +300,7 @@ class Surrogate:
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError, AssertionError):
             is_whole = False
         if not is_whole or not surrogate.features_ or surrogate.fidelity_ > 1:
-            raise InputError(f"'{path}' is no surrogate that save wrote; train the model again")
+            raise InputError(f"'{path}' is not a surrogate that save wrote; train the model again")
         return surrogate
 
     def _find_typical(self, matrix: SinglePrecision, categories: Collection[str]) -> dict[str, Typical]:

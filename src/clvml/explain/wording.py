@@ -19,7 +19,8 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 _Clause = list[tuple[str, str, str, str]]
 
-# What moves a probability by less than about one point in a hundred, or spend by less than one in twenty, is no reason.
+# What moves a probability by less than about one point in a hundred, or spend by less than one in twenty, is not a
+# reason.
 SMALLEST = 0.05
 # A larger percentage comes of a division by almost nothing, and reads as a mistake.
 LARGEST_PERCENTAGE = 9.995
@@ -177,7 +178,7 @@ def say_reason(key: str, values: str) -> tuple[str, dict[str, float | str], int]
         return *say_values(values), 1 if sign == "+" else -1
     feature = next((feature for feature in FEATURES if feature.name == name), None)
     if feature is None or sign not in "+-":
-        raise ValueError(f"'{key}' is no key of a reason")
+        raise ValueError(f"'{key}' is not a key of a reason")
     numbers = [float(value) for value in values.split(";")]
     words, fields = "", list[str]()
     for clause in re.split("(?=;)", feature.words):

@@ -62,7 +62,7 @@ _WORDED = (
 
 
 def parse_date(text: str, unit: str = "") -> DateText | None:
-    """Take the text of a date apart, or return None where it is none."""
+    """Take the text of a date apart, or return None where it is not a date."""
     text = text.lower().translate(str.maketrans("\u00a0\u202f\u2009", "   "))
     if re.fullmatch(r"\d+(?:[.,]\d+)?", text):
         return _parse_digits(text, unit)
@@ -120,7 +120,7 @@ def _split_time(text: str) -> tuple[str, str]:
 
 
 def _date_pattern(text: str) -> str:
-    """Return the pattern of a day, empty where it is none."""
+    """Return the pattern of a day, empty where the text is not one."""
     if re.fullmatch(_COMPACT, text):
         return "%Y%m%d"
     if (found := _NUMBERS.fullmatch(text)) and found[1].strip() == found[2].strip():

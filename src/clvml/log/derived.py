@@ -56,13 +56,13 @@ class Formulas:
         return expression.sql(lambda name, kind: _reading(self.operands[name], kind), self.dialect)
 
     def amount_sql(self, expression: Expression) -> str:
-        """Return the SQL of a computed number: NULL where a cell it needs is no number, to millionths else."""
+        """Return the SQL of a computed number: NULL where a cell it needs is not a number, to millionths else."""
         # Differences such as 0.3 - 0.1 - 0.2 leave a trace that would count as a refund.
         made = f"round(({self.sql(expression)}) * 1e6) / 1e6"
         return f"case when {self.text_sql(expression)} is null then {made} end"
 
     def text_sql(self, expression: Expression) -> str:
-        """Return the SQL of the first text that is no number where one is needed."""
+        """Return the SQL of the first text that is not a number where one is needed."""
         cells = [number_operand(self.operands[name]) for name, kind in expression.uses if kind == "number"]
         unfit = [f"case when {cell} is null then {cell}_text end" for cell in cells]
         return f"coalesce({', '.join([*unfit, 'null', 'null'])})"
@@ -86,7 +86,7 @@ def bind_formulas(data: DataConfig, available: Sequence[str] | None) -> Formulas
     Raises
     ------
     InputError
-        An expression names a column that is not there, or is none.
+        An expression names a column that is not there, or cannot be parsed.
     """
     where = None if data.where is None else parse_expression(data.where, "truth", "data.where", available)
     computed = {}

@@ -53,7 +53,7 @@ class Column:
 
     @property
     def key(self) -> str:
-        """What the configuration calls it: the input's name where it is no column of ours."""
+        """What the configuration calls it: the input's name where it is not a column of ours."""
         return self.ours if self.ours in ColumnsConfig.model_fields else self.theirs
 
     def __str__(self) -> str:

@@ -138,7 +138,7 @@ def _status(file: _File, amount: str | None) -> Iterator[Finding]:
                 not re.search(r"fulfil|ship|deliver|line", name, re.I),
                 "status" in name.lower(),
             )
-            # A single word among others, such as a product, is no status.
+            # A single word among others, such as a product, is not a status.
             if rank[0] or _STATUS_NAMES.search(name):
                 candidates.append((rank, -file.names.index(name), name))
     if not candidates:

@@ -194,7 +194,7 @@ def _concentration(largest: list[tuple[Any, ...]], spent: float, customers: int)
         yield Finding(
             "concentration",
             f"customer '{name}' holds {float(money) / spent:.0%} of the money; totals and tests depend on what this one"
-            " does. If it is no customer but a till or an intermediary, data.guests: reject with data.guest_ids:"
+            " does. If it is not a customer but a till or an intermediary, data.guests: reject with data.guest_ids:"
             f" [{name!r}] leaves it out",
             rows,
             float(money),

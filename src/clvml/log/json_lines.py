@@ -50,7 +50,7 @@ def copy_json_lines(
                 kinds.setdefault(name, "")
         if len(kinds) > _MOST_COLUMNS:
             raise InputError(
-                f"the objects of '{path}' have more than {_MOST_COLUMNS:,} different keys, which are no columns; export"
+                f"the objects of '{path}' have more than {_MOST_COLUMNS:,} different keys, too many for columns; export"
                 " the same keys for every order"
             )
     if not kinds:
@@ -74,7 +74,7 @@ def copy_json_lines(
 
 
 def _objects(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, str | None] | None]]:
-    """Yield the lines that hold something, with the flat object, None where it is none."""
+    """Yield the lines that hold something, with the flat object, None where a line is not an object."""
     with damage_reported(path), open_text(path, encoding) as text:
         for line, written in enumerate(bounded_lines(text), start=1):
             if not written.strip():

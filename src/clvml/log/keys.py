@@ -61,7 +61,7 @@ def stage_phones(connection: duckdb.DuckDBPyConnection, table: str, column: str,
 
 
 def e164(text: str, region: str | None = None) -> str:
-    """Return a phone number as E.164; empty for what is none in ``region`` (an ISO country code).
+    """Return a phone number as E.164; empty for what is not a phone number in ``region`` (an ISO country code).
 
     >>> e164("020 7123 4567", "GB"), e164("+44 (20) 7123-4567"), e164("020 7123 4567")
     ('+442071234567', '+442071234567', '')

@@ -71,7 +71,7 @@ def map_columns(
     origin : str
         What the input is called in errors.
     computed : collection of str
-        Our names that are expressions, which are no columns.
+        Our names that are expressions, which are not columns.
 
     Raises
     ------

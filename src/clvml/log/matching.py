@@ -162,7 +162,7 @@ def _add_keys(
     kind: str,
     identity: IdentityConfig,
 ) -> int:
-    """Append the hashed keys of one kind, and return how many texts are none."""
+    """Append the hashed keys of one kind, and return how many texts cannot be read as such a key."""
     if kind == "phone":
         stage_phones(connection, records, column, identity.phone_region)
     written = f"SELECT customer_id, {written_sql(kind, column)} AS written FROM {records} WHERE {column} IS NOT NULL"

@@ -90,7 +90,7 @@ class Spelling:
     Attributes
     ----------
     text : str or None
-        The first of them; None of the texts that are no numbers in any format.
+        The first of them; None of the texts that are not numbers in any format.
     place : int
         Row id of the first.
     """
@@ -206,7 +206,7 @@ def parse_example(text: str) -> NumberFormat:
     Raises
     ------
     ValueError
-        It is no number, or a format of which it does not tell which sign is the decimal one.
+        It is not a number, or a format of which it does not tell which sign is the decimal one.
 
     >>> parse_example("1,23,456.00")
     NumberFormat(decimal='.', thousands=',', lakh=True, marks=())

@@ -38,7 +38,7 @@ def read_rates(connection: duckdb.DuckDBPyConnection, rates: str, into: str) -> 
     Raises
     ------
     InputError
-        The table cannot be read, lacks a column, or holds a rate that is no positive number, is given twice, or is
+        The table cannot be read, lacks a column, or holds a rate that is not a positive number, is given twice, or is
         contradicted by that of the way back.
     """
     shown = hide_password(rates)

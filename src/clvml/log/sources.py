@@ -201,7 +201,7 @@ def _mark_repeated(
     """Mark lines that an earlier source has as well, and yield what is doubtful about them.
 
     Lines are the same where customer, day, number of the order, amount (in cents) and, if all sources have it, product
-    are; where one has no number of the order, their time is, to the second, and is no mere date. The second such
+    are; where one has no number of the order, their time is, to the second, and is not a mere date. The second such
     line of a source is the second of the other, not a third. Lines of one time whose orders differ are kept and told.
     """
     order = "order_id" if "order_id" in optional else "NULL::VARCHAR AS order_id"

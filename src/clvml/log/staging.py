@@ -98,7 +98,7 @@ def build_staged(
     for name in data.formats:
         if name not in known:
             raise InputError(
-                f"data.formats names '{name}', which is no column of '{parts[0].name}'{did_you_mean(name, known)}"
+                f"data.formats names '{name}', which is not a column of '{parts[0].name}'{did_you_mean(name, known)}"
             )
     ignored = {parts[0].columns.index(name) for name in data.ignore_columns if name in parts[0].columns}
     told_apart = [index for index in range(len(parts[0].columns)) if index not in ignored]

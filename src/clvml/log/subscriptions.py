@@ -32,7 +32,7 @@ MAX_REJECTED = 0.01
 
 
 UNKNOWN_PLAN = "unknown"
-UNREAD_PRICE = "a price that is no number"
+UNREAD_PRICE = "a price that is not a number"
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ def read_subscriptions(
     faults = {
         "no customer": frame["customer_id"].isna(),
         "no readable start": frame["start"].isna(),
-        "an end that is no date": ends.notna() & frame["end"].isna(),
+        "an end that is not a date": ends.notna() & frame["end"].isna(),
         "an end before the start": frame["end"] < frame["start"],
         UNREAD_PRICE: ~(frame["price"].abs() < LARGEST_PRICE),
         "a price below zero": frame["price"] < 0,

@@ -19,7 +19,7 @@ from clvml.errors import InputError
 
 PACKED = (".gz", ".zst", ".zip")
 _BLOCK_BYTES = 1 << 20
-# As many bytes as DuckDB takes for a line. A longer one is no order: a quote, or the line breaks, went wrong.
+# As many bytes as DuckDB takes for a line. A longer one is not an order: a quote, or the line breaks, went wrong.
 LONGEST_LINE = 2_000_000
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 # What cp1252 has at 80-9F; elsewhere it is Latin-1.
@@ -58,7 +58,7 @@ def scan_text(path: Path) -> TextFile:
     Raises
     ------
     InputError
-        The file mixes encodings or is no text, or a packed file is damaged or cut off.
+        The file mixes encodings or is not text, or a packed file is damaged or cut off.
     """
     lines, pending, seen, is_utf8, has_null = 0, 0, False, True, False
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -78,7 +78,9 @@ def scan_text(path: Path) -> TextFile:
         with damage_reported(path), open_text(path, utf16) as text:
             return TextFile(sum(1 for line in bounded_lines(text) if line.strip("\r\n")), utf16)
     if has_null:
-        raise InputError(f"'{path}' is no text file, whatever its name; save it as CSV with UTF-8 encoding")
+        raise InputError(
+            f"'{path}' is not a text file, whatever its name; save it as CSV with UTF-8 encoding"
+        )
     if is_utf8 and _decodes(decoder, b"", final=True):
         return TextFile(lines + seen)
     return TextFile(lines + seen, _one_byte_encoding(path))

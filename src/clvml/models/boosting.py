@@ -163,7 +163,7 @@ class ChurnClassifier(ClassifierMixin, _Boosted):
         Raises
         ------
         ValueError
-            ``y`` does not hold exactly two classes; weights are negative or all zero; the prior is no vector of
+            ``y`` does not hold exactly two classes; weights are negative or all zero; the prior is not a vector of
             one finite number >= 0 per row.
         """
         rows, classes = validate_data(self, X, y, ensure_all_finite="allow-nan", dtype=np.float64)
@@ -258,7 +258,7 @@ class SpendRegressor(RegressorMixin, _Boosted):
         Raises
         ------
         ValueError
-            The loss is unknown; weights are negative or all zero; the prior is no vector of one finite number
+            The loss is unknown; weights are negative or all zero; the prior is not a vector of one finite number
             >= 0 per row.
         """
         if self.loss not in ("tweedie", "gamma"):

@@ -133,7 +133,7 @@ class ContractState(Stored):
     curves: list[_Curve]
 
     def check_config(self) -> None:
-        """Raise ValueError where the configuration is none, or the prior has no curve."""
+        """Raise ValueError where the configuration is invalid, or the prior has no curve."""
         self.parsed_config  # noqa: B018 - of the user's own making, and checked like the rest
         if not any(curve.plan == "" for curve in self.curves):
             raise ValueError("its prior has no curve of a billing period")

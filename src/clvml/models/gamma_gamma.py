@@ -92,7 +92,7 @@ class GammaGamma(BaseEstimator):
         """Estimate ``p``, ``q`` and ``v`` by (weakly penalised) maximum likelihood.
 
         Only customers with ``frequency >= 1`` and ``monetary_value > 0`` count: without a repeat purchase
-        there is no mean to learn from, and a mean that refunds have eaten up is no draw from a gamma law.
+        there is no mean to learn from, and a mean that refunds have eaten up is not a draw from a gamma law.
 
         Parameters
         ----------

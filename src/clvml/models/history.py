@@ -17,7 +17,7 @@ def check_vector(name: str, values: ArrayLike, length: int | None = None, least:
     Raises
     ------
     ValueError
-        If values are no numbers, missing, infinite or too small; if they are not one row per customer.
+        If values are not numbers, missing, infinite or too small; if they are not one row per customer.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def check_history(frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tup
     Raises
     ------
     ValueError
-        If `check_vector` refuses one of them; if a frequency is no whole number, a recency exceeds ``T``, or
+        If `check_vector` refuses one of them; if a frequency is not a whole number, a recency exceeds ``T``, or
         ``recency`` is 0 where a customer came back or above 0 where not.
 
     Examples

@@ -154,7 +154,7 @@ class _Attribute(Part):
     @model_validator(mode="after")
     def _agree(self) -> _Attribute:
         if len(set(self.levels)) < len(self.levels) or (self.kind != "category" and self.levels):
-            raise ValueError("the levels of an attribute are none, or not all different")
+            raise ValueError("the levels of an attribute are missing, or not all different")
         return self
 
 
@@ -188,7 +188,7 @@ class Stored(Part):
         return self
 
     def check_config(self) -> None:
-        """Raise ValueError where the configuration is none."""
+        """Raise ValueError where the configuration is invalid."""
         raise NotImplementedError
 
 
@@ -226,7 +226,7 @@ class State(Stored):
             raise ValueError("two of its attributes are one")
         known = {feature.name for feature in available_features(self.columns)} | {*PRIOR_COLUMNS, *attributes}
         if not set(self.predictors) <= known or len(set(self.predictors)) < len(self.predictors):
-            raise ValueError("its predictors are no features of its columns")
+            raise ValueError("its predictors are not features of its columns")
         if date.fromisoformat(self.prior.first_day) > date.fromisoformat(self.as_of):
             raise ValueError("its first day is after its last")
         scales = self.spend_scale.model_dump(exclude_none=True) if self.spend_scale else {}
@@ -238,7 +238,7 @@ class State(Stored):
         return self
 
     def check_config(self) -> None:
-        """Raise ValueError where the configuration is none."""
+        """Raise ValueError where the configuration is invalid."""
         self.parsed_config  # noqa: B018 - of the user's own making, and checked like the rest
 
     @property
@@ -327,7 +327,7 @@ def digest_of(state: Mapping[str, Any]) -> str:
 
 def _digest_of_file(path: Path) -> str:
     if path.exists() and not path.is_file():
-        raise OSError(0, "it is no file")
+        raise OSError(0, "it is not a file")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

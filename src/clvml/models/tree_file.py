@@ -142,7 +142,7 @@ def read_trees(path: Path, objective: str, features: Sequence[str] | None = None
     Raises
     ------
     InputError
-        The file cannot be read or holds no such trees: a node that is no part of its tree, numbers that are none,
+        The file cannot be read or holds no such trees: a node outside its tree, numbers that are not finite,
         other features, or another objective.
     """
     try:
@@ -165,10 +165,10 @@ def read_json(path: Path) -> Any:
     OSError
         It cannot be read.
     ValueError
-        It is no file, no JSON, too large or nested too deep, or holds numbers that are none.
+        It is not a file or not JSON, is too large or nested too deep, or holds numbers that are not finite.
     """
     if not path.is_file():
-        raise ValueError("it is not there" if not path.exists() else "it is no file")
+        raise ValueError("it is not there" if not path.exists() else "it is not a file")
     if path.stat().st_size > LARGEST_FILE:
         raise ValueError(f"it has {path.stat().st_size:,} bytes")
     try:
@@ -188,7 +188,7 @@ def first_problem(error: Exception) -> str:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"it holds {constant}, which is no number")
+    raise ValueError(f"it holds {constant}, which is not a number")
 
 
 def _check_learner(learner: _Learner, objective: str, features: Sequence[str] | None) -> None:
@@ -236,7 +236,7 @@ def _problem_of(tree: _Tree, width: int) -> str:
         or (children <= np.tile(splits, 2)).any()
         or (children >= nodes).any()
     ):
-        return "a child is no node after its parent"
+        return "a child is not a node after its parent"
     if not np.array_equal(np.sort(children), np.arange(1, nodes)):
         return "a node has several parents or none"
     expected = np.full(nodes, _ROOT)
@@ -244,7 +244,7 @@ def _problem_of(tree: _Tree, width: int) -> str:
     if not np.array_equal(parents, expected):
         return "its parents are not those of its children"
     if (features < 0).any() or (features[splits] >= width).any():
-        return "a feature is none of the model's"
+        return "a feature is not one of the model's"
     numbers = np.asarray(columns[6:], dtype=np.float64)
     if (np.abs(numbers) > np.finfo(np.float32).max).any():
         return "a number is beyond single precision"
@@ -274,9 +274,9 @@ def _problem_of_categories(tree: _Tree, categories: set[int]) -> str:
         and sum(sizes) == len(tree.categories)
     ):
         return "the codes of its categories are not those of its splits"
-    return "" if all(0 <= code <= MOST_CODES for code in tree.categories) else "a code is no category"
+    return "" if all(0 <= code <= MOST_CODES for code in tree.categories) else "a code is not a category"
 
 
 def _whole(column: list[int]) -> Integers:
-    # What does not fit is no node, nor a feature.
+    # What does not fit is not a node, nor a feature.
     return np.asarray([min(max(number, -2), 2**31) for number in column], dtype=np.int64)

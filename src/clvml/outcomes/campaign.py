@@ -17,7 +17,7 @@ from clvml.outcomes.effects import sample_ratio
 _NO_CHANCE = 0.001
 # From this share of planned customers without any earlier order on, the log is not the one of the plan.
 _STRANGERS = 0.2
-# A control group of which so many were contacted is none.
+# Where so many of the control group were contacted, it is no longer a control group.
 _SPOILT = 0.5
 
 

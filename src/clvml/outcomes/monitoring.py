@@ -354,7 +354,7 @@ def _recommend(
     if share > 0.0:
         reasons.append(
             f"features that make up {share:.0%} of the explained churn risk have strongly changed; below"
-            f" {_DRIFTED_SHARE:.0%} that alone is no reason to train again"
+            f" {_DRIFTED_SHARE:.0%} that alone is not a reason to train again"
         )
     return "keep", reasons
 

@@ -136,7 +136,7 @@ def read_facts(scores: Path, overview: dict[str, Any] | None) -> Facts:
     Raises
     ------
     InputError
-        The file does not exist, is no scored file, or holds no customer.
+        The file does not exist, is not a scored file, or holds no customer.
     """
     with duckdb.connect() as connection:
         load_scored(connection, scores, NEEDED, REASONS)
@@ -151,7 +151,7 @@ def load_scored(
     Raises
     ------
     InputError
-        The file does not exist, is no scored file, or was changed by hand.
+        The file does not exist, is not a scored file, or was changed by hand.
     """
     if not scores.is_file():
         raise InputError(f"scored file '{scores}' does not exist; make one with `clvml score`")
@@ -172,13 +172,13 @@ def load_scored(
     missing = [name for name in needed if name not in columns]
     if missing:
         raise InputError(
-            f"'{scores}' is no scored file: it lacks {', '.join(missing[:5])}; give a file that `clvml score` wrote"
+            f"'{scores}' is not a scored file: it lacks {', '.join(missing[:5])}; give a file that `clvml score` wrote"
         )
     # A writer of CSV puts an apostrophe before what a spreadsheet would run.
     plain = "customer_id" if scores.suffix.lower() == ".parquet" else _UNESCAPED
     kept = [name for name in dict.fromkeys([*needed, *further]) if name in columns]
     selected = [
-        # What is no number is missing.
+        # What is not a number is missing.
         f"case when isfinite({name}::DOUBLE) then {name}::DOUBLE end as {name}"
         if name in _NUMBERS
         else f"{plain if name == 'customer_id' else name}::VARCHAR as {name}"

@@ -102,7 +102,7 @@ class Language:
         return format_decimal(value, format="#,##0.##", locale=self.locale)
 
     def read_number(self, text: str) -> float | None:
-        """Return a number that a person of this language wrote; None where it is none, or too large for cents.
+        """Return a number that a person of this language wrote; None where it is not a number, or too large for cents.
 
         One sign before exactly three digits is what the language takes it for (``1,000`` is a thousand in English, and
         one in French); otherwise it stands before the decimals, because that is what keyboards have.

@@ -110,7 +110,7 @@ class ScoredTable:
         """Return what there is of each segment, the most valuable first, and of all customers.
 
         Columns ``segment`` (``all`` in the last row), ``customers``, ``p_churn`` (mean), ``expected_spend``,
-        ``expected_spend_low``, ``expected_spend_high`` (of the total, which is no sum of the customers' intervals)
+        ``expected_spend_low``, ``expected_spend_high`` (of the total, which is not a sum of the customers' intervals)
         and ``clv`` [currency].
         """
         sums = self.connection.execute(

@@ -178,7 +178,7 @@ def scored_columns(value_reasons: bool, acquired: bool) -> tuple[Column, ...]:
     return (*SCORED, *((ACQUISITION_SOURCE,) if acquired else ()), *(VALUE_REASONS if value_reasons else ()))
 
 
-# How the texts of a scored file are read, so that an id is no number.
+# How the texts of a scored file are read, so that an id is not a number.
 TEXTS = {c.name: c.dtype for c in scored_columns(value_reasons=True, acquired=True) if c.kind == "text"}
 
 

@@ -21,7 +21,7 @@ def parse_rule(rule: str, where: str = "the rule") -> Expression:
     Raises
     ------
     InputError
-        It is no condition of the grammar (`clvml.expressions`).
+        It is not a condition of the grammar (`clvml.expressions`).
     """
     parsed = parse_expression(rule, "truth", where)
     if parsed.is_name:
@@ -38,7 +38,7 @@ def columns_of(rule: str, where: str) -> list[str]:
     Raises
     ------
     InputError
-        It is no rule; see `parse_rule`.
+        It is not a rule; see `parse_rule`.
     """
     return sorted(parse_rule(rule, where).columns)
 

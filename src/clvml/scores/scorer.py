@@ -270,13 +270,13 @@ def _check_scores(scores: pd.DataFrame) -> None:
         "a number is missing or not finite": ~finite.all(axis="columns"),
         "p_churn is not between 0 and 1": ~numbers["p_churn"].between(0, 1),
         "a forecast is negative": (numbers[forecasts] < 0).any(axis="columns"),
-        "horizon_days is no number of days": (horizon < 1) | (horizon != horizon.round()),
+        "horizon_days is not a number of days": (horizon < 1) | (horizon != horizon.round()),
         "expected_spend is outside its interval": (interval.diff(axis="columns") < -cent).any(axis="columns"),
         "expected_spend falls as the horizon grows": (numbers[over_time].diff(axis="columns") < -cent).any(
             axis="columns"
         ),
         "customer_id is missing": scores["customer_id"].isna(),
-        "value_tier is none": ~scores["value_tier"].isin(TIERS),
+        "value_tier is unknown": ~scores["value_tier"].isin(TIERS),
     }
     for what, rows in wrong.items():
         if rows.any():
@@ -304,7 +304,7 @@ def read_scores(path: Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        The file does not exist, is no scored file, or mixes dates or horizons.
+        The file does not exist, is not a scored file, or mixes dates or horizons.
     """
     if path.exists():
         check_readable(path)
@@ -326,7 +326,7 @@ def read_scores(path: Path) -> pd.DataFrame:
     missing = [name for name in COLUMNS if name not in scores.columns and name not in FURTHER]
     if missing or scores.empty:
         lacks = f"lacks {', '.join(missing[:5])}" if missing else "holds no customer"
-        raise InputError(f"'{path}' is no scored file: it {lacks}; give a file that `clvml score` wrote")
+        raise InputError(f"'{path}' is not a scored file: it {lacks}; give a file that `clvml score` wrote")
     for name in ("as_of", "horizon_days", "model_version", "run_id"):
         if (scores[name].astype("string") != str(scores[name].iloc[0])).any():
             raise InputError(f"scored file '{path}' mixes several {name}; give the file of one scoring")

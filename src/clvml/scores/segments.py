@@ -45,7 +45,7 @@ def check_segments(rules: Mapping[str, str]) -> None:
     Raises
     ------
     InputError
-        A rule is no condition, or names what is neither a feature nor a score.
+        A rule is not a condition, or names what is neither a feature nor a score.
     """
     for name, rule in rules.items():
         check_columns(columns_of(rule, f"segments.{name}"), KNOWN, f"segments.{name}")

@@ -74,7 +74,7 @@ def pyfunc_predict(
     needed = [data.columns.customer_id, data.columns.order_date, *of_amount]
     if not set(needed) <= set(names):
         raise InputError(
-            f"the input is no purchase log ({', '.join(needed)}, ...) and no feature table (customer_id,"
+            f"the input is not a purchase log ({', '.join(needed)}, ...) and no feature table (customer_id,"
             f" purchase_days, ...); its columns are {first_of(frame.columns) or 'none'}"
         )
     with offline_database() as connection:

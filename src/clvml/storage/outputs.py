@@ -47,7 +47,7 @@ def check_output(
             raise InputError(f"folder '{folder}' of the {what} does not exist; create it first")
         if os.path.lexists(target) and not target.is_file():
             raise InputError(
-                f"{what} '{path}' is no file but a device, a pipe or a link that leads nowhere; give another name"
+                f"{what} '{path}' is not a file but a device, a pipe or a link that leads nowhere; give another name"
             )
         if source is not None and _is_read(path, source):
             raise InputError(

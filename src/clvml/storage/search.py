@@ -34,7 +34,7 @@ class Search:
     Attributes
     ----------
     paths : tuple of Path
-        What is no folder, in the order of the names, each file once.
+        What is not a folder, in the order of the names, each file once.
     repeated : tuple of (Path, Path)
         Names that were left out, each with the name under which the same file is read.
     passed : tuple of Path
@@ -97,7 +97,7 @@ def search(source: str) -> Search:
 
 
 def check_readable(path: Path) -> None:
-    """Refuse what is no file, or may not be read.
+    """Refuse what is not a file, or may not be read.
 
     Raises
     ------
@@ -224,7 +224,7 @@ def _match(walk: _Walk, folder: Path, parts: list[str]) -> None:
 
 
 def _once(paths: list[Path], walk: _Walk, pattern: str, is_folder: bool = False) -> Search:
-    """Return each file once; a name that is no link comes before one that is."""
+    """Return each file once; a name that is not a link comes before one that is."""
     kept: dict[Identity, Path] = {}
     chosen: list[Path] = []
     repeated: list[tuple[Path, Path]] = []

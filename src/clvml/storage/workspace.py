@@ -38,7 +38,7 @@ def parse_memory(text: str) -> int:
     Raises
     ------
     InputError
-        It is no size, or less than 1GB.
+        It is not a size, or less than 1GB.
 
     >>> parse_memory("1.5GB"), parse_memory("4 GiB")
     (1500000000, 4294967296)

@@ -51,7 +51,7 @@ def parse_yaml(text: str) -> Any:
     ------
     yaml.YAMLError
         It is not YAML, nested deeper than 50 levels, refers to itself, repeats itself into more than 100,000 parts, or
-        holds a number or date that is none.
+        holds an invalid number or date.
     """
     _check_brackets(text)
     loader = _EachKeyOnce(text)
@@ -64,7 +64,7 @@ def parse_yaml(text: str) -> Any:
     except RecursionError:
         raise OutOfBounds(f"it is nested deeper than {_DEEPEST} levels") from None
     except (ValueError, OverflowError) as error:
-        raise OutOfBounds(f"a number or date in it is none ({error})") from None
+        raise OutOfBounds(f"a number or date in it is invalid ({error})") from None
     finally:
         loader.dispose()
 

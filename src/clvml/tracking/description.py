@@ -209,7 +209,7 @@ def _git_tags() -> dict[str, str]:
 
 
 def _git(*arguments: str) -> str:
-    # No repository, no git, no answer: then the run has no commit, which is no reason to lose it.
+    # No repository, no git, no answer: then the run has no commit, which is not a reason to lose it.
     try:
         done = subprocess.run(
             ["git", *arguments], capture_output=True, text=True, timeout=GIT_SECONDS, check=True

@@ -187,9 +187,9 @@ def _check_database(uri: str) -> str:
             f"tracking store database cannot be reached: {first_line(error)}; check MLFLOW_TRACKING_URI"
         ) from None
     except (ValueError, TypeError):
-        # Of a port that is no number, say, because a sign of the password was not written as %40 and so on.
+        # Of a port that is not a number, say, because a sign of the password was not written as %40 and so on.
         raise InputError(
-            f"tracking store '{shown}' is no address of a database; write signs of the user name and the password "
+            f"tracking store '{shown}' is not an address of a database; write signs of the user name and the password "
             "as %40 (@), %2F (/), %3A (:) and so on"
         ) from None
     return shown
@@ -209,7 +209,7 @@ def _check_server(uri: str) -> str:
         pass
     except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, ValueError):
         raise InputError(
-            f"MLflow server '{shown}' is no address that can be asked; correct MLFLOW_TRACKING_URI, and write signs "
+            f"MLflow server '{shown}' cannot be asked; correct MLFLOW_TRACKING_URI, and write signs "
             "of the user name and the password as %40 (@), %2F (/), %3A (:) and so on"
         ) from None
     except requests.RequestException as error:

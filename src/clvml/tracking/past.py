@@ -103,7 +103,7 @@ def past_run(store: Store, reference: str, registered_model: str) -> PastRun:
         )
     if not reference or ":" in reference:
         raise InputError(
-            f"'{reference}' is no version or run; give a version number, champion, challenger, "
+            f"'{reference}' is not a version or run; give a version number, champion, challenger, "
             "models:/NAME/VERSION or a run id"
         )
     return _run_of_version(store, registered_model, reference)

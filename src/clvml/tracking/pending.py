@@ -64,7 +64,7 @@ class _Kept(BaseModel):
     def _tags_name_the_upload(cls, tags: dict[str, str]) -> dict[str, str]:
         # It is looked for in the store.
         if not re.fullmatch("[0-9a-f]{32}", tags.get(UPLOAD_TAG, "")):
-            raise ValueError(f"'{UPLOAD_TAG}' is no identifier")
+            raise ValueError(f"'{UPLOAD_TAG}' is not an identifier")
         datetime.fromisoformat(tags.get(STARTED_TAG, ""))
         return tags
 

@@ -86,7 +86,7 @@ def promote(reference: str, registered_model: str, uri: str, force: str | None =
     Raises
     ------
     InputError
-        It is not better, cannot be compared, is no model of clvml, is not there, or somebody else promotes at
+        It is not better, cannot be compared, is not a model of clvml, is not there, or somebody else promotes at
         the same time. Nothing has changed then.
     """
     with open_store(uri, must_exist=True) as store:

@@ -55,7 +55,7 @@ class PurchaseLogScorer:
         Raises
         ------
         InputError
-            ``as_of`` is no date, or the scorer refuses the input.
+            ``as_of`` is not a date, or the scorer refuses the input.
         """
         # Imported here, for a process that only tracks needs no models.
         from clvml.scores.serving import pyfunc_predict
@@ -95,7 +95,7 @@ def _load_pyfunc(path: str) -> PurchaseLogScorer:
 
 
 def run_id_of(described: Any) -> str | None:
-    """Return the run that an MLmodel file names, empty where it names none; None where that is no run's id.
+    """Return the run that an MLmodel file names, empty where it names none; None where that is not a run's id.
 
     >>> run_id_of({"run_id": "0123456789abcdef0123456789abcdef"}), run_id_of({}), run_id_of({"run_id": "=1+1"})
     ('0123456789abcdef0123456789abcdef', '', None)

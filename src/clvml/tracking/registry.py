@@ -68,7 +68,7 @@ def resolve_model(reference: str, registered_model: str, uri: str) -> ResolvedMo
         if match := RUN_FORM.fullmatch(reference):
             return _from_run(store, match["run_id"], match["model"], registered_model)
         if not reference or ":" in reference:
-            raise InputError(f"model '{reference}' is no form of reference that is known; {_FORMS}")
+            raise InputError(f"model '{reference}' is not a form of reference that is known; {_FORMS}")
         return _from_registry(store, registered_model, reference)
 
 
@@ -277,7 +277,7 @@ def _model_data(artifact: Path, what: str) -> tuple[Path, str]:
     """Return the directory of the model proper in an MLflow artifact, and the run that made it."""
     described: dict[str, Any] = {}
     loader, data = "", artifact
-    # What is no file, such as a pipe, might never end.
+    # What is not a file, such as a pipe, might never end.
     if (artifact / "MLmodel").is_file():
         try:
             described = parse_yaml((artifact / "MLmodel").read_text(encoding="utf-8"))
@@ -290,7 +290,7 @@ def _model_data(artifact: Path, what: str) -> tuple[Path, str]:
         run_id = run_id_of(described)
         if run_id is not None:
             return data, run_id
-        reason = "the run that its MLmodel file names is no run of MLflow"
+        reason = "the run that its MLmodel file names is not a run of MLflow"
     elif loader == LOADER_MODULE:
         reason = f"it holds no {MODEL_FILE}" if inside else "its MLmodel file leads out of its folder"
     else:

@@ -93,7 +93,7 @@ def recorded_training(reference: str, registered_model: str, uri: str) -> Record
     Raises
     ------
     InputError
-        There is no such run, or it is no training of clvml.
+        There is no such run, or it is not a training of clvml.
     """
     with open_store(uri, must_exist=True) as store:
         run = past_run(store, reference, registered_model)

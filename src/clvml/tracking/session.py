@@ -139,7 +139,7 @@ def open_store(uri: str, must_exist: bool = False) -> Iterator[Store]:
     ------
     InputError
         The scheme is unknown, the file is no MLflow database, half made or cannot be written, its disk is full, or
-        the store fails while it is in use: it refuses, answers what is no answer, or keeps its files where we cannot
+        the store fails while it is in use: it refuses, answers nonsense, or keeps its files where we cannot
         or must not go.
     StoreUnreachable
         The server or database does not answer, at the beginning or any more.

@@ -52,7 +52,7 @@ def compare(
     """
     if by not in METRICS:
         raise InputError(
-            f"--by '{by}' is no metric{did_you_mean(by, METRICS)}; give one of {', '.join(METRICS)}"
+            f"--by '{by}' is not a metric{did_you_mean(by, METRICS)}; give one of {', '.join(METRICS)}"
         )
     if output is not None:
         check_output(output, (".html",))

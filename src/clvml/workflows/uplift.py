@@ -53,7 +53,7 @@ def with_save_rates(
     Raises
     ------
     InputError
-        A treatment is no action of the playbook.
+        A treatment is not an action of the playbook.
     """
     unknown = sorted(set(actions) - set(rates))
     if unknown:
@@ -66,8 +66,8 @@ def with_save_rates(
         name = actions.get(arm, action_name(arm))
         if name not in changed:
             raise InputError(
-                f"treatment '{arm}' is no action of the playbook{did_you_mean(name, changed)}; say which with --action"
-                f" '{arm}=NAME', one of {', '.join(changed)}"
+                f"treatment '{arm}' is not an action of the playbook{did_you_mean(name, changed)}; say which with"
+                f" --action '{arm}=NAME', one of {', '.join(changed)}"
             )
         changed[name] = changed[name].model_copy(update={"save_rate": rate})
     return playbook.model_copy(update={"actions": changed})

@@ -109,6 +109,6 @@ def test_what_a_worker_lacks_to_train_is_said(spark):
     expected = "a Spark worker cannot do its part: No module named 'clvml'; the workers need this version"
     with pytest.raises(InputError, match=expected), worker_errors():
         rows.collect()
-    # What is no fault of a worker's stays what it is.
+    # What is not a fault of a worker's stays what it is.
     with pytest.raises(ZeroDivisionError), worker_errors():
         raise ZeroDivisionError

@@ -112,7 +112,7 @@ class EffectTree:
         return [" and ".join(found[int(leaf)]) or "true" for leaf in self.leaves]
 
     def _conditions(self, path: Mapping[tuple[int, bool], float]) -> list[str]:
-        # A column that is one text is none of the others.
+        # Where a column equals one text, it need not be said that it differs from others.
         equal = {
             self.splits[column].name for column, below in path if self.splits[column].level and not below
         }

@@ -92,7 +92,7 @@ def read_experiment(
     Raises
     ------
     InputError
-        The file cannot be read, lacks a column, or is no experiment.
+        The file cannot be read, lacks a column, or is not an experiment.
     """
     table = read_table(path, "experiment")
     asked = [treatment, *outcomes, *features, *([propensity] if propensity else [])]

@@ -135,7 +135,7 @@ def _check(
 ) -> tuple[str, ...]:
     """Refuse columns that cannot be understood, and return the ids that are written as decimal numbers."""
     ids = [ours for ours in IDS if ours in mapping]
-    # Text that is no date by any reading is rejected by both engines.
+    # Text that is not a date by any reading is rejected by both engines.
     perhaps = f"order_ts is null and date_text rlike {_PERHAPS}"
     counted = [
         f"count_if({perhaps})",
