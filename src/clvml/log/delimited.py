@@ -96,8 +96,8 @@ def read_layout(path: Path, encoding: str | None = None) -> Layout:
     )
     if max(map(len, header)) > _LONGEST_NAME:
         raise InputError(
-            f"the header of '{path}' (line {first + line}) has a name of more than {_LONGEST_NAME:,} letters: it is no"
-            " header; export it again, with column names and a line for each row"
+            f"the header of '{path}' (line {first + line}) has a name of more than {_LONGEST_NAME:,} letters: it is not"
+            " a header; export it again, with column names and a line for each row"
         )
     columns, repeated = column_names(header)
     return Layout(delimiter, columns, repeated, first + line, encoding)
