@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -97,3 +98,67 @@ def test_optional_columns_change_no_other_column(build_days, columns):
     frame = build_days(detailed[[*LINES, *columns]]).snapshots([EARLY, LATE], 30)
     assert len(frame.columns) > len(plain.columns)
     pd.testing.assert_frame_equal(frame[list(plain)], plain)
+
+
+@pytest.fixture
+def counted(build_days):
+    """Return customer days, and the list of the tables that DuckDB makes for them."""
+    days, made = build_days(LINES), []
+
+    class Counting:
+        def __init__(self, connection):
+            self.connection = connection
+
+        def execute(self, query):
+            made.append(query)
+            return self.connection.execute(query)
+
+    days.connection = Counting(days.connection)
+    return days, made
+
+
+def test_a_table_is_made_once_for_all_threads(counted, build_days):
+    days, made = counted
+
+    def use(_):
+        days.daily_totals(LATE)
+        return days.snapshots([LATE], 20), days.features(LATE, 20), days.snapshots([LATE], 20, ["T"], 20)
+
+    with ThreadPoolExecutor(4) as threads:
+        frames = list(threads.map(use, range(8)))
+    assert len(made) == len(set(made)) == 4
+    plain = build_days(LINES)
+    for shared in frames:
+        pd.testing.assert_frame_equal(shared[0], plain.snapshots([LATE], 20))
+        pd.testing.assert_frame_equal(shared[1], plain.features(LATE, 20))
+
+
+def test_what_one_makes_of_a_table_is_seen_by_nobody_else(counted):
+    days, made = counted
+    expected = days.features(LATE, 20).copy()
+    frame = days.features(LATE, 20)
+    frame["mine"], frame["spend_sum"] = 1, 0.0
+    pd.testing.assert_frame_equal(days.features(LATE, 20), expected)
+    assert len(made) == 1
+
+
+def test_the_tables_used_last_are_kept_within_a_share_of_the_memory(counted):
+    days, made = counted
+    cutoffs = [LATE - timedelta(days=n) for n in range(3)]
+    size = int(days.features(LATE, 20).memory_usage().sum())
+    days._most_bytes = 2.5 * size
+    for cutoff in (*cutoffs[1:], LATE, cutoffs[2], LATE, cutoffs[1]):
+        days.features(cutoff, 20)
+    of = [
+        next(n for n, cutoff in enumerate(cutoffs) if f"date '{cutoff}' as cutoff" in query) for query in made
+    ]
+    assert of == [0, 1, 2, 0, 1]
+
+
+def test_the_share_follows_the_limit_of_the_database(build_days):
+    days = build_days(LINES)
+    days.connection.execute("set memory_limit = '800MB'")
+    other = snapshots.CustomerDays(
+        days.connection, f"(select '1' as customer_id, day as order_day, 1.0 as amount from {days.table})"
+    )
+    assert other._most_bytes == pytest.approx(100e6, rel=0.01)

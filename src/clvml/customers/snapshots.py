@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from datetime import date
 from itertools import count
@@ -17,11 +19,16 @@ from clvml.log.attribute_table import AttributeTable
 # Columns of the purchase log that bring features of their own.
 OPTIONAL_COLUMNS = ("order_id", "product_id", "quantity")
 LABELS = ("purchases", "actual_spend", "churned")
+# What is kept of the tables that were made, as a share of the memory that DuckDB may take.
+_KEPT_SHARE = 1 / 8
 _NUMBERS = count()
 
 
 class CustomerDays:
-    """The purchase days of a log in DuckDB, from which features and labels of any cutoff are read.
+    """The purchase days of a log in DuckDB, from which features and labels of any cutoff are read, in any thread.
+
+    Test dates and training ask for the same tables again and again: those that were used last are kept. What is
+    returned must not be changed in place, but may get further columns.
 
     Parameters
     ----------
@@ -55,6 +62,10 @@ class CustomerDays:
         self.connection = connection
         self.columns = tuple(columns)
         self.attributes = attributes
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, pd.DataFrame] = OrderedDict()
+        limit = "select parse_formatted_bytes(current_setting('memory_limit'))"
+        self._most_bytes = int(connection.execute(limit).fetchall()[0][0] * _KEPT_SHARE)
         self._number = next(_NUMBERS)
         self.table = f"customer_days_{self._number}"
         self._build(purchases)
@@ -176,7 +187,17 @@ where features.purchase_days > 0""")
         return self._run(f"{query} order by codes.customer_id")
 
     def _run(self, query: str) -> pd.DataFrame:
-        return self.connection.execute(query).df()
+        # One lock for all: a DuckDB connection serves one thread at a time, and uses all cores for it.
+        with self._lock:
+            if query not in self._kept:
+                self._kept[query] = self.connection.execute(query).df()
+            self._kept.move_to_end(query)
+            while len(self._kept) > 1 and self._kept_bytes() > self._most_bytes:
+                self._kept.popitem(last=False)
+            return self._kept[query].copy(deep=False)
+
+    def _kept_bytes(self) -> int:
+        return sum(int(table.memory_usage().sum()) for table in self._kept.values())
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         return self.connection.execute(query).fetchall()

@@ -18,12 +18,11 @@ import pandas as pd
 import clvml
 from clvml import workflows
 from clvml.config import Config
-from clvml.customers.snapshots import OPTIONAL_COLUMNS
+from clvml.customers.snapshots import CustomerDays
 from clvml.customers.windows import test_cutoffs
 from clvml.errors import InputError
 from clvml.evaluation.backtest import predict_fold
 from clvml.evaluation.folds import ModelColumns
-from clvml.experiments.cache import SharedDays
 from clvml.experiments.choice import Comparison, answer, compare, run_metrics
 from clvml.experiments.definition import Definition, Variant, config_key, short_hash
 from clvml.experiments.tuning import run_search
@@ -206,7 +205,7 @@ class _Bench:
         self.definition, self.now, self.progress = definition, now, progress
         self.stop = threading.Event()
         self._lock = threading.Lock()
-        self._read: dict[str, tuple[workflows.Prepared, SharedDays]] = {}
+        self._read: dict[str, tuple[workflows.Prepared, CustomerDays]] = {}
         progress(f"reading {hide_password(definition.base.data.source)}")
         prepared = workflows.prepare(definition.base.data, now)
         self.as_of = prepared.as_of
@@ -223,7 +222,7 @@ class _Bench:
                 " or give more data"
             )
 
-    def data(self, config: Config) -> tuple[workflows.Prepared, SharedDays]:
+    def data(self, config: Config) -> tuple[workflows.Prepared, CustomerDays]:
         with self._lock:
             key = config.data.model_dump_json()
             if key not in self._read:
@@ -284,10 +283,7 @@ class _Bench:
         return variant.name == self.definition.variants[0].name
 
     def _keep(self, config: Config, prepared: workflows.Prepared) -> None:
-        log = prepared.log
-        columns = [name for name in log.columns if name in OPTIONAL_COLUMNS]
-        days = SharedDays(log.connection, log.table, columns, log.attributes)
-        self._read[config.data.model_dump_json()] = prepared, days
+        self._read[config.data.model_dump_json()] = prepared, workflows.days_of(prepared.log)
 
 
 class _Lane:
