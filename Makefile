@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PEERS := .venv-peers
+PEERS := .venv-peers .venv-automl
 CONFIG ?= configs/online_retail.yaml
 # A configuration of one's own goes with an input of one's own.
 INPUT ?= $(if $(SCORE_CONFIG),,data/online_retail_ii.parquet)
@@ -87,11 +87,14 @@ benchmark: setup peers ## Re-make docs/benchmarks.md: accuracy beside other pack
 ablation: setup peers ## Re-make the table of docs/model.md: what each part of the forecast brings
 	$(BIN)/python benchmarks/ablation.py
 
-peers: $(PEERS)/.installed ## Create the environment of the packages that are benchmarked beside clvml
+peers: $(PEERS:%=%/.installed) ## Create the environments of the packages that are benchmarked beside clvml
 
-$(PEERS)/.installed: benchmarks/peers/requirements.txt
-	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+.venv-peers/.installed: benchmarks/peers/requirements.txt
+.venv-automl/.installed: benchmarks/peers/requirements-automl.txt
+
+$(PEERS:%=%/.installed):
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
 	@touch $@
 
 constraints: setup ## Pin the newest versions that fit

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import cache
@@ -28,6 +29,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from measures import constant_scores, coverage, interval_score
+from rivals import FOLDER, PACKAGES, PEERS, commands
 
 from cases import CACHE, CHURN, EXPORTED, GROUPS, ROOT, SPEND, Group
 from clvml import workflows
@@ -42,19 +44,8 @@ from clvml.models.customer_model import fit_customer_model
 from clvml.scores.scorer import customer_days
 
 OURS = "clvml"
-# The slowest last, so that a run that is stopped leaves the most.
-PEERS = (
-    "lifetimes BG/NBD",
-    "lifetimes MBG/NBD",
-    "LightGBM",
-    "CatBoost",
-    "XGBoost",
-    "lifetimes Pareto/NBD",
-    "pymc-marketing BG/NBD",
-)
 # Their P(alive), which many users take for P(not churned), stands beside their P(no order in the window).
 NOT_ALIVE = "1 - P(alive), "
-PEERS_PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 # Past windows that the plain boosted models are trained on.
 PEER_CUTOFFS = 6
 SAMPLES = 300
@@ -70,7 +61,7 @@ def main() -> None:
     )
     parser.add_argument("--only", default="", help="groups whose name holds this")
     parser.add_argument(
-        "--peers", nargs="*", default=PEERS, choices=PEERS, help="these of the peers, or none"
+        "--peers", nargs="*", default=[*PEERS], choices=[*PEERS], help="these of the peers, or none"
     )
     arguments = parser.parse_args()
     groups = [group for group in GROUPS if arguments.only in group.name]
@@ -78,27 +69,35 @@ def main() -> None:
         print(summary(result))
 
 
-def measure_groups(groups: Iterable[Group], peers: tuple[str, ...] = PEERS) -> list[dict[str, Any]]:
+def measure_groups(groups: Iterable[Group], peers: tuple[str, ...] = tuple(PEERS)) -> list[dict[str, Any]]:
     """Return what is known of each group of dates, made or from the cache."""
     groups = list(groups)
     if peers:
         export_data()
     logs = {name: Log(name) for name in dict.fromkeys(group.data_set for group in groups)}
-    working = start_peers(groups, logs, peers) if peers else None
-    for group in groups:
-        for cutoff in group.cutoffs:
-            logs[group.data_set].our_prediction(cutoff, group.horizon_days)
-    if working is not None and working.wait():
-        sys.exit(f"benchmarks/peers/run.py ended with {working.returncode}; its message is above")
+    # One after the other: some are given a time, which others must not take from them.
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        # lifetimes prints the state of a fit that does not converge; its error is kept with the prediction.
+        working = [
+            beside.submit(subprocess.run, command, stdout=subprocess.DEVNULL)
+            for command in commands(peer_jobs(groups, logs, peers))
+        ]
+        for group in groups:
+            for cutoff in group.cutoffs:
+                logs[group.data_set].our_prediction(cutoff, group.horizon_days)
+    for done in working:
+        if code := done.result().returncode:
+            sys.exit(f"benchmarks/peers/run.py ended with {code}; its message is above")
     return [measure(group, logs[group.data_set], peers) for group in groups]
 
 
 def export_data() -> None:
     """Write the data that the peers' packages carry to the cache, unless it is there."""
-    if not PEERS_PYTHON.exists():
-        sys.exit(f"'{PEERS_PYTHON}' does not exist; make it with: make peers")
+    for environment in dict.fromkeys(peer.environment for peer in PEERS.values()):
+        if not environment.python.exists():
+            sys.exit(f"'{environment.python}' does not exist; make it with: make peers")
     if not all((CACHE / f"{name}.parquet").exists() for name in EXPORTED):
-        subprocess.run([PEERS_PYTHON, ROOT / "benchmarks" / "peers" / "export_data.py", CACHE], check=True)
+        subprocess.run([PACKAGES.python, FOLDER / "export_data.py", CACHE], check=True)
 
 
 class Log:
@@ -171,10 +170,8 @@ def predict_ours(days: CustomerDays, cutoff: date, config: Config) -> tuple[pd.D
     return frame, "; ".join(model.notes), time.perf_counter() - started
 
 
-def start_peers(
-    groups: list[Group], logs: dict[str, Log], peers: tuple[str, ...]
-) -> subprocess.Popen[bytes] | None:
-    """Start the predictions of the peers that are not in the cache, beside ours."""
+def peer_jobs(groups: list[Group], logs: dict[str, Log], peers: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return the predictions of the peers that are not in the cache: one job per model and cutoff."""
     jobs: dict[tuple[str, str, date], dict[str, Any]] = {}
     for group in groups:
         for cutoff in group.cutoffs:
@@ -183,7 +180,7 @@ def start_peers(
                 place, files = peer_prediction(log, cutoff, group.horizon_days, model)
                 if place.with_suffix(".json").exists():
                     continue
-                if boosted(model) and "train" not in files:
+                if PEERS[model].learns and "train" not in files:
                     keep(place, "no window of this horizon had ended by then: nothing to train on", "", 0.0)
                     continue
                 job = jobs.setdefault(
@@ -198,29 +195,14 @@ def start_peers(
                         **{name: str(path) for name, path in files.items() if name != "history"},
                     }
                 )
-    if not jobs:
-        return None
-    path = CACHE / "jobs.json"
-    ordered = sorted(jobs.values(), key=lambda job: PEERS.index(job["model"]))
-    path.write_text(json.dumps(ordered), encoding="utf-8")
-    # lifetimes prints the state of a fit that does not converge; its error is kept with the prediction.
-    command = [PEERS_PYTHON, ROOT / "benchmarks" / "peers" / "run.py", path]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
-
-
-def boosted(model: str) -> bool:
-    return model in ("CatBoost", "LightGBM", "XGBoost")
+    return [*jobs.values()]
 
 
 def peer_prediction(log: Log, cutoff: date, horizon_days: int, model: str) -> tuple[Path, dict[str, Path]]:
     """Return where the prediction of a peer is kept, and the files that it is made from."""
-    files = log.peer_files(cutoff, horizon_days if boosted(model) else None)
-    module = "boosted.py" if boosted(model) else "parametric.py"
-    code = digest(
-        *((ROOT / "benchmarks" / "peers" / name).read_text() for name in (module, "requirements.txt"))
-    )
+    files = log.peer_files(cutoff, horizon_days if PEERS[model].learns else None)
     names = [path.name for path in files.values()]
-    return log.place(cutoff, horizon_days, model, code, *names), files
+    return log.place(cutoff, horizon_days, model, digest(*PEERS[model].texts()), *names), files
 
 
 def measure(group: Group, log: Log, peers: tuple[str, ...]) -> dict[str, Any]:

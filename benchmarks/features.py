@@ -23,8 +23,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import duckdb
-from accuracy import PEERS_PYTHON
 from purchases import AFTER_LAST_DAY, cached_purchases
+from rivals import PACKAGES
 
 from clvml.customers import available_features
 from clvml.customers.snapshots import CustomerDays
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5, help="turns of every case (default 5)")
     parser.add_argument("--small", action="store_true", help="200,000 purchases of 8,000 customers")
     parser.add_argument(
-        "--peers-python", type=Path, default=PEERS_PYTHON, help="Python of the environment of the others"
+        "--peers-python", type=Path, default=PACKAGES.python, help="Python of the environment of the others"
     )
     arguments = parser.parse_args()
     customers, purchases = arguments.customers, arguments.purchases

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import lognorm
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
@@ -62,6 +64,15 @@ def test_coverage_counts_the_customers_inside(headline: ModuleType) -> None:
     assert covered["top tenth"] == covered["lowest tenth"] == 0.0
     # 20 wide, and 79 of the four customers' money outside: 20 + 10 * 79 / 4.
     assert measures.interval_score(frame, "clvml") == (217.5, 0.75)
+
+
+def peer_module(name: str) -> ModuleType:
+    """Return a module of the peers; importing it needs none of their packages."""
+    sys.path.insert(0, str(BENCHMARKS / "peers"))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(str(BENCHMARKS / "peers"))
 
 
 def result(log: str, group: str, scores: dict[str, dict[str, float]], **versus: dict[str, float]) -> dict:
@@ -175,3 +186,45 @@ def test_simulated_logs_are_the_same_each_time(headline: ModuleType) -> None:
         assert one
         assert one == two
         assert all(day >= 3.0 and amount > 0 for day, amount in one)
+
+
+def test_every_rival_is_made_by_the_modules_that_its_key_names(headline: ModuleType) -> None:
+    rivals, run = importlib.import_module("rivals"), peer_module("run")
+    made = {**run.PARAMETRIC, **run.BOOSTED}
+    assert made.keys() == rivals.PEERS.keys()
+    assert {name for name, peer in rivals.PEERS.items() if peer.learns} == run.BOOSTED.keys()
+    for name, peer in rivals.PEERS.items():
+        assert f"{made[name].__module__}.py" == peer.modules[0]
+        assert all(peer.texts())
+
+
+def test_slopes_are_those_of_the_zero_inflated_lognormal_loss(headline: ModuleType) -> None:
+    ziln = peer_module("ziln")
+    rng = np.random.default_rng(0)
+    spend = np.where(rng.random(50) < 0.5, 0.0, rng.lognormal(3.0, 1.0, 50))
+    outputs = rng.normal((0.0, 3.0, 0.0), size=(50, 3))
+    p, mu, sigma = 1 / (1 + np.exp(-outputs[:, 0])), outputs[:, 1], np.exp(outputs[:, 2])
+    bought = spend > 0
+    amount = lognorm.logpdf(spend[bought], sigma[bought], scale=np.exp(mu[bought]))
+    constant = np.log(spend[bought]) + np.log(2 * np.pi) / 2
+    expected = -np.log(np.where(bought, p, 1 - p))
+    expected[bought] -= amount + constant
+    np.testing.assert_allclose(ziln._loss(outputs, spend), expected)
+
+    slopes, curvatures = ziln._slopes(outputs, SimpleNamespace(get_label=lambda: spend))
+    assert (curvatures >= 0).all()
+    for column in range(3):
+        step = np.eye(3)[column] * 1e-6
+        change = ziln._loss(outputs + step, spend) - ziln._loss(outputs - step, spend)
+        np.testing.assert_allclose(slopes[:, column], change / 2e-6, rtol=1e-4, atol=1e-7)
+
+
+def test_the_zero_inflated_lognormal_forecast_is_its_mean_and_quantiles(headline: ModuleType) -> None:
+    made = peer_module("ziln")._forecast(np.array([[np.log(3.0), 1.0, np.log(0.5)], [-9.0, 1.0, 0.0]]))
+    drawn = np.exp(np.random.default_rng(0).normal(1.0, 0.5, 200_000))
+    drawn[:50_000] = 0.0
+    assert made["churn"][0] == pytest.approx(0.25)
+    assert made["spend"][0] == pytest.approx(drawn.mean(), rel=0.01)
+    assert made["low"].tolist() == [0.0, 0.0]
+    assert made["high"][0] == pytest.approx(np.quantile(drawn, 0.9), rel=0.01)
+    assert made["high"][1] == 0.0

@@ -1,6 +1,7 @@
-"""Makes the predictions of the peers; runs in their own environment.
+"""Makes the predictions of the peers; runs in their own environments.
 
     .venv-peers/bin/python benchmarks/peers/run.py JOBS.json
+    .venv-automl/bin/python benchmarks/peers/run.py JOBS.json    AutoGluon
 
 A job names a model, the Parquet file of what is known at a cutoff, and for every horizon where the prediction goes.
 A model that fails, or takes longer than `LIMIT`, leaves its error in the place of a prediction.
@@ -20,16 +21,24 @@ import numpy as np
 import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parent))
+import automl
 import boosted
 import parametric
+import pareto
+import ziln
 
 PARAMETRIC = {
-    "lifetimes": parametric.fit_lifetimes,
-    "pymc-marketing": parametric.fit_pymc,
+    "lifetimes BG/NBD": parametric.fit_lifetimes,
+    "lifetimes MBG/NBD": parametric.fit_lifetimes,
+    "lifetimes Pareto/NBD": parametric.fit_lifetimes,
+    "pymc-marketing BG/NBD": parametric.fit_pymc,
+    "pymc-marketing Pareto/NBD": pareto.fit_pymc_pareto,
 }
 BOOSTED = {
+    "AutoGluon": automl.fit_predict_autogluon,
     "CatBoost": boosted.fit_predict_catboost,
     "LightGBM": boosted.fit_predict_lightgbm,
+    "LightGBM ZILN": ziln.fit_predict_ziln,
     "XGBoost": boosted.fit_predict_xgboost,
 }
 # Processor seconds of a job. A fit of these logs takes seconds to minutes; some of lifetimes' never end.
@@ -64,11 +73,11 @@ def give_up(*_: object) -> None:
 
 def predict(job: dict) -> list[tuple[pd.DataFrame, str] | str]:
     """Return a prediction and its settings per horizon, or what is wrong with it."""
-    package, _, model = job["model"].partition(" ")
+    name, model = job["model"], job["model"].partition(" ")[2]
     history = pd.read_parquet(job["history"])
     made = []
-    if package in PARAMETRIC:
-        forecast, value, settings = PARAMETRIC[package](model, history)
+    if name in PARAMETRIC:
+        forecast, value, settings = PARAMETRIC[name](model, history)
         for horizon in job["horizons"]:
             orders, none, alive = forecast(horizon["days"])
             columns = {"spend": np.maximum(orders * value, 0.0), "churn": none, "not_alive": 1.0 - alive}
@@ -77,7 +86,7 @@ def predict(job: dict) -> list[tuple[pd.DataFrame, str] | str]:
         for horizon in job["horizons"]:
             train = pd.read_parquet(horizon["train"])
             test = pd.read_parquet(horizon["test"])
-            made.append(checked(test["customer_id"], *BOOSTED[package](train, test)))
+            made.append(checked(test["customer_id"], *BOOSTED[name](train, test)))
     return made
 
 
