@@ -40,8 +40,10 @@ _QUOTED_ADDRESS = re.compile(
 _BARE_ADDRESS = re.compile(
     rf"{_SCHEME}[^\s:/@]*:(?!\d+\b)(?=\S)[^\n@]{{0,1000}}@\S*|{_SCHEME}\S+?(?=['\"`,;:.)\]}}]{{0,5}}(?:\s|$))"
 )
-# Who forgets the scheme has a password all the same.
-_WITHOUT_SCHEME = re.compile(r"(?:^|=|//)[^\s/:@=]{1,100}:(?P<value>\S{1,500})@[\w.-]+(?:[:/?]|$)")
+# Who forgets the scheme has a password all the same; the alias of a registered model has none.
+_WITHOUT_SCHEME = re.compile(
+    r"(?:^|=|//)(?!models:/)[^\s/:@=]{1,100}:(?P<value>\S{1,500})@[\w.-]+(?:[:/?]|$)"
+)
 # What is shorter, or a plain number, would be found in text that has nothing to do with it.
 _TELLING = re.compile(r"(?![\d.,-]+$).{6,}|(?=.*[^a-z])(?![\d.,-]+$).{4,}", re.DOTALL)
 

@@ -181,7 +181,7 @@ def test_the_scores_are_left_as_they_were():
 def test_assumed_effects_ask_for_half_and_stale_scores_are_said():
     made = make_plan(scored(300), SHOP, None, today=date(2026, 1, 1))
     assert any("hold out half the first time" in note for note in made.notes)
-    assert any("score newer data to look ahead" in note for note in made.notes)
+    assert any("not what is ahead" in note for note in made.notes)
     assert made.record.summary["age"] == [note for note in made.notes if "the scores are as of" in note]
     old = make_plan(scored(300), SHOP, None, trained_as_of=date(2020, 1, 1))
     assert any("train it again" in note for note in old.notes)

@@ -93,8 +93,8 @@ def test_refuses_to_guess(read, tmp_path):
     )
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         read(_file("03/04/2024", "05/06/2024"))
-    with pytest.raises(InputError, match=re.escape('{order_date: "%d.%m.%Y"} or {order_date: "%m.%d.%Y"}')):
-        read(_file("03.04.2024", "05.06.2024"))
+    with pytest.raises(InputError, match=re.escape('{order_date: "%d-%m-%Y"} or {order_date: "%m-%d-%Y"}')):
+        read(_file("03-04-2024", "05-06-2024"))
     message = (
         f"{start} writes dates in two ways: '13/04/2024' (line 2) and '04/13/2024' (line 3); export them in one, or "
         'name the right one in data.formats (such as {order_date: "%d/%m/%Y"}): lines written otherwise are then '
@@ -102,6 +102,37 @@ def test_refuses_to_guess(read, tmp_path):
     )
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         read(_file("13/04/2024", "04/13/2024"))
+
+
+@pytest.mark.parametrize(
+    "text, why",
+    [
+        (_file("03.04.2024", "05.06.2024 10:00"), "dates with points are written"),
+        (_file("03.04.2024", "soon", "05.06.2024"), "dates with points are written"),
+        (
+            'customer;day;amount\nc0;03/04/2024;"1,5"\nc1;05/06/2024;1\n',
+            "dates beside decimal commas are written",
+        ),
+    ],
+)
+def test_custom_says_that_the_day_comes_first(read, text, why):
+    log = read(text, now=datetime(2025, 1, 1))
+    assert [day[:10] for day in _read_dates(log)] == ["2024-04-03", "2024-06-05"]
+    (finding,) = [each for each in log.quality.warnings if each.code == "assumed-format"]
+    assert why in finding.text
+    assert finding.rows == text.count("2024")
+    named = read(text, formats={"order_date": log.quality.read_as["order_date"].split(",")[0]})
+    assert "assumed-format" not in [each.code for each in named.quality.warnings]
+
+
+@pytest.mark.parametrize("texts", [("03.04.2024", "05/06/2024"), ("03.04.2024", "05.06.05")])
+def test_custom_says_nothing_of_dates_that_are_written_otherwise(read, texts):
+    with pytest.raises(InputError, match="nothing in it tells day, month and year apart"):
+        read(_file(*texts))
+
+
+def test_what_other_dates_tell_counts_more_than_custom(read):
+    assert _read_dates(read(_file("03.04.2024", "04.13.2024")))[0] == "2024-03-04 00:00:00"
 
 
 @pytest.mark.parametrize(

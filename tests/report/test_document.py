@@ -13,7 +13,8 @@ from tests.report.conftest import AS_OF, overview_of, scored_frame, won
 
 from clvml.report.document import build_page
 from clvml.report.facts import Facts, read_facts
-from clvml.report.language import LANGUAGES
+from clvml.report.language import LANGUAGES, Language
+from clvml.report.vocabulary import DOUBTS
 
 Write = Callable[[pd.DataFrame], Path]
 
@@ -34,6 +35,32 @@ def test_the_page_stands_alone(facts: Facts, code: str) -> None:
 @pytest.mark.parametrize("code", ["fr", "de"])
 def test_nothing_is_left_in_english(facts: Facts, code: str) -> None:
     assert left_in_english(build_page(facts, code)) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [("en", "Hardly anybody came back"), ("de", "Kaum jemand kam wieder"), ("fr", "Presque personne")],
+)
+def test_doubts_of_the_data_check_are_said_in_the_language(facts: Facts, code: str, words: str) -> None:
+    found = [
+        {"code": "few-returns", "text": "only 7 purchases", "rows": None, "money": None},
+        {"code": "old-rates", "text": "rates of yore", "rows": 1200, "money": 5300.0},
+        {"code": "not-known-yet", "text": "new <words>"},
+    ]
+    quality = facts.overview["quality"] | {"warnings": found}
+    page = build_page(replace(facts, overview=facts.overview | {"quality": quality}), code)
+    say = Language(code, "EUR")
+    assert words in page and f"{say.count(1200)}" in page and say.money(5300) in page
+    assert say.text("Something in the data is doubtful.") in page
+    assert "only 7 purchases" not in page and "of yore" not in page and "words&" not in page
+
+
+def test_every_warning_of_a_scoring_has_its_words() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "your-export.md").read_text(encoding="utf-8")
+    warnings = page[page.index("## Warnings") : page.index("reads the file again")]
+    codes = re.findall(r"^\| `([a-z-]+)` \|", warnings, re.MULTILINE)
+    assert len(codes) > 10
+    assert set(codes) <= set(DOUBTS)
 
 
 def test_ids_and_segments_are_text(write: Write) -> None:

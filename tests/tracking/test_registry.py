@@ -79,7 +79,8 @@ def test_resolves_directories_without_a_store(trained, tmp_path, monkeypatch):
          "'challenger'?); aliases: challenger (version 2), champion (version 1); versions: 2, 1"),
         ("9", "registered model 'clvml' in '{uri}' has no version '9'; aliases: "),
         ("models:/clvm/1", "no registered model 'clvm' in '{uri}' (did you mean 'clvml'?); it has: clvml; "
-         "correct tracking.registered_model, or run 'make train' first"),
+         "give --config with the configuration of that training (tracking.registered_model), or "
+         "models:/clvml@champion as the model"),
         ("models:/clvml", "model 'models:/clvml' is not a form of reference that is known; give champion"),
         ("", "model '' is not a form of reference that is known; give champion"),
         ("runs:/" + "0" * 32 + "/model", "run '" + "0" * 32 + "' is not in '{uri}'; 'clvml compare' lists"),

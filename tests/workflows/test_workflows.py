@@ -158,7 +158,7 @@ def test_scoring_notes(shop, scorer):
     ]
     assert notes(date(2024, 6, 30), today=date(2024, 8, 30)) == [
         "the scores are as of 2024-06-30, 61 days ago and longer than the horizon of 60 days: they say what was to be"
-        " expected then; score newer data to look ahead"
+        " expected then, not what is ahead"
     ]
     other = {
         "windows": config.windows.model_copy(update={"horizon_days": 90}),

@@ -179,6 +179,8 @@ def customer(
     largest = max([*ahead.values(), expected["_high"] or 0.0, row["historic_spend"] or 0.0, 1e-9])
     gap = row["usual_gap_days"]
     called = customer_id in [call["customer_id"] for call in snapshot.facts.calls]
+    value = snapshot.facts.overview.get("value")
+    margin_of = [say.plural("margin of a day", "margin of {n} days", value["horizon_days"])] if value else []
     cards = [
         (say.text("Spent so far"), say.money(row["historic_spend"]), None),
         (
@@ -186,8 +188,18 @@ def customer(
             say.money(expected[""]),
             interval and say.text("four times in five {interval}", interval=interval),
         ),
-        (say.text("Lifetime value"), say.money(row["clv"]), _named(say, TIERS, row["value_tier"])),
-        (say.text("At risk"), say.money(row["at_risk"] or 0.0), None),
+        (
+            say.text("Lifetime value"),
+            say.money(row["clv"]),
+            Markup(" · ").join(
+                [*margin_of, say.named(TIERS, row["value_tier"])] if row["value_tier"] else margin_of
+            ),
+        ),
+        (
+            say.text("At risk"),
+            say.money(row["at_risk"] or 0.0),
+            say.plural("of the turnover of a day", "of the turnover of {n} days", days),
+        ),
         (
             say.text("Last purchase"),
             _day(row["last_order_date"], say),

@@ -19,6 +19,8 @@ _ISO = f"{_DATE}(?:{_CLOCK_TIME})?"
 _ISO_OFFSET = r"(?:\+(?:0\d|1[0-3])(?::?[0-5]\d)?|\+14(?::?00)?|-(?:0\d|1[01])(?::?[0-5]\d)?|-12(?::?00)?)"
 _ISO_ZONED = f"{_DATE}{_CLOCK_TIME} ?(?:[zZ]|UTC|GMT|{_ISO_OFFSET})"
 UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+# Three numbers, behind a weekday or not.
+_NUMBERS = re.compile(r"\D*\d{1,2}(?P<sign> ?[/.-] ?)\d{1,2} ?[/.-] ?(?P<year>\d+)")
 _FIRST, _LAST = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'"
 
 
@@ -200,6 +202,21 @@ def compare_dates(
     )
 
 
+def custom_of(spellings: Iterable[DateSpelling], comma: bool) -> str:
+    """Return why dates that leave day and month open have the day in front; empty where no custom says so.
+
+    Who writes the month in front sets it off by slashes or dashes, and decimals by a point; ``comma`` says that
+    decimals beside the dates follow a comma.
+    """
+    found = [numbers for each in spellings if (numbers := _NUMBERS.match(each.text))]
+    # A year of two digits may stand in front as well.
+    if not found or any(len(numbers["year"]) != 4 for numbers in found):
+        return ""
+    if all("." in numbers["sign"] for numbers in found):
+        return "dates with points are"
+    return "dates beside decimal commas are" if comma else ""
+
+
 def date_sql(text: str, dates: DateFormat, timezone: str) -> tuple[str, str]:
     """Return the SQL that reads a text column as local timestamp, and of whether a zone was converted."""
     if dates.unit == "excel":
@@ -302,8 +319,8 @@ def _year(text: str, order: str) -> str:
 
 
 def _year_digits(text: str) -> int:
-    found = re.match(r"\D*\d{1,2} ?[/.-] ?\d{1,2} ?[/.-] ?(\d+)", text)
-    return len(found[1]) if found else 0
+    found = _NUMBERS.match(text)
+    return len(found["year"]) if found else 0
 
 
 def _matching(text: str, pattern: str) -> str:

@@ -18,6 +18,7 @@ from clvml.log.dates import (
     DateFormat,
     DateSpelling,
     compare_dates,
+    custom_of,
     date_spellings_sql,
     parse_date_name,
 )
@@ -144,11 +145,12 @@ def choose_formats(
             raise _open_number(column, readings.formats, readings.conflict[0], locate)
         chosen[column.ours] = (number,) * parts
         warnings[column.theirs] = _assumed(column, readings.conflict[0], number, like)
-    return Formats(
-        chosen,
-        _choose_dates(connection, table, dates, parts, named, locate) if dates else (),
-        tuple(warnings.values()),
-    )
+    read: tuple[DateFormat, ...] = ()
+    if dates is not None:
+        comma = any(number.decimal == "," for formats in chosen.values() for number in formats)
+        read, assumed = _choose_dates(connection, table, dates, parts, named, locate, comma)
+        warnings |= {dates.theirs: assumed} if assumed else {}
+    return Formats(chosen, read, tuple(warnings.values()))
 
 
 def _choose_dates(
@@ -158,11 +160,13 @@ def _choose_dates(
     parts: int,
     named: Mapping[str, str],
     locate: Locate,
-) -> tuple[DateFormat, ...]:
+    comma: bool,
+) -> tuple[tuple[DateFormat, ...], Finding | None]:
+    """Return the format of each part, and a warning where it was assumed; ``comma`` says that decimals follow one."""
     found = _by_part(connection, date_spellings_sql(table, "date_text"), DateSpelling)
     name = _named(column, named, parse_date_name)
     if not found:
-        return ()
+        return (), None
     iso: dict[int, tuple[int, str, int]] = {}
     for part, rows, text, place, last_day in connection.execute(
         f"SELECT part, count(*), arg_min(order_ts, place)::VARCHAR, min(place), max(day(order_ts)) FROM {table}"
@@ -177,7 +181,7 @@ def _choose_dates(
         dates = compare_dates(spellings, order=order, unit=unit).format
         if pattern and pattern not in dates.patterns:
             dates = replace(dates, patterns=(pattern, *dates.patterns))
-        return (dates,) * parts
+        return (dates,) * parts, None
     nothing = (0, "", 0)
     alone = {part: compare_dates(texts, iso.get(part, nothing)) for part, texts in found.items()}
     orders = {readings.order for readings in alone.values() if readings.order}
@@ -186,6 +190,16 @@ def _choose_dates(
         order = next(iter(orders))
         alone = {
             part: compare_dates(found[part], iso.get(part, nothing), order)
+            if readings.open_text
+            else readings
+            for part, readings in alone.items()
+        }
+    assumed = None
+    left = [each for part, readings in alone.items() if readings.open_text for each in found[part]]
+    if why := custom_of(left, comma):
+        assumed = _assumed_day(column, [each for each in left if each.is_open], why)
+        alone = {
+            part: compare_dates(found[part], iso.get(part, nothing), "dmy")
             if readings.open_text
             else readings
             for part, readings in alone.items()
@@ -207,7 +221,16 @@ def _choose_dates(
                 " and nothing in it tells day, month and year apart; name the format, for example"
                 f' {_KEY}: {{{column.key}: "{day_first}"}} or {{{column.key}: "{month_first}"}}'
             )
-    return tuple(alone[part].format if part in alone else DateFormat() for part in range(parts))
+    return tuple(alone[part].format if part in alone else DateFormat() for part in range(parts)), assumed
+
+
+def _assumed_day(column: Column, spellings: list[DateSpelling], why: str) -> Finding:
+    return Finding(
+        "assumed-format",
+        f"{column} leaves open whether day or month comes first in {quoted(spellings[0].text)}; the day does, as"
+        f" {why} written; another format is named in {example(column)}",
+        rows=sum(each.rows for each in spellings),
+    )
 
 
 def _check_not_swapped(

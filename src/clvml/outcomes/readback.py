@@ -127,7 +127,12 @@ class Readback:
 
     def _repr_html_(self) -> str:
         lines = "".join(f"<p>{escape(line)}</p>" for line in repr(self).split("\n"))
-        return f"{lines}{self.effects.to_html(index=False, float_format='{:,.4g}'.format)}"
+        # Of whole actions; `effects` has their segments.
+        names = ["action", "measure", "treated", "control", "mean_treated", "mean_control"]
+        shown = self.effects.loc[
+            self.effects["segment"] == ALL, [*names, "difference", "low", "high", "p_holm"]
+        ]
+        return f"{lines}{shown.to_html(index=False, float_format='{:,.4g}'.format, na_rep='–')}"
 
     def effect(self, action: str, measure: str, segment: str = ALL) -> dict[str, Any]:
         """Return one row of ``effects``."""

@@ -103,8 +103,49 @@ REJECTIONS = {
     )
 }
 
+# Warnings of the data check, by their code.
+DOUBTS = {
+    "assumed-format": N_("How some numbers or dates are written was assumed."),
+    "concentration": N_("Few customers hold much of the money: what they do decides the totals."),
+    "currency-on-some-lines": N_("Only some amounts say their currency, and all are added up."),
+    "customers-without-attributes": N_("Of some customers no attributes are known."),
+    "empty-mapping": N_("The table of customer numbers that belong together is empty."),
+    "few-returns": N_("Hardly anybody came back: there is little to learn from."),
+    "guest-customer": N_("A customer number stands for nobody in particular, and counts as one customer."),
+    "horizon-shorter-than-rhythm": N_(
+        "Some customers buy less often than once in the time looked ahead, and look lost between two purchases."
+    ),
+    "ids-differ-in-case": N_(
+        "Customer numbers that differ in capitals or blanks alone count as several customers."
+    ),
+    "ids-differ-in-zeros": N_(
+        "Customer numbers that differ in leading zeros alone count as several customers."
+    ),
+    "ids-in-scientific-notation": N_("A spreadsheet has cut digits off customer numbers."),
+    "link-passed-over": N_("Links to other folders were not followed."),
+    "many-ids": N_("Very many customer numbers became one customer."),
+    "old-rates": N_("Some exchange rates are old."),
+    "orders-in-several-files": N_("Orders stand in several files, in different states."),
+    "placeholder-customer": N_("A customer number with very many lines may stand for many people."),
+    "repeats-without-order-number": N_(
+        "Equal lines without an order number count as purchases of their own."
+    ),
+    "same-file-twice": N_("A file with two names was read once."),
+    "shared-keys": N_("E-mail addresses or other keys that too many customers share join nobody."),
+    "sheets-left-out": N_("Sheets of a workbook were left out."),
+    "sources-overlap": N_("Lines that stand in an earlier source as well count once."),
+    "sources-look-alike": N_("Several sources hold lines that look alike, and all of them count."),
+    "unknown-mapped": N_("Customer numbers that belong together stand in no source."),
+    "unread-keys": N_("E-mail addresses or other keys that cannot be read join nobody."),
+}
+
 # Said where nothing above fits.
-OTHERS = (N_("look at them"), N_("call: what is missing?"), N_("in no single direction"))
+OTHERS = (
+    N_("look at them"),
+    N_("call: what is missing?"),
+    N_("in no single direction"),
+    N_("Something in the data is doubtful."),
+)
 
 REASONS = (
     *dict.fromkeys(

@@ -33,7 +33,7 @@ def age_notes(
     if silent > horizon_days:
         notes.append(
             f"the scores are as of {as_of}, {silent:,} days ago and longer than the horizon of {horizon_days:,} days:"
-            " they say what was to be expected then; score newer data to look ahead"
+            " they say what was to be expected then, not what is ahead"
         )
     # Scores of today's orders are as of tomorrow, here or where the day has begun already.
     elif today and silent < -2:

@@ -156,7 +156,8 @@ def _no_such_model(store: Store, name: str) -> str:
         return f"no model yet in '{store.shown}'; run 'make train' first"
     return (
         f"no registered model '{name}' in '{store.shown}'{did_you_mean(name, known)}; it has: "
-        f"{', '.join(known[:5])}; correct tracking.registered_model, or run 'make train' first"
+        f"{', '.join(known[:5])}; give --config with the configuration of that training (tracking.registered_model), or"
+        f" models:/{known[0]}@champion as the model"
     )
 
 

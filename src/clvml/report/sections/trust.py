@@ -17,7 +17,7 @@ from clvml.report.charts import (
 )
 from clvml.report.facts import Facts
 from clvml.report.language import Language
-from clvml.report.vocabulary import DIRECTIONS, DRIVERS, METHODS, REJECTIONS
+from clvml.report.vocabulary import DIRECTIONS, DOUBTS, DRIVERS, METHODS, REJECTIONS
 
 Section = dict[str, Any]
 _LISTED_REASONS = 8
@@ -251,5 +251,16 @@ def quality(facts: Facts, say: Language) -> Section | None:
         "lead": say.text("What the data check left out, and the money of it."),
         "columns": [say.text("Lines"), say.text("Number"), say.text("Money")],
         "rows": rows,
-        "warnings": [warning["text"] for warning in quality.get("warnings", [])],
+        "warnings": [_doubt(warning, say) for warning in quality.get("warnings", [])],
     }
+
+
+def _doubt(warning: dict[str, Any], say: Language) -> Markup:
+    """Return a warning in short; what it is about in particular, and its key, are for whoever runs the check."""
+    told = say.named(DOUBTS, warning.get("code"), "Something in the data is doubtful.")
+    if not warning.get("rows"):
+        return told
+    about = say.plural("{n} line", "{n} lines", warning["rows"])
+    if warning.get("money") is not None:
+        about += Markup(", ") + say.money(warning["money"])
+    return told + Markup(" ({about})").format(about=about)
