@@ -152,7 +152,7 @@ def test_currencies(read, reasons):
     with _raises(
         "column 'cur' holds several currencies: GBP (2 lines), EUR (1 lines); set data.currency to "
         "the one to use, "
-        "for example GBP (lines in others are rejected), or convert the amounts first"
+        "for example GBP (lines in others are rejected, or converted by data.rates)"
     ):
         read(text, columns={"currency": "cur"})
     with _raises(

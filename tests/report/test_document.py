@@ -63,6 +63,14 @@ def test_every_warning_of_a_scoring_has_its_words() -> None:
     assert set(codes) <= set(DOUBTS)
 
 
+def test_what_a_customer_may_cost_needs_one_margin_of_all(facts: Facts) -> None:
+    own = facts.overview["value"] | {"cost": "unit_cost"}
+    assert "A new customer may cost up to" in build_page(facts)
+    assert "A new customer may cost up to" not in build_page(
+        replace(facts, overview=facts.overview | {"value": own})
+    )
+
+
 def test_ids_and_segments_are_text(write: Write) -> None:
     frame = scored_frame()
     evil = "<script>alert(1)</script>\u202e{0}%s"

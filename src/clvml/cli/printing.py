@@ -206,6 +206,18 @@ def print_margin(rows: Sequence[Mapping[Any, Any]], only: Sequence[str] = ()) ->
     )
 
 
+def margin_said(value: Mapping[str, Any]) -> str:
+    """Return in words which margin is earned, of the keys of section ``value``.
+
+    >>> value = {"margin": 0.3, "cost": None, "margins": None}
+    >>> margin_said(value), margin_said({**value, "cost": "unit_cost * quantity"})
+    ('a margin of 30%', "each customer's own margin")
+    """
+    if value["cost"] is None and value["margins"] is None:
+        return f"a margin of {value['margin']:.0%}"
+    return "each customer's own margin"
+
+
 def _times(ratio: float | None) -> str:
     return "-" if ratio is None or ratio != ratio else f"{ratio:.2f}"
 

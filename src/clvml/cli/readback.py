@@ -18,7 +18,7 @@ from clvml.cli.options import (
     MemoryOption,
     SetOption,
 )
-from clvml.cli.printing import print_json, print_list, print_paragraph, print_table, progress
+from clvml.cli.printing import margin_said, print_json, print_list, print_paragraph, print_table, progress
 from clvml.errors import InputError
 
 if TYPE_CHECKING:
@@ -121,11 +121,9 @@ def readback(
             }
         )
         return
-    share = f"a margin of {settings.value.margin:.0%}"
-    earned = "each customer's own margin" if settings.value.has_own_margins else share
     print_paragraph(
         f"Campaign '{found.campaign}' from {found.as_of} to {found.until}, treated against control group, analysed as"
-        f" planned; money is net of refunds, {earned} is earned."
+        f" planned; money is net of refunds, {margin_said(settings.value.model_dump())} is earned."
     )
     for text in found.sentences:
         print_paragraph(text)

@@ -30,6 +30,7 @@ from clvml.cli.options import (
 )
 from clvml.cli.printing import (
     Meter,
+    margin_said,
     print_json,
     print_list,
     print_paragraph,
@@ -217,7 +218,7 @@ def _print_scored(summary: dict[str, Any], quality: QualityReport | SparkQuality
     print_paragraph(
         f"Expected spend is {summary['expected_spend']:,.0f}{currency} in {summary['horizon_days']} days"
         f" (80 %: {everyone['expected_spend_low']:,.0f} to {everyone['expected_spend_high']:,.0f}); lifetime value is"
-        f" {summary['clv']:,.0f}{currency}: the present value of a margin of {value['margin']:.0%} over"
+        f" {summary['clv']:,.0f}{currency}: the present value of {margin_said(value)} over"
         f" {value['horizon_days']:,} days at {value['discount_rate']:.0%} a year{cost}."
     )
     left_out = quality.rows_in - quality.rows_out

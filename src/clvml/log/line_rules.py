@@ -141,7 +141,7 @@ def currency_given(found: Mapping[str, int], data: DataConfig) -> dict[str, str]
     if data.currency is None and len(found) > 1:
         raise InputError(
             f"column '{column}' holds several currencies: {listed}; set data.currency to the one to use, for "
-            f"example {next(iter(found))} (lines in others are rejected), or convert the amounts first"
+            f"example {next(iter(found))} (lines in others are rejected, or converted by data.rates)"
         )
     wanted = data.currency
     if wanted is not None and wanted not in found:

@@ -201,7 +201,8 @@ def spend(facts: Facts, say: Language) -> Section:
 
 def acquisition(facts: Facts, say: Language) -> Section | None:
     new, value = facts.overview.get("new_customers"), facts.overview.get("value")
-    if not new or not value:
+    # Where each customer has an own margin, that of all is not known here.
+    if not new or not value or value.get("cost") or value.get("margins"):
         return None
     margin = value["margin"]
     return {
