@@ -13,6 +13,7 @@ MODEL ?= champion
 SCORE_CONFIG = $(if $(filter command line environment,$(origin CONFIG)),--config $(CONFIG),)
 
 export OMP_WAIT_POLICY ?= PASSIVE
+export OPENBLAS_THREAD_TIMEOUT ?= 4
 export MLFLOW_DISABLE_TELEMETRY ?= true
 
 .DEFAULT_GOAL := help

@@ -37,7 +37,8 @@ clvml.CustomerModel(horizon_days=180).fit(log).score(log)
 """
 COMMANDS = """\
 import os
-os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+from clvml.threads import WAIT
+os.environ.update(WAIT)
 from datetime import UTC, datetime
 from clvml import workflows
 from clvml.config import read_config

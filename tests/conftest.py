@@ -15,8 +15,10 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from clvml.threads import WAIT
+
 # Before anything loads OpenMP: threads that wait for work must not burn the cores of those that have some.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.update(WAIT | dict(os.environ))
 
 import duckdb
 import pandas as pd

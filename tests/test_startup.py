@@ -33,8 +33,10 @@ def test_the_facade_loads_neither_pictures_nor_servers(code):
 
 
 def test_threads_are_set_up_and_the_environment_is_left_alone():
-    code = "import os; os.environ.pop('OMP_WAIT_POLICY', None); import clvml; clvml.read_log"
-    loaded(f"{code}; assert 'OMP_WAIT_POLICY' not in os.environ")
+    code = "import os; from clvml.threads import WAIT; [os.environ.pop(name, None) for name in WAIT]; import clvml"
+    inside = "with threads.passive_threads(): assert threads.WAIT.items() <= os.environ.items()"
+    loaded(f"import os; from clvml import threads\n{inside}")
+    loaded(f"{code}; clvml.read_log; assert not WAIT.keys() & os.environ.keys()")
 
 
 def test_what_the_package_does_not_have_is_an_attribute_error():

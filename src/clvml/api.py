@@ -12,11 +12,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import pandas as pd
-
 from clvml.threads import passive_threads
 
 with passive_threads():
+    import pandas as pd
     from sklearn.base import BaseEstimator
     from sklearn.exceptions import NotFittedError
 

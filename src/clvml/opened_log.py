@@ -12,11 +12,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from clvml.threads import passive_threads
 
 with passive_threads():
+    import pandas as pd
+
     from clvml import workflows
     from clvml.config import DataConfig
     from clvml.customers.snapshots import CustomerDays

@@ -6,18 +6,21 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+# What OpenMP (XGBoost, scikit-learn) and OpenBLAS (NumPy, SciPy) read when they are loaded; the second is the exponent
+# of the number of cycles that a thread spins. No result depends on it.
+WAIT = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": "4"}
+
 
 @contextmanager
 def passive_threads() -> Iterator[None]:
-    """Let OpenMP be loaded with threads that wait without burning a core, and leave the environment as it was.
+    """Let libraries be loaded with threads that wait without burning a core, and leave the environment as it was.
 
-    OpenMP reads this when it is loaded, which is with scikit-learn or XGBoost. Threads that spin while they wait make
-    training several times slower on a busy machine.
+    Threads that spin while they wait make training several times slower on a busy machine.
     """
-    before = os.environ.get("OMP_WAIT_POLICY")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    missing = WAIT.keys() - os.environ.keys()
+    os.environ.update({name: WAIT[name] for name in missing})
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["OMP_WAIT_POLICY"]
+        for name in missing:
+            del os.environ[name]

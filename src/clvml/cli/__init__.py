@@ -29,6 +29,7 @@ from clvml.cli.train import train
 from clvml.cli.uplift import uplift
 from clvml.cli.worth import worth
 from clvml.errors import InputError
+from clvml.threads import WAIT
 
 app = typer.Typer(
     name="clvml",
@@ -80,9 +81,10 @@ for command in (
 
 def main() -> None:
     """Run the command line: 0 done, 2 the input is at fault, 1 a defect of ours, 130 interrupted, 143 terminated."""
-    # Threads of XGBoost that wait for work must not burn the core another one needs: on a busy machine that
-    # makes training several times slower. OpenMP reads this when it is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads that wait for work must not burn the core another one needs: on a busy machine that
+    # makes training several times slower. The libraries read this when they are loaded.
+    for name, value in WAIT.items():
+        os.environ.setdefault(name, value)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show must not end the work.
