@@ -64,7 +64,7 @@ DATA_SETS = (
 )
 
 # Those that packages carry; the others are in data/.
-EXPORTED = ("groceries", "households", "supermarket", "simulated_orders")
+EXPORTED = ("coupons", "groceries", "households", "supermarket", "simulated_orders")
 
 _CDNOW = (date(1997, 10, 1), date(1998, 1, 1), date(1998, 4, 1))
 _RETAIL = (date(2011, 3, 1), date(2011, 6, 1), date(2011, 9, 1))

@@ -136,6 +136,10 @@ def data_dictionary() -> str:
         "One row per customer and cutoff, from the days before the cutoff. `currency` is the currency of the",
         "log. Raw ages (model: no) are computed and explained, but kept from the models.",
         "",
+        "Beside these come attributes (group `attributes`: `attribute_COLUMN`, docs/attributes.md) and events (group",
+        "`events`: `event_TYPE_30d`, `_90d`, `_365d`, how many in the window; `event_TYPE_days_since`, days since the",
+        "last one; docs/events.md).",
+        "",
         "| feature | group | unit | model | needs | meaning |",
         "|---|---|---|---|---|---|",
     ]

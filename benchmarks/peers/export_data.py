@@ -19,6 +19,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     logs = {
+        "coupons": read_coupons,
         "groceries": read_groceries,
         "households": read_households,
         "simulated_orders": read_simulated_orders,
@@ -41,6 +42,15 @@ def read_households() -> pd.DataFrame:
     """Return what is known of the 801 households of the groceries that answered: age, income, family."""
     households = read_complete_journey("demographics")
     return households.astype({name: "str" for name in households.columns if name != "household_id"})
+
+
+def read_coupons() -> pd.DataFrame:
+    """Return when households of the groceries redeemed coupons, and when the campaigns began that they were sent."""
+    redeemed = read_complete_journey("coupon_redemptions").rename(columns={"redemption_date": "day"})
+    begun = read_complete_journey("campaign_descriptions")[["campaign_id", "start_date"]]
+    sent = read_complete_journey("campaigns").merge(begun).rename(columns={"start_date": "day"})
+    events = pd.concat([redeemed.assign(kind="coupon redeemed"), sent.assign(kind="campaign")])
+    return events[["household_id", "day", "kind"]].reset_index(drop=True)
 
 
 def read_groceries() -> pd.DataFrame:

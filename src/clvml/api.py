@@ -169,7 +169,8 @@ class CustomerModel(BaseEstimator):
             The model was not fitted.
         """
         scorer, read = self._fitted(), self._read(log)
-        features = read.days.features(day_of(as_of) or read.as_of, scorer.model.horizon_days)
+        days = read.days.counting(scorer.model.trees.events)
+        features = days.features(day_of(as_of) or read.as_of, scorer.model.horizon_days)
         return workflows.explain(scorer, features).drivers()
 
     def save(self, folder: str | os.PathLike[str]) -> Path:

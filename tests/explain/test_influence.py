@@ -97,8 +97,8 @@ def test_no_influence_at_all():
 
 
 def test_every_group_has_a_story_along_its_own_features():
-    # Attributes come with a table of customers.
-    assert GROUPS.keys() == {feature.group for feature in FEATURES} | {"attributes"}
+    # Attributes and events come with tables of customers.
+    assert GROUPS.keys() == {feature.group for feature in FEATURES} | {"attributes", "events"}
     for group, (axes, _) in GROUPS.items():
         assert {BY_NAME[axis].group for axis in axes} <= {group}
 

@@ -167,3 +167,33 @@ def test_several_sources_are_served_under_our_names(lines, tmp_path, empty_store
     config, uri, done = _trained(tmp_path, empty_store, {"sources": sources})
     joined = lines.rename(columns={"Client": "customer_id", "Day": "order_date", "Price": "amount"})
     _same(_served(uri, done, joined), _scored(config, uri)[1])
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:mlflow", "ignore::FutureWarning:mlflow")
+def test_events_and_attributes_are_served_in_a_feature_table(lines, tmp_path, empty_store):
+    log = tmp_path / "export.csv"
+    lines.to_csv(log, index=False)
+    who = lines["Client"].drop_duplicates().reset_index(drop=True)
+    who.to_frame().assign(channel=["web" if n % 3 else "store" for n in who.index]).to_csv(
+        tmp_path / "customers.csv", index=False
+    )
+    lines[::5].assign(at=lines["Day"]).to_csv(tmp_path / "tickets.csv", index=False)
+    data = {
+        "source": str(log),
+        "columns": {"customer_id": "Client", "order_date": "Day", "amount": "Price"},
+        "attributes": {"source": str(tmp_path / "customers.csv")},
+        "events": {"source": str(tmp_path / "tickets.csv"), "date": "at"},
+    }
+    config, uri, done = _trained(tmp_path, empty_store, data)
+    scorer, scores = _scored(config, uri)
+    assert {"attribute_channel", "events_90d"} <= set(scorer.model.trees.predictors)
+    with open_store(uri):
+        info = mlflow.models.get_model_info(done.logged.model_uri)
+    types = {one.name: one.type.name for one in info.signature.inputs}
+    assert (types["attribute_channel"], types["events_days_since"]) == ("string", "double")
+    assert info.saved_input_example_info is not None
+    prepared = workflows.prepare(config.data, NOW, as_of=AS_OF)
+    features = workflows.days_of(prepared.log).counting(scorer.model.trees.events).features(AS_OF, 60)
+    features["attribute_channel"] = features["attribute_channel"].astype(str)
+    found = _served(uri, done, features.drop(columns="cutoff")).set_index("customer_id")
+    _same(found.loc[scores["customer_id"]].reset_index(), scores)

@@ -140,7 +140,7 @@ def test_new_values_and_missing_customers_are_scored_and_other_tables_are_refuse
 
 
 def test_a_log_without_the_table_is_refused(shop, fitted):
-    prepared = workflows.prepare(config_of(shop).data.without_attributes(), NOW)
+    prepared = workflows.prepare(config_of(shop).data.purchases_alone(), NOW)
     with pytest.raises(InputError, match="give the table of customers as in training"):
         workflows.score(prepared, fitted.scorer)
 
@@ -207,13 +207,13 @@ def test_a_model_file_with_other_attributes_is_refused(fitted, tmp_path):
 def test_the_backtest_says_what_attributes_bring_with_an_interval(shop, prepared):
     tested = workflows.backtest(prepared, config_of(shop))
     assert "clvml without attributes" not in tested.leaderboard.models
-    (said,) = workflows.attribute_note(tested)
+    (said,) = workflows.given_notes(tested)
     assert "against the same model without them (gain, 95 % interval" in said
-    found = gains(tested.attributes)["clvml"]["roc_auc"]
+    found = gains(tested.without["attributes"])["clvml"]["roc_auc"]
     assert found.verdict == "better"
     assert 0 < found.low < found.gain < found.high
     alone = workflows.backtest(prepared, config_of(shop, leave_out=["attributes"]))
-    assert (alone.attributes, workflows.attribute_note(alone)) == (None, [])
+    assert (alone.without, workflows.given_notes(alone)) == ({}, [])
     # What they are compared with is the model that leaves them out.
     values = alone.leaderboard.pooled.set_index(["model", "metric"])["value"]
     assert found.champion_value == pytest.approx(values["clvml", "roc_auc"])

@@ -37,6 +37,7 @@ def backtest(
     """Compare the model with the baselines at several past dates; nothing is logged."""
     from clvml import workflows
     from clvml.config import SubscriptionConfig
+    from clvml.evaluation.backtest import GIVEN_GROUPS
     from clvml.evaluation.margin_forecasts import margin_table
     from clvml.storage.addresses import hide_password
 
@@ -61,11 +62,14 @@ def backtest(
                 "headline": headline,
                 "churn_cutoffs": {"as_of": day, "reached": reached.to_dict("records")},
                 "margin": margins.to_dict("records"),
-                "attributes": result.attributes.to_dict() if result.attributes else None,
+                **{
+                    group: result.without[group].to_dict() if group in result.without else None
+                    for group in GIVEN_GROUPS
+                },
                 **result.leaderboard.to_dict(),
             }
         )
         return
     print_leaderboard(result)
     print_margin(margins.to_dict("records"))
-    print_list("Notes", [*filter(None, [prepared.note]), *workflows.attribute_note(result)])
+    print_list("Notes", [*filter(None, [prepared.note]), *workflows.given_notes(result)])

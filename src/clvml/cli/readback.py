@@ -89,7 +89,7 @@ def readback(
     settings = _settings(planned.record, config, data, overrides, store, notes)
     progress(f"reading {hide_password(data or settings.data.source)}")
     with workspace(memory) as connection:
-        lines = settings.data.without_attributes()
+        lines = settings.data.purchases_alone()
         prepared = workflows.prepare(lines, now(), data, parse_date(as_of), None, connection)
         progress("comparing")
         found = workflows.readback(

@@ -57,7 +57,7 @@ def worth(
     if settings is not None and data is not None:
         progress(f"reading {data}")
         with workspace(memory) as connection:
-            lines = settings.data.without_attributes()
+            lines = settings.data.purchases_alone()
             prepared = workflows.prepare(lines, now(), data, None, None, connection)
             found = workflows.worth(scores, names, value, costs, before, prepared, now().date())
     else:

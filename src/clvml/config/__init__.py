@@ -4,6 +4,7 @@ The only keys without a default are ``data.source``, the three mapped columns an
 ``windows.horizon_days``. ``docs/configuration.md`` is generated from the field descriptions.
 """
 
+from clvml.config.base_section import Section
 from clvml.config.data import (
     AttributesConfig,
     ColumnsConfig,
@@ -12,9 +13,9 @@ from clvml.config.data import (
     KeysConfig,
     Preset,
     PresetName,
-    Section,
     read_preset,
 )
+from clvml.config.event_keys import EventsConfig
 from clvml.config.loading import (
     assign,
     overridden,
@@ -49,6 +50,7 @@ __all__ = [
     "Config",
     "DataConfig",
     "EvaluationConfig",
+    "EventsConfig",
     "Group",
     "IdentityConfig",
     "KeysConfig",

@@ -9,8 +9,10 @@ from typing import Annotated, Any, Literal, get_args
 from zoneinfo import available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from clvml.config.base_section import Section
+from clvml.config.event_keys import EventsConfig
 from clvml.errors import did_you_mean
 from clvml.storage.addresses import hide_password
 
@@ -19,12 +21,6 @@ PresetName = Literal[
     "shopify", "woocommerce", "stripe", "paypal", "square", "magento", "amazon", "uci-online-retail"
 ]
 _PRESETS = Path(__file__).parents[1] / "log" / "presets"
-
-
-class Section(BaseModel):
-    """Keys of which none may be unknown."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ColumnsConfig(Section):
@@ -165,7 +161,7 @@ _OUR_NAMES = {
     name: name for name in ("customer_id", "order_date", "amount", "order_id", "product_id", "quantity")
 }
 # Keys that say how all sources become one log, and keys that say how a file is read.
-_OF_THE_WHOLE = ("rates", "identity", "attributes")
+_OF_THE_WHOLE = ("rates", "identity", "attributes", "events")
 _OF_A_SOURCE = ("keys", "preset", "columns", "where", "amount_per", "ignore_columns", "formats", "sheets")
 
 
@@ -189,6 +185,9 @@ class DataConfig(Section):
     identity: IdentityConfig | None = Field(None, description="how ids of the sources become one customer")
     attributes: AttributesConfig | None = Field(
         None, description="table of what else is known of the customers (docs/attributes.md)"
+    )
+    events: EventsConfig | None = Field(
+        None, description="table of what else the customers did (docs/events.md)"
     )
     rates: str | None = Field(
         None,
@@ -272,16 +271,21 @@ class DataConfig(Section):
             told |= {"sources": {}, "rates": None, "identity": None}
         return self.model_copy(update=told)
 
-    def without_attributes(self) -> DataConfig:
+    @property
+    def tables_beside(self) -> dict[str, AttributesConfig | EventsConfig]:
+        """The tables of customers that are read beside the purchases, by their key."""
+        told = {"attributes": self.attributes, "events": self.events}
+        return {key: table for key, table in told.items() if table is not None}
+
+    def purchases_alone(self) -> DataConfig:
         """Return how to read the purchases alone."""
-        return self.model_copy(update={"attributes": None})
+        return self.model_copy(update=dict.fromkeys(self.tables_beside))
 
     def without_passwords(self) -> DataConfig:
         """Return the keys as they may be shown and kept."""
         shown: dict[str, Any] = {"source": hide_password(self.source)}
-        if self.attributes:
-            hidden = hide_password(self.attributes.source)
-            shown["attributes"] = self.attributes.model_copy(update={"source": hidden})
+        for key, table in self.tables_beside.items():
+            shown[key] = table.model_copy(update={"source": hide_password(table.source)})
         if self.sources:
             shown["sources"] = {name: own.without_passwords() for name, own in self.sources.items()}
         return self.model_copy(update=shown)

@@ -6,12 +6,13 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from clvml.config.data import DataConfig, Section
+from clvml.config.base_section import Section
+from clvml.config.data import DataConfig
 from clvml.errors import did_you_mean
 
 # What a feature is about (`clvml.customers`).
 Group = Literal[
-    "recency", "frequency", "spend", "trend", "rhythm", "basket", "refunds", "season", "attributes"
+    "recency", "frequency", "spend", "trend", "rhythm", "basket", "refunds", "season", "attributes", "events"
 ]
 # The forecasts that stand beside the features, as `model.leave_out` calls them.
 PRIOR = "prior"
@@ -203,8 +204,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _something_is_left(self) -> Config:
-        if not self.data.attributes and {*self.model.leave_out, "attributes"} == {*get_args(Group), PRIOR}:
-            raise ValueError(f"model.leave_out: without data.attributes, {_NOTHING_LEFT}")
+        lacking = {"attributes", "events"} - {*self.data.tables_beside}
+        if {*self.model.leave_out} | lacking == {*get_args(Group), PRIOR}:
+            named = " and ".join(f"data.{key}" for key in sorted(lacking - {*self.model.leave_out}))
+            raise ValueError(f"model.leave_out: without {named}, {_NOTHING_LEFT}")
         return self
 
     def with_source(self, source: str) -> Config:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from clvml.config.data import Section
+from clvml.config.base_section import Section
 from clvml.config.settings import (
     Config,
     EvaluationConfig,

@@ -123,11 +123,6 @@ def usable_attributes(
     return usable, note
 
 
-def read_attributes(features: pd.DataFrame, attributes: Sequence[Attribute]) -> pd.DataFrame:
-    """Return a feature table with the attributes as a model reads them (`Attribute.read`)."""
-    return features.assign(**{one.name: one.read(features[one.name]) for one in attributes})
-
-
 def known_at(table: str, columns: Sequence[AttributeColumn], dated: bool, cutoff: date) -> str:
     """Return SQL of what ``table`` says of each customer at a cutoff: one row each, ``customer_id`` and the columns.
 

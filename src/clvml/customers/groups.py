@@ -93,4 +93,6 @@ GROUPS: dict[str, FeatureGroup] = {
     ),
     # What is given with `data.attributes`; no order of theirs holds in every table.
     "attributes": FeatureGroup((), "customers with certain attributes"),
+    # What is given with `data.events`: tickets drive away, visits bring back.
+    "events": FeatureGroup((), "customers with certain events"),
 }

@@ -5,16 +5,19 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
+from copy import copy
 from datetime import date
 from itertools import count
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import pandas as pd
 
 from clvml.customers import feature_sql, labels, windows
 from clvml.customers.attributes import known_at
+from clvml.customers.events import EventKind, counted_at, listed_at
 from clvml.log.attribute_table import AttributeTable
+from clvml.log.event_table import EventTable
 
 # Columns of the purchase log that bring features of their own.
 OPTIONAL_COLUMNS = ("order_id", "product_id", "quantity")
@@ -40,11 +43,15 @@ class CustomerDays:
         Which of ``order_id``, ``product_id`` and ``quantity`` the relation has.
     attributes : AttributeTable, optional
         What else is known of the customers, in the same database.
+    events : EventTable, optional
+        What else they did, in the same database; features count them as `counting` says.
 
     Attributes
     ----------
     first_day, last_day : date
         Of any line.
+    kinds : tuple of EventKind
+        Which events the features count.
     table : str
         What `clvml.customers.customer_days_query` returns, with a code in the place of the id.
     """
@@ -58,10 +65,13 @@ class CustomerDays:
         purchases: str,
         columns: Collection[str] = (),
         attributes: AttributeTable | None = None,
+        events: EventTable | None = None,
     ) -> None:
         self.connection = connection
         self.columns = tuple(columns)
         self.attributes = attributes
+        self.events = events
+        self.kinds: tuple[EventKind, ...] = ()
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, pd.DataFrame] = OrderedDict()
         limit = "select parse_formatted_bytes(current_setting('memory_limit'))"
@@ -83,10 +93,36 @@ class CustomerDays:
                 f"create table {self._attributes} as select known.* replace (codes.code as customer_id) from"
                 f" {self.attributes.table} as known join {self._codes} as codes using (customer_id)"
             )
+        if self.events:
+            self.connection.execute(
+                f"create table {self._events} as select events.* replace (codes.code as customer_id) from"
+                f" {self.events.table} as events join {self._codes} as codes using (customer_id)"
+            )
 
     @property
     def _attributes(self) -> str:
         return f"coded_attributes_{self._number}"
+
+    @property
+    def _events(self) -> str:
+        return f"coded_events_{self._number}"
+
+    def counting(self, kinds: Sequence[EventKind]) -> Self:
+        """Return the same days, whose features count these kinds of events; without a table of events none."""
+        counted = copy(self)
+        counted.kinds = tuple(kinds) if self.events else ()
+        return counted
+
+    def customers_of_events(self, cutoff: date) -> dict[str, int]:
+        """Return how many customers with a line before the cutoff have events of each type before it."""
+        if not self.events:
+            return {}
+        history = windows.history(self.table, cutoff)
+        counted = self._run(
+            f"select type, count(distinct customer_id) as customers from ({windows.history(self._events, cutoff)}) as"
+            f" events where customer_id in (select customer_id from ({history}) as history) group by type"
+        )
+        return {str(key): int(customers) for key, customers in counted.itertuples(index=False)}
 
     def daily_totals(self, cutoff: date) -> pd.Series:
         """Return net spend per day before the cutoff [currency], indexed by every day of the log."""
@@ -163,16 +199,21 @@ where features.purchase_days > 0""")
         """Return SQL of the feature table of one cutoff: one row per customer of the history, in no order."""
         return self._named(self._features_query(cutoff, horizon_days))
 
-    def _features_query(self, cutoff: date, horizon_days: int, with_attributes: bool = True) -> str:
+    def _features_query(self, cutoff: date, horizon_days: int, with_tables: bool = True) -> str:
         history = windows.history(self.table, cutoff)
         query = feature_sql.features_query(history, cutoff, horizon_days, self.columns)
-        if not (self.attributes and with_attributes):
-            return query
-        listed = ", ".join(f"known.{one.name}" for one in self.attributes.columns)
-        known = known_at(self._attributes, self.attributes.columns, self.attributes.dated, cutoff)
-        return (
-            f"select own.*, {listed} from ({query}) as own left join ({known}) as known using (customer_id)"
-        )
+        if self.attributes and with_tables:
+            listed = ", ".join(f"known.{one.name}" for one in self.attributes.columns)
+            known = known_at(self._attributes, self.attributes.columns, self.attributes.dated, cutoff)
+            query = f"select own.*, {listed} from ({query}) as own left join ({known}) as known using (customer_id)"
+        if self.events and self.kinds and with_tables:
+            listed = listed_at(self.kinds, self.events.first_day, cutoff)
+            counted = counted_at(self._events, self.kinds, cutoff)
+            query = (
+                f"select own.*, {listed} from ({query}) as own left join ({counted}) as counted"
+                " using (customer_id)"
+            )
+        return query
 
     def _labels_query(self, cutoff: date, horizon_days: int) -> str:
         return labels.labels_query(windows.future(self.table, cutoff, horizon_days))

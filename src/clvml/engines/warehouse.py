@@ -65,13 +65,17 @@ def feature_sql(data: DataConfig, table: str, cutoff: date, horizon_days: int, d
     ------
     InputError
         The dialect or the table's name is not known, the dialect cannot leave out ``data.ignore_columns``, money counts
-        once per order, ids are folded or left out, or attributes are asked for.
+        once per order, ids are folded or left out, or attributes or events are asked for.
     """
     dialect = check_dialect(dialect)
     if data.attributes:
         raise InputError(
             "`clvml sql` writes the features of purchases, not attributes of customers (data.attributes); leave them"
             " out, and join your table of customers to the query's rows by customer_id"
+        )
+    if data.events:
+        raise InputError(
+            "`clvml sql` writes the features of purchases, not counts of events (data.events); leave them out"
         )
     optional = [name for name in _OPTIONAL if name in data.columns.mapped()]
     query = f"""\

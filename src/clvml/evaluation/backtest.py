@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import numpy as np
@@ -21,9 +21,8 @@ from clvml.models.prior import fit_prior
 
 MODEL_NAME = "clvml"
 BTYD_NAME = "BTYD (MBG/NBD, Gamma-Gamma)"
-# Our model as it would be without the attributes of customers.
-_SPEND_WITHOUT, _CHURN_WITHOUT = "spend_without", "churn_without"
-_WITHOUT = ModelColumns("clvml without attributes", _SPEND_WITHOUT, _CHURN_WITHOUT)
+# What tables beside the purchases bring: our model is tested without each of them.
+GIVEN_GROUPS = ("attributes", "events")
 
 
 # Expected spend and p_churn by model; None where it has none.
@@ -43,14 +42,15 @@ class Backtest:
         Which column is whose.
     leaderboard : Leaderboard
         Metrics per fold, pooled, and compared.
-    attributes : Leaderboard or None
-        Our model beside the same without attributes of customers, which is the champion; None where it has none.
+    without : dict of str to Leaderboard
+        By group of features from another table (`GIVEN_GROUPS`) that our model reads: it beside the same without that
+        group, which is the champion.
     """
 
     predictions: pd.DataFrame
     models: tuple[ModelColumns, ...]
     leaderboard: Leaderboard
-    attributes: Leaderboard | None = None
+    without: Mapping[str, Leaderboard] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"{self._head()}\n{self.leaderboard!r}"
@@ -118,9 +118,12 @@ def predict_folds(
     def predict(cutoff: date) -> tuple[pd.DataFrame, tuple[ModelColumns, ...]]:
         model = fit_customer_model(days, cutoff, config)
         part, models = predict_fold(days, cutoff, config, model)
-        if 0 < len(model.trees.attributes) < len(model.trees.predictors):
-            progress(f"testing as of {cutoff}, without attributes")
-            part = pd.concat([part, _without_attributes(days, cutoff, config)], axis="columns")
+        groups = {feature.name: feature.group for feature in model.features}
+        read = [groups.get(name) for name in model.trees.predictors]
+        for group in GIVEN_GROUPS:
+            if 0 < read.count(group) < len(read):
+                progress(f"testing as of {cutoff}, without {group}")
+                part = pd.concat([part, _predicted_without(group, days, cutoff, config)], axis="columns")
         return part, models
 
     return predict_at(cutoffs, predict, too_short, progress)
@@ -170,14 +173,16 @@ def judge(
     leaderboard = build_leaderboard(
         predictions, models, MODEL_NAME, config.evaluation.bootstrap_samples, config.seed
     )
-    attributes: Leaderboard | None = None
-    if _SPEND_WITHOUT in predictions:
-        # A fold with too little to learn from has no trees and no attributes.
-        both = predictions[predictions[_SPEND_WITHOUT].notna()]
-        attributes = build_leaderboard(
-            both, (models[0], _WITHOUT), _WITHOUT.name, config.evaluation.bootstrap_samples, config.seed
-        )
-    return Backtest(predictions, models, leaderboard, attributes)
+    without = {}
+    for group in GIVEN_GROUPS:
+        other = _without(group)
+        if other.spend in predictions:
+            # A fold with too little to learn from has no trees and reads no such group.
+            both = predictions[predictions[other.spend].notna()]
+            without[group] = build_leaderboard(
+                both, (models[0], other), other.name, config.evaluation.bootstrap_samples, config.seed
+            )
+    return Backtest(predictions, models, leaderboard, without)
 
 
 def predict_fold(
@@ -188,7 +193,7 @@ def predict_fold(
     One row per customer, with labels and interval, and which column is whose; see `Backtest`.
     """
     horizon = config.windows.horizon_days
-    test = days.snapshots([cutoff], horizon)
+    test = days.counting(model.trees.events).snapshots([cutoff], horizon)
     ours = model.predict(test, cutoff)
     part = test[["cutoff", "customer_id", "actual_spend", "purchases", "churned", "purchase_days"]].copy()
     part["low"], part["high"] = ours["expected_spend_low"], ours["expected_spend_high"]
@@ -214,13 +219,18 @@ def predict_fold(
     return part, tuple(models)
 
 
-def _without_attributes(days: CustomerDays, cutoff: date, config: Config) -> pd.DataFrame:
-    """Return what our model says of one test window without attributes, row by row as `predict_fold`."""
-    leave_out = [*config.model.leave_out, "attributes"]
-    model = config.model.model_copy(update={"leave_out": leave_out})
+def _without(group: str) -> ModelColumns:
+    return ModelColumns(f"clvml without {group}", f"spend_without_{group}", f"churn_without_{group}")
+
+
+def _predicted_without(group: str, days: CustomerDays, cutoff: date, config: Config) -> pd.DataFrame:
+    """Return what our model says of one test window without a group of features, row by row as `predict_fold`."""
+    model = config.model.model_copy(update={"leave_out": [*config.model.leave_out, group]})
     fitted = fit_customer_model(days, cutoff, config.model_copy(update={"model": model}))
-    predicted = fitted.predict(days.snapshots([cutoff], config.windows.horizon_days), cutoff)
-    return pd.DataFrame({_SPEND_WITHOUT: predicted["expected_spend"], _CHURN_WITHOUT: predicted["p_churn"]})
+    test = days.counting(fitted.trees.events).snapshots([cutoff], config.windows.horizon_days)
+    predicted = fitted.predict(test, cutoff)
+    columns = _without(group)
+    return pd.DataFrame({columns.spend: predicted["expected_spend"], columns.churn: predicted["p_churn"]})
 
 
 def _baselines(days: CustomerDays, cutoff: date, config: Config, test: pd.DataFrame) -> _Forecasts:

@@ -12,8 +12,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from clvml.customers import FEATURES, Feature
-from clvml.customers.attributes import Attribute
-from clvml.explain.attribute_words import AttributePhrase, say_values
+from clvml.customers.events import PREFIX
+from clvml.customers.given import Given
+from clvml.explain.given_words import GivenPhrase, say_values
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -62,7 +63,7 @@ def reasons(
     feature_list: Sequence[Feature],
     top: int = 3,
     typical: Mapping[str, Typical] | None = None,
-    attributes: Sequence[Attribute] = (),
+    given: Sequence[Given] = (),
     forecast: str = "churn risk",
 ) -> pd.DataFrame:
     """Say for each customer what raises or lowers a forecast most: the churn risk, or the expected spend.
@@ -92,7 +93,7 @@ def reasons(
         Reasons per customer, and what they say is raised or lowered.
     typical : mapping of str to Typical, optional
         By feature name, as `Surrogate.typical_` holds it; without it, no value is taken for contradictory.
-    attributes : sequence of Attribute
+    given : sequence of Attribute or EventFeature
         Those among the features; their words are their name and value.
 
     Returns
@@ -124,8 +125,8 @@ def reasons(
         raise ValueError(f"top must be at least 1 (currently {top})")
     said_of = np.full((3, len(features), top), "", dtype=object)  # words, keys, values
     if len(features):
-        given = {one.name: AttributePhrase(one) for one in attributes}
-        phrases = [given.get(feature.name) or _Phrase(feature.words) for feature in feature_list]
+        own_words = {one.name: GivenPhrase(one) for one in given}
+        phrases = [own_words.get(feature.name) or _Phrase(feature.words) for feature in feature_list]
         columns = {
             name: features[name].to_numpy(dtype=float, na_value=np.nan)
             for feature, phrase in zip(feature_list, phrases, strict=True)
@@ -174,7 +175,7 @@ def say_reason(key: str, values: str) -> tuple[str, dict[str, float | str], int]
     ('has not come back since the first purchase', {}, 1)
     """
     name, sign = key[:-1], key[-1:]
-    if name.startswith("attribute_") and sign in "+-":
+    if name.startswith(("attribute_", PREFIX)) and sign in "+-":
         return *say_values(values), 1 if sign == "+" else -1
     feature = next((feature for feature in FEATURES if feature.name == name), None)
     if feature is None or sign not in "+-":
@@ -263,7 +264,7 @@ def _choose(
 
 def _sayable(
     feature: Feature,
-    phrase: _Phrase | AttributePhrase,
+    phrase: _Phrase | GivenPhrase,
     columns: dict[str, Array],
     phi: Array,
     typical: Mapping[str, Typical],
@@ -298,7 +299,7 @@ def _write(
     chosen: Indices,
     rising: NDArray[np.bool_],
     feature_list: Sequence[Feature],
-    phrases: Sequence[_Phrase | AttributePhrase],
+    phrases: Sequence[_Phrase | GivenPhrase],
     columns: dict[str, Array],
     forecast: str,
 ) -> None:

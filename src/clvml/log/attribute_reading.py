@@ -59,8 +59,12 @@ def with_attributes(log: PurchaseLog, data: DataConfig, given: pd.DataFrame | No
     texts, id_column = _rows(texts, asked, data, where)
     if texts.empty:
         raise InputError(f"{where} holds no row with a customer; export it again, or leave {_KEY} out")
-    ids = _ids(log, texts[id_column], data)
-    moments = None if asked.valid_from is None else _moments(texts[asked.valid_from], asked.valid_from, where)
+    ids = ids_as_logged(log, texts[id_column], data)
+    moments = (
+        None
+        if asked.valid_from is None
+        else _moments(texts[asked.valid_from], asked.valid_from, where, data.timezone)
+    )
     _check_once(ids, moments, where)
     typed, columns = _typed(texts, ids, asked, [id_column, *data.columns.mapped().values()], where)
     frame = pd.DataFrame({"customer_id": ids.to_numpy(object), **typed})
@@ -71,15 +75,12 @@ def with_attributes(log: PurchaseLog, data: DataConfig, given: pd.DataFrame | No
         log.connection.execute(f"create or replace table {TABLE} as from {_GIVEN}")
     finally:
         log.connection.unregister(_GIVEN)
-    return replace(
-        log,
-        attributes=AttributeTable(columns, moments is not None),
-        quality=replace(
-            log.quality.with_warnings(_missing(log, where), data),
-            read_as={**log.quality.read_as, **as_read(columns)},
-        ),
-        fingerprint=_fingerprint(log, frame),
+    quality = replace(
+        log.quality.with_warnings(_missing(log, where), data),
+        read_as={**log.quality.read_as, **as_read(columns)},
     )
+    log = replace(log, attributes=AttributeTable(columns, moments is not None), quality=quality)
+    return with_fingerprint_of(log, TABLE)
 
 
 def with_attributes_beside(
@@ -108,20 +109,27 @@ def _rows(
 ) -> tuple[pd.DataFrame, str]:
     """Return the rows of a customer, and the column of the id."""
     id_column = asked.customer_id or data.columns.customer_id
-    needed = [id_column, *([asked.valid_from] if asked.valid_from else []), *asked.columns, *asked.categories]
-    for name in needed:
-        if name not in texts:
-            hint = did_you_mean(name, texts.columns) or f"; its columns are {first_of(texts.columns)}"
-            key = f"; name the id with {_KEY}.customer_id" if name == id_column else ""
-            raise InputError(f"{where} has no column '{name}'{hint}{key}")
+    needed = [*([asked.valid_from] if asked.valid_from else []), *asked.columns, *asked.categories]
+    check_columns(texts, id_column, needed, _KEY, where)
     return texts[texts[id_column].notna()].reset_index(drop=True), id_column
 
 
-def _ids(log: PurchaseLog, ids: pd.Series, data: DataConfig) -> pd.Series:
-    """Return ids as the log writes them."""
-    if ids.str.fullmatch(r"-?\d+(\.0)?").all():
+def check_columns(texts: pd.DataFrame, id_column: str, others: Sequence[str], key: str, where: str) -> None:
+    """Refuse a table of customers, which ``key`` of the configuration names, that lacks a column."""
+    for name in (id_column, *others):
+        if name not in texts:
+            hint = did_you_mean(name, texts.columns) or f"; its columns are {first_of(texts.columns)}"
+            remedy = f"; name the id with {key}.customer_id" if name == id_column else ""
+            raise InputError(f"{where} has no column '{name}'{hint}{remedy}")
+
+
+def ids_as_logged(log: PurchaseLog, ids: pd.Series, data: DataConfig) -> pd.Series:
+    """Return ids of a table of customers as the log writes them; missing ones are missing."""
+    if ids.str.fullmatch(r"-?\d+(\.0)?").fillna(True).all():
         ids = ids.str.removesuffix(".0")
-    log.connection.register(_GIVEN, pd.DataFrame({"customer_id": ids.astype(object)}))
+    log.connection.register(
+        _GIVEN, pd.DataFrame({"customer_id": ids.astype(object).where(ids.notna(), None)})
+    )
     try:
         folded = log.connection.execute(f"select {folded_sql(data.customer_ids)} as id from {_GIVEN}").df()[
             "id"
@@ -131,8 +139,8 @@ def _ids(log: PurchaseLog, ids: pd.Series, data: DataConfig) -> pd.Series:
     return folded
 
 
-def _moments(texts: pd.Series, name: str, where: str) -> NDArray[np.datetime64]:
-    days = days_of(texts, f"{where}: column '{name}'")
+def _moments(texts: pd.Series, name: str, where: str, timezone: str) -> NDArray[np.datetime64]:
+    days = days_of(texts, f"{where}: column '{name}'", timezone)
     unread = np.isnat(days)
     if unread.any():
         example = texts[unread].dropna()
@@ -245,9 +253,12 @@ def _missing(log: PurchaseLog, where: str) -> list[Finding]:
     return [Finding("customers-without-attributes", text, rows, float(money or 0.0))]
 
 
-def _fingerprint(log: PurchaseLog, frame: pd.DataFrame) -> str:
-    listed = ", ".join(f"{name}::varchar" for name in frame)
+def with_fingerprint_of(log: PurchaseLog, table: str) -> PurchaseLog:
+    """Return a log whose fingerprint is also that of a table of its customers."""
+    described = log.connection.execute(f"describe {table}").fetchall()
+    listed = ", ".join(f"{name}::varchar" for name, *_ in described)
     total, mixed = log.connection.execute(
-        f"select coalesce(sum(hash({listed})::hugeint), 0), coalesce(bit_xor(hash({listed}, 1)), 0) from {TABLE}"
+        f"select coalesce(sum(hash({listed})::hugeint), 0), coalesce(bit_xor(hash({listed}, 1)), 0) from {table}"
     ).fetchall()[0]
-    return hashlib.sha256(f"{log.fingerprint} {listed} {total} {mixed}".encode()).hexdigest()
+    told = hashlib.sha256(f"{log.fingerprint} {listed} {total} {mixed}".encode()).hexdigest()
+    return replace(log, fingerprint=told)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 from clvml.storage.sql import identifier
 
 AttributeKind = Literal["category", "number", "date"]
 
 TABLE = "customer_attributes"
-_READ_AS = "attribute "
 
 
 def feature_name(column: str) -> str:
@@ -21,7 +20,16 @@ def feature_name(column: str) -> str:
     >>> feature_name("Date of birth")
     'attribute_date_of_birth'
     """
-    return "attribute_" + re.sub(r"\W+", "_", column.casefold()).strip("_")[:50]
+    return "attribute_" + words_of(column)
+
+
+def words_of(text: str) -> str:
+    """Return what of a user's own name can be in the name of a feature.
+
+    >>> words_of("Plan change!")
+    'plan_change'
+    """
+    return re.sub(r"\W+", "_", text.casefold()).strip("_")[:50]
 
 
 class AttributeColumn(NamedTuple):
@@ -69,18 +77,4 @@ class AttributeTable:
 
 def as_read(columns: Iterable[AttributeColumn]) -> dict[str, str]:
     """Return what the quality report says of the columns, among ``read_as``."""
-    return {f"{_READ_AS}{one.column}": one.useless or one.kind for one in columns}
-
-
-def attribute_kinds(quality: Mapping[str, Any]) -> dict[str, str]:
-    """Return the kind of each useful column, by its name in the input, from a quality report as JSON.
-
-    >>> attribute_kinds({"read_as": {"attribute age": "number", "attribute mail": "is empty", "amount": "1.5"}})
-    {'age': 'number'}
-    """
-    named = quality.get("read_as", {}).items()
-    return {
-        name.removeprefix(_READ_AS): kind
-        for name, kind in named
-        if name.startswith(_READ_AS) and kind in get_args(AttributeKind)
-    }
+    return {f"attribute {one.column}": one.useless or one.kind for one in columns}

@@ -14,6 +14,7 @@ from typing import Any
 
 from clvml.config import DataConfig
 from clvml.log.cleaning import ReasonCount
+from clvml.log.event_table import EventCount
 from clvml.log.finding import Finding
 from clvml.log.identity import identity_findings
 from clvml.log.line_rules import REFUND, REPEAT_WITHIN
@@ -130,6 +131,8 @@ class QualityReport:
         What each source brought, where the log is made of several.
     identity : IdentityCount or None
         What became of their ids, where they were matched.
+    events : EventCount or None
+        What else the customers did, where it was read.
     """
 
     rows_in: int
@@ -154,6 +157,7 @@ class QualityReport:
     read_as: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[SourceCount, ...] = ()
     identity: IdentityCount | None = None
+    events: EventCount | None = None
 
     def with_warnings(self, findings: Iterable[Finding], data: DataConfig) -> QualityReport:
         """Return the report with further warnings, ranked among the others."""
@@ -197,6 +201,7 @@ class QualityReport:
             yield from self._identity_lines(self.identity)
         if self.read_as:
             yield f"read as     {', '.join(f'{name} {written}' for name, written in self.read_as.items())}"
+        yield from self.events.lines() if self.events else ()
         orders = "" if self.orders is None else f", {self.orders:,} orders"
         yield f"customers   {self.customers:,}{orders}, {self.purchase_days:,} purchase days"
         yield (
@@ -208,11 +213,8 @@ class QualityReport:
         if self.median_days_between is not None:
             yield f"rhythm      {self.median_days_between:g} days between purchases (median)"
         if self.refund_line_share:
-            money = (
-                ""
-                if self.refund_money_share is None
-                else f", {self.refund_money_share:.1%} of positive money"
-            )
+            share = self.refund_money_share
+            money = "" if share is None else f", {share:.1%} of positive money"
             yield f"refunds     {self.refund_line_share:.1%} of lines{money}"
         for gap in self.gaps:
             yield f"gap         no line from {gap.first_day} to {gap.last_day} ({gap.days:,} days)"

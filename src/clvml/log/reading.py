@@ -18,6 +18,7 @@ from clvml.expressions import Kind
 from clvml.log.attribute_table import AttributeTable
 from clvml.log.cleaning import VERDICTS, ReasonCount, build_verdicts, count_reasons
 from clvml.log.derived import bind_formulas, stage_operands
+from clvml.log.event_table import EventTable
 from clvml.log.example import example_lines
 from clvml.log.finding import Finding
 from clvml.log.frame import FRAME
@@ -62,6 +63,8 @@ class PurchaseLog:
         sources.
     attributes : AttributeTable or None
         What else is known of the customers, where it was read (`clvml.log.attribute_reading`).
+    events : EventTable or None
+        What else they did, where it was read (`clvml.log.event_reading`).
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -73,6 +76,7 @@ class PurchaseLog:
     table: str = TABLE
     example: pd.DataFrame | None = None
     attributes: AttributeTable | None = None
+    events: EventTable | None = None
 
     def frame(self, query: str) -> pd.DataFrame:
         """Return the rows of a query."""

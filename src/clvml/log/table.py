@@ -101,8 +101,10 @@ def with_numbers(table: pd.DataFrame, what: str) -> pd.DataFrame:
     return pd.DataFrame({name: _numbers(table[name], f"{what}: column '{name}'") for name in table})
 
 
-def days_of(texts: pd.Series, where: str) -> NDArray[np.datetime64]:
+def days_of(texts: pd.Series, where: str, timezone: str = "UTC") -> NDArray[np.datetime64]:
     """Return the days of a column of dates, in any format that a log may write them, shape (n,); NaT of no date.
+
+    Moments with a distance from UTC are of the day that they have in ``timezone``.
 
     Raises
     ------
@@ -112,7 +114,7 @@ def days_of(texts: pd.Series, where: str) -> NDArray[np.datetime64]:
     known = texts.astype(object).where(texts.notna().to_numpy(), None)
     given = pa.table({"place": pa.array(range(len(known))), "text": pa.array(known, pa.string())})
     with duckdb.connect() as connection:
-        iso, _ = iso_sql("text", "UTC")
+        iso, _ = iso_sql("text", timezone)
         connection.register("given", given)
         connection.execute(f"create table texts as select 0 as part, place, text, {iso} as day from given")
         connection.execute("create table others as select * from texts where day is null")
@@ -123,7 +125,7 @@ def days_of(texts: pd.Series, where: str) -> NDArray[np.datetime64]:
             raise InputError(
                 f"{where} holds '{held}', and nothing in it tells day, month and year apart; give dates as YYYY-MM-DD"
             )
-        other, _ = date_sql("text", readings.format, "UTC")
+        other, _ = date_sql("text", readings.format, timezone)
         days = connection.execute(
             f"select coalesce(day, {within_calendar(other)})::date as day from texts order by place"
         ).fetchnumpy()["day"]

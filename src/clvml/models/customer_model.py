@@ -15,14 +15,14 @@ from scipy.special import expit
 
 from clvml.config import Config, ValueConfig
 from clvml.customers import Feature, available_features
-from clvml.customers.attributes import Attribute, read_attributes
+from clvml.customers.given import read_given
 from clvml.customers.snapshots import CustomerDays
 from clvml.customers.windows import trainable, training_cutoffs
 from clvml.errors import InputError
 from clvml.models.anchor import Level
 from clvml.models.boosting import logit_of
 from clvml.models.churn import Churn, ChurnChoice
-from clvml.models.giveaway import learn_attributes
+from clvml.models.giveaway import learn_attributes, learn_events
 from clvml.models.intervals import (
     BUYER_SPREAD,
     SHORT_LOG_BUYER_SPREAD,
@@ -88,8 +88,8 @@ class CustomerModel:
 
     @property
     def features(self) -> tuple[Feature, ...]:
-        """The features that the model knows of, those of attributes last."""
-        return (*available_features(self.columns), *(one.feature for one in self.trees.attributes))
+        """The features that the model knows of, those of attributes and events last."""
+        return (*available_features(self.columns), *(one.feature for one in self.trees.given))
 
     def read(self, features: pd.DataFrame) -> pd.DataFrame:
         """Return a feature table with the attributes as the trees read them: numbers, and codes of categories.
@@ -100,7 +100,7 @@ class CustomerModel:
             A feature of the trained model is missing, or an attribute holds something else than in training.
         """
         self.check_features(features.columns)
-        return read_attributes(features, self.trees.attributes)
+        return read_given(features, self.trees.given)
 
     @property
     def newest_cutoff(self) -> date:
@@ -229,6 +229,7 @@ class CustomerModel:
             "prior": self.trees.prior.to_dict(),
             "predictors": list(self.trees.predictors),
             "attributes": [asdict(one) | {"levels": list(one.levels)} for one in self.trees.attributes],
+            "events": [one._asdict() for one in self.trees.events],
             "level": self.trees.level._asdict(),
             "trained_days": self.trees.horizon_days,
             **self.trees.churn.save(directory),
@@ -256,9 +257,8 @@ class CustomerModel:
             prior=Prior.from_dict(state.prior.model_dump()),
             horizon_days=state.trained_days,
             predictors=tuple(state.predictors),
-            attributes=tuple(
-                Attribute(**{**one.model_dump(), "levels": tuple(one.levels)}) for one in state.attributes
-            ),
+            attributes=state.known_attributes,
+            events=state.event_kinds,
             churn=Churn.load(state, directory, config.model),
             spend=Spend.load(state, directory, config.model),
             level=Level(**state.level.model_dump()),
@@ -314,10 +314,11 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
         )
     cutoffs = training_cutoffs(days.first_day, as_of, windows)
     horizon, trained = config.windows.horizon_days, windows.horizon_days
-    snapshots = {cutoff: days.snapshots([cutoff], horizon, label_days=trained) for cutoff in cutoffs}
     newest = cutoffs[-1]
+    days, left_out = learn_events(days, newest, config)
+    snapshots = {cutoff: days.snapshots([cutoff], horizon, label_days=trained) for cutoff in cutoffs}
     attributes, snapshots, note = learn_attributes(days, snapshots, config)
-    notes += [note] if note else []
+    notes += filter(None, [left_out, note])
     ended = {c: s for c, s in snapshots.items() if c + timedelta(days=trained) <= newest}
     held_out = snapshots[newest]
     # Where the trees cannot be tried on a window that they have not seen, the prior counts as much as one window.

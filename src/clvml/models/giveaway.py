@@ -1,4 +1,4 @@
-"""Attributes as a training learns them; those that give the future away, written after it, are refused."""
+"""Attributes and events as a training learns them; attributes that give the future away are refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
 from clvml.config import Config
-from clvml.customers.attributes import Attribute, read_attributes, usable_attributes
+from clvml.customers.attributes import Attribute, usable_attributes
+from clvml.customers.events import event_kinds
+from clvml.customers.given import read_given
 from clvml.customers.snapshots import CustomerDays
 from clvml.errors import InputError
 
@@ -45,11 +47,22 @@ def learn_attributes(
     usable, note = usable_attributes(days.attributes, asked.columns if asked else ())
     newest = snapshots[max(snapshots)]
     attributes = tuple(one.with_levels(newest[one.name]) for one in usable)
-    read = {cutoff: read_attributes(frame, attributes) for cutoff, frame in snapshots.items()}
+    read = {cutoff: read_given(frame, attributes) for cutoff, frame in snapshots.items()}
     # What a dated row says was known then, however well it tells the future.
     if not days.attributes.dated:
         _refuse_giveaways(attributes, read, {cutoff: days.dates_not_before(cutoff) for cutoff in snapshots})
     return attributes, read, note
+
+
+def learn_events(days: CustomerDays, cutoff: date, config: Config) -> tuple[CustomerDays, str]:
+    """Return the days that count the events to train with, and a note on rare types.
+
+    ``cutoff`` is the newest of training: which types are frequent is told from what lies before it.
+    """
+    if days.events is None or "events" in config.model.leave_out:
+        return days.counting(()), ""
+    kinds, note = event_kinds(days.events, days.customers_of_events(cutoff))
+    return days.counting(kinds), note
 
 
 def _refuse_giveaways(

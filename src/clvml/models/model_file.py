@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from clvml.config import Config
 from clvml.customers import available_features
-from clvml.customers.attributes import MOST_LEVELS
+from clvml.customers.attributes import MOST_LEVELS, Attribute
+from clvml.customers.events import MOST_TYPES, EventKind
+from clvml.customers.given import all_given
 from clvml.customers.snapshots import OPTIONAL_COLUMNS
 from clvml.errors import InputError
 from clvml.models.intervals import SHARES
@@ -22,7 +24,7 @@ from clvml.models.rhythm import SHAPES
 from clvml.models.season import DAYS_OF_YEAR
 from clvml.models.tree_file import first_problem, read_json
 
-FORMAT_VERSION = 10
+FORMAT_VERSION = 11
 MODEL_FILE = "model.json"
 # The files beside it that a model may have.
 MODEL_FILES = (
@@ -158,6 +160,12 @@ class _Attribute(Part):
         return self
 
 
+class _EventKind(Part):
+    name: Annotated[str, Field(max_length=100, pattern=r"^(event_\w+|events|events_rare)$")]
+    label: Note
+    types: Annotated[list[str], Field(min_length=1, max_length=1_000_000)]
+
+
 class Stored(Part):
     """What ``model.json`` holds of a model of any kind.
 
@@ -205,6 +213,7 @@ class State(Stored):
     prior: _Prior
     predictors: list[str]
     attributes: Annotated[list[_Attribute], Field(max_length=1000)]
+    events: Annotated[list[_EventKind], Field(max_length=MOST_TYPES + 1)]
     blend: Annotated[list[Factor], Field(min_length=len(SPEND_COLUMNS), max_length=len(SPEND_COLUMNS))]
     level: _Level
     trained_days: Annotated[int, Field(gt=0, le=3650)]
@@ -224,7 +233,14 @@ class State(Stored):
         attributes = [one.name for one in self.attributes]
         if len(set(attributes)) < len(attributes):
             raise ValueError("two of its attributes are one")
-        known = {feature.name for feature in available_features(self.columns)} | {*PRIOR_COLUMNS, *attributes}
+        types = [key for kind in self.events for key in kind.types]
+        if len(set(types)) < len(types):
+            raise ValueError("a type of events is counted twice")
+        counts = [one.name for one in all_given((), self.event_kinds)]
+        if len(set(counts)) < len(counts):
+            raise ValueError("two of its kinds of events are one")
+        features = {feature.name for feature in available_features(self.columns)}
+        known = features | {*PRIOR_COLUMNS, *attributes, *counts}
         if not set(self.predictors) <= known or len(set(self.predictors)) < len(self.predictors):
             raise ValueError("its predictors are not features of its columns")
         if date.fromisoformat(self.prior.first_day) > date.fromisoformat(self.as_of):
@@ -236,6 +252,17 @@ class State(Stored):
         if needed and not self.predictors:
             raise ValueError("its trees have no predictors")
         return self
+
+    @property
+    def known_attributes(self) -> tuple[Attribute, ...]:
+        """The attributes that it reads."""
+        held = (one.model_dump() for one in self.attributes)
+        return tuple(Attribute(**{**one, "levels": tuple(one["levels"])}) for one in held)
+
+    @property
+    def event_kinds(self) -> tuple[EventKind, ...]:
+        """The events that it counts."""
+        return tuple(EventKind(kind.name, kind.label, tuple(kind.types)) for kind in self.events)
 
     def check_config(self) -> None:
         """Raise ValueError where the configuration is invalid."""

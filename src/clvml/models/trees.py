@@ -14,7 +14,9 @@ from scipy.special import expit
 
 from clvml.config import PRIOR, Config, ModelConfig
 from clvml.customers import available_features
-from clvml.customers.attributes import Attribute, read_attributes
+from clvml.customers.attributes import Attribute
+from clvml.customers.events import EventKind
+from clvml.customers.given import Given, all_given, read_given
 from clvml.customers.snapshots import CustomerDays
 from clvml.errors import InputError, first_of
 from clvml.models.anchor import NO_CORRECTION, Level, churn_shift, fit_level, totals_by_window
@@ -47,15 +49,23 @@ class Trees:
         Columns that the trees read.
     attributes : tuple of Attribute
         How attributes of customers are read, before the trees read them.
+    events : tuple of EventKind
+        Which events of customers are counted.
     """
 
     prior: Prior
     horizon_days: int
     predictors: tuple[str, ...] = ()
     attributes: tuple[Attribute, ...] = ()
+    events: tuple[EventKind, ...] = ()
     churn: Churn = field(default_factory=Churn)
     spend: Spend = field(default_factory=Spend)
     level: Level = NO_CORRECTION
+
+    @property
+    def given(self) -> tuple[Given, ...]:
+        """What the trees read of other tables than the purchases."""
+        return all_given(self.attributes, self.events)
 
     def p_churn(self, frame: pd.DataFrame) -> Array:
         """Return P(no purchase), shape (n,), of features with the prior's columns, at the level of the anchor."""
@@ -83,6 +93,11 @@ class Trees:
             raise InputError(
                 f"the model was trained with attributes of customers that this data does not have: {first_of(lacking)};"
                 " give the table of customers as in training (data.attributes), or train a model without it"
+            )
+        if not {one.name for one in all_given((), self.events)} <= set(names):
+            raise InputError(
+                "the model was trained with events of customers that this data does not have; give the table of events"
+                " as in training (data.events), or train a model without it"
             )
         missing = sorted(set(self.predictors) - set(names) - set(PRIOR_COLUMNS))
         if missing:
@@ -124,7 +139,7 @@ def fit_trees(
 
     ``churn_choice`` says which churn trees to grow; without one, both kinds are, for `Trees.chosen_on`.
     ``spend_share`` is what the trees of spend count beside their prior, ``spend_weights`` what their forms do.
-    In the snapshots, ``attributes`` are as a model reads them (`read_attributes`).
+    In the snapshots, ``attributes`` are as a model reads them (`read_given`).
 
     Raises
     ------
@@ -151,7 +166,8 @@ def fit_trees(
         # Too few to be left to chance.
         kept, chances = kept | spenders, np.where(spenders, 1.0, chances)
     frame, weights = frame[kept], weights[kept] / chances[kept]
-    predictors = _predictors(days.columns, config.model.leave_out, attributes)
+    given = all_given(attributes, days.kinds)
+    predictors = _predictors(days.columns, config.model.leave_out, given)
     X, base = frame[list(predictors)], config.model.base
     boosting = _boosting_parameters(config.model, config.seed, attributes)
     trees = Trees(
@@ -159,11 +175,12 @@ def fit_trees(
         horizon_days,
         predictors,
         attributes,
+        days.kinds,
         Churn.fit(frame, X, weights, base, boosting, churn_choice),
         Spend.fit(frame, X, weights, base, boosting, spend_share, spend_weights),
     )
     now = days.features(as_of, config.windows.horizon_days)
-    now = read_attributes(now[now["purchase_days"] > 0], attributes)
+    now = read_given(now[now["purchase_days"] > 0], given)
     now = with_prior(now, prior, as_of, horizon_days)
     p_churn = trees.p_churn(now)
     shift = churn_shift(now, p_churn) if config.model.calibrate else 0.0
@@ -209,9 +226,9 @@ def _chances(weights: Array, most: int) -> Array:
 
 
 def _predictors(
-    columns: Sequence[str], leave_out: Collection[str], attributes: Sequence[Attribute]
+    columns: Sequence[str], leave_out: Collection[str], given: Sequence[Given]
 ) -> tuple[str, ...]:
-    known = (*available_features(columns), *(one.feature for one in attributes))
+    known = (*available_features(columns), *(one.feature for one in given))
     features = (f.name for f in known if f.predictor and f.group not in leave_out)
     forecasts = () if PRIOR in leave_out else (*BTYD_COLUMNS, "btyd_spend", "trailing_365d")
     return (*features, *forecasts)

@@ -249,6 +249,7 @@ def _drift(days: CustomerDays, until: date, scorer: Scorer | None) -> pd.DataFra
         # What the log does not hold of the time before the training would look like drift.
         return pd.DataFrame(columns=columns)
     model = scorer.model
+    days = days.counting(model.trees.events)
     both = (days.features(day, model.horizon_days) for day in (model.as_of, until))
     then, now = (features[features["purchase_days"] > 0] for features in both)
     known = [feature for feature in model.features if feature.predictor]

@@ -6,7 +6,7 @@ The texts are English and are found in the catalogues like any other; `N_` only 
 from __future__ import annotations
 
 from clvml.customers import FEATURES
-from clvml.explain.attribute_words import WORDS as ATTRIBUTE_WORDS
+from clvml.explain.given_words import WORDS as GIVEN_WORDS
 from clvml.explain.wording import WHEN_ZERO
 
 
@@ -51,6 +51,7 @@ DRIVERS = {
     "refunds": N_("what they send back"),
     "season": N_("what they bought in this season last year"),
     "attributes": N_("what else is known of them"),
+    "events": N_("what else they did"),
 }
 
 DIRECTIONS = {
@@ -152,6 +153,6 @@ REASONS = (
         words for feature in FEATURES for words in (feature.words.partition(";")[0], feature.words)
     ),
     *dict.fromkeys(WHEN_ZERO.values()),
-    *ATTRIBUTE_WORDS,
+    *GIVEN_WORDS,
 )
 """Words of the reasons, with and without their second clause."""

@@ -217,7 +217,7 @@ def score_in_batches(
         they came.
     """
     connection = days.connection
-    query = days.features_query(as_of, scorer.model.horizon_days)
+    query = days.counting(scorer.model.trees.events).features_query(as_of, scorer.model.horizon_days)
     told = {OWN_MARGIN: margins, ACQUISITION_SOURCE.name: acquired}
     beside = pd.DataFrame({name: known for name, known in told.items() if known is not None})
     if len(beside.columns):

@@ -140,7 +140,7 @@ class Scorer:
         InputError
             No line is dated before ``as_of``, or the log lacks columns of the training data.
         """
-        features = days.features(as_of, self.model.horizon_days)
+        features = days.counting(self.model.trees.events).features(as_of, self.model.horizon_days)
         if features.empty:
             raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
         if margins is not None:
@@ -233,7 +233,7 @@ class Scorer:
                 self.model.features,
                 top=len(REASONS),
                 typical=surrogate.typical_,
-                attributes=self.model.trees.attributes,
+                given=self.model.trees.given,
                 forecast=forecast,
             ).to_numpy()
         refunded = (features["refund_sum"] > 0).to_numpy()
@@ -245,7 +245,7 @@ class Scorer:
 def customer_days(log: PurchaseLog) -> CustomerDays:
     """Return the purchase days of a log."""
     optional = [name for name in log.columns if name in OPTIONAL_COLUMNS]
-    return CustomerDays(log.connection, log.table, optional, log.attributes)
+    return CustomerDays(log.connection, log.table, optional, log.attributes, log.events)
 
 
 def _dates(start: date, days: pd.Series) -> NDArray[Any]:

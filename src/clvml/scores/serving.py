@@ -65,6 +65,11 @@ def pyfunc_predict(
                 " `clvml sql` selects"
             )
         return scorer.rows(frame, as_of or _cutoff(frame)).drop(columns="at_risk")
+    if scorer.model.trees.events:
+        raise InputError(
+            "the model counts events of customers (data.events), which cannot stand beside purchases; give a feature"
+            " table (customer_id, purchase_days, ...), or score with `clvml score`"
+        )
     fitted, names = data, tuple(str(name) for name in frame.columns)
     with suppress(InputError):
         # Where it is no such export, what is needed of it is said below.

@@ -9,8 +9,8 @@ import pandas as pd
 
 from clvml.config import SubscriptionData
 from clvml.customers import available_features
+from clvml.customers.attributes import CATEGORY
 from clvml.errors import InputError
-from clvml.log.attribute_table import attribute_kinds, feature_name
 from clvml.scores.columns import SCORED, SUBSCRIBERS, typed
 from clvml.scores.customer_margin import OWN_MARGIN
 from clvml.tracking.description import requirements, run_params
@@ -27,6 +27,8 @@ def log_model(
 ) -> tuple[str, tuple[str, ...]]:
     """Log the model in `directory` as a logged model of the run; return its id, and notes on it."""
     data = record.config.data
+    served = PurchaseLogScorer(directory)
+    served.load()
     if isinstance(data, SubscriptionData):
         numbers: tuple[str | None, ...] = (data.columns.price, *data.early)
         further, columns = {}, SUBSCRIBERS
@@ -37,14 +39,10 @@ def log_model(
             names.append(OWN_MARGIN)
         texts = dict.fromkeys(("customer_id", "cutoff"), types.DataType.string)
         further = texts | dict.fromkeys(names, types.DataType.double)
-        for column, kind in attribute_kinds(record.quality).items() if data.attributes else ():
-            # In a feature table, a date is the days since.
-            further[feature_name(column)] = (
-                types.DataType.string if kind == "category" else types.DataType.double
-            )
+        for feature in served.given():
+            kind = types.DataType.string if feature.unit == CATEGORY else types.DataType.double
+            further[feature.name] = kind
     example = _input_example(record.signature_example, numbers)
-    served = PurchaseLogScorer(directory)
-    served.load()
     notes: tuple[str, ...] = ()
     try:
         # A model that cannot score its own example must not reach the registry.
@@ -129,4 +127,4 @@ def _signature(
 def _as_text(column: pd.Series) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(column):
         return column.map(lambda moment: "" if pd.isna(moment) else moment.isoformat())
-    return column.map(str).where(column.notna(), "")
+    return column.astype(object).map(str).where(column.notna(), "")

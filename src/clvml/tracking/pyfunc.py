@@ -29,6 +29,7 @@ from clvml.models.model_file import stored_mode
 from clvml.storage.yaml_text import parse_yaml
 
 if TYPE_CHECKING:
+    from clvml.customers import Feature
     from clvml.scores.scorer import Scorer
     from clvml.scores.subscribers import SubscriptionScorer
 
@@ -73,6 +74,13 @@ class PurchaseLogScorer:
             The directory holds no model of clvml.
         """
         _ = self._scorer
+
+    def given(self) -> tuple[Feature, ...]:
+        """Return the features that a model of purchases reads of other tables: attributes and events of customers."""
+        from clvml.scores.scorer import Scorer
+
+        scorer = self._scorer
+        return tuple(one.feature for one in scorer.model.trees.given) if isinstance(scorer, Scorer) else ()
 
     @cached_property
     def _scorer(self) -> Scorer | SubscriptionScorer:

@@ -44,7 +44,7 @@ from clvml.workflows.training import (
 )
 from clvml.workflows.uplift import missing_columns, save_rates, uplift, write_save_rates
 from clvml.workflows.valuation import acquired, value_notes, worth
-from clvml.workflows.verdict import answer, attribute_note, headline_metrics, reach, short_name, standings
+from clvml.workflows.verdict import answer, given_notes, headline_metrics, reach, short_name, standings
 
 __all__ = [
     "ASSUMED_HORIZON_DAYS",
@@ -61,7 +61,6 @@ __all__ = [
     "answer",
     "assume_config",
     "assume_data",
-    "attribute_note",
     "backtest",
     "backtest_contract",
     "check_length",
@@ -73,6 +72,7 @@ __all__ = [
     "explain",
     "fit",
     "follow_up",
+    "given_notes",
     "headline_metrics",
     "log_plan",
     "log_readback",

@@ -28,6 +28,7 @@ from clvml.errors import InputError
 from clvml.expressions import Kind
 from clvml.log import PurchaseLog, read_purchase_log
 from clvml.log.attribute_reading import with_attributes
+from clvml.log.event_reading import with_events
 from clvml.log.frame import FRAME
 from clvml.log.mapping import map_columns, propose_columns, propose_product
 from clvml.log.parts import Part, read_parts
@@ -184,7 +185,8 @@ def prepare(
         crosswalk=crosswalk,
         example=example,
     )
-    log = with_attributes(log, data)
+    until, note = _dated(log.last_day, as_of)
+    log = with_events(with_attributes(log, data), data, until)
 
     known: dict[str, pd.Series | None] = {}
 
@@ -194,7 +196,7 @@ def prepare(
             known[asked] = customer_margins(value, data, source, now, until)
         return known[asked]
 
-    return Prepared(log, *_dated(log.last_day, as_of), margins)
+    return Prepared(log, until, note, margins)
 
 
 def prepare_subscriptions(
@@ -246,6 +248,10 @@ def prepare_on_spark(
         raise InputError(
             "--engine spark does not read attributes of customers (data.attributes); leave them out, or --engine"
         )
+    if data.events:
+        raise InputError(
+            "--engine spark does not read events of customers (data.events); leave them out, or --engine"
+        )
     log = read_lines(session, data, source or data.source, now, as_of)
     return Prepared(log, *_dated(log.last_day, as_of))
 
@@ -261,8 +267,8 @@ def sample_on_spark(
 def sources_of(data: DataConfig | SubscriptionData) -> list[str]:
     """Return every file, folder or address that a configuration reads."""
     logs = [own.source for own in data.sources.values()] or [data.source]
-    attributes = None if isinstance(data, SubscriptionData) else data.attributes
-    return [*logs, attributes.source] if attributes else logs
+    beside = {} if isinstance(data, SubscriptionData) else data.tables_beside
+    return [*logs, *(table.source for table in beside.values())]
 
 
 def check_length(prepared: Prepared[Any], config: Config) -> HistoryVerdict:

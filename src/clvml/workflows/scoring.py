@@ -16,7 +16,7 @@ from clvml.config import AnyConfig
 from clvml.customers.snapshots import CustomerDays
 from clvml.customers.subscription_snapshots import known_at
 from clvml.engines.spark import SparkLog, score_lines
-from clvml.errors import InputError
+from clvml.errors import InputError, first_of
 from clvml.log.subscriptions import SubscriptionLog
 from clvml.scores.age import age_notes
 from clvml.scores.batches import ScoredTable, score_in_batches
@@ -86,11 +86,16 @@ def score_on_spark(
     Raises
     ------
     InputError
-        The model reads attributes, or counts each customer's own margin, for which the log is read once more.
+        The model reads attributes or events, or counts each customer's own margin, for which the log is read once more.
     """
     if scorer.model.trees.attributes:
         raise InputError(
             "the model reads attributes of customers (data.attributes), which --engine spark does not; leave out"
+            " --engine, or train without them"
+        )
+    if scorer.model.trees.events:
+        raise InputError(
+            "the model counts events of customers (data.events), which --engine spark does not read; leave out"
             " --engine, or train without them"
         )
     if scorer.model.config.value.has_own_margins:
@@ -175,6 +180,13 @@ def scoring_notes(
             for name, asked in config.value.model_dump().items()
         },
     }
+    if isinstance(scorer, Scorer) and scorer.model.trees.events and prepared.log.events:
+        known = {key for kind in scorer.model.trees.events for key in kind.types}
+        new = [f"'{one.label}' ({one.events:,})" for one in prepared.log.events.types if one.key not in known]
+        if new:
+            notes.append(
+                f"events of types that the model does not know are not counted: {first_of(new, most=10)}"
+            )
     ignored = [f"{key} ({asked} asked, {used} used)" for key, (asked, used) in fixed.items() if asked != used]
     if ignored:
         notes.append(f"the model was trained with other settings, which count: {', '.join(ignored)}")

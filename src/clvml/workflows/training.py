@@ -37,7 +37,7 @@ from clvml.workflows.preparation import Prepared
 from clvml.workflows.report import page_of
 from clvml.workflows.scoring import score_days
 from clvml.workflows.verdict import (
-    attribute_note,
+    given_notes,
     headline_metrics,
     next_order_note,
     thin_history,
@@ -173,7 +173,9 @@ def train(prepared: Prepared[Any], config: Config, directory: Path, progress: Pr
     if not isinstance(prepared.log, SparkSample):
         with secondary("the report", notes):
             page = page_of(score_days(days, prepared, scorer, _REASONS_SHOWN, margins=margins))
-    kept = replace(record(prepared, scorer, explanation, tested, directory, notes), page=page)
+    kept = replace(
+        record(prepared, scorer, explanation, tested, directory, notes, fitted.features), page=page
+    )
     return Trained(scorer, tested, kept, sentences)
 
 
@@ -222,6 +224,7 @@ def fit(
     model = fit_customer_model(days, as_of, config)
     progress("explaining")
     horizon = model.horizon_days
+    days = days.counting(model.trees.events)
     now, past = (_buyers(days.features(cutoff, horizon)) for cutoff in (as_of, model.newest_cutoff))
     predicted = model.predict(now, as_of)
     clv = predicted["clv"].to_numpy()
@@ -254,8 +257,12 @@ def record(
     tested: Backtest | None,
     directory: Path,
     notes: Sequence[str] = (),
+    features: pd.DataFrame | None = None,
 ) -> TrainingRecord:
-    """Return what tracking keeps of a training whose model is saved in ``directory``."""
+    """Return what tracking keeps of a training whose model is saved in ``directory``.
+
+    ``features`` are those of the customers, as an example of the input of a model that counts events.
+    """
     config, log = scorer.model.config, prepared.log
     notes = [*notes, *scorer.model.notes, _told_of(scorer)]
     metrics: dict[str, float] = {}
@@ -263,7 +270,7 @@ def record(
     if tested is not None:
         with secondary("the metrics", notes):
             notes += [*window_notes(tested, config.windows.horizon_days), *next_order_note(tested)]
-            notes += attribute_note(tested)
+            notes += given_notes(tested)
             metrics = headline_metrics(tested)
             leaderboard, verdicts = tested.leaderboard.table(), tested.leaderboard.verdicts()
     if explanation is not None:
@@ -289,6 +296,8 @@ def record(
             _subscription_example(log.frame, config.data, prepared.as_of)
             if isinstance(config, SubscriptionConfig)
             else _example(log, config.data)
+            if features is None or not scorer.model.trees.events
+            else _feature_example(features)
         ),
         notes=notes,
         model_name=MODEL_NAME,
@@ -328,6 +337,12 @@ def _told_of(scorer: Scorer | SubscriptionScorer) -> str:
         for what, share in explained.items()
     ]
     return f"reasons come from trees that mimic the forecasts: they explain {' and '.join(told)}"
+
+
+def _feature_example(features: pd.DataFrame) -> pd.DataFrame:
+    """Return a few customers of a feature table, as an example for MLflow: events cannot stand beside purchases."""
+    whole = features.dropna()
+    return (whole if len(whole) else features).head(_EXAMPLE_CUSTOMERS)
 
 
 def _example(log: PurchaseLog | SparkSample, data: DataConfig) -> pd.DataFrame:

@@ -15,8 +15,8 @@ from clvml.evaluation.next_order import next_order_errors
 from clvml.evaluation.reach import churn_reach
 from clvml.evaluation.versus import gain_text, gains, short_label
 
-# The metrics by which attributes are judged.
-_OF_ATTRIBUTES = ("wape", "rmse", "gini", "roc_auc", "log_loss", "brier")
+# The metrics by which tables beside the purchases are judged.
+_OF_GIVEN = ("wape", "rmse", "gini", "roc_auc", "log_loss", "brier")
 
 
 def answer(tested: Backtest) -> str:
@@ -145,24 +145,25 @@ def next_order_note(tested: Backtest) -> list[str]:
     ]
 
 
-def attribute_note(tested: Backtest) -> list[str]:
-    """Return a sentence on what attributes of customers bring out of time; none without attributes."""
-    if tested.attributes is None:
-        return []
-    found = gains(tested.attributes)[MODEL_NAME]
-    told = {
-        verdict: [name for name in _OF_ATTRIBUTES if name in found and found[name].verdict == verdict]
-        for verdict in ("better", "no clear difference", "worse")
-    }
-    said = [
-        f"{verdict}: {', '.join(gain_text(found[name]) for name in names)}"
-        for verdict, names in told.items()
-        if names
-    ]
-    return [
-        "what attributes bring, against the same model without them (gain, 95 % interval of a paired bootstrap):"
-        f" {'; '.join(said)}"
-    ]
+def given_notes(tested: Backtest) -> list[str]:
+    """Return a sentence on what attributes of customers bring out of time, and one on what events do, where read."""
+    notes = []
+    for group, board in tested.without.items():
+        found = gains(board)[MODEL_NAME]
+        told = {
+            verdict: [name for name in _OF_GIVEN if name in found and found[name].verdict == verdict]
+            for verdict in ("better", "no clear difference", "worse")
+        }
+        said = [
+            f"{verdict}: {', '.join(gain_text(found[name]) for name in names)}"
+            for verdict, names in told.items()
+            if names
+        ]
+        notes.append(
+            f"what {group} bring, against the same model without them (gain, 95 % interval of a paired bootstrap):"
+            f" {'; '.join(said)}"
+        )
+    return notes
 
 
 def _of_purchases(tested: Backtest) -> bool:

@@ -73,7 +73,7 @@ class SparkDays(CustomerDays):
 
 @dataclass(frozen=True)
 class SparkSample:
-    """The lines of some customers of a `SparkLog`, on Spark; attributes as of `clvml.log.PurchaseLog`.
+    """The lines of some customers of a `SparkLog`, on Spark; attributes and events as of `clvml.log.PurchaseLog`.
 
     ``connection`` takes what comes here.
     """
@@ -87,6 +87,7 @@ class SparkSample:
     fingerprint: str
     table: str = _SAMPLE
     attributes: None = None
+    events: None = None
 
     def days(self) -> SparkDays:
         """Return the purchase days of the sampled customers."""

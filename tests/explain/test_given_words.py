@@ -17,7 +17,7 @@ SINCE = Attribute("attribute_since", "since", "date")
 def said(attribute, values):
     frame = pd.DataFrame({attribute.name: np.asarray(values, dtype=float)})
     phi = np.column_stack([np.full(len(frame), 0.5), np.zeros(len(frame))])
-    return reasons(frame, phi, [attribute.feature], top=1, attributes=[attribute])
+    return reasons(frame, phi, [attribute.feature], top=1, given=[attribute])
 
 
 def test_every_value_has_its_words():

@@ -1,0 +1,147 @@
+"""A table of events beside the purchase log: when which customer did what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from clvml.config import DataConfig
+from clvml.errors import InputError
+from clvml.log.attribute_reading import check_columns, ids_as_logged, with_fingerprint_of
+from clvml.log.attribute_table import words_of
+from clvml.log.event_table import TABLE, EventCount, EventTable, EventType
+from clvml.log.finding import Finding
+from clvml.log.reading import PurchaseLog
+from clvml.log.table import days_of, read_table
+from clvml.storage.addresses import hide_password
+
+_GIVEN = "clvml_given_events"
+_KEY = "data.events"
+_NO_CUSTOMER, _NO_DATE, _UNKNOWN = "no customer id", "no readable date", "of customers without a purchase"
+# Events that begin so much later than the purchases, or end so much earlier, are told: half-recorded windows mislead.
+_LATE_DAYS = 30
+
+
+def with_events(log: PurchaseLog, data: DataConfig, until: date) -> PurchaseLog:
+    """Return a log with the events of its customers before ``until`` (``data.events``), counted by day and type.
+
+    The fingerprint is then also of the events.
+
+    Raises
+    ------
+    InputError
+        The table cannot be read, lacks a column, has too many dates that cannot be read (``data.max_unreadable``), or
+        no event of a customer of the log before ``until``.
+    """
+    if data.events is None:
+        return log
+    asked = data.events
+    where = f"'{hide_password(asked.source)}' ({_KEY})"
+    texts = read_table(asked.source, _KEY)
+    id_column = asked.customer_id or data.columns.customer_id
+    check_columns(texts, id_column, [asked.date, *([asked.type] if asked.type else [])], _KEY, where)
+    if texts.empty:
+        raise InputError(f"{where} holds no event; export it again, or leave {_KEY} out")
+    dates = texts[asked.date]
+    days = days_of(dates, f"{where}: column '{asked.date}'", data.timezone)
+    unread = np.isnat(days) & dates.notna().to_numpy()
+    if unread.sum() > data.max_unreadable * len(texts):
+        raise InputError(
+            f"{where}: {unread.sum():,} of {len(texts):,} events have no date in '{asked.date}', such as"
+            f" '{dates[unread].iloc[0]}'; correct {_KEY}.date or the table"
+        )
+    # A table that tells no types apart is called as its file.
+    written = texts[asked.type].fillna("") if asked.type else pd.Series("", index=texts.index)
+    codes, spelled = pd.factorize(written)
+    keys = np.asarray([words_of(str(one)) for one in spelled], dtype=object)
+    frame = pd.DataFrame(
+        {
+            "customer_id": ids_as_logged(log, texts[id_column], data).to_numpy(object),
+            "day": days,
+            "type": keys[codes],
+            "label": np.asarray(spelled, dtype=object)[codes] if asked.type else Path(asked.source).stem,
+        }
+    )
+    return _joined(log, data, frame, until, where)
+
+
+def _joined(log: PurchaseLog, data: DataConfig, frame: pd.DataFrame, until: date, where: str) -> PurchaseLog:
+    known = f"customer_id in (select customer_id from {log.table})"
+    after = f"on {until} or later"
+    reason = (
+        f"case when customer_id is null then '{_NO_CUSTOMER}' when day is null then '{_NO_DATE}'"
+        f" when day >= date '{until}' then '{after}' when not {known} then '{_UNKNOWN}' end"
+    )
+    log.connection.register(_GIVEN, frame)
+    try:
+        counted = log.connection.execute(
+            f"select {reason} as reason, count(*), count(distinct customer_id) from {_GIVEN} group by 1"
+            " order by 2 desc, 1"
+        ).fetchall()
+        left_out = {
+            f"{why} ({customers:,} ids)" if why == _UNKNOWN else why: rows
+            for why, rows, customers in counted
+            if why is not None
+        }
+        if None not in (row[0] for row in counted):
+            raise InputError(_nothing_left(log, frame, [row[0] for row in counted], until, where))
+        usable = f"(select * from {_GIVEN} where ({reason}) is null)"
+        log.connection.execute(
+            f"create or replace table {TABLE} as select customer_id, day::date as day, type,"
+            f" count(*)::double as number from {usable} group by all"
+        )
+        # Recorded is also what those did who never bought.
+        (begins,) = log.connection.execute(
+            f"select min(day)::date from {_GIVEN} where customer_id is not null"
+        ).fetchall()[0]
+        types = log.connection.execute(
+            f"select type, arg_max(label, (rows, label)), sum(rows)::bigint from (select type, label, count(*) as rows"
+            f" from {usable} group by all) group by type order by 3 desc, 1"
+        ).fetchall()
+    finally:
+        log.connection.unregister(_GIVEN)
+    rows, customers, first, last = log.connection.execute(
+        f"select sum(number)::bigint, count(distinct customer_id), min(day), max(day) from {TABLE}"
+    ).fetchall()[0]
+    typed = data.events is not None and data.events.type is not None
+    named = {label: events for _, label, events in types} if typed else {}
+    told = EventCount(rows, customers, named, first, last, left_out)
+    table = EventTable(tuple(EventType(*one) for one in types), typed, begins)
+    quality = replace(log.quality.with_warnings(_gaps(log, begins, last, where), data), events=told)
+    return with_fingerprint_of(replace(log, events=table, quality=quality), TABLE)
+
+
+def _nothing_left(log: PurchaseLog, frame: pd.DataFrame, why: list[str], until: date, where: str) -> str:
+    if _UNKNOWN in why:
+        ours = log.frame(f"select min(customer_id) as id from {log.table}")["id"][0]
+        theirs = frame["customer_id"].dropna().min()
+        return (
+            f"{where} has no event of a customer of the purchase log (ids such as '{theirs}' there, '{ours}' here);"
+            f" name its column of the same id with {_KEY}.customer_id"
+        )
+    return f"{where} has no event of a customer before {until}; correct {_KEY}, or leave it out"
+
+
+def _gaps(log: PurchaseLog, first: date, last: date, where: str) -> list[Finding]:
+    found = []
+    if (late := (first - log.first_day).days) > _LATE_DAYS:
+        found.append(
+            Finding(
+                "events-begin-late",
+                f"{where} begins on {first}, {late:,} days after the purchases; what customers did in windows before"
+                " that is not known, and counts as missing, not as nothing",
+            )
+        )
+    if (early := (log.last_day - last).days) > _LATE_DAYS:
+        found.append(
+            Finding(
+                "events-end-early",
+                f"{where} ends on {last}, {early:,} days before the purchases; customers look as if nothing had"
+                " happened since. Export it again",
+            )
+        )
+    return found
