@@ -34,7 +34,6 @@ def customer_days_query(purchases: str, columns: Collection[str] = ()) -> str:
     """
     counts = "".join(f", {name}" for name, needs in _COUNTS.items() if needs in columns)
     first_line = "amount > 0 and (previous is null or previous < day)"
-    # The latest of the days before is what lag(... ignore nulls) would give, which few other databases have.
     # Lines are not summed by day beforehand: sorting them for the window costs less than a hash table of
     # all customer days, and rows sorted by customer are then aggregated several times as fast.
     return f"""\
@@ -49,9 +48,7 @@ from (
     sum(amount) over (
       partition by customer_id order by day range between current row and current row
     ) as day_amount,
-    max(case when amount > 0 then day end) over (
-      partition by customer_id order by day rows between unbounded preceding and 1 preceding
-    ) as previous
+    lag(case when amount > 0 then day end ignore nulls) over (partition by customer_id order by day) as previous
   from ({_entries(purchases, columns)}) as entries
 ) as marked"""
 

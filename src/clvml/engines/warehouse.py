@@ -124,6 +124,7 @@ def translate(query: str, dialect: str) -> str:
         ordered.set("nulls_first", small_first)
     for window in tree.find_all(exp.Window):
         _partition_by_peers(window)
+        _without_ignore_nulls(window)
     return tree.sql(dialect=dialect, pretty=True, unsupported_level=sqlglot.ErrorLevel.RAISE)
 
 
@@ -272,6 +273,14 @@ def _partition_by_peers(window: exp.Window) -> None:
         window.set("partition_by", [*window.args["partition_by"], *peers])
         window.set("order", None)
         window.set("spec", None)
+
+
+def _without_ignore_nulls(window: exp.Window) -> None:
+    """Turn ``lag(x ignore nulls)``, which few have, into the largest x before: where x is what rows are ordered by."""
+    if isinstance(window.this, exp.IgnoreNulls):
+        window.this.replace(exp.Max(this=window.this.this.this))
+        before = _parsed("select max(x) over (order by x rows between unbounded preceding and 1 preceding)")
+        window.set("spec", before.find(exp.WindowSpec))
 
 
 def _parsed(sql: str) -> Any:
