@@ -117,6 +117,7 @@ def test_knows_usual_names(available, expected):
             ["Numéro client", "Commande", "Date commande", "Montant TTC"],
             ["Numéro client", "Commande", "Date commande", "Montant TTC"],
         ),
+        (["Kunde", "Rechnung", "Datum", "Betrag in EUR"], ["Kunde", "Rechnung", "Datum", "Betrag in EUR"]),
         (["date", "id", "value"], ["id", None, "date", "value"]),
         (["cus_id", "buy_date", "amount"], ["cus_id", None, "buy_date", "amount"]),
     ],

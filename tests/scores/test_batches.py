@@ -73,9 +73,9 @@ def test_odd_texts_and_numbers_are_written_to_the_byte(tmp_path):
     rows["clv"] = rows["clv"].fillna(0.0)
     rows["horizon_days"] = 180
     rows["reason_3"] = None
-    # Ours to word: nothing in them needs a quote.
-    ours = ("as_of", "churn_risk", "last_order_date", "next_order_date", "value_tier", "segment")
-    parts = [name for name in COLUMNS if name.endswith(("_key", "_values"))]
+    # Ours to word: nothing in them needs a quote. Segments are the user's.
+    ours = ("as_of", "churn_risk", "last_order_date", "next_order_date", "value_tier")
+    parts = [name for name in COLUMNS if name.endswith("_key")]
     for name in (*ours, "model_version", "run_id", *parts):
         rows[name] = "first buyer to win back"
     with duckdb.connect() as connection:

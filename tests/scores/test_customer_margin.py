@@ -124,6 +124,36 @@ def test_own_margins_go_into_the_scores(shop, tmp_path):
     assert after[others].tolist() == before[others].tolist()
 
 
+@pytest.mark.parametrize(
+    ("trained", "asked", "read"),
+    [
+        ({"cost": "EK"}, {"cost": "Cost"}, {"cost": "Cost"}),
+        ({"cost": "EK"}, {}, {"cost": "EK"}),
+        ({}, {"cost": "Cost"}, {}),
+        (
+            {"margins": {"column": "Art", "shares": {"a": 0.5}}},
+            {"margins": {"column": "kind", "shares": {"a": 0.9}}, "margin": 0.8},
+            {"margins": {"column": "kind", "shares": {"a": 0.5}}},
+        ),
+    ],
+)
+def test_own_margins_are_read_from_the_columns_of_the_log_that_is_scored(shop, trained, asked, read):
+    """What the columns are called is the log's; what is earned is the model's."""
+    scorer = Scorer.load(_directory(shop))
+    config = scorer.model.config.model_copy(update={"value": ValueConfig.model_validate(trained)})
+    scorer = replace(scorer, model=replace(scorer.model, config=config))
+    prepared = workflows.prepare(config.data, NOW, str(shop.log), date(2024, 7, 1))
+    told = []
+    counting = replace(prepared, margins=lambda value, as_of: told.append(value))
+    value = ValueConfig.model_validate(asked)
+    workflows.score(counting, scorer, "none", value=value)
+    assert told == [ValueConfig.model_validate(read)]
+    settings = config.model_copy(update={"value": value})
+    notes = " ".join(workflows.scoring_notes(prepared, scorer, settings))
+    assert ("value.cost" in notes) == (asked.get("cost") != read.get("cost"))
+    assert ("value.margins" in notes) == ("margins" in asked)
+
+
 def test_own_margins_count_from_python_and_in_tiers(shop):
     """Half of the customers earn eight times what the others do."""
     lines = pd.read_csv(shop.log, dtype={"customer_id": str})

@@ -149,7 +149,8 @@ def score(
             horizon = scorer.model.horizon_days
             prepared = workflows.prepare(settings.data, now(), data, until, rejects, connection, horizon)
             progress("building the features")
-            scored = workflows.score(prepared, scorer, asked, Meter("customers scored"), known)
+            meter = Meter("customers scored")
+            scored = workflows.score(prepared, scorer, asked, meter, known, settings.value)
         else:
             prepared = workflows.prepare_on_spark(session, settings.data, now(), data, until)
             progress("scoring")

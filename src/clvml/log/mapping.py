@@ -20,6 +20,7 @@ _SYNONYMS = {
     "order_id": "orderid orderno ordernumber order invoiceid invoiceno invoice transactionid "
     "transactionno transaction basketid receiptid receiptno receipt purchaseid saleid "
     "auftragsnr auftragsnummer bestellnr bestellnummer rechnungsnr rechnungsnummer belegnr belegnummer "
+    "auftrag bestellung rechnung beleg bon bonnr bonnummer "
     "numérocommande commande numérofacture facture pedido factura ordine fattura ordernummer factuurnummer",
     "order_date": "orderdate invoicedate transactiondate purchasedate saledate orderts ordertime "
     "ordertimestamp orderedat createdat purchasedat date datetime timestamp time day buydate "

@@ -95,7 +95,8 @@ SCORED = (
         "text",
         "platinum, gold, silver, bronze: the top 5, 20, 50 and 100 % of `clv` in training",
     ),
-    Column("segment", "text", "what to do about the customer (docs/scoring.md)"),
+    # Names of the configuration.
+    Column("segment", "text", "what to do about the customer (docs/scoring.md)", own=False),
     Column(
         "reason_1",
         "text",

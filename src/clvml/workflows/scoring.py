@@ -12,7 +12,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from clvml.config import AnyConfig
+from clvml.config import AnyConfig, ValueConfig
 from clvml.customers.snapshots import CustomerDays
 from clvml.customers.subscription_snapshots import known_at
 from clvml.engines.spark import SparkLog, score_lines
@@ -37,13 +37,25 @@ def score(
     explain: Literal["all", "none"] | int = "all",
     progress: Callable[[int, int], None] = lambda done, of: None,
     acquired: pd.Series | None = None,
+    value: ValueConfig | None = None,
 ) -> ScoredTable:
     """Score a prepared log; ``progress`` is told how many customers of how many are done.
 
-    ``acquired`` is whence customers came (`clvml.decide.acquisition.read_sources`).
+    ``acquired`` is whence customers came (`clvml.decide.acquisition.read_sources`). ``value`` names the columns of this
+    log that tell own margins, where they are called otherwise than in the training data.
     """
-    margins = prepared.margins(scorer.model.config.value, prepared.as_of)
+    margins = prepared.margins(_margins_by(scorer.model.config.value, value), prepared.as_of)
     return score_days(customer_days(prepared.log), prepared, scorer, explain, progress, margins, acquired)
+
+
+def _margins_by(used: ValueConfig, asked: ValueConfig | None) -> ValueConfig:
+    """Return what a model was trained with, its own margins read from the columns that are asked for."""
+    if asked and asked.cost is not None and used.cost is not None:
+        return used.model_copy(update={"cost": asked.cost})
+    if asked and asked.margins is not None and used.margins is not None:
+        margins = used.margins.model_copy(update={"column": asked.margins.column})
+        return used.model_copy(update={"margins": margins})
+    return used
 
 
 def score_days(
@@ -173,10 +185,11 @@ def scoring_notes(
     if isinstance(prepared.log, SubscriptionLog):
         notes += former_note(prepared.log.frame, prepared.as_of)
     notes += age_notes(prepared.as_of, model.horizon_days, today, model.as_of)
+    value = _margins_by(model.config.value, config.value)
     fixed = {
         "windows.horizon_days": (config.windows.horizon_days, model.horizon_days),
         **{
-            f"value.{name}": (asked, getattr(model.config.value, name))
+            f"value.{name}": (asked, getattr(value, name))
             for name, asked in config.value.model_dump().items()
         },
     }
