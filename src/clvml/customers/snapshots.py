@@ -73,7 +73,7 @@ class CustomerDays:
         self.events = events
         self.kinds: tuple[EventKind, ...] = ()
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, pd.DataFrame] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[pd.DataFrame, int]] = OrderedDict()
         limit = "select parse_formatted_bytes(current_setting('memory_limit'))"
         self._most_bytes = int(connection.execute(limit).fetchall()[0][0] * _KEPT_SHARE)
         self._number = next(_NUMBERS)
@@ -231,14 +231,12 @@ where features.purchase_days > 0""")
         # One lock for all: a DuckDB connection serves one thread at a time, and uses all cores for it.
         with self._lock:
             if query not in self._kept:
-                self._kept[query] = self.connection.execute(query).df()
+                table = self.connection.execute(query).df()
+                self._kept[query] = table, int(table.memory_usage().sum())
+                while len(self._kept) > 1 and sum(size for _, size in self._kept.values()) > self._most_bytes:
+                    self._kept.popitem(last=False)
             self._kept.move_to_end(query)
-            while len(self._kept) > 1 and self._kept_bytes() > self._most_bytes:
-                self._kept.popitem(last=False)
-            return self._kept[query].copy(deep=False)
-
-    def _kept_bytes(self) -> int:
-        return sum(int(table.memory_usage().sum()) for table in self._kept.values())
+            return self._kept[query][0].copy(deep=False)
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         return self.connection.execute(query).fetchall()
