@@ -64,7 +64,7 @@ def test_events_are_counted_by_day_and_type_and_the_others_by_reason(joined):
         date(2024, 2, 29),
     )
     assert told.left_out == {
-        "of customers without a purchase (1 ids)": 2,
+        "ids without a purchase (1)": 2,
         "no customer id": 1,
         "no readable date": 1,
         "on 2024-03-01 or later": 1,
@@ -72,7 +72,7 @@ def test_events_are_counted_by_day_and_type_and_the_others_by_reason(joined):
     text = log.quality.to_text()
     assert "events                5 of 3 customers, 2024-01-05 to 2024-02-29" in text
     assert "  types     Plan change 3, without a type 1, ticket 1" in text
-    assert "  left out            2 events: of customers without a purchase (1 ids)" in text
+    assert "  left out            2 events: ids without a purchase (1)" in text
     assert log.quality.to_dict()["events"]["types"] == {"Plan change": 3, "": 1, "ticket": 1}
 
 

@@ -21,7 +21,7 @@ from clvml.storage.addresses import hide_password
 
 _GIVEN = "clvml_given_events"
 _KEY = "data.events"
-_NO_CUSTOMER, _NO_DATE, _UNKNOWN = "no customer id", "no readable date", "of customers without a purchase"
+_NO_CUSTOMER, _NO_DATE, _UNKNOWN = "no customer id", "no readable date", "ids without a purchase"
 # Events that begin so much later than the purchases, or end so much earlier, are told: half-recorded windows mislead.
 _LATE_DAYS = 30
 
@@ -83,7 +83,7 @@ def _joined(log: PurchaseLog, data: DataConfig, frame: pd.DataFrame, until: date
             " order by 2 desc, 1"
         ).fetchall()
         left_out = {
-            f"{why} ({customers:,} ids)" if why == _UNKNOWN else why: rows
+            f"{why} ({customers:,})" if why == _UNKNOWN else why: rows
             for why, rows, customers in counted
             if why is not None
         }

@@ -111,6 +111,10 @@ DOUBTS = {
     "currency-on-some-lines": N_("Only some amounts say their currency, and all are added up."),
     "customers-without-attributes": N_("Of some customers no attributes are known."),
     "empty-mapping": N_("The table of customer numbers that belong together is empty."),
+    "events-begin-late": N_("What customers did before their events were recorded is not known."),
+    "events-end-early": N_(
+        "The table of events ends before the purchases: customers look as if nothing had happened since."
+    ),
     "few-returns": N_("Hardly anybody came back: there is little to learn from."),
     "guest-customer": N_("A customer number stands for nobody in particular, and counts as one customer."),
     "horizon-shorter-than-rhythm": N_(
