@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
+import sqlite3
 from pathlib import Path
 
 import duckdb
@@ -129,13 +130,71 @@ def test_a_table_is_trained_on_scored_served_and_trained_on_again(at_work, tmp_p
     code, out, _ = at_work("train", "--from-run", "1", "--config", "subs.yaml", "--json")
     assert (code, one_object(out)["reproduced"]["same_metrics"]) == (0, True)
 
-    read = ("monitor", "scores.csv", "--data", "subscriptions.csv"), ("worth", "scores.csv"), (
-        "report", "--scores", "scores.csv", "--output", "report.html"
-    )  # fmt: skip
-    for command in read:
-        code, _, err = at_work(*command)
-        assert code == 2
-        assert "holds scores of subscriptions (mode: subscription), which this command does not" in err
+    page = Path(run_files, "report.html").read_text(encoding="utf-8")
+    assert "Subscribers: what is coming and whom to call" in page and "Kaplan-Meier by plan and age" in page
+    check_what_is_read_off_the_scores(at_work, scores, table)
+
+
+def check_what_is_read_off_the_scores(at_work, scores, table):
+    as_of = pd.Timestamp(scores["as_of"].iloc[0])
+    own = table.assign(begun=pd.to_datetime(table["begun"]), ended=pd.to_datetime(table["ended"]))
+    own = own[own["begun"] < as_of]
+    days = (own["ended"].where(own["ended"] < as_of, as_of) - own["begun"]).dt.days
+    period = own["billing"].map({"month": 30.4375, "year": 365.25})
+    earned = (days * own["price"] / period).groupby(own["customer"]).sum()
+    assert scores["historic_spend"].tolist() == pytest.approx(
+        earned.reindex(scores["customer_id"]).tolist(), abs=0.01
+    )
+    by_horizon = scores[[f"expected_spend_{days}d" for days in (30, 90, 180, 365)]]
+    assert (by_horizon.diff(axis="columns").iloc[:, 1:] >= 0).all(axis=None)
+
+    code, out, _ = at_work("report", "--scores", "scores.csv", "--lang", "de", "--output", "report.html")
+    assert code == 0 and f"The report on {len(scores):,} customers" in out
+    assert "Abonnenten: was kommt" in Path("report.html").read_text(encoding="utf-8")
+
+    found = one_object(at_work("worth", "scores.csv", "--by", "segment,cohort", "--json")[1])
+    assert found["value"]["margin"] == 0.3
+    for groups in found["groups"].values():
+        assert groups[-1]["clv"] == pytest.approx(scores["clv"].sum(), abs=0.5)
+    assert {row["segment"] for row in found["groups"]["segment"]} == {"all", *scores["plan"]}
+    since = as_of - pd.to_timedelta(scores["tenure_days"], unit="D")
+    cohorts = since.dt.to_period("Q").astype(str).value_counts().to_dict()
+    told = {row["cohort"]: row["customers"] for row in found["groups"]["cohort"] if row["cohort"] != "all"}
+    assert told == cohorts
+    code, _, err = at_work("worth", "scores.csv", "--data", "subscriptions.csv", "--config", "subs.yaml")
+    assert code == 2 and "--data: of use with purchase logs only" in err
+
+    Path("playbook.yaml").write_text(
+        "campaign: stay\nactions:\n  offer:\n    contact_cost: 0.01\n    segments: [pro]\n"
+        "    where: tenure_days > 10\n    save_rate: {mean: 0.2, sd: 0.1}\n"
+    )
+    code, out, _ = at_work(
+        "plan", "scores.csv", "--playbook", "playbook.yaml", "--output", "plan.csv", "--json"
+    )
+    made = pd.read_csv("plan.csv", dtype={"customer_id": str})
+    assert code == 0 and one_object(out)["planned"] == (made["action"] == "offer").sum() > 0
+    assert set(made.loc[made["action"].notna(), "segment"]) == {"pro"}
+    assert (
+        made.set_index("customer_id")["segment"].to_dict()
+        == scores.set_index("customer_id")["plan"].to_dict()
+    )
+
+    assert at_work("score", "--output", "old.csv", "--as-of", "2025-08-01", "--model", MODEL)[0] == 0
+    code, out, err = at_work("monitor", "old.csv", "--data", "subscriptions.csv", "--model", MODEL, "--json")
+    assert code in (0, 3), err
+    found = one_object(out)
+    old = pd.read_csv("old.csv", dtype={"customer_id": str})
+    assert (found["compared_days"], found["customers"]) == (60, len(old))
+    # The horizon ends on 30 September, and the grace period on 7 October.
+    later = table[(table["begun"] < "2025-10-07") & ~(table["ended"].fillna("9") < "2025-09-30")]
+    left = ~old["customer_id"].isin(later["customer"])
+    assert found["metrics"]["churn_rate"] == pytest.approx(left.mean())
+    assert {"p_churn", "billed"} & {row["name"] for row in found["drift"]}
+    code, out, _ = at_work("monitor", "old.csv", "--data", "subscriptions.csv", "--model", MODEL)
+    assert "in interval" not in out and "P(churn)" in out
+    code, _, err = at_work("dashboard", "--scores", "scores.csv")
+    assert code == 2
+    assert "holds scores of subscriptions (mode: subscription), which this command does not" in err
 
 
 @pytest.mark.parametrize(
@@ -167,7 +226,8 @@ def test_a_table_is_trained_on_scored_served_and_trained_on_again(at_work, tmp_p
             ("check", "--config", "subs.yaml", "--as-of", "2020-01-01"),
             "no subscription begins before 2020-01-01",
         ),
-        (("check", "postgresql://a@b/c?table=d", "--config", "subs.yaml"), "are read from a file, not from"),
+        (("check", ".", "--config", "subs.yaml"), "from one file or table, not from the folder '.'"),
+        (("check", "duckdb:///no.duckdb?table=d", "--config", "subs.yaml"), "no.duckdb"),
         (
             ("check", "--config", "subs.yaml", "--set", "data.early=[a b]"),
             "'a b' is not a name of letters, digits",
@@ -178,6 +238,40 @@ def test_what_subscriptions_cannot_do_is_said(at_work, command, said):
     code, out, err = at_work(*command)
     assert (code, out) == (2, "")
     assert said in re.sub(r"\s+", " ", err)
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
+def test_a_database_table_is_read_as_a_file(at_work, table, kind):
+    if kind == "duckdb":
+        with duckdb.connect("subs.db") as database:
+            typed = table.assign(begun=pd.to_datetime(table["begun"]), ended=pd.to_datetime(table["ended"]))
+            database.register("given", typed)
+            database.execute("create table subscriptions as select * from given")
+    else:
+        with sqlite3.connect("subs.db") as database:
+            table.to_sql("subscriptions", database, index=False)
+    address = f"{kind}:///subs.db?table=subscriptions"
+    found, same = (
+        one_object(at_work("check", *source, "--config", "subs.yaml", "--json")[1])
+        for source in ((address,), ())
+    )
+    assert found == same
+
+
+def test_payments_are_read_and_what_they_pay_for_is_told(at_work):
+    Path("payments.csv").write_text(
+        "who,paid,money\n"
+        + "".join(f"a,2024-{month:02}-20,9\nb,2024-{month:02}-21,5\n" for month in range(1, 10))
+    )
+    Path("pay.yaml").write_text(
+        "mode: subscription\nwindows: {horizon_days: 60}\ndata:\n  source: payments.csv\n"
+        "  payments: {customer_id: who, date: paid, amount: money}\n"
+    )
+    code, out, _ = at_work("check", "--config", "pay.yaml")
+    assert code == 0
+    assert "read        18 payments, 126.00\n" in out
+    assert "found       2 subscriptions, billed 2 by the month\n" in out
+    assert "as of 2024-09-22, the day after the last payment" in re.sub(r"\s+", " ", out)
 
 
 def test_a_short_table_is_not_trained_on(at_work):

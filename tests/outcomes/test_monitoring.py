@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from clvml.errors import InputError
-from clvml.outcomes.monitoring import distance, monitor, next_check, population_stability
+from clvml.outcomes.drift import distance, population_stability
+from clvml.outcomes.monitoring import monitor, next_check
 from clvml.scores.scorer import Scorer, read_scores
 from clvml.tracking import log_monitoring, resolve_model, training_metrics
 from clvml.tracking.session import open_store

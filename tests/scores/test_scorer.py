@@ -15,8 +15,8 @@ from clvml import workflows
 from clvml.errors import InputError
 from clvml.models.customer_model import fit_customer_model
 from clvml.models.outlook import HORIZONS
+from clvml.scores.columns import COLUMNS
 from clvml.scores.scorer import (
-    COLUMNS,
     NO_HISTORY,
     REASON_COLUMNS,
     REASONS,

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from clvml import workflows
 from clvml.config import parse_config
 from clvml.errors import InputError, secondary
-from clvml.scores.scorer import COLUMNS, NO_HISTORY, Scorer, read_scores
+from clvml.scores.columns import COLUMNS
+from clvml.scores.scorer import NO_HISTORY, Scorer, read_scores
 from clvml.tracking.pending import keep_training, read_kept
 from clvml.tracking.record import TrainingRecord
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clvml.cli.inputs import load_config, now, parse_date
+from clvml.cli.inputs import load_any_config, now, parse_date
 from clvml.cli.options import AsOfOption, ConfigOption, JsonOption, LaterDataOption, SetOption
 from clvml.cli.printing import command_line, print_json, print_list, print_paragraph, print_table, progress
 
@@ -42,7 +42,7 @@ def monitor(
         data,
         now(),
         tracking_uri(os.environ.get("MLFLOW_TRACKING_URI")),
-        load_config(config, overrides) if config else None,
+        load_any_config(config, overrides) if config else None,
         overrides,
         model,
         parse_date(as_of),
@@ -136,18 +136,20 @@ def _print_monitoring(found: Monitoring, currency: str | None) -> None:
         for name, metric in named.items()
         if name in found.metrics
     ]
-    if over:
+    has_intervals = "interval_coverage" in found.metrics
+    if has_intervals:
         rows.append(["Spend within its interval", f"{found.metrics['interval_coverage']:.1%}"])
     print_table(["Measure", "value"], rows)
     columns = ["customers", f"expected{unit}", f"spent{unit}"]
-    columns += ["P(churn)", "churned", "in interval"] if over else []
+    columns += ["P(churn)", "churned"] if over else []
+    columns += ["in interval"] if has_intervals else []
     print_table(
         ["Tier", *columns],
         [
             [
                 row["value_tier"],
                 *(f"{row[name]:,.0f}" for name in ("customers", "expected_spend", "actual_spend")),
-                *(f"{row[name]:.0%}" for name in ("p_churn", "churned", "interval_coverage") if over),
+                *(f"{row[name]:.0%}" for name in ("p_churn", "churned", "interval_coverage") if name in row),
             ]
             for row in found.tiers.to_dict("records")
         ],

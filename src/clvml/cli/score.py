@@ -115,7 +115,8 @@ def score(
         columns = SUBSCRIBERS
     for source in [data] if data else workflows.sources_of(settings.data):
         workflows.check_scored_output(output, source, columns)
-    named = ", ".join(f"{ours}: {theirs}" for ours, theirs in settings.data.columns.mapped().items())
+    mapped = settings.data if isinstance(settings, SubscriptionConfig) else settings.data.columns
+    named = ", ".join(f"{ours}: {theirs}" for ours, theirs in mapped.mapped().items())
     read = hide_password(data or settings.data.source)
     progress(f"reading {read} (columns{'' if config else ' as in training'}: {named})")
     today = None if until else now().date()

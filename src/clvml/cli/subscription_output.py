@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
     from clvml.config import SubscriptionConfig
 
-_MONTHS_SHOWN = (1, 2, 3, 6, 12, 24, 36)
-_COHORTS_SHOWN = 12
-
 
 def check_subscriptions(
     settings: SubscriptionConfig, source: str | None, until: date | None, as_json: bool
@@ -33,7 +30,7 @@ def check_subscriptions(
             {
                 **prepared.log.quality.to_dict(),
                 "as_of": prepared.as_of,
-                "columns_read": settings.data.columns.mapped(),
+                "columns_read": settings.data.mapped(),
                 "horizon_days": settings.windows.horizon_days,
                 "enough_history": enough,
                 "history": history,
@@ -48,8 +45,11 @@ def check_subscriptions(
 
 
 def _print_retention(table: pd.DataFrame) -> None:
-    shown = [month for month in _MONTHS_SHOWN if (table["month"] == month).any()]
-    newest = sorted(table["cohort"].unique())[-_COHORTS_SHOWN:]
+    from clvml.customers.cohorts import MONTHS_SHOWN
+    from clvml.scores.overview import COHORTS
+
+    shown = [month for month in MONTHS_SHOWN if (table["month"] == month).any()]
+    newest = sorted(table["cohort"].unique())[-COHORTS:]
     for title, column in (
         ("Subscribed after", "retention"),
         ("Revenue after", "revenue_retention"),

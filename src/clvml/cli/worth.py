@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clvml.cli.inputs import both_or_none, load_config, now, workspace
+from clvml.cli.inputs import both_or_none, load_any_config, now, refuse_for_subscriptions, workspace
 from clvml.cli.options import AcquiredOption, ConfigOption, JsonOption, MemoryOption, SetOption, SpendOption
 from clvml.cli.printing import print_json, print_list, print_margin, print_paragraph, print_table, progress
 
@@ -44,17 +44,19 @@ def worth(
 ) -> None:
     """Say what customers are worth, by segment or any column, beside the plain formulas."""
     from clvml import workflows
-    from clvml.config import ValueConfig
+    from clvml.config import Config, SubscriptionConfig, ValueConfig
     from clvml.scores.overview import origin_of
 
     files = both_or_none(acquired, spend)
-    settings = load_config(config, overrides, data) if config or data or overrides else None
+    settings = load_any_config(config, overrides, data) if config or data or overrides else None
+    if isinstance(settings, SubscriptionConfig):
+        refuse_for_subscriptions(data=data)
     origin = origin_of(scores)
     known = settings.value if settings else origin.value
     value = known or ValueConfig()
     names = [name.strip() for name in by.split(",") if name.strip()] or ["segment"]
     prepared = None
-    if settings is not None and data is not None:
+    if isinstance(settings, Config) and data is not None:
         progress(f"reading {data}")
         with workspace(memory) as connection:
             lines = settings.data.purchases_alone()

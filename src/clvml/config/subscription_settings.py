@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from clvml.config.base_section import Section
 from clvml.config.settings import (
@@ -37,13 +37,33 @@ class SubscriptionColumns(Section):
         return self.model_dump()
 
 
-class SubscriptionData(Section):
-    """Where the table of subscriptions is, one row each, and how it is read."""
+class PaymentColumns(Section):
+    """Names of the input's columns of a table of recurring payments."""
 
-    source: str = Field(description="file of the subscriptions")
-    columns: SubscriptionColumns = Field(description="input columns, by our names")
+    customer_id: str = Field(description="who pays")
+    date: str = Field(description="day of the payment")
+    amount: str = Field(description="money paid")
+    plan: str | None = Field(None, description="what is paid for, where customers have several")
+
+    def mapped(self) -> dict[str, str]:
+        """Return ``{our name: input column}`` of those that are there."""
+        return self.model_dump(exclude_none=True)
+
+
+class SubscriptionData(Section):
+    """Where the table of subscriptions, or of the payments for them, is, and how it is read."""
+
+    source: str = Field(description="file or database table of the subscriptions, or of payments")
+    columns: SubscriptionColumns | None = Field(
+        None, description="input columns of a table of subscriptions, by our names"
+    )
+    payments: PaymentColumns | None = Field(
+        None, description="instead of `columns`: input columns of a table of recurring payments, by our names"
+    )
     grace_days: Annotated[int, Field(ge=0, le=365)] = Field(
-        0, description="who subscribes anew within so many days after the horizon has not churned"
+        0,
+        description="who subscribes anew within so many days after the horizon has not churned; so late may a payment"
+        " be",
     )
     early: list[str] = Field(
         default_factory=list,
@@ -60,6 +80,26 @@ class SubscriptionData(Section):
             if not _PLAIN_NAME.fullmatch(name) or early.count(name) > 1:
                 raise ValueError(f"'{name}' is not a name of letters, digits and _, or stands there twice")
         return early
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> SubscriptionData:
+        if (self.columns is None) == (self.payments is None):
+            raise ValueError(
+                "give either columns, of a table of subscriptions, or payments, of one of payments"
+            )
+        if self.payments is not None and self.early:
+            raise ValueError("early numbers stand in a table of subscriptions; leave them out with payments")
+        return self
+
+    def mapped(self) -> dict[str, str]:
+        """Return ``{our name: input column}`` of the table."""
+        return {} if (known := self.columns or self.payments) is None else known.mapped()
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The input columns that hold numbers."""
+        named = self.mapped()
+        return (*(named[name] for name in ("price", "amount") if name in named), *self.early)
 
     @property
     def sources(self) -> dict[str, SubscriptionData]:

@@ -11,6 +11,8 @@ from clvml.customers.subscription_snapshots import MONTH_DAYS, known_at
 
 # A start in the year 1900 stands for one that is not known, and must not ask for as many months.
 MOST_MONTHS = 120
+# What people are shown.
+MONTHS_SHOWN = (1, 2, 3, 6, 12, 24, 36)
 _COLUMNS = [
     *("cohort", "customers", "month", "subscribed", "retention"),
     *("monthly_revenue", "revenue_retention"),

@@ -29,6 +29,7 @@ from clvml.report.facts import (
 )
 from clvml.scores.columns import scored_columns
 from clvml.scores.overview import overview_path, read_overview
+from clvml.scores.scorer import refuse_subscribers
 from clvml.storage.sql import literal
 
 # Of two states of a file that are alike in these, neither is newer.
@@ -165,7 +166,9 @@ class Snapshots:
         path = self._folder / f"scores-{self._made}.duckdb"
         try:
             with duckdb.connect(config=offline(self._folder)) as connection:
-                load_scored(connection, self.scores, NEEDED, [*_FURTHER, *REASONS])
+                refuse_subscribers(
+                    self.scores, load_scored(connection, self.scores, NEEDED, [*_FURTHER, *REASONS])
+                )
                 facts = facts_of(connection, self.scores, overview or {})
                 moves, notes = self._moves(connection)
                 connection.execute(f"attach {literal(str(path))} as stored")

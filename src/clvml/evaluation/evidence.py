@@ -99,7 +99,8 @@ def build_evidence(tested: Backtest, drivers: list[dict[str, Any]], margin: floa
         undefined), ``verdicts`` (of what people are shown, against the best of the others), ``top_fifth_share`` (money
         that the fifth expected to spend most brought, mean over the dates; None where nothing was spent),
         ``total_off`` (how far the total was off, as a share of it, mean over the dates),
-        ``coverage`` (share of the customers within their interval, mean over the dates) and of the newest date
+        ``coverage`` (share of the customers within their interval, mean over the dates; None without intervals) and of
+        the newest date
         ``gains`` (shares of the money found by shares of the customers) and ``calibration`` (per tenth of the
         customers, mean P(churn) and the share who left), and ``margin`` (what each forecast said and what came, see
         `clvml.evaluation.margin_forecasts`).
@@ -111,7 +112,10 @@ def build_evidence(tested: Backtest, drivers: list[dict[str, Any]], margin: floa
     for row in board.pooled.to_dict("records"):
         models[str(row["model"])][str(row["metric"])] = _finite(row["value"])
     shares = [top_share(rows["actual_spend"], rows[ours.spend], 0.2) for _, rows in frame.groupby("cutoff")]
-    held = frame["actual_spend"].clip(lower=0.0).between(frame["low"], frame["high"])
+    coverage = None
+    if {"low", "high"} <= set(frame):
+        held = frame["actual_spend"].clip(lower=0.0).between(frame["low"], frame["high"])
+        coverage = _finite(np.mean(held.groupby(frame["cutoff"]).mean().to_numpy(float)))
     return {
         "cutoffs": [pd.Timestamp(cutoff).date().isoformat() for cutoff in sorted(frame["cutoff"].unique())],
         "predictions": len(frame),
@@ -126,7 +130,7 @@ def build_evidence(tested: Backtest, drivers: list[dict[str, Any]], margin: floa
             np.mean([share for share in shares if math.isfinite(share)] or [math.nan])
         ),
         "total_off": _finite(np.mean(np.abs(_biases(board)))) if len(_biases(board)) else None,
-        "coverage": _finite(np.mean(held.groupby(frame["cutoff"]).mean().to_numpy(float))),
+        "coverage": coverage,
         "gains": _gains(newest["actual_spend"].to_numpy(float), newest[ours.spend].to_numpy(float)),
         "calibration": _calibration(newest["churned"].to_numpy(float), newest[ours.churn].to_numpy(float)),
         "drivers": drivers,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvml.customers.attributes import Attribute
-from clvml.customers.events import EventFeature
+from clvml.customers.events import PREFIX, EventFeature
 from clvml.customers.given import Given
 
 Array = NDArray[np.float64]
@@ -26,7 +26,11 @@ _LETTERS = {
     "l": "{event}: the last one {days:.0f} days ago",
     "e": "{event}: none on record",
 }
-WORDS = (*_LETTERS.values(),)
+# Of a column of `data.early`, as `clvml.customers.subscription_snapshots.explained_features` says it.
+EARLY = "{column} {value:,.0f} in the first days"
+WORDS = (*_LETTERS.values(), EARLY)
+# How the features begin that say the user's own words.
+OWN = ("attribute_", PREFIX, "early_")
 
 
 class GivenPhrase:
@@ -71,6 +75,17 @@ def _of_events(given: EventFeature, value: float) -> str:
     if given.days:
         return f"c;{label};{value:.0f};{given.days}" if value else f"n;{label};{given.days}"
     return f"e;{label}" if np.isnan(value) else f"l;{label};{value:.0f}"
+
+
+def say_own(name: str, values: str) -> tuple[str, dict[str, float | str]]:
+    """Return the words of a reason of one of the features `OWN`, and what belongs into them; errors of `say_values`.
+
+    >>> say_own("early_tickets", "3")
+    ('{column} {value:,.0f} in the first days', {'column': 'tickets', 'value': 3.0})
+    """
+    if name.startswith("early_"):
+        return EARLY, {"column": name.removeprefix("early_"), "value": float(values)}
+    return say_values(values)
 
 
 def say_values(values: str) -> tuple[str, dict[str, float | str]]:

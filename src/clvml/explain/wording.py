@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from clvml.customers import FEATURES, Feature
-from clvml.customers.events import PREFIX
 from clvml.customers.given import Given
-from clvml.explain.given_words import GivenPhrase, say_values
+from clvml.customers.subscription_snapshots import SUBSCRIPTION_FEATURES
+from clvml.explain.given_words import OWN, GivenPhrase, say_own
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -175,10 +175,11 @@ def say_reason(key: str, values: str) -> tuple[str, dict[str, float | str], int]
     ('has not come back since the first purchase', {}, 1)
     """
     name, sign = key[:-1], key[-1:]
-    if name.startswith(("attribute_", PREFIX)) and sign in "+-":
-        return *say_values(values), 1 if sign == "+" else -1
-    feature = next((feature for feature in FEATURES if feature.name == name), None)
-    if feature is None or sign not in "+-":
+    direction = {"+": 1, "-": -1}.get(sign, 0)
+    if name.startswith(OWN) and direction:
+        return *say_own(name, values), direction
+    feature = next((known for known in (*FEATURES, *SUBSCRIPTION_FEATURES) if known.name == name), None)
+    if feature is None or not direction:
         raise ValueError(f"'{key}' is not a key of a reason")
     numbers = [float(value) for value in values.split(";")]
     words, fields = "", list[str]()
@@ -189,7 +190,6 @@ def say_reason(key: str, values: str) -> tuple[str, dict[str, float | str], int]
     if len(fields) != len(numbers):
         raise ValueError(f"reason '{key}' has {len(fields)} values, not '{values}'")
     named: dict[str, float | str] = dict(zip(fields, numbers, strict=True))
-    direction = 1 if sign == "+" else -1
     plain = WHEN_ZERO.get(words.format(**named))
     return (plain, {}, direction) if plain else (words, named, direction)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from clvml.errors import InputError, did_you_mean, first_of
 from clvml.log.cleaning import ReasonCount
 from clvml.log.finding import Finding
 from clvml.log.table import days_of, read_table, with_numbers
-from clvml.storage.addresses import hide_password, is_address
+from clvml.storage.addresses import hide_password
 
 # Mean length of a billing period [days], by how it is called.
 PERIODS = {"day": 1.0, "week": 7.0, "month": 30.4375, "quarter": 91.3125, "year": 365.25}
@@ -47,6 +47,8 @@ class SubscriptionQuality:
         The first and the last day on which one begins.
     warnings : tuple of Finding
         Doubts about the data.
+    found : str
+        What subscriptions were found, where rows are payments.
     """
 
     rows_in: int
@@ -61,6 +63,7 @@ class SubscriptionQuality:
     last_day: date
     currency: str | None
     warnings: tuple[Finding, ...]
+    found: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report for JSON: dates as ISO text."""
@@ -70,12 +73,14 @@ class SubscriptionQuality:
     def to_text(self) -> str:
         """Return the report as lines for people."""
         unit = f" {self.currency}" if self.currency else ""
-        lines = [f"read        {self.rows_in:,} subscriptions, {self.money_in:,.2f}{unit} per billing period"]
+        what, per = ("payments", "") if self.found else ("subscriptions", " per billing period")
+        lines = [f"read        {self.rows_in:,} {what}, {self.money_in:,.2f}{unit}{per}"]
         for count in self.reasons:
             money = "unread" if count.money is None else f"{count.money:,.2f}{unit}"
-            lines.append(f"  left out  {count.rows:,} subscriptions, {money}: {count.reason}")
+            lines.append(f"  left out  {count.rows:,} {what}, {money}: {count.reason}")
         lines += [
-            f"log         {self.rows_out:,} subscriptions, {self.money_out:,.2f}{unit} per billing period",
+            f"log         {self.rows_out:,} {what}, {self.money_out:,.2f}{unit}{per}",
+            *([f"found       {self.found}"] if self.found else []),
             f"customers   {self.customers:,}, {self.plans:,} plans",
             f"days        begun from {self.first_day} to {self.last_day}, {self.ended:,} have an end",
         ]
@@ -99,6 +104,13 @@ class SubscriptionLog:
         Their price per period [currency]; None where it could not be read.
     overlapping : int
         Subscriptions that begin before an earlier one of the customer has ended; all are kept.
+    payments : tuple of (int, float), optional
+        Of a table of payments (`clvml.log.payments`): how many are used, and their sum [currency].
+    found : str
+        What was found in them.
+    last_payment : date, optional
+    example : DataFrame, optional
+        The payments of a few customers, under the names of the input.
     """
 
     frame: pd.DataFrame
@@ -107,6 +119,10 @@ class SubscriptionLog:
     rejected_money: dict[str, float | None]
     overlapping: int
     currency: str | None = None
+    payments: tuple[int, float] | None = None
+    found: str = ""
+    last_payment: date | None = None
+    example: pd.DataFrame | None = None
 
     @property
     def first_day(self) -> date:
@@ -119,6 +135,11 @@ class SubscriptionLog:
         return self.frame["start"].max().date()
 
     @property
+    def next_day(self) -> date:
+        """The day after the last one began, or after the last payment."""
+        return (self.last_payment or self.last_day) + timedelta(days=1)
+
+    @property
     def fingerprint(self) -> str:
         """Equal for equal subscriptions, in whatever order they came."""
         rows = pd.util.hash_pandas_object(self.frame, index=False).to_numpy()
@@ -127,7 +148,7 @@ class SubscriptionLog:
     @property
     def quality(self) -> SubscriptionQuality:
         """What was read and what came of it."""
-        money_out = float(self.frame["price"].sum())
+        rows_out, money_out = self.payments or (len(self.frame), float(self.frame["price"].sum()))
         warnings = []
         if self.overlapping:
             warnings.append(
@@ -146,7 +167,7 @@ class SubscriptionLog:
         return SubscriptionQuality(
             rows_in=self.rows_in,
             money_in=round(money_out + sum(money or 0.0 for money in self.rejected_money.values()), 6),
-            rows_out=len(self.frame),
+            rows_out=rows_out,
             money_out=round(money_out, 6),
             reasons=tuple(
                 ReasonCount(reason, "rejected", rows, self.rejected_money[reason])
@@ -159,6 +180,7 @@ class SubscriptionLog:
             last_day=self.last_day,
             currency=self.currency,
             warnings=tuple(warnings),
+            found=self.found,
         )
 
 
@@ -170,7 +192,7 @@ def read_subscriptions(
     Parameters
     ----------
     source : str, Path or DataFrame
-        Any file that `clvml.log.table.read_table` reads, or a frame.
+        What `clvml.log.table.read_table` reads, or a frame.
     columns : mapping
         The input's names of ``customer_id``, ``start``, ``end``, ``plan``, ``price`` and ``period`` (day, week, month,
         quarter, year, or a number of days).
@@ -184,24 +206,7 @@ def read_subscriptions(
         zero or more, no known period, or an end before the start.
     """
     extra = extra or {}
-    if isinstance(source, pd.DataFrame):
-        raw = source.astype("string").apply(lambda column: column.str.strip()).replace("", pd.NA)
-    elif is_address(str(source)) or Path(source).is_dir():
-        raise InputError(
-            f"subscriptions are read from a file, not from '{hide_password(str(source))}'; export the table as one"
-            " file, Parquet or CSV"
-        )
-    else:
-        raw = read_table(source, "subscriptions")
-    where = "the frame" if isinstance(source, pd.DataFrame) else f"'{source}'"
-    unmapped = [name for name in COLUMNS if name not in columns]
-    if unmapped:
-        raise InputError(f"columns lacks {first_of(unmapped)}; say which column of {where} that is")
-    for name in [*(columns[name] for name in COLUMNS), *extra.values()]:
-        if name not in raw:
-            raise InputError(
-                f"{where} has no column '{name}'{did_you_mean(name, raw.columns)}; correct the name"
-            )
+    raw, where = raw_table(source, "subscriptions", {**columns, **extra}, COLUMNS)
     texts = raw[[columns[name] for name in COLUMNS]].set_axis(list(COLUMNS), axis="columns")
     ends = texts["end"]
     numbers = with_numbers(raw[[columns["price"], *extra.values()]], f"subscriptions {where}")
@@ -251,6 +256,37 @@ def read_subscriptions(
     before = running_until.groupby(kept["customer_id"]).cummax().groupby(kept["customer_id"]).shift()
     overlapping = int((kept["start"].astype("int64") < before).sum())
     return SubscriptionLog(kept, len(frame), rejected, money, overlapping)
+
+
+def raw_table(
+    source: str | Path | pd.DataFrame, what: str, columns: Mapping[str, str], needed: Sequence[str]
+) -> tuple[pd.DataFrame, str]:
+    """Return a table of texts, and what to call it in errors.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or a column is not there or not named.
+    """
+    if isinstance(source, pd.DataFrame):
+        stripped = source.astype("string").apply(lambda column: column.str.strip())
+        raw = stripped.replace("", pd.NA).reset_index(drop=True)
+    elif Path(source).is_dir():
+        raise InputError(
+            f"{what} are read from one file or table, not from the folder '{source}'; name a file in it"
+        )
+    else:
+        raw = read_table(source, what)
+    where = "the frame" if isinstance(source, pd.DataFrame) else f"'{hide_password(str(source))}'"
+    unmapped = [name for name in needed if name not in columns]
+    if unmapped:
+        raise InputError(f"columns lacks {first_of(unmapped)}; say which column of {where} that is")
+    for name in columns.values():
+        if name not in raw:
+            raise InputError(
+                f"{where} has no column '{name}'{did_you_mean(name, raw.columns)}; correct the name"
+            )
+    return raw, where
 
 
 def _period_days(texts: pd.Series) -> pd.Series:

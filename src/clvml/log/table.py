@@ -21,6 +21,7 @@ from clvml.log.dates import (
 )
 from clvml.log.numbers import Spelling, compare_formats, parse_number
 from clvml.log.parts import copied_part, read_parts
+from clvml.storage.addresses import hide_password, is_address
 from clvml.storage.files import unescaped
 from clvml.storage.sql import identifier
 
@@ -30,7 +31,7 @@ _DIGITS = str.maketrans("23456789", "11111111")
 
 
 def read_table(path: str | Path, what: str) -> pd.DataFrame:
-    """Read a file as a table of texts: delimited in any usual way, Excel, JSON lines or Parquet.
+    """Read a table of texts: a file, delimited in any usual way, Excel, JSON lines or Parquet, or one of a database.
 
     Ids keep their leading zeros; texts are stripped, and empty ones are missing. An apostrophe that a spreadsheet
     needs before a text that it would run is taken off.
@@ -38,6 +39,7 @@ def read_table(path: str | Path, what: str) -> pd.DataFrame:
     Parameters
     ----------
     path : str or Path
+        Of the file; or the address of a table or query (`clvml.storage.addresses`).
     what : str
         What the file is, for errors.
 
@@ -46,8 +48,9 @@ def read_table(path: str | Path, what: str) -> pd.DataFrame:
     InputError
         The file does not exist, cannot be read, repeats a column's name or has rows of another width than its header.
     """
-    if not Path(path).is_file():
-        raise InputError(f"{what} file '{path}' does not exist; correct its path")
+    shown = hide_password(str(path))
+    if not is_address(str(path)) and not Path(path).is_file():
+        raise InputError(f"{what} file '{shown}' does not exist; correct its path")
     with duckdb.connect() as connection:
         try:
             parts = read_parts(connection, str(path))
@@ -55,12 +58,12 @@ def read_table(path: str | Path, what: str) -> pd.DataFrame:
             raise InputError(f"{what}: {error}") from None
         if len(parts) > 1:
             raise InputError(
-                f"{what} file '{path}' has several sheets with data; keep one, or save it as CSV in UTF-8"
+                f"{what} file '{shown}' has several sheets with data; keep one, or save it as CSV in UTF-8"
             )
         part = parts[0]
         if part.repeated:
             raise InputError(
-                f"{what} file '{path}' has several columns called '{min(part.repeated)}'; rename all but one"
+                f"{what} file '{shown}' has several columns called '{min(part.repeated)}'; rename all but one"
             )
         part = copied_part(connection, part, "clvml_table") if part.layout else part
         cells = ", ".join(
@@ -68,19 +71,19 @@ def read_table(path: str | Path, what: str) -> pd.DataFrame:
             for place, kind in enumerate(part.types)
         )
         try:
-            if part.copied:
+            if part.numbered:
                 broken = connection.execute(
                     f"select line, broken from {part.relation} where broken is not null order by line limit 1"
                 ).fetchone()
                 if broken:
                     raise InputError(
-                        f"{what} file '{path}' line {broken[0]}: {broken[1]}; correct that line, or save it again"
+                        f"{what} file '{shown}' line {broken[0]}: {broken[1]}; correct that line, or save it again"
                     )
             table = connection.execute(f"select {cells} from {part.relation}").df()
         except duckdb.Error as error:
             reason = str(error).partition("\n")[0]
             raise InputError(
-                f"{what} file '{path}' cannot be read ({reason}); save it as CSV in UTF-8"
+                f"{what} file '{shown}' cannot be read ({reason}); save it as CSV in UTF-8"
             ) from None
     return pd.DataFrame(
         {

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from clvml.customers.attributes import CATEGORY
 from clvml.customers.snapshots import CustomerDays
+from clvml.customers.subscription_snapshots import known_at, subscription_labels, subscription_revenue
 from clvml.errors import InputError
 from clvml.evaluation.folds import interval
 from clvml.evaluation.metrics import CHURN_METRICS, SPEND_METRICS, coverage
 from clvml.models.outlook import HORIZONS
+from clvml.outcomes.drift import STRONG_DRIFT, drift, subscriber_drift
+from clvml.scores.columns import is_of_subscribers
 from clvml.scores.scorer import Scorer
+from clvml.scores.subscribers import SubscriptionScorer
 from clvml.scores.tiers import TIERS
 
 Recommendation = Literal["keep", "recalibrate", "retrain"]
 Array = NDArray[np.float64]
 
-# Population stability index: below the first nothing to speak of, from the second on another population
-# (Siddiqi 2006, chapter 9).
-SLIGHT_DRIFT, STRONG_DRIFT = 0.10, 0.25
 # From this share of the explained churn risk on, a model with drifted features is asked about customers it
 # has not met.
 _DRIFTED_SHARE = 0.3
@@ -37,7 +37,6 @@ _LEAST_COVERAGE = 0.65
 _STALE_HORIZONS = 2
 _BOOTSTRAP_SAMPLES = 200
 _MOST_RESAMPLED = 20_000
-_BINS = 10
 RANKING_METRICS = ("roc_auc", "spearman")
 
 
@@ -68,6 +67,8 @@ class Monitoring:
         Why, in words.
     unjudged : list of str
         What could not be judged, and why.
+    grace_days : int
+        Days after the horizon until churn is known (of subscriptions).
     """
 
     as_of: date
@@ -82,6 +83,7 @@ class Monitoring:
     recommendation: Recommendation
     reasons: list[str]
     unjudged: list[str]
+    grace_days: int = 0
 
 
 def monitor(
@@ -111,28 +113,104 @@ def monitor(
     InputError
         The log ends before 30 days are over, or holds none of the scored customers.
     """
+    return _judged(
+        scores,
+        _Since(
+            lambda as_of, compared: _purchases(days.labels(as_of, compared)),
+            lambda horizon: days.features(until, horizon)["customer_id"],
+            drift(days, until, scorer),
+        ),
+        until,
+        scorer,
+        promised or {},
+    )
+
+
+def monitor_subscribers(
+    scores: pd.DataFrame,
+    subscriptions: pd.DataFrame,
+    until: date,
+    scorer: SubscriptionScorer | None,
+    promised: Mapping[str, float] | None = None,
+    grace_days: int = 0,
+) -> Monitoring:
+    """Compare a scored file of subscriptions with what their table says happened since, as `monitor` does.
+
+    Churned is who is not subscribed at the end of the window, nor within the grace period after it, which must be
+    over, too.
+    """
+
+    def happened(as_of: date, compared: int) -> pd.DataFrame:
+        churned, _ = subscription_labels(known, as_of, compared, grace_days)
+        earned = subscription_revenue(known, as_of, compared)
+        return pd.DataFrame({"churned": churned, "actual_spend": earned.reindex(churned.index)})
+
+    known = known_at(subscriptions, until)
+    return _judged(
+        scores,
+        _Since(
+            happened,
+            lambda horizon: known["customer_id"].drop_duplicates(),
+            subscriber_drift(subscriptions, until, scorer),
+        ),
+        until,
+        scorer,
+        promised or {},
+        grace_days,
+    )
+
+
+@dataclass(frozen=True)
+class _Since:
+    """What happened since the scores.
+
+    Attributes
+    ----------
+    happened : callable
+        Returns ``churned`` and ``actual_spend`` [currency] in so many days from a date, by customer id.
+    customers : callable
+        Returns the ids of all customers, by the horizon.
+    drift : DataFrame
+    """
+
+    happened: Callable[[date, int], pd.DataFrame]
+    customers: Callable[[int], pd.Series]
+    drift: pd.DataFrame
+
+
+def _purchases(labels: pd.DataFrame) -> pd.DataFrame:
+    return labels.assign(churned=(labels["purchases"] == 0).astype(int)).set_index("customer_id")
+
+
+def _judged(
+    scores: pd.DataFrame,
+    since: _Since,
+    until: date,
+    scorer: Scorer | SubscriptionScorer | None,
+    promised: Mapping[str, float],
+    grace_days: int = 0,
+) -> Monitoring:
     as_of = date.fromisoformat(str(scores["as_of"].iloc[0]))
     horizon = int(scores["horizon_days"].iloc[0])
-    elapsed = (until - as_of).days
+    elapsed = (until - as_of).days - grace_days
     over = [days_ahead for days_ahead in {*HORIZONS, horizon} if days_ahead <= elapsed]
     if not over:
         raise InputError(
-            f"the scores are as of {as_of} and the data ends before {until}: {max(elapsed, 0)} days are too few to"
-            f" compare, {min(*HORIZONS, horizon)} are needed; monitor again later or give newer data"
+            f"the scores are as of {as_of} and the data ends before {until}: {max(elapsed + grace_days, 0)} days are"
+            f" too few to compare, {min(*HORIZONS, horizon) + grace_days} are needed; monitor again later or give newer"
+            " data"
         )
     compared = horizon if horizon in over else max(over)
-    outcome = _outcome(scores, days, as_of, compared)
-    known = days.features(until, horizon)
-    seen = known["customer_id"].isin(set(scores["customer_id"]))
+    outcome = _outcome(scores, since.happened(as_of, compared), compared)
+    seen = since.customers(horizon).isin(set(scores["customer_id"]))
     if not seen.any():
         raise InputError(
             f"none of the {len(scores):,} scored customers is in the data; give the log that the scores were made"
             " from, with the same customer ids, continued to a later day"
         )
     metrics = _metrics(outcome, compared == horizon)
-    drift = _drift(days, until, scorer)
-    recommendation, reasons = _recommend(outcome, metrics, drift, promised or {}, scorer, until)
-    unjudged = _unjudged(metrics, drift, promised or {}, scorer)
+    recommendation, reasons = _recommend(outcome, metrics, since.drift, promised, scorer, until)
+    unjudged = _unjudged(metrics, since.drift, promised, scorer)
     return Monitoring(
         as_of=as_of,
         until=until,
@@ -142,62 +220,23 @@ def monitor(
         new_customers=int((~seen).sum()),
         metrics=metrics,
         tiers=_by_tier(outcome, compared == horizon),
-        drift=drift,
+        drift=since.drift,
         recommendation=recommendation,
         reasons=reasons,
         unjudged=unjudged,
+        grace_days=grace_days,
     )
 
 
-def population_stability(then: ArrayLike, now: ArrayLike) -> float:
-    """Return the population stability index of two samples, in tenths of the first; missing values are a bin.
-
-    ``sum (q - p) * log(q / p)`` over the bins, half a customer added to each so that an empty one stays finite.
-
-    >>> population_stability([1.0, 2.0, 3.0], [1.0, 2.0, 3.0])
-    0.0
-    """
-    then, now = np.asarray(then, dtype=float), np.asarray(now, dtype=float)
-    present = then[~np.isnan(then)]
-    edges = (
-        np.unique(np.quantile(present, np.linspace(0, 1, _BINS + 1)[1:-1])) if len(present) else np.empty(0)
-    )
-
-    def shares(values: Array) -> Array:
-        place = np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, side="left"))
-        counts = np.bincount(place, minlength=len(edges) + 2) + 0.5
-        return np.asarray(counts / counts.sum())
-
-    p, q = shares(then), shares(now)
-    return float(((q - p) * np.log(q / p)).sum())
-
-
-def distance(then: ArrayLike, now: ArrayLike) -> float:
-    """Return the largest difference of two distribution functions (Kolmogorov-Smirnov); missing values are least.
-
-    >>> distance([1.0, 2.0], [3.0, 4.0])
-    1.0
-    """
-    then = np.sort(np.nan_to_num(np.asarray(then, dtype=float), nan=-np.inf))
-    now = np.sort(np.nan_to_num(np.asarray(now, dtype=float), nan=-np.inf))
-    if not len(then) or not len(now):
-        return float("nan")
-    at = np.concatenate([then, now])
-    below_then = np.searchsorted(then, at, side="right") / len(then)
-    below_now = np.searchsorted(now, at, side="right") / len(now)
-    return float(np.abs(below_then - below_now).max())
-
-
-def _outcome(scores: pd.DataFrame, days: CustomerDays, as_of: date, compared: int) -> pd.DataFrame:
+def _outcome(scores: pd.DataFrame, happened: pd.DataFrame, compared: int) -> pd.DataFrame:
     """Return the scores with ``predicted_spend`` over the compared days, ``actual_spend`` and ``churned``."""
-    labels = days.labels(as_of, compared).set_index("customer_id")
     horizon = int(scores["horizon_days"].iloc[0])
     predicted = "expected_spend" if compared == horizon else f"expected_spend_{compared}d"
-    of_scored = labels.reindex(scores["customer_id"])
+    of_scored = happened.reindex(scores["customer_id"])
     return scores.assign(
         predicted_spend=scores[predicted],
         actual_spend=of_scored["actual_spend"].fillna(0.0).to_numpy(),
-        churned=(of_scored["purchases"].fillna(0) == 0).astype(int).to_numpy(),
+        churned=of_scored["churned"].fillna(1).astype(int).to_numpy(),
     )
 
 
@@ -209,14 +248,18 @@ def _metrics(outcome: pd.DataFrame, horizon_over: bool) -> dict[str, float]:
         churned, p_churn = outcome["churned"].to_numpy(), outcome["p_churn"].to_numpy()
         metrics |= {name: float(metric.function(churned, p_churn)) for name, metric in CHURN_METRICS.items()}
         metrics |= {"churn_rate": float(churned.mean()), "mean_p_churn": float(p_churn.mean())}
-        metrics["interval_coverage"] = _coverage(outcome)
+        metrics |= _coverage(outcome)
     return metrics
 
 
-def _coverage(outcome: pd.DataFrame) -> float:
+def _coverage(outcome: pd.DataFrame) -> dict[str, float]:
+    if "expected_spend_low" not in outcome:
+        # Of subscriptions.
+        return {}
     # Refunds of earlier purchases can make spend negative; an interval from zero holds what is at most zero.
     spent = np.maximum(outcome["actual_spend"], 0.0)
-    return coverage(spent, outcome["expected_spend_low"], outcome["expected_spend_high"])
+    held = coverage(spent, outcome["expected_spend_low"], outcome["expected_spend_high"])
+    return {"interval_coverage": held}
 
 
 def _by_tier(outcome: pd.DataFrame, horizon_over: bool) -> pd.DataFrame:
@@ -235,57 +278,10 @@ def _by_tier(outcome: pd.DataFrame, horizon_over: bool) -> pd.DataFrame:
             row |= {
                 "p_churn": float(own["p_churn"].mean()),
                 "churned": float(own["churned"].mean()),
-                "interval_coverage": _coverage(own),
+                **_coverage(own),
             }
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _drift(days: CustomerDays, until: date, scorer: Scorer | None) -> pd.DataFrame:
-    columns = ["name", "description", "psi", "distance", "median_then", "median_now", "weight", "words"]
-    if scorer is None or days.first_day > max(
-        scorer.model.trees.prior.first_day, scorer.model.as_of - timedelta(days=365)
-    ):
-        # What the log does not hold of the time before the training would look like drift.
-        return pd.DataFrame(columns=columns)
-    model = scorer.model
-    days = days.counting(model.trees.events)
-    both = (days.features(day, model.horizon_days) for day in (model.as_of, until))
-    then, now = (features[features["purchase_days"] > 0] for features in both)
-    known = [feature for feature in model.features if feature.predictor]
-    scored_then, scored_now = model.predict(then, model.as_of), model.predict(now, until)
-    then, now = model.read(then), model.read(now)
-    strength = np.abs(scorer.surrogate.contributions(then))[:, :-1].mean(axis=0)
-    weights = dict(zip(scorer.surrogate.features_, strength / max(strength.sum(), 1e-12), strict=True))
-    compared = [
-        ("p_churn", "predicted churn risk", scored_then["p_churn"], scored_now["p_churn"], np.nan),
-        (
-            "expected_spend",
-            "expected spend",
-            scored_then["expected_spend"],
-            scored_now["expected_spend"],
-            np.nan,
-        ),
-        *((f.name, f.description, then[f.name], now[f.name], float(weights.get(f.name, 0.0))) for f in known),
-    ]
-    codes = {feature.name for feature in known if feature.unit == CATEGORY}
-    rows = []
-    for name, description, before, after, weight in compared:
-        psi = population_stability(before, after)
-        middle = (np.nan, np.nan) if name in codes else (float(before.median()), float(after.median()))
-        rows.append(
-            (name, description, psi, distance(before, after), *middle, weight, _in_words(psi, *middle))
-        )
-    return pd.DataFrame(rows, columns=columns).sort_values("psi", ascending=False, ignore_index=True)
-
-
-def _in_words(psi: float, then: float, now: float) -> str:
-    if psi < SLIGHT_DRIFT:
-        return "as in training"
-    how = "strongly changed" if psi >= STRONG_DRIFT else "somewhat changed"
-    if np.isnan(then) or np.isnan(now) or then == now:
-        return how
-    return f"{how}: the middle customer {'rose' if now > then else 'fell'} from {then:,.4g} to {now:,.4g}"
 
 
 def _recommend(
@@ -293,7 +289,7 @@ def _recommend(
     metrics: dict[str, float],
     drift: pd.DataFrame,
     promised: Mapping[str, float],
-    scorer: Scorer | None,
+    scorer: Scorer | SubscriptionScorer | None,
     until: date,
 ) -> tuple[Recommendation, list[str]]:
     retrain: list[str] = []
@@ -325,7 +321,7 @@ def _recommend(
 
     recalibrate: list[str] = []
     # P(churn) is of the whole horizon, and so is the interval of the total.
-    if scorer is not None and "interval_coverage" in metrics:
+    if isinstance(scorer, Scorer) and "interval_coverage" in metrics:
         intervals = scorer.model.intervals
         variance = intervals.variance(outcome["predicted_spend"], outcome["p_churn"])
         low, high = intervals.total_interval(metrics["expected_total"], float(variance.sum()))
@@ -335,8 +331,9 @@ def _recommend(
                 f" expected ({low:,.0f} to {high:,.0f} at {intervals.level:.0%})"
             )
     if metrics.get("expected_calibration_error", 0.0) > _MISCALIBRATED:
+        did = "left" if is_of_subscribers(outcome.columns) else "bought nothing"
         recalibrate.append(
-            f"{metrics['churn_rate']:.0%} bought nothing where {metrics['mean_p_churn']:.0%} were expected to"
+            f"{metrics['churn_rate']:.0%} {did} where {metrics['mean_p_churn']:.0%} were expected to"
         )
     if metrics.get("interval_coverage", 1.0) < _LEAST_COVERAGE:
         recalibrate.append(
@@ -345,11 +342,7 @@ def _recommend(
         )
     if recalibrate:
         return "recalibrate", recalibrate
-    if (
-        scorer is None
-        and "interval_coverage" not in metrics
-        and not any(n in promised for n in RANKING_METRICS)
-    ):
+    if scorer is None and "churn_rate" not in metrics and not any(n in promised for n in RANKING_METRICS):
         return "keep", ["nothing can be judged yet"]
     reasons = ["all that could be judged is within its limits"]
     if share > 0.0:
@@ -361,14 +354,19 @@ def _recommend(
 
 
 def _unjudged(
-    metrics: Mapping[str, float], drift: pd.DataFrame, promised: Mapping[str, float], scorer: Scorer | None
+    metrics: Mapping[str, float],
+    drift: pd.DataFrame,
+    promised: Mapping[str, float],
+    scorer: Scorer | SubscriptionScorer | None,
 ) -> list[str]:
     """Return what the recommendation knows nothing of."""
     missing = []
     if not any(name in promised for name in RANKING_METRICS):
         missing.append("the order of customers (what the model reached in training is not known)")
-    if "interval_coverage" not in metrics:
+    if "churn_rate" not in metrics:
         missing.append("churn, intervals and the total (the horizon is not over)")
+    elif "interval_coverage" not in metrics:
+        missing.append("the total (subscriptions have no interval of it)")
     if scorer is None:
         missing.append("total spend, drift and the age of the model (the model cannot be read)")
     elif drift.empty:
@@ -391,4 +389,4 @@ def _chance(outcome: pd.DataFrame, name: str) -> tuple[float, float]:
 
 def next_check(monitoring: Monitoring) -> date:
     """Return the day from which the whole horizon of the scores can be compared."""
-    return monitoring.as_of + timedelta(days=monitoring.horizon_days)
+    return monitoring.as_of + timedelta(days=monitoring.horizon_days + monitoring.grace_days)

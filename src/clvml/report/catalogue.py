@@ -13,7 +13,7 @@ from clvml.report.language import LANGUAGES
 from clvml.report.vocabulary import REASONS
 
 _METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2.ext.babel_extract")]
-_KEYWORDS = {"text": None, "plural": (1, 2), "N_": None}
+_KEYWORDS = {"text": None, "plural": (1, 2), "N_": None, "both": (1, 2)}
 
 
 def extract() -> Catalog:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from clvml.report.facts import Facts
 from clvml.report.language import Language
 from clvml.report.sections import build_sections
+from clvml.report.subscriber_words import words_of
 
 
 def build_page(facts: Facts, code: str = "en", *, name: str = "", today: date | None = None) -> str:
@@ -33,7 +34,7 @@ def build_page(facts: Facts, code: str = "en", *, name: str = "", today: date | 
     InputError
         The language is not known.
     """
-    say = Language(code, facts.currency)
+    say = Language(code, facts.currency, words_of(facts))
     parts = [
         Markup.escape(name) if name else None,
         say.text("as of {date}", date=say.date(facts.as_of)),

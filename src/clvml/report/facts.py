@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from clvml.customers.subscription_snapshots import MONTH_DAYS
 from clvml.errors import InputError
-from clvml.scores.columns import SCORED
-from clvml.scores.scorer import refuse_subscribers
+from clvml.scores.columns import PLAN, SCORED, SUBSCRIBERS, is_of_subscribers
 from clvml.scores.segments import may_be_called
 from clvml.storage.files import FORMULA, NUMBER
 from clvml.storage.sql import literal
@@ -32,14 +32,11 @@ LEAST_STAY = 0.15
 # What a customer has to lose, as SQL: churn risk times what they would bring if kept [currency].
 AT_RISK = f"p_churn * expected_spend / greatest(1 - p_churn, {LEAST_STAY})"
 _POINTS = 60
-_UNESCAPED = (
-    f"(case when regexp_matches(customer_id, '^''') and regexp_matches(substr(customer_id, 2), {literal(FORMULA)})"
-    f" and not regexp_full_match(substr(customer_id, 2), {literal(NUMBER)})"
-    " then substr(customer_id, 2) else customer_id end)"
-)
+# The same of subscribers, whose price is known.
+_SUBSCRIBER_AT_RISK = f"p_churn * monthly_price * horizon_days::DOUBLE / {MONTH_DAYS}"
 _DATES = ("as_of", "last_order_date", "next_order_date")
 _OFTEN_MISSING = ("last_order_date", "segment", "reason_1", "reason_2", "reason_3", "model_version")
-_NUMBERS = [column.name for column in SCORED if column.kind == "number"]
+_NUMBERS = {column.name for column in (*SCORED, *SUBSCRIBERS) if column.kind == "number"}
 NEEDED = (
     *(
         "customer_id",
@@ -53,6 +50,11 @@ NEEDED = (
     ),
     *("last_order_date", "segment", "reason_1", "reason_2", "reason_3", "model_version"),
 )
+# What a scored file of subscriptions has for columns of purchases, as SQL.
+_SUBSCRIBERS = {
+    "segment": PLAN.name,
+    "last_order_date": "strftime(as_of::DATE - tenure_days::INTEGER, '%Y-%m-%d')",
+}
 REASONS = tuple(f"reason_{rank}{part}" for rank in (1, 2, 3) for part in ("", "_key", "_values"))
 
 
@@ -107,6 +109,9 @@ class Facts:
         Share of the customers, biggest first, and the share of all spend so far that they brought.
     overview : dict
         See `clvml.scores.overview.build_overview`; empty where there is none.
+    subscribers : bool
+        Customers subscribe: their segments are the plans, which also have a ``monthly_price``, and the day of the last
+        purchase is that of the first subscription.
     plan : mapping, optional
         Summary of a plan (`clvml.decide.plan_file.PlanRecord`) and its ``campaign``, where one is shown.
     won : DataFrame, optional
@@ -126,6 +131,7 @@ class Facts:
     concentration: list[tuple[float, float]]
     call: Call
     overview: dict[str, Any]
+    subscribers: bool = False
     plan: Mapping[str, Any] | None = None
     won: pd.DataFrame | None = None
 
@@ -139,14 +145,17 @@ def read_facts(scores: Path, overview: dict[str, Any] | None) -> Facts:
         The file does not exist, is not a scored file, or holds no customer.
     """
     with duckdb.connect() as connection:
-        load_scored(connection, scores, NEEDED, REASONS)
-        return facts_of(connection, scores, overview or {})
+        subscribers = load_scored(connection, scores, NEEDED, REASONS)
+        return facts_of(connection, scores, overview or {}, subscribers)
 
 
 def load_scored(
     connection: duckdb.DuckDBPyConnection, scores: Path, needed: Sequence[str], further: Sequence[str]
-) -> None:
+) -> bool:
     """Read a scored file into the table ``scored``: what is needed, and of the further columns those it has.
+
+    Returns whether it is one of subscriptions: the segment is then the plan, and the day of the last purchase that of
+    the first subscription.
 
     Raises
     ------
@@ -168,28 +177,43 @@ def load_scored(
         raise InputError(
             f"scored file '{scores}' cannot be read ({reason}); give what `clvml score` wrote"
         ) from None
-    refuse_subscribers(scores, columns)
-    missing = [name for name in needed if name not in columns]
+    subscribers = is_of_subscribers(columns)
+    if subscribers:
+        further = [*further, "monthly_price"]
+    given = _SUBSCRIBERS if subscribers else {}
+    missing = [name for name in needed if name not in columns and name not in given]
     if missing:
         raise InputError(
             f"'{scores}' is not a scored file: it lacks {', '.join(missing[:5])}; give a file that `clvml score` wrote"
         )
     # A writer of CSV puts an apostrophe before what a spreadsheet would run.
-    plain = "customer_id" if scores.suffix.lower() == ".parquet" else _UNESCAPED
-    kept = [name for name in dict.fromkeys([*needed, *further]) if name in columns]
-    selected = [
-        # What is not a number is missing.
-        f"case when isfinite({name}::DOUBLE) then {name}::DOUBLE end as {name}"
-        if name in _NUMBERS
-        else f"{plain if name == 'customer_id' else name}::VARCHAR as {name}"
-        for name in kept
-    ]
+    escaped = scores.suffix.lower() == ".csv"
+    kept = [name for name in dict.fromkeys([*needed, *further]) if name in columns or name in given]
+    selected = []
+    for name in kept:
+        value = given.get(name, name)
+        if name in _NUMBERS:
+            # What is not a number is missing.
+            value = f"case when isfinite({value}::DOUBLE) then {value}::DOUBLE end"
+        elif escaped and value in ("customer_id", PLAN.name):
+            value = _unescaped(value)
+        selected.append(f"({value})::{'DOUBLE' if name in _NUMBERS else 'VARCHAR'} as {name}")
     try:
         connection.execute(f"create table scored as select {', '.join(selected)} from {relation}")
     except duckdb.Error as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"scored file '{scores}' was changed since it was written ({reason})") from None
     _check_rows(connection, scores, kept)
+    return subscribers
+
+
+def _unescaped(name: str) -> str:
+    """Return SQL of a text of a CSV as it was before it was written."""
+    return (
+        f"(case when regexp_matches({name}, '^''') and regexp_matches(substr({name}, 2), {literal(FORMULA)})"
+        f" and not regexp_full_match(substr({name}, 2), {literal(NUMBER)})"
+        f" then substr({name}, 2) else {name} end)"
+    )
 
 
 def _check_rows(connection: duckdb.DuckDBPyConnection, scores: Path, columns: Sequence[str]) -> None:
@@ -199,6 +223,8 @@ def _check_rows(connection: duckdb.DuckDBPyConnection, scores: Path, columns: Se
             wrong[name] = (
                 f"{name} is not null and try_strptime({name}, '%Y-%m-%d')::date::varchar is distinct from {name}"
             )
+    if "monthly_price" in columns:
+        wrong["monthly_price"] = "monthly_price is null"
     wrong["as_of"] += " or as_of is null"
     wrong["horizon_days"] = r"not coalesce(regexp_full_match(horizon_days, '\d{1,5}'), false)"
     wrong["p_churn"] = "p_churn not between 0 and 1 or p_churn is null"
@@ -213,8 +239,10 @@ def _check_rows(connection: duckdb.DuckDBPyConnection, scores: Path, columns: Se
             )
 
 
-def facts_of(connection: duckdb.DuckDBPyConnection, scores: Path, overview: dict[str, Any]) -> Facts:
-    """Compute the figures from the table ``scored``, which `load_scored` made.
+def facts_of(
+    connection: duckdb.DuckDBPyConnection, scores: Path, overview: dict[str, Any], subscribers: bool = False
+) -> Facts:
+    """Compute the figures from the table ``scored``, which `load_scored` made and said whether subscriptions are in.
 
     Raises
     ------
@@ -240,9 +268,12 @@ def facts_of(connection: duckdb.DuckDBPyConnection, scores: Path, overview: dict
     segments = list(by_segment.values()) or _records(
         connection,
         "select segment, count(*) as customers, avg(p_churn) as p_churn, sum(expected_spend) as expected_spend,"
-        " sum(clv) as clv from scored group by segment order by clv desc, segment",
+        f" sum(clv) as clv{', sum(monthly_price) as monthly_price' if subscribers else ''} from scored group by segment"
+        " order by clv desc, segment",
     )
     segments.sort(key=lambda row: -row["expected_spend"])
+    # A plan may be called as a segment that is left alone.
+    called = "true" if subscribers else may_be_called()
     return Facts(
         as_of=date.fromisoformat(as_of),
         horizon_days=int(horizon),
@@ -254,14 +285,15 @@ def facts_of(connection: duckdb.DuckDBPyConnection, scores: Path, overview: dict
         segments=segments,
         calls=_records(
             connection,
-            f"select *, {AT_RISK} as at_risk from scored"
-            f" where p_churn > 0 and expected_spend > 0 and {may_be_called()}"
+            f"select *, {_SUBSCRIBER_AT_RISK if subscribers else AT_RISK} as at_risk from scored"
+            f" where p_churn > 0 and expected_spend > 0 and {called}"
             f" order by at_risk desc, customer_id limit {CALLED}",
         ),
         cells=_cells(connection),
         concentration=_concentration(connection),
-        call=_call(connection, clv / customers),
+        call=_call(connection, clv / customers, called),
         overview=overview,
+        subscribers=subscribers,
     )
 
 
@@ -314,8 +346,8 @@ def _concentration(connection: duckdb.DuckDBPyConnection) -> list[tuple[float, f
     return [(0.0, 0.0), *rows] if rows and rows[-1][1] is not None else []
 
 
-def _call(connection: duckdb.DuckDBPyConnection, mean_value: float) -> Call:
-    """Return whom a call at an assumed cost pays for, of those who may be called.
+def _call(connection: duckdb.DuckDBPyConnection, mean_value: float, called: str) -> Call:
+    """Return whom a call at an assumed cost pays for, of those who may be called (``called`` as SQL).
 
     What a call brings is value if kept x P(churn) x save rate - cost, where the value if kept is
     ``clv / max(1 - p_churn, .15)``.
@@ -326,7 +358,7 @@ def _call(connection: duckdb.DuckDBPyConnection, mean_value: float) -> Call:
         f"""
         create temp table called as select place, sum(gain) over (order by place) as profit from
         (select gain, row_number() over (order by gain desc, customer_id) as place
-         from (select {gain} as gain, customer_id from scored where {may_be_called()}))
+         from (select {gain} as gain, customer_id from scored where {called}))
         """
     )
     customers, profit = _best(connection)

@@ -40,12 +40,20 @@ LANGUAGES: dict[str, str] = {"en": "en_GB", "fr": "fr_FR", "de": "de_DE"}
 # How "1 days" is written: the noun right after a one, by language.
 _AFTER_ONE = {
     "en": (
-        re.compile(r"(?<![\d.,])1( )((?:[a-z]+ )*?)(day|line|order|product|purchase|unit)s\b"),
+        re.compile(
+            r"(?<![\d.,])1( )((?:[a-z]+ )*?)(day|line|order|pause|product|purchase|subscription|unit)s\b"
+        ),
         r"1\1\2\3",
     ),
-    "fr": (re.compile(r"(?<![\d.,])1( |\u00a0)(jour|commande|ligne|produit|article|achat)s\b"), r"1\1\2"),
+    "fr": (
+        re.compile(r"(?<![\d.,])1( |\u00a0)(jour|commande|ligne|produit|article|achat|abonnement|pause)s\b"),
+        r"1\1\2",
+    ),
     "de": (
-        re.compile(r"(?<![\d.,])1( |\u00a0)(Tag|Bestellung|Position|Produkt|Artikel|Kauf|Käufe)(?:en|e)?\b"),
+        re.compile(
+            r"(?<![\d.,])1( |\u00a0)(Tag|Bestellung|Position|Produkt|Artikel|Kauf|Käufe|Abonnement|Pause)"
+            r"(?:en|e|n|s)?\b"
+        ),
         r"1\1\2",
     ),
 }
@@ -59,6 +67,8 @@ class Language:
     code : {"en", "fr", "de"}
     currency : str, optional
         ISO code of the money; numbers without a sign where it is not known.
+    instead : mapping, optional
+        Texts that are said in the place of others, by those; of a plural by its two forms.
 
     Raises
     ------
@@ -66,7 +76,9 @@ class Language:
         The language is not one of these.
     """
 
-    def __init__(self, code: str, currency: str | None = None) -> None:
+    def __init__(
+        self, code: str, currency: str | None = None, instead: Mapping[Any, Any] | None = None
+    ) -> None:
         if code not in LANGUAGES:
             known = ", ".join(LANGUAGES)
             raise InputError(
@@ -77,13 +89,15 @@ class Language:
         known_currency = currency and re.fullmatch("[A-Za-z]{3}", currency)
         self.currency = currency.upper() if currency and known_currency else None
         self._catalogue = _catalogue(code)
+        self._instead = instead or {}
 
     def text(self, message: str, /, **values: Any) -> Markup:
         """Return a text in this language; ``values`` are escaped unless they are `Markup`."""
-        return Markup(self._catalogue.gettext(message)).format(**values)
+        return Markup(self._catalogue.gettext(self._instead.get(message, message))).format(**values)
 
     def plural(self, one: str, many: str, number: float, /, **values: Any) -> Markup:
         """Return the form of a text that goes with a number; ``{n}`` in it is the number as the language writes it."""
+        one, many = self._instead.get((one, many), (one, many))
         return Markup(self._catalogue.ngettext(one, many, int(number))).format(n=self.count(number), **values)
 
     def count(self, value: float) -> str:

@@ -6,6 +6,7 @@ The texts are English and are found in the catalogues like any other; `N_` only 
 from __future__ import annotations
 
 from clvml.customers import FEATURES
+from clvml.customers.subscription_snapshots import SUBSCRIPTION_FEATURES
 from clvml.explain.given_words import WORDS as GIVEN_WORDS
 from clvml.explain.wording import WHEN_ZERO
 
@@ -52,6 +53,12 @@ DRIVERS = {
     "season": N_("what they bought in this season last year"),
     "attributes": N_("what else is known of them"),
     "events": N_("what else they did"),
+    "tenure": N_("how long they have been subscribed"),
+    "billing": N_("when and how often they pay"),
+    "price": N_("how much they pay"),
+    "pauses": N_("whether they paused"),
+    "plan": N_("how many left their plan lately"),
+    "early signs": N_("what the first days showed"),
 }
 
 DIRECTIONS = {
@@ -71,6 +78,18 @@ DIRECTIONS = {
     ("refunds", "stay"): N_("much: likelier to stay"),
     ("season", "leave"): N_("much: likelier to leave"),
     ("season", "stay"): N_("much: likelier to stay"),
+    ("tenure", "leave"): N_("long: likelier to leave"),
+    ("tenure", "stay"): N_("long: likelier to stay"),
+    ("billing", "leave"): N_("seldom: likelier to leave"),
+    ("billing", "stay"): N_("seldom: likelier to stay"),
+    ("price", "leave"): N_("much: likelier to leave"),
+    ("price", "stay"): N_("much: likelier to stay"),
+    ("pauses", "leave"): N_("often: likelier to leave"),
+    ("pauses", "stay"): N_("often: likelier to stay"),
+    ("plan", "leave"): N_("many: likelier to leave"),
+    ("plan", "stay"): N_("many: likelier to stay"),
+    ("early signs", "leave"): N_("much: likelier to leave"),
+    ("early signs", "stay"): N_("much: likelier to stay"),
 }
 
 
@@ -84,6 +103,10 @@ METHODS = {
     "RFM cell": N_("RFM cell"),
     "recency rule": N_("recency rule"),
     "mean": N_("mean of all"),
+    "sBG (shifted-beta-geometric)": N_("retention curve (sBG)"),
+    "Kaplan-Meier (by plan and age)": N_("Kaplan-Meier by plan and age"),
+    "logistic (regression on tenure and plan)": N_("logistic regression on tenure and plan"),
+    "no change (all stay, at today's price)": N_("nothing changes"),
 }
 
 REJECTIONS = {
@@ -101,11 +124,24 @@ REJECTIONS = {
         N_("same line in two files"),
         N_("repeat within one file"),
         N_("refund"),
+        N_("no customer"),
+        N_("no readable start"),
+        N_("no readable date"),
+        N_("an amount that is not a number"),
+        N_("an amount of zero or less"),
+        N_("a payment within half a billing period of another"),
+        N_("an end that is not a date"),
+        N_("an end before the start"),
+        N_("a price that is not a number"),
+        N_("a price below zero"),
+        N_("an unknown billing period"),
     )
 }
 
 # Warnings of the data check, by their code.
 DOUBTS = {
+    "overlapping-subscriptions": N_("Some subscriptions of a customer overlap, and add up."),
+    "no-plan": N_("Some subscriptions have no plan."),
     "assumed-format": N_("How some numbers or dates are written was assumed."),
     "concentration": N_("Few customers hold much of the money: what they do decides the totals."),
     "currency-on-some-lines": N_("Only some amounts say their currency, and all are added up."),
@@ -154,7 +190,9 @@ OTHERS = (
 
 REASONS = (
     *dict.fromkeys(
-        words for feature in FEATURES for words in (feature.words.partition(";")[0], feature.words)
+        words
+        for feature in (*FEATURES, *SUBSCRIPTION_FEATURES)
+        for words in (feature.words.partition(";")[0], feature.words)
     ),
     *dict.fromkeys(WHEN_ZERO.values()),
     *GIVEN_WORDS,

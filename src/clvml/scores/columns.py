@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -136,6 +136,8 @@ ACQUISITION_SOURCE = Column(
 # Columns that a file of an older version lacks, and that nothing but pages needs.
 FURTHER = COLUMNS[COLUMNS.index("run_id") + 1 :]
 REASON_COLUMNS = tuple(name for name in COLUMNS if name.startswith("reason_"))
+# The segment of a subscriber, wherever one is asked for.
+PLAN = Column("plan", "text", "plan of the current subscription: of those that run, the newest", own=False)
 # A scored file of subscriptions: what does not apply is left out.
 _BY_NAME = {column.name: column for column in SCORED}
 SUBSCRIBERS = (
@@ -143,14 +145,26 @@ SUBSCRIBERS = (
     replace(_BY_NAME["p_churn"], description="probability of no subscription at the end of the horizon"),
     _BY_NAME["churn_risk"],
     money("expected_spend", "revenue expected in the horizon"),
+    *(money(f"expected_spend_{days}d", f"revenue expected in {days} days") for days in HORIZONS),
     _BY_NAME["clv"],
-    Column("plan", "text", "plan of the current subscription: of those that run, the newest", own=False),
+    money("historic_spend", "revenue so far, earned day by day"),
+    PLAN,
     money("monthly_price", "price of all that runs, per month"),
     Column("tenure_days", "whole", "days since the first subscription began", "days"),
     _BY_NAME["value_tier"],
     *(_BY_NAME[name] for name in (*REASONS, "model_version", "run_id")),
     *(column for column in SCORED if column.name in FURTHER and column.name in REASON_COLUMNS),
 )
+_OF_SUBSCRIBERS = {column.name for column in SUBSCRIBERS} - set(COLUMNS)
+
+
+def is_of_subscribers(names: Collection[str]) -> bool:
+    """Return whether a table with these columns holds scores of subscriptions.
+
+    >>> is_of_subscribers(COLUMNS), is_of_subscribers([column.name for column in SUBSCRIBERS])
+    (False, True)
+    """
+    return set(names) >= _OF_SUBSCRIBERS
 
 
 def as_written(values: Mapping[str, Any], columns: Sequence[Column], index: pd.Index) -> pd.DataFrame:
@@ -180,7 +194,8 @@ def scored_columns(value_reasons: bool, acquired: bool) -> tuple[Column, ...]:
 
 
 # How the texts of a scored file are read, so that an id is not a number.
-TEXTS = {c.name: c.dtype for c in scored_columns(value_reasons=True, acquired=True) if c.kind == "text"}
+_READ = (*scored_columns(value_reasons=True, acquired=True), PLAN)
+TEXTS = {column.name: column.dtype for column in _READ if column.kind == "text"}
 
 
 def typed(frame: pd.DataFrame, columns: Sequence[Column] = SCORED) -> pd.DataFrame:

@@ -30,7 +30,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 STEP_DAYS = 30
 # Quarters of first purchase that are followed, and how many quarters long.
-_COHORTS = 12
+COHORTS = 12
 
 
 class _Part(BaseModel):
@@ -52,8 +52,9 @@ class _Step(_Part):
     first_day: date
     days: Annotated[int, Field(gt=0)]
     expected_spend: float
-    expected_spend_low: float
-    expected_spend_high: float
+    # Missing of subscriptions.
+    expected_spend_low: float | None = None
+    expected_spend_high: float | None = None
 
 
 class _Month(_Part):
@@ -66,6 +67,14 @@ class _Cohort(_Part):
     quarter: Annotated[str, Field(pattern=r"^\d{4}Q[1-4]$")]
     customers: Count
     returned: list[Share]
+
+
+class _Retention(_Part):
+    quarter: Annotated[str, Field(pattern=r"^\d{4}Q[1-4]$")]
+    customers: Count
+    month: Count
+    retention: Annotated[float, Field(ge=0)]
+    revenue_retention: Annotated[float, Field(ge=0)] | None
 
 
 class _NewCustomers(_Part):
@@ -96,6 +105,7 @@ class _Quality(_Part):
     money_out: float | None
     reasons: list[_Reason]
     one_time_share: Share | None = None
+    found: str = ""
     warnings: list[_Warning] = []
 
 
@@ -114,6 +124,8 @@ class Overview(_Part):
     outlook: list[_Step]
     turnover: list[_Month]
     cohorts: list[_Cohort]
+    # Of subscriptions.
+    retention: list[_Retention] = []
     new_customers: _NewCustomers | None
     quality: _Quality
     evidence: Evidence | None
@@ -340,10 +352,10 @@ def _cohorts(days: CustomerDays, as_of: date) -> list[dict[str, Any]]:
             {
                 "quarter": str(quarter),
                 "customers": int(counts[0]),
-                "returned": [round(share, 4) for share in shares[:_COHORTS]],
+                "returned": [round(share, 4) for share in shares[:COHORTS]],
             }
         )
-    return cohorts[-_COHORTS:]
+    return cohorts[-COHORTS:]
 
 
 def _new_customers(days: CustomerDays, as_of: date, horizon_days: int) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -22,14 +22,16 @@ from clvml.models.customer_model import CustomerModel
 from clvml.models.outlook import HORIZONS
 from clvml.scores.columns import (
     ACQUISITION_SOURCE,
-    COLUMNS,
     FURTHER,
+    PLAN,
     REASON_COLUMNS,
     REASONS,
     SCORED,
     SUBSCRIBERS,
     TEXTS,
+    Column,
     as_written,
+    is_of_subscribers,
     scored_columns,
 )
 from clvml.scores.customer_margin import OWN_MARGIN, own_clv
@@ -39,8 +41,6 @@ from clvml.storage.files import unescaped
 from clvml.storage.search import check_readable
 
 RISKS = ("low", "medium", "high")
-# Those that every customer has.
-_NUMBERS = tuple(column.name for column in SCORED if column.kind != "text" and column.name not in FURTHER)
 NO_HISTORY = "not enough history"
 NO_REASON = "no single reason stands out"
 SURROGATE, VALUE_SURROGATE = "surrogate.json", "value_surrogate.json"
@@ -256,14 +256,15 @@ def _dates(start: date, days: pd.Series) -> NDArray[Any]:
     return np.asarray([*np.datetime_as_string(moved), None], dtype=object)[codes]
 
 
-def _check_scores(scores: pd.DataFrame) -> None:
-    """Raise ValueError where a table is not what the contract of the scored file promises."""
-    numbers = scores[list(_NUMBERS)].astype(float)
+def _check_scores(scores: pd.DataFrame, names: Sequence[str]) -> None:
+    """Raise ValueError where a table with these numbers is not what the contract of the scored file promises."""
+    numbers = scores[list(names)].astype(float)
     finite = numbers.abs() < np.inf
-    forecasts = [name for name in _NUMBERS if name.startswith("expected_")]
+    forecasts = [name for name in names if name.startswith("expected_")]
     over_time = [f"expected_spend_{days}d" for days in HORIZONS]
     horizon = numbers["horizon_days"]
-    interval = numbers[["expected_spend_low", "expected_spend", "expected_spend_high"]]
+    ends = [name for name in ("expected_spend_low", "expected_spend", "expected_spend_high") if name in names]
+    interval = numbers[ends]
     # Money is written in cents.
     cent = 0.011
     wrong = {
@@ -284,14 +285,14 @@ def _check_scores(scores: pd.DataFrame) -> None:
     as_of = date.fromisoformat(str(scores["as_of"].iloc[0]))
     # As far ahead as the scores look, there must be days.
     as_of + timedelta(days=int(max(horizon.iloc[0], *HORIZONS)))
-    for text in scores["last_order_date"].dropna().unique():
+    for text in scores["last_order_date"].dropna().unique() if "last_order_date" in scores else ():
         if date.fromisoformat(str(text)) >= as_of:
             raise ValueError(f"last_order_date {text} is not before as_of {as_of}")
 
 
-def refuse_subscribers(path: Path, columns: Collection[str]) -> None:
-    """Refuse a scored file of subscriptions, by its columns, where one of purchases is needed."""
-    if {column.name for column in SUBSCRIBERS} <= set(columns):
+def refuse_subscribers(path: Path, subscribers: bool) -> None:
+    """Refuse a scored file of subscriptions where one of purchases is needed."""
+    if subscribers:
         raise InputError(
             f"'{path}' holds scores of subscriptions (mode: subscription), which this command does not know yet; give a"
             " scored file of purchases"
@@ -300,6 +301,8 @@ def refuse_subscribers(path: Path, columns: Collection[str]) -> None:
 
 def read_scores(path: Path) -> pd.DataFrame:
     """Return a scored file (.csv or .parquet) as it was before it was written: ids as text, missing as missing.
+
+    One of subscriptions has a ``segment`` besides: the plan.
 
     Raises
     ------
@@ -322,18 +325,19 @@ def read_scores(path: Path) -> pd.DataFrame:
         raise InputError(
             f"scored file '{path}' cannot be read ({reason}); make it again with `clvml score`"
         ) from None
-    refuse_subscribers(path, scores.columns)
-    missing = [name for name in COLUMNS if name not in scores.columns and name not in FURTHER]
+    columns = [column for column in _columns_of(scores) if column.name not in FURTHER]
+    missing = [column.name for column in columns if column.name not in scores]
     if missing or scores.empty:
         lacks = f"lacks {', '.join(missing[:5])}" if missing else "holds no customer"
         raise InputError(f"'{path}' is not a scored file: it {lacks}; give a file that `clvml score` wrote")
     for name in ("as_of", "horizon_days", "model_version", "run_id"):
         if (scores[name].astype("string") != str(scores[name].iloc[0])).any():
             raise InputError(f"scored file '{path}' mixes several {name}; give the file of one scoring")
+    numbers = [column.name for column in columns if column.kind != "text"]
     try:
-        for name in _NUMBERS:
+        for name in numbers:
             scores[name] = pd.to_numeric(scores[name])
-        _check_scores(scores)
+        _check_scores(scores, numbers)
     except (ValueError, TypeError, OverflowError) as error:
         raise InputError(
             f"scored file '{path}' was changed since it was written ({error}); give it as `clvml score` wrote it"
@@ -344,6 +348,20 @@ def read_scores(path: Path) -> pd.DataFrame:
             f"scored file '{path}' holds customer '{twice.iloc[0]}' twice; give the file of one scoring"
         )
     if path.suffix.lower() == ".csv":
-        for name in {"customer_id", ACQUISITION_SOURCE.name} & set(scores.columns):
+        for name in {"customer_id", ACQUISITION_SOURCE.name, PLAN.name} & set(scores.columns):
             scores[name] = scores[name].map(unescaped, na_action="ignore").astype("string")
-    return scores
+    return with_segment(scores)
+
+
+def with_segment(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return a scored table that has a ``segment``: of subscribers it is the plan."""
+    return scores.assign(segment=scores[PLAN.name]) if is_of_subscribers(scores.columns) else scores
+
+
+def scored_table(scores: pd.DataFrame | str | Path) -> pd.DataFrame:
+    """Return a scored table, or that of a scored file, as whoever decides about customers reads it."""
+    return with_segment(scores) if isinstance(scores, pd.DataFrame) else read_scores(Path(scores))
+
+
+def _columns_of(scores: pd.DataFrame) -> tuple[Column, ...]:
+    return SUBSCRIBERS if is_of_subscribers(scores.columns) else SCORED

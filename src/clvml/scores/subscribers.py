@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
-from clvml.customers.subscription_snapshots import explained_features
+from clvml.customers.subscription_snapshots import explained_features, known_at, subscription_revenue
 from clvml.errors import InputError
+from clvml.evaluation.evidence import read_evidence, write_evidence
 from clvml.explain import Surrogate, reasons
-from clvml.log.subscriptions import read_subscriptions
-from clvml.models.contract import ContractModel
+from clvml.log.payments import read_subscription_log
+from clvml.models.contract import ContractModel, revenue
 from clvml.models.model_file import stored_mode
+from clvml.models.outlook import HORIZONS
 from clvml.scores.columns import REASON_COLUMNS, REASONS, SUBSCRIBERS, as_written
 from clvml.scores.scorer import NO_REASON, RISKS, SURROGATE, Scorer
 from clvml.scores.tiers import band, value_tier
@@ -30,6 +32,7 @@ class SubscriptionScorer:
     surrogate: Surrogate
     version: str = ""
     run_id: str = ""
+    evidence: dict[str, Any] | None = None
 
     @classmethod
     def load(cls, directory: Path, version: str = "", run_id: str = "") -> SubscriptionScorer:
@@ -44,12 +47,13 @@ class SubscriptionScorer:
         surrogate = Surrogate.load(directory / SURROGATE)
         if surrogate.features_ != tuple(feature.name for feature in _explained(model)):
             raise InputError(f"the model in '{directory}' has the explanation of another; train it again")
-        return cls(model, surrogate, version, run_id)
+        return cls(model, surrogate, version, run_id, read_evidence(directory))
 
     def save(self, directory: Path) -> None:
         """Write the model and its explanation into an existing directory: JSON only."""
         # The model keeps a digest of every file.
         self.surrogate.save(directory / SURROGATE)
+        write_evidence(self.evidence, directory)
         self.model.save(directory)
 
     def with_value_reasons(self) -> Scorer:
@@ -88,11 +92,20 @@ class SubscriptionScorer:
             )
             chosen = at_risk.index[:explain]
         said = self._reasons(features.loc[chosen]).reindex(features.index)
+        price, horizon = features["monthly_price"].to_numpy(), model.horizon_days
+        by_horizon = revenue(predicted["p_churn"], price, horizon, HORIZONS)
+        first = subscriptions["start"].min().date()
+        so_far = subscription_revenue(known_at(subscriptions, as_of), first, (as_of - first).days)
         values: dict[str, Any] = {
             **{name: features[name] for name in ("customer_id", "plan", "monthly_price")},
             "tenure_days": features["tenure_days"].astype("int64"),
             "as_of": as_of.isoformat(),
-            "horizon_days": model.horizon_days,
+            "horizon_days": horizon,
+            "historic_spend": features["customer_id"].map(so_far).fillna(0.0),
+            **{
+                f"expected_spend_{days}d": pd.Series(by_horizon[:, place], index=features.index)
+                for place, days in enumerate(HORIZONS)
+            },
             **{name: predicted[name] for name in predicted.columns},
             "churn_risk": band(predicted["p_churn"].to_numpy(), (1 / 3, 2 / 3), RISKS),
             "value_tier": value_tier(predicted["clv"].to_numpy(), model.tiers),
@@ -107,11 +120,11 @@ class SubscriptionScorer:
     def score_frame(self, frame: pd.DataFrame, as_of: date | None) -> pd.DataFrame:
         """Score a table of subscriptions with the columns of the training data, as the MLflow model does.
 
-        Without a date, as of the day after the last subscription began.
+        Without a date, as of the day after the last subscription began, or after the last payment.
         """
         data = self.model.config.data
-        log = read_subscriptions(frame, data.columns.model_dump(), data.early_columns)
-        return self.score(log.frame, as_of or log.last_day + timedelta(days=1)).frame
+        log = read_subscription_log(data, frame, as_of)
+        return self.score(log.frame, as_of or log.next_day).frame
 
     def _reasons(self, features: pd.DataFrame) -> pd.DataFrame:
         said = reasons(
@@ -133,12 +146,12 @@ class SubscriberScores:
     ----------
     frame : DataFrame
         The columns `clvml.scores.columns.SUBSCRIBERS`.
-    overview : None
-        There is none to write beside the file.
+    overview : dict or None
+        What is written beside the file (`clvml.scores.subscriber_overview`).
     """
 
     frame: pd.DataFrame
-    overview: None = None
+    overview: dict[str, Any] | None = None
 
     @property
     def customers(self) -> int:

@@ -27,10 +27,11 @@ def spend_variance(scores: pd.DataFrame) -> Array:
     Parameters
     ----------
     scores : DataFrame
-        ``p_churn``, ``expected_spend``, ``expected_spend_low``, ``expected_spend_high``.
+        ``p_churn``, ``expected_spend``, and ``expected_spend_low``, ``expected_spend_high`` where there are intervals.
     """
     mean, p = scores["expected_spend"].to_numpy(), scores["p_churn"].to_numpy()
-    width = (scores["expected_spend_high"] - scores["expected_spend_low"]).to_numpy()
+    ends = scores.get("expected_spend_low"), scores.get("expected_spend_high")
+    width = 0.0 if ends[0] is None or ends[1] is None else (ends[1] - ends[0]).to_numpy()
     variance: NDArray[np.float64] = np.maximum(
         (width / (2.0 * REACH)) ** 2, mean**2 * p / np.maximum(1.0 - p, 1e-6)
     )

@@ -30,7 +30,7 @@ def log_model(
     served = PurchaseLogScorer(directory)
     served.load()
     if isinstance(data, SubscriptionData):
-        numbers: tuple[str | None, ...] = (data.columns.price, *data.early)
+        numbers: tuple[str | None, ...] = data.numbers
         further, columns = {}, SUBSCRIBERS
     else:
         numbers, columns = (data.columns.amount, data.columns.quantity), SCORED

@@ -12,13 +12,16 @@ from clvml.customers.cohorts import retention
 from clvml.customers.subscription_snapshots import explained_features
 from clvml.errors import secondary
 from clvml.evaluation.backtest import Backtest, judge
+from clvml.evaluation.evidence import build_evidence
 from clvml.evaluation.subscription_rules import predict_subscription_folds
 from clvml.explain import Surrogate, log_odds
 from clvml.models.contract import fit_contract_model
 from clvml.scores.subscribers import SubscriptionScorer
 from clvml.scores.tiers import tier_thresholds
 from clvml.workflows.preparation import Prepared
-from clvml.workflows.training import Explanation, Trained, record, tested_or_told
+from clvml.workflows.report import page_of
+from clvml.workflows.scoring import score_subscriptions
+from clvml.workflows.training import REASONS_SHOWN, Explanation, Trained, record, tested_or_told
 
 Progress = Callable[[str], None]
 
@@ -57,9 +60,16 @@ def train_contract(
     with secondary("what drives retention", notes):
         explanation = Explanation(features, known, surrogate.contributions(features))
         sentences = explanation.sentences()
+    with secondary("the evidence that reports show", notes):
+        if tested is not None:
+            shares = explanation.shares() if explanation else []
+            scorer = replace(scorer, evidence=build_evidence(tested, shares, config.value.margin))
     scorer.save(directory)
+    page = ""
+    with secondary("the report", notes):
+        page = page_of(score_subscriptions(prepared, scorer, REASONS_SHOWN))
     kept = record(prepared, scorer, explanation, tested, directory, notes)
-    return Trained(scorer, tested, replace(kept, retention=retention(frame, as_of)), sentences)
+    return Trained(scorer, tested, replace(kept, page=page, retention=retention(frame, as_of)), sentences)
 
 
 def backtest_contract(

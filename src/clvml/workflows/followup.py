@@ -6,18 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from clvml import tracking
-from clvml.config import Config, overridden
+from clvml.config import AnyConfig, SubscriptionConfig, overridden
 from clvml.errors import InputError
-from clvml.log import PurchaseLog
-from clvml.outcomes.monitoring import Monitoring, monitor
+from clvml.outcomes.monitoring import Monitoring, monitor, monitor_subscribers
+from clvml.scores.columns import is_of_subscribers
 from clvml.scores.scorer import Scorer, customer_days, read_scores
+from clvml.scores.subscribers import SubscriptionScorer, load_scorer
 from clvml.storage.addresses import hide_password
 from clvml.tracking.record import ResolvedModel, StoreUnreachable
-from clvml.workflows.preparation import Prepared, prepare
+from clvml.workflows.preparation import Prepared, prepare, prepare_subscriptions
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class FollowUp:
     Attributes
     ----------
     prepared : Prepared
-        The purchase log, continued.
+        The log, continued.
     model : ResolvedModel or None
         None where the store of the model does not answer.
     registered_model : str or None
@@ -37,7 +39,7 @@ class FollowUp:
     """
 
     found: Monitoring
-    prepared: Prepared[PurchaseLog]
+    prepared: Prepared[Any]
     model: ResolvedModel | None
     registered_model: str | None
     run_id: str | None
@@ -49,7 +51,7 @@ def follow_up(
     source: str | None,
     now: datetime,
     uri: str,
-    config: Config | None = None,
+    config: AnyConfig | None = None,
     overrides: list[str] | None = None,
     model: str | None = None,
     as_of: date | None = None,
@@ -62,7 +64,8 @@ def follow_up(
     scores : Path
         Scored file of some time ago.
     source : str, optional
-        The purchase log, continued to a later day; what the configuration names where it is not given.
+        The purchase log or table of subscriptions, continued to a later day; what the configuration names where it is
+        not given.
     now : datetime
         Order dates after it are rejected.
     uri : str
@@ -89,9 +92,9 @@ def follow_up(
     if found_model and model is None and isinstance(version, str):
         # A run alone does not say under which name to look for its version.
         found_model = replace(found_model, version=version)
-    scorer: Scorer | None = None
+    scorer: Scorer | SubscriptionScorer | None = None
     if found_model is not None:
-        scorer = Scorer.load(found_model.directory, found_model.version, found_model.run_id)
+        scorer = load_scorer(found_model.directory, found_model.version, found_model.run_id)
     if config is None:
         if scorer is None:
             raise InputError(
@@ -99,11 +102,30 @@ def follow_up(
                 "the model with --model"
             )
         config = overridden(scorer.model.config, overrides, "the model's configuration with --set")
+    kinds = {
+        "scores": is_of_subscribers(frame.columns),
+        "model": isinstance(scorer, SubscriptionScorer),
+        "configuration": isinstance(config, SubscriptionConfig),
+    }
+    if len({subscribe for name, subscribe in kinds.items() if name != "model" or scorer is not None}) > 1:
+        told = ", ".join(
+            f"the {name} of {'subscriptions' if is_ else 'purchases'}" for name, is_ in kinds.items()
+        )
+        raise InputError(f"{told}; give a scored file, a model and a configuration of one kind")
     progress(f"reading {hide_password(source or config.data.source)}")
-    prepared = prepare(config.data, now, source, as_of)
-    progress("comparing")
     promised = _promised(found_model, uri)
-    found = monitor(frame, customer_days(prepared.log), prepared.as_of, scorer, promised)
+    prepared: Prepared[Any]
+    if isinstance(config, SubscriptionConfig):
+        prepared = prepare_subscriptions(config.data, now, source, as_of)
+        progress("comparing")
+        of_subscribers = scorer if isinstance(scorer, SubscriptionScorer) else None
+        table, grace = prepared.log.frame, config.data.grace_days
+        found = monitor_subscribers(frame, table, prepared.as_of, of_subscribers, promised, grace)
+    else:
+        prepared = prepare(config.data, now, source, as_of)
+        progress("comparing")
+        of_customers = scorer if isinstance(scorer, Scorer) else None
+        found = monitor(frame, customer_days(prepared.log), prepared.as_of, of_customers, promised)
     run_id = _logged(found, found_model, uri, notes)
     notes += [f"not judged: {text}" for text in found.unjudged]
     trained_as = scorer.model.config.tracking.registered_model if scorer else None

@@ -18,7 +18,7 @@ from clvml.decide.plan_file import write_plan as write_plan_files
 from clvml.decide.playbook import Playbook, parse_playbook, read_playbook
 from clvml.errors import InputError
 from clvml.scores.overview import origin_of
-from clvml.scores.scorer import read_scores
+from clvml.scores.scorer import scored_table
 
 
 def plan(
@@ -49,7 +49,7 @@ def plan(
         playbook = parse_playbook(dict(playbook))
     elif not isinstance(playbook, Playbook):
         playbook = read_playbook(playbook)
-    table = scores if isinstance(scores, pd.DataFrame) else read_scores(Path(scores))
+    table = scored_table(scores)
     opt_outs = read_customers(playbook.opt_outs, ["customer_id"], "opt-outs") if playbook.opt_outs else None
     past = (
         read_customers(playbook.past_contacts, ["customer_id", "contact_date"], "past contacts")

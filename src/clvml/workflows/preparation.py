@@ -32,8 +32,9 @@ from clvml.log.event_reading import with_events
 from clvml.log.frame import FRAME
 from clvml.log.mapping import map_columns, propose_columns, propose_product
 from clvml.log.parts import Part, read_parts
+from clvml.log.payments import read_subscription_log
 from clvml.log.presets import recognise
-from clvml.log.subscriptions import SubscriptionLog, read_subscriptions
+from clvml.log.subscriptions import SubscriptionLog
 from clvml.scores.customer_margin import customer_margins
 from clvml.storage.workspace import offline_database
 
@@ -209,7 +210,7 @@ def prepare_subscriptions(
     InputError
         The table cannot be read, or nothing in it has begun.
     """
-    read = read_subscriptions(source or data.source, data.columns.mapped(), data.early_columns)
+    read = read_subscription_log(data, source, as_of, now.date())
     log = replace(read, currency=data.currency)
     starts = log.frame["start"]
     until = pd.Timestamp(as_of or now.date() + timedelta(days=1))
@@ -221,8 +222,10 @@ def prepare_subscriptions(
         )
     notes = []
     if as_of is None:
-        as_of = begun.max().date() + timedelta(days=1)
-        notes.append(f"as of {as_of}, the day after the last subscription began; --as-of sets another date")
+        as_of, newest = begun.max().date() + timedelta(days=1), "subscription began"
+        if log.last_payment is not None:
+            as_of, newest = log.last_payment + timedelta(days=1), "payment"
+        notes.append(f"as of {as_of}, the day after the last {newest}; --as-of sets another date")
     if len(begun) < len(starts):
         notes.append(
             f"{len(starts) - len(begun):,} subscriptions that begin on {as_of} or later are not used"

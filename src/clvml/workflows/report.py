@@ -16,6 +16,7 @@ from clvml.report.facts import Facts, read_facts
 from clvml.scores.age import age_notes
 from clvml.scores.batches import ScoredTable
 from clvml.scores.overview import origin_of, overview_path, read_overview
+from clvml.scores.subscribers import SubscriberScores
 from clvml.storage.files import replacing
 from clvml.storage.outputs import check_output
 from clvml.workflows.valuation import acquired, value_notes
@@ -38,7 +39,7 @@ class WrittenReport:
     notes: list[str]
 
 
-def page_of(scored: ScoredTable) -> str:
+def page_of(scored: ScoredTable | SubscriberScores) -> str:
     """Return the report on scored rows that are in no file yet, in English."""
     with tempfile.TemporaryDirectory(prefix="clvml-") as folder:
         path = Path(folder) / "scores.parquet"

@@ -23,6 +23,7 @@ from clvml.scores.batches import ScoredTable, score_in_batches
 from clvml.scores.columns import ACQUISITION_SOURCE, SCORED, Column, scored_columns
 from clvml.scores.overview import build_overview, write_overview
 from clvml.scores.scorer import Scorer, customer_days
+from clvml.scores.subscriber_overview import subscriber_overview
 from clvml.scores.subscribers import SubscriberScores, SubscriptionScorer
 from clvml.storage.addresses import is_address
 from clvml.storage.database_output import check_database_output, write_database_table
@@ -125,8 +126,11 @@ def score_subscriptions(
     scorer: SubscriptionScorer,
     explain: Literal["all", "none"] | int = "all",
 ) -> SubscriberScores:
-    """Score the customers of a table of subscriptions who are subscribed."""
-    return scorer.score(prepared.log.frame, prepared.as_of, explain)
+    """Score the customers of a table of subscriptions who are subscribed, with the overview of all."""
+    log, as_of = prepared.log, prepared.as_of
+    scored = scorer.score(log.frame, as_of, explain)
+    overview = subscriber_overview(scored.frame, log, scorer.model, as_of, scorer.evidence)
+    return replace(scored, overview=overview)
 
 
 def check_scored_output(output: str, source: str | None, columns: Sequence[Column] = SCORED) -> None:

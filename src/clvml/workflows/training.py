@@ -24,6 +24,7 @@ from clvml.evaluation.evidence import build_evidence
 from clvml.evaluation.folds import ModelColumns
 from clvml.explain import Surrogate, driver_sentences, driver_shares, drivers, log_odds, log_spend
 from clvml.log import PurchaseLog
+from clvml.log.subscriptions import SubscriptionLog
 from clvml.models.customer_model import fit_customer_model
 from clvml.scores.customer_margin import own_clv
 from clvml.scores.scorer import Scorer, customer_days
@@ -48,7 +49,7 @@ Progress = Callable[[str], None]
 
 _EXAMPLE_CUSTOMERS = 5
 # Customers of the report who get reasons: more than it lists, since it ranks by value if kept.
-_REASONS_SHOWN = 1_000
+REASONS_SHOWN = 1_000
 
 
 def _silent(text: str) -> None:
@@ -172,7 +173,7 @@ def train(prepared: Prepared[Any], config: Config, directory: Path, progress: Pr
     # Of a sample of customers the totals would mislead.
     if not isinstance(prepared.log, SparkSample):
         with secondary("the report", notes):
-            page = page_of(score_days(days, prepared, scorer, _REASONS_SHOWN, margins=margins))
+            page = page_of(score_days(days, prepared, scorer, REASONS_SHOWN, margins=margins))
     kept = replace(
         record(prepared, scorer, explanation, tested, directory, notes, fitted.features), page=page
     )
@@ -293,7 +294,7 @@ def record(
         drivers=influences,
         model_directory=directory,
         signature_example=(
-            _subscription_example(log.frame, config.data, prepared.as_of)
+            _subscription_example(log, config.data, prepared.as_of)
             if isinstance(config, SubscriptionConfig)
             else _example(log, config.data)
             if features is None or not scorer.model.trees.events
@@ -371,9 +372,11 @@ def _example_lines(log: PurchaseLog | SparkSample, data: DataConfig) -> pd.DataF
     )
 
 
-def _subscription_example(subscriptions: pd.DataFrame, data: SubscriptionData, as_of: date) -> pd.DataFrame:
-    """Return the subscriptions of a few customers as they come by CSV, under the names of the input."""
-    known = known_at(subscriptions, as_of)
+def _subscription_example(log: SubscriptionLog, data: SubscriptionData, as_of: date) -> pd.DataFrame:
+    """Return the subscriptions, or payments, of a few customers as they come by CSV, under the names of the input."""
+    if log.example is not None:
+        return log.example
+    known = known_at(log.frame, as_of)
     running = known.loc[known["end"].isna(), "customer_id"].drop_duplicates().head(_EXAMPLE_CUSTOMERS)
     rows = known[known["customer_id"].isin(running)]
     ours = {
@@ -385,4 +388,4 @@ def _subscription_example(subscriptions: pd.DataFrame, data: SubscriptionData, a
         "period": rows["period_days"].map(str),
     }
     early = {theirs: rows[name].fillna(0.0) for name, theirs in data.early_columns.items()}
-    return pd.DataFrame({theirs: ours[name] for name, theirs in data.columns.mapped().items()} | early)
+    return pd.DataFrame({theirs: ours[name] for name, theirs in data.mapped().items()} | early)

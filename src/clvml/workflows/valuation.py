@@ -19,8 +19,9 @@ from clvml.decide.worth import worth as work_out
 from clvml.errors import InputError
 from clvml.log import PurchaseLog
 from clvml.scores.age import age_notes
+from clvml.scores.columns import is_of_subscribers
 from clvml.scores.overview import Origin, origin_of
-from clvml.scores.scorer import customer_days, read_scores
+from clvml.scores.scorer import customer_days, scored_table
 from clvml.workflows.preparation import Prepared
 
 COHORT = "cohort"
@@ -42,7 +43,8 @@ def worth(
     scores : DataFrame, str or Path
         The scored table or its file.
     by : sequence of str
-        Columns to group by; with ``prepared`` also ``cohort``, the quarter of the first purchase.
+        Columns to group by; with ``prepared`` also ``cohort``, the quarter of the first purchase; of
+        subscribers always, that of the first subscription.
     value : ValueConfig, optional
         What the scores were made with; where left out, as their overview says, or the default.
     costs : DataFrame, str or Path, optional
@@ -59,11 +61,13 @@ def worth(
     InputError
         A file or a column is not there or at fault.
     """
-    table = _table(scores)
+    table = scored_table(scores)
     origin = Origin() if isinstance(scores, pd.DataFrame) else origin_of(Path(scores))
     horizon = int(table["horizon_days"].iloc[0])
     age = age_notes(_as_of(table), horizon, today or date.today(), origin.trained_as_of)
-    if prepared is not None:
+    if is_of_subscribers(table.columns):
+        table = _with_cohort(table, prepared)
+    elif prepared is not None:
         table = _with_history(table, prepared)
     elif COHORT in by and COHORT not in table.columns:
         raise InputError(
@@ -72,7 +76,7 @@ def worth(
     known = (
         costs if costs is None or isinstance(costs, pd.DataFrame) else read_customers(str(costs), [], "costs")
     )
-    earlier = None if before is None else _table(before)
+    earlier = None if before is None else scored_table(before)
     own = _own(prepared, value or origin.value, table)
     counted = origin.value is not None and origin.value.has_own_margins
     found = work_out(table, tuple(by), value or origin.value, known, earlier, own, counted)
@@ -104,7 +108,7 @@ def acquired(
     InputError
         A file is at fault, or nobody came from where money was spent.
     """
-    table = _table(scores)
+    table = scored_table(scores)
     own = _own(prepared, value, table)
     margin = np.full(len(table), value.margin) if own is None else own
     return acquisition(table, read_acquired(str(sources)), read_spend(str(spend)), margin)
@@ -127,10 +131,6 @@ def value_notes(known: ValueConfig | None, reads_log: bool = False) -> list[str]
     return notes
 
 
-def _table(scores: pd.DataFrame | str | Path) -> pd.DataFrame:
-    return scores if isinstance(scores, pd.DataFrame) else read_scores(Path(scores))
-
-
 def _as_of(scores: pd.DataFrame) -> date:
     return date.fromisoformat(str(scores["as_of"].iloc[0]))
 
@@ -150,6 +150,16 @@ def _own(
         if known is None
         else known.reindex(scores["customer_id"].astype(str)).fillna(value.margin).to_numpy()
     )
+
+
+def _with_cohort(subscribers: pd.DataFrame, prepared: Prepared[PurchaseLog] | None) -> pd.DataFrame:
+    if prepared is not None:
+        raise InputError(
+            "the scores are of subscriptions (mode: subscription), and --data is a purchase log; leave --data out: the"
+            " scored file knows since when customers are subscribed"
+        )
+    first = pd.Timestamp(_as_of(subscribers)) - pd.to_timedelta(subscribers["tenure_days"], unit="D")
+    return subscribers.assign(**{COHORT: first.dt.to_period("Q").astype("string").to_numpy()})
 
 
 def _with_history(scores: pd.DataFrame, prepared: Prepared[PurchaseLog]) -> pd.DataFrame:

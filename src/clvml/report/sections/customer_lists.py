@@ -18,6 +18,7 @@ from clvml.report.charts import (
 )
 from clvml.report.facts import RISKS, SPEND_EDGES, Facts
 from clvml.report.language import Language
+from clvml.report.sections.retained import retention
 from clvml.report.vocabulary import APPROACH, RISK_NAMES
 
 Section = dict[str, Any]
@@ -42,7 +43,9 @@ def calls(facts: Facts, say: Language) -> Section | None:
                 else "–",
                 "direction": direction,
                 "why": words,
-                "do": say.named(APPROACH, row["segment"], "call: what is missing?"),
+                "do": row["segment"]
+                if facts.subscribers
+                else say.named(APPROACH, row["segment"], "call: what is missing?"),
             }
         )
     return {
@@ -54,6 +57,7 @@ def calls(facts: Facts, say: Language) -> Section | None:
             " in the scored file.",
             days=say.count(facts.horizon_days),
         ),
+        "do": say.text("Subscription plan") if facts.subscribers else say.text("What to do"),
         "rows": rows,
     }
 
@@ -175,11 +179,12 @@ def concentration(facts: Facts, say: Language) -> Section | None:
     }
 
 
-def cohorts(facts: Facts, say: Language) -> Section | None:
+def cohorts(facts: Facts, say: Language) -> list[Section]:
+    """Return the tables of who came back; of subscribers, what is left of them and of their revenue."""
     cohorts = facts.overview.get("cohorts") or []
     followed = [row for row in cohorts if row["returned"]]
     if not followed:
-        return None
+        return retention(facts, say)
     customers = sum(row["customers"] for row in followed)
     share = sum(row["returned"][0] * row["customers"] for row in followed) / customers
     columns = min(max(len(row["returned"]) for row in followed), 8)
@@ -189,7 +194,7 @@ def cohorts(facts: Facts, say: Language) -> Section | None:
         lead += Markup(" ") + say.text(
             "{share} of all customers bought on one day only.", share=say.percent(once, 1)
         )
-    return {
+    first = {
         "title": say.text("{share} of first buyers came back in the next quarter", share=say.percent(share)),
         "lead": lead,
         "columns": [f"+{number}" for number in range(1, columns + 1)],
@@ -206,3 +211,4 @@ def cohorts(facts: Facts, say: Language) -> Section | None:
             for row in cohorts
         ],
     }
+    return [first]

@@ -17,8 +17,8 @@ from clvml.report.charts import (
 )
 from clvml.report.facts import Facts
 from clvml.report.language import Language
-from clvml.report.sections.headline import assumption
-from clvml.report.vocabulary import ADVICE, SEGMENTS
+from clvml.report.sections.headline import assumption, segment_name
+from clvml.report.vocabulary import ADVICE
 
 Section = dict[str, Any]
 _LISTED_SEGMENTS = 12
@@ -36,7 +36,9 @@ def outlook(facts: Facts, say: Language) -> Section | None:
     months = [(date.fromisoformat(f"{row['month']}-01"), row["spend"]) for row in past]
     whole = [row for row in months if row[0] < facts.as_of.replace(day=1)] or months
     whole = whole[-_MONTHS:]
-    highest = max([spend for _, spend in whole] + [row["expected_spend_high"] for row in shown])
+    # The forecast of subscribers has no interval.
+    tops = [row["expected_spend_high"] or row["expected_spend"] for row in shown]
+    highest = max([spend for _, spend in whole] + tops)
     ticks = nice_ticks(min(0.0, *(spend for _, spend in whole)), highest, 4)
     title = say.plural(
         "Today’s customers will bring about {money} in the next day",
@@ -52,7 +54,8 @@ def outlook(facts: Facts, say: Language) -> Section | None:
             plot.column(place, 0.8, spend, "past")
         for place, row in enumerate(shown, start=len(whole) + 1):
             plot.column(place, 0.8, row["expected_spend"], "coming")
-            plot.whisker(place, row["expected_spend_low"], row["expected_spend_high"])
+            if row["expected_spend_high"] is not None:
+                plot.whisker(place, row["expected_spend_low"], row["expected_spend_high"])
         edge, _ = plot.at(len(whole), 0)
         plot.marks.append(f'<path class="today" d="M{edge} 20V{plot.height - plot.bottom}"/>')
         plot.write(edge, 14, str(say.text("today")), "strong", "middle")
@@ -81,7 +84,9 @@ def outlook(facts: Facts, say: Language) -> Section | None:
                     "{low} to {high}",
                     low=say.money(row["expected_spend_low"]),
                     high=say.money(row["expected_spend_high"]),
-                ),
+                )
+                if row["expected_spend_high"] is not None
+                else "–",
             ]
             for row in shown
         ],
@@ -97,7 +102,7 @@ def segments(facts: Facts, say: Language, listed: int | None = _LISTED_SEGMENTS)
         rows.append(
             {
                 "key": row["segment"],
-                "name": say.named(SEGMENTS, row["segment"]),
+                "name": segment_name(facts, say, row["segment"]),
                 "customers": say.count(row["customers"]),
                 "risk": say.percent(row["p_churn"]),
                 "expected": say.money(row["expected_spend"]),
@@ -107,7 +112,9 @@ def segments(facts: Facts, say: Language, listed: int | None = _LISTED_SEGMENTS)
                 "bar": percentage(row["expected_spend"], largest),
                 "low": percentage(low, largest) if low is not None else None,
                 "high": percentage(high, largest) if high is not None else None,
-                "do": say.named(ADVICE, row["segment"], "look at them"),
+                "do": say.money(row["monthly_price"])
+                if facts.subscribers
+                else say.named(ADVICE, row["segment"], "look at them"),
             }
         )
     total = facts.expected or 1.0
@@ -115,7 +122,7 @@ def segments(facts: Facts, say: Language, listed: int | None = _LISTED_SEGMENTS)
     title = say.text(
         "{share} of it comes from “{segment}”",
         share=say.percent(max(first["expected_spend"], 0.0) / total),
-        segment=say.named(SEGMENTS, first["segment"]),
+        segment=segment_name(facts, say, first["segment"]),
     )
     more = None
     if rest:
@@ -131,6 +138,7 @@ def segments(facts: Facts, say: Language, listed: int | None = _LISTED_SEGMENTS)
             "Expected spend in {days} days by segment; the line is the 80% interval of the sum.",
             days=say.count(facts.horizon_days),
         ),
+        "do": say.text("Monthly revenue") if facts.subscribers else say.text("What to do"),
         "rows": rows,
         "more": more,
     }

@@ -53,7 +53,7 @@ def sentences(facts: Facts, say: Language) -> list[tuple[Markup, Markup]]:
                     "<b>{share}</b> of it comes from <b>{n} customers</b> of the segment “{segment}”.",
                     top["customers"],
                     share=say.percent(share),
-                    segment=say.named(SEGMENTS, top["segment"]),
+                    segment=segment_name(facts, say, top["segment"]),
                 ),
                 say.text(
                     "They are {share} of all customers: {advice}.",
@@ -83,6 +83,11 @@ def sentences(facts: Facts, say: Language) -> list[tuple[Markup, Markup]]:
     said.append(_call_sentence(facts, say))
     said.append(_trust_sentence(facts, say))
     return said
+
+
+def segment_name(facts: Facts, say: Language, key: str | None) -> Markup:
+    """Return the name of a segment; that of a plan stays as it is."""
+    return Markup.escape(key or "–") if facts.subscribers else say.named(SEGMENTS, key)
 
 
 def assumption(facts: Facts, say: Language) -> Markup:

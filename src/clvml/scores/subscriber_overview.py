@@ -1,0 +1,111 @@
+"""The overview of a scoring of subscriptions, beside `clvml.scores.overview` of purchases."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from clvml.customers.cohorts import MONTHS_SHOWN, MOST_MONTHS, retention
+from clvml.customers.subscription_snapshots import known_at, subscription_revenue
+from clvml.log.subscriptions import SubscriptionLog
+from clvml.models.contract import ContractModel, revenue
+from clvml.models.outlook import HORIZONS
+from clvml.scores.overview import COHORTS, FORMAT, STEP_DAYS
+
+
+def subscriber_overview(
+    scores: pd.DataFrame,
+    log: SubscriptionLog,
+    model: ContractModel,
+    as_of: date,
+    evidence: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return what is known of all subscribers together, ready for JSON.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        The scored rows.
+    log : SubscriptionLog
+        What was scored.
+    model : ContractModel
+        What scored it.
+    as_of : date
+        The first day not observed.
+    evidence : dict, optional
+        How good the model is (`clvml.evaluation.evidence`).
+
+    Returns
+    -------
+    dict
+        As `clvml.scores.overview.build_overview`, without what is of purchases: ``turnover`` is the revenue earned
+        per month, ``buyers`` are those who were subscribed in it, and ``retention`` says what is left of the cohorts
+        (`clvml.customers.cohorts`), by quarter.
+    """
+    known = known_at(log.frame, as_of)
+    return {
+        "format": FORMAT,
+        "as_of": as_of.isoformat(),
+        "horizon_days": model.horizon_days,
+        "trained_as_of": model.as_of.isoformat(),
+        "currency": log.currency,
+        "customers": len(scores),
+        "value": model.config.value.model_dump(),
+        "segments": [],
+        "outlook": _outlook(scores, model, as_of),
+        "turnover": _turnover(known, as_of),
+        "cohorts": [],
+        "retention": _retention(known, as_of),
+        "new_customers": None,
+        "quality": log.quality.to_dict(),
+        "evidence": evidence,
+    }
+
+
+def _outlook(scores: pd.DataFrame, model: ContractModel, as_of: date) -> list[dict[str, Any]]:
+    # The calendar ends with the year 9999.
+    ends = list(range(STEP_DAYS, min(HORIZONS[-1], (date.max - as_of).days) + 1, STEP_DAYS))
+    price = scores["monthly_price"].to_numpy()
+    totals = revenue(scores["p_churn"].to_numpy(), price, model.horizon_days, ends).sum(axis=0)
+    return [
+        {
+            "segment": "all",
+            "first_day": (as_of + timedelta(days=end - STEP_DAYS)).isoformat(),
+            "days": STEP_DAYS,
+            "expected_spend": round(amount, 2),
+            "expected_spend_low": None,
+            "expected_spend_high": None,
+        }
+        for end, amount in zip(ends, np.diff(totals, prepend=0.0).tolist(), strict=True)
+    ]
+
+
+def _turnover(known: pd.DataFrame, as_of: date) -> list[dict[str, Any]]:
+    """Return the revenue of each of the last months before ``as_of``, the newest up to it."""
+    last = as_of - timedelta(days=1)
+    first = known["start"].min().date()
+    rows = []
+    for month in pd.period_range(first, last, freq="M")[-MOST_MONTHS:]:
+        begin = max(month.start_time.date(), first)
+        earned = subscription_revenue(known, begin, (min(month.end_time.date(), last) - begin).days + 1)
+        rows.append({"month": str(month), "spend": round(float(earned.sum()), 2), "buyers": len(earned)})
+    return rows
+
+
+def _retention(known: pd.DataFrame, as_of: date) -> list[dict[str, Any]]:
+    table = retention(known, as_of, "quarter")
+    newest = sorted(table["cohort"].unique())[-COHORTS:]
+    shown = table[table["cohort"].isin(newest) & table["month"].isin([0, *MONTHS_SHOWN])]
+    return [
+        {
+            "quarter": row["cohort"],
+            "customers": row["customers"],
+            "month": row["month"],
+            "retention": row["retention"],
+            "revenue_retention": None if pd.isna(row["revenue_retention"]) else row["revenue_retention"],
+        }
+        for row in shown.to_dict("records")
+    ]
