@@ -24,6 +24,7 @@ OPTIONAL_COLUMNS = ("order_id", "product_id", "quantity")
 LABELS = ("purchases", "actual_spend", "churned")
 # What is kept of the tables that were made, as a share of the memory that DuckDB may take.
 _KEPT_SHARE = 1 / 8
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 _NUMBERS = count()
 
 
@@ -74,8 +75,8 @@ class CustomerDays:
         self.kinds: tuple[EventKind, ...] = ()
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[pd.DataFrame, int]] = OrderedDict()
-        limit = "select parse_formatted_bytes(current_setting('memory_limit'))"
-        self._most_bytes = int(connection.execute(limit).fetchall()[0][0] * _KEPT_SHARE)
+        limit, unit = connection.execute("select current_setting('memory_limit')").fetchall()[0][0].split()
+        self._most_bytes = int(float(limit) * 1024 ** _UNITS.index(unit) * _KEPT_SHARE)
         self._number = next(_NUMBERS)
         self.table = f"customer_days_{self._number}"
         self._build(purchases)
