@@ -15,7 +15,7 @@ from clvml.customers.subscription_snapshots import (
     subscription_labels,
 )
 from clvml.errors import InputError
-from clvml.models.contract import ContractModel, ShiftedBetaGeometric, fit_contract_model
+from clvml.models.contract import ContractModel, fit_contract_model
 from clvml.models.customer_model import CustomerModel
 
 FIRST, AS_OF = date(2020, 1, 1), date(2022, 1, 1)
@@ -52,24 +52,6 @@ def simulated(customers: int = 4000, a: float = 1.0, b: float = 9.0, seed: int =
         }
     )
     return table.sort_values(["customer_id", "start"], ignore_index=True)
-
-
-def test_sbg_recovers_the_rates_of_contracts_of_which_most_still_run():
-    chance = np.random.default_rng(1)
-    ends = chance.geometric(chance.beta(1.5, 10.0, 40_000)) - 1
-    seen = chance.integers(1, 13, len(ends))
-    curve = ShiftedBetaGeometric.fit(np.minimum(ends, seen), ends < seen)
-    assert curve.a / (curve.a + curve.b) == pytest.approx(1.5 / 11.5, rel=0.03)
-    truth = ShiftedBetaGeometric(1.5, 10.0)
-    for age in (0, 3, 8):
-        assert curve.p_end(age, 1) == pytest.approx(truth.p_end(age, 1), rel=0.05)
-
-
-def test_sbg_is_the_published_recursion():
-    """Fader & Hardie (2007), equation 7: the retention rate of period t is (b + t - 1) / (a + b + t - 1)."""
-    curve = ShiftedBetaGeometric(0.668, 3.806)
-    for t in (1, 2, 7):
-        assert 1 - curve.p_end(t - 1, 1) == pytest.approx((3.806 + t - 1) / (0.668 + 3.806 + t - 1))
 
 
 def test_nothing_at_or_after_the_cutoff_changes_a_feature():
@@ -228,12 +210,8 @@ def test_a_saved_model_predicts_the_same_to_the_last_bit(tmp_path):
     fitted.save(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["churn.json", "model.json"]
     loaded = ContractModel.load(tmp_path)
-    assert (loaded.config, loaded.as_of, loaded.plans, loaded.curves) == (
-        config,
-        AS_OF,
-        fitted.plans,
-        fitted.curves,
-    )
+    assert (loaded.config, loaded.as_of, loaded.plans) == (config, AS_OF, fitted.plans)
+    assert list(loaded.hazards) == list(fitted.hazards)
     assert len(loaded.plans) == 2
     features = loaded.features(table, AS_OF)
     pd.testing.assert_frame_equal(loaded.predict(features), fitted.predict(features))
@@ -259,6 +237,29 @@ def test_a_date_on_which_nobody_is_subscribed_is_refused(model, table):
         model.features(table, date(2019, 1, 1))
 
 
-def test_a_table_too_short_for_the_horizon_is_refused():
-    with pytest.raises(InputError, match="no window of 900 days before 2022-01-01"):
-        fit_contract_model(simulated(200), AS_OF, configuration(900))
+def test_without_a_window_that_has_ended_the_survival_of_the_plans_predicts_alone(tmp_path):
+    table = simulated()
+    early = date(2020, 4, 20)
+    fitted = fit_contract_model(table, early, configuration())
+    assert fitted.trees is None
+    assert fitted.notes == (
+        "no window of 90 days before 2020-04-20 has customers who left and others who stayed: the survival of the plans"
+        " predicts alone",
+    )
+    fitted.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.json"]
+    features = fitted.features(table, early)
+    predicted = ContractModel.load(tmp_path).predict(features)
+    pd.testing.assert_frame_equal(predicted, fitted.predict(features))
+    # Three renewals lie in the window; one in ten leaves at the first, and fewer at each later one.
+    churned, _ = subscription_labels(table, early, 90)
+    assert predicted["p_churn"].sum() == pytest.approx(churned.sum(), rel=0.2)
+
+
+def test_a_table_of_too_few_or_of_none_that_ended_is_refused():
+    with pytest.raises(
+        InputError, match=r"60 subscriptions began before 2022-01-01, .* at least 100 are needed"
+    ):
+        fit_contract_model(simulated(60).assign(start=pd.Timestamp(FIRST)), AS_OF, configuration())
+    with pytest.raises(InputError, match="0 of which have ended"):
+        fit_contract_model(simulated(200).assign(end=pd.NaT), AS_OF, configuration())

@@ -22,8 +22,9 @@ from clvml.customers.windows import test_cutoffs
 from clvml.errors import InputError
 from clvml.evaluation.backtest import MODEL_NAME, predict_at
 from clvml.evaluation.folds import ModelColumns
+from clvml.evaluation.sbg import fit_curves, sbg_p_churn
 from clvml.models.boosting import PROBABILITY_MARGIN
-from clvml.models.contract import fit_contract_model, fit_curves, prior_p_churn, revenue
+from clvml.models.contract import fit_contract_model, revenue
 
 Array = NDArray[np.float64]
 
@@ -138,7 +139,7 @@ def predict_subscription_fold(
         }
     )
     rules = {
-        SBG: prior_p_churn(fit_curves(known, cutoff), features, horizon),
+        SBG: sbg_p_churn(fit_curves(known, cutoff), features, horizon),
         KAPLAN_MEIER: kaplan_meier(known, cutoff, features, horizon),
         LOGISTIC: logistic(known, cutoff, features, horizon, grace),
     }

@@ -29,7 +29,7 @@ Rows = NDArray[np.float32]
 
 # Stacking weights that the trees may have beside BTYD, on the logit scale. The first is also used where the log is too
 # short to hold out a window and choose one: trees trained on few windows are too sure, most where customers are few.
-_SHARES = (0.75, 1.0, 0.5, 0.25, 0.0)
+SHARES = (0.75, 1.0, 0.5, 0.25, 0.0)
 _LARGEST_LOGIT = float(logit_of(1.0))
 _FILE = "churn.json"
 
@@ -37,7 +37,7 @@ _FILE = "churn.json"
 class ChurnChoice(NamedTuple):
     """What the trees count beside BTYD, from 0 to 1, and whether they are boosted from it."""
 
-    share: float = _SHARES[0]
+    share: float = SHARES[0]
     boosted: bool = True
 
 
@@ -120,12 +120,8 @@ class Churn:
             return ChurnChoice()
 
         def best(trees: ChurnClassifier, boosted: bool) -> tuple[ChurnChoice, Array]:
-            logits, prior = self._parts(frame, rows, trees, boosted)
-            losses = {
-                share: _losses_at_true_level(share * logits + (1.0 - share) * prior, y) for share in _SHARES
-            }
-            share = min(losses, key=lambda share: float(losses[share].mean()))
-            return ChurnChoice(share, boosted), losses[share]
+            share, losses = best_share(*self._parts(frame, rows, trees, boosted), y)
+            return ChurnChoice(share, boosted), losses
 
         choice, losses = best(self.trees, True)
         if self.rival is None:
@@ -166,6 +162,19 @@ class Churn:
         if state.churn_trees:
             trees = ChurnClassifier(n_jobs=model.n_jobs).load(directory / _FILE, state.predictors)
         return cls(trees, ChurnChoice(state.churn_share, state.churn_boosted), state.churn_slope, model.base)
+
+
+def best_share(trees: Array, prior: Array, churned: Array) -> tuple[float, Array]:
+    """Return what the logits of trees count beside those of the prior, all of shape (n,), and each customer's log loss.
+
+    Of `SHARES`, the one of least log loss at the level that came true; customers that the trees have not seen, some of
+    whom churned.
+    """
+    losses = {
+        share: _losses_at_true_level(share * trees + (1.0 - share) * prior, churned) for share in SHARES
+    }
+    share = min(losses, key=lambda share: float(losses[share].mean()))
+    return share, losses[share]
 
 
 def _prior(frame: pd.DataFrame, base: str, slope: float) -> Array | None:

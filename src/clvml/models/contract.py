@@ -1,18 +1,18 @@
-"""Churn of subscribers: a shifted-beta-geometric prior under right censoring, and trees boosted from it."""
+"""Churn of subscribers: trees boosted from the survival of their plan by day of age."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
-from scipy.special import betaln
+from pydantic import Field
+from scipy.special import expit
 
 from clvml.config import SubscriptionConfig, ValueConfig
 from clvml.customers.subscription_snapshots import (
@@ -24,120 +24,42 @@ from clvml.customers.subscription_snapshots import (
 )
 from clvml.customers.windows import training_cutoffs
 from clvml.errors import InputError
-from clvml.models.boosting import ChurnClassifier
-from clvml.models.model_file import Part, Positive, Stored, read_state, write_state
+from clvml.models.boosting import ChurnClassifier, logit_of
+from clvml.models.churn import SHARES, best_share
+from clvml.models.model_file import Part, Positive, Share, Stored, read_state, write_state
 from clvml.models.outlook import lifetime_value, value_days
+from clvml.models.survival import LEAST_PLAN, Hazards, fit_hazards, prior_p_churn
 
 Array = NDArray[np.float64]
 
-# A plan with fewer subscriptions is predicted by the curve of its billing period.
-LEAST_PLAN = 500
 _LEAST_ROWS = 100
 _TREES_FILE = "churn.json"
 
 
-@dataclass(frozen=True)
-class ShiftedBetaGeometric:
-    """Survival of a contract over billing periods, where each customer leaves at each renewal with a rate of their own.
-
-    The rate is Beta(a, b) over customers, so that ``S(t) = B(a, b + t) / B(a, b)``, continued to parts of a period.
-
-    References
-    ----------
-    Fader & Hardie (2007), "How to project customer retention", Journal of Interactive Marketing 21(1), equation 6.
-    """
-
-    a: float
-    b: float
-
-    @classmethod
-    def fit(cls, periods: ArrayLike, ended: ArrayLike) -> ShiftedBetaGeometric:
-        """Fit by maximum likelihood on whole periods survived, shape (n,), and whether the contract then ended.
-
-        One that ended after ``k`` whole periods counts ``S(k) - S(k + 1)``; one that still runs is right censored and
-        counts ``S(k)``.
-
-        >>> float(ShiftedBetaGeometric.fit([0, 1, 2, 3], [True, True, False, False]).p_end(0.0, 0.0))
-        0.0
-        """
-        table = pd.DataFrame(
-            {"k": np.floor(np.asarray(periods, dtype=float)), "ended": np.asarray(ended, dtype=bool)}
-        )
-        counts = table.value_counts(sort=False).reset_index(name="n")
-        k, gone, n = (counts[name].to_numpy() for name in ("k", "ended", "n"))
-
-        def loss(logs: Array) -> float:
-            a, b = np.exp(logs)
-            # S(k) - S(k + 1) = B(a + 1, b + k) / B(a, b)
-            likelihood = np.where(gone, betaln(a + 1, b + k), betaln(a, b + k)) - betaln(a, b)
-            return -float(n @ likelihood) / float(n.sum()) + 1e-4 * float(logs @ logs)
-
-        found = minimize(loss, np.log([1.0, 5.0]), method="L-BFGS-B", bounds=[(-7.0, 9.0)] * 2)
-        a, b = np.exp(found.x)
-        return cls(float(a), float(b))
-
-    def p_end(self, age: ArrayLike, ahead: ArrayLike) -> Array:
-        """Return P(ends within ``ahead`` periods, given that it has run for ``age``), shape of the two."""
-        age, ahead = np.asarray(age, dtype=float), np.asarray(ahead, dtype=float)
-        return 1.0 - np.exp(betaln(self.a, self.b + age + ahead) - betaln(self.a, self.b + age))
-
-
-def fit_curves(subscriptions: pd.DataFrame, cutoff: date) -> dict[tuple[float, str], ShiftedBetaGeometric]:
-    """Return a curve for each billing period (plan ``""``), and for each plan in it that has enough subscriptions.
-
-    Only what was known at the cutoff counts.
-    """
-    known = known_at(subscriptions, cutoff)
-    ended = known["end"].notna()
-    days = (known["end"].fillna(pd.Timestamp(cutoff)) - known["start"]).dt.days
-    periods = days / known["period_days"]
-    curves = {}
-    for period in sorted(known["period_days"].unique()):
-        rows = known.index[known["period_days"] == period]
-        curves[float(period), ""] = ShiftedBetaGeometric.fit(periods.loc[rows], ended.loc[rows])
-        for plan, part in known.loc[rows].groupby("plan").groups.items():
-            if len(part) >= LEAST_PLAN:
-                curves[float(period), str(plan)] = ShiftedBetaGeometric.fit(
-                    periods.loc[part], ended.loc[part]
-                )
-    return curves
-
-
-def prior_p_churn(
-    curves: dict[tuple[float, str], ShiftedBetaGeometric], features: pd.DataFrame, horizon_days: int
-) -> Array:
-    """Return the prior P(the current subscription ends within the horizon), shape (n,)."""
-    p = np.empty(len(features))
-    nearest = np.array([period for period, plan in curves if not plan])
-    for rows in features.groupby(["period_days", "plan"]).indices.values():
-        period, plan = features["period_days"].iloc[rows[0]], str(features["plan"].iloc[rows[0]])
-        curve = curves.get((period, plan)) or curves[float(nearest[np.abs(nearest - period).argmin()]), ""]
-        p[rows] = curve.p_end(features["current_days"].to_numpy()[rows] / period, horizon_days / period)
-    return p
-
-
-class _Curve(Part):
+class _Hazard(Part):
     period_days: Positive
     plan: str
-    a: Positive
-    b: Positive
+    by_day: Annotated[list[Share], Field(min_length=1)]
 
 
 class ContractState(Stored):
     """What ``model.json`` holds of a model of subscriptions."""
 
     MODE: ClassVar[str] = "subscription"
-    FORMAT: ClassVar[int] = 1
+    FORMAT: ClassVar[int] = 2
 
     plans: list[str]
-    curves: list[_Curve]
+    hazards: list[_Hazard]
+    trees: bool
+    share: Share
 
     def check_config(self) -> None:
-        """Raise ValueError where the configuration is invalid, or the prior has no curve."""
+        """Raise ValueError where the configuration is invalid, or the prior lacks hazards that it needs."""
         self.parsed_config  # noqa: B018 - of the user's own making, and checked like the rest
-        if not any(curve.plan == "" for curve in self.curves):
-            raise ValueError("its prior has no curve of a billing period")
-        if _TREES_FILE not in self.files:
+        whole = {one.period_days: len(one.by_day) for one in self.hazards if one.plan == ""}
+        if not whole or any(len(one.by_day) > whole.get(one.period_days, 0) for one in self.hazards):
+            raise ValueError("its prior lacks hazards of a billing period")
+        if self.trees and _TREES_FILE not in self.files:
             raise ValueError("files of trees that it needs are not named")
 
     @property
@@ -156,10 +78,12 @@ class ContractModel:
         The first day that the model has not seen.
     plans : tuple of str
         Plans that trees tell apart, in the order of their columns.
-    curves : dict
+    hazards : dict
         The prior, fitted at ``as_of``.
-    trees : ChurnClassifier
-        Boosted from the prior on the logit.
+    trees : ChurnClassifier or None
+        Boosted from the prior on the logit; None where there was nothing to learn from: the prior stands alone.
+    share : float
+        What the trees count beside the prior, on the logit, from 0 to 1.
     tiers : tuple of float
         Least ``clv`` [currency] of the value tiers, highest first, from the customers at ``as_of``.
     notes : tuple of str
@@ -169,8 +93,9 @@ class ContractModel:
     config: SubscriptionConfig
     as_of: date
     plans: tuple[str, ...]
-    curves: dict[tuple[float, str], ShiftedBetaGeometric]
-    trees: ChurnClassifier
+    hazards: Hazards
+    trees: ChurnClassifier | None
+    share: float = SHARES[0]
     tiers: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -205,8 +130,8 @@ class ContractModel:
             ``p_churn`` implies.
         """
         value = value or self.config.value
-        prior = prior_p_churn(self.curves, features, self.horizon_days)
-        p = self.trees.predict_proba(_matrix(features, self.plans), prior=prior)[:, 1]
+        trees, prior = self.logits(features)
+        p = expit(self.share * trees + (1.0 - self.share) * prior)
         price = features["monthly_price"].to_numpy()
         return pd.DataFrame(
             {
@@ -217,17 +142,28 @@ class ContractModel:
             index=features.index,
         )
 
+    def logits(self, features: pd.DataFrame) -> tuple[Array, Array]:
+        """Return the log-odds of churn by the trees and by the prior, shape (n,) each; without trees, the same."""
+        p = prior_p_churn(self.hazards, features, self.horizon_days)
+        prior = logit_of(p)
+        if self.trees is None:
+            return prior, prior
+        return self.trees.margin(_matrix(features, self.plans).to_numpy(dtype=np.float32), p), prior
+
     def save(self, directory: Path) -> None:
         """Write the trees as JSON, and ``model.json`` with a digest of each file, into an existing directory."""
-        self.trees.save(directory / _TREES_FILE)
+        if self.trees is not None:
+            self.trees.save(directory / _TREES_FILE)
         state: dict[str, Any] = {
             "config": self.config.without_passwords().model_dump(mode="json"),
             "as_of": self.as_of.isoformat(),
             "plans": list(self.plans),
-            "curves": [
-                {"period_days": period, "plan": plan, "a": curve.a, "b": curve.b}
-                for (period, plan), curve in self.curves.items()
+            "hazards": [
+                {"period_days": period, "plan": plan, "by_day": by_day.tolist()}
+                for (period, plan), by_day in self.hazards.items()
             ],
+            "trees": self.trees is not None,
+            "share": self.share,
             "tiers": list(self.tiers),
             "notes": list(self.notes),
         }
@@ -245,57 +181,81 @@ class ContractModel:
         """
         state = read_state(directory, ContractState)
         config, plans = state.parsed_config, tuple(state.plans)
-        names = _columns(tuple(config.data.early_columns), plans)
+        trees = None
+        if state.trees:
+            names = _columns(tuple(config.data.early_columns), plans)
+            trees = ChurnClassifier(n_jobs=config.model.n_jobs).load(directory / _TREES_FILE, names)
         return cls(
             config=config,
             as_of=date.fromisoformat(state.as_of),
             plans=plans,
-            curves={
-                (curve.period_days, curve.plan): ShiftedBetaGeometric(curve.a, curve.b)
-                for curve in state.curves
-            },
-            trees=ChurnClassifier(n_jobs=config.model.n_jobs).load(directory / _TREES_FILE, names),
+            hazards={(one.period_days, one.plan): np.asarray(one.by_day) for one in state.hazards},
+            trees=trees,
+            share=state.share,
             tiers=tuple(state.tiers),
             notes=tuple(state.notes),
         )
 
 
 def fit_contract_model(subscriptions: pd.DataFrame, as_of: date, config: SubscriptionConfig) -> ContractModel:
-    """Train on what was known before ``as_of``: the prior at each training cutoff, trees on the windows that had ended.
+    """Train on what was known before ``as_of``: the prior, trees from it, and what each counts.
 
     Raises
     ------
     InputError
-        No window had ended with both subscribers who left and some who stayed.
+        There are fewer than 100 subscriptions, or none that ended, or none that still runs.
     """
     known = known_at(subscriptions, as_of)
     horizon, data = config.windows.horizon_days, config.data
-    early = tuple(data.early_columns)
+    if len(known) < _LEAST_ROWS or known["end"].isna().all() or known["end"].notna().all():
+        raise InputError(
+            f"{len(known):,} subscriptions began before {as_of}, {known['end'].notna().sum():,} of which have ended: at"
+            f" least {_LEAST_ROWS} are needed, some ended and some not; give a longer table of subscriptions"
+        )
+    model = _with_trees(known, as_of, config)
+    if model.trees is None:
+        note = (
+            f"no window of {horizon} days before {as_of} has customers who left and others who stayed: the survival of"
+            " the plans predicts alone"
+        )
+        return replace(model, notes=(note,))
+    # The newest window that has ended, for trees that have not seen it.
+    held = as_of - timedelta(days=data.grace_days + horizon)
+    earlier = _with_trees(known_at(known, held), held, config)
+    if earlier.trees is None:
+        return model
+    features = subscription_features(known, held, tuple(data.early_columns), data.early_days)
+    churned, _ = subscription_labels(known, held, horizon, data.grace_days)
+    y = churned.reindex(features["customer_id"]).to_numpy(dtype=float)
+    if not 0.0 < y.mean() < 1.0:
+        return model
+    return replace(model, share=best_share(*earlier.logits(features), y)[0])
+
+
+def _with_trees(known: pd.DataFrame, as_of: date, config: SubscriptionConfig) -> ContractModel:
+    """Return the model of what was known before ``as_of``, with trees from the windows that had ended, if any."""
+    horizon, data = config.windows.horizon_days, config.data
+    hazards = fit_hazards(known, as_of)
     # The label of a window is known when its grace period has passed.
     seen = as_of - timedelta(days=data.grace_days)
-    cutoffs = training_cutoffs(known["start"].min().date(), seen, config.windows) if len(known) else []
-    frames, priors, labels = [], [], []
-    for cutoff in cutoffs:
-        features = subscription_features(known, cutoff, early, data.early_days)
+    frames, labels = [], []
+    for cutoff in training_cutoffs(known["start"].min().date(), seen, config.windows):
+        features = subscription_features(known, cutoff, tuple(data.early_columns), data.early_days)
         if features.empty or (known["start"] < pd.Timestamp(cutoff)).sum() < _LEAST_ROWS:
             continue
         churned, _ = subscription_labels(known, cutoff, horizon, data.grace_days)
         frames.append(features)
-        priors.append(prior_p_churn(fit_curves(known, cutoff), features, horizon))
         labels.append(churned.reindex(features["customer_id"]).to_numpy())
     y = np.concatenate(labels) if labels else np.empty(0)
     if len(np.unique(y)) < 2:
-        raise InputError(
-            f"no window of {horizon} days before {as_of} has customers who left and others who stayed, and"
-            f" {_LEAST_ROWS} subscriptions begun before it; give a longer table of subscriptions or a shorter"
-            " windows.horizon_days"
-        )
+        return ContractModel(config, as_of, (), hazards, None)
     rows = pd.concat(frames, ignore_index=True)
     counts = rows["plan"].value_counts()
     plans = tuple(sorted(str(plan) for plan in counts.index[counts >= LEAST_PLAN]))
     trees = ChurnClassifier(**config.model.model_dump(), random_state=config.seed)
-    trees.fit(_matrix(rows, plans), y, prior=np.concatenate(priors))
-    return ContractModel(config, as_of, plans, fit_curves(known, as_of), trees)
+    # The prior of today at every cutoff: what it lacked at earlier ones, such as a first yearly renewal, is no lesson.
+    trees.fit(_matrix(rows, plans), y, prior=prior_p_churn(hazards, rows, horizon))
+    return ContractModel(config, as_of, plans, hazards, trees)
 
 
 def revenue(p_churn: ArrayLike, monthly_price: ArrayLike, horizon_days: int, days: Sequence[int]) -> Array:

@@ -297,7 +297,7 @@ def record(
             _subscription_example(log, config.data, prepared.as_of)
             if isinstance(config, SubscriptionConfig)
             else _example(log, config.data)
-            if features is None or not scorer.model.trees.events
+            if features is None or not isinstance(scorer, Scorer) or not scorer.model.trees.events
             else _feature_example(features)
         ),
         notes=notes,
