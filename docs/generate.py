@@ -106,12 +106,14 @@ def data_dictionary() -> str:
         for column in scored_columns(value_reasons=True, acquired=True)
     ]
     lines += [
+        "| attributes | | with `data.attributes`, at the end: each in a column of its own (docs/attributes.md) |",
         "",
         "## Segments",
         "",
         "The first rule that holds decides. `segments` in the configuration puts others in their place. They may name",
-        "scored columns, features, and `big_spend_365d`: the spend of the last year from which a customer was among",
-        "the top fifth of spenders at training. A rule that names `acquisition_source` needs `clvml score --acquired`.",
+        "scored columns, attributes, features, and `big_spend_365d`: the spend of the last year from which a customer",
+        "was among the top fifth of spenders at training. A rule that names `acquisition_source` needs",
+        "`clvml score --acquired`.",
         "",
         "| segment | rule |",
         "|---|---|",

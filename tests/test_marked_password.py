@@ -64,6 +64,10 @@ def assert_no_mark(folder: Path, but: set[Path] = frozenset()) -> None:
             assert MARK.encode() not in path.read_bytes(), path
 
 
+def _attributes(address: str) -> list[str]:
+    return ["--set", f"data.attributes.source={address}"]
+
+
 @pytest.mark.parametrize("address", NOWHERE)
 def test_as_tracking_address(address, marked, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
@@ -86,6 +90,7 @@ def test_on_the_command_line_and_in_a_configuration(address, marked):
         (["check", address], None),
         (["backtest", "-c", "shop.yaml", "--data", address], None),
         (["backtest", "-c", "shop.yaml", "--set", f"data.source={address}"], None),
+        (["backtest", "-c", "shop.yaml", *_attributes(address)], None),
         (["backtest", "-c", "shop.yaml", "--set", f"windows.horizon_days={address}"], None),
         (["backtest", "-c", "shop.yaml", "--set", f"model.{address}=1"], None),
         (["backtest", "-c", "shop.yaml", "--set", address], None),
@@ -109,6 +114,7 @@ def test_on_the_command_line_and_in_a_configuration(address, marked):
         (["compare", "--by", address], None),
         (["compare", "--output", address], None),
         (["sql", "--dialect", address], None),
+        (["sql", "-d", "duckdb", "-c", "shop.yaml", *_attributes(address), "--as-of", "2024-03-01"], None),
         (["backtest", "--folds", address], None),
         ([address], None),
         ([f"--{address}"], None),

@@ -164,6 +164,10 @@ def test_a_run_is_trained_again_on_its_sources_up_to_another_date(shopping):
     for hidden, said in (
         (["data.source=postgresql://ann:***@db/shop?table=t"], "with --data, and --as-of 2024-06-01"),
         (
+            ["data.attributes={source: 'postgresql://ann:***@db/shop?table=t'}"],
+            "give the whole address with --set data.attributes.source=ADDRESS",
+        ),
+        (
             ["data.source=null", "data.sources={till: {source: 'postgresql://ann:***@db/shop?table=t'}}"],
             "train with --config, where the whole address of the source stands",
         ),

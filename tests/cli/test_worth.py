@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from tests.decide.conftest import scored
 
 from clvml.storage.files import write_table
@@ -105,6 +106,14 @@ def test_plain_formulas_from_the_log_of_the_scores(run, scored_shop):
     found = json.loads(out)
     assert len(found["formulas"]) == 3
     assert "2023Q2" in {row["cohort"] for row in found["groups"]["cohort"]}
+    # Sources that the configuration names need no --data.
+    config = yaml.safe_load(Path(shop.config).read_text())
+    config["data"]["sources"] = {"till": {"source": str(shop.log)}}
+    del config["data"]["source"]
+    Path("sources.yaml").write_text(yaml.safe_dump(config))
+    code, out, err = run("worth", "s.csv", "--config", "sources.yaml", "--by", "cohort,segment", "--json")
+    assert code == 0, err
+    assert json.loads(out) == found
 
 
 def test_own_margins_count_in_what_acquired_customers_earned(run, scored_shop):

@@ -87,6 +87,38 @@ def test_filters_filter(client: Client, frame: pd.DataFrame) -> None:
     assert "Nobody is like that" in page and "/customers.csv" not in page
 
 
+def test_columns_of_ones_own_filter_too_and_stand_on_the_page_of_a_customer(
+    serve: Serve, frame: pd.DataFrame
+) -> None:
+    channel = [("web", "=1+1", 'fair, "x"', None)[place % 4] for place in range(len(frame))]
+    own = frame.assign(
+        **{
+            "channel": channel,
+            "date of birth": [f"19{place % 90:02d}-01-01" for place in range(len(frame))],
+            "acquisition_source": ["ads", "shop"] * (len(frame) // 2),
+            "at_risk": "not ours",
+            "Place": "here",
+        }
+    )
+    escaped = own.assign(channel=own["channel"].replace({"=1+1": "'=1+1"}))
+    client, _ = serve(escaped)
+    page = client.get("/customers").text
+    assert 'name="own.channel"' in page and 'name="own.acquisition_source"' in page
+    # Of too many values nobody chooses one, and of one there is nothing to choose.
+    assert "own.date" not in page and "own.place" not in page.lower()
+    for value in ("web", "=1+1", 'fair, "x"'):
+        rows = downloaded(client, f"?own.channel={quote(value)}&own.acquisition_source=ads")
+        wanted = own[(own["channel"] == value) & (own["acquisition_source"] == "ads")]
+        assert set(rows["customer_id"]) == set(wanted["customer_id"])
+        assert set(rows["date of birth"]) == set(wanted["date of birth"])
+    assert len(downloaded(client, "?own.channel=nowhere&own.segment=VIP")) == len(frame)
+    assert "own.channel=web" in client.get("/customers?own.channel=web").text
+    customer = own.iloc[1]
+    page = client.get(f"/customer?id={customer['customer_id']}&lang=de").text
+    assert "Was sonst bekannt ist" in page and ">Quelle<" in page and ">=1+1<" in page
+    assert str(customer["date of birth"]) in page and "not ours" not in page
+
+
 def test_the_cells_of_the_risk_table_lead_to_their_customers(client: Client, frame: pd.DataFrame) -> None:
     page = client.get("/customers").text
     cells = re.findall(r'<td class="(low|medium|high)[^>]*><b><a href="([^"]*)">.*?</b><span>(\d+)', page)

@@ -68,6 +68,22 @@ def test_groups_come_to_the_whole():
     assert (table["clv_high"] >= table["clv"]).all()
 
 
+def test_numbers_with_many_values_are_grouped_into_fifths():
+    scores = scored(100, seed=4).assign(
+        age=[20 + n // 2 for n in range(100)], plan=[n % 2 for n in range(100)]
+    )
+    groups = worth(scores, ("age", "plan")).groups
+    bands = ["20 to 29", "30 to 39", "40 to 49", "50 to 59", "60 to 69"]
+    assert sorted(groups["age"].index) == [*bands, ALL]
+    assert set(groups["age"]["customers"]) == {20, 100}
+    assert sorted(groups["plan"].index) == ["0", "1", ALL]
+
+
+def test_a_group_that_is_called_all_is_told_from_all():
+    groups = worth(FOUR.assign(channel=["all", "web", "web", "web"]), ("channel",)).groups["channel"]
+    assert groups["clv"].to_dict() == {"'all'": 60.0, "web": 40.0, ALL: 100.0}
+
+
 def test_a_group_of_many_is_surer_than_one_of_few_but_not_sure():
     shares = []
     for count in (4, 4_000):

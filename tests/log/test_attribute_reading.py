@@ -1,7 +1,11 @@
 """A table of customers: what its columns hold, and what of it is refused."""
 
+import sqlite3
+from contextlib import closing
 from datetime import date
 
+import duckdb
+import pandas as pd
 import pytest
 
 from clvml.config import DataConfig
@@ -149,3 +153,40 @@ def test_keys_that_contradict_each_other_are_refused(keys, message):
                 "attributes": {"source": "customers.csv", **keys},
             }
         )
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite", "postgresql"])
+def test_a_database_says_what_a_file_says(joined, tmp_path, request, kind):
+    expected = joined(
+        "customer,plan,age,joined\n"
+        + "".join(f"c{n},0{n % 3},{20 + n}.5,2023-12-{n:02d}\n" for n in range(1, 25))
+    )
+    rows = [(f"c{n}", f"0{n % 3}", 20.5 + n, f"2023-12-{n:02d}") for n in range(1, 25)]
+    created = "create table shop_customers (customer varchar(9), plan varchar(9), age double precision, joined date)"
+    filled = f"insert into shop_customers values {', '.join(map(str, rows))}"
+    if kind == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+        dbapi = pytest.importorskip("adbc_driver_postgresql.dbapi")
+        with dbapi.connect(url) as database, database.cursor() as cursor:
+            for statement in ("drop table if exists shop_customers", created, filled):
+                cursor.execute(statement)
+            database.commit()
+    else:
+        path = tmp_path / f"shop.{kind}"
+        url = f"{kind}:///{path}"
+        with closing(duckdb.connect(path) if kind == "duckdb" else sqlite3.connect(path)) as database:
+            database.execute(created)
+            database.execute(filled)
+            database.commit()
+    for wanted in ("table=shop_customers", "query=select * from shop_customers"):
+        found = joined("unused\n", source=f"{url}?{wanted}")
+        assert found.attributes == expected.attributes
+        ours, theirs = (
+            log.frame("select * from customer_attributes order by all") for log in (found, expected)
+        )
+        pd.testing.assert_frame_equal(ours, theirs)
+        assert found.fingerprint == expected.fingerprint
+    with pytest.raises(
+        InputError, match=r"data.attributes: .*has no table 'shop_customer' .did you mean 'shop_customers'"
+    ):
+        joined("unused\n", source=f"{url}?table=shop_customer")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from clvml.config import SEGMENTS, parse_config
 from clvml.errors import InputError
+from clvml.log.attribute_table import AttributeColumn, AttributeTable
 from clvml.scores.rules import first_match
 from clvml.scores.scorer import NO_HISTORY
 from clvml.scores.segments import check_segments, segment
@@ -154,6 +155,18 @@ def test_a_configuration_that_leaves_somebody_without_a_segment_is_refused(rules
     raw = {"data": {"source": "x", "columns": {"customer_id": "a", "order_date": "b", "amount": "c"}}}
     with pytest.raises(InputError, match="the last segment is for everybody else"):
         parse_config({**raw, "windows": {"horizon_days": 90}, "segments": rules})
+
+
+def test_rules_may_name_attributes_of_customers():
+    known = (
+        AttributeColumn("attribute_sales_channel", "Sales channel", "category"),
+        AttributeColumn("attribute_segment", "Segment", "category"),
+        AttributeColumn("attribute_mail", "mail", "category", "is almost unique"),
+    )
+    rules = {"young web": "sales_channel = 'web' and attribute_segment is null", "rest": "true"}
+    check_segments(rules, AttributeTable(known, dated=False))
+    with pytest.raises(InputError, match=re.escape("segments.x: the scores have no column 'mail'")):
+        check_segments({"x": "mail = 'a'", "rest": "true"}, AttributeTable(known, dated=False))
 
 
 def test_the_shipped_rules_can_be_worked_out():

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,8 +16,10 @@ from clvml.errors import InputError
 from clvml.evaluation.backtest import predict_fold
 from clvml.evaluation.metrics import roc_auc
 from clvml.evaluation.versus import gains
+from clvml.log.attribute_reading import read_customer_table
 from clvml.models.customer_model import fit_customer_model
-from clvml.scores.scorer import Scorer
+from clvml.scores.rules import matches
+from clvml.scores.scorer import Scorer, read_scores
 from clvml.scores.serving import pyfunc_predict
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -116,6 +119,68 @@ def test_scores_say_the_attribute_and_are_the_same_after_saving(fitted, prepared
     pd.testing.assert_frame_equal(scores, whole)
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_scored_files_tell_attributes_to_worth_and_playbooks(shop, fitted, tmp_path, ending):
+    known = pd.read_csv(shop / "customers.csv")
+    channels = known["Channel"].replace({"store": "NA", "web": "=1+1"}).where(known.index % 7 > 0)
+    known["Segment"] = (known.index % 3).map("{:02d}".format)
+    known.assign(Channel=channels, since=pd.Timestamp("2022-12-24"), mail=None).to_csv(
+        tmp_path / "now.csv", index=False
+    )
+    data = config_of(shop).data
+    attributes = data.attributes.model_copy(update={"source": str(tmp_path / "now.csv")})
+    prepared = workflows.prepare(data.model_copy(update={"attributes": attributes}), NOW)
+    path = tmp_path / f"scores.{ending}"
+    workflows.write_scored(workflows.score(prepared, fitted.scorer, "none"), str(path))
+    scores = read_scores(path).set_index("customer_id")
+    assert [*scores.columns][-3:] == ["channel", "age", "attribute_segment"]
+    ours = known.assign(Channel=channels).set_index("id").loc[scores.index]
+    assert scores["channel"].fillna("").tolist() == ours["Channel"].fillna("").tolist()
+    assert scores["age"].tolist() == ours["age"].tolist()
+    assert scores["attribute_segment"].tolist() == ours["Segment"].tolist()
+    groups = workflows.worth(path, ["channel", "age", "attribute_segment"]).groups
+    assert sorted(groups["channel"].index) == ["(none)", "=1+1", "NA", "all", "fair, market"]
+    assert groups["channel"].loc["NA", "clv"] == pytest.approx(scores["clv"][ours["Channel"] == "NA"].sum())
+    assert sorted(groups["attribute_segment"].index) == ["00", "01", "02", "all"]
+    assert len(groups["age"]) == 6
+    assert groups["age"]["customers"].sum() == 2 * len(scores)
+    rule = "channel = 'NA' and age between 30 and 40"
+    wanted = (ours["Channel"] == "NA") & ours["age"].between(30, 40)
+    assert matches(scores, rule, "playbook").tolist() == wanted.tolist()
+
+
+def test_dates_are_told_as_dates_and_only_those_of_the_past(shop, tmp_path):
+    known = pd.read_csv(shop / "customers.csv")
+    days = pd.Timestamp("2022-01-01") + pd.to_timedelta(known.index % 1100, unit="D")
+    known.assign(Joined=days.strftime("%Y-%m-%d")).to_csv(tmp_path / "dated.csv", index=False)
+    config = config_of(shop, "customers.csv", leave_out=["attributes"])
+    attributes = config.data.attributes.model_copy(update={"source": str(tmp_path / "dated.csv")})
+    prepared = workflows.prepare(config.data.model_copy(update={"attributes": attributes}), NOW)
+    # A model without attributes leaves them to who reads the scores.
+    scorer = workflows.fit(workflows.days_of(prepared.log), prepared.as_of, config).scorer
+    scores = workflows.score(prepared, scorer, "none").frame().set_index("customer_id")
+    ours = known.assign(day=days).set_index("id").loc[scores.index]
+    past = ours["day"] < pd.Timestamp(prepared.as_of)
+    assert scores["joined"].notna().tolist() == past.tolist()
+    assert scores.loc[past, "joined"].tolist() == ours.loc[past, "day"].dt.strftime("%Y-%m-%d").tolist()
+
+
+def test_segments_may_be_of_attributes_also_where_a_model_is_served(shop, prepared):
+    rules = {"young at the fair": "channel = 'fair, market' and age < 30", "the others": "true"}
+    config = config_of(shop).model_copy(update={"segments": rules})
+    scorer = workflows.fit(workflows.days_of(prepared.log), prepared.as_of, config).scorer
+    scores = workflows.score(prepared, scorer, "none").frame().set_index("customer_id")
+    wanted = (scores["channel"] == "fair, market") & (scores["age"] < 30)
+    assert 10 < wanted.sum() < 500
+    assert (scores["segment"] == "young at the fair").tolist() == wanted.tolist()
+    features = workflows.days_of(prepared.log).features(prepared.as_of, 60)
+    rows = pyfunc_predict(scorer, features, prepared.as_of, NOW).set_index("customer_id")
+    assert rows.loc[scores.index, "segment"].tolist() == scores["segment"].tolist()
+    without = workflows.prepare(config.data.purchases_alone(), NOW)
+    with pytest.raises(InputError, match="the scores have no column 'age'"):
+        workflows.fit(workflows.days_of(without.log), without.as_of, config)
+
+
 def test_new_values_and_missing_customers_are_scored_and_other_tables_are_refused(shop, fitted, tmp_path):
     known = pd.read_csv(shop / "customers.csv")
 
@@ -165,19 +230,26 @@ def test_what_was_written_afterwards_is_refused(shop, table, message):
     assert workflows.fit(workflows.days_of(prepared.log), prepared.as_of, without)
 
 
-def test_spark_and_sql_refuse_attributes(shop):
-    config = config_of(shop)
-    with pytest.raises(InputError, match="spark does not read attributes"):
-        workflows.prepare_on_spark(None, config.data, NOW)
-    with pytest.raises(InputError, match=r"`clvml sql` writes the features of purchases"):
-        feature_sql(config.data, "orders", NOW.date(), 60, "duckdb")
+def test_the_model_scores_what_the_sql_of_a_warehouse_gives(shop, fitted, prepared):
+    data = config_of(shop).data
+    with duckdb.connect() as connection:
+        for name in ("orders", "customers"):
+            connection.execute(f"create table {name} as from '{shop / name}.csv'")
+        query = feature_sql(
+            data, "orders", prepared.as_of, 60, "duckdb", attributes=read_customer_table(data)[1].useful
+        )
+        features = connection.sql(query).df()
+    expected = workflows.score(prepared, fitted.scorer).frame().set_index("customer_id")
+    rows = pyfunc_predict(fitted.scorer, features, prepared.as_of, NOW).set_index("customer_id")
+    pd.testing.assert_frame_equal(rows.loc[expected.index], expected[rows.columns])
 
 
 def test_served_models_read_attributes_beside_the_purchases_or_in_a_feature_table(shop, fitted, prepared):
     log = pd.read_csv(shop / "orders.csv")
     known = pd.read_csv(shop / "customers.csv", dtype={"age": str})
     beside = log.merge(known, left_on="customer_id", right_on="id")
-    expected = workflows.score(prepared, fitted.scorer).frame()
+    # Who sends attributes need not be sent them back.
+    expected = workflows.score(prepared, fitted.scorer).frame().drop(columns=["channel", "age"])
     served = pyfunc_predict(fitted.scorer, beside, prepared.as_of, NOW)
     pd.testing.assert_frame_equal(served, expected)
     with pytest.raises(InputError, match="the purchase log lacks Channel, age; give them in every line"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -46,8 +47,10 @@ if TYPE_CHECKING:
 
     from clvml.config import AnyConfig
     from clvml.engines.spark import SparkQuality
+    from clvml.log.attribute_table import AttributeTable
     from clvml.log.quality import QualityReport
     from clvml.scores.batches import ScoredTable
+    from clvml.scores.columns import Column
     from clvml.scores.scorer import Scorer
     from clvml.scores.subscribers import SubscriberScores, SubscriptionScorer
     from clvml.workflows import Prepared
@@ -96,8 +99,6 @@ def score(
         workflows.check_scored_output(output, data)
     if rejects is not None and not is_address(output) and is_same_output(rejects, Path(output)):
         raise InputError(f"--output and --rejects are both '{output}'; give two names")
-    if acquired is not None and engine == "spark":
-        raise InputError("the Spark engine does not read --acquired; leave out one of them")
     known = read_sources(str(acquired)) if acquired else None
     asked, until = _explain_choice(explain), parse_date(as_of)
     settings = load_any_config(config, overrides) if config else None
@@ -113,8 +114,11 @@ def score(
     columns = scored_columns(value_reasons, acquired is not None)
     if isinstance(scorer, SubscriptionScorer):
         columns = SUBSCRIBERS
-    for source in [data] if data else workflows.sources_of(settings.data):
-        workflows.check_scored_output(output, source, columns)
+    sources = workflows.sources_of((settings.with_source(data) if data else settings).data)
+    # What the columns of attributes are is known when their table is read.
+    is_late = is_address(output) and isinstance(settings, Config) and settings.data.attributes is not None
+    if not is_late:
+        _check_output(output, sources, columns)
     mapped = settings.data if isinstance(settings, SubscriptionConfig) else settings.data.columns
     named = ", ".join(f"{ours}: {theirs}" for ours, theirs in mapped.mapped().items())
     read = hide_password(data or settings.data.source)
@@ -144,18 +148,27 @@ def score(
             f"model '{model}' is of {kind}, and the configuration is not; give the one that it was trained with, or"
             " leave --config out"
         )
+    told_of = scorer.attributes_of
+
+    def check_columns(known: AttributeTable | None) -> None:
+        if is_late:
+            columns = scored_columns(value_reasons, acquired is not None, told_of(known))
+            _check_output(output, sources, columns)
+
     prepared: Prepared
     with workspace(memory) as connection, spark_session(engine, master, rejects) as session:
         if session is None:
             horizon = scorer.model.horizon_days
             prepared = workflows.prepare(settings.data, now(), data, until, rejects, connection, horizon)
+            check_columns(prepared.log.attributes)
             progress("building the features")
             meter = Meter("customers scored")
             scored = workflows.score(prepared, scorer, asked, meter, known, settings.value)
         else:
             prepared = workflows.prepare_on_spark(session, settings.data, now(), data, until)
+            check_columns(prepared.log.attributes)
             progress("scoring")
-            scored = workflows.score_on_spark(prepared, scorer, connection, asked)
+            scored = workflows.score_on_spark(prepared, scorer, connection, asked, known)
         progress(f"writing {hide_password(output)}")
         workflows.write_scored(scored, output)
         quality = prepared.log.quality
@@ -166,6 +179,13 @@ def score(
         print_json(summary)
         return
     _print_scored(summary, quality)
+
+
+def _check_output(output: str, sources: list[str], columns: Sequence[Column]) -> None:
+    from clvml import workflows
+
+    for source in sources:
+        workflows.check_scored_output(output, source, columns)
 
 
 def _summary(

@@ -24,6 +24,9 @@ def sql(
         str | None, typer.Option("--as-of", help="First day not used (YYYY-MM-DD); required.")
     ] = None,
     table: Annotated[str, typer.Option("--table", help="Table or view of order lines.")] = "orders",
+    customers: Annotated[
+        str, typer.Option("--customers", help="Table or view of customers, for data.attributes.")
+    ] = "customers",
     columns: Annotated[
         str | None,
         typer.Option("--columns", help="Its columns: customer_id=...,order_date=...,amount=...,..."),
@@ -37,18 +40,28 @@ def sql(
 ) -> None:
     """Print the SQL that makes the feature table in a warehouse."""
     from clvml.engines.warehouse import check_dialect, feature_sql
+    from clvml.log.attribute_reading import read_customer_table
 
     dialect = check_dialect(dialect)
     until = parse_date(as_of)
     if until is None:
         raise InputError("the query needs a date; add --as-of YYYY-MM-DD, the first day not used")
     settings = _settings(config, overrides, table, columns, horizon)
-    query = feature_sql(settings.data, table, until, settings.windows.horizon_days, dialect)
+    reads = settings.data.attributes is not None and "attributes" not in settings.model.leave_out
+    attributes = read_customer_table(settings.data)[1].useful if reads else ()
+    if customers != "customers" and not attributes:
+        raise InputError(
+            "--customers names a table of attributes, and there are none; give a --config with data.attributes"
+        )
+    query = feature_sql(
+        settings.data, table, until, settings.windows.horizon_days, dialect, customers, attributes
+    )
     if as_json:
         print_json(
             {
                 "dialect": dialect,
                 "table": table,
+                "customers": customers if attributes else None,
                 "as_of": until,
                 "horizon_days": settings.windows.horizon_days,
                 "sql": query,

@@ -33,7 +33,11 @@ def worth(
     ] = None,
     before: Annotated[Path | None, typer.Option("--before", help="An earlier scored file.")] = None,
     data: Annotated[
-        str | None, typer.Option("--data", help="The purchase log, for plain formulas; needs --config.")
+        str | None,
+        typer.Option(
+            "--data",
+            help="The purchase log, for plain formulas; needs --config, which may name data.sources instead.",
+        ),
     ] = None,
     acquired: AcquiredOption = None,
     spend: SpendOption = None,
@@ -56,15 +60,17 @@ def worth(
     value = known or ValueConfig()
     names = [name.strip() for name in by.split(",") if name.strip()] or ["segment"]
     prepared = None
-    if isinstance(settings, Config) and data is not None:
-        progress(f"reading {data}")
+    # Of several sources none is the one that --data could name.
+    reads_log = isinstance(settings, Config) and (data is not None or bool(settings.data.sources))
+    if isinstance(settings, Config) and reads_log:
+        progress(f"reading {data or settings.data.source}")
         with workspace(memory) as connection:
             lines = settings.data.purchases_alone()
             prepared = workflows.prepare(lines, now(), data, None, None, connection)
             found = workflows.worth(scores, names, value, costs, before, prepared, now().date())
     else:
         found = workflows.worth(scores, names, value, costs, before, None, now().date())
-    notes = [*found.notes, *workflows.value_notes(known, data is not None)]
+    notes = [*found.notes, *workflows.value_notes(known, reads_log)]
     won = workflows.acquired(scores, *files, value, prepared) if files else None
     notes += won.notes if won else []
     if as_json:

@@ -123,6 +123,18 @@ def usable_attributes(
     return usable, note
 
 
+def with_known(
+    features: str, table: str, columns: Sequence[AttributeColumn], dated: bool, cutoff: date
+) -> str:
+    """Return SQL of a feature table with what ``table`` says of each customer at the cutoff."""
+    listed = ", ".join(f"known.{one.name}" for one in columns)
+    known = known_at(table, columns, dated, cutoff)
+    return (
+        f"select own.*, {listed} from ({features}) as own left join ({known}) as known"
+        " on known.customer_id = own.customer_id"
+    )
+
+
 def known_at(table: str, columns: Sequence[AttributeColumn], dated: bool, cutoff: date) -> str:
     """Return SQL of what ``table`` says of each customer at a cutoff: one row each, ``customer_id`` and the columns.
 

@@ -14,7 +14,7 @@ import duckdb
 import pandas as pd
 
 from clvml.customers import feature_sql, labels, windows
-from clvml.customers.attributes import known_at
+from clvml.customers.attributes import with_known
 from clvml.customers.events import EventKind, counted_at, listed_at
 from clvml.log.attribute_table import AttributeTable
 from clvml.log.event_table import EventTable
@@ -204,9 +204,8 @@ where features.purchase_days > 0""")
         history = windows.history(self.table, cutoff)
         query = feature_sql.features_query(history, cutoff, horizon_days, self.columns)
         if self.attributes and with_tables:
-            listed = ", ".join(f"known.{one.name}" for one in self.attributes.columns)
-            known = known_at(self._attributes, self.attributes.columns, self.attributes.dated, cutoff)
-            query = f"select own.*, {listed} from ({query}) as own left join ({known}) as known using (customer_id)"
+            known = self.attributes
+            query = with_known(query, self._attributes, known.columns, known.dated, cutoff)
         if self.events and self.kinds and with_tables:
             listed = listed_at(self.kinds, self.events.first_day, cutoff)
             counted = counted_at(self._events, self.kinds, cutoff)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -15,6 +16,7 @@ from clvml.dashboard.store import Snapshot
 from clvml.decide.lists import target_lists
 from clvml.decide.plan_file import TREATED
 from clvml.storage.files import escaped
+from clvml.storage.sql import identifier
 
 _CSV = "text/csv; charset=utf-8"
 _ROWS_AT_A_TIME = 5_000
@@ -27,7 +29,8 @@ def scored_rows(snapshot: Snapshot, wanted: Filter) -> Response:
     where, values = wanted.where()
     cursor = snapshot.connection.cursor()
     cursor.execute(
-        f"select {', '.join(snapshot.columns)} from customers where {where} order by {wanted.order()}", values
+        f"select {', '.join(map(identifier, snapshot.columns))} from customers where {where} order by {wanted.order()}",
+        values,
     )
     return StreamingResponse(
         _lines(snapshot, cursor), media_type=_CSV, headers=_named(f"customers-{snapshot.facts.as_of}.csv")
@@ -82,11 +85,15 @@ def _named(name: str) -> dict[str, str]:
 
 def _lines(snapshot: Snapshot, cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """Yield a file of CSV, in parts; the snapshot is kept until all is sent."""
-    yield ",".join(snapshot.columns) + "\n"
+    yield _text([snapshot.columns])
     with cursor:
         while rows := cursor.fetchmany(_ROWS_AT_A_TIME):
-            part = io.StringIO()
-            csv.writer(part, lineterminator="\n").writerows(
-                [escaped(value) if isinstance(value, str) else value for value in row] for row in rows
-            )
-            yield part.getvalue()
+            yield _text(rows)
+
+
+def _text(rows: Iterable[Iterable[Any]]) -> str:
+    part = io.StringIO()
+    csv.writer(part, lineterminator="\n").writerows(
+        [escaped(value) if isinstance(value, str) else value for value in row] for row in rows
+    )
+    return part.getvalue()

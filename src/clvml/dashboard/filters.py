@@ -11,6 +11,7 @@ from clvml.dashboard.contact_plan import number_text
 from clvml.dashboard.store import Snapshot
 from clvml.report.facts import RISKS, SPEND_EDGES
 from clvml.report.language import Language
+from clvml.storage.sql import identifier
 
 PAGE = 25
 # Columns to sort by, and whether their large values stand first.
@@ -26,6 +27,8 @@ SORTS = {
     "segment": False,
 }
 _LONGEST_SEARCH = 200
+# How addresses name columns that are not clvml's.
+OWN = "own."
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Filter:
         Of the risk table: by spend so far, from 0.
     least : float or None
         Of the lifetime value [currency].
+    own : tuple of (str, str)
+        Columns of `Snapshot.groups` and the value wanted in each.
     sort : str
         A column of `SORTS`.
     turned : bool
@@ -56,6 +61,7 @@ class Filter:
     tier: str = ""
     row: int | None = None
     least: float | None = None
+    own: tuple[tuple[str, str], ...] = ()
     sort: str = "at_risk"
     turned: bool = False
     page: int = 1
@@ -70,6 +76,7 @@ class Filter:
         }
         if (wanted.sort, wanted.turned) != (usual.sort, usual.turned):
             said["sort"] = f"{'-' if wanted.turned else ''}{wanted.sort}"
+        said |= {f"{OWN}{column}": value for column, value in wanted.own}
         return {
             name: number_text(value) if isinstance(value, float) else str(value)
             for name, value in said.items()
@@ -92,6 +99,7 @@ class Filter:
             conditions.append(("spend_row = ?", self.row))
         if self.least is not None:
             conditions.append(("clv >= ?", self.least))
+        conditions += [(f"{identifier(column)} = ?", value) for column, value in self.own]
         return " and ".join(sql for sql, _ in conditions) or "true", [value for _, value in conditions]
 
     def order(self) -> str:
@@ -118,6 +126,11 @@ def read_filter(given: Mapping[str, str], snapshot: Snapshot, say: Language) -> 
         tier=_one_of(given.get("tier", ""), snapshot.tiers),
         row=row if row is not None and row < len(SPEND_EDGES) else None,
         least=None if least is None else round(least, 2),
+        own=tuple(
+            (column, value)
+            for column, values in snapshot.groups.items()
+            if (value := given.get(f"{OWN}{column}")) in values
+        ),
         sort=sort.removeprefix("-") if known else "at_risk",
         turned=turned and known,
         page=max(page or 1, 1),

@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from clvml.dashboard.filters import PAGE, SORTS, Filter, query
+from clvml.dashboard.filters import OWN, PAGE, SORTS, Filter, query
 from clvml.dashboard.listing import listed
 from clvml.dashboard.model_page import Models, model_sections
 from clvml.dashboard.orders import Orders, order_history
@@ -21,6 +21,7 @@ from clvml.report.facts import RISKS
 from clvml.report.language import Language
 from clvml.report.sections import customer_lists, forecast, headline, trust
 from clvml.report.vocabulary import ADVICE, APPROACH, N_, RISK_NAMES, SEGMENTS
+from clvml.scores.columns import ACQUISITION_SOURCE
 
 Page = dict[str, Any]
 PAGES = {
@@ -221,6 +222,7 @@ def customer(
         "reasons": customer_lists.reasons(row, say),
         "value_reasons": customer_lists.reasons(row, say, "value_"),
         "called": called,
+        "known": [(_own_name(name, say), row[name]) for name in snapshot.own if row[name]],
         "orders": orders
         and order_history(orders.of(customer_id, snapshot.facts.as_of), row, snapshot.facts.as_of, days, say),
         "do": _what_to_do(row["segment"], called, say),
@@ -307,11 +309,29 @@ def _fields(snapshot: Snapshot, say: Language, wanted: Filter) -> list[dict[str,
         for name, label, chosen, options in choices
         if options
     ]
+    chosen = dict(wanted.own)
+    fields += [
+        {
+            "name": f"{OWN}{column}",
+            "label": _own_name(column, say),
+            "chosen": chosen.get(column, ""),
+            "options": [everything, *((value, value) for value in values)],
+        }
+        for column, values in snapshot.groups.items()
+    ]
     sort = f"{'-' if wanted.turned else ''}{wanted.sort}"
     sorts = [(key, say.text(SORT_NAMES[key])) for key in SORTS]
     if wanted.turned:
         sorts.append((sort, say.text("{column}, turned", column=say.text(SORT_NAMES[wanted.sort]))))
     return [*fields, {"name": "sort", "label": say.text("Sort by"), "chosen": sort, "options": sorts}]
+
+
+def _own_name(column: str, say: Language) -> str:
+    """Return what a column that is not clvml's is called: as in the file, but without underscores."""
+    if column == ACQUISITION_SOURCE.name:
+        return say.text("Source")
+    words = column.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
 
 
 def _column(name: str, say: Language, wanted: Filter, turn: Callable[..., str]) -> dict[str, Any]:

@@ -30,11 +30,15 @@ from clvml.report.facts import (
 from clvml.scores.columns import scored_columns
 from clvml.scores.overview import overview_path, read_overview
 from clvml.scores.scorer import refuse_subscribers
-from clvml.storage.sql import literal
+from clvml.storage.sql import identifier, literal
 
 # Of two states of a file that are alike in these, neither is newer.
 _State = tuple[tuple[int, int, int] | None, ...]
-_KINDS = {column.name: column.sql_type for column in scored_columns(value_reasons=True, acquired=True)}
+_KINDS = {column.name: column.sql_type for column in scored_columns(value_reasons=True, acquired=False)}
+# Of ours as well, beside those columns.
+_TAKEN = {*_KINDS, "at_risk", "spend_row", "risk_place", "searched", "scored_row", "rowid", "place", "totals"}
+# More values of a column than a list to choose from should have.
+_MOST_VALUES = 50
 _FURTHER = [name for name in _KINDS if name not in NEEDED]
 # How often a file is read again that changes while it is read.
 _TRIES = 3
@@ -57,6 +61,10 @@ class Snapshot:
         What is to be known about ``moves``.
     columns : list of str
         Of the scored file.
+    groups : dict of list of str
+        Of the columns that are not clvml's, such as attributes, those with few values: these, the commonest first.
+    own : list of str
+        All columns that are not clvml's.
     connection : DuckDBPyConnection
         Read-only; every reader takes a cursor of it.
     plans : ContactPlans
@@ -70,6 +78,8 @@ class Snapshot:
     moves: list[dict[str, Any]]
     notes: list[str]
     columns: list[str]
+    groups: dict[str, list[str]]
+    own: list[str]
     connection: duckdb.DuckDBPyConnection
     plans: ContactPlans
     contacts: pd.DataFrame | None = None
@@ -166,13 +176,13 @@ class Snapshots:
         path = self._folder / f"scores-{self._made}.duckdb"
         try:
             with duckdb.connect(config=offline(self._folder)) as connection:
-                refuse_subscribers(
-                    self.scores, load_scored(connection, self.scores, NEEDED, [*_FURTHER, *REASONS])
-                )
+                known = load_scored(connection, self.scores, NEEDED, [*_FURTHER, *REASONS], _TAKEN)
+                refuse_subscribers(self.scores, known)
                 facts = facts_of(connection, self.scores, overview or {})
                 moves, notes = self._moves(connection)
                 connection.execute(f"attach {literal(str(path))} as stored")
-                segments, tiers, columns = _store(connection, self.scores)
+                segments, tiers, columns, own = _store(connection, self.scores)
+                groups = {name: values for name in own if len(values := _values(connection, name)) > 1}
                 connection.execute("detach stored")
             connection = duckdb.connect(str(path), read_only=True, config=offline(self._folder))
         except BaseException:
@@ -182,7 +192,9 @@ class Snapshots:
         connection.execute("set lock_configuration = true")
         plans = ContactPlans(connection, facts.as_of, facts.horizon_days, facts.currency)
         plans.get_ready()
-        snapshot = Snapshot(facts, segments, tiers, moves, notes, columns, connection, plans, contacts)
+        snapshot = Snapshot(
+            facts, segments, tiers, moves, notes, columns, groups, own, connection, plans, contacts
+        )
         weakref.finalize(snapshot, _close, connection, path)
         return snapshot
 
@@ -216,10 +228,23 @@ def offline(folder: Path) -> dict[str, str | bool | int | float | list[str]]:
     }
 
 
-def _store(connection: duckdb.DuckDBPyConnection, scores: Path) -> tuple[list[str], list[str], list[str]]:
-    """Write the table ``scored`` typed into the database ``stored``; return its segments, tiers and columns."""
-    read = {row[0] for row in connection.execute("describe scored").fetchall()}
+def _values(connection: duckdb.DuckDBPyConnection, column: str) -> list[str]:
+    """Return the values of a column, the commonest first; none where there are more than a list should have."""
+    name = identifier(column)
+    found = connection.execute(
+        f"select {name} from scored where {name} <> '' group by all order by count(*) desc, {name}"
+        f" limit {_MOST_VALUES + 1}"
+    ).fetchall()
+    return [value for (value,) in found] if len(found) <= _MOST_VALUES else []
+
+
+def _store(
+    connection: duckdb.DuckDBPyConnection, scores: Path
+) -> tuple[list[str], list[str], list[str], list[str]]:
+    """Write the table ``scored`` typed into the database ``stored``; return segments, tiers, columns, own ones."""
+    read = [row[0] for row in connection.execute("describe scored").fetchall()]
     columns = [name for name in _KINDS if name in read]
+    own = [name for name in read if name.casefold() not in _TAKEN]
     kinds: dict[str, str] = {}
     found: dict[str, list[str]] = {}
     for name in _ENUMS:
@@ -236,6 +261,7 @@ def _store(connection: duckdb.DuckDBPyConnection, scores: Path) -> tuple[list[st
             connection.execute(f"create type stored.{name} as enum ({', '.join(map(literal, found[name]))})")
             kinds[name] = f"stored.{name}"
     typed = [f"{name}::{kinds.get(name, _KINDS[name])} as {name}" for name in columns]
+    typed += map(identifier, own)
     missing = [f"null::{_KINDS[name]} as {name}" for name in _KINDS if name not in columns]
     # Narrow rows are ranked: wide ones would be sorted with all their texts.
     found_by = f"rowid as scored_row, customer_id, {AT_RISK} as at_risk"
@@ -250,7 +276,7 @@ def _store(connection: duckdb.DuckDBPyConnection, scores: Path) -> tuple[list[st
     except duckdb.ConversionException as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"scored file '{scores}' was changed since it was written ({reason})") from None
-    return found["segment"], found["value_tier"], columns
+    return found["segment"], found["value_tier"], [*columns, *own], own
 
 
 def _stat(path: Path) -> tuple[int, int, int] | None:

@@ -47,7 +47,9 @@ def formula_values(
     return pd.DataFrame({name: margin * of for name, of in zip(FORMULAS, values, strict=True)})
 
 
-def compare(scores: pd.DataFrame, clv: Array, margin: Array, value: ValueConfig, by: str) -> pd.DataFrame:
+def compare(
+    scores: pd.DataFrame, clv: Array, margin: Array, value: ValueConfig, names: pd.Series
+) -> pd.DataFrame:
     said = formula_values(
         scores[list(HISTORY)],
         scores["p_churn"].to_numpy(),
@@ -55,14 +57,14 @@ def compare(scores: pd.DataFrame, clv: Array, margin: Array, value: ValueConfig,
         value.horizon_days,
         margin,
     )
-    names = scores[by].astype("string").fillna("(none)").to_numpy(dtype=object)
-    model = pd.Series(clv).groupby(names).sum()
+    groups = names.to_numpy(dtype=object)
+    model = pd.Series(clv).groupby(groups).sum()
     # Of groups that hold next to nothing, a ratio says nothing.
     weighty = model[model >= 0.005 * max(float(model.sum()), 0.0)]
     rows = []
     for name in FORMULAS:
         total = float(said[name].sum())
-        ratio = (said[name].groupby(names).sum().reindex(weighty.index) / weighty).sort_values()
+        ratio = (said[name].groupby(groups).sum().reindex(weighty.index) / weighty).sort_values()
         row = {
             "formula": name,
             "total": round(total, 2),

@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 
 ALL = "all"
 _TOPS = (0.01, 0.05, 0.10, 0.20)
+# A number with more values is grouped into bands.
+_MOST_NUMBERS = 20
 _MONTH_DAYS = 365.0 / 12.0
 CURVE_DAYS = (30, 90, 180, 365)
 
@@ -89,7 +91,7 @@ def worth(
     scores : DataFrame
         The scored table; with `HISTORY`, plain formulas stand beside the values.
     by : tuple of str
-        Columns to group by.
+        Columns to group by; a number with many values into fifths.
     value : ValueConfig, optional
         What the scores were made with: margin, retention cost, value horizon.
     costs : DataFrame, optional
@@ -133,8 +135,11 @@ def worth(
             },
         }
     )
-    groups = {name: _by_group(known, scores[name]) for name in by}
-    formulas = compare(scores, clv, margin, value, by[0]) if set(HISTORY) <= set(scores) else pd.DataFrame()
+    names = {name: _names(scores[name]) for name in by}
+    groups = {name: _by_group(known, groups) for name, groups in names.items()}
+    formulas = (
+        compare(scores, clv, margin, value, names[by[0]]) if set(HISTORY) <= set(scores) else pd.DataFrame()
+    )
     moved = movement(scores, before, notes) if before is not None else pd.DataFrame()
     return Worth(groups, _concentration(clv), formulas, moved, notes)
 
@@ -201,8 +206,8 @@ def months_to_pay_back(acquisition_cost: ArrayLike, earned: ArrayLike, margin_by
     return months
 
 
-def _by_group(known: pd.DataFrame, column: pd.Series) -> pd.DataFrame:
-    names = column.astype("string").fillna("(none)").to_numpy(dtype=object)
+def _by_group(known: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
+    names = groups.to_numpy(dtype=object)
     sums = known.drop(columns="acquisition_cost").groupby(names).sum()
     costs = known.groupby(names)["acquisition_cost"].mean()
     sums = sums.sort_values("clv", ascending=False, kind="stable")
@@ -233,7 +238,22 @@ def _by_group(known: pd.DataFrame, column: pd.Series) -> pd.DataFrame:
         margins = sums[[f"margin_{days}d" for days in CURVE_DAYS]].to_numpy() / customers.to_numpy()[:, None]
         earned = (sums["earned"] / customers).to_numpy()
         table["payback_months"] = months_to_pay_back(costs.reindex(table.index), earned, margins).round(1)
-    return table.rename_axis(str(column.name))
+    return table.rename_axis(str(groups.name))
+
+
+def _names(column: pd.Series) -> pd.Series:
+    """Return to which group each row belongs: by value, or of a number with many values by fifths of the customers."""
+    if pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
+        # All of them together have a row of that name.
+        names = column.astype("string").replace(ALL, f"'{ALL}'")
+    elif column.nunique() > _MOST_NUMBERS:
+        bands = pd.qcut(column, 5, duplicates="drop")
+        ends = column.groupby(bands, observed=True).agg(["min", "max"])
+        told = {band: f"{low:,.6g} to {high:,.6g}" for band, low, high in ends.itertuples()}
+        names = bands.astype(object).map(told).astype("string")
+    else:
+        names = column.map("{:.15g}".format, na_action="ignore").astype("string")
+    return names.fillna("(none)")
 
 
 def _concentration(clv: Array) -> pd.DataFrame:

@@ -7,6 +7,7 @@ them lack has been put in other words.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -14,10 +15,12 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect, NormalizationStrategy
 
-from clvml.config import DataConfig
+from clvml.config import AttributesConfig, DataConfig
 from clvml.customers import customer_days_query, features_query, windows
+from clvml.customers.attributes import with_known
 from clvml.errors import InputError, did_you_mean
 from clvml.expressions import Expression
+from clvml.log.attribute_table import AttributeColumn
 from clvml.log.derived import COMPUTED, bind_formulas
 from clvml.log.line_rules import QUANTITY_FITS
 from clvml.storage.sql import identifier, literal
@@ -34,7 +37,15 @@ _STAR_EXCEPT = ("bigquery", "databricks", "duckdb", "snowflake", "spark")
 _SPELLINGS = {"postgresql": "postgres"}
 
 
-def feature_sql(data: DataConfig, table: str, cutoff: date, horizon_days: int, dialect: str) -> str:
+def feature_sql(
+    data: DataConfig,
+    table: str,
+    cutoff: date,
+    horizon_days: int,
+    dialect: str,
+    customers: str = "customers",
+    attributes: Sequence[AttributeColumn] = (),
+) -> str:
     """Return the query that makes the feature table out of a table of order lines.
 
     The query leaves out what `clvml.log` would: lines without a customer, a date or an amount that is a
@@ -54,25 +65,24 @@ def feature_sql(data: DataConfig, table: str, cutoff: date, horizon_days: int, d
         Length of the target window [days].
     dialect : str
         One of `DIALECTS`.
+    customers : str
+        Name of the table of ``data.attributes``, where there are some.
+    attributes : sequence of AttributeColumn
+        Those to join from it.
 
     Returns
     -------
     str
         One SELECT: one row per customer, ``customer_id, cutoff``, then the features of
-        `clvml.customers.available_features`.
+        `clvml.customers.available_features`, then attributes: categories as texts, dates as days before the cutoff.
 
     Raises
     ------
     InputError
-        The dialect or the table's name is not known, the dialect cannot leave out ``data.ignore_columns``, money counts
-        once per order, ids are folded or left out, or attributes or events are asked for.
+        The dialect or a table's name is not known, the dialect cannot leave out ``data.ignore_columns``, money counts
+        once per order, ids are folded or left out, or events are asked for.
     """
     dialect = check_dialect(dialect)
-    if data.attributes:
-        raise InputError(
-            "`clvml sql` writes the features of purchases, not attributes of customers (data.attributes); leave them"
-            " out, and join your table of customers to the query's rows by customer_id"
-        )
     if data.events:
         raise InputError(
             "`clvml sql` writes the features of purchases, not counts of events (data.events); leave them out"
@@ -84,6 +94,9 @@ with purchase_log as (
 ), customer_days as (
   {customer_days_query("purchase_log", optional)}
 ), {features_query(windows.history("customer_days", cutoff), cutoff, horizon_days, optional).removeprefix("with ")}"""
+    if data.attributes and attributes:
+        known = f"({_customers_query(data, data.attributes, customers, dialect, attributes)}) as customers"
+        query = with_known(query, known, attributes, data.attributes.valid_from is not None, cutoff)
     return translate(query, dialect)
 
 
@@ -170,6 +183,27 @@ def _lines_query(data: DataConfig, table: str, cutoff: date, dialect: str, optio
     return (
         f"select {', '.join(chosen)} from {_distinct(data, rows, dialect)} where {' and '.join(conditions)}"
     )
+
+
+def _customers_query(
+    data: DataConfig,
+    asked: AttributesConfig,
+    table: str,
+    dialect: str,
+    attributes: Sequence[AttributeColumn],
+) -> str:
+    """Return SQL of the table of customers: ids and categories as text, dates as days, numbers as doubles."""
+    types = {"category": "nullif(trim(cast({} as varchar)), '')", "number": "cast({} as double)"}
+    chosen = [
+        f"trim(cast({_name(asked.customer_id or data.columns.customer_id, dialect)} as varchar)) as customer_id"
+    ]
+    if asked.valid_from:
+        chosen.append(f"cast({_name(asked.valid_from, dialect)} as date) as valid_from")
+    chosen += [
+        f"{types.get(one.kind, 'cast({} as date)').format(_name(one.column, dialect))} as {one.name}"
+        for one in attributes
+    ]
+    return f"select {', '.join(chosen)} from {_table(table, dialect)}"
 
 
 def _expression_sql(expression: Expression, dialect: str) -> str:

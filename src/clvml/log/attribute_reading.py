@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -23,9 +25,11 @@ from clvml.log.attribute_table import (
 )
 from clvml.log.finding import Finding
 from clvml.log.identity import folded_sql
+from clvml.log.quality import QualityReport
 from clvml.log.reading import PurchaseLog
 from clvml.log.table import days_of, read_table, with_numbers
 from clvml.storage.addresses import hide_password
+from clvml.storage.sql import MONEY
 
 _GIVEN = "clvml_given_attributes"
 _KEY = "data.attributes"
@@ -53,13 +57,33 @@ def with_attributes(log: PurchaseLog, data: DataConfig, given: pd.DataFrame | No
     """
     if data.attributes is None:
         return log
+    frame, known = read_customer_table(data, given)
+    store(log.connection, frame)
+    found = missing_customers(lambda query: log.connection.execute(query).fetchall(), log.table, known, data)
+    return replace(
+        log,
+        attributes=known,
+        quality=with_columns_told(log.quality, known, found, data),
+        fingerprint=fingerprint_with(log.fingerprint, log.connection, TABLE),
+    )
+
+
+def read_customer_table(
+    data: DataConfig, given: pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, AttributeTable]:
+    """Return the table of ``data.attributes``, typed, with ids as the log writes them, and what its columns hold.
+
+    ``given`` and errors are those of `with_attributes`, but that of customers whom the log lacks.
+    """
     asked = data.attributes
+    if asked is None:
+        raise ValueError("no attributes are asked for")
     where = f"'{hide_password(asked.source)}' ({_KEY})"
     texts = read_table(asked.source, _KEY) if given is None else given
     texts, id_column = _rows(texts, asked, data, where)
     if texts.empty:
         raise InputError(f"{where} holds no row with a customer; export it again, or leave {_KEY} out")
-    ids = ids_as_logged(log, texts[id_column], data)
+    ids = ids_as_logged(texts[id_column], data)
     moments = (
         None
         if asked.valid_from is None
@@ -70,17 +94,24 @@ def with_attributes(log: PurchaseLog, data: DataConfig, given: pd.DataFrame | No
     frame = pd.DataFrame({"customer_id": ids.to_numpy(object), **typed})
     if moments is not None:
         frame.insert(1, "valid_from", moments)
-    log.connection.register(_GIVEN, frame)
+    return frame, AttributeTable(columns, moments is not None)
+
+
+def store(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> None:
+    """Make the table `TABLE` of what `read_customer_table` returned."""
+    connection.register(_GIVEN, frame)
     try:
-        log.connection.execute(f"create or replace table {TABLE} as from {_GIVEN}")
+        connection.execute(f"create or replace table {TABLE} as from {_GIVEN}")
     finally:
-        log.connection.unregister(_GIVEN)
-    quality = replace(
-        log.quality.with_warnings(_missing(log, where), data),
-        read_as={**log.quality.read_as, **as_read(columns)},
-    )
-    log = replace(log, attributes=AttributeTable(columns, moments is not None), quality=quality)
-    return with_fingerprint_of(log, TABLE)
+        connection.unregister(_GIVEN)
+
+
+def with_columns_told(
+    quality: QualityReport, known: AttributeTable, found: Sequence[Finding], data: DataConfig
+) -> QualityReport:
+    """Return a quality report that says what the columns of the table hold, with what was found."""
+    told = {**quality.read_as, **as_read(known.columns)}
+    return replace(quality.with_warnings(found, data), read_as=told)
 
 
 def with_attributes_beside(
@@ -123,20 +154,14 @@ def check_columns(texts: pd.DataFrame, id_column: str, others: Sequence[str], ke
             raise InputError(f"{where} has no column '{name}'{hint}{remedy}")
 
 
-def ids_as_logged(log: PurchaseLog, ids: pd.Series, data: DataConfig) -> pd.Series:
+def ids_as_logged(ids: pd.Series, data: DataConfig) -> pd.Series:
     """Return ids of a table of customers as the log writes them; missing ones are missing."""
     if ids.str.fullmatch(r"-?\d+(\.0)?").fillna(True).all():
         ids = ids.str.removesuffix(".0")
-    log.connection.register(
-        _GIVEN, pd.DataFrame({"customer_id": ids.astype(object).where(ids.notna(), None)})
-    )
-    try:
-        folded = log.connection.execute(f"select {folded_sql(data.customer_ids)} as id from {_GIVEN}").df()[
-            "id"
-        ]
-    finally:
-        log.connection.unregister(_GIVEN)
-    return folded
+    given = pd.DataFrame({"customer_id": ids.astype(object).where(ids.notna(), None)})
+    with duckdb.connect() as connection:
+        connection.register(_GIVEN, given)
+        return connection.execute(f"select {folded_sql(data.customer_ids)} as id from {_GIVEN}").df()["id"]
 
 
 def _moments(texts: pd.Series, name: str, where: str, timezone: str) -> NDArray[np.datetime64]:
@@ -231,15 +256,28 @@ def _useless(values: pd.Series, kind: AttributeKind, texts: pd.Series, ids: pd.S
     return "looks like an id: no two customers share a number" if is_id else ""
 
 
-def _missing(log: PurchaseLog, where: str) -> list[Finding]:
-    customers, lacking, rows, money = log.connection.execute(
-        f"select count(distinct customer_id), count(distinct customer_id) filter (not known), count(*) filter (not"
-        f" known), sum(amount) filter (not known) from (select customer_id, amount, customer_id in (select customer_id"
-        f" from {TABLE}) as known from {log.table})"
-    ).fetchall()[0]
+def missing_customers(
+    run: Callable[[str], list[tuple[Any, ...]]], lines: str, known: AttributeTable, data: DataConfig
+) -> list[Finding]:
+    """Return who of the customers of the table ``lines`` the table of attributes lacks.
+
+    ``run`` returns the rows of a query of DuckDB's.
+
+    Raises
+    ------
+    InputError
+        All of them.
+    """
+    asked = data.attributes
+    where = f"'{hide_password(asked.source if asked else '')}' ({_KEY})"
+    lacks = "filter (where there is null)"
+    customers, lacking, rows, money = run(
+        f"select count(distinct customer_id), count(distinct customer_id) {lacks}, count(*) {lacks},"
+        f" sum(amount::{MONEY}) {lacks} from {lines} left join (select distinct customer_id, true as there"
+        f" from {known.table}) as known using (customer_id)"
+    )[0]
     if lacking == customers:
-        ours = log.frame(f"select min(customer_id) as id from {log.table}")["id"][0]
-        theirs = log.frame(f"select min(customer_id) as id from {TABLE}")["id"][0]
+        ours, theirs = (run(f"select min(customer_id) from {table}")[0][0] for table in (lines, known.table))
         raise InputError(
             f"{where} has no customer of the purchase log (ids such as '{theirs}' there, '{ours}' here); name its"
             f" column of the same id with {_KEY}.customer_id"
@@ -253,12 +291,11 @@ def _missing(log: PurchaseLog, where: str) -> list[Finding]:
     return [Finding("customers-without-attributes", text, rows, float(money or 0.0))]
 
 
-def with_fingerprint_of(log: PurchaseLog, table: str) -> PurchaseLog:
-    """Return a log whose fingerprint is also that of a table of its customers."""
-    described = log.connection.execute(f"describe {table}").fetchall()
+def fingerprint_with(fingerprint: str, connection: duckdb.DuckDBPyConnection, table: str) -> str:
+    """Return the fingerprint of a log and of a table of its customers."""
+    described = connection.execute(f"describe {table}").fetchall()
     listed = ", ".join(f"{name}::varchar" for name, *_ in described)
-    total, mixed = log.connection.execute(
+    total, mixed = connection.execute(
         f"select coalesce(sum(hash({listed})::hugeint), 0), coalesce(bit_xor(hash({listed}, 1)), 0) from {table}"
     ).fetchall()[0]
-    told = hashlib.sha256(f"{log.fingerprint} {listed} {total} {mixed}".encode()).hexdigest()
-    return replace(log, fingerprint=told)
+    return hashlib.sha256(f"{fingerprint} {listed} {total} {mixed}".encode()).hexdigest()

@@ -12,6 +12,8 @@ from clvml.storage.sql import identifier
 AttributeKind = Literal["category", "number", "date"]
 
 TABLE = "customer_attributes"
+# How the names of their features begin.
+FEATURE = "attribute_"
 
 
 def feature_name(column: str) -> str:
@@ -20,7 +22,7 @@ def feature_name(column: str) -> str:
     >>> feature_name("Date of birth")
     'attribute_date_of_birth'
     """
-    return "attribute_" + words_of(column)
+    return FEATURE + words_of(column)
 
 
 def words_of(text: str) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from clvml.config import DataConfig
 from clvml.errors import InputError
-from clvml.log.attribute_reading import check_columns, ids_as_logged, with_fingerprint_of
+from clvml.log.attribute_reading import check_columns, fingerprint_with, ids_as_logged
 from clvml.log.attribute_table import words_of
 from clvml.log.event_table import TABLE, EventCount, EventTable, EventType
 from clvml.log.finding import Finding
@@ -60,7 +60,7 @@ def with_events(log: PurchaseLog, data: DataConfig, until: date) -> PurchaseLog:
     keys = np.asarray([words_of(str(one)) for one in spelled], dtype=object)
     frame = pd.DataFrame(
         {
-            "customer_id": ids_as_logged(log, texts[id_column], data).to_numpy(object),
+            "customer_id": ids_as_logged(texts[id_column], data).to_numpy(object),
             "day": days,
             "type": keys[codes],
             "label": np.asarray(spelled, dtype=object)[codes] if asked.type else Path(asked.source).stem,
@@ -112,7 +112,8 @@ def _joined(log: PurchaseLog, data: DataConfig, frame: pd.DataFrame, until: date
     told = EventCount(rows, customers, named, first, last, left_out)
     table = EventTable(tuple(EventType(*one) for one in types), typed, begins)
     quality = replace(log.quality.with_warnings(_gaps(log, begins, last, where), data), events=told)
-    return with_fingerprint_of(replace(log, events=table, quality=quality), TABLE)
+    fingerprint = fingerprint_with(log.fingerprint, log.connection, TABLE)
+    return replace(log, events=table, quality=quality, fingerprint=fingerprint)
 
 
 def _nothing_left(log: PurchaseLog, frame: pd.DataFrame, why: list[str], until: date, where: str) -> str:

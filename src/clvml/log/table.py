@@ -61,9 +61,10 @@ def read_table(path: str | Path, what: str) -> pd.DataFrame:
                 f"{what} file '{shown}' has several sheets with data; keep one, or save it as CSV in UTF-8"
             )
         part = parts[0]
-        if part.repeated:
+        repeated = part.repeated or {name for name in part.columns if part.columns.count(name) > 1}
+        if repeated:
             raise InputError(
-                f"{what} file '{shown}' has several columns called '{min(part.repeated)}'; rename all but one"
+                f"{what} file '{shown}' has several columns called '{min(repeated)}'; rename all but one"
             )
         part = copied_part(connection, part, "clvml_table") if part.layout else part
         cells = ", ".join(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,7 +16,7 @@ from clvml.errors import InputError
 from clvml.scores.columns import PLAN, SCORED, SUBSCRIBERS, is_of_subscribers
 from clvml.scores.segments import may_be_called
 from clvml.storage.files import FORMULA, NUMBER
-from clvml.storage.sql import literal
+from clvml.storage.sql import identifier, literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,12 +150,16 @@ def read_facts(scores: Path, overview: dict[str, Any] | None) -> Facts:
 
 
 def load_scored(
-    connection: duckdb.DuckDBPyConnection, scores: Path, needed: Sequence[str], further: Sequence[str]
+    connection: duckdb.DuckDBPyConnection,
+    scores: Path,
+    needed: Sequence[str],
+    further: Sequence[str],
+    taken: Collection[str] = (),
 ) -> bool:
     """Read a scored file into the table ``scored``: what is needed, and of the further columns those it has.
 
-    Returns whether it is one of subscriptions: the segment is then the plan, and the day of the last purchase that of
-    the first subscription.
+    Where names that are ``taken`` are given, in small letters, all other columns are read as texts. Returns whether it
+    is of subscriptions: the segment is then the plan, and the day of the last purchase that of the first subscription.
 
     Raises
     ------
@@ -198,6 +202,8 @@ def load_scored(
         elif escaped and value in ("customer_id", PLAN.name):
             value = _unescaped(value)
         selected.append(f"({value})::{'DOUBLE' if name in _NUMBERS else 'VARCHAR'} as {name}")
+    own = map(identifier, [name for name in columns if name.casefold() not in taken] if taken else [])
+    selected += [f"{_unescaped(name) if escaped else name}::VARCHAR as {name}" for name in own]
     try:
         connection.execute(f"create table scored as select {', '.join(selected)} from {relation}")
     except duckdb.Error as error:

@@ -28,6 +28,7 @@ from clvml.scores.columns import ACQUISITION_SOURCE, SCORED, Column, scored_colu
 from clvml.scores.customer_margin import OWN_MARGIN
 from clvml.scores.scorer import Scorer
 from clvml.storage.files import FORMULA, NUMBER, replacing
+from clvml.storage.sql import identifier
 
 Progress = Callable[[int, int], None]
 
@@ -65,7 +66,7 @@ class ScoredTable:
 
     def create(self) -> None:
         """Make the table, empty; an earlier one of the same name is replaced."""
-        columns = ", ".join(f"{column.name} {column.sql_type}" for column in self.columns)
+        columns = ", ".join(f"{identifier(column.name)} {column.sql_type}" for column in self.columns)
         self.connection.execute(
             f"create or replace table {self.name} ({columns}, place BIGINT, at_risk DOUBLE)"
         )
@@ -167,13 +168,13 @@ class ScoredTable:
                         writer.write_table(pa.Table.from_batches([batch]).cast(schema))
                 return
             with draft.open("wb") as file:
-                file.write(f"{self._listed.replace(' ', '')}\n".encode())
+                file.write(f"{','.join(column.name for column in self.columns)}\n".encode())
                 for batch in self._ordered(_line_sql(self.columns), BATCH_ROWS):
                     file.write(_text_bytes(batch.column(0)))
 
     @property
     def _listed(self) -> str:
-        return ", ".join(column.name for column in self.columns)
+        return ", ".join(identifier(column.name) for column in self.columns)
 
     def _ordered(self, expressions: str, rows: int) -> Iterator[pa.RecordBatch]:
         query = f"select {expressions} from {self.name} order by clv desc, customer_id"
@@ -218,8 +219,8 @@ def score_in_batches(
     """
     connection = days.connection
     query = days.counting(scorer.model.trees.events).features_query(as_of, scorer.model.horizon_days)
-    told = {OWN_MARGIN: margins, ACQUISITION_SOURCE.name: acquired}
-    beside = pd.DataFrame({name: known for name, known in told.items() if known is not None})
+    beside_it = {OWN_MARGIN: margins, ACQUISITION_SOURCE.name: acquired}
+    beside = pd.DataFrame({name: known for name, known in beside_it.items() if known is not None})
     if len(beside.columns):
         beside = beside.set_axis(beside.index.astype(str)).rename_axis("customer_id").reset_index()
         connection.register(_BESIDE, pa.Table.from_pandas(beside, preserve_index=False))
@@ -233,17 +234,16 @@ def score_in_batches(
     if acquired is not None:
         named = f"select count({ACQUISITION_SOURCE.name}) from {_FEATURES}"
         if not connection.execute(named).fetchall()[0][0]:
-            raise InputError(
-                f"no customer of the log is among the {len(acquired):,} of whom is known whence they came; their ids"
-                f" are such as {first_of(acquired.index, most=3)}"
-            )
-    scored = ScoredTable(connection, columns=scored_columns(scorer.value_reasons, acquired is not None))
+            raise strangers(acquired)
+    told = scorer.attributes_of(days.attributes)
+    columns = scored_columns(scorer.value_reasons, acquired is not None, told)
+    scored = ScoredTable(connection, columns=columns)
     scored.create()
     progress(0, customers)
     done = 0
     waiting: list[pd.DataFrame] = []
     for rows in _in_parallel(
-        lambda features: scorer.rows(features, as_of, explain == "all", days.first_day).assign(
+        lambda features: scorer.rows(features, as_of, explain == "all", days.first_day, told).assign(
             place=features["place"]
         ),
         (
@@ -268,6 +268,14 @@ def score_in_batches(
 
         explain_most_at_risk(scorer, scored, explain, features_of, batch_rows)
     return scored
+
+
+def strangers(acquired: pd.Series) -> InputError:
+    """Return what to say where nobody of whom it is known whence they came is in the log."""
+    return InputError(
+        f"no customer of the log is among the {len(acquired):,} of whom is known whence they came; their ids"
+        f" are such as {first_of(acquired.index, most=3)}"
+    )
 
 
 def explain_most_at_risk(
@@ -328,7 +336,7 @@ def _line_sql(columns: Iterable[Column]) -> str:
 
 
 def _cell_sql(column: Column) -> str:
-    name = column.name
+    name = identifier(column.name)
     if column.kind == "whole" or (column.kind == "text" and column.own):
         return f"coalesce({name}::VARCHAR, '')"
     if column.kind == "number":

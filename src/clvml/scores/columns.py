@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pandas as pd
 
+from clvml.customers import FEATURES
+from clvml.log.attribute_table import FEATURE, AttributeColumn
 from clvml.models.outlook import HORIZONS
 
 Kind = Literal["text", "whole", "number"]
@@ -25,8 +27,8 @@ class Column:
         One line, without the unit.
     unit : str
         Of a number: ``currency``, ``days``, ``purchase days`` or ``share``.
-    decimals : int
-        To which a number is rounded.
+    decimals : int or None
+        To which a number is rounded; None: not at all.
     own : bool
         Text of clvml's or MLflow's making, which holds nothing that CSV or a spreadsheet takes for more than text.
     """
@@ -35,7 +37,7 @@ class Column:
     kind: Kind
     description: str
     unit: str = ""
-    decimals: int = 2
+    decimals: int | None = 2
     own: bool = True
 
     @property
@@ -177,7 +179,7 @@ def as_written(values: Mapping[str, Any], columns: Sequence[Column], index: pd.I
         held = values[column.name]
         if column.kind == "number":
             # Adding zero turns -0.0, which reads like a loss, into 0.0.
-            return held.round(column.decimals) + 0.0
+            return held if column.decimals is None else held.round(column.decimals) + 0.0
         if column.kind == "whole":
             return held
         # One text type for all, so that a column without any value has it too.
@@ -188,14 +190,44 @@ def as_written(values: Mapping[str, Any], columns: Sequence[Column], index: pd.I
     return pd.DataFrame({column.name: shown(column) for column in columns}, index=index)
 
 
-def scored_columns(value_reasons: bool, acquired: bool) -> tuple[Column, ...]:
-    """Return the columns of a scored file, with or without `ACQUISITION_SOURCE` and `VALUE_REASONS`."""
-    return (*SCORED, *((ACQUISITION_SOURCE,) if acquired else ()), *(VALUE_REASONS if value_reasons else ()))
+def scored_columns(
+    value_reasons: bool, acquired: bool, attributes: Iterable[AttributeColumn] = ()
+) -> tuple[Column, ...]:
+    """Return the columns of a scored file, with or without `ACQUISITION_SOURCE`, `VALUE_REASONS` and attributes."""
+    return (
+        *SCORED,
+        *((ACQUISITION_SOURCE,) if acquired else ()),
+        *(VALUE_REASONS if value_reasons else ()),
+        *map(attribute_column, attributes),
+    )
+
+
+def attribute_column(one: AttributeColumn) -> Column:
+    """Return an attribute of customers as a column of the scored file, under its own name unless that has a meaning.
+
+    >>> [attribute_column(AttributeColumn(f"attribute_{it}", it, "category")).name for it in ("channel", "segment")]
+    ['channel', 'attribute_segment']
+    """
+    plain = one.name.removeprefix(FEATURE)
+    has_meaning = plain in _TAKEN or plain.startswith(FEATURE)
+    name = plain if plain.isidentifier() and not has_meaning else one.name
+    if one.kind == "number":
+        return Column(name, "number", one.column, decimals=None)
+    return Column(name, "text", one.column, own=False)
 
 
 # How the texts of a scored file are read, so that an id is not a number.
 _READ = (*scored_columns(value_reasons=True, acquired=True), PLAN)
 TEXTS = {column.name: column.dtype for column in _READ if column.kind == "text"}
+# What pages, rules and `clvml worth` know under these names, in small letters.
+_TAKEN = {
+    name.casefold()
+    for name in (
+        *(column.name for column in (*_READ, *SUBSCRIBERS)),
+        *(feature.name for feature in FEATURES),
+        *("at_risk", "cohort", "place", "margin", "acquisition_cost", "service_cost"),
+    )
+}
 
 
 def typed(frame: pd.DataFrame, columns: Sequence[Column] = SCORED) -> pd.DataFrame:

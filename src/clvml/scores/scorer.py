@@ -18,6 +18,7 @@ from clvml.errors import InputError
 from clvml.evaluation.evidence import read_evidence, write_evidence
 from clvml.explain import Surrogate, reasons
 from clvml.log import PurchaseLog
+from clvml.log.attribute_table import AttributeColumn, AttributeTable
 from clvml.models.customer_model import CustomerModel
 from clvml.models.outlook import HORIZONS
 from clvml.scores.columns import (
@@ -28,16 +29,16 @@ from clvml.scores.columns import (
     REASONS,
     SCORED,
     SUBSCRIBERS,
-    TEXTS,
     Column,
     as_written,
+    attribute_column,
     is_of_subscribers,
     scored_columns,
 )
 from clvml.scores.customer_margin import OWN_MARGIN, own_clv
+from clvml.scores.scored_csv import read_scored_csv
 from clvml.scores.segments import segment
 from clvml.scores.tiers import TIERS, band, value_tier
-from clvml.storage.files import unescaped
 from clvml.storage.search import check_readable
 
 RISKS = ("low", "medium", "high")
@@ -145,7 +146,8 @@ class Scorer:
             raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
         if margins is not None:
             features[OWN_MARGIN] = features["customer_id"].astype(str).map(margins)
-        scored = self.rows(features, as_of, explain == "all", days.first_day)
+        told = self.attributes_of(days.attributes)
+        scored = self.rows(features, as_of, explain == "all", days.first_day, told)
         if isinstance(explain, int):
             at_risk = scored["at_risk"].sort_values(ascending=False, kind="stable")
             chosen = at_risk.index[:explain]
@@ -154,8 +156,18 @@ class Scorer:
         ranked = scored.sort_values(["clv", "customer_id"], ascending=[False, True], kind="stable")
         return ranked.drop(columns="at_risk").reset_index(drop=True)
 
+    def attributes_of(self, known: AttributeTable | None) -> tuple[AttributeColumn, ...]:
+        """Return the attributes that are columns of the scores: that tell customers apart, or that the model reads."""
+        read = {one.name for one in self.model.trees.attributes}
+        return tuple(one for one in known.columns if one.name in read or not one.useless) if known else ()
+
     def rows(
-        self, features: pd.DataFrame, as_of: date, explain: bool = True, log_from: date | None = None
+        self,
+        features: pd.DataFrame,
+        as_of: date,
+        explain: bool = True,
+        log_from: date | None = None,
+        attributes: Sequence[AttributeColumn] = (),
     ) -> pd.DataFrame:
         """Score the customers of a feature table, of all or of a part: nobody's row depends on the others.
 
@@ -170,6 +182,8 @@ class Scorer:
             Whether to give reasons.
         log_from : date, optional
             First day of the log; that of the log trained on where it is earlier or not given.
+        attributes : sequence of AttributeColumn
+            Those that are columns of the scores as well.
 
         Returns
         -------
@@ -182,7 +196,7 @@ class Scorer:
         if OWN_MARGIN in features:
             predicted["clv"] = own_clv(predicted["clv"], features[OWN_MARGIN], model.config.value)
         tier = value_tier(predicted["clv"].to_numpy(), model.tiers)
-        columns = scored_columns(self.value_reasons, ACQUISITION_SOURCE.name in features)
+        columns = scored_columns(self.value_reasons, ACQUISITION_SOURCE.name in features, attributes)
         names = [column.name for column in columns if "reason_" in column.name]
         said = self.reasons(features).replace("", None) if explain else dict.fromkeys(names, "")
         at_risk = (predicted["p_churn"] * predicted["expected_spend"]).where(features["purchase_days"] > 0)
@@ -202,6 +216,9 @@ class Scorer:
         }
         if ACQUISITION_SOURCE.name in features:
             values[ACQUISITION_SOURCE.name] = features[ACQUISITION_SOURCE.name]
+        for one in attributes:
+            held = features[one.name]
+            values[attribute_column(one).name] = _dates(as_of, -held) if one.kind == "date" else held
         known = {name: predicted[name] for name in predicted.columns} | {
             name: held for name, held in values.items() if not isinstance(held, str)
         }
@@ -315,7 +332,7 @@ def read_scores(path: Path) -> pd.DataFrame:
         if path.suffix.lower() == ".parquet":
             scores = pd.read_parquet(path)
         elif path.suffix.lower() == ".csv":
-            scores = pd.read_csv(path, dtype=TEXTS)
+            scores = read_scored_csv(path)
         else:
             raise InputError(f"scored file '{path}' must end in .csv or .parquet")
     except FileNotFoundError:
@@ -347,9 +364,6 @@ def read_scores(path: Path) -> pd.DataFrame:
         raise InputError(
             f"scored file '{path}' holds customer '{twice.iloc[0]}' twice; give the file of one scoring"
         )
-    if path.suffix.lower() == ".csv":
-        for name in {"customer_id", ACQUISITION_SOURCE.name, PLAN.name} & set(scores.columns):
-            scores[name] = scores[name].map(unescaped, na_action="ignore").astype("string")
     return with_segment(scores)
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from clvml.config import SEGMENTS
 from clvml.customers import FEATURES
 from clvml.errors import InputError
-from clvml.scores.columns import ACQUISITION_SOURCE, REASON_COLUMNS, SCORED
+from clvml.log.attribute_table import AttributeTable
+from clvml.scores.columns import ACQUISITION_SOURCE, REASON_COLUMNS, SCORED, attribute_column
 from clvml.scores.rules import check_columns, columns_of, first_match
 from clvml.storage.sql import literal
 
@@ -39,16 +40,17 @@ def may_be_called(segment: str = "segment") -> str:
     return f"coalesce({segment}, '') not in ({', '.join(map(literal, LEFT_ALONE))})"
 
 
-def check_segments(rules: Mapping[str, str]) -> None:
-    """Refuse rules that cannot be worked out.
+def check_segments(rules: Mapping[str, str], attributes: AttributeTable | None = None) -> None:
+    """Refuse rules that cannot be worked out for customers with such attributes.
 
     Raises
     ------
     InputError
-        A rule is not a condition, or names what is neither a feature nor a score.
+        A rule is not a condition, or names what is neither a feature nor a score or attribute.
     """
+    own = [attribute_column(one).name for one in attributes.useful] if attributes else []
     for name, rule in rules.items():
-        check_columns(columns_of(rule, f"segments.{name}"), KNOWN, f"segments.{name}")
+        check_columns(columns_of(rule, f"segments.{name}"), [*KNOWN, *own], f"segments.{name}")
 
 
 def segment(

@@ -12,9 +12,11 @@ from clvml.config import ColumnsConfig, DataConfig
 from clvml.errors import InputError, first_of
 from clvml.log import read_purchase_log
 from clvml.log.attribute_reading import with_attributes_beside
+from clvml.log.attribute_table import AttributeColumn
 from clvml.log.derived import bind_formulas
 from clvml.log.presets import fit_preset
 from clvml.models.customer_model import CustomerModel
+from clvml.scores.columns import scored_columns
 from clvml.scores.customer_margin import customer_margins
 from clvml.scores.scorer import Scorer, customer_days
 from clvml.scores.subscribers import SubscriptionScorer
@@ -64,7 +66,10 @@ def pyfunc_predict(
                 f"the feature table lacks {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}; give all that"
                 " `clvml sql` selects"
             )
-        return scorer.rows(frame, as_of or _cutoff(frame)).drop(columns="at_risk")
+        # Rules of segments may name attributes; who sends them need not be sent them back.
+        read = scorer.model.trees.attributes
+        told = [AttributeColumn(one.name, one.column, one.kind) for one in read]
+        return scorer.rows(frame, as_of or _cutoff(frame), attributes=told)[_served_columns(scorer)]
     if scorer.model.trees.events:
         raise InputError(
             "the model counts events of customers (data.events), which cannot stand beside purchases; give a feature"
@@ -88,7 +93,12 @@ def pyfunc_predict(
         if attributes := scorer.model.trees.attributes:
             log = with_attributes_beside(log, data, frame, [one.column for one in attributes])
         margins = customer_margins(scorer.model.config.value, data, frame, now, as_of)
-        return scorer.score(customer_days(log), as_of, margins=margins)
+        scores = scorer.score(customer_days(log), as_of, margins=margins)
+        return scores[_served_columns(scorer)]
+
+
+def _served_columns(scorer: Scorer) -> list[str]:
+    return [column.name for column in scored_columns(scorer.value_reasons, acquired=False)]
 
 
 def _served(model: CustomerModel) -> DataConfig:

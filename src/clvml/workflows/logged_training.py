@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from clvml import tracking
-from clvml.config import AnyConfig, SubscriptionConfig, overridden
+from clvml.config import AnyConfig, Config, SubscriptionConfig, overridden
 from clvml.errors import InputError
 from clvml.scores.customer_margin import margin_columns
 from clvml.storage.workspace import temporary_folder
@@ -101,14 +101,18 @@ def train_again(
         recorded.config, overrides, f"the configuration of run '{recorded.run_id}' with --set"
     )
     if source is not None:
-        return Again(recorded, config.with_source(source), as_of, True)
+        config = config.with_source(source)
     hidden = next(filter(_HIDDEN.search, sources_of(config.data)), None)
     if hidden:
         told = f"run '{recorded.run_id}' recorded '{hidden}', without the password"
+        if isinstance(config, Config) and config.data.attributes and config.data.attributes.source == hidden:
+            raise InputError(f"{told}; give the whole address with --set data.attributes.source=ADDRESS")
         if config.data.sources:
             raise InputError(f"{told}; train with --config, where the whole address of the source stands")
         date_of = (as_of or recorded.as_of).isoformat()
         raise InputError(f"{told}; give the whole address with --data, and --as-of {date_of}")
+    if source is not None:
+        return Again(recorded, config, as_of, True)
     until = as_of or recorded.as_of
     return Again(recorded, config, until, until != recorded.as_of)
 

@@ -93,19 +93,15 @@ def score_on_spark(
     scorer: Scorer,
     connection: duckdb.DuckDBPyConnection,
     explain: Literal["all", "none"] | int = "all",
+    acquired: pd.Series | None = None,
 ) -> ScoredTable:
-    """Score a log on Spark, and bring the rows into a table of ``connection``.
+    """Score a log on Spark, and bring the rows into a table of ``connection``; ``acquired`` as in `score`.
 
     Raises
     ------
     InputError
-        The model reads attributes or events, or counts each customer's own margin, for which the log is read once more.
+        The model reads events, or counts each customer's own margin, for which the log is read once more.
     """
-    if scorer.model.trees.attributes:
-        raise InputError(
-            "the model reads attributes of customers (data.attributes), which --engine spark does not; leave out"
-            " --engine, or train without them"
-        )
     if scorer.model.trees.events:
         raise InputError(
             "the model counts events of customers (data.events), which --engine spark does not read; leave out"
@@ -116,8 +112,10 @@ def score_on_spark(
             "the model counts each customer's own margin (value.cost, value.margins), which --engine spark does not"
             " read; leave out --engine, or train with one value.margin"
         )
-    scored = ScoredTable(connection, columns=scored_columns(scorer.value_reasons, acquired=False))
-    score_lines(prepared.log, scorer, prepared.as_of, scored, explain)
+    told = scorer.attributes_of(prepared.log.attributes)
+    columns = scored_columns(scorer.value_reasons, acquired is not None, told)
+    scored = ScoredTable(connection, columns=columns)
+    score_lines(prepared.log, scorer, prepared.as_of, scored, explain, acquired)
     return scored
 
 

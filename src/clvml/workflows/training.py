@@ -147,7 +147,7 @@ def train(prepared: Prepared[Any], config: Config, directory: Path, progress: Pr
     What no score depends on (the comparison, the explanation, drivers, pictures) is made within
     `clvml.errors.secondary`: where it fails, the training goes on with a note.
     """
-    check_segments(config.segments)
+    check_segments(config.segments, prepared.log.attributes)
     # The model keeps its configuration.
     config = config.without_passwords()
     margins = prepared.margins(config.value, prepared.as_of)
@@ -220,7 +220,7 @@ def fit(
     InputError
         Nobody bought anything.
     """
-    check_segments(config.segments)
+    check_segments(config.segments, days.attributes)
     progress(f"training as of {as_of}")
     model = fit_customer_model(days, as_of, config)
     progress("explaining")

@@ -1,7 +1,17 @@
 """Spark in the place of DuckDB, for logs that one machine cannot hold: the same rules, features and model."""
 
 from clvml.engines.spark.cluster import running, score_lines
+from clvml.engines.spark.customer_table import with_customer_table
 from clvml.engines.spark.lines import SparkLog, SparkQuality, read_lines
 from clvml.engines.spark.sample import SparkSample, sampled
 
-__all__ = ["SparkLog", "SparkQuality", "SparkSample", "read_lines", "running", "sampled", "score_lines"]
+__all__ = [
+    "SparkLog",
+    "SparkQuality",
+    "SparkSample",
+    "read_lines",
+    "running",
+    "sampled",
+    "score_lines",
+    "with_customer_table",
+]

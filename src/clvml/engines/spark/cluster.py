@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -12,14 +12,18 @@ from functools import partial
 from typing import Any, Literal
 
 import pandas as pd
+import pyarrow as pa
 
 from clvml.customers import available_features, customer_days_query, features_query, windows
+from clvml.customers.attributes import with_known
 from clvml.customers.snapshots import OPTIONAL_COLUMNS
 from clvml.engines.spark.faults import is_spark_error, worker_errors
 from clvml.engines.spark.lines import SparkLog
 from clvml.engines.warehouse import translate
 from clvml.errors import InputError
-from clvml.scores.batches import APPENDED_ROWS, ScoredTable, explain_most_at_risk
+from clvml.log.attribute_table import AttributeColumn
+from clvml.scores.batches import APPENDED_ROWS, ScoredTable, explain_most_at_risk, strangers
+from clvml.scores.columns import ACQUISITION_SOURCE
 from clvml.scores.scorer import Scorer
 from clvml.storage.workspace import temporary_folder
 
@@ -89,32 +93,48 @@ def score_lines(
     as_of: date,
     scored: ScoredTable,
     explain: Literal["all", "none"] | int = "all",
+    acquired: pd.Series | None = None,
 ) -> None:
     """Fill ``scored`` with the scored rows of a log, as `clvml.scores.batches.score_in_batches` does.
 
     Features are made and the model is applied on Spark; one row per customer comes to this machine.
+    ``acquired`` is each customer's `ACQUISITION_SOURCE`, by customer id.
 
     Raises
     ------
     InputError
-        No line is dated before ``as_of``, the log lacks columns of the training data, or the workers lack clvml.
+        No line is dated before ``as_of``, the log lacks columns of the training data, of nobody is known whence they
+        came, or the workers lack clvml.
     """
     optional = [name for name in OPTIONAL_COLUMNS if name in log.columns]
-    scorer.model.check_features([feature.name for feature in available_features(optional)])
+    told = scorer.attributes_of(log.attributes)
+    known = log.attributes.columns if log.attributes else ()
+    names = [feature.name for feature in available_features(optional)]
+    scorer.model.check_features([*names, *(one.name for one in known)])
     session = log.session
     days = translate(customer_days_query(log.table, optional), "spark")
     session.sql(days).createOrReplaceTempView("clvml_days")
     history = windows.history("clvml_days", as_of)
     query = features_query(history, as_of, scorer.model.horizon_days, optional)
+    if log.attributes:
+        query = with_known(query, log.attributes.table, known, log.attributes.dated, as_of)
     features = session.sql(translate(query, "spark")).drop("cutoff")
+    if acquired is not None:
+        texts = {"customer_id": acquired.index.astype(str), ACQUISITION_SOURCE.name: acquired}
+        came = session.createDataFrame(
+            pa.table({name: pa.array(held, pa.string(), from_pandas=True) for name, held in texts.items()})
+        )
+        if session.table(log.table).join(came.dropna(), "customer_id", "left_semi").isEmpty():
+            raise strangers(acquired)
+        features = features.join(came, "customer_id", "left")
     scored.create()
     with temporary_folder() as folder, warnings.catch_warnings():
         warnings.filterwarnings("ignore", _OF_PANDAS, FutureWarning)
         scorer.save(folder)
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
         load = partial(_load, files, scorer.version, scorer.run_id, scorer.value_reasons)
-        apply = partial(_scored, load, as_of, log.first_day, explain == "all")
-        schema = [f"{column.name} {_SPARK_TYPES[column.kind]}" for column in scored.columns]
+        apply = partial(_scored, load, as_of, log.first_day, explain == "all", told)
+        schema = [f"`{column.name}` {_SPARK_TYPES[column.kind]}" for column in scored.columns]
         rows = features.mapInPandas(apply, ", ".join([*schema, "at_risk double"])).persist()
         try:
             with worker_errors():
@@ -161,13 +181,14 @@ def _scored(
     as_of: date,
     log_from: date,
     explain: bool,
+    told: Sequence[AttributeColumn],
     batches: Iterator[pd.DataFrame],
 ) -> Iterator[pd.DataFrame]:
     scorer: Scorer | None = None
     for features in batches:
         if len(features):
             scorer = scorer or load()
-            rows = scorer.rows(features, as_of, explain, log_from)
+            rows = scorer.rows(features, as_of, explain, log_from, told)
             # Spark takes None for a text that is not there.
             texts: list[str] = list(rows.select_dtypes("string").columns)
             rows[texts] = rows[texts].astype(object).where(rows[texts].notna(), None)

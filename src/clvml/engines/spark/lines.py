@@ -14,6 +14,8 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pandas as pd
+
 from clvml.config import DataConfig
 from clvml.engines.spark.faults import is_spark_error, unreadable_source
 from clvml.engines.spark.translation import apply_formulas
@@ -21,8 +23,10 @@ from clvml.engines.spark.typed_files import read_raw, typed_column
 from clvml.engines.warehouse import translate
 from clvml.errors import InputError
 from clvml.log import line_rules
+from clvml.log.attribute_table import AttributeTable
 from clvml.log.cleaning import ReasonCount, count_of
 from clvml.log.derived import IN_WHERE, bind_formulas
+from clvml.log.finding import Finding
 from clvml.log.identity import folded_sql, nobody_sql
 from clvml.log.mapping import map_columns
 from clvml.log.numbers import FORMATS, Spelling, compare_formats, parse_example, parse_number
@@ -49,6 +53,7 @@ class SparkQuality:
     money_out: float
     reasons: tuple[ReasonCount, ...]
     currency: str | None
+    warnings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,10 @@ class SparkLog:
         As of `clvml.log.PurchaseLog`.
     first_day, last_day : date
         Of the accepted lines.
+    attributes : AttributeTable or None
+        What else is known of the customers, in another temporary view.
+    customers : DataFrame or None
+        The same table here, as `clvml.log.attribute_reading.read_customer_table` returns it.
     """
 
     session: Any
@@ -69,6 +78,8 @@ class SparkLog:
     first_day: date
     last_day: date
     table: str
+    attributes: AttributeTable | None = None
+    customers: pd.DataFrame | None = None
 
 
 def read_lines(session: Any, data: DataConfig, source: str, now: datetime, as_of: date | None) -> SparkLog:

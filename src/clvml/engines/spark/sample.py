@@ -19,6 +19,8 @@ from clvml.customers.snapshots import OPTIONAL_COLUMNS, CustomerDays
 from clvml.engines.spark.faults import worker_errors
 from clvml.engines.spark.lines import SparkLog
 from clvml.engines.warehouse import translate
+from clvml.log.attribute_reading import fingerprint_with, store, with_columns_told
+from clvml.log.attribute_table import TABLE, AttributeTable
 from clvml.log.cleaning import ReasonCount
 from clvml.log.quality import QualityReport, build_quality
 from clvml.log.reading import digest, hashed
@@ -40,15 +42,20 @@ class SparkDays(CustomerDays):
         connection: duckdb.DuckDBPyConnection,
         purchases: str,
         columns: Collection[str] = (),
+        attributes: AttributeTable | None = None,
     ) -> None:
         self.session = session
         self._brought: dict[str, str] = {}
-        super().__init__(connection, purchases, columns)
+        super().__init__(connection, purchases, columns, attributes)
 
     def _build(self, purchases: str) -> None:
         # Every cutoff asks for them.
         query = translate(customer_days_query(purchases, self.columns), "spark")
         self.session.sql(query).persist().createOrReplaceTempView(self.table)
+
+    @property
+    def _attributes(self) -> str:
+        return self.attributes.table if self.attributes else ""
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self.session.sql(query).collect()]
@@ -86,13 +93,13 @@ class SparkSample:
     last_day: date
     fingerprint: str
     table: str = _SAMPLE
-    attributes: None = None
+    attributes: AttributeTable | None = None
     events: None = None
 
     def days(self) -> SparkDays:
         """Return the purchase days of the sampled customers."""
         optional = [name for name in self.columns if name in OPTIONAL_COLUMNS]
-        return SparkDays(self.session, self.connection, self.table, optional)
+        return SparkDays(self.session, self.connection, self.table, optional, self.attributes)
 
     def frame(self, query: str) -> pd.DataFrame:
         """Return the rows of a query, written for DuckDB."""
@@ -141,6 +148,11 @@ def sampled(
         parts = lines.mapInArrow(
             partial(_hashed, log.columns), "rows long, total string, mixed string"
         ).collect()
+    fingerprint = digest(log.columns, ((int(part.rows), int(part.total), int(part.mixed)) for part in parts))
+    if log.attributes is not None and log.customers is not None:
+        store(connection, log.customers)
+        report = with_columns_told(report, log.attributes, quality.warnings, config.data)
+        fingerprint = fingerprint_with(fingerprint, connection, TABLE)
     return SparkSample(
         session,
         connection,
@@ -148,7 +160,8 @@ def sampled(
         log.columns,
         report.first_day,
         report.last_day,
-        digest(log.columns, ((int(part.rows), int(part.total), int(part.mixed)) for part in parts)),
+        fingerprint,
+        attributes=log.attributes,
     )
 
 
