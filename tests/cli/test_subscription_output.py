@@ -277,7 +277,15 @@ def test_payments_are_read_and_what_they_pay_for_is_told(at_work):
 def test_a_short_table_is_not_trained_on(at_work):
     code, _, err = at_work("train", "--config", "subs.yaml", "--as-of", "2023-02-15")
     assert code == 2
-    assert "no window of 60 days before 2023-02-15 has customers who left" in re.sub(r"\s+", " ", err)
+    assert "62 subscriptions began before 2023-02-15, 3 of which have ended: at least 100" in re.sub(
+        r"\s+", " ", err
+    )
+
+
+def test_before_a_window_has_ended_the_survival_of_plans_is_trained_alone(at_work):
+    code, out, err = at_work("train", "--config", "subs.yaml", "--as-of", "2023-04-01")
+    assert code == 0
+    assert "the survival of the plans predicts alone" in re.sub(r"\s+", " ", out + err)
 
 
 def test_what_begins_later_is_told(tmp_path, table):

@@ -67,7 +67,7 @@ def test_what_is_read_is_what_was_written_to_the_last_bit(trees, tmp_path):
         ("split_indices", 0, 3, "a feature is not one of the model's"),
         ("split_indices", 0, -1, "a feature is not one of the model's"),
         ("split_conditions", 0, 1e39, "a number is beyond single precision"),
-        ("split_conditions", 0, 1e400, "no number|finite"),
+        ("split_conditions", 0, 1e400, "not a number|finite"),
         ("split_conditions", 0, float("nan"), "NaN, which is not a number"),
         ("base_weights", 0, -1e300, "a number is beyond single precision"),
         ("sum_hessian", 0, 0.0, "a node covers nothing"),
