@@ -1,10 +1,15 @@
-"""Threads of numerical libraries that wait without burning a core."""
+"""Threads of numerical libraries: those that wait burn no core, and no forecast depends on their number."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+from threadpoolctl import threadpool_limits
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 # What OpenMP (XGBoost, scikit-learn) and OpenBLAS (NumPy, SciPy) read when they are loaded; the second is the exponent
 # of the number of cycles that a thread spins. No result depends on it.
@@ -24,3 +29,12 @@ def passive_threads() -> Iterator[None]:
     finally:
         for name in missing:
             del os.environ[name]
+
+
+def one_blas_thread(function: F) -> F:
+    """Let a function that fits or predicts multiply with one thread.
+
+    A product of long vectors is a sum whose order, and so whose last bits, follow the number of threads: a forecast
+    would differ by a cent from machine to machine.
+    """
+    return cast(F, threadpool_limits.wrap(limits=1, user_api="blas")(function))

@@ -29,6 +29,7 @@ from clvml.models.churn import SHARES, best_share
 from clvml.models.model_file import Part, Positive, Share, Stored, read_state, write_state
 from clvml.models.outlook import lifetime_value, value_days
 from clvml.models.survival import LEAST_PLAN, Hazards, fit_hazards, prior_p_churn
+from clvml.threads import one_blas_thread
 
 Array = NDArray[np.float64]
 
@@ -119,6 +120,7 @@ class ContractModel:
             raise InputError(f"nobody is subscribed on {cutoff}; choose another --as-of, or give newer data")
         return features
 
+    @one_blas_thread
     def predict(self, features: pd.DataFrame, value: ValueConfig | None = None) -> pd.DataFrame:
         """Predict the customers of a feature table (`features`); ``value`` instead of the trained one.
 
@@ -197,6 +199,7 @@ class ContractModel:
         )
 
 
+@one_blas_thread
 def fit_contract_model(subscriptions: pd.DataFrame, as_of: date, config: SubscriptionConfig) -> ContractModel:
     """Train on what was known before ``as_of``: the prior, trees from it, and what each counts.
 

@@ -40,6 +40,7 @@ from clvml.models.outlook import (
 from clvml.models.prior import Prior, fit_prior
 from clvml.models.spend import USUAL_WEIGHTS, Spend
 from clvml.models.trees import NothingToLearn, Trees, fit_trees, with_prior
+from clvml.threads import one_blas_thread
 
 Array = NDArray[np.float64]
 
@@ -107,6 +108,7 @@ class CustomerModel:
         """The newest training cutoff; ``as_of`` where no trees were grown."""
         return self.as_of - timedelta(days=self.trees.horizon_days if self.trees.predictors else 0)
 
+    @one_blas_thread
     def predict(
         self,
         features: pd.DataFrame,
@@ -286,6 +288,7 @@ def _check_finite(predicted: pd.DataFrame) -> None:
         )
 
 
+@one_blas_thread
 def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> CustomerModel:
     """Train on everything before ``as_of`` and nothing after.
 
