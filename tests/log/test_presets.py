@@ -131,3 +131,34 @@ def test_an_amount_without_the_column_of_refunds(read):
         .replace("com,\n", "com\n")
     )
     assert read(text, preset="magento").quality.money_out == 25.0
+
+
+@pytest.mark.parametrize(
+    ("preset", "column", "day"),
+    [
+        ("stripe", "Created date (UTC)", "2024-01-06"),
+        ("stripe", "Created (UTC)", "2024-01-06"),
+        ("woocommerce", "date_created_gmt", "2024-01-06"),
+        ("woocommerce", "date_created", "2024-01-05"),
+    ],
+)
+def test_times_are_utc_where_their_column_says_so(read, rows, preset, column, day):
+    header, line = {
+        "stripe": (
+            "id,{},Amount,Amount Refunded,Currency,Status,Customer ID",
+            "ch_1,{},25.00,5.00,usd,Paid,ann",
+        ),
+        "woocommerce": ("order_id,{},status,billing_email,order_total", "1,{},completed,ann@x,20.00"),
+    }[preset]
+    text = f"{header.format(column)}\n{line.format('2024-01-05 23:30:00')}\n"
+    log = read(text, preset=preset, timezone="Europe/Berlin")
+    assert rows(log, "order_day::VARCHAR, amount") == [(day, 20.0)]
+    assert [count.rows for count in log.quality.reasons if "time converted" in count.reason] == [1] * (
+        day == "2024-01-06"
+    )
+    # A mere date is the day that it says, and so is a time with its own distance from UTC.
+    for written in ("2024-01-05", "2024-01-05T23:30:00+01:00"):
+        log = read(
+            f"{header.format(column)}\n{line.format(written)}\n", preset=preset, timezone="Europe/Berlin"
+        )
+        assert rows(log, "order_day::VARCHAR, amount") == [("2024-01-05", 20.0)]

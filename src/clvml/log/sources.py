@@ -18,6 +18,7 @@ from clvml.log.finding import Finding
 from clvml.log.line_rules import AFTER_AS_OF, RULES, SAME_IN_SOURCES
 from clvml.log.matching import CROSSWALK, match_customers, write_crosswalk
 from clvml.log.quality import IdentityCount, QualityReport, SourceCount, build_quality
+from clvml.log.time_zones import moved_sql
 from clvml.storage.sql import MONEY, literal, numbered
 
 OPTIONAL = {"order_id": "VARCHAR", "product_id": "VARCHAR", "quantity": "DOUBLE"}
@@ -87,7 +88,7 @@ def join_sources(
             write_crosswalk(connection, names, asked.crosswalk)
     selected = []
     for number, (name, present) in enumerate(zip(names, kept, strict=True)):
-        moved = _moved(connection, tables[number], data.sources[name].timezone, data.timezone)
+        moved = moved_sql(connection, tables[number], data.sources[name].timezone, data.timezone)
         listed = "".join(
             f", {column if column in present else f'NULL::{OPTIONAL[column]} AS {column}'}"
             for column in optional
@@ -183,16 +184,6 @@ def _counted(connection: duckdb.DuckDBPyConnection, table: str, source: str) -> 
         f" WHERE source = {literal(source)}"
     ).fetchall()[0]
     return int(rows), float(money), int(customers)
-
-
-def _moved(connection: duckdb.DuckDBPyConnection, table: str, zone: str, into: str) -> str:
-    """Return the SQL of a source's times in the zone of the log; dates without a time stay what they are."""
-    if zone == into:
-        return "order_ts"
-    timed = connection.execute(
-        f"SELECT bool_or(order_ts <> date_trunc('day', order_ts)) FROM {table}"
-    ).fetchall()
-    return f"timezone({literal(into)}, timezone({literal(zone)}, order_ts))" if timed[0][0] else "order_ts"
 
 
 def _mark_repeated(

@@ -20,6 +20,7 @@ from clvml.log.formats import Column, Formats, choose_formats
 from clvml.log.numbers import NumberFormat, number_sql
 from clvml.log.parts import Part, check_column, copied_part, header_lines, is_plain, line_of, unreadable
 from clvml.log.text_files import shown_encoding
+from clvml.log.time_zones import moved_sql, says_utc
 from clvml.log.unreadable import check_broken, check_readable
 from clvml.storage.files import no_room
 from clvml.storage.sql import literal
@@ -124,6 +125,10 @@ def build_staged(
         connection, _GATHERED, _BROKEN, origin, data, lambda place: _located(connection, read, place)
     )
     formats = _type(connection, read, columns, to_read, data)
+    if says_utc(parts[0].columns[mapping["order_date"]]):
+        moved = moved_sql(connection, STAGED, "UTC", data.timezone, "NOT zoned")
+        if moved != "order_ts":
+            connection.execute(f"UPDATE {STAGED} SET order_ts = {moved}, zoned = true WHERE NOT zoned")
     read_as = _read_as(formats, to_read)
     encodings = dict.fromkeys(
         shown_encoding(part.layout.encoding) for part in read if part.layout is not None

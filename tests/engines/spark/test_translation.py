@@ -28,6 +28,7 @@ ROWS = {"customer_id": "who", "order_date": "day"}
 @pytest.mark.parametrize(
     "source, columns, keys",
     [
+        ("stripe_payments.csv", {}, {"preset": "stripe", "timezone": "America/Los_Angeles"}),
         (None, {**ROWS, "amount": "a - b + 1 - 0.1 * a / b"}, {}),
         (None, {**ROWS, "amount": "a"}, {"where": "what is null or what ilike 'PA_d%' or what = 'it''s ü'"}),
         (

@@ -18,7 +18,7 @@ import pandas as pd
 
 from clvml.config import DataConfig
 from clvml.engines.spark.faults import is_spark_error, unreadable_source
-from clvml.engines.spark.translation import apply_formulas
+from clvml.engines.spark.translation import apply_formulas, move_from_utc
 from clvml.engines.spark.typed_files import read_raw, typed_column
 from clvml.engines.warehouse import translate
 from clvml.errors import InputError
@@ -32,6 +32,7 @@ from clvml.log.mapping import map_columns
 from clvml.log.numbers import FORMATS, Spelling, compare_formats, parse_example, parse_number
 from clvml.log.presets import fit_preset
 from clvml.log.staging import IDS, number_operand, text_operand
+from clvml.log.time_zones import says_utc
 from clvml.storage.addresses import hide_password
 
 _NUMBERS = itertools.count(1)
@@ -114,8 +115,8 @@ def read_lines(session: Any, data: DataConfig, source: str, now: datetime, as_of
     session.conf.set("spark.sql.optimizer.canChangeCachedPlanOutputPartitioning", "true")
     origin = hide_password(source)
     try:
-        raw, columns = read_raw(session, source)
-        data, columns = fit_preset(data, columns, origin)
+        raw, raw_names = read_raw(session, source)
+        data, columns = fit_preset(data, raw_names, origin)
         formulas = replace(bind_formulas(data, columns), dialect="spark")
         mapping = map_columns(data.columns, columns, origin, formulas.computed)
         types = dict(raw.dtypes)
@@ -130,6 +131,8 @@ def read_lines(session: Any, data: DataConfig, source: str, now: datetime, as_of
             for index in sorted(set(formulas.texts.values()))
         ]
         session.sql(f"select *, {', '.join(typed)} from clvml_raw").createOrReplaceTempView("clvml_typed")
+        if says_utc(raw_names[mapping["order_date"]]):
+            move_from_utc(session, data.timezone, "clvml_typed")
         decimal_ids = _check(session, {**mapping, **numbers}, columns, data)
         apply_formulas(session, formulas, data, "clvml_typed", tuple(mapping))
         told_apart = [f"c{i}" for i, name in enumerate(columns) if name not in data.ignore_columns]

@@ -31,11 +31,6 @@ def apply_formulas(
         _extend(session, view, [f"{formulas.sql(formulas.where)} as {IN_WHERE}"])
 
 
-def _extend(session: Any, view: str, made: list[str]) -> None:
-    if made:
-        session.sql(f"select *, {', '.join(made)} from {view}").createOrReplaceTempView(view)
-
-
 def _count_orders_once(session: Any, view: str, filled: list[str]) -> None:
     order = "over (partition by part, order_id)"
     # Spark knows no order of lines; of two rows of equal money either may be the one that counts.
@@ -51,4 +46,25 @@ def _count_orders_once(session: Any, view: str, filled: list[str]) -> None:
         else f"`{name}`"
         for name in frame.columns
     ]
-    session.sql(f"select {', '.join(chosen)} from {view}").createOrReplaceTempView(view)
+    _replace(session, view, chosen)
+
+
+def move_from_utc(session: Any, timezone: str, view: str) -> None:
+    """Move times without a zone from UTC, as `clvml.log.staging` does where the name of their column says it."""
+    timed = f"select bool_or(order_ts <> date_trunc('day', order_ts)) from {view} where not zoned"
+    if timezone == "UTC" or not session.sql(timed).first()[0]:
+        return
+    moved = (
+        f"case when zoned then order_ts else convert_timezone('UTC', '{timezone}', order_ts) end as order_ts"
+    )
+    kept = [f"`{name}`" for name in session.table(view).columns if name not in ("order_ts", "zoned")]
+    _replace(session, view, [*kept, moved, "true as zoned"])
+
+
+def _extend(session: Any, view: str, made: list[str]) -> None:
+    if made:
+        _replace(session, view, ["*", *made])
+
+
+def _replace(session: Any, view: str, columns: list[str]) -> None:
+    session.sql(f"select {', '.join(columns)} from {view}").createOrReplaceTempView(view)
