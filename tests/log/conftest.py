@@ -1,8 +1,11 @@
 """Write a small file, read it as a purchase log."""
 
+import sqlite3
+from contextlib import closing
 from datetime import date, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from clvml.config import DataConfig
@@ -69,3 +72,32 @@ def reasons():
         return {(count.reason, count.treatment): (count.rows, count.money) for count in log.quality.reasons}
 
     return _reasons
+
+
+@pytest.fixture(params=["duckdb", "sqlite", "postgresql"])
+def stored(tmp_path, request):
+    """Return a function that makes a table in a database of each kind, and returns its address."""
+
+    def _stored(name, columns, rows):
+        statements = (
+            f"drop table if exists {name}",
+            f"create table {name} ({columns})",
+            f"insert into {name} values {', '.join(map(str, rows))}",
+        )
+        if request.param == "postgresql":
+            url = request.getfixturevalue("postgres_url")
+            dbapi = pytest.importorskip("adbc_driver_postgresql.dbapi")
+            with dbapi.connect(url) as database, database.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+                database.commit()
+            return url
+        path = tmp_path / f"shop.{request.param}"
+        connect = duckdb.connect if request.param == "duckdb" else sqlite3.connect
+        with closing(connect(path)) as database:
+            for statement in statements:
+                database.execute(statement)
+            database.commit()
+        return f"{request.param}:///{path}"
+
+    return _stored

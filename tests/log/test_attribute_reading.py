@@ -1,10 +1,7 @@
 """A table of customers: what its columns hold, and what of it is refused."""
 
-import sqlite3
-from contextlib import closing
 from datetime import date
 
-import duckdb
 import pandas as pd
 import pytest
 
@@ -155,29 +152,15 @@ def test_keys_that_contradict_each_other_are_refused(keys, message):
         )
 
 
-@pytest.mark.parametrize("kind", ["duckdb", "sqlite", "postgresql"])
-def test_a_database_says_what_a_file_says(joined, tmp_path, request, kind):
+def test_a_database_says_what_a_file_says(joined, stored):
     expected = joined(
         "customer,plan,age,joined\n"
         + "".join(f"c{n},0{n % 3},{20 + n}.5,2023-12-{n:02d}\n" for n in range(1, 25))
     )
     rows = [(f"c{n}", f"0{n % 3}", 20.5 + n, f"2023-12-{n:02d}") for n in range(1, 25)]
-    created = "create table shop_customers (customer varchar(9), plan varchar(9), age double precision, joined date)"
-    filled = f"insert into shop_customers values {', '.join(map(str, rows))}"
-    if kind == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-        dbapi = pytest.importorskip("adbc_driver_postgresql.dbapi")
-        with dbapi.connect(url) as database, database.cursor() as cursor:
-            for statement in ("drop table if exists shop_customers", created, filled):
-                cursor.execute(statement)
-            database.commit()
-    else:
-        path = tmp_path / f"shop.{kind}"
-        url = f"{kind}:///{path}"
-        with closing(duckdb.connect(path) if kind == "duckdb" else sqlite3.connect(path)) as database:
-            database.execute(created)
-            database.execute(filled)
-            database.commit()
+    url = stored(
+        "shop_customers", "customer varchar(9), plan varchar(9), age double precision, joined date", rows
+    )
     for wanted in ("table=shop_customers", "query=select * from shop_customers"):
         found = joined("unused\n", source=f"{url}?{wanted}")
         assert found.attributes == expected.attributes

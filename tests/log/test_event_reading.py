@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import pandas as pd
 import pytest
 
 from clvml.config import DataConfig
@@ -102,6 +103,21 @@ def test_what_was_not_recorded_all_the_time_is_told(joined):
     assert "ends on 2023-10-01, 115 days before the purchases" in codes["events-end-early"]
     whole = joined(HEAD + "c1,2023-06-05,a\nc1,2024-01-20,a\n", log=purchases).quality.warnings
     assert not [one for one in whole if one.code.startswith("events-")]
+
+
+def test_a_database_says_what_a_file_says(joined, stored):
+    text = HEAD + "c1,2024-01-05 08:00:00,call\nc1,2024-01-05 09:30:00,call\nc2,2024-02-01 00:00:00,visit\n"
+    expected = joined(text)
+    rows = [tuple(line.split(",")) for line in text.splitlines()[1:]]
+    url = stored("shop_events", 'customer varchar(9), "at" timestamp, kind varchar(9)', rows)
+    for wanted, name in (("table=shop_events", "shop_events"), ("query=select * from shop_events", "event")):
+        found = joined("unused\n", source=f"{url}?{wanted}")
+        assert found.events == expected.events
+        ours, theirs = (log.frame("select * from customer_events order by all") for log in (found, expected))
+        pd.testing.assert_frame_equal(ours, theirs)
+        assert found.fingerprint == expected.fingerprint
+        untyped = joined("unused\n", source=f"{url}?{wanted}", type=None)
+        assert [tuple(one) for one in untyped.events.types] == [("", name, 3)]
 
 
 @pytest.mark.parametrize(

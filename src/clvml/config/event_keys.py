@@ -10,7 +10,9 @@ from clvml.config.base_section import Section
 class EventsConfig(Section):
     """A table of what customers did beside buying, one row per event (docs/events.md)."""
 
-    source: str = Field(description="table of events, such as visits, tickets or complaints: a file")
+    source: str = Field(
+        description="table of events, such as visits, tickets or complaints: a file, or a database table"
+    )
     customer_id: str | None = Field(
         None, description="its column of the id; by default that of the purchases"
     )

@@ -17,7 +17,7 @@ from clvml.log.event_table import TABLE, EventCount, EventTable, EventType
 from clvml.log.finding import Finding
 from clvml.log.reading import PurchaseLog
 from clvml.log.table import days_of, read_table
-from clvml.storage.addresses import hide_password
+from clvml.storage.addresses import hide_password, is_address, parse_address
 
 _GIVEN = "clvml_given_events"
 _KEY = "data.events"
@@ -54,7 +54,6 @@ def with_events(log: PurchaseLog, data: DataConfig, until: date) -> PurchaseLog:
             f"{where}: {unread.sum():,} of {len(texts):,} events have no date in '{asked.date}', such as"
             f" '{dates[unread].iloc[0]}'; correct {_KEY}.date or the table"
         )
-    # A table that tells no types apart is called as its file.
     written = texts[asked.type].fillna("") if asked.type else pd.Series("", index=texts.index)
     codes, spelled = pd.factorize(written)
     keys = np.asarray([words_of(str(one)) for one in spelled], dtype=object)
@@ -63,10 +62,17 @@ def with_events(log: PurchaseLog, data: DataConfig, until: date) -> PurchaseLog:
             "customer_id": ids_as_logged(texts[id_column], data).to_numpy(object),
             "day": days,
             "type": keys[codes],
-            "label": np.asarray(spelled, dtype=object)[codes] if asked.type else Path(asked.source).stem,
+            "label": np.asarray(spelled, dtype=object)[codes] if asked.type else _called(asked.source),
         }
     )
     return _joined(log, data, frame, until, where)
+
+
+def _called(source: str) -> str:
+    """Return the name of a table that tells no types apart: that of its file, or of its table in a database."""
+    if not is_address(source):
+        return Path(source).stem
+    return (parse_address(source).table or "event").rpartition(".")[2]
 
 
 def _joined(log: PurchaseLog, data: DataConfig, frame: pd.DataFrame, until: date, where: str) -> PurchaseLog:
