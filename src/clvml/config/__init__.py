@@ -15,7 +15,6 @@ from clvml.config.data import (
     PresetName,
     read_preset,
 )
-from clvml.config.event_keys import EventsConfig
 from clvml.config.loading import (
     assign,
     overridden,
@@ -31,7 +30,6 @@ from clvml.config.settings import (
     PRIOR,
     SEGMENTS,
     Config,
-    EvaluationConfig,
     Group,
     ModelConfig,
     SparkConfig,
@@ -49,8 +47,6 @@ __all__ = [
     "ColumnsConfig",
     "Config",
     "DataConfig",
-    "EvaluationConfig",
-    "EventsConfig",
     "Group",
     "IdentityConfig",
     "KeysConfig",

@@ -11,7 +11,7 @@ from zoneinfo import available_timezones
 import yaml
 from pydantic import Field, field_validator, model_validator
 
-from clvml.config.base_section import Section
+from clvml.config.base_section import ColumnNames, Section
 from clvml.config.event_keys import EventsConfig
 from clvml.errors import did_you_mean
 from clvml.storage.addresses import hide_password
@@ -23,7 +23,7 @@ PresetName = Literal[
 _PRESETS = Path(__file__).parents[1] / "log" / "presets"
 
 
-class ColumnsConfig(Section):
+class ColumnsConfig(ColumnNames):
     """Names of the input's columns. The first three are required, the others are used where present."""
 
     customer_id: str = Field(description="who bought")
@@ -35,10 +35,6 @@ class ColumnsConfig(Section):
     product_id: str | None = Field(None, description="article; brings basket and variety features")
     quantity: str | None = Field(None, description="units of the article; or an expression")
     currency: str | None = Field(None, description="currency code of the line; more than one is an error")
-
-    def mapped(self) -> dict[str, str]:
-        """Return ``{our name: input column}`` for the columns that are mapped."""
-        return {ours: theirs for ours, theirs in self.model_dump().items() if theirs is not None}
 
 
 class Preset(Section):

@@ -29,12 +29,7 @@ def read_config(path: str | Path, overrides: list[str] | None = None) -> Config:
 def read_any_config(path: str | Path, overrides: list[str] | None = None) -> AnyConfig:
     """Read and check a YAML configuration, of a purchase log or of `mode: subscription`.
 
-    Parameters
-    ----------
-    path : str or Path
-        The YAML file.
-    overrides : list of str, optional
-        ``a.b=c`` assignments applied over the file; values are read as YAML.
+    ``overrides`` are ``a.b=c`` assignments over the file; values are read as YAML.
 
     Raises
     ------
@@ -183,10 +178,10 @@ def _describe(problem: Any, section: type[BaseModel]) -> str:
         return f"'{path}' must hold keys ({keys}); currently set to {_shown(problem['input'])}"
     said = problem["msg"].removeprefix("Value error, ")
     said = said.replace("less than or equal to", "at most").replace("greater than or equal to", "at least")
-    # What is wrong with keys together is not shown by printing them all.
+    # Where keys contradict each other, printing all of them shows nothing.
     got = "" if isinstance(problem["input"], dict) else f"; currently set to {_shown(problem['input'])}"
     colon = "" if said.startswith("Input should ") else ":"
-    # Of the whole there is no path.
+    # A fault of the whole has no path.
     where = f"'{path}'{colon} " if path else ""
     return f"{where}{said.replace('Input should ', 'must ', 1)}{got}"
 

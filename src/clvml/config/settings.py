@@ -140,14 +140,14 @@ class EvaluationConfig(Section):
     )
 
 
-# What to do about a customer: the first rule that holds decides. Columns are those of the features and of the scored
-# file; `big_spend_365d` is the spend of the last year from which a customer was among the top fifth of spenders at
-# training.
 # Between two orders, where the usual gap is longer than the horizon, which then says nothing of who stays away.
 _BETWEEN_ORDERS = (
     "(purchase_days > 2 and gap_mean > horizon_days and gap_current_ratio <= 1 + gap_variation"
     " and gap_current_ratio <= 1.25)"
 )
+# What to do about a customer: the first rule that holds decides. Columns are those of the features and of the scored
+# file; `big_spend_365d` is the spend of the last year from which a customer was among the top fifth of spenders at
+# training.
 SEGMENTS = {
     # Predicted from the average of one-time buyers.
     "not enough history": "purchase_days = 0",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from clvml.config.base_section import Section
+from clvml.config.base_section import ColumnNames, Section
 from clvml.config.settings import (
     Config,
     EvaluationConfig,
@@ -22,7 +22,7 @@ from clvml.storage.addresses import hide_password
 _PLAIN_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 
-class SubscriptionColumns(Section):
+class SubscriptionColumns(ColumnNames):
     """Names of the input's columns, all of them needed."""
 
     customer_id: str = Field(description="who is subscribed")
@@ -32,22 +32,14 @@ class SubscriptionColumns(Section):
     price: str = Field(description="money per billing period")
     period: str = Field(description="billing period: day, week, month, quarter, year, or a number of days")
 
-    def mapped(self) -> dict[str, str]:
-        """Return ``{our name: input column}``."""
-        return self.model_dump()
 
-
-class PaymentColumns(Section):
+class PaymentColumns(ColumnNames):
     """Names of the input's columns of a table of recurring payments."""
 
     customer_id: str = Field(description="who pays")
     date: str = Field(description="day of the payment")
     amount: str = Field(description="money paid")
     plan: str | None = Field(None, description="what is paid for, where customers have several")
-
-    def mapped(self) -> dict[str, str]:
-        """Return ``{our name: input column}`` of those that are there."""
-        return self.model_dump(exclude_none=True)
 
 
 class SubscriptionData(Section):

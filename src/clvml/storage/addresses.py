@@ -25,17 +25,9 @@ _WANTED = re.compile(r"[?&](?:query=(?P<query>.*)$|table=(?P<table>[^&]*))", re.
 class Address:
     """Where a table or query is.
 
-    Attributes
-    ----------
-    kind : {"duckdb", "sqlite", "postgresql"}
-    shown : str
-        The address for people: without a password.
-    place : str
-        Path of the file, or what libpq connects to.
-    table : str or None
-        Its name, with the schema before a dot where that is not the usual one.
-    query : str or None
-        SELECT, where no table is named.
+    ``shown`` is the address for people, without a password. ``place`` is the path of the file, or what libpq connects
+    to. ``table`` is a name, with the schema before a dot where that is not the usual one; without one there is a
+    ``query``.
     """
 
     kind: str

@@ -21,20 +21,12 @@ from clvml.storage.postgres import connected
 from clvml.storage.sql import identifier
 
 _STAGING = "clvml_staging"
-_SQLITE_TYPES = ((pa.types.is_integer, "INTEGER"), (pa.types.is_floating, "REAL"))
 
 
 def check_database_output(url: str, columns: Iterable[str], source: str | None = None) -> None:
     """Refuse a table that could not be written at the end of the work, or that holds something else.
 
-    Parameters
-    ----------
-    url : str
-        Address of the table.
-    columns : iterable of str
-        What will be written.
-    source : str, optional
-        Address that is read.
+    ``columns`` will be written to the address ``url``; ``source`` is the address that is read.
 
     Raises
     ------
@@ -59,7 +51,7 @@ def check_database_output(url: str, columns: Iterable[str], source: str | None =
             )
         return
     nothing = pa.table({name: pa.array([], pa.string()) for name in columns})
-    _WRITERS[address.kind](address, [nothing], rehearsal=True)
+    _WRITERS[address.kind](address, nothing, [nothing], rehearsal=True)
 
 
 def write_database_table(batches: Iterable[pa.Table], url: str) -> None:
@@ -71,12 +63,13 @@ def write_database_table(batches: Iterable[pa.Table], url: str) -> None:
         As for `check_database_output`, or the disk is full.
     """
     address = parse_address(url)
-    _WRITERS[address.kind](address, batches, rehearsal=False)
+    rest = iter(batches)
+    first = next(rest)
+    _WRITERS[address.kind](address, first, chain([first], rest), rehearsal=False)
 
 
-def _write_postgres(address: Address, batches: Iterable[pa.Table], rehearsal: bool) -> None:
+def _write_postgres(address: Address, first: pa.Table, batches: Iterable[pa.Table], rehearsal: bool) -> None:
     with connected(address) as connection, connection.cursor() as cursor:
-        first, batches = _peeked(batches)
         # Rows are collected in a table of this session's own, so that others wait only while they are moved.
         for mode, batch in zip(chain(["create"], repeat("append")), batches, strict=False):
             cursor.adbc_ingest(_STAGING, batch, mode=mode, temporary=True)
@@ -100,9 +93,8 @@ def _write_postgres(address: Address, batches: Iterable[pa.Table], rehearsal: bo
             connection.commit()
 
 
-def _write_duckdb(address: Address, batches: Iterable[pa.Table], rehearsal: bool) -> None:
+def _write_duckdb(address: Address, first: pa.Table, batches: Iterable[pa.Table], rehearsal: bool) -> None:
     with _refused(address, duckdb.Error), duckdb.connect(address.path) as connection:
-        first, batches = _peeked(batches)
         target = _quoted(address.table)
         connection.execute("BEGIN")
         try:
@@ -120,12 +112,11 @@ def _write_duckdb(address: Address, batches: Iterable[pa.Table], rehearsal: bool
         connection.execute("ROLLBACK" if rehearsal else "COMMIT")
 
 
-def _write_sqlite(address: Address, batches: Iterable[pa.Table], rehearsal: bool) -> None:
+def _write_sqlite(address: Address, first: pa.Table, batches: Iterable[pa.Table], rehearsal: bool) -> None:
     with (
         _refused(address, sqlite3.Error),
         closing(sqlite3.connect(address.path, isolation_level=None)) as connection,
     ):
-        first, batches = _peeked(batches)
         target = identifier(str(address.table))
         connection.execute("BEGIN IMMEDIATE")
         found = [row[1] for row in connection.execute(f"PRAGMA table_info({target})")]
@@ -171,14 +162,8 @@ def _refused(address: Address, kind: type[Exception]) -> Iterator[None]:
         ) from None
 
 
-def _peeked(batches: Iterable[pa.Table]) -> tuple[pa.Table, Iterable[pa.Table]]:
-    rest = iter(batches)
-    first = next(rest)
-    return first, chain([first], rest)
-
-
 def _sqlite_type(kind: pa.DataType) -> str:
-    return next((name for fits, name in _SQLITE_TYPES if fits(kind)), "TEXT")
+    return "INTEGER" if pa.types.is_integer(kind) else "REAL" if pa.types.is_floating(kind) else "TEXT"
 
 
 def _quoted(table: str | None) -> str:

@@ -184,7 +184,7 @@ def remove_stale_drafts(path: Path) -> None:
         if _DRAFT.search(draft.name):
             with suppress(OSError):
                 if is_ours(draft):
-                    with locked(draft, create=False) as stale:
+                    with locked(draft) as stale:
                         if stale:
                             draft.unlink()
 

@@ -9,40 +9,19 @@ from pathlib import Path
 
 
 @contextmanager
-def locked(path: Path, create: bool = True, wait: bool = False) -> Iterator[bool]:
-    """Hold a lock on a file; yield whether it could be had.
-
-    Parameters
-    ----------
-    path : Path
-    create : bool
-        Make the file where it is missing.
-    wait : bool
-        Wait for whoever has the lock.
-
-    Raises
-    ------
-    OSError
-        The file cannot be opened, or is not there and must not be made.
-    """
+def locked(path: Path) -> Iterator[bool]:
+    """Lock a file that is there, without waiting; yield whether that could be done. OSError where it is not there."""
     # A link or a pipe under the name of a lock is not ours: it is neither followed nor waited for.
-    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    handle = os.open(path, flags | (os.O_CREAT if create else 0), 0o666)
+    handle = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
-        yield lock(handle, wait)
+        yield lock(handle)
     finally:
         os.close(handle)
 
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Wait for a lock on a file that is made for it and goes away with it.
-
-    Raises
-    ------
-    OSError
-        The folder cannot be written.
-    """
+    """Wait for a lock on a file that is made for it and goes away with it; OSError where it cannot be made."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         lock(handle, wait=True)
@@ -74,12 +53,6 @@ def lock(handle: int, wait: bool = False) -> bool:
 
 
 def is_ours(path: Path) -> bool:
-    """Return whether a file or folder, no link, belongs to the user of this process.
-
-    Raises
-    ------
-    OSError
-        It is not there, or cannot be looked at.
-    """
+    """Return whether a file or folder, no link, belongs to the user of this process; OSError where it is not there."""
     state = path.lstat()
     return not path.is_symlink() and (not hasattr(os, "geteuid") or state.st_uid == os.geteuid())

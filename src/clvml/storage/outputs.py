@@ -17,16 +17,8 @@ def check_output(
 ) -> None:
     """Refuse an output that could not be written at the end of the work, or that would change the input.
 
-    Parameters
-    ----------
-    path : Path
-        Where to write.
-    endings : tuple of str
-        What the name may end in.
-    source : str, optional
-        File, folder, wildcard pattern or database address that is read; the output must not be part of it.
-    what : str
-        What the output is called in errors.
+    ``endings`` are what its name may end in, ``source`` is the file, folder, wildcard pattern or database address that
+    is read, and ``what`` it is called in errors.
 
     Raises
     ------
@@ -73,13 +65,13 @@ def is_same_output(one: Path, other: Path) -> bool:
     Whether the file system tells names apart by case is not known before both are there.
     """
     first, second = (Path(os.path.realpath(path)) for path in (one, other))
-    if identity(first) is not None and identity(first) == identity(second):
+    if _is_same(first, second):
         return True
-    folders = (first.parent, second.parent)
-    same_folder = folders[0] == folders[1] or (
-        identity(folders[0]) is not None and identity(folders[0]) == identity(folders[1])
-    )
-    return same_folder and _folded(first.name) == _folded(second.name)
+    return _is_same(first.parent, second.parent) and _folded(first.name) == _folded(second.name)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one == other or identity(one) == identity(other) is not None
 
 
 def _is_read(path: Path, source: str) -> bool:

@@ -97,14 +97,7 @@ def search(source: str) -> Search:
 
 
 def check_readable(path: Path) -> None:
-    """Refuse what is not a file, or may not be read.
-
-    Raises
-    ------
-    InputError
-        It is a pipe, a socket or a device (or a link to one), a link to nothing, or not permitted; or its name is
-        not UTF-8.
-    """
+    """Refuse what may not be read or is no file: a pipe, a socket or a device (or a link to one), a link to nothing."""
     check_name(path)
     try:
         mode = path.stat().st_mode
@@ -123,13 +116,7 @@ def check_readable(path: Path) -> None:
 
 
 def check_name(path: Path) -> None:
-    """Refuse a name that holds a NUL or is not UTF-8: neither messages, databases nor MLflow could hold it.
-
-    Raises
-    ------
-    InputError
-        It does, or is not.
-    """
+    """Refuse a name that holds a NUL or is not UTF-8: neither messages, databases nor MLflow could hold it."""
     if "\0" in str(path):
         raise InputError(f"the name {str(path)!r} holds a character that no name can hold; correct it")
     try:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import duckdb
 
@@ -11,34 +12,26 @@ from clvml.errors import InputError
 
 # Whole millionths of money add up to the same sum in any order; sums of floats do not.
 MONEY = "DECIMAL(38, 6)"
+# Returns the rows of a query, which is written for DuckDB, from wherever the table is.
+Run = Callable[[str], list[tuple[Any, ...]]]
 
 
 def identifier(name: str) -> str:
     """Return ``name`` as a quoted SQL identifier.
 
-    Raises
-    ------
-    InputError
-        It holds a NUL, at which a database would end the statement.
-
     >>> identifier('say "hi"')
     '"say ""hi\"""'
     """
-    return '"' + _without_nul(name).replace('"', '""') + '"'
+    return _quoted(name, '"')
 
 
 def literal(text: str) -> str:
     """Return ``text`` as a SQL string literal.
 
-    Raises
-    ------
-    InputError
-        It holds a NUL, at which a database would end the statement.
-
     >>> literal("d'Artagnan.csv")
     "'d''Artagnan.csv'"
     """
-    return "'" + _without_nul(text).replace("'", "''") + "'"
+    return _quoted(text, "'")
 
 
 def numbered(column: str, texts: Iterable[str]) -> str:
@@ -51,10 +44,11 @@ def numbered(column: str, texts: Iterable[str]) -> str:
     return f"CASE {column} {cases} END"
 
 
-def _without_nul(text: str) -> str:
+def _quoted(text: str, mark: str) -> str:
+    """Return a text in quotation marks; InputError where it holds a NUL, at which a database ends the statement."""
     if "\0" in text:
         raise InputError(f"{text[:100]!r} holds a NUL, which no database takes in a name or text; correct it")
-    return text
+    return mark + text.replace(mark, 2 * mark) + mark
 
 
 @contextmanager

@@ -26,7 +26,7 @@ _MEMORY_PER_THREAD = 125 * 10**6
 # Fetching extensions would touch the network.
 _OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 _PREFIX = "clvml-work-"
-# What tells our folders from those that somebody else has called so.
+# Tells our folders from those of others with such a name.
 _MARKER = ".clvml-workspace"
 _INSIDE = "files"
 _MARK = b"A folder of clvml: removed when the command that made it has ended.\n"
@@ -53,20 +53,17 @@ def parse_memory(text: str) -> int:
 
 
 @contextmanager
-def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
+def temporary_folder() -> Iterator[Path]:
     """Yield a new, empty folder that goes away with the block, or, where the process is killed, with the next one.
 
-    Parameters
-    ----------
-    parent : Path, optional
-        Folder on a disk with room; ``/var/tmp`` where there is one, because ``/tmp`` may be in memory itself.
+    It lies in ``/var/tmp`` where there is one, because ``/tmp`` may be in memory itself, or where TMPDIR says.
 
     Raises
     ------
     InputError
         The folder cannot be written.
     """
-    parent = parent or _disk_folder()
+    parent = _disk_folder()
     _remove_stale(parent)
     while True:
         try:
@@ -91,7 +88,7 @@ def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
 
 
 @contextmanager
-def workspace(memory: int | None = None, parent: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+def workspace(memory: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection to a database that nobody else sees; remove all it wrote when the block ends.
 
     Parameters
@@ -99,15 +96,13 @@ def workspace(memory: int | None = None, parent: Path | None = None) -> Iterator
     memory : int, optional
         Bytes that the whole process should take at most; DuckDB gets half of them and keeps its tables on disk.
         Without a limit, tables stay in memory as long as DuckDB's own limit (80 % of the machine's) allows.
-    parent : Path, optional
-        Folder on a disk with room; ``/var/tmp`` where there is one, because ``/tmp`` may be in memory itself.
 
     Raises
     ------
     InputError
-        The folder cannot be written.
+        The `temporary_folder` cannot be written.
     """
-    with temporary_folder(parent) as folder:
+    with temporary_folder() as folder:
         config: dict[str, str | bool | int | float | list[str]] = {
             **_OFFLINE,
             "temp_directory": str(folder / "spill"),
@@ -147,6 +142,6 @@ def _remove_stale(parent: Path) -> None:
         marker = folder / _MARKER
         with suppress(OSError):
             if is_ours(folder) and is_ours(marker) and marker.read_bytes() == _MARK:
-                with locked(marker, create=False) as mine:
+                with locked(marker) as mine:
                     if mine:
                         shutil.rmtree(folder, ignore_errors=True)

@@ -23,17 +23,7 @@ class OutOfBounds(yaml.YAMLError):
 
 
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file; see `parse_yaml`.
-
-    Raises
-    ------
-    OSError
-        The file cannot be read.
-    UnicodeDecodeError
-        It is not UTF-8.
-    yaml.YAMLError
-        It is not YAML, or out of bounds.
-    """
+    """Read a YAML file; see `parse_yaml`. OSError where it cannot be read, UnicodeDecodeError where it is not UTF-8."""
     with path.open("rb") as file:
         content = file.read(LONGEST_BYTES + 1)
     if len(content) > LONGEST_BYTES:
