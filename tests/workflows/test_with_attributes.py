@@ -82,16 +82,6 @@ def config_of(shop, table="customers.csv", leave_out=(), **keys):
     )
 
 
-@pytest.fixture(scope="module")
-def prepared(shop):
-    return workflows.prepare(config_of(shop).data, NOW)
-
-
-@pytest.fixture(scope="module")
-def fitted(shop, prepared):
-    return workflows.fit(workflows.days_of(prepared.log), prepared.as_of, config_of(shop))
-
-
 def test_an_attribute_that_matters_helps_out_of_time(shop, prepared):
     days = workflows.days_of(prepared.log)
     cutoff = (pd.Timestamp(prepared.as_of) - pd.Timedelta(days=60)).date()

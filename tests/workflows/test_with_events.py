@@ -71,16 +71,6 @@ def config_of(shop, table="events.csv", leave_out=(), **keys):
     )
 
 
-@pytest.fixture(scope="module")
-def prepared(shop):
-    return workflows.prepare(config_of(shop).data, NOW)
-
-
-@pytest.fixture(scope="module")
-def fitted(shop, prepared):
-    return workflows.fit(workflows.days_of(prepared.log), prepared.as_of, config_of(shop))
-
-
 def test_the_backtest_says_what_events_bring_with_an_interval(shop, prepared):
     tested = workflows.backtest(prepared, config_of(shop))
     (said,) = workflows.given_notes(tested)
