@@ -34,7 +34,7 @@ from rivals import FOLDER, PACKAGES, PEERS, commands
 from cases import CACHE, CHURN, EXPORTED, GROUPS, ROOT, SPEND, Group
 from clvml import workflows
 from clvml.config import Config, read_config
-from clvml.customers.snapshots import LABELS, CustomerDays
+from clvml.customers.snapshots import CustomerDays
 from clvml.customers.windows import training_cutoffs
 from clvml.errors import InputError
 from clvml.evaluation import BASELINES, ModelColumns, build_leaderboard
@@ -52,6 +52,7 @@ SAMPLES = 300
 SEED = 0
 HISTORY = ["customer_id", "frequency", "recency", "T", "monetary_value"]
 INTERVAL = ["low", "high"]
+LABELS = ["purchases", "actual_spend", "churned"]
 NEXT = ["next_order_days", "usual_days", "actual_next_days"]
 
 
@@ -295,7 +296,7 @@ def rules(
     made = {}
     for rule in BASELINES:
         # Rules that learn nothing take any frame; the others miss the labels in this one.
-        learnt = test.drop(columns=list(LABELS)) if train is None else train
+        learnt = test.drop(columns=LABELS) if train is None else train
         try:
             made[rule.name] = rule.fit_predict(learnt, test, group.horizon_days, history_days)
         except ValueError:

@@ -51,7 +51,7 @@ def main(path: str) -> None:
     config = SubscriptionConfig.model_validate(CONFIG)
     data = config.data
     log = read_subscriptions(buffer_table(path), data.columns.model_dump(), data.early_columns)
-    print(f"{len(log.frame):,} subscriptions; left out {log.rejected}; {log.overlapping:,} overlap")
+    print(f"{len(log.frame):,} subscriptions; left out {log.reasons}; {log.overlapping:,} overlap")
     folds = []
     for cutoff in CUTOFFS:
         fold, models = predict_subscription_fold(log.frame, cutoff, config)

@@ -30,7 +30,7 @@ def test_a_file_is_read_with_its_ids_and_periods(tmp_path):
     )
     assert (second["period_days"], second["price"]) == (30.4375, 9.9)
     assert pd.isna(second["end"])
-    assert log.rejected == {}
+    assert log.reasons == []
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,8 @@ def test_a_file_is_read_with_its_ids_and_periods(tmp_path):
 )
 def test_what_cannot_be_used_is_counted_with_its_money(column, value, reason, money):
     log = read_subscriptions(rows(**{column: value}), NAMES)
-    assert (log.rejected, log.rejected_money) == (
-        {reason: 1},
-        {reason: money if money is None else pytest.approx(money)},
-    )
+    counted = {count.reason: (count.rows, count.money) for count in log.reasons}
+    assert counted == {reason: (1, money if money is None else pytest.approx(money))}
     assert (len(log.frame), log.rows_in) == (299, 300)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -26,14 +25,14 @@ from clvml.log.attribute_table import (
 from clvml.log.finding import Finding
 from clvml.log.identity import folded_sql
 from clvml.log.quality import QualityReport
-from clvml.log.reading import PurchaseLog
+from clvml.log.reading import PurchaseLog, hashed
 from clvml.log.table import days_of, read_table, with_numbers
 from clvml.storage.addresses import hide_password
-from clvml.storage.sql import MONEY
+from clvml.storage.sql import MONEY, Run
 
 _GIVEN = "clvml_given_attributes"
 _KEY = "data.attributes"
-# A category that so large a share of its customers have alone says who they are, and nothing of others.
+# Where so large a share of the customers have a value of their own, a category identifies them and tells nothing more.
 _UNIQUE = 0.9
 # Whole numbers that no two of so many customers share are an id.
 _FEWEST_OF_AN_ID = 100
@@ -80,15 +79,15 @@ def read_customer_table(
         raise ValueError("no attributes are asked for")
     where = f"'{hide_password(asked.source)}' ({_KEY})"
     texts = read_table(asked.source, _KEY) if given is None else given
-    texts, id_column = _rows(texts, asked, data, where)
+    id_column = asked.customer_id or data.columns.customer_id
+    needed = [*([asked.valid_from] if asked.valid_from else []), *asked.columns, *asked.categories]
+    check_columns(texts, id_column, needed, _KEY, where)
+    texts = texts[texts[id_column].notna()].reset_index(drop=True)
     if texts.empty:
         raise InputError(f"{where} holds no row with a customer; export it again, or leave {_KEY} out")
     ids = ids_as_logged(texts[id_column], data)
-    moments = (
-        None
-        if asked.valid_from is None
-        else _moments(texts[asked.valid_from], asked.valid_from, where, data.timezone)
-    )
+    name = asked.valid_from
+    moments = None if name is None else _moments(texts[name], name, where, data.timezone)
     _check_once(ids, moments, where)
     typed, columns = _typed(texts, ids, asked, [id_column, *data.columns.mapped().values()], where)
     frame = pd.DataFrame({"customer_id": ids.to_numpy(object), **typed})
@@ -135,16 +134,6 @@ def with_attributes_beside(
     return with_attributes(log, data.model_copy(update={"attributes": beside}), texts)
 
 
-def _rows(
-    texts: pd.DataFrame, asked: AttributesConfig, data: DataConfig, where: str
-) -> tuple[pd.DataFrame, str]:
-    """Return the rows of a customer, and the column of the id."""
-    id_column = asked.customer_id or data.columns.customer_id
-    needed = [*([asked.valid_from] if asked.valid_from else []), *asked.columns, *asked.categories]
-    check_columns(texts, id_column, needed, _KEY, where)
-    return texts[texts[id_column].notna()].reset_index(drop=True), id_column
-
-
 def check_columns(texts: pd.DataFrame, id_column: str, others: Sequence[str], key: str, where: str) -> None:
     """Refuse a table of customers, which ``key`` of the configuration names, that lacks a column."""
     for name in (id_column, *others):
@@ -178,16 +167,13 @@ def _moments(texts: pd.Series, name: str, where: str, timezone: str) -> NDArray[
 
 def _check_once(ids: pd.Series, moments: NDArray[np.datetime64] | None, where: str) -> None:
     keys = pd.DataFrame({"id": ids} if moments is None else {"id": ids, "day": moments})
-    twice = keys[keys.duplicated(keep="first")].drop_duplicates()
+    twice = keys[keys.duplicated()].drop_duplicates()
     if twice.empty:
         return
-    shown = first_of((str(one) for one in twice["id"].drop_duplicates().sort_values()), most=5)
-    mend = (
-        f"keep one row of each, or name the day from which a row holds with {_KEY}.valid_from"
-        if moments is None
-        else "keep one row of each customer and day"
-    )
-    day = "" if moments is None else " of the same day"
+    shown = first_of(twice["id"].drop_duplicates().sort_values(), most=5)
+    day, mend = "", f"keep one row of each, or name the day from which a row holds with {_KEY}.valid_from"
+    if moments is not None:
+        day, mend = " of the same day", "keep one row of each customer and day"
     raise InputError(f"{where} has several rows{day} of {len(twice):,} customers: {shown}; {mend}")
 
 
@@ -256,18 +242,8 @@ def _useless(values: pd.Series, kind: AttributeKind, texts: pd.Series, ids: pd.S
     return "looks like an id: no two customers share a number" if is_id else ""
 
 
-def missing_customers(
-    run: Callable[[str], list[tuple[Any, ...]]], lines: str, known: AttributeTable, data: DataConfig
-) -> list[Finding]:
-    """Return who of the customers of the table ``lines`` the table of attributes lacks.
-
-    ``run`` returns the rows of a query of DuckDB's.
-
-    Raises
-    ------
-    InputError
-        All of them.
-    """
+def missing_customers(run: Run, lines: str, known: AttributeTable, data: DataConfig) -> list[Finding]:
+    """Return who of the customers of ``lines``, a table, that of attributes lacks; InputError where that is all."""
     asked = data.attributes
     where = f"'{hide_password(asked.source if asked else '')}' ({_KEY})"
     lacks = "filter (where there is null)"
@@ -294,8 +270,6 @@ def missing_customers(
 def fingerprint_with(fingerprint: str, connection: duckdb.DuckDBPyConnection, table: str) -> str:
     """Return the fingerprint of a log and of a table of its customers."""
     described = connection.execute(f"describe {table}").fetchall()
-    listed = ", ".join(f"{name}::varchar" for name, *_ in described)
-    total, mixed = connection.execute(
-        f"select coalesce(sum(hash({listed})::hugeint), 0), coalesce(bit_xor(hash({listed}, 1)), 0) from {table}"
-    ).fetchall()[0]
-    return hashlib.sha256(f"{fingerprint} {listed} {total} {mixed}".encode()).hexdigest()
+    columns = tuple(f"{name}::varchar" for name, *_ in described)
+    _, total, mixed = hashed(connection, table, columns)
+    return hashlib.sha256(f"{fingerprint} {', '.join(columns)} {total} {mixed}".encode()).hexdigest()

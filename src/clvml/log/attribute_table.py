@@ -50,12 +50,8 @@ class AttributeColumn(NamedTuple):
 class AttributeTable:
     """What is known of customers, in the database of their purchase log.
 
-    Attributes
-    ----------
-    columns : tuple of AttributeColumn
-        Of the table ``table``, beside ``customer_id``: categories as texts, numbers as doubles, dates as days.
-    dated : bool
-        Rows hold from ``valid_from`` on, and a customer may have several.
+    ``columns`` are those of ``table`` beside ``customer_id``: categories as texts, numbers as doubles, dates as days.
+    Where it is ``dated``, rows hold from ``valid_from`` on, and a customer may have several.
     """
 
     columns: tuple[AttributeColumn, ...]

@@ -33,31 +33,23 @@ WEEKDAYS = (
 )
 
 # Minutes east of UTC. The first are of RFC 2822; names that several countries use otherwise (IST, BST) are left out.
-ZONE_MINUTES = {
-    **{
-        "z": 0,
-        "utc": 0,
-        "gmt": 0,
-        "est": -300,
-        "edt": -240,
-        "cst": -360,
-        "cdt": -300,
-        "mst": -420,
-        "mdt": -360,
-    },
-    **{
-        "pst": -480,
-        "pdt": -420,
-        "cet": 60,
-        "cest": 120,
-        "mez": 60,
-        "mesz": 120,
-        "wet": 0,
-        "west": 60,
-        "eet": 120,
-    },
-    **{"eest": 180, "msk": 180, "jst": 540, "kst": 540, "aest": 600, "aedt": 660, "nzst": 720, "nzdt": 780},
+_BY_MINUTES = {
+    -480: "pst",
+    -420: "mst pdt",
+    -360: "cst mdt",
+    -300: "est cdt",
+    -240: "edt",
+    0: "z utc gmt wet",
+    60: "cet mez west",
+    120: "cest mesz eet",
+    180: "eest msk",
+    540: "jst kst",
+    600: "aest",
+    660: "aedt",
+    720: "nzst",
+    780: "nzdt",
 }
+ZONE_MINUTES = {name: minutes for minutes, names in _BY_MINUTES.items() for name in names.split()}
 
 
 def named_zones() -> dict[str, str]:

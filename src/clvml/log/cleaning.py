@@ -67,19 +67,8 @@ def build_verdicts(
 ) -> list[Finding]:
     """Judge every staged row; the result is the temporary view ``clvml_verdicts``, one row per input row.
 
-    Its ``reason`` is NULL for an accepted row; ``place`` numbers the rows in input order.
-
-    Parameters
-    ----------
-    now : datetime
-        Local wall time in ``data.timezone``, without a zone.
-    as_of : date or None
-        The first day not used.
-
-    Returns
-    -------
-    list of Finding
-        Doubts about orders that stand in several files.
+    Its ``reason`` is NULL for an accepted row; ``place`` numbers the rows in input order. ``now`` is local wall time in
+    ``data.timezone``, ``as_of`` the first day not used. Return doubts about orders that stand in several files.
 
     Raises
     ------
@@ -96,7 +85,7 @@ def build_verdicts(
     if "quantity" in staged.columns:
         unfit = f"quantity_text IS NOT NULL OR coalesce(NOT {QUANTITY_FITS}, false)"
         quantity = f"CASE WHEN {QUANTITY_FITS} THEN quantity END AS quantity, {unfit} AS emptied, "
-    # What a total says could be read, and is told beside it.
+    # The money of a total line can be read, and is reported with its reason.
     is_whole = f"(broken IS NULL OR broken = {literal(TOTAL_LINE)})"
     connection.execute(
         f"""

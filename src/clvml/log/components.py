@@ -14,12 +14,7 @@ _HOOKS, _ROUND, _NEXT = "clvml_hooks", "clvml_round", "clvml_contracted"
 def label_components(connection: duckdb.DuckDBPyConnection, edges: str, labels: str) -> None:
     """Make the temporary table ``labels`` (node, label): of each node with an edge, the least node of its component.
 
-    Parameters
-    ----------
-    edges : str
-        Table of pairs of integers, ``a`` > ``b``; it is dropped.
-    labels : str
-        The least nodes themselves are left out.
+    ``edges`` is a table of pairs of integers, ``a`` > ``b``; it is dropped. The least nodes themselves are left out.
     """
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {_HOOKS} (node INTEGER, label INTEGER)")
     while _count(connection, edges):

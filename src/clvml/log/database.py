@@ -13,7 +13,8 @@ from urllib.parse import quote
 import duckdb
 import pyarrow as pa
 
-from clvml.errors import InputError, did_you_mean
+from clvml.errors import InputError, did_you_mean, first_of
+from clvml.log.row_tables import create_row_table
 from clvml.storage.addresses import Address
 from clvml.storage.files import no_room
 from clvml.storage.postgres import connected
@@ -32,10 +33,7 @@ Columns = tuple[tuple[str, ...], tuple[str, ...]]
 def copy_table(connection: duckdb.DuckDBPyConnection, address: Address, copy: str) -> Columns:
     """Copy a database table into the temporary table ``copy`` (broken, c0, c1, ...; of SQLite also line).
 
-    Returns
-    -------
-    columns, types : tuple of str
-        The table's column names and their DuckDB types (all text for SQLite, whose columns have no type).
+    Return the names of the table's columns and their DuckDB types (all text for SQLite, whose columns have no type).
 
     Raises
     ------
@@ -81,14 +79,8 @@ def _copy_duckdb(connection: duckdb.DuckDBPyConnection, address: Address, copy: 
             described = source.execute(f"DESCRIBE SELECT * FROM {origin}").fetchall()
             renamed = ", ".join(f"{identifier(row[0])} AS c{index}" for index, row in enumerate(described))
             reader = source.sql(f"SELECT {renamed} FROM {origin}").to_arrow_reader(_BATCH_ROWS)
-            connection.register("clvml_batches", reader)
-            try:
-                with setting(connection, "arrow_lossless_conversion", "true"):
-                    connection.execute(
-                        f"CREATE OR REPLACE TEMP TABLE {copy} AS SELECT NULL::VARCHAR AS broken, * FROM clvml_batches"
-                    )
-            finally:
-                connection.unregister("clvml_batches")
+            with setting(connection, "arrow_lossless_conversion", "true"):
+                _copy_batches(connection, reader, copy)
         except duckdb.Error as error:
             if no_room(error):
                 raise
@@ -140,22 +132,8 @@ def _copy_sqlite(connection: duckdb.DuckDBPyConnection, address: Address, copy: 
             origin = f"({address.query}\n)" if table is None else identifier(table)
             cursor = database.execute(f"SELECT * FROM {origin}")
             columns = tuple(column[0] for column in cursor.description)
-            names = [f"c{index}" for index in range(len(columns))]
-            declared = ", ".join(f"{name} VARCHAR" for name in names)
-            connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE {copy} (line BIGINT, broken VARCHAR, {declared})"
-            )
-            line = 1
-            while rows := cursor.fetchmany(_BATCH_ROWS):
-                texts = [
-                    pa.array([_text(value) for value in column], pa.string())
-                    for column in zip(*rows, strict=True)
-                ]
-                lines = pa.array(range(line, line + len(rows)), pa.int64())
-                connection.register("clvml_batch", pa.table([lines, *texts], names=["line", *names]))
-                connection.execute(f"INSERT INTO {copy} BY NAME SELECT * FROM clvml_batch")
-                connection.unregister("clvml_batch")
-                line += len(rows)
+            rows = ((line, None, *map(_text, row)) for line, row in enumerate(cursor, start=1))
+            create_row_table(connection, copy, len(columns), rows)
     except (sqlite3.Error, sqlite3.Warning) as error:
         if "one statement at a time" in str(error):
             raise _no_select(address) from None
@@ -193,17 +171,22 @@ def _copy_postgres(connection: duckdb.DuckDBPyConnection, address: Address, copy
             pa.schema([field.with_name(f"c{index}") for index, field in enumerate(reader.schema)]),
             (batch.rename_columns([f"c{index}" for index in range(len(columns))]) for batch in reader),
         )
-        connection.register("clvml_batches", reader)
         try:
-            connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE {copy} AS SELECT NULL::VARCHAR AS broken, * FROM clvml_batches"
-            )
+            _copy_batches(connection, reader, copy)
         except duckdb.Error as error:
             raise _unreadable(address.shown, error) from None
-        finally:
-            connection.unregister("clvml_batches")
     described = connection.execute(f"DESCRIBE {copy}").fetchall()
     return columns, tuple(row[1] for row in described[1:])
+
+
+def _copy_batches(connection: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader, copy: str) -> None:
+    connection.register("clvml_batches", reader)
+    try:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {copy} AS SELECT NULL::VARCHAR AS broken, * FROM clvml_batches"
+        )
+    finally:
+        connection.unregister("clvml_batches")
 
 
 def _read_postgres(field: pa.Field) -> str:
@@ -226,11 +209,8 @@ def _no_select(address: Address) -> InputError:
 
 
 def _no_table(place: str, table: str, known: list[str]) -> InputError:
-    listed = ", ".join(f"'{name}'" for name in sorted(known)[:20]) or "none"
-    more = f" and {len(known) - 20} more" if len(known) > 20 else ""
-    return InputError(
-        f"'{place}' has no table '{table}'{did_you_mean(table, known)}; its tables: {listed}{more}"
-    )
+    listed = first_of((f"'{name}'" for name in sorted(known)), longest=500) or "none"
+    return InputError(f"'{place}' has no table '{table}'{did_you_mean(table, known)}; its tables: {listed}")
 
 
 def _unreadable(place: str, error: Exception) -> InputError:

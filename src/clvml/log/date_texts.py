@@ -109,9 +109,10 @@ def _split_time(text: str) -> tuple[str, str]:
         second = f"{found['second']}%S" if found["second"] else ""
         fraction = f"{found['point']}%f" if found["point"] else ""
         half = " %p" if (found["half"] or "").startswith(" ") else "%p" if found["half"] else ""
+        minute = f"{found['colon']}%M"
         return text[
             : found.start()
-        ], f"{found['gap']}{hour}{found['colon']}%M{second}{fraction}{half}{found['tail'] or ''}"
+        ], f"{found['gap']}{hour}{minute}{second}{fraction}{half}{found['tail'] or ''}"
     if found := _HOUR.search(text):
         return text[: found.start()], f"{found['gap']}%I{' ' if ' ' in found['half'] else ''}%p"
     if (found := _BARE_TIME.search(text)) and re.fullmatch(_COMPACT, text[: found.start()]):

@@ -60,18 +60,9 @@ class DateFormat:
 class DateSpelling:
     """Texts of a column that are written alike: they differ in digits alone.
 
-    Attributes
-    ----------
-    text : str
-        The first of them.
-    place : int
-        Row id of the first.
-    day_first, month_first : str or None
-        The first of them that can only have the day, or only the month, in front.
-    is_open : bool
-        Some may have either in front.
-    firsts, lasts : int
-        How many values the first and the last of the three numbers take.
+    ``text`` and ``place`` (its row id) are the first of them. ``day_first`` and ``month_first`` are the first of them
+    that can only have the day, or only the month, in front; ``is_open`` says that some may have either. ``firsts`` and
+    ``lasts`` are how many values the first and the last of the three numbers take.
     """
 
     text: str
@@ -90,14 +81,9 @@ class DateSpelling:
 class DateReadings:
     """What the texts of a column leave of the formats.
 
-    Attributes
-    ----------
-    order : {"", "dmy", "mdy", "ymd"}
-        What the texts themselves say of dates that are three numbers.
-    open_text : DateSpelling or None
-        Dates that may have the day or the month in front, where nothing tells.
-    conflict : tuple of (str, int)
-        Two texts with their places that have no format in common; else empty.
+    ``order`` is what they say of dates that are three numbers. ``open_text`` are dates that may have the day or the
+    month in front, where nothing tells; ``conflict`` holds two texts with their places that have no format in common,
+    or nothing.
     """
 
     format: DateFormat
@@ -151,12 +137,8 @@ def compare_dates(
 ) -> DateReadings:
     """Return the format that reads all spellings that are dates.
 
-    Parameters
-    ----------
-    iso : (int, str, int)
-        How many rows are ISO dates and read already, the first text and its place.
-    order, unit : str
-        What is known of them; empty where the texts must tell.
+    ``iso`` is how many rows are ISO dates and read already, the first text and its place. ``order`` and ``unit`` are
+    what is known of the texts; empty where these must tell.
 
     >>> compare_dates([DateSpelling("13.01.2024", 2, 0, day_first="13.01.2024", day_place=0)]).format.patterns
     ('%d.%m.%Y',)
@@ -293,14 +275,8 @@ def _order(
     numeric: Sequence[DateSpelling],
 ) -> tuple[str, DateSpelling | None, tuple[tuple[str, int], ...]]:
     """Return the order of dates of three numbers, one that leaves it open, and two that contradict each other."""
-    days = [
-        (each.day_place, each.day_first) for each in numeric if each.day_first and each.day_place is not None
-    ]
-    months = [
-        (each.month_place, each.month_first)
-        for each in numeric
-        if each.month_first and each.month_place is not None
-    ]
+    days = [(each.day_place or 0, each.day_first) for each in numeric if each.day_first]
+    months = [(each.month_place or 0, each.month_first) for each in numeric if each.month_first]
     if days and months:
         return "", None, tuple((text, place) for place, text in (min(days), min(months)))
     if days:

@@ -12,7 +12,6 @@ import glob
 import io
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -53,7 +52,7 @@ class Layout:
     header_line : int
         The line on which the header begins; titles, blank lines or ``sep=;`` stand above.
     encoding : str
-        See `clvml.log.text_files.TextFile`.
+        See `clvml.log.text_files.scan_text`.
     """
 
     delimiter: str
@@ -64,19 +63,14 @@ class Layout:
 
 
 def read_layout(path: Path, encoding: str | None = None) -> Layout:
-    """Find the header of a delimited file and its delimiter.
-
-    Parameters
-    ----------
-    encoding : str, optional
-        Found out by reading the file once unless given.
+    """Find the header of a delimited file and its delimiter; the encoding is found out unless it is given.
 
     Raises
     ------
     InputError
         The file is empty or no text, or packed data are damaged.
     """
-    encoding = encoding or scan_text(path).encoding
+    encoding = encoding or scan_text(path)[1]
     with damage_reported(path), open_text(path, encoding) as text:
         sample = _sample(text)
     first = next((number for number, line in enumerate(sample) if line.strip()), None)
@@ -158,16 +152,10 @@ def copy_carefully(connection: duckdb.DuckDBPyConnection, path: Path, layout: La
     InputError
         A quote is opened and not closed on its line, so that following lines cannot be told apart.
     """
-    with _long_fields():
-        create_row_table(connection, table, len(layout.columns), _careful_rows(path, layout))
-
-
-@contextmanager
-def _long_fields() -> Iterator[None]:
-    """Let the csv module take fields as long as a line may be: by itself it takes less than DuckDB does."""
+    # By itself the csv module takes shorter fields than DuckDB does.
     before = csv.field_size_limit(LONGEST_LINE)
     try:
-        yield
+        create_row_table(connection, table, len(layout.columns), _careful_rows(path, layout))
     finally:
         csv.field_size_limit(before)
 

@@ -24,16 +24,10 @@ IN_WHERE = "in_where"
 
 @dataclass(frozen=True)
 class Formulas:
-    """The expressions of a configuration, bound to the columns of a file.
+    """The expressions of a configuration, bound to the columns of a file, for SQL of one dialect.
 
-    Attributes
-    ----------
-    computed : dict of str to Expression
-        By our name of the column that they make.
-    operands : dict of str to int
-        Positions of the columns that they name.
-    dialect : str
-        Of the SQL that is made of them.
+    ``computed`` are by our name of the column that they make; ``operands`` are the positions of the columns that all
+    name.
     """
 
     where: Expression | None

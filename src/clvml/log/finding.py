@@ -9,16 +9,9 @@ from dataclasses import dataclass
 class Finding:
     """A warning about a purchase log.
 
-    Attributes
-    ----------
-    code : str
-        Names the kind for programs, in lower case with hyphens: ``guest-customer``.
-    text : str
-        One or two sentences: what was found, and the config key that answers it.
-    rows : int, optional
-        Lines that it is about.
-    money : float, optional
-        Their money [currency of the log].
+    ``code`` names the kind for programs, in lower case with hyphens: ``guest-customer``. ``text`` is one or two
+    sentences: what was found, and the config key that answers it. ``rows`` are the lines that it is about, ``money`` is
+    theirs [currency of the log].
     """
 
     code: str

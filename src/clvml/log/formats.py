@@ -6,7 +6,7 @@ as long as each is clear in itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from clvml.config import ColumnsConfig, DataConfig
 from clvml.errors import InputError
 from clvml.log.dates import (
     DateFormat,
+    DateReadings,
     DateSpelling,
     compare_dates,
     custom_of,
@@ -64,16 +65,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Formats:
-    """The formats of all columns that are text.
+    """The formats of all columns that are text: of numbers by our names, and of dates, one for each part each.
 
-    Attributes
-    ----------
-    numbers : dict of str to tuple of NumberFormat
-        By our names, one for each part.
-    dates : tuple of DateFormat
-        One for each part; empty where no date needs one.
-    warnings : tuple of Finding
-        Guesses.
+    ``dates`` is empty where no date needs one; ``warnings`` are guesses.
     """
 
     numbers: Mapping[str, tuple[NumberFormat, ...]] = field(default_factory=dict)
@@ -90,17 +84,10 @@ def choose_formats(
     data: DataConfig,
     locate: Locate,
 ) -> Formats:
-    """Decide how the text columns of a table are written.
+    """Decide how the text columns of a table are written: ``numbers`` and ``dates``, which are text in some part.
 
-    Parameters
-    ----------
-    table : str
-        Has ``part`` and ``place``, for each number NAME a column ``NAME_text``, and ``date_text`` (not ISO) beside
-        ``order_ts`` (ISO).
-    numbers, dates : Column
-        Those that are text in some part.
-    parts : int
-        How many there are.
+    ``table`` has ``part`` and ``place``, for each number NAME a column ``NAME_text``, and ``date_text`` (not ISO)
+    beside ``order_ts`` (ISO).
 
     Raises
     ------
@@ -122,7 +109,8 @@ def choose_formats(
                 warnings[_CURRENCY] = partly
         name = _named(column, named, parse_example)
         if name is not None:
-            chosen[column.ours] = (_with_marks(name, spellings),) * parts
+            marks = compare_formats(spellings, [name]).marks
+            chosen[column.ours] = (replace(name, marks=marks),) * parts
             continue
         together = compare_formats(spellings)
         alone = {part: compare_formats(texts) for part, texts in found.items()}
@@ -132,10 +120,8 @@ def choose_formats(
         elif together.formats:
             opened.append((column, together, spellings))
         elif all(readings.chosen for readings in alone.values()):
-            any_one = next(iter(alone.values())).formats[0]
-            chosen[column.ours] = tuple(
-                alone[part].formats[0] if part in alone else any_one for part in range(parts)
-            )
+            any_one = next(iter(alone.values()))
+            chosen[column.ours] = tuple(alone.get(part, any_one).formats[0] for part in range(parts))
         else:
             raise _contradictory(column, together, alone, locate)
     # A column that is mapped and stands in an expression, too, is told of once, by the name that answers both.
@@ -182,28 +168,23 @@ def _choose_dates(
         if pattern and pattern not in dates.patterns:
             dates = replace(dates, patterns=(pattern, *dates.patterns))
         return (dates,) * parts, None
-    nothing = (0, "", 0)
-    alone = {part: compare_dates(texts, iso.get(part, nothing)) for part, texts in found.items()}
+
+    def read_in(order: str, parts: Iterable[int]) -> dict[int, DateReadings]:
+        return {part: compare_dates(found[part], iso.get(part, (0, "", 0)), order) for part in parts}
+
+    def left_open() -> list[int]:
+        return [part for part, readings in alone.items() if readings.open_text]
+
+    alone = read_in("", found)
     orders = {readings.order for readings in alone.values() if readings.order}
     if len(orders) == 1:
         # What one file tells of day and month holds for those that leave it open.
-        order = next(iter(orders))
-        alone = {
-            part: compare_dates(found[part], iso.get(part, nothing), order)
-            if readings.open_text
-            else readings
-            for part, readings in alone.items()
-        }
+        alone |= read_in(orders.pop(), left_open())
     assumed = None
-    left = [each for part, readings in alone.items() if readings.open_text for each in found[part]]
+    left = [each for part in left_open() for each in found[part]]
     if why := custom_of(left, comma):
         assumed = _assumed_day(column, [each for each in left if each.is_open], why)
-        alone = {
-            part: compare_dates(found[part], iso.get(part, nothing), "dmy")
-            if readings.open_text
-            else readings
-            for part, readings in alone.items()
-        }
+        alone |= read_in("dmy", left_open())
     for readings in alone.values():
         if readings.conflict:
             (first, at), (second, there) = readings.conflict
@@ -263,10 +244,6 @@ def _named(column: Column, named: Mapping[str, str], parse: Callable[[str], Any]
         return parse(named[key])
     except ValueError as error:
         raise InputError(f"{_KEY}.{key} {error}; currently set to '{named[key]}'") from None
-
-
-def _with_marks(number: NumberFormat, spellings: list[Spelling]) -> NumberFormat:
-    return replace(number, marks=compare_formats(spellings, [number]).marks)
 
 
 def _as_others(

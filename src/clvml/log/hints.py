@@ -1,6 +1,7 @@
 """What the columns that are not used say: a status, a refunded amount, a quantity beside a price, a currency.
 
-These look at the file again and are for whoever sets a log up; what every reading warns of is elsewhere.
+They are for whoever sets a log up, because they read the file again; `clvml.log.quality` has what every reading warns
+of.
 """
 
 from __future__ import annotations

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import Any
 
 from clvml.config import DataConfig
 from clvml.log.finding import Finding
-from clvml.storage.sql import MONEY, literal
-
-Run = Callable[[str], list[tuple[Any, ...]]]
+from clvml.storage.sql import MONEY, Run, literal
 
 # What stands for nobody, without case, blanks and punctuation, and of an e-mail what is before the @.
 _NOBODY = (
@@ -28,10 +27,10 @@ _NAME = "regexp_replace(lower(split_part(customer_id, '@', 1)), '[^\\p{L}\\p{N}]
 _SHARE = 0.01
 # A zero may be a customer like any other, unless it has many times the lines that customers have.
 _TIMES = 5
-# So much of the money in one hand is worth a warning, where there are more than a few customers.
+# One customer who holds this share of the money is worth a warning, where there are more than a few customers.
 _LARGE, _FEW = 0.25, 20
 _LARGEST = 20
-# And so much of it in a handful of them makes the error of one test date theirs.
+# A handful of customers who hold this share decide the error of a single test date.
 _HANDFUL, _NOISY = 5, 0.1
 _SCIENTIFIC = r"^-?\d([.,]\d+)?[eE]\+?\d{2,3}$"
 
@@ -60,10 +59,7 @@ def folded_sql(how: str | None) -> str:
 
 
 def identity_findings(run: Run, table: str, data: DataConfig) -> list[Finding]:
-    """Return what is doubtful about the customer ids of a purchase log, and about how its money is spread.
-
-    ``run`` returns the rows of a query, which is written for DuckDB, from wherever the table is.
-    """
+    """Return what is doubtful about the customer ids of a purchase log, and about how its money is spread."""
     ids = (
         f"ids AS (SELECT customer_id, count(*) AS line_count, sum(amount::{MONEY}) AS money,"
         f" sum(CASE WHEN amount > 0 THEN amount::{MONEY} ELSE 0 END) AS spent FROM {table} GROUP BY customer_id)"
@@ -88,13 +84,13 @@ def identity_findings(run: Run, table: str, data: DataConfig) -> list[Finding]:
         " UNION ALL SELECT 'largest', customer_id, line_count, spent, 1 FROM (SELECT * FROM ids"
         f" ORDER BY spent DESC, customer_id LIMIT {_LARGEST}) AS largest"
     )
-    (_, _, lines, spent, customers), *_ = [row for row in found if row[0] == "all"]
-    if not lines:
+    kinds = defaultdict(list)
+    for kind, *row in found:
+        if row[1]:
+            kinds[kind].append(row)
+    if not kinds["all"]:
         return []
-    kinds = {
-        kind: [row[1:] for row in found if row[0] == kind and row[2]]
-        for kind in ("nobody", "repeated", "scientific", "folded", "loose", "largest")
-    }
+    ((_, lines, spent, customers),) = kinds["all"]
     usual = _TIMES * lines / customers
     nobody = [
         (name, rows, money)
@@ -106,33 +102,18 @@ def identity_findings(run: Run, table: str, data: DataConfig) -> list[Finding]:
         for name, rows, money, _ in kinds["repeated"]
         if rows > usual and name not in {other[0] for other in kinds["nobody"]}
     ]
-    findings = [
-        *_placeholders(nobody, repeated, lines, spent, data),
-        *_spellings(kinds["folded"], kinds["loose"], data),
-    ]
-    for example, rows, money, count in kinds["scientific"] if data.customer_ids is None else ():
-        findings.append(
-            Finding(
-                "ids-in-scientific-notation",
-                f"{count:,} customer ids are written as '{example}' is: their last digits are lost, and several"
-                " customers may be one; export the ids as text. data.customer_ids: as_is takes them as they are",
-                int(rows),
-                float(money),
-            )
-        )
     people = [row for row in kinds["largest"] if row[0] not in {other[0] for other in (*nobody, *repeated)}]
-    return [*findings, *_concentration(people, float(spent), customers)]
+    return [
+        *(_placeholders(nobody, repeated, lines, float(spent)) if data.guests is None else ()),
+        *(_spellings(kinds) if data.customer_ids is None else ()),
+        *_concentration(people, float(spent), customers),
+    ]
 
 
 def _placeholders(
-    nobody: list[tuple[str, int, Any]],
-    repeated: list[tuple[str, int, Any]],
-    lines: int,
-    spent: Any,
-    data: DataConfig,
+    nobody: list[tuple[str, int, Any]], repeated: list[tuple[str, int, Any]], lines: int, spent: float
 ) -> Iterator[Finding]:
-    if data.guests is not None:
-        return
+    listed = ", ".join(repr(row[0]) for row in repeated[:3])
     for code, found, answer in (
         (
             "guest-customer",
@@ -142,50 +123,44 @@ def _placeholders(
         (
             "placeholder-customer",
             repeated,
-            f"data.guests: reject with data.guest_ids: [{', '.join(repr(row[0]) for row in repeated[:3])}] leaves these"
-            " lines out, data.guests: keep takes it for a customer",
+            f"data.guests: reject with data.guest_ids: [{listed}] leaves these lines out, data.guests: keep takes it"
+            " for a customer",
         ),
     ):
         rows, money = sum(row[1] for row in found), float(sum(row[2] for row in found))
-        if not found or (rows < _SHARE * lines and money < _SHARE * float(spent)):
-            continue
-        names = " and ".join(repr(row[0]) for row in sorted(found, key=lambda row: -row[1])[:3])
-        share = f", {money / float(spent):.0%} of all" if spent else ""
-        yield Finding(
-            code,
-            f"customer {names} looks like nobody in particular and holds {rows:,} lines and {money:,.2f} of"
-            f" money{share}; {answer}",
-            rows,
-            money,
-        )
+        if found and (rows >= _SHARE * lines or money >= _SHARE * spent):
+            names = " and ".join(repr(row[0]) for row in sorted(found, key=lambda row: -row[1])[:3])
+            share = f", {money / spent:.0%} of all" if spent else ""
+            text = f"customer {names} looks like nobody in particular and holds {rows:,} lines and {money:,.2f} of"
+            yield Finding(code, f"{text} money{share}; {answer}", rows, money)
 
 
-def _spellings(
-    folded: list[tuple[Any, ...]], loose: list[tuple[Any, ...]], data: DataConfig
-) -> Iterator[Finding]:
-    if data.customer_ids is not None:
-        return
-    for example, rows, money, spellings in folded:
-        yield Finding(
+def _spellings(kinds: Mapping[str, list[list[Any]]]) -> Iterator[Finding]:
+    told = {
+        "folded": (
             "ids-differ-in-case",
-            f"{int(spellings):,} customer ids differ only in case or blanks, such as '{example}'; data.customer_ids:"
-            " casefold makes one customer of each, as_is keeps them apart",
-            int(rows),
-            float(money),
-        )
-    more = sum(row[3] for row in loose) - sum(row[3] for row in folded)
-    if more > 0:
-        example, rows, money, spellings = loose[0]
-        yield Finding(
+            "customer ids differ only in case or blanks, such as '{}'; data.customer_ids: casefold makes one customer"
+            " of each, as_is keeps them apart",
+        ),
+        "loose": (
             "ids-differ-in-zeros",
-            f"{int(spellings):,} customer ids differ only in leading zeros, such as '{example}';"
-            " data.customer_ids: loose makes one customer of each, as_is keeps them apart",
-            int(rows),
-            float(money),
-        )
+            "customer ids differ only in leading zeros, such as '{}'; data.customer_ids: loose makes one customer of"
+            " each, as_is keeps them apart",
+        ),
+        "scientific": (
+            "ids-in-scientific-notation",
+            "customer ids are written as '{}' is: their last digits are lost, and several customers may be one; export"
+            " the ids as text. data.customer_ids: as_is takes them as they are",
+        ),
+    }
+    # Ids that differ in case alone are among the loose ones, too.
+    alike = sum(row[3] for row in kinds["loose"]) > sum(row[3] for row in kinds["folded"])
+    for kind, (code, text) in told.items():
+        for example, rows, money, spellings in kinds[kind] if kind != "loose" or alike else ():
+            yield Finding(code, f"{int(spellings):,} {text.format(example)}", int(rows), float(money))
 
 
-def _concentration(largest: list[tuple[Any, ...]], spent: float, customers: int) -> Iterator[Finding]:
+def _concentration(largest: list[list[Any]], spent: float, customers: int) -> Iterator[Finding]:
     """Yield that few customers hold much of the money."""
     if spent <= 0 or not largest or customers < _FEW:
         return

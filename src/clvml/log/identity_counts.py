@@ -18,6 +18,7 @@ _MANY_IDS = 50
 def key_findings(
     cut: dict[str, tuple[int, int]], unread: dict[str, int], identity: IdentityConfig
 ) -> Iterator[Finding]:
+    """Yield which keys join nobody: by kind, those that too many share with their ids, and texts that are no key."""
     for kind, (keys, ids) in cut.items():
         yield Finding(
             "shared-keys",
@@ -39,11 +40,9 @@ def count_ids(
     tables: Sequence[str],
     cut: dict[str, tuple[int, int]],
 ) -> IdentityCount:
-    before = dict(
-        connection.execute(
-            f"SELECT number, count(*) FROM {CROSSWALK} WHERE bought GROUP BY number"
-        ).fetchall()
-    )
+    """Return what became of the ids of the sources ``names``, whose purchases ``tables`` hold."""
+    query = f"SELECT number, count(*) FROM {CROSSWALK} WHERE bought GROUP BY number"
+    before = dict(connection.execute(query).fetchall())
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE clvml_several AS SELECT label FROM {CROSSWALK} WHERE bought GROUP BY label"
         " HAVING count(*) > 1"
@@ -60,11 +59,8 @@ def count_ids(
         f" JOIN (FROM {CROSSWALK} SEMI JOIN clvml_several USING (label)) USING (number, customer_id)"
         " GROUP BY unified_id ORDER BY sum(money) - max(money) DESC, unified_id LIMIT 5"
     ).fetchall()
-    keys = dict(
-        connection.execute(
-            f"SELECT kind, count(DISTINCT node) FROM {KEYED} GROUP BY kind ORDER BY kind"
-        ).fetchall()
-    )
+    query = f"SELECT kind, count(DISTINCT node) FROM {KEYED} GROUP BY kind ORDER BY kind"
+    keys = dict(connection.execute(query).fetchall())
     return IdentityCount(
         {name: int(before.get(number, 0)) for number, name in enumerate(names)},
         int(customers),

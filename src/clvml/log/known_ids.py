@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 import duckdb
 
 from clvml.config import IdentityConfig
-from clvml.errors import InputError, first_of
+from clvml.errors import InputError, first_of, naming
 from clvml.log.finding import Finding
 from clvml.log.mapping import plain
-from clvml.log.side_tables import read_side_table, rows_sql
+from clvml.log.parts import read_parts
+from clvml.log.side_tables import rows_sql
 from clvml.storage.addresses import hide_password
 from clvml.storage.sql import literal
 
@@ -22,7 +23,7 @@ _KEY = "data.identity.mapping"
 def read_mapping(
     connection: duckdb.DuckDBPyConnection, identity: IdentityConfig, names: Sequence[str]
 ) -> None:
-    """Read the mapping into a temporary table of ``number``, ``customer_id`` and ``unified_id``.
+    """Read the mapping into a temporary table of ``number`` (of the source), ``customer_id`` and ``unified_id``.
 
     Raises
     ------
@@ -35,7 +36,8 @@ def read_mapping(
     if identity.mapping is None:
         return
     shown = f"mapping '{hide_password(identity.mapping)}' ({_KEY})"
-    parts = read_side_table(connection, identity.mapping, _KEY)
+    with naming(_KEY):
+        parts = read_parts(connection, identity.mapping)
     named = {plain(name): name for name in parts[0].columns}
     lacks = [name for name in _MAPPING if plain(name) not in named]
     if lacks:

@@ -25,8 +25,8 @@ _SAME = {
     "postcode": ((1,), [0.88, 0.05, 0.07]),
     "email": ((0.92,), [0.7, 0.1, 0.2]),
 }
-# Words that are as like as this may be one, misspelled. A family has one name and one address, so each word must have
-# its like: that of the given name, too.
+# Words of this similarity may be one word, misspelled. A family shares name and address, so each word must have a
+# similar one, and so must the given name.
 _WORD = 0.88
 _LIKE = f"""
     CREATE OR REPLACE TEMP MACRO clvml_like(one, other) AS list_min(list_transform(string_split(one, ' '),
@@ -57,15 +57,8 @@ def alike_pairs(
     """Make the temporary table ``pairs`` (``a``, ``b``) of the people who are one person, as likely as ``threshold``.
 
     Pairs are compared whose name is the same, or address and first letter of the name, or postcode and two letters.
-
-    Parameters
-    ----------
-    people : str
-        Table of ``node`` and the ``fields``, written in one way (`written_field_sql`), NULL where unknown.
-    fields : tuple of str
-        Some of `FIELDS`, ``name`` among them.
-    threshold : float
-        Probability from which two are taken for one.
+    ``people`` is a table of ``node`` and the ``fields`` (some of `FIELDS`, ``name`` among them), written in one way
+    (`written_field_sql`), NULL where unknown.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from string import Formatter
 from typing import Literal
 
 from clvml.config import DataConfig
-from clvml.errors import InputError
+from clvml.errors import InputError, first_of
 from clvml.log.delimited import STRAY_QUOTE, TOO_FEW_COLUMNS, TOO_LONG, TOO_MANY_COLUMNS
 from clvml.log.json_lines import NOT_JSON
 from clvml.log.staging import TOTAL_LINE
@@ -21,20 +21,9 @@ from clvml.storage.sql import literal
 Treatment = Literal["rejected", "dropped", "kept", "changed"]
 
 NOT_IN_WHERE = "not in data.where"
-MISSING_CUSTOMER = "missing customer id"
-MISSING_DATE = "missing date"
-UNPARSABLE_DATE = "unparsable date"
-ANCIENT = "date before 1800"
 MISSING_AMOUNT = "missing amount"
-TEXT_AMOUNT = "amount is not a number"
-INFINITE_AMOUNT = "infinite or NaN amount"
-HUGE_AMOUNT = "amount of 1e15 or more"
-MISSING_CURRENCY = "missing currency"
-OTHER_CURRENCY = "other currency"
 NO_RATE = "no exchange rate by its day (data.rates)"
-FUTURE = "date in the future"
 AFTER_AS_OF = "at or after as_of"
-GUEST = "customer id of nobody (data.guests)"
 OLDER_STATE = "order stands in a later file"
 REPEAT_ACROSS = "same line in two files"
 REPEAT_WITHIN = "repeat within one file"
@@ -72,33 +61,22 @@ class Rule:
 
 
 RULES = (
-    *(
-        Rule(reason)
-        for reason in (
-            TOO_FEW_COLUMNS,
-            TOO_MANY_COLUMNS,
-            STRAY_QUOTE,
-            TOO_LONG,
-            NOT_JSON,
-            TOTAL_LINE,
-            NO_RATE,
-        )
-    ),
+    *map(Rule, (TOO_FEW_COLUMNS, TOO_MANY_COLUMNS, STRAY_QUOTE, TOO_LONG, NOT_JSON, TOTAL_LINE, NO_RATE)),
     Rule(NOT_IN_WHERE, "NOT coalesce({in_where}, false)", "dropped"),
-    Rule(MISSING_CUSTOMER, "customer_id IS NULL"),
-    Rule(GUEST, "{guest}"),
-    Rule(MISSING_DATE, "order_ts IS NULL AND date_text IS NULL"),
-    Rule(UNPARSABLE_DATE, "({date}) IS NULL"),
+    Rule("missing customer id", "customer_id IS NULL"),
+    Rule("customer id of nobody (data.guests)", "{guest}"),
+    Rule("missing date", "order_ts IS NULL AND date_text IS NULL"),
+    Rule("unparsable date", "({date}) IS NULL"),
     # What stands for no date in many systems, such as 0001-01-01, and what no calendar of Python's holds.
-    Rule(ANCIENT, "({date}) < TIMESTAMP '1800-01-01'"),
+    Rule("date before 1800", "({date}) < TIMESTAMP '1800-01-01'"),
     Rule(MISSING_AMOUNT, "amount IS NULL AND amount_text IS NULL"),
-    Rule(TEXT_AMOUNT, "amount IS NULL"),
+    Rule("amount is not a number", "amount IS NULL"),
     # NaN is greater than every number.
-    Rule(INFINITE_AMOUNT, "abs(amount) > 1.7976931348623157e308"),
-    Rule(HUGE_AMOUNT, "abs(amount) >= 1e15"),
-    Rule(MISSING_CURRENCY, "{currency} IS NULL"),
-    Rule(OTHER_CURRENCY, "{currency} <> {wanted}"),
-    Rule(FUTURE, "({date}) > {now}"),
+    Rule("infinite or NaN amount", "abs(amount) > 1.7976931348623157e308"),
+    Rule("amount of 1e15 or more", "abs(amount) >= 1e15"),
+    Rule("missing currency", "{currency} IS NULL"),
+    Rule("other currency", "{currency} <> {wanted}"),
+    Rule("date in the future", "({date}) > {now}"),
     Rule(AFTER_AS_OF, "({date}) >= {as_of}", "dropped"),
     Rule(OLDER_STATE, policy="dropped"),
     Rule(REPEAT_ACROSS, policy="duplicates"),
@@ -135,8 +113,7 @@ def currency_given(found: Mapping[str, int], data: DataConfig) -> dict[str, str]
     InputError
         Lines are in several currencies and ``data.currency`` is not set, or none is in ``data.currency``.
     """
-    listed = ", ".join(f"{currency} ({rows:,} lines)" for currency, rows in list(found.items())[:5])
-    listed += f" and {len(found) - 5} more" if len(found) > 5 else ""
+    listed = first_of((f"{currency} ({rows:,} lines)" for currency, rows in found.items()), most=5)
     column = data.columns.currency
     if data.currency is None and len(found) > 1:
         raise InputError(

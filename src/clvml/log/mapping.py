@@ -42,17 +42,8 @@ _SYNONYMS = {
     "currency": "currency currencycode",
 }
 _UNIT_PRICES = (
-    *(
-        "unitprice",
-        "itemprice",
-        "priceperunit",
-        "lineitemprice",
-        "pricepaidperunit",
-        "price",
-        "unitcost",
-        "einzelpreis",
-    ),
-    *("stückpreis", "preis", "prixunitaire", "prix", "preciounitario", "precio", "prezzounitario", "prezzo"),
+    "unitprice itemprice priceperunit lineitemprice pricepaidperunit price unitcost einzelpreis stückpreis preis"
+    " prixunitaire prix preciounitario precio prezzounitario prezzo"
 )
 _REQUIRED = ("customer_id", "order_date", "amount")
 _IN_CURRENCY = re.compile(r"(?<=\w)[\s_\[(]+(?:in[\s_]+)?(?:eur|euro|usd|gbp|chf)[\s\])]*$")
@@ -63,16 +54,7 @@ def map_columns(
 ) -> dict[str, int]:
     """Return ``{our name: position of the input column}`` for the mapped columns.
 
-    Parameters
-    ----------
-    columns : ColumnsConfig
-        The mapping of the configuration.
-    available : sequence of str
-        Column names of the input.
-    origin : str
-        What the input is called in errors.
-    computed : collection of str
-        Our names that are expressions, which are not columns.
+    ``origin`` is what the input is called in errors; ``computed`` are our names that are expressions and no columns.
 
     Raises
     ------
@@ -161,7 +143,7 @@ def propose_product(available: Sequence[str], amount: str | None) -> str | None:
 
 def is_unit_price(name: str) -> bool:
     """Return whether a column is called as the price of one unit is."""
-    return plain(name) in _UNIT_PRICES
+    return plain(name) in _UNIT_PRICES.split()
 
 
 def written(name: str) -> str:

@@ -17,10 +17,11 @@ from clvml.log.identity_counts import CROSSWALK, KEYED, count_ids, key_findings,
 from clvml.log.keys import hashed_sql, stage_phones, written_sql
 from clvml.log.known_ids import MAPPED, count_stray, read_mapping
 from clvml.log.likeness import FIELDS, alike_pairs, written_field_sql
+from clvml.log.parts import read_parts
 from clvml.log.presets import preset_names
 from clvml.log.quality import IdentityCount
 from clvml.log.rejects import escaped_sql
-from clvml.log.side_tables import read_side_table, rows_sql
+from clvml.log.side_tables import rows_sql
 from clvml.storage.addresses import hide_password
 from clvml.storage.files import write_query
 from clvml.storage.sql import literal, numbered
@@ -35,12 +36,8 @@ def match_customers(
     """Make ``clvml_crosswalk``: ``number`` of the source, ``customer_id`` and ``unified_id`` of each id.
 
     A unified id is that of the mapping, or else the source and id of the customer's first id (sources in their order,
-    ids as text). It changes only when records join the customer with an earlier id.
-
-    Parameters
-    ----------
-    tables : sequence of str
-        The purchases of each source, with ``customer_id``.
+    ids as text). It changes only when records join the customer with an earlier id. ``tables`` hold the purchases of
+    each source, with ``customer_id``.
 
     Raises
     ------
@@ -102,7 +99,8 @@ def _read_records(
     shown = hide_password(place)
     key = f"data.sources.{name}.keys"
     beside = keys.source is None
-    parts = read_side_table(connection, place, f"{key}.source", own if beside else None)
+    with naming(f"{key}.source"):
+        parts = read_parts(connection, place, own if beside else None)
     read = {"customer_id": keys.customer_id or own.columns.customer_id}
     read |= {f"k{order}": theirs for order, theirs in enumerate(keys.columns.values())} | keys.alike
     if beside:
@@ -219,7 +217,7 @@ def _make_edges(
 def _gather_people(
     connection: duckdb.DuckDBPyConnection, data: DataConfig, records: Mapping[int, str]
 ) -> tuple[str, ...]:
-    """Make the table of ids with a name (`alike_pairs`), and return its fields; e-mails are one if they are known."""
+    """Make the table of ids with a name (`alike_pairs`), and return its fields; e-mail is one where it is a key."""
     sources = list(data.sources.values())
     own = {number: sources[number].keys or KeysConfig() for number in records}
     fields = tuple(

@@ -1,7 +1,7 @@
 """Numbers written as text: which way of writing fits a whole column, and the SQL that reads it.
 
-``1.250`` is one and a quarter to one half of the world and a thousand and more to the other. So a format belongs
-to a column: it is what every text of the column fits, and where the texts leave it open nobody guesses.
+``1.250`` is one and a quarter in some countries and 1,250 in others. So a format belongs to a column: it is what every
+text of the column fits, and where the texts leave it open nobody guesses.
 
 The patterns here are read by Python and by DuckDB (RE2) alike, so that both take the same texts for numbers.
 """
@@ -87,12 +87,7 @@ FORMATS = (
 class Spelling:
     """Texts of a column that are written alike: they differ in digits and not in where a zero leads.
 
-    Attributes
-    ----------
-    text : str or None
-        The first of them; None of the texts that are not numbers in any format.
-    place : int
-        Row id of the first.
+    ``text`` and ``place`` (its row id) are the first of them; None is the text of those that are numbers in no format.
     """
 
     text: str | None
@@ -104,14 +99,9 @@ class Spelling:
 class Readings:
     """What the texts of a column leave of the formats.
 
-    Attributes
-    ----------
-    formats : tuple of NumberFormat
-        Those that every text fits which fits any; all where no text tells them apart, none where texts disagree.
-    conflict : tuple of Spelling
-        Two spellings that have no format in common, or the one that the formats read differently; else empty.
-    marks : tuple of str
-        Signs and codes of currencies beside the numbers.
+    ``formats`` are those that every text fits which fits any; all where no text tells them apart, none where texts
+    disagree. ``conflict`` holds two spellings that have no format in common, or the one that the formats read
+    differently; else nothing. ``marks`` are the signs and codes of currencies beside the numbers.
     """
 
     formats: tuple[NumberFormat, ...]

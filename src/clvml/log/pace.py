@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import accumulate
 
 from clvml.log.finding import Finding
-from clvml.storage.sql import MONEY
-
-Run = Callable[[str], list[tuple[Any, ...]]]
+from clvml.storage.sql import MONEY, Run
 
 # Customers who buy less often than the horizon is long are worth a warning from this share of the money on.
 _SHARE = 0.2
@@ -51,12 +50,8 @@ def rhythm_findings(run: Run, table: str, customers: int, horizon_days: int | No
     money = sum(row[3] for row in slow)
     if not slow or total <= 0 or float(money) < _SHARE * float(total):
         return
-    buyers, half = sum(row[1] for row in slow), 0
-    for row in slow:
-        half += row[1]
-        if 2 * half >= buyers:
-            usual = row[0]
-            break
+    upto = list(accumulate(row[1] for row in slow))
+    buyers, usual = upto[-1], slow[bisect_left(upto, upto[-1] / 2)][0]
     yield Finding(
         "horizon-shorter-than-rhythm",
         f"{buyers:,} customers with {float(money) / float(total):.0%} of the money buy every {usual:,} days or so, less"

@@ -14,7 +14,7 @@ import duckdb
 import pandas as pd
 
 from clvml.config import DataConfig
-from clvml.errors import InputError
+from clvml.errors import InputError, first_of
 from clvml.log.database import copy_table
 from clvml.log.delimited import Layout, copy_carefully, delimited_relation, read_layout
 from clvml.log.finding import Finding
@@ -86,12 +86,8 @@ def read_parts(
     """Find the parts of ``source``; all get the columns of all, in the order of the first.
 
     Files are taken in the order of their names. In a directory (searched with its subdirectories), names that
-    start with ``.`` or ``_`` and files of other kinds are passed over.
-
-    Parameters
-    ----------
-    data : DataConfig, optional
-        Names the sheets of a workbook, or the columns that tell which they are.
+    start with ``.`` or ``_`` and files of other kinds are passed over. ``data`` names the sheets of a workbook, or the
+    columns that tell which they are.
 
     Raises
     ------
@@ -150,23 +146,13 @@ def file_findings(source: str | pd.DataFrame) -> list[Finding]:
     pairs = [(left, kept) for left, kept in found.repeated if _kind(left) or not found.is_folder]
     findings = []
     if pairs:
-        listed = ", ".join(f"'{left}' (is '{kept}')" for left, kept in pairs[:3])
-        more = f" and {len(pairs) - 3} more" if len(pairs) > 3 else ""
-        findings.append(
-            Finding(
-                "same-file-twice",
-                f"a link gives one file two names; it was read once, without {listed}{more}",
-            )
-        )
+        listed = first_of((f"'{left}' (is '{kept}')" for left, kept in pairs), most=3, longest=500)
+        text = f"a link gives one file two names; it was read once, without {listed}"
+        findings.append(Finding("same-file-twice", text))
     if found.passed:
-        listed = ", ".join(f"'{path}'" for path in found.passed[:3])
-        more = f" and {len(found.passed) - 3} more" if len(found.passed) > 3 else ""
-        findings.append(
-            Finding(
-                "link-passed-over",
-                f"links to folders that are read already, or that lie above, were not followed: {listed}{more}",
-            )
-        )
+        listed = first_of((f"'{path}'" for path in found.passed), most=3, longest=500)
+        text = f"links to folders that are read already, or that lie above, were not followed: {listed}"
+        findings.append(Finding("link-passed-over", text))
     return findings
 
 
@@ -178,11 +164,8 @@ def stamps(source: str | pd.DataFrame) -> dict[str, tuple[int, ...]]:
     """
     if isinstance(source, pd.DataFrame) or is_address(source):
         return {}
-    states = {str(path): path.stat() for path in find_files(source)}
-    return {
-        name: (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
-        for name, state in states.items()
-    }
+    states = ((str(path), path.stat()) for path in find_files(source))
+    return {name: (own.st_size, own.st_mtime_ns, own.st_ctime_ns, own.st_ino) for name, own in states}
 
 
 def _read_file(
@@ -196,23 +179,11 @@ def _read_file(
     if kind == "JSON lines":
         columns, types = copy_json_lines(connection, path, table)
         return [_typed_part(str(path), table, columns, types, kind, path)]
-    found = scan_text(path)
-    layout = read_layout(path, found.encoding)
-    relation = delimited_relation(path, layout)
-    types = ("VARCHAR",) * len(layout.columns)
-    return [
-        Part(
-            str(path),
-            relation,
-            layout.columns,
-            types,
-            kind,
-            path,
-            layout,
-            found.lines,
-            repeated=layout.repeated,
-        )
-    ]
+    lines, encoding = scan_text(path)
+    layout = read_layout(path, encoding)
+    relation, types = delimited_relation(path, layout), ("VARCHAR",) * len(layout.columns)
+    repeated = layout.repeated
+    return [Part(str(path), relation, layout.columns, types, kind, path, layout, lines, repeated=repeated)]
 
 
 def _workbook_parts(
@@ -254,16 +225,9 @@ def _parquet_part(connection: duckdb.DuckDBPyConnection, path: Path) -> Part:
         described = connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
     except duckdb.Error as error:
         raise unreadable(str(path), error) from None
-    columns = tuple(row[0] for row in described)
+    columns, types = (tuple(row[place] for row in described) for place in (0, 1))
     renamed = ", ".join(f"{identifier(name)} AS c{index}" for index, name in enumerate(columns))
-    return Part(
-        str(path),
-        f"(SELECT {renamed} FROM {scan})",
-        columns,
-        tuple(row[1] for row in described),
-        "Parquet",
-        path,
-    )
+    return Part(str(path), f"(SELECT {renamed} FROM {scan})", columns, types, "Parquet", path)
 
 
 def unreadable(name: str, error: Exception) -> InputError:
@@ -318,13 +282,7 @@ def is_plain(part: Part) -> bool:
 
 
 def check_column(part: Part, theirs: str, ours: str) -> None:
-    """Refuse a mapped column that a part lacks, or has several times.
-
-    Raises
-    ------
-    InputError
-        It does.
-    """
+    """Refuse a mapped column that a part lacks, or has several times."""
     if theirs in part.lacks:
         raise InputError(
             f"'{part.name}' has no column '{theirs}' ({ours}), which other files of the same source have; give files"
@@ -337,9 +295,10 @@ def check_column(part: Part, theirs: str, ours: str) -> None:
 def line_of(connection: duckdb.DuckDBPyConnection, part: Part, position: int) -> int:
     """Return where a row of a part, counted from 0, stands in its file: header and titles included."""
     if part.numbered:
-        return connection.execute(f"SELECT line FROM {part.relation} LIMIT 1 OFFSET {position}").fetchall()[
-            0
-        ][0]
+        ((line,),) = connection.execute(
+            f"SELECT line FROM {part.relation} LIMIT 1 OFFSET {position}"
+        ).fetchall()
+        return line
     return position + 1 + header_lines(part)
 
 

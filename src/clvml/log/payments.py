@@ -13,14 +13,15 @@ import pandas as pd
 
 from clvml.config import SubscriptionData
 from clvml.errors import InputError
+from clvml.log.cleaning import ReasonCount
 from clvml.log.subscriptions import (
     LARGEST_PRICE,
-    MAX_REJECTED,
     PERIODS,
     UNKNOWN_PLAN,
     SubscriptionLog,
     raw_table,
     read_subscriptions,
+    usable_rows,
 )
 from clvml.log.table import days_of, with_numbers
 
@@ -76,12 +77,8 @@ def read_payments(
 
     Parameters
     ----------
-    source : str, Path or DataFrame
-        What `clvml.log.table.read_table` reads, or a frame.
     columns : mapping
         The input's names of ``customer_id``, ``date``, ``amount`` and, where there is one, ``plan``.
-    grace_days : int
-        How late a payment may be.
     as_of : date, optional
         The first day not observed; the day after the last payment where left out.
     today : date, optional
@@ -103,38 +100,17 @@ def read_payments(
             "amount": pd.to_numeric(amounts, errors="coerce").astype(float),
         }
     )
-    if table.empty:
-        raise InputError(f"{where} holds no payment; give a table with at least one row")
     faults = {
         "no customer": table["customer_id"].isna(),
         "no readable date": ~(table["day"] < _NEVER),
         "an amount that is not a number": ~(table["amount"].abs() < LARGEST_PRICE),
     }
-    later = {
+    tolerated = {
         NO_MONEY: ~(table["amount"] > 0),
         "date in the future": table["day"] > pd.Timestamp(today or _NEVER),
         "at or after as_of": table["day"] >= pd.Timestamp(as_of or _NEVER),
     }
-    rejected: dict[str, int] = {}
-    money: dict[str, float | None] = {}
-    left = pd.Series(True, index=table.index)
-    for reason, wrong in {**faults, **later}.items():
-        found = left & wrong.astype(bool)
-        if found.any():
-            rejected[reason] = int(found.sum())
-            money[reason] = (
-                None
-                if reason == "an amount that is not a number"
-                else float(table.loc[found, "amount"].sum())
-            )
-        left &= ~found
-    unread = sum(rejected.get(reason, 0) for reason in faults)
-    if unread > MAX_REJECTED * len(table) or not left.any():
-        told = "; ".join(f"{rows:,} have {reason}" for reason, rows in rejected.items())
-        raise InputError(
-            f"{where}: {len(table) - left.sum():,} of {len(table):,} payments cannot be used ({told}); correct the rows"
-            " or the names of the columns"
-        )
+    left, reasons = usable_rows("payment", where, table["amount"], faults | tolerated, tolerated)
     used = table[left]
     last = pd.Timestamp(used["day"].max()).date()
     until = as_of or last + timedelta(days=1)
@@ -142,7 +118,7 @@ def read_payments(
     periods = _periods(daily, where)
     frame, extra = _found(daily, periods, grace_days, where)
     if len(extra):
-        rejected[EXTRA], money[EXTRA] = len(extra), float(extra.sum())
+        reasons.append(ReasonCount(EXTRA, "rejected", len(extra), float(extra.sum())))
     frame["end"] = frame["end"].where(frame["end"] < pd.Timestamp(until))
     counts = Counter(period.name for period in frame.pop("billed"))
     told = ", ".join(f"{number:,} {name}" for name, number in counts.most_common(6))
@@ -152,9 +128,7 @@ def read_payments(
     return SubscriptionLog(
         frame,
         len(table),
-        rejected,
-        money,
-        overlapping=0,
+        reasons,
         payments=(len(used) - len(extra), float(used["amount"].sum() - extra.sum())),
         found=f"{len(frame):,} subscriptions, billed {told}",
         last_payment=last,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from html import escape
@@ -19,9 +20,7 @@ from clvml.log.finding import Finding
 from clvml.log.identity import identity_findings
 from clvml.log.line_rules import REFUND, REPEAT_WITHIN
 from clvml.log.pace import rhythm_findings
-from clvml.storage.sql import MONEY
-
-Run = Callable[[str], list[tuple[Any, ...]]]
+from clvml.storage.sql import MONEY, Run
 
 _LISTED_GAPS = 5
 _SHOWN = 8
@@ -165,7 +164,7 @@ class QualityReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report for JSON: dates as ISO text, no NaN."""
-        return _jsonable(asdict(self))
+        return json.loads(json.dumps(asdict(self), default=str))
 
     def to_text(self) -> str:
         """Return the report as lines for people."""
@@ -267,8 +266,6 @@ def build_quality(
     """Describe the purchase log in ``table``; ``reference_day`` is the day its age is counted to.
 
     ``warnings`` are what is known already; with ``horizon_days`` it is compared with the customers' rhythm.
-
-    ``run`` returns the rows of a query, which is written for DuckDB, from wherever the table is.
     """
     orders = "count(DISTINCT order_id)" if "order_id" in columns else "NULL"
     rows_out, money_out, positive, negative, refunds, order_count, first_day, last_day = run(
@@ -388,11 +385,3 @@ def _find_gaps(run: Run, table: str) -> tuple[Gap, ...]:
         if step - 1 > limit
     ]
     return tuple(sorted(gaps, key=lambda gap: (-gap.days, gap.first_day))[:_LISTED_GAPS])
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _jsonable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_jsonable(item) for item in value]
-    return value.isoformat() if isinstance(value, date) else value

@@ -21,11 +21,11 @@ from clvml.storage.sql import MONEY, literal
 
 RATES = "clvml_rates"
 _BY_DAY = "clvml_day_rates"
-# Our columns that read those of the table: it is as a log of rates.
+# The table is read like a purchase log, with its columns in the place of these.
 _COLUMNS = {"order_date": "date", "customer_id": "from", "product_id": "to", "amount": "rate"}
-# A rate older than a long weekend is worth a word.
+# Rates that are older than a long weekend are warned of.
 _OLD_DAYS = 5
-# Rates there and back differ by what a bank earns, not by more.
+# A rate and that of the way back differ by the margin of a bank, not by more.
 _BACK = 0.1
 
 

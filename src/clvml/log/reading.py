@@ -342,15 +342,11 @@ def digest(columns: tuple[str, ...], parts: Iterable[tuple[int, int, int]]) -> s
 
 
 def _drop_temporary(connection: duckdb.DuckDBPyConnection, but: str = "") -> None:
-    views = connection.execute(
-        "SELECT view_name FROM duckdb_views() WHERE temporary AND view_name LIKE 'clvml\\_%' ESCAPE '\\'"
-    )
-    for (name,) in views.fetchall():
-        connection.execute(f"DROP VIEW {identifier(name)}")
-    tables = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE temporary AND table_name LIKE 'clvml\\_%' ESCAPE '\\'"
-        " AND table_name <> ?",
-        [but],
-    )
-    for (name,) in tables.fetchall():
-        connection.execute(f"DROP TABLE {identifier(name)}")
+    for kind in ("view", "table"):
+        found = connection.execute(
+            f"SELECT {kind}_name FROM duckdb_{kind}s() WHERE temporary AND {kind}_name LIKE 'clvml\\_%' ESCAPE '\\'"
+            f" AND {kind}_name <> ?",
+            [but],
+        )
+        for (name,) in found.fetchall():
+            connection.execute(f"DROP {kind} {identifier(name)}")

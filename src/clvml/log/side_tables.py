@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import duckdb
 
-from clvml.config import DataConfig
-from clvml.errors import InputError, first_of, naming
-from clvml.log.parts import Part, check_column, copied_part, header_lines, is_plain, read_parts
+from clvml.errors import InputError, first_of
+from clvml.log.parts import Part, check_column, copied_part, header_lines, is_plain
 from clvml.log.staging import cleaned_sql
 
 
@@ -41,18 +40,10 @@ def rows_sql(
         if part.copied and lines_of_log:
             usable = " WHERE broken IS NULL"
         elif part.copied:
-            _refuse_broken(connection, part)
+            refuse_broken(connection, part)
         cells = (f"{_text_sql(f'c{at}', part.types[at])} AS {ours}" for ours, at in places.items())
         selected.append(f"SELECT {', '.join(cells)} FROM {part.relation}{usable}")
     return " UNION ALL ".join(selected)
-
-
-def read_side_table(
-    connection: duckdb.DuckDBPyConnection, source: str, key: str, data: DataConfig | None = None
-) -> list[Part]:
-    """Return the parts of a table; errors begin with the ``key`` of the configuration that names it."""
-    with naming(key):
-        return read_parts(connection, source, data)
 
 
 def _whole(connection: duckdb.DuckDBPyConnection, part: Part, table: str, places: list[int]) -> Part:
@@ -71,7 +62,8 @@ def _whole(connection: duckdb.DuckDBPyConnection, part: Part, table: str, places
     return copied_part(connection, part, table)
 
 
-def _refuse_broken(connection: duckdb.DuckDBPyConnection, part: Part) -> None:
+def refuse_broken(connection: duckdb.DuckDBPyConnection, part: Part) -> None:
+    """Refuse a copied part that has a line that cannot be read."""
     query = f"SELECT {'line' if part.numbered else '0'}, broken FROM {part.relation} WHERE broken IS NOT NULL LIMIT 1"
     for line, reason in connection.execute(query).fetchall():
         raise InputError(f"'{part.name}' line {line}: {reason}; correct that line, or export the table again")

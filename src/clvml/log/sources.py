@@ -135,10 +135,8 @@ def join_sources(
         raise InputError(
             f"no line of the sources {', '.join(names)} is before {asked.as_of}; give a later date"
         )
-    reasons = _added_up(
-        [count for report in reports.values() for count in report.reasons],
-        [ReasonCount(reason, "dropped", rows, float(money)) for _, reason, rows, money in left_out],
-    )
+    reasons = [count for report in reports.values() for count in report.reasons]
+    reasons += [ReasonCount(reason, "dropped", rows, float(money)) for _, reason, rows, money in left_out]
     quality = build_quality(
         lambda query: connection.execute(query).fetchall(),
         table,
@@ -146,7 +144,7 @@ def join_sources(
         data,
         sum(report.rows_in for report in reports.values()),
         sum(report.money_in for report in reports.values()),
-        reasons,
+        _added_up(reasons),
         asked.as_of or asked.local_now(data).date(),
         found,
         {
@@ -156,12 +154,18 @@ def join_sources(
         },
         asked.horizon_days,
     )
+    counted = {
+        name: (int(rows), float(money), int(customers))
+        for name, rows, money, customers in connection.execute(
+            f"SELECT source, count(*), sum(amount::{MONEY}), count(DISTINCT customer_id) FROM {table} GROUP BY source"
+        ).fetchall()
+    }
     counts = tuple(
         SourceCount(
             name,
             report.rows_in,
             report.money_in,
-            *_counted(connection, table, name),
+            *counted.get(name, (0, 0.0, 0)),
             report.first_day,
             report.last_day,
             data.sources[name].currency,
@@ -178,14 +182,6 @@ def join_sources(
     return columns, replace(quality, sources=counts, identity=identity).with_warnings(theirs, data)
 
 
-def _counted(connection: duckdb.DuckDBPyConnection, table: str, source: str) -> tuple[int, float, int]:
-    rows, money, customers = connection.execute(
-        f"SELECT count(*), coalesce(sum(amount::{MONEY}), 0), count(DISTINCT customer_id) FROM {table}"
-        f" WHERE source = {literal(source)}"
-    ).fetchall()[0]
-    return int(rows), float(money), int(customers)
-
-
 def _mark_repeated(
     connection: duckdb.DuckDBPyConnection, optional: tuple[str, ...], names: list[str], data: DataConfig
 ) -> Iterator[Finding]:
@@ -197,8 +193,10 @@ def _mark_repeated(
     """
     order = "order_id" if "order_id" in optional else "NULL::VARCHAR AS order_id"
     product = "''"
-    if "product_id" in optional and _all_have(connection, "product_id", len(names)):
-        product = "coalesce(product_id, '')"
+    if "product_id" in optional:
+        having = f"SELECT count(DISTINCT number) FROM {_JOINED} WHERE product_id IS NOT NULL"
+        if connection.execute(having).fetchall() == [(len(names),)]:
+            product = "coalesce(product_id, '')"
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {_ALIKE} AS
@@ -245,16 +243,11 @@ def _copies(lines: str, alike: str) -> str:
     return f"SELECT *, row_number() OVER (PARTITION BY number, {same} ORDER BY place) AS copy FROM {lines}"
 
 
-def _all_have(connection: duckdb.DuckDBPyConnection, column: str, sources: int) -> bool:
-    having = f"SELECT count(DISTINCT number) FROM {_JOINED} WHERE {column} IS NOT NULL"
-    return bool(connection.execute(having).fetchall()[0][0] == sources)
-
-
-def _added_up(*lists: list[ReasonCount]) -> list[ReasonCount]:
+def _added_up(counts: list[ReasonCount]) -> list[ReasonCount]:
     """Return the counts of all sources by reason, in the order of the rules."""
     order = {rule.reason: place for place, rule in enumerate(RULES)}
     found: dict[tuple[str, str], ReasonCount] = {}
-    for count in (count for counts in lists for count in counts):
+    for count in counts:
         key = count.reason, count.treatment
         before = found.get(key)
         if before is None:

@@ -1,13 +1,14 @@
 """From input columns to typed ones: one temporary table with a row per input row, in input order.
 
-The table's row ids tell a row's place in its part, so no column has to be carried for it. Texts of numbers and dates
-are gathered first, because all of a column tell its format; those that do not fit it are kept beside the value.
+Row ids tell the place of a row in its part, so no column has to carry it. The texts of numbers and dates are gathered
+first, because a format is decided on all texts of a column; texts that do not fit it are kept beside the value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import duckdb
 
@@ -16,7 +17,7 @@ from clvml.errors import InputError, did_you_mean
 from clvml.log.dates import DateFormat, date_sql, iso_sql, within_calendar
 from clvml.log.delimited import STRAY_QUOTE, TOO_FEW_COLUMNS, TOO_MANY_COLUMNS
 from clvml.log.finding import Finding
-from clvml.log.formats import Column, Formats, choose_formats
+from clvml.log.formats import Column, Formats, Locate, choose_formats
 from clvml.log.numbers import NumberFormat, number_sql
 from clvml.log.parts import Part, check_column, copied_part, header_lines, is_plain, line_of, unreadable
 from clvml.log.text_files import shown_encoding
@@ -49,20 +50,11 @@ _WHOLE = (*_SIGNED, *(f"U{name}" for name in _SIGNED))
 
 @dataclass(frozen=True)
 class Staged:
-    """What is in the staged table.
+    """What is in the staged table: our names that are mapped, of ``parts`` as they were read in the end.
 
-    Attributes
-    ----------
-    parts : list of Part
-        As they were read in the end.
-    columns : tuple of str
-        Our names that are mapped.
-    decimal_ids : tuple of str
-        Id columns that are whole numbers written as decimals (``12345.0``).
-    read_as : dict of str to str
-        By our names, how the columns that are text were read.
-    warnings : tuple of Finding
-        What was left out of workbooks and assumed of formats.
+    ``decimal_ids`` are id columns that are whole numbers written as decimals (``12345.0``). ``read_as`` says by our
+    names how the columns that are text were read. ``warnings`` are of what was left out of workbooks and assumed of
+    formats.
     """
 
     parts: list[Part]
@@ -104,15 +96,13 @@ def build_staged(
     ignored = {parts[0].columns.index(name) for name in data.ignore_columns if name in parts[0].columns}
     told_apart = [index for index in range(len(parts[0].columns)) if index not in ignored]
     mixed = {index for index in told_apart if len({part.types[index] for part in parts}) > 1}
-    read = []
-    for number, part in enumerate(parts):
-        # Equal values of different types have different hashes.
-        digest = [f"c{index}::VARCHAR" if index in mixed else f"c{index}" for index in told_apart]
-        read.append(
-            _gather(
-                connection, part, number, mapping, texts, f"hash({', '.join(digest) or '0'})", data.timezone
-            )
-        )
+    # Equal values of different types have different hashes.
+    told = ", ".join(f"c{index}::VARCHAR" if index in mixed else f"c{index}" for index in told_apart)
+    digest = f"hash({told or '0'})"
+    read = [
+        _gather(connection, part, number, mapping, texts, digest, data.timezone)
+        for number, part in enumerate(parts)
+    ]
     columns = tuple(mapping)
     origin = parts[0].name if len(parts) == 1 else f"{parts[0].name} and {len(parts) - 1} more"
     to_read = {
@@ -121,15 +111,13 @@ def build_staged(
         if ours not in (*IDS, "currency") and any(_is_written(ours, part.types[index]) for part in read)
     }
     _mark_totals(connection, columns)
-    check_broken(
-        connection, _GATHERED, _BROKEN, origin, data, lambda place: _located(connection, read, place)
-    )
-    formats = _type(connection, read, columns, to_read, data)
+    locate = partial(_located, connection, read)
+    check_broken(connection, _GATHERED, _BROKEN, origin, data, locate)
+    formats, read_as = _type(connection, len(read), to_read, data, locate)
     if says_utc(parts[0].columns[mapping["order_date"]]):
         moved = moved_sql(connection, STAGED, "UTC", data.timezone, "NOT zoned")
         if moved != "order_ts":
             connection.execute(f"UPDATE {STAGED} SET order_ts = {moved}, zoned = true WHERE NOT zoned")
-    read_as = _read_as(formats, to_read)
     encodings = dict.fromkeys(
         shown_encoding(part.layout.encoding) for part in read if part.layout is not None
     )
@@ -221,29 +209,27 @@ def _mark_totals(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...]
 
 def _type(
     connection: duckdb.DuckDBPyConnection,
-    parts: list[Part],
-    columns: tuple[str, ...],
+    parts: int,
     texts: dict[str, Column],
     data: DataConfig,
-) -> Formats:
-    """Make the staged table: the texts of numbers and dates read in the formats of their columns."""
+    locate: Locate,
+) -> tuple[Formats, dict[str, str]]:
+    """Make the staged table: texts read in the formats of their columns; return these, and by our names in words.
+
+    The formats of parts that differ stand one after the other.
+    """
     numbers = [column for ours, column in texts.items() if ours != "order_date"]
     sound = (
         f"(SELECT *, rowid AS place FROM {_GATHERED} WHERE coalesce(broken, '{TOTAL_LINE}') = '{TOTAL_LINE}')"
     )
-
-    def locate(place: int) -> str:
-        return _located(connection, parts, place)
-
-    formats = choose_formats(connection, sound, numbers, texts.get("order_date"), len(parts), data, locate)
-    values = [
-        f"{_by_part_sql([number_sql(f'{column.ours}_text', number) for number in formats.numbers[column.ours]])}"
-        for column in numbers
-    ]
-    replaced = [
-        f"coalesce({column.ours}, {value}) AS {column.ours}"
-        for column, value in zip(numbers, values, strict=True)
-    ]
+    formats = choose_formats(connection, sound, numbers, texts.get("order_date"), parts, data, locate)
+    written: dict[str, Sequence[NumberFormat | DateFormat]] = {**formats.numbers}
+    written["order_date"] = formats.dates or [DateFormat()]
+    read_as = {ours: " or ".join(dict.fromkeys(each.example for each in written[ours])) for ours in texts}
+    replaced = []
+    for column in numbers:
+        sqls = [number_sql(f"{column.ours}_text", number) for number in formats.numbers[column.ours]]
+        replaced.append(f"coalesce({column.ours}, {_by_part_sql(sqls)}) AS {column.ours}")
     if formats.dates:
         read, zoned = zip(
             *(date_sql("date_text", dates, data.timezone) for dates in formats.dates), strict=True
@@ -252,7 +238,7 @@ def _type(
         replaced += [f"zoned OR (order_ts IS NULL AND {_by_part_sql(zoned)}) AS zoned"]
     if not replaced:
         connection.execute(f"ALTER TABLE {_GATHERED} RENAME TO {STAGED}")
-        return formats
+        return formats, read_as
     left = [
         f"CASE WHEN {column.ours} IS NULL THEN {column.ours}_text END AS {column.ours}_text"
         for column in numbers
@@ -265,11 +251,10 @@ def _type(
         f" (SELECT * REPLACE ({', '.join(replaced)}) FROM {_GATHERED})"
     )
     connection.execute(f"DROP TABLE {_GATHERED}")
-    written = _read_as(formats, texts)
     for ours, column in texts.items():
         value, text = ("order_ts", "date_text") if ours == "order_date" else (ours, f"{ours}_text")
-        check_readable(connection, STAGED, text, value, column, written[ours], data, locate)
-    return formats
+        check_readable(connection, STAGED, text, value, column, read_as[ours], data, locate)
+    return formats, read_as
 
 
 def _by_part_sql(expressions: Sequence[str]) -> str:
@@ -283,22 +268,11 @@ def _by_part_sql(expressions: Sequence[str]) -> str:
     return f"CASE {' '.join(cases)} END"
 
 
-def _read_as(formats: Formats, texts: dict[str, Column]) -> dict[str, str]:
-    """Return how the text columns were read, in words: the formats of parts that differ one after the other."""
-    written: dict[str, Sequence[NumberFormat | DateFormat]] = {**formats.numbers}
-    if "order_date" in texts:
-        written["order_date"] = formats.dates or [DateFormat()]
-    return {ours: " or ".join(dict.fromkeys(each.example for each in written[ours])) for ours in texts}
-
-
 def _located(connection: duckdb.DuckDBPyConnection, parts: list[Part], place: int) -> str:
     """Return where a row of the staged table stands, in words."""
-    table = next(
-        row[0]
-        for row in connection.execute(
-            f"SELECT table_name FROM duckdb_tables() WHERE table_name IN ('{_GATHERED}', '{STAGED}')"
-        ).fetchall()
-    )
+    (table,) = connection.execute(
+        f"SELECT table_name FROM duckdb_tables() WHERE table_name IN ('{_GATHERED}', '{STAGED}')"
+    ).fetchall()[0]
     number, position = connection.execute(
         f"SELECT part, {place} - (SELECT min(rowid) FROM {table} AS first WHERE first.part = {table}.part) FROM {table}"
         f" WHERE rowid = {place}"
@@ -364,11 +338,9 @@ def _typed_sql(ours: str, kind: str, timezone: str) -> str:
         local = f"timezone({literal(timezone)}, order_date::TIMESTAMPTZ)"
         return f"{local} AS order_ts, order_date IS NOT NULL AS zoned, order_date::VARCHAR AS date_text"
     if not _is_written(ours, kind):
-        local = "order_date::TIMESTAMP"
-        return f"{local} AS order_ts, false AS zoned, order_date::VARCHAR AS date_text"
-    text = "order_date::VARCHAR"
-    parsed, zoned = iso_sql(text, timezone)
-    return f"{parsed} AS order_ts, {zoned} AS zoned, {text} AS date_text"
+        return "order_date::TIMESTAMP AS order_ts, false AS zoned, order_date::VARCHAR AS date_text"
+    parsed, zoned = iso_sql("order_date::VARCHAR", timezone)
+    return f"{parsed} AS order_ts, {zoned} AS zoned, order_date::VARCHAR AS date_text"
 
 
 def _leftover_sql(ours: str) -> str:

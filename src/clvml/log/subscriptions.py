@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -19,36 +19,22 @@ from clvml.storage.addresses import hide_password
 
 # Mean length of a billing period [days], by how it is called.
 PERIODS = {"day": 1.0, "week": 7.0, "month": 30.4375, "quarter": 91.3125, "year": 365.25}
-_OTHER_WORDS = {"daily": "day", "weekly": "week", "monthly": "month", "quarterly": "quarter"} | {
-    "yearly": "year",
-    "annual": "year",
-    "annually": "year",
-}
+_OTHER_WORDS = {"daily": "day", "weekly": "week", "monthly": "month", "quarterly": "quarter"}
+_OTHER_WORDS |= dict.fromkeys(("yearly", "annual", "annually"), "year")
 COLUMNS = ("customer_id", "start", "end", "plan", "price", "period")
 # Sums of more have no cents any more: no number of money.
 LARGEST_PRICE = 1e12
 # Share of rows that may be unreadable or contradict themselves; more is a wrong mapping.
-MAX_REJECTED = 0.01
-
-
+_MAX_REJECTED = 0.01
 UNKNOWN_PLAN = "unknown"
-UNREAD_PRICE = "a price that is not a number"
 
 
 @dataclass(frozen=True)
 class SubscriptionQuality:
-    """What was read of a table of subscriptions. Money is the price per billing period [currency].
+    """What was read of a table of subscriptions or payments. Money is the price per billing period, or paid [currency].
 
-    Attributes
-    ----------
-    reasons : tuple of ReasonCount
-        Rows left out.
-    first_day, last_day : date
-        The first and the last day on which one begins.
-    warnings : tuple of Finding
-        Doubts about the data.
-    found : str
-        What subscriptions were found, where rows are payments.
+    ``reasons`` are of the rows left out; ``first_day`` and ``last_day`` are the first and the last day on which one
+    begins. ``found`` says what subscriptions were found, where rows are payments.
     """
 
     rows_in: int
@@ -98,10 +84,8 @@ class SubscriptionLog:
         One row per subscription: ``customer_id``, ``start``, ``end`` (the first day without it; NaT while it runs),
         ``plan``, ``price`` [currency per billing period], ``period_days`` [days], and further numbers as they came.
         Ordered by customer, start, end and plan.
-    rejected : dict of str to int
-        Rows left out, by reason.
-    rejected_money : dict of str to float or None
-        Their price per period [currency]; None where it could not be read.
+    reasons : sequence of ReasonCount
+        Rows left out, with their price per period or amount [currency].
     overlapping : int
         Subscriptions that begin before an earlier one of the customer has ended; all are kept.
     payments : tuple of (int, float), optional
@@ -115,9 +99,8 @@ class SubscriptionLog:
 
     frame: pd.DataFrame
     rows_in: int
-    rejected: dict[str, int]
-    rejected_money: dict[str, float | None]
-    overlapping: int
+    reasons: Sequence[ReasonCount]
+    overlapping: int = 0
     currency: str | None = None
     payments: tuple[int, float] | None = None
     found: str = ""
@@ -166,13 +149,10 @@ class SubscriptionLog:
             )
         return SubscriptionQuality(
             rows_in=self.rows_in,
-            money_in=round(money_out + sum(money or 0.0 for money in self.rejected_money.values()), 6),
+            money_in=round(money_out + sum(count.money or 0.0 for count in self.reasons), 6),
             rows_out=rows_out,
             money_out=round(money_out, 6),
-            reasons=tuple(
-                ReasonCount(reason, "rejected", rows, self.rejected_money[reason])
-                for reason, rows in self.rejected.items()
-            ),
+            reasons=tuple(self.reasons),
             customers=int(self.frame["customer_id"].nunique()),
             plans=int(self.frame["plan"].nunique()),
             ended=int(self.frame["end"].notna().sum()),
@@ -187,12 +167,10 @@ class SubscriptionLog:
 def read_subscriptions(
     source: str | Path | pd.DataFrame, columns: Mapping[str, str], extra: Mapping[str, str] | None = None
 ) -> SubscriptionLog:
-    """Read a table of subscriptions.
+    """Read a table of subscriptions: a frame, or what `clvml.log.table.read_table` reads.
 
     Parameters
     ----------
-    source : str, Path or DataFrame
-        What `clvml.log.table.read_table` reads, or a frame.
     columns : mapping
         The input's names of ``customer_id``, ``start``, ``end``, ``plan``, ``price`` and ``period`` (day, week, month,
         quarter, year, or a number of days).
@@ -208,54 +186,73 @@ def read_subscriptions(
     extra = extra or {}
     raw, where = raw_table(source, "subscriptions", {**columns, **extra}, COLUMNS)
     texts = raw[[columns[name] for name in COLUMNS]].set_axis(list(COLUMNS), axis="columns")
-    ends = texts["end"]
     numbers = with_numbers(raw[[columns["price"], *extra.values()]], f"subscriptions {where}")
+    numbers = numbers.apply(pd.to_numeric, errors="coerce").astype(float)
     frame = pd.DataFrame(
         {
             "customer_id": texts["customer_id"],
             "start": days_of(texts["start"], f"column '{columns['start']}'").astype("datetime64[us]"),
-            "end": days_of(ends, f"column '{columns['end']}'").astype("datetime64[us]"),
+            "end": days_of(texts["end"], f"column '{columns['end']}'").astype("datetime64[us]"),
             "plan": texts["plan"].fillna(UNKNOWN_PLAN),
-            "price": pd.to_numeric(numbers[columns["price"]], errors="coerce").astype(float),
+            "price": numbers[columns["price"]],
             "period_days": _period_days(texts["period"]),
-            **{
-                ours: pd.to_numeric(numbers[theirs], errors="coerce").astype(float)
-                for ours, theirs in extra.items()
-            },
+            **{ours: numbers[theirs] for ours, theirs in extra.items()},
         }
     )
-    if frame.empty:
-        raise InputError(f"{where} holds no subscription; give a table with at least one row")
     faults = {
         "no customer": frame["customer_id"].isna(),
         "no readable start": frame["start"].isna(),
-        "an end that is not a date": ends.notna() & frame["end"].isna(),
+        "an end that is not a date": texts["end"].notna() & frame["end"].isna(),
         "an end before the start": frame["end"] < frame["start"],
-        UNREAD_PRICE: ~(frame["price"].abs() < LARGEST_PRICE),
+        "a price that is not a number": ~(frame["price"].abs() < LARGEST_PRICE),
         "a price below zero": frame["price"] < 0,
         "an unknown billing period": ~(frame["period_days"] > 0),
     }
-    rejected: dict[str, int] = {}
-    money: dict[str, float | None] = {}
-    left = pd.Series(True, index=frame.index)
-    for reason, wrong in faults.items():
-        found = left & wrong.fillna(False).astype(bool)
-        if found.any():
-            rejected[reason] = int(found.sum())
-            money[reason] = None if reason == UNREAD_PRICE else float(frame.loc[found, "price"].sum())
-        left &= ~found
-    if len(frame) - left.sum() > MAX_REJECTED * len(frame) or not left.any():
-        told = "; ".join(f"{rows:,} have {reason}" for reason, rows in rejected.items())
-        raise InputError(
-            f"{where}: {len(frame) - left.sum():,} of {len(frame):,} subscriptions cannot be used ({told}); correct the"
-            " rows or the names of the columns"
-        )
+    left, reasons = usable_rows("subscription", where, frame["price"], faults)
     order = ["customer_id", "start", "end", "plan", "price", "period_days", *extra]
     kept = frame[left].sort_values(order, kind="stable", ignore_index=True)
     running_until = kept["end"].fillna(pd.Timestamp("2999-12-31")).astype("int64")
     before = running_until.groupby(kept["customer_id"]).cummax().groupby(kept["customer_id"]).shift()
     overlapping = int((kept["start"].astype("int64") < before).sum())
-    return SubscriptionLog(kept, len(frame), rejected, money, overlapping)
+    return SubscriptionLog(kept, len(frame), reasons, overlapping)
+
+
+def usable_rows(
+    what: str,
+    where: str,
+    money: pd.Series,
+    faults: Mapping[str, pd.Series],
+    tolerated: Collection[str] = (),
+) -> tuple[pd.Series, list[ReasonCount]]:
+    """Return which rows of a table can be used, and what the others come to by their first fault.
+
+    ``what`` is what a row stands for, ``money`` that of each row [currency], ``faults`` whether it has each fault, and
+    ``tolerated`` the faults that any number of rows may have.
+
+    Raises
+    ------
+    InputError
+        There is no row, none can be used, or more than 1 % have a fault that is not tolerated.
+    """
+    if money.empty:
+        raise InputError(f"{where} holds no {what}; give a table with at least one row")
+    left = pd.Series(True, index=money.index)
+    reasons: list[ReasonCount] = []
+    for reason, wrong in faults.items():
+        found = left & wrong.fillna(False).astype(bool)
+        if found.any():
+            # Of the reasons, one alone says that the money could not be read.
+            known = None if reason.endswith("that is not a number") else float(money[found].sum())
+            reasons.append(ReasonCount(reason, "rejected", int(found.sum()), known))
+        left &= ~found
+    unread = sum(count.rows for count in reasons if count.reason not in tolerated)
+    if unread > _MAX_REJECTED * len(money) or not left.any():
+        told = "; ".join(f"{count.rows:,} have {count.reason}" for count in reasons)
+        raise InputError(
+            f"{where}: {(~left).sum():,} of {len(money):,} {what}s cannot be used ({told}); correct the rows or the"
+            " names of the columns"
+        )
+    return left, reasons
 
 
 def raw_table(

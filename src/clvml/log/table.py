@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from clvml.errors import InputError
+from clvml.errors import InputError, naming
 from clvml.log.dates import (
     DateSpelling,
     compare_dates,
@@ -21,9 +21,9 @@ from clvml.log.dates import (
 )
 from clvml.log.numbers import Spelling, compare_formats, parse_number
 from clvml.log.parts import copied_part, read_parts
+from clvml.log.side_tables import refuse_broken
 from clvml.storage.addresses import hide_password, is_address
 from clvml.storage.files import unescaped
-from clvml.storage.sql import identifier
 
 _NOTHING = ("", "na", "n/a", "nan", "null", "none", "#n/a")
 _TRUTHS = {"true": 1.0, "false": 0.0}
@@ -34,14 +34,8 @@ def read_table(path: str | Path, what: str) -> pd.DataFrame:
     """Read a table of texts: a file, delimited in any usual way, Excel, JSON lines or Parquet, or one of a database.
 
     Ids keep their leading zeros; texts are stripped, and empty ones are missing. An apostrophe that a spreadsheet
-    needs before a text that it would run is taken off.
-
-    Parameters
-    ----------
-    path : str or Path
-        Of the file; or the address of a table or query (`clvml.storage.addresses`).
-    what : str
-        What the file is, for errors.
+    needs before a text that it would run is taken off. ``path`` may be the address of a table or query
+    (`clvml.storage.addresses`); ``what`` it is stands in errors.
 
     Raises
     ------
@@ -52,10 +46,8 @@ def read_table(path: str | Path, what: str) -> pd.DataFrame:
     if not is_address(str(path)) and not Path(path).is_file():
         raise InputError(f"{what} file '{shown}' does not exist; correct its path")
     with duckdb.connect() as connection:
-        try:
+        with naming(what):
             parts = read_parts(connection, str(path))
-        except InputError as error:
-            raise InputError(f"{what}: {error}") from None
         if len(parts) > 1:
             raise InputError(
                 f"{what} file '{shown}' has several sheets with data; keep one, or save it as CSV in UTF-8"
@@ -68,18 +60,12 @@ def read_table(path: str | Path, what: str) -> pd.DataFrame:
             )
         part = copied_part(connection, part, "clvml_table") if part.layout else part
         cells = ", ".join(
-            f"{_text_sql(f'c{place}', kind)} as {identifier(f'c{place}')}"
-            for place, kind in enumerate(part.types)
+            f"{_text_sql(f'c{place}', kind)} as c{place}" for place, kind in enumerate(part.types)
         )
         try:
             if part.numbered:
-                broken = connection.execute(
-                    f"select line, broken from {part.relation} where broken is not null order by line limit 1"
-                ).fetchone()
-                if broken:
-                    raise InputError(
-                        f"{what} file '{shown}' line {broken[0]}: {broken[1]}; correct that line, or save it again"
-                    )
+                with naming(what):
+                    refuse_broken(connection, part)
             table = connection.execute(f"select {cells} from {part.relation}").df()
         except duckdb.Error as error:
             reason = str(error).partition("\n")[0]

@@ -9,38 +9,21 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, AnyStr, cast
 
 import pyarrow as pa
 
-from clvml.errors import InputError
+from clvml.errors import InputError, first_of
 
 PACKED = (".gz", ".zst", ".zip")
 _BLOCK_BYTES = 1 << 20
-# As many bytes as DuckDB takes for a line. A longer one is not an order: a quote, or the line breaks, went wrong.
+# DuckDB takes lines of so many bytes. A longer one is no order: a quote is not closed, or line breaks are missing.
 LONGEST_LINE = 2_000_000
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 # What cp1252 has at 80-9F; elsewhere it is Latin-1.
 _WINDOWS_BYTES = frozenset(range(0x80, 0xA0))
 _UNDEFINED_BYTES = frozenset(b"\x81\x8d\x8f\x90\x9d")
-
-
-@dataclass(frozen=True)
-class TextFile:
-    """What a text file is made of.
-
-    Attributes
-    ----------
-    lines : int
-        Physical lines, blank lines at the end left out.
-    encoding : str
-        ``utf-8``, ``utf-16-le``, ``utf-16-be``, ``cp1252`` or ``latin-1``.
-    """
-
-    lines: int
-    encoding: str = "utf-8"
 
 
 def shown_encoding(encoding: str) -> str:
@@ -52,8 +35,10 @@ def shown_encoding(encoding: str) -> str:
     return "cp1252" if encoding == "latin-1" else encoding.removesuffix("-le").removesuffix("-be")
 
 
-def scan_text(path: Path) -> TextFile:
-    """Read a file once to count its lines and tell its encoding.
+def scan_text(path: Path) -> tuple[int, str]:
+    """Read a file once; return how many lines it has, blank ones at the end left out, and its encoding.
+
+    That is ``utf-8``, ``utf-16-le``, ``utf-16-be``, ``cp1252`` or ``latin-1``.
 
     Raises
     ------
@@ -76,14 +61,13 @@ def scan_text(path: Path) -> TextFile:
             block = stream.read(_BLOCK_BYTES)
     if utf16 := _utf16(head):
         with damage_reported(path), open_text(path, utf16) as text:
-            return TextFile(sum(1 for line in bounded_lines(text) if line.strip("\r\n")), utf16)
+            return sum(1 for line in bounded_lines(text) if line.strip("\r\n")), utf16
     if has_null:
         raise InputError(
             f"'{path}' is not a text file, whatever its name; save it as CSV with UTF-8 encoding"
         )
-    if is_utf8 and _decodes(decoder, b"", final=True):
-        return TextFile(lines + seen)
-    return TextFile(lines + seen, _one_byte_encoding(path))
+    is_utf8 = is_utf8 and _decodes(decoder, b"", final=True)
+    return lines + seen, "utf-8" if is_utf8 else _one_byte_encoding(path)
 
 
 def open_bytes(path: Path) -> IO[bytes]:
@@ -132,10 +116,9 @@ def packed_name(path: Path) -> str:
             and not member.filename.startswith("__MACOSX/")
         ]
     if len(inside) != 1:
-        listed = ", ".join(f"'{member.filename}'" for member in inside[:5]) or "no file"
-        more = f" and {len(inside) - 5} more" if len(inside) > 5 else ""
+        listed = first_of((f"'{member.filename}'" for member in inside), most=5, longest=500) or "no file"
         raise InputError(
-            f"'{path}' holds {listed}{more}; pack one file, or unpack it and give the file or its folder"
+            f"'{path}' holds {listed}; pack one file, or unpack it and give the file or its folder"
         )
     if inside[0].flag_bits & 1:
         raise InputError(f"'{path}' is protected by a password; unpack it first")

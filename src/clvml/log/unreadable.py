@@ -23,19 +23,9 @@ def check_readable(
     data: DataConfig,
     locate: Locate,
 ) -> None:
-    """Refuse a column of which too many texts cannot be read.
+    """Refuse a column of which more than ``data.max_unreadable`` of the lines with a text in it cannot be read.
 
-    Parameters
-    ----------
-    text, value : str
-        SQL of the texts that were not read, and of what was read.
-    written : str
-        The format, for the error.
-
-    Raises
-    ------
-    InputError
-        More than ``data.max_unreadable`` of the lines with a text in the column.
+    ``text`` and ``value`` are the SQL of the texts that were not read and of what was read, ``written`` is the format.
     """
     unread, read = connection.execute(
         f"SELECT count({text}), count({value}) FROM {table} WHERE broken IS NULL"
@@ -70,13 +60,7 @@ def check_broken(
     data: DataConfig,
     locate: Locate,
 ) -> None:
-    """Refuse an input of which too many lines are broken, for one of the reasons.
-
-    Raises
-    ------
-    InputError
-        More than ``data.max_unreadable`` of the lines.
-    """
+    """Refuse an input of which more than ``data.max_unreadable`` of the lines are broken, for one of the reasons."""
     listed = ", ".join(map(literal, reasons))
     lines, broken, first, reason = connection.execute(
         f"SELECT count(*), count(*) FILTER (broken IN ({listed})), min(rowid) FILTER (broken IN ({listed})),"

@@ -52,12 +52,8 @@ class Sheet:
 def read_sheets(path: Path, wanted: Sequence[str], mapped: Sequence[str]) -> tuple[list[Sheet], list[str]]:
     """Return the sheets that hold the purchase log, and the names of those that do not.
 
-    Parameters
-    ----------
-    wanted : sequence of str
-        Their names; empty for all that have the mapped columns, as far as any sheet has them.
-    mapped : sequence of str
-        Names of input columns.
+    ``wanted`` are their names; without any, all are taken that have the ``mapped`` input columns, as far as any sheet
+    has them.
 
     Raises
     ------
@@ -104,7 +100,7 @@ def read_sheets(path: Path, wanted: Sequence[str], mapped: Sequence[str]) -> tup
 
 
 def _check_size(path: Path) -> None:
-    """Refuse a workbook whose sheets, which are read as a whole, unpack to more than any that Excel made for people."""
+    """Refuse a workbook that unpacks to more than people keep in one: its sheets are read as a whole."""
     with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
         if size > _LARGEST_BYTES:
