@@ -19,25 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["CustomerModel", "InputError", "Log", "load", "plan", "read_log", "readback"]
 
-_HOMES = {
-    "CustomerModel": "clvml.api",
-    "InputError": "clvml.errors",
-    "Log": "clvml.api",
-    "load": "clvml.api",
-    "plan": "clvml.api",
-    "read_log": "clvml.api",
-    "readback": "clvml.api",
-}
-
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         from importlib.metadata import version
 
         return version("clvml")
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module("clvml.errors" if name == "InputError" else "clvml.api"), name)
 
 
 def __dir__() -> list[str]:

@@ -19,7 +19,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokens import Token, TokenType
 
-from clvml.errors import InputError, did_you_mean
+from clvml.errors import InputError, did_you_mean, first_of
 
 Kind = Literal["number", "text", "truth"]
 Reading = Callable[[str, Kind], str]
@@ -46,6 +46,7 @@ _SIGNS = (
 # fmt: on
 _VALUES = (TokenType.IDENTIFIER, TokenType.STRING, TokenType.NUMBER)
 _COMPARISONS = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
+_JOINED = {exp.And: "and", exp.Or: "or", exp.Mul: "*"}
 # What else sqlglot may put into a node would change its meaning.
 _KNOWN_ARGUMENTS = ("this", "expression", "expressions", "low", "high", "is_string", "negate")
 _PARTS = {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}
@@ -63,17 +64,9 @@ class _Grammar(Dialect):
 class Expression:
     """An expression that was checked.
 
-    Attributes
-    ----------
-    text : str
-        As the user wrote it.
-    what : str
-        What it is, in errors: ``data.where``.
-    kind : {"number", "truth"}
-    tree : sqlglot's node
-        Holds known nodes only.
-    uses : tuple of (str, Kind)
-        The columns, in the order of their first use, and what each is read as. A column may be read as several kinds.
+    ``text`` is as the user wrote it, ``what`` its name in errors, such as ``data.where``. ``tree`` holds known nodes
+    only. ``uses`` are the columns, in the order of their first use, and what each is read as; one may be read as
+    several kinds.
     """
 
     text: str
@@ -93,17 +86,12 @@ class Expression:
         return isinstance(self.tree, exp.Column)
 
     def sql(self, reading: Reading, dialect: str = "duckdb") -> str:
-        """Return the SQL of the expression: BOOLEAN or DOUBLE.
+        """Return the SQL of the expression in a dialect of sqlglot: BOOLEAN or DOUBLE.
 
-        Parameters
-        ----------
-        reading : callable
-            Returns the SQL of a column, given its name and the kind it is read as: DOUBLE, text or BOOLEAN. Its SQL
-            may be repeated.
-        dialect : str
-            Of sqlglot.
+        ``reading`` returns the SQL of a column, given its name and the kind it is read as: DOUBLE, text or BOOLEAN. Its
+        SQL may be repeated.
         """
-        return _Writer(reading, dialect).write(self.tree, self.kind)
+        return _sql(self.tree, self.kind, reading, dialect)
 
 
 def parse_expression(
@@ -297,58 +285,48 @@ def _bare(node: Node) -> Node:
     return node
 
 
-class _Writer:
-    """Writes a checked tree as SQL."""
+def _sql(node: Node, kind: Kind, reading: Reading, dialect: str) -> str:
+    """Return the SQL of a node that was checked."""
 
-    def __init__(self, reading: Reading, dialect: str) -> None:
-        self.reading, self.dialect = reading, dialect
+    def write(child: Node, as_kind: Kind = kind) -> str:
+        return _sql(child, as_kind, reading, dialect)
 
-    def write(self, node: Node, kind: Kind) -> str:
-        if isinstance(node, exp.Column):
-            return self.reading(node.name, kind)
-        if isinstance(node, exp.Literal):
-            return node.sql(self.dialect) if node.is_string else f"cast({node.name} as double)"
-        if isinstance(node, exp.Boolean):
-            return "true" if node.this else "false"
-        if isinstance(node, exp.Paren):
-            return f"({self.write(node.this, kind)})"
-        if isinstance(node, exp.Not):
-            return f"(not {self.write(node.this, kind)})"
-        if isinstance(node, exp.Neg):
-            return f"(- {self.write(node.this, kind)})"
-        if isinstance(node, exp.Is):
-            return f"({self.write(node.this, _kind(node.this) or 'text')} is null)"
-        if isinstance(node, exp.And | exp.Or):
-            word = "and" if isinstance(node, exp.And) else "or"
-            return f"({self.write(node.this, kind)} {word} {self.write(node.expression, kind)})"
-        if isinstance(node, exp.Mul):
-            return f"({self.write(node.this, kind)} * {self.write(node.expression, kind)})"
-        if isinstance(node, exp.Div):
-            return f"({self.write(node.this, kind)} / nullif({self.write(node.expression, kind)}, 0))"
-        if isinstance(node, exp.Add | exp.Sub):
-            return self._sum(node)
-        if isinstance(node, exp.Like | exp.ILike):
-            word = "ilike" if isinstance(node, exp.ILike) else "like"
-            # Some versions of sqlglot put the `not` before it into the node.
-            word = f"not {word}" if node.args.get("negate") else word
-            return f"({self.write(node.this, 'text')} {word} {self.write(node.expression, 'text')})"
-        common = _common(node)
-        if isinstance(node, exp.In):
-            items = ", ".join(self.write(item, common) for item in node.expressions)
-            return f"({self.write(node.this, common)} in ({items}))"
-        if isinstance(node, exp.Between):
-            low, high = (self.write(node.args[key], common) for key in ("low", "high"))
-            return f"({self.write(node.this, common)} between {low} and {high})"
-        sides = (self.write(side, common) for side in (node.this, node.expression))
-        return f"({f' {_COMPARISONS[type(node)]} '.join(sides)})"
-
-    def _sum(self, node: Node) -> str:
-        terms = [(sign, self.write(term, "number"), term) for sign, term in _terms(node)]
+    if isinstance(node, exp.Column):
+        return reading(node.name, kind)
+    if isinstance(node, exp.Literal):
+        return node.sql(dialect) if node.is_string else f"cast({node.name} as double)"
+    if isinstance(node, exp.Boolean):
+        return "true" if node.this else "false"
+    if isinstance(node, exp.Paren):
+        return f"({write(node.this)})"
+    if isinstance(node, exp.Not | exp.Neg):
+        return f"({'not' if isinstance(node, exp.Not) else '-'} {write(node.this)})"
+    if isinstance(node, exp.Is):
+        return f"({write(node.this, _kind(node.this) or 'text')} is null)"
+    if isinstance(node, exp.Div):
+        return f"({write(node.this)} / nullif({write(node.expression)}, 0))"
+    if isinstance(node, exp.Like | exp.ILike):
+        word = "ilike" if isinstance(node, exp.ILike) else "like"
+        # Some versions of sqlglot put the `not` before it into the node.
+        word = f"not {word}" if node.args.get("negate") else word
+        return f"({write(node.this, 'text')} {word} {write(node.expression, 'text')})"
+    if isinstance(node, exp.Add | exp.Sub):
+        terms = [(sign, write(term), term) for sign, term in _terms(node)]
         total = " ".join(f"{sign} coalesce({sql}, 0)" for sign, sql, _ in terms)
         cells = [sql for _, sql, term in terms if term.find(exp.Column)]
-        if not cells:
-            return f"({total})"
-        return f"(case when coalesce({', '.join([*cells, 'null'])}) is not null then {total} end)"
+        if cells:
+            total = f"case when coalesce({', '.join([*cells, 'null'])}) is not null then {total} end"
+        return f"({total})"
+    if type(node) in _JOINED:
+        return f"({write(node.this)} {_JOINED[type(node)]} {write(node.expression)})"
+    common = _common(node)
+    if isinstance(node, exp.In):
+        items = ", ".join(write(item, common) for item in node.expressions)
+        return f"({write(node.this, common)} in ({items}))"
+    if isinstance(node, exp.Between):
+        low, high = (write(node.args[key], common) for key in ("low", "high"))
+        return f"({write(node.this, common)} between {low} and {high})"
+    return f"({write(node.this, common)} {_COMPARISONS[type(node)]} {write(node.expression, common)})"
 
 
 def _terms(node: Node, sign: str = "+") -> Iterator[tuple[str, Node]]:
@@ -379,8 +357,9 @@ def _refusal(what: str, text: str, problem: str, position: int | None = None) ->
 
 
 def _unknown(name: str, what: str, text: str, columns: Sequence[str]) -> InputError:
-    shown = ", ".join(columns[:20]) + (f" and {len(columns) - 20} more" if len(columns) > 20 else "")
     advice = did_you_mean(name, columns)
     if not advice and f'"{name}"' in text:
         advice = f" (a text goes in single quotes: '{name}')"
-    return InputError(f"{what} names a column '{name}' that is not there{advice}; the columns are {shown}")
+    return InputError(
+        f"{what} names a column '{name}' that is not there{advice}; the columns are {first_of(columns)}"
+    )

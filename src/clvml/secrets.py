@@ -44,7 +44,7 @@ _BARE_ADDRESS = re.compile(
 _WITHOUT_SCHEME = re.compile(
     r"(?:^|=|//)(?!models:/)[^\s/:@=]{1,100}:(?P<value>\S{1,500})@[\w.-]+(?:[:/?]|$)"
 )
-# What is shorter, or a plain number, would be found in text that has nothing to do with it.
+# Shorter secrets and plain numbers would be found in text that has nothing to do with them.
 _TELLING = re.compile(r"(?![\d.,-]+$).{6,}|(?=.*[^a-z])(?![\d.,-]+$).{4,}", re.DOTALL)
 
 

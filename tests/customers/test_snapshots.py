@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from clvml.customers import snapshots
-from clvml.customers.snapshots import LABELS
 
 EARLY, LATE = date(2024, 2, 1), date(2024, 4, 1)
+LABELS = ("purchases", "actual_spend", "churned")
 
 LINES = pd.DataFrame(
     [

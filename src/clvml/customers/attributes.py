@@ -18,7 +18,7 @@ from clvml.customers.groups import Feature
 from clvml.errors import InputError, first_of
 from clvml.log.attribute_table import AttributeColumn, AttributeKind, AttributeTable
 
-# A value of fewer customers is a rare one: trees would learn their luck.
+# Values of fewer customers are rare: trees would learn noise from them.
 FEWEST_CUSTOMERS = 20
 MOST_LEVELS = 200
 # The unit of a feature whose values have no order.
@@ -27,19 +27,10 @@ CATEGORY = "category"
 
 @dataclass(frozen=True)
 class Attribute:
-    """An attribute as a model reads it.
+    """An attribute as a model reads it: the ``name`` of its feature, its ``column`` in the table of customers.
 
-    Attributes
-    ----------
-    name : str
-        Of the feature.
-    column : str
-        In the table of customers.
-    kind : {"category", "number", "date"}
-    levels : tuple of str
-        Of a category, the values that are common, by their code.
-    has_rare : bool
-        Rare values share the code after these, and so do values never seen. Without it they are missing.
+    ``levels`` are the values of a category that are common, by their code. Rare values, and those never seen, share the
+    code after these where it ``has_rare``; else they are missing.
     """
 
     name: str
@@ -126,30 +117,24 @@ def usable_attributes(
 def with_known(
     features: str, table: str, columns: Sequence[AttributeColumn], dated: bool, cutoff: date
 ) -> str:
-    """Return SQL of a feature table with what ``table`` says of each customer at the cutoff."""
-    listed = ", ".join(f"known.{one.name}" for one in columns)
-    known = known_at(table, columns, dated, cutoff)
-    return (
-        f"select own.*, {listed} from ({features}) as own left join ({known}) as known"
-        " on known.customer_id = own.customer_id"
-    )
-
-
-def known_at(table: str, columns: Sequence[AttributeColumn], dated: bool, cutoff: date) -> str:
-    """Return SQL of what ``table`` says of each customer at a cutoff: one row each, ``customer_id`` and the columns.
+    """Return SQL of a feature table with what ``table`` says of each customer at the cutoff.
 
     A date after the cutoff is known only where rows are dated, and those before the cutoff say it.
     """
     days = f"date_diff('day', {{0}}, date '{cutoff}')::double"
     told = days if dated else f"case when {{0}} < date '{cutoff}' then {days} end"
-    listed = ", ".join(
-        f"{told.format(one.name)} as {one.name}" if one.kind == "date" else one.name for one in columns
-    )
+    values = [told.format(one.name) if one.kind == "date" else one.name for one in columns]
+    known = ", ".join(f"{value} as {one.name}" for value, one in zip(values, columns, strict=True))
+    listed = ", ".join(f"known.{one.name}" for one in columns)
     latest = (
         f" where valid_from < date '{cutoff}'"
         " qualify row_number() over (partition by customer_id order by valid_from desc) = 1"
     )
-    return f"select customer_id, {listed} from {table}{latest if dated else ''}"
+    return (
+        f"select own.*, {listed} from ({features}) as own left join"
+        f" (select customer_id, {known} from {table}{latest if dated else ''}) as known"
+        " on known.customer_id = own.customer_id"
+    )
 
 
 def _written(value: object) -> str:

@@ -14,46 +14,32 @@ WINDOWS = (30, 90, 180, 365)
 DECAYS = (30, 90, 365)
 
 
-def _windowed(days: int) -> list[Feature]:
+def _weighted(days: int, weight: str, counts: tuple[str, str], spend: tuple[str, str]) -> list[Feature]:
+    """Return purchase days and spend under a weight, by name and description; reasons say them of the plain window."""
+    said = f"bought on {{purchase_days_{days}d:.0f}} of the last {days} days"
+    said_of_spend = f"spent {{spend_sum_{days}d:,.0f}} in the last {days} days"
     return [
-        Feature(
-            f"purchase_days_{days}d",
-            f"sum(purchase * last_{days}d)",
-            "days",
-            f"purchase days in the last {days} days",
-            f"bought on {{purchase_days_{days}d:.0f}} of the last {days} days",
-            "frequency",
-        ),
-        Feature(
-            f"spend_sum_{days}d",
-            f"sum(amount * last_{days}d)",
-            "currency",
-            f"net spend in the last {days} days",
-            f"spent {{spend_sum_{days}d:,.0f}} in the last {days} days",
-            "spend",
-        ),
+        Feature(counts[0], f"sum(purchase * {weight})", "days", counts[1], said, "frequency"),
+        Feature(spend[0], f"sum(amount * {weight})", "currency", spend[1], said_of_spend, "spend"),
     ]
+
+
+def _windowed(days: int) -> list[Feature]:
+    return _weighted(
+        days,
+        f"last_{days}d",
+        (f"purchase_days_{days}d", f"purchase days in the last {days} days"),
+        (f"spend_sum_{days}d", f"net spend in the last {days} days"),
+    )
 
 
 def _decayed(days: int) -> list[Feature]:
-    return [
-        Feature(
-            f"purchase_days_decay_{days}d",
-            f"sum(purchase * decay_{days}d)",
-            "days",
-            f"purchase days, each weighing exp(-age / {days} days)",
-            f"bought on {{purchase_days_{days}d:.0f}} of the last {days} days",
-            "frequency",
-        ),
-        Feature(
-            f"spend_decay_{days}d",
-            f"sum(amount * decay_{days}d)",
-            "currency",
-            f"net spend, weighing exp(-age / {days} days)",
-            f"spent {{spend_sum_{days}d:,.0f}} in the last {days} days",
-            "spend",
-        ),
-    ]
+    return _weighted(
+        days,
+        f"decay_{days}d",
+        (f"purchase_days_decay_{days}d", f"purchase days, each weighing exp(-age / {days} days)"),
+        (f"spend_decay_{days}d", f"net spend, weighing exp(-age / {days} days)"),
+    )
 
 
 def _trend(days: int, of_days: int | None) -> list[Feature]:
@@ -70,7 +56,6 @@ def _trend(days: int, of_days: int | None) -> list[Feature]:
             f"{{purchase_days_trend_{days}d:.0%}} of the purchase days of {of_words}"
             f" fell into the last {days}",
             "trend",
-            grain="customer",
         ),
         Feature(
             f"spend_trend_{days}d",
@@ -79,12 +64,11 @@ def _trend(days: int, of_days: int | None) -> list[Feature]:
             f"net spend of the last {days} days as a share of that of {of_words}",
             f"{{spend_trend_{days}d:.0%}} of the spend of {of_words} fell into the last {days}",
             "trend",
-            grain="customer",
         ),
     ]
 
 
-FEATURES: tuple[Feature, ...] = (
+_OF_DAYS = (
     Feature(
         "purchase_days",
         "sum(purchase)",
@@ -246,6 +230,8 @@ FEATURES: tuple[Feature, ...] = (
         "basket",
         needs="product_id",
     ),
+)
+_OF_CUSTOMERS = (
     Feature(
         "frequency",
         "greatest(purchase_days - 1, 0e0)",
@@ -253,7 +239,6 @@ FEATURES: tuple[Feature, ...] = (
         "repeat purchase days",
         "came back on {frequency:.0f} days after the first purchase",
         "frequency",
-        grain="customer",
         predictor=False,
     ),
     Feature(
@@ -263,7 +248,6 @@ FEATURES: tuple[Feature, ...] = (
         "days from the first to the last purchase day (BTYD sense)",
         "{recency:.0f} days between first and last purchase",
         "recency",
-        grain="customer",
         predictor=False,
     ),
     Feature(
@@ -274,7 +258,6 @@ FEATURES: tuple[Feature, ...] = (
         "net spend after the first purchase day per repeat purchase day; 0 without one",
         "{monetary_value:,.0f} per repeat purchase",
         "spend",
-        grain="customer",
     ),
     Feature(
         "spend_mean",
@@ -283,7 +266,6 @@ FEATURES: tuple[Feature, ...] = (
         "net spend per purchase day",
         "{spend_mean:,.0f} per purchase day",
         "spend",
-        grain="customer",
     ),
     Feature(
         "purchase_rate",
@@ -292,7 +274,6 @@ FEATURES: tuple[Feature, ...] = (
         "purchase days per 30 days of tenure, shrunk for new customers",
         "buys on {purchase_rate:.1f} days a month",
         "frequency",
-        grain="customer",
     ),
     Feature(
         "spend_rate",
@@ -301,7 +282,6 @@ FEATURES: tuple[Feature, ...] = (
         "net spend per 30 days of tenure, shrunk for new customers",
         "spends {spend_rate:,.0f} a month",
         "spend",
-        grain="customer",
     ),
     Feature(
         "recency_ratio",
@@ -310,7 +290,6 @@ FEATURES: tuple[Feature, ...] = (
         "share of the tenure that had passed at the last purchase",
         "last purchase after {recency_ratio:.0%} of the time as a customer",
         "recency",
-        grain="customer",
     ),
     Feature(
         "gap_mean",
@@ -319,7 +298,6 @@ FEATURES: tuple[Feature, ...] = (
         "mean days between purchase days; missing for one-time buyers",
         "buys every {gap_mean:.0f} days",
         "rhythm",
-        grain="customer",
     ),
     Feature(
         "gap_current_ratio",
@@ -328,7 +306,6 @@ FEATURES: tuple[Feature, ...] = (
         "days since the last purchase over the mean gap: above 1 is overdue",
         "no purchase for {days_since_last_order:.0f} days; usually every {gap_mean:.0f}",
         "recency",
-        grain="customer",
     ),
     Feature(
         "gap_current_of_max",
@@ -337,7 +314,6 @@ FEATURES: tuple[Feature, ...] = (
         "days since the last purchase over the longest gap: above 1 was never seen before",
         "no purchase for {days_since_last_order:.0f} days; longest pause so far {gap_max:.0f}",
         "recency",
-        grain="customer",
     ),
     Feature(
         "gap_variation",
@@ -346,7 +322,6 @@ FEATURES: tuple[Feature, ...] = (
         "standard deviation of the gaps over their mean: 0 is clockwork, 1 is random",
         "time between purchases varies by {gap_variation:.0%} of its mean",
         "rhythm",
-        grain="customer",
     ),
     Feature(
         "spend_last_ratio",
@@ -355,7 +330,6 @@ FEATURES: tuple[Feature, ...] = (
         "spend of the last purchase day over the mean of all",
         "last purchase was {spend_last_ratio:.0%} of the usual size",
         "spend",
-        grain="customer",
     ),
     *(
         feature
@@ -369,7 +343,6 @@ FEATURES: tuple[Feature, ...] = (
         "refunds as a share of what was bought",
         "{refund_share:.0%} of what was bought was refunded",
         "refunds",
-        grain="customer",
     ),
     Feature(
         "season_spend_share",
@@ -378,9 +351,9 @@ FEATURES: tuple[Feature, ...] = (
         "share of the last year's net spend that fell into the season of the target window",
         "{season_spend_share:.0%} of last year's spend fell into this season",
         "season",
-        grain="customer",
     ),
 )
+FEATURES = (*_OF_DAYS, *(feature._replace(grain="customer") for feature in _OF_CUSTOMERS))
 
 
 def available_features(columns: Collection[str]) -> tuple[Feature, ...]:

@@ -61,33 +61,18 @@ class Feature(NamedTuple):
 
 
 GROUPS: dict[str, FeatureGroup] = {
-    "recency": FeatureGroup(
-        ("days_since_last_order",),
-        "customers who have not bought for long",
-    ),
+    "recency": FeatureGroup(("days_since_last_order",), "customers who have not bought for long"),
     "frequency": FeatureGroup(
         ("purchase_days", "purchase_days_365d", "purchase_days_90d"), "customers who bought often"
     ),
-    "spend": FeatureGroup(
-        ("spend_sum", "spend_sum_365d", "spend_sum_90d"),
-        "customers who spent much",
-    ),
+    "spend": FeatureGroup(("spend_sum", "spend_sum_365d", "spend_sum_90d"), "customers who spent much"),
     "trend": FeatureGroup(
         ("purchase_days_trend_365d", "purchase_days_trend_180d", "purchase_days_trend_90d"),
         "customers who made most of their purchases lately",
     ),
-    "rhythm": FeatureGroup(
-        ("gap_mean", "gap_max"),
-        "customers with long pauses between purchases",
-    ),
-    "basket": FeatureGroup(
-        ("products_per_day", "lines_per_day"),
-        "customers with full baskets",
-    ),
-    "refunds": FeatureGroup(
-        ("refund_share", "refund_sum"),
-        "customers who send much back",
-    ),
+    "rhythm": FeatureGroup(("gap_mean", "gap_max"), "customers with long pauses between purchases"),
+    "basket": FeatureGroup(("products_per_day", "lines_per_day"), "customers with full baskets"),
+    "refunds": FeatureGroup(("refund_share", "refund_sum"), "customers who send much back"),
     "season": FeatureGroup(
         ("season_spend_sum", "season_spend_share"), "customers who bought in the same season last year"
     ),

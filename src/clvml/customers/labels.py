@@ -6,16 +6,9 @@ from __future__ import annotations
 def labels_query(future: str) -> str:
     """Return SQL of the labels: one row per customer with at least one line in the target window.
 
-    Parameters
-    ----------
-    future : str
-        SQL of the customer days in the target window (`clvml.customers.windows.future`).
-
-    Returns
-    -------
-    str
-        ``customer_id, purchases`` [purchase days], ``actual_spend`` [currency, net of refunds]. A customer
-        who is absent bought nothing: no purchase, no spend.
+    ``future`` is SQL of the customer days in that window (`clvml.customers.windows.future`). The columns are
+    ``customer_id, purchases`` [purchase days] and ``actual_spend`` [currency, net of refunds]. A customer who is absent
+    bought nothing: no purchase, no spend.
     """
     return f"""\
 select

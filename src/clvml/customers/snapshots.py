@@ -21,7 +21,6 @@ from clvml.log.event_table import EventTable
 
 # Columns of the purchase log that bring features of their own.
 OPTIONAL_COLUMNS = ("order_id", "product_id", "quantity")
-LABELS = ("purchases", "actual_spend", "churned")
 # What is kept of the tables that were made, as a share of the memory that DuckDB may take.
 _KEPT_SHARE = 1 / 8
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
@@ -42,10 +41,9 @@ class CustomerDays:
         Relation with one row per order line (``customer_id, order_day, amount`` and optional columns).
     columns : collection of str
         Which of ``order_id``, ``product_id`` and ``quantity`` the relation has.
-    attributes : AttributeTable, optional
-        What else is known of the customers, in the same database.
-    events : EventTable, optional
-        What else they did, in the same database; features count them as `counting` says.
+    attributes, events : AttributeTable, EventTable, optional
+        What else is known of the customers and what they did, in the same database; features count events as `counting`
+        says.
 
     Attributes
     ----------
@@ -85,28 +83,17 @@ class CustomerDays:
     def _build(self, purchases: str) -> None:
         """Make the table; ids are looked up in ``customer_codes_N`` (``customer_id, code``)."""
         self._codes = f"customer_codes_{self._number}"
+        self._attributes, self._events = f"coded_attributes_{self._number}", f"coded_events_{self._number}"
         code = _code_customers(self.connection, purchases, self._codes)
         coded = f"(select * replace ({code} as customer_id) from {purchases})"
         query = feature_sql.customer_days_query(coded, self.columns)
         self.connection.execute(f"create table {self.table} as {query}")
-        if self.attributes:
-            self.connection.execute(
-                f"create table {self._attributes} as select known.* replace (codes.code as customer_id) from"
-                f" {self.attributes.table} as known join {self._codes} as codes using (customer_id)"
-            )
-        if self.events:
-            self.connection.execute(
-                f"create table {self._events} as select events.* replace (codes.code as customer_id) from"
-                f" {self.events.table} as events join {self._codes} as codes using (customer_id)"
-            )
-
-    @property
-    def _attributes(self) -> str:
-        return f"coded_attributes_{self._number}"
-
-    @property
-    def _events(self) -> str:
-        return f"coded_events_{self._number}"
+        for given, table in ((self.attributes, self._attributes), (self.events, self._events)):
+            if given:
+                self.connection.execute(
+                    f"create table {table} as select given.* replace (codes.code as customer_id) from"
+                    f" {given.table} as given join {self._codes} as codes using (customer_id)"
+                )
 
     def counting(self, kinds: Sequence[EventKind]) -> Self:
         """Return the same days, whose features count these kinds of events; without a table of events none."""
@@ -255,9 +242,8 @@ def _code_customers(connection: duckdb.DuckDBPyConnection, purchases: str, table
             f"create or replace table {table} as select customer_id, {code} as code"
             f" from (select distinct customer_id from {purchases}) as ids"
         )
-        collisions = connection.execute(f"select count(distinct code) < count(*) from {table}").fetchall()[0][
-            0
-        ]
+        query = f"select count(distinct code) < count(*) from {table}"
+        ((collisions,),) = connection.execute(query).fetchall()
         salt += 1
     return code
 

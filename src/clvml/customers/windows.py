@@ -40,18 +40,10 @@ def trainable(first_day: date, as_of: date, windows: WindowsConfig) -> WindowsCo
 
 
 class HistoryVerdict(NamedTuple):
-    """What a log is long enough for.
+    """What a log is long enough for, in numbers and in words: whether the horizon asked for can be trained on itself.
 
-    Attributes
-    ----------
-    enough : bool
-        Whether the horizon asked for can be trained on itself.
-    trained_days : int
-        Length of the windows that are trained on [days]; 0 where none fits and BTYD predicts alone.
-    longest_horizon_days : int
-        Longest horizon that could be trained on itself [days].
-    message : str
-        The same in words.
+    ``trained_days`` is the length of the windows that are trained on [days]; 0 where none fits and BTYD predicts alone.
+    ``longest_horizon_days`` is the longest horizon that could be trained on itself [days].
     """
 
     enough: bool
@@ -69,29 +61,22 @@ def check_history(first_day: date, as_of: date, windows: WindowsConfig) -> Histo
     history, horizon, least = (as_of - first_day).days, windows.horizon_days, windows.min_history_days
     longest = max(0, history - least)
     trained = trainable(first_day, as_of, windows)
-    # Half of the log is history enough, too.
+    # Half of the log is enough history, even where it is shorter than `min_history_days`.
     least = min(least, max(history - horizon, horizon))
     message = (
         f"the log has {max(0, history):,} days before {as_of}; a horizon of {horizon:,} days needs"
         f" {horizon + least:,} ({horizon:,} of horizon and {least:,} of history): "
     )
-    if trained is None:
-        return HistoryVerdict(
-            False,
-            0,
-            longest,
-            f"{message}not enough to train on; the purchase model (BTYD) will predict alone",
-        )
-    days = trained.horizon_days
-    if days == horizon:
+    days = trained.horizon_days if trained else 0
+    enough = days == horizon
+    if enough:
         longest = max(longest, days)
-        return HistoryVerdict(True, days, longest, f"{message}enough, up to {longest:,} days")
-    return HistoryVerdict(
-        False,
-        days,
-        longest,
-        f"{message}not enough; windows of {days:,} days will be trained on, and carried on from there",
-    )
+        message += f"enough, up to {longest:,} days"
+    elif days:
+        message += f"not enough; windows of {days:,} days will be trained on, and carried on from there"
+    else:
+        message += "not enough to train on; the purchase model (BTYD) will predict alone"
+    return HistoryVerdict(enough, days, longest, message)
 
 
 def training_cutoffs(first_day: date, as_of: date, windows: WindowsConfig) -> list[date]:

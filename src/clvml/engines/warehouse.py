@@ -18,6 +18,7 @@ from sqlglot.dialects.dialect import Dialect, NormalizationStrategy
 from clvml.config import AttributesConfig, DataConfig
 from clvml.customers import customer_days_query, features_query, windows
 from clvml.customers.attributes import with_known
+from clvml.customers.snapshots import OPTIONAL_COLUMNS
 from clvml.errors import InputError, did_you_mean
 from clvml.expressions import Expression
 from clvml.log.attribute_table import AttributeColumn
@@ -30,11 +31,8 @@ DIALECTS = (
     *("duckdb", "spark", "postgres", "sqlite"),
     *("bigquery", "databricks", "redshift", "snowflake", "trino"),
 )
-_OPTIONAL = ("order_id", "product_id", "quantity")
 _NO_MAX_BY = ("postgres", "redshift", "sqlite")
-_NO_STDDEV = ("sqlite",)
 _STAR_EXCEPT = ("bigquery", "databricks", "duckdb", "snowflake", "spark")
-_SPELLINGS = {"postgresql": "postgres"}
 
 
 def feature_sql(
@@ -55,20 +53,14 @@ def feature_sql(
 
     Parameters
     ----------
-    data : DataConfig
-        Names of the table's columns, and how its lines are cleaned.
     table : str
         Its name, such as ``orders`` or ``shop.orders``.
     cutoff : date
         The first day not observed.
     horizon_days : int
         Length of the target window [days].
-    dialect : str
-        One of `DIALECTS`.
-    customers : str
-        Name of the table of ``data.attributes``, where there are some.
-    attributes : sequence of AttributeColumn
-        Those to join from it.
+    customers, attributes : str, sequence of AttributeColumn
+        Name of the table of ``data.attributes``, where there are some, and those to join from it.
 
     Returns
     -------
@@ -87,7 +79,7 @@ def feature_sql(
         raise InputError(
             "`clvml sql` writes the features of purchases, not counts of events (data.events); leave them out"
         )
-    optional = [name for name in _OPTIONAL if name in data.columns.mapped()]
+    optional = [name for name in OPTIONAL_COLUMNS if name in data.columns.mapped()]
     query = f"""\
 with purchase_log as (
   {_lines_query(data, table, cutoff, dialect, optional)}
@@ -101,14 +93,8 @@ with purchase_log as (
 
 
 def check_dialect(dialect: str) -> str:
-    """Return the dialect as it is called in `DIALECTS`.
-
-    Raises
-    ------
-    InputError
-        It is not one of them.
-    """
-    known = _SPELLINGS.get(dialect.lower(), dialect.lower())
+    """Return the dialect as it is called in `DIALECTS`; InputError where it is not one of them."""
+    known = "postgres" if dialect.lower() == "postgresql" else dialect.lower()
     if known not in DIALECTS:
         raise InputError(
             f"dialect '{dialect}' is not supported{did_you_mean(known, DIALECTS)}; supported: {', '.join(DIALECTS)}"
@@ -123,7 +109,7 @@ def translate(query: str, dialect: str) -> str:
         return tree.sql(dialect="duckdb", pretty=True)
     if dialect in _NO_MAX_BY:
         for select in list(tree.find_all(exp.Select)):
-            _replace_aggregates(select, dialect in _NO_STDDEV)
+            _replace_aggregates(select, dialect == "sqlite")
     # 1e6 is a double in DuckDB and a decimal elsewhere; quotes keep the only name that is not in lower case.
     for number in list(tree.find_all(exp.Literal)):
         if not number.is_string and "e" in number.name:

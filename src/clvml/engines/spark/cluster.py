@@ -41,11 +41,8 @@ _SPARK_TYPES = {"text": "string", "whole": "bigint", "number": "double"}
 def running(master: str | None = None) -> Iterator[Any]:
     """Yield a Spark session and stop it afterwards, unless it was there before.
 
-    Parameters
-    ----------
-    master : str, optional
-        ``local[4]``, ``yarn``, ``spark://...``, ``k8s://...``, or ``sc://...`` of a Spark Connect server. Without
-        one Spark decides (``SPARK_REMOTE``, its configuration, or this machine).
+    ``master`` is ``local[4]``, ``yarn``, ``spark://...``, ``k8s://...``, or ``sc://...`` of a Spark Connect server.
+    Without one Spark decides (``SPARK_REMOTE``, its configuration, or this machine).
 
     Raises
     ------
@@ -103,8 +100,8 @@ def score_lines(
     Raises
     ------
     InputError
-        No line is dated before ``as_of``, the log lacks columns of the training data, of nobody is known whence they
-        came, or the workers lack clvml.
+        No line is dated before ``as_of``, the log lacks columns of the training data, the acquisition
+        source of nobody is known, or the workers lack clvml.
     """
     optional = [name for name in OPTIONAL_COLUMNS if name in log.columns]
     told = scorer.attributes_of(log.attributes)

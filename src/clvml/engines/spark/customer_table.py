@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
 from clvml.config import DataConfig
 from clvml.engines.spark.lines import SparkLog
-from clvml.engines.warehouse import translate
 from clvml.log.attribute_reading import missing_customers, read_customer_table
 
 _NUMBERS = itertools.count(1)
@@ -37,11 +35,7 @@ def with_customer_table(log: SparkLog, data: DataConfig) -> SparkLog:
     if there.dated:
         columns["valid_from"] = _column(frame["valid_from"], pa.date32())
     log.session.createDataFrame(pa.table(columns)).persist().createOrReplaceTempView(there.table)
-
-    def run(query: str) -> list[tuple[Any, ...]]:
-        return [tuple(row) for row in log.session.sql(translate(query, "spark")).collect()]
-
-    found = missing_customers(run, log.table, there, data)
+    found = missing_customers(log.run, log.table, there, data)
     quality = replace(log.quality, warnings=tuple(found))
     return replace(log, attributes=there, customers=frame, quality=quality)
 

@@ -31,6 +31,7 @@ from clvml.log.identity import folded_sql, nobody_sql
 from clvml.log.mapping import map_columns
 from clvml.log.numbers import FORMATS, Spelling, compare_formats, parse_example, parse_number
 from clvml.log.presets import fit_preset
+from clvml.log.sources import OPTIONAL
 from clvml.log.staging import IDS, number_operand, text_operand
 from clvml.log.time_zones import says_utc
 from clvml.storage.addresses import hide_password
@@ -61,16 +62,9 @@ class SparkQuality:
 class SparkLog:
     """The purchase log as a temporary view of a Spark session, one row per accepted line.
 
-    Attributes
-    ----------
-    columns : tuple of str
-        As of `clvml.log.PurchaseLog`.
-    first_day, last_day : date
-        Of the accepted lines.
-    attributes : AttributeTable or None
-        What else is known of the customers, in another temporary view.
-    customers : DataFrame or None
-        The same table here, as `clvml.log.attribute_reading.read_customer_table` returns it.
+    ``columns``, ``first_day`` and ``last_day`` are as of `clvml.log.PurchaseLog`. ``attributes`` is what else is known
+    of the customers, in another temporary view; ``customers`` is the same table here, as
+    `clvml.log.attribute_reading.read_customer_table` returns it.
     """
 
     session: Any
@@ -82,6 +76,10 @@ class SparkLog:
     attributes: AttributeTable | None = None
     customers: pd.DataFrame | None = None
 
+    def run(self, query: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query, which is written for DuckDB."""
+        return [tuple(row) for row in self.session.sql(translate(query, "spark")).collect()]
+
 
 def read_lines(session: Any, data: DataConfig, source: str, now: datetime, as_of: date | None) -> SparkLog:
     """Read, type, check and de-duplicate a purchase log on Spark.
@@ -90,8 +88,6 @@ def read_lines(session: Any, data: DataConfig, source: str, now: datetime, as_of
     ----------
     session : pyspark.sql.SparkSession
         Its time zone is set to ``data.timezone``.
-    data : DataConfig
-        How its lines are cleaned.
     source : str
         Parquet or CSV: a file, directory or wildcard here, or an address that Spark reads (``s3a://...``).
     now : datetime
@@ -282,7 +278,7 @@ def _clean(
     ).createOrReplaceTempView("clvml_usable")
     used = {"keep": "copies", "keep_within": "most"}.get(data.repeats, "1")
     kept = "true" if data.refunds == "net" else "amount >= 0"
-    optional = tuple(ours for ours in ("order_id", "product_id", "quantity") if ours in columns)
+    optional = tuple(ours for ours in OPTIONAL if ours in columns)
     chosen = ", ".join(
         ["customer_id", "order_ts", "cast(order_ts as date) as order_day", "amount", *optional]
     )
@@ -309,20 +305,19 @@ def _count(
         ).collect()
     }
     # The second copy of a line within a file is the second copy in the other files, too.
-    sums = [
-        *(_sums("copies - most"), _sums("most - 1"), _sums(f"case when {kept} then 0 else {used} end")),
+    flagged_too = (f"flag_{number}" for number in range(len(flags)))
+    counted = [
+        *("copies - most", "most - 1", f"case when {kept} then 0 else {used} end"),
         *(
-            _sums(f"case when {kept} then {used} else 0 end"),
-            _sums(f"case when {kept} and amount < 0 then {used} else 0 end"),
-        ),
-        *(
-            _sums(f"case when {kept} and flag_{number} then {used} else 0 end")
-            for number in range(len(flags))
+            f"case when {kept} and {test} then {used} else 0 end"
+            for test in ("true", "amount < 0", *flagged_too)
         ),
     ]
+    sums = [f"sum({copies}), coalesce(sum(money * ({copies})), 0)" for copies in counted]
     day = f"case when {kept} then cast(order_ts as date) end"
-    days = f"min({day}), max({day})"
-    *numbers, first, last = session.sql(f"select {', '.join(sums)}, {days} from clvml_usable").first()
+    *numbers, first, last = session.sql(
+        f"select {', '.join(sums)}, min({day}), max({day}) from clvml_usable"
+    ).first()
     pairs = [
         (int(rows or 0), money or Decimal(0)) for rows, money in zip(numbers[::2], numbers[1::2], strict=True)
     ]
@@ -350,10 +345,6 @@ def _count(
         if rows
     ]
     return SparkQuality(rows_in, money_in, out[0], float(out[1]), tuple(counts), data.currency), first, last
-
-
-def _sums(copies: str) -> str:
-    return f"sum({copies}), coalesce(sum(money * ({copies})), 0)"
 
 
 def _reason(

@@ -52,10 +52,7 @@ class SparkDays(CustomerDays):
         # Every cutoff asks for them.
         query = translate(customer_days_query(purchases, self.columns), "spark")
         self.session.sql(query).persist().createOrReplaceTempView(self.table)
-
-    @property
-    def _attributes(self) -> str:
-        return self.attributes.table if self.attributes else ""
+        self._attributes = self.attributes.table if self.attributes else ""
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self.session.sql(query).collect()]
@@ -123,17 +120,13 @@ def sampled(
         f"select {', '.join(log.columns)} from {log.table} left semi join clvml_sample using (customer_id)"
     ).persist()
     lines.createOrReplaceTempView(_SAMPLE)
-
-    def run(query: str) -> list[tuple[Any, ...]]:
-        return [tuple(row) for row in session.sql(translate(query, "spark")).collect()]
-
-    rows, money = run(f"select count(*), sum(cast(amount as decimal(38, 6))) from {_SAMPLE}")[0]
+    rows, money = log.run(f"select count(*), sum(cast(amount as decimal(38, 6))) from {_SAMPLE}")[0]
     reasons = list(quality.reasons)
     if rows < quality.rows_out:
         left = quality.money_out - float(money)
         reasons.append(ReasonCount(NOT_SAMPLED, "dropped", quality.rows_out - rows, left))
     report = build_quality(
-        run,
+        log.run,
         _SAMPLE,
         log.columns,
         config.data,

@@ -80,17 +80,11 @@ def read_raw(session: Any, source: str) -> tuple[Any, tuple[str, ...]]:
 
 
 def _csv(session: Any, paths: list[str], layout: Layout) -> Any:
-    # A line that has not all columns ends the work: Spark could not say which it is.
-    options: dict[str, Any] = {
-        "sep": layout.delimiter,
-        "header": True,
-        "mode": "FAILFAST",
-        "escape": '"',
-        "columnPruning": False,
-    }
-    options["unescapedQuoteHandling"] = "RAISE_ERROR"
     schema = ", ".join(f"c{index} string" for index in range(len(layout.columns)))
-    return session.read.options(**options, maxCharsPerColumn=-1).schema(schema).csv(paths)
+    reader = session.read.options(sep=layout.delimiter, header=True, escape='"', maxCharsPerColumn=-1)
+    # A line that has not all columns ends the work: Spark could not say which it is.
+    reader = reader.options(mode="FAILFAST", columnPruning=False, unescapedQuoteHandling="RAISE_ERROR")
+    return reader.schema(schema).csv(paths)
 
 
 def _renamed(frame: Any, columns: Sequence[str] | None = None) -> tuple[Any, tuple[str, ...]]:
