@@ -112,10 +112,11 @@ def scoring_cases(scorer: Scorer, log: PurchaseLog, output: Path) -> dict[str, C
 
 def shap_table(scorer: Scorer, customers: int, repeat: int) -> str:
     """Return what SHAP values of the same model and rows cost by each way to them, in Markdown."""
-    booster = scorer.surrogate.booster_
+    trees = scorer.model.trees
+    booster = trees.churn.trees.booster_
     prepared = workflows.prepare(config(TRAINED_ON).data, NOW, as_of=AFTER_LAST_DAY)
     frame = customer_days(prepared.log).features(AFTER_LAST_DAY, HORIZON_DAYS).head(customers)
-    matrix = frame[list(scorer.surrogate.features_)].to_numpy(dtype=np.float32)
+    matrix = trees.rows(scorer.model.frame(frame, AFTER_LAST_DAY))
     explainer = shap.TreeExplainer(booster)
     names = booster.feature_names
     found: dict[str, Any] = {}

@@ -169,9 +169,10 @@ class CustomerModel(BaseEstimator):
             The model was not fitted.
         """
         scorer, read = self._fitted(), self._read(log)
+        date_of = day_of(as_of) or read.as_of
         days = read.days.counting(scorer.model.trees.events)
-        features = days.features(day_of(as_of) or read.as_of, scorer.model.horizon_days)
-        return workflows.explain(scorer, features).drivers()
+        features = days.features(date_of, scorer.model.horizon_days)
+        return workflows.explain(scorer, features, date_of).drivers()
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write the model into a folder, which `load` and ``clvml score --model`` read: JSON and XGBoost's UBJ only.

@@ -1,4 +1,4 @@
-"""A thousand CDNOW customers on 1 January 1998, their churn by the MBG/NBD model, and a surrogate of it."""
+"""A thousand CDNOW customers on 1 January 1998, their churn by the MBG/NBD model, and trees that learnt it."""
 
 from datetime import date
 from pathlib import Path
@@ -8,10 +8,13 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+import xgboost as xgb
 
 from clvml.customers import Feature, available_features
 from clvml.customers.snapshots import CustomerDays
-from clvml.explain import Surrogate, log_odds
+from clvml.explain import Typical, shap_values
+from clvml.explain.reference import find_typical
+from clvml.models.boosting import logit_of
 from clvml.models.btyd import BetaGeometric
 
 CDNOW = Path(__file__).parents[2] / "data" / "cdnow.parquet"
@@ -20,8 +23,8 @@ CDNOW = Path(__file__).parents[2] / "data" / "cdnow.parquet"
 class Example(NamedTuple):
     features: pd.DataFrame
     feature_list: tuple[Feature, ...]
-    target: np.ndarray
-    surrogate: Surrogate
+    booster: xgb.Booster
+    typical: dict[str, Typical]
     contributions: np.ndarray
 
 
@@ -40,6 +43,10 @@ def example():
     p_churn = model.p_no_purchase(180, table["frequency"], table["recency"], table["T"])
     feature_list = available_features(("quantity",))
     features = table[[feature.name for feature in feature_list]]
-    target = log_odds(p_churn)
-    surrogate = Surrogate().fit(features, target, seed=0)
-    return Example(features, feature_list, target, surrogate, surrogate.contributions(features))
+    settings = {"tree_method": "hist", "max_depth": 4, "learning_rate": 0.15, "nthread": 1}
+    booster = xgb.train(settings, xgb.DMatrix(features, logit_of(np.clip(p_churn, 1e-3, 1 - 1e-3))), 250)
+    contributions = shap_values(booster, features.to_numpy(np.float32))
+    typical = {
+        name: Typical(*one) for name, one in find_typical(features, contributions, feature_list).items()
+    }
+    return Example(features, feature_list, booster, typical, contributions)

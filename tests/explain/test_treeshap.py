@@ -1,13 +1,14 @@
 """SHAP values by look-up: those of XGBoost, for trees of any shape they are for."""
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import xgboost as xgb
 
 from clvml.explain import shap_values, treeshap
-from clvml.explain import surrogate as surrogate_module
 from clvml.explain.treeshap import TreeTables
 
 
@@ -30,6 +31,34 @@ def contributions(booster, matrix):
 def test_values_are_those_of_xgboost(depth):
     booster, matrix = trained(depth)
     np.testing.assert_allclose(TreeTables(booster).values(matrix), contributions(booster, matrix), atol=2e-5)
+
+
+@pytest.mark.parametrize("objective", ["binary:logistic", "reg:tweedie", "reg:gamma"])
+def test_the_base_is_on_the_scale_of_the_trees(objective):
+    rng = np.random.default_rng(1)
+    matrix = rng.normal(size=(300, 3)).astype(np.float32)
+    target = (matrix[:, 0] > 0.5) + (0.1 if objective == "reg:gamma" else 0.0)
+    booster = xgb.train(
+        {"objective": objective, "max_depth": 2, "nthread": 1}, xgb.DMatrix(matrix, target), 4
+    )
+    np.testing.assert_allclose(TreeTables(booster).values(matrix), contributions(booster, matrix), atol=2e-5)
+
+
+def test_contributions_equal_those_of_the_shap_package(example):
+    from clvml.explain.driver_plots import shap
+
+    explainer = shap.TreeExplainer(example.booster)
+    expected = explainer.shap_values(example.features)
+    np.testing.assert_allclose(example.contributions[:, :-1], expected, atol=1e-4)
+    np.testing.assert_allclose(example.contributions[:, -1], explainer.expected_value, atol=1e-4)
+
+
+def test_shap_values_of_a_stump_worked_out_by_hand():
+    # 3 rows of 4 go left (0), 1 goes right (4): the base is the mean 1, and x adds the rest.
+    x = np.array([[0.0], [0.0], [0.0], [1.0]], dtype=np.float32)
+    settings = {"max_depth": 1, "learning_rate": 1, "reg_lambda": 0, "base_score": 0, "min_child_weight": 0}
+    booster = xgb.train(settings, xgb.DMatrix(x, [0, 0, 0, 4]), 1)
+    np.testing.assert_allclose(shap_values(booster, x), [[-1, 1], [-1, 1], [-1, 1], [3, 1]], atol=1e-6)
 
 
 def test_missing_values_take_the_side_that_was_learnt_for_them():
@@ -87,9 +116,14 @@ def test_tables_that_disagree_with_xgboost_are_not_used(monkeypatch):
     booster, matrix = trained(3)
     monkeypatch.setattr(TreeTables, "values", lambda self, rows: np.zeros((len(rows), 6), dtype=np.float32))
     np.testing.assert_array_equal(shap_values(booster, matrix), contributions(booster, matrix))
-    assert surrogate_module._tables[booster] is None
+    assert treeshap._tables[booster] is None
 
 
 def test_no_rows_have_no_values():
     booster, matrix = trained(2)
     assert shap_values(booster, matrix[:0]).shape == (0, 6)
+
+
+def test_explaining_imports_neither_shap_nor_matplotlib():
+    code = "import sys, clvml.explain; sys.exit(bool({'shap', 'matplotlib'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

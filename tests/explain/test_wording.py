@@ -26,7 +26,7 @@ def one_by_one(features, contributions, feature_list, typical):
     """The rules of `reasons` as a plain loop."""
 
     def contradicts(name, row, value):
-        median, direction = typical[name]
+        median, direction = typical.get(name, (0, 0))
         return (row[name] - median) * direction * value < 0
 
     def sayable(feature, row, value):
@@ -59,7 +59,7 @@ def one_by_one(features, contributions, feature_list, typical):
 
 
 def test_the_features_named_are_those_a_plain_loop_finds(example):
-    typical = example.surrogate.typical_
+    typical = example.typical
     got = reasons(example.features, example.contributions, example.feature_list, typical=typical)
     expected = one_by_one(example.features, example.contributions, example.feature_list, typical)
     rows = example.features.to_dict("records")

@@ -107,9 +107,9 @@ def test_a_model_that_was_not_changed_is_read(folder):
         ("trained_days", 0, "trained_days"),
         ("trained_days", 1.5, "trained_days"),
         ("more", 1, "more"),
-        ("format_version", 5, "has format 5, this clvml reads 11; train it again"),
+        ("format_version", 5, "has format 5, this clvml reads 12; train it again"),
         ("format_version", True, "has format True"),
-        ("format_version", "11", "has format 11"),
+        ("format_version", "12", "has format 12"),
     ],
 )
 def test_what_cannot_be_is_said(folder, place, value, said):

@@ -283,9 +283,8 @@ def make_model(folder: Path) -> str:
     from tests.conftest import shop_lines
 
     from clvml.config import parse_config
-    from clvml.customers import available_features
     from clvml.customers.snapshots import OPTIONAL_COLUMNS, CustomerDays
-    from clvml.explain import Surrogate, log_odds, log_spend, surrogate
+    from clvml.explain.of_customers import fit_reference
     from clvml.models.customer_model import fit_customer_model
     from clvml.scores.tiers import tier_thresholds
 
@@ -303,12 +302,9 @@ def make_model(folder: Path) -> str:
         now = days.features(AS_OF, 60)
     now = now[now["purchase_days"] > 0]
     predicted = model.predict(now, AS_OF)
-    surrogate.TREES = 10
-    read = [feature.name for feature in available_features(model.columns)]
-    targets = log_odds(predicted["p_churn"]), log_spend(predicted["expected_spend"])
-    explanations = [Surrogate().fit(now[read], target, seed=0) for target in targets]
+    reference = fit_reference(model, now, AS_OF, seed=0)
     tiers = tier_thresholds(predicted["clv"].to_numpy())
-    Scorer(model.with_tiers(tiers, {"big_spend_365d": 90.0}), *explanations).save(folder)
+    Scorer(model.with_tiers(tiers, {"big_spend_365d": 90.0}), reference).save(folder)
     return "made"
 
 

@@ -290,13 +290,13 @@ def test_a_saved_scorer_is_the_same(scorer, lines, scored, tmp_path):
 
 def test_a_model_without_its_explanation_is_refused(scorer, tmp_path):
     scorer.save(tmp_path)
-    explanation = tmp_path / "surrogate.json"
+    explanation = tmp_path / "explanation.json"
     explanation.write_bytes(b"{")
-    with pytest.raises(InputError, match=r"surrogate.json' was changed since the training wrote it"):
+    with pytest.raises(InputError, match=r"explanation.json' was changed since the training wrote it"):
         Scorer.load(tmp_path)
     explanation.unlink()
     with pytest.raises(
-        InputError, match=r"^the model in '.*' lacks 'surrogate.json' \(.*\); give the whole folder"
+        InputError, match=r"^the model in '.*' lacks 'explanation.json' \(.*\); give the whole folder"
     ):
         Scorer.load(tmp_path)
     # Named nowhere, as if the model had been saved without.

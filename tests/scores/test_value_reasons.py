@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import clvml
+from clvml.explain.of_customers import contributions
 from clvml.scores.columns import COLUMNS, VALUE_REASONS
 from clvml.scores.scorer import read_scores
 from clvml.storage.files import write_table
@@ -52,9 +53,9 @@ def test_what_drives_spend_is_its_first_reason(model, lines, scores):
     assert set(words) == {"raises expected spend)", "lowers expected spend)"}
     assert ((words == "raises expected spend)") == rises).all()
     # Ten times the price is ten times the spend: the reasons add up to its logarithm.
-    surrogate = model.scorer_.value_surrogate
-    features = clvml.read_log(lines).days.features(model.as_of_, 60)
-    influence = pd.DataFrame(surrogate.contributions(features)[:, :-1], columns=surrogate.features_)
+    scorer, features = model.scorer_, clvml.read_log(lines).days.features(model.as_of_, 60)
+    _, value = contributions(scorer.model, scorer.reference, features, model.as_of_)
+    influence = pd.DataFrame(value[:, :-1], columns=[feature.name for feature in scorer.model.features])
     of_spend = influence[[name for name in influence if groups[name] == "spend"]].sum(axis=1)
     factor = of_spend.groupby(features["customer_id"].str.startswith("large")).mean().diff().iloc[1]
     assert factor == pytest.approx(np.log(10), rel=0.1)

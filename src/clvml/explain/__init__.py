@@ -4,17 +4,16 @@ The plots are in `clvml.explain.driver_plots`, the only module to import matplot
 """
 
 from clvml.explain.influence import driver_sentences, driver_shares, drivers
-from clvml.explain.surrogate import Surrogate, log_odds, log_spend, shap_values
+from clvml.explain.reference import Reference
+from clvml.explain.treeshap import shap_values
 from clvml.explain.wording import Typical, reasons
 
 __all__ = [
-    "Surrogate",
+    "Reference",
     "Typical",
     "driver_sentences",
     "driver_shares",
     "drivers",
-    "log_odds",
-    "log_spend",
     "reasons",
     "shap_values",
 ]

@@ -31,7 +31,7 @@ def drivers(
     Parameters
     ----------
     contributions : array-like of shape (customers, len(feature_list) + 1)
-        As `Surrogate.contributions` returns them [log-odds].
+        As `clvml.explain.of_customers.contributions` returns them [log-odds].
     feature_list : sequence of Feature
         The features of the columns of `contributions`, in their order.
     features : DataFrame

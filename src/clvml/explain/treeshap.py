@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from math import factorial, prod
+from math import factorial, log, prod
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
+from scipy.special import logit
 
 Array = NDArray[np.float64]
 SinglePrecision = NDArray[np.float32]
@@ -26,6 +29,16 @@ SinglePrecision = NDArray[np.float32]
 SPLITS = 8
 # Rows of a block: enough to hide what a call to NumPy costs, few enough to stay near the processor.
 BLOCK_ROWS = 16_384
+# The look-up tables have to agree with XGBoost on so many rows, to this much of the largest value.
+CHECKED_ROWS = 8
+TOLERANCE = 1e-4
+# What makes the base score, which XGBoost keeps as a mean of the target, a prediction of the trees.
+_LINKS: dict[str, Callable[[float], float]] = {
+    "reg:squarederror": float,
+    "binary:logistic": logit,
+    "reg:tweedie": log,
+    "reg:gamma": log,
+}
 
 
 class _Split(NamedTuple):
@@ -104,9 +117,12 @@ class TreeTables:
             raise ValueError("look-up tables are for boosted trees with one output")
         if any(tree["categories"] for tree in trees):
             raise ValueError("look-up tables are for numeric splits")
+        link = _LINKS.get(learner["objective"]["name"])
+        if link is None:
+            raise ValueError(f"look-up tables are for {', '.join(_LINKS)}")
         self.width = int(parameters["num_feature"])
-        # XGBoost writes the margin as it was given, "[5E-1]"; the objectives used here leave it as it is.
-        self.base = float(parameters["base_score"].strip("[]"))
+        # It is written "[5E-1]".
+        self.base = float(link(float(parameters["base_score"].strip("[]"))))
         self._branches: list[_Branch] = []
         read = [_read_tree(tree) for tree in trees]
         shapley = _shapley_by_shares({leaf.shares for _, leaves in read for leaf in leaves})
@@ -161,6 +177,62 @@ class TreeTables:
                 np.take(table, outcome, out=share, mode="wrap")
                 values[feature] += share
         return values.T
+
+
+_tables: WeakKeyDictionary[xgb.Booster, TreeTables | None] = WeakKeyDictionary()
+
+
+def shap_values(booster: xgb.Booster, matrix: SinglePrecision) -> SinglePrecision:
+    """Return exact SHAP values of a tree model: path-dependent TreeSHAP [1]_.
+
+    By look-up tables on all cores, in which every row is worked out by itself; by
+    XGBoost's own contributions where the tables are not for such a model or differ from them.
+
+    Parameters
+    ----------
+    booster : xgboost.Booster
+        A trained model; its tables are kept for the next call, so it must not be trained further.
+    matrix : array of shape (rows, features)
+        NaN where a feature is missing.
+
+    Returns
+    -------
+    array of shape (rows, features + 1)
+        What each feature adds to the prediction [unit of the prediction] and, last, the base: the mean
+        prediction. A row sums to its prediction.
+
+    References
+    ----------
+    .. [1] Lundberg et al. (2020), From local explanations to global understanding with explainable AI for
+       trees, Nature Machine Intelligence 2, 56-67.
+    """
+    if not len(matrix):
+        return np.empty((0, matrix.shape[1] + 1), dtype=np.float32)
+    if booster not in _tables:
+        _tables[booster] = _checked_tables(booster, matrix[:CHECKED_ROWS])
+    tables = _tables[booster]
+    return _xgboost_values(booster, matrix) if tables is None else tables.values(matrix)
+
+
+def _checked_tables(booster: xgb.Booster, matrix: SinglePrecision) -> TreeTables | None:
+    try:
+        tables = TreeTables(booster)
+    except ValueError:
+        return None
+    expected, found = _xgboost_values(booster, matrix), tables.values(matrix)
+    limit = TOLERANCE * max(1.0, float(np.abs(expected).max(initial=0.0)))
+    return tables if np.abs(found - expected).max(initial=0.0) <= limit else None
+
+
+def _xgboost_values(booster: xgb.Booster, matrix: SinglePrecision) -> SinglePrecision:
+    values = np.empty((len(matrix), matrix.shape[1] + 1), dtype=np.float32)
+    for start in range(0, len(matrix), BLOCK_ROWS):
+        rows = slice(start, start + BLOCK_ROWS)
+        batch = xgb.DMatrix(
+            matrix[rows], feature_names=booster.feature_names, feature_types=booster.feature_types
+        )
+        values[rows] = booster.predict(batch, pred_contribs=True)
+    return values
 
 
 def _read_tree(tree: dict[str, Any]) -> tuple[dict[int, _Split], list[_Leaf]]:

@@ -48,7 +48,6 @@ class Typical(NamedTuple):
     Attributes
     ----------
     median : float
-        NaN where the feature is always missing.
     direction : int
         1 where high values raise the forecast, -1 where they lower it, 0 where neither is clear.
     """
@@ -86,13 +85,13 @@ def reasons(
     features : DataFrame
         One row per customer; the columns the words of the features speak of.
     contributions : array-like of shape (customers, len(feature_list) + 1)
-        As `Surrogate.contributions` returns them; the last column, the base, is not used.
+        As `clvml.explain.of_customers.contributions` returns them; the last column, the base, is not used.
     feature_list : sequence of Feature
         The features of the columns of `contributions`, in their order.
     top, forecast : int, str
         Reasons per customer, and what they say is raised or lowered.
     typical : mapping of str to Typical, optional
-        By feature name, as `Surrogate.typical_` holds it; without it, no value is taken for contradictory.
+        By feature name, as `Reference.typical` returns it; without it, no value is taken for contradictory.
     given : sequence of Attribute or EventFeature
         Those among the features; their words are their name and value.
 

@@ -303,10 +303,12 @@ class SpendRegressor(RegressorMixin, _Boosted):
         self.scale_ = scale
         return self
 
+    def starting_margin(self, prior: ArrayLike) -> Array:
+        """Return the logarithm that trees start from, shape (n,), where the prior E[spend] is given."""
+        return np.log(np.maximum(check_vector("prior", prior) / self.scale_, LEAST_PRIOR_SHARE))
+
     def _prior_margin(self, prior: ArrayLike | None, rows: int) -> Array | None:
-        if prior is None:
-            return None
-        return np.log(np.maximum(check_vector("prior", prior, rows) / self.scale_, LEAST_PRIOR_SHARE))
+        return None if prior is None else self.starting_margin(check_vector("prior", prior, rows))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -84,7 +84,7 @@ class Churn:
         slope = _calibration_slope(frame, churned, weights)
         if not churned.any():
             return cls(None, choice or ChurnChoice(), slope, base)
-        prior = _prior(frame, base, slope)
+        prior = _calibrated(frame, base, slope)
 
         def grown(start: Array | None) -> ChurnClassifier:
             return ChurnClassifier(**boosting).fit(X, churned, weights, start)
@@ -107,6 +107,10 @@ class Churn:
             return logit_of(frame["btyd_p_churn"])
         trees, prior = self._parts(frame, rows, self.trees, self.choice.boosted)
         return self.choice.share * trees + (1.0 - self.choice.share) * prior
+
+    def prior(self, frame: pd.DataFrame) -> Array | None:
+        """Return the prior P(no purchase), shape (n,), or None where ``base`` holds no BTYD."""
+        return _calibrated(frame, self.base, self.slope)
 
     def best(self, frame: pd.DataFrame, rows: Rows, churned: ArrayLike) -> ChurnChoice:
         """Return which trees, at which share, rank and spread unseen customers best, whatever their level.
@@ -139,7 +143,7 @@ class Churn:
         self, frame: pd.DataFrame, rows: Rows, trees: ChurnClassifier, boosted: bool
     ) -> tuple[Array, Array]:
         """Return the logits of the trees and of the prior; trees without a prior stand in for it."""
-        prior = _prior(frame, self.base, self.slope)
+        prior = self.prior(frame)
         logits = trees.margin(rows, prior if boosted else None)
         logits = np.clip(logits, -_LARGEST_LOGIT, _LARGEST_LOGIT)
         return logits, logits if prior is None else logit_of(prior)
@@ -177,7 +181,7 @@ def best_share(trees: Array, prior: Array, churned: Array) -> tuple[float, Array
     return share, losses[share]
 
 
-def _prior(frame: pd.DataFrame, base: str, slope: float) -> Array | None:
+def _calibrated(frame: pd.DataFrame, base: str, slope: float) -> Array | None:
     return expit(slope * logit_of(frame["btyd_p_churn"])) if base in ("blend", "btyd") else None
 
 

@@ -47,7 +47,7 @@ class ContractState(Stored):
     """What ``model.json`` holds of a model of subscriptions."""
 
     MODE: ClassVar[str] = "subscription"
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
 
     plans: list[str]
     hazards: list[_Hazard]
@@ -150,7 +150,7 @@ class ContractModel:
         prior = logit_of(p)
         if self.trees is None:
             return prior, prior
-        return self.trees.margin(_matrix(features, self.plans).to_numpy(dtype=np.float32), p), prior
+        return self.trees.margin(matrix(features, self.plans).to_numpy(dtype=np.float32), p), prior
 
     def save(self, directory: Path) -> None:
         """Write the trees as JSON, and ``model.json`` with a digest of each file, into an existing directory."""
@@ -257,7 +257,7 @@ def _with_trees(known: pd.DataFrame, as_of: date, config: SubscriptionConfig) ->
     plans = tuple(sorted(str(plan) for plan in counts.index[counts >= LEAST_PLAN]))
     trees = ChurnClassifier(**config.model.model_dump(), random_state=config.seed)
     # The prior of today at every cutoff: what it lacked at earlier ones, such as a first yearly renewal, is no lesson.
-    trees.fit(_matrix(rows, plans), y, prior=prior_p_churn(hazards, rows, horizon))
+    trees.fit(matrix(rows, plans), y, prior=prior_p_churn(hazards, rows, horizon))
     return ContractModel(config, as_of, plans, hazards, trees)
 
 
@@ -278,7 +278,8 @@ def _columns(early: tuple[str, ...], plans: tuple[str, ...]) -> list[str]:
     return [*FEATURES, *early, *(f"plan_{number}" for number in range(len(plans)))]
 
 
-def _matrix(features: pd.DataFrame, plans: tuple[str, ...]) -> pd.DataFrame:
+def matrix(features: pd.DataFrame, plans: tuple[str, ...]) -> pd.DataFrame:
+    """Return what trees read of a feature table, where these plans are told apart."""
     told = {f"plan_{number}": (features["plan"] == plan).astype(float) for number, plan in enumerate(plans)}
     numbers = features.drop(columns=["customer_id", "plan"])
     return numbers.astype(float).assign(**told)

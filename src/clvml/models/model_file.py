@@ -24,7 +24,7 @@ from clvml.models.rhythm import SHAPES
 from clvml.models.season import DAYS_OF_YEAR
 from clvml.models.tree_file import first_problem, read_json
 
-FORMAT_VERSION = 11
+FORMAT_VERSION = 12
 MODEL_FILE = "model.json"
 # The files beside it that a model may have.
 MODEL_FILES = (
@@ -32,8 +32,7 @@ MODEL_FILES = (
     "tweedie.json",
     "gamma.json",
     "gamma_alone.json",
-    "surrogate.json",
-    "value_surrogate.json",
+    "explanation.json",
     "evidence.json",
 )
 _LONGEST_NOTE = 5_000

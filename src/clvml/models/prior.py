@@ -115,14 +115,23 @@ class Prior:
             "btyd_spend": orders * value,
             "own_value_spend": orders * own_value,
         }
+        columns |= self.trailing(features, cutoff, horizon_days, log_from)
+        return pd.DataFrame(columns, index=features.index)
+
+    def trailing(
+        self, features: pd.DataFrame, cutoff: date, horizon_days: int, log_from: date | None = None
+    ) -> dict[str, Array]:
+        """Return the forecasts of spend by what was spent lately, as `forecast` has them, shape (n,) each."""
+        clock = horizon_days * self.season.factor(cutoff, horizon_days)
         first_day = min(self.first_day, log_from or self.first_day)
+        columns: dict[str, Array] = {}
         log_days = max((cutoff - first_day).days, 1)
         for window in (365, 180, 90):
             seen = min(window, log_days)
             usual = seen * self.season.factor(cutoff - timedelta(days=seen), seen)
             spent = np.maximum(features[f"spend_sum_{window}d"].to_numpy(float), 0.0)
             columns[f"trailing_{window}d"] = spent * clock / usual
-        return pd.DataFrame(columns, index=features.index)
+        return columns
 
     def due(self, features: pd.DataFrame) -> tuple[Array, Due | None]:
         """Return P(regular) of each customer, shape (n,), and when those of whom it is above 0 are due, if any."""

@@ -110,7 +110,16 @@ class Spend:
 
     def prior(self, frame: pd.DataFrame) -> Array | None:
         """Return the prior forecast of spend, shape (n,), or None where trees start from nothing."""
-        return None if self.base == "none" else _blended(frame, self.blend)
+        return None if self.base == "none" else self.blended(frame)
+
+    def blended(self, frame: pd.DataFrame) -> Array:
+        """Return the blended prior forecast of spend, shape (n,), whether trees start from it or not."""
+        return _blended(frame, self.blend)
+
+    def starts(self, frame: pd.DataFrame) -> tuple[Array | None, Array | None]:
+        """Return what trees of spend, and those of buyers' spend, start from, shape (n,) each; None: from nothing."""
+        prior = self.prior(frame)
+        return prior, _given_purchase(prior, frame)
 
     def forms(self, frame: pd.DataFrame, rows: Rows, p_churn: Array, level: Level) -> dict[str, Array]:
         """Return E[spend] by each of `FORMS`, shape (n,) each: means of trees and their prior, if they have one.
@@ -118,11 +127,11 @@ class Spend:
         ``frame`` holds the prior's columns, ``rows`` what the trees read. Trees are brought to the ``level``.
         """
         if self.tweedie is None or self.gamma is None:
-            return dict.fromkeys(FORMS, _blended(frame, self.blend))
-        prior = self.prior(frame)
+            return dict.fromkeys(FORMS, self.blended(frame))
+        prior, given = self.starts(frame)
         share = 1.0 if prior is None else self.share
         beside = 0.0 if prior is None else (1.0 - share) * prior
-        given_purchase = self.gamma.expected(self.gamma.margin(rows, _given_purchase(prior, frame)))
+        given_purchase = self.gamma.expected(self.gamma.margin(rows, given))
         forms = {
             "tweedie": self.tweedie.expected(self.tweedie.margin(rows, prior)),
             "hurdle": (1.0 - p_churn) * given_purchase,

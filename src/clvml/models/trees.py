@@ -69,18 +69,18 @@ class Trees:
 
     def p_churn(self, frame: pd.DataFrame) -> Array:
         """Return P(no purchase), shape (n,), of features with the prior's columns, at the level of the anchor."""
-        return expit(self.churn.logits(frame, self._rows(frame)) + self.level.churn_shift)
+        return expit(self.churn.logits(frame, self.rows(frame)) + self.level.churn_shift)
 
     def spends(self, frame: pd.DataFrame, p_churn: Array) -> dict[str, Array]:
         """Return E[spend] by each form (`Spend.forms`), shape (n,) each, at the level of the anchor."""
-        return self.spend.forms(frame, self._rows(frame), p_churn, self.level)
+        return self.spend.forms(frame, self.rows(frame), p_churn, self.level)
 
     def chosen_on(self, frame: pd.DataFrame) -> Trees:
         """Return the trees with what predicts customers best whom they have not seen: churn trees, weights of forms.
 
         ``frame`` holds features, the prior's columns and labels of one window.
         """
-        choice = self.churn.best(frame, self._rows(frame), frame["churned"])
+        choice = self.churn.best(frame, self.rows(frame), frame["churned"])
         chosen = replace(self, churn=self.churn.chosen(choice))
         forms = chosen.spends(frame, chosen.p_churn(frame))
         spend = replace(self.spend, weights=self.spend.best_weights(forms, frame["actual_spend"]))
@@ -110,7 +110,14 @@ class Trees:
                 f"{' ...' if len(missing) > 5 else ''}; {remedy}train a model on data like this"
             )
 
-    def _rows(self, frame: pd.DataFrame) -> NDArray[np.float32]:
+    def rows(self, frame: pd.DataFrame) -> NDArray[np.float32]:
+        """Return what the trees read of features with the prior's columns, shape (n, predictors).
+
+        Raises
+        ------
+        InputError
+            A value is infinite.
+        """
         # In the precision of XGBoost, so that it makes no copy.
         with np.errstate(over="ignore"):
             rows = frame[list(self.predictors)].to_numpy(np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -13,7 +13,8 @@ from clvml.customers import Feature
 from clvml.customers.attributes import CATEGORY
 from clvml.customers.snapshots import CustomerDays
 from clvml.customers.subscription_snapshots import explained_features
-from clvml.explain import Surrogate
+from clvml.explain.of_customers import contributions
+from clvml.explain.of_subscribers import contributions as subscriber_contributions
 from clvml.scores.scorer import Scorer
 from clvml.scores.subscribers import SubscriptionScorer
 
@@ -81,7 +82,11 @@ def drift(days: CustomerDays, until: date, scorer: Scorer | None) -> pd.DataFram
     then, now = (features[features["purchase_days"] > 0] for features in both)
     known = [feature for feature in model.features if feature.predictor]
     scored = model.predict(then, model.as_of), model.predict(now, until)
-    return drift_table(scored, (model.read(then), model.read(now)), known, scorer.surrogate)
+    (churn,) = contributions(model, scorer.reference, then, model.as_of, value=False)
+    strength = dict(
+        zip((f.name for f in model.features), np.abs(churn)[:, :-1].mean(axis=0).tolist(), strict=True)
+    )
+    return drift_table(scored, (model.read(then), model.read(now)), known, strength)
 
 
 def subscriber_drift(
@@ -94,23 +99,30 @@ def subscriber_drift(
     model = scorer.model
     then, now = (model.features(subscriptions, day) for day in (model.as_of, until))
     known = explained_features(model.config.data.early_columns)
-    return drift_table((model.predict(then), model.predict(now)), (then, now), known, scorer.surrogate)
+    churn = subscriber_contributions(model, scorer.reference, then)
+    strength = dict(zip((f.name for f in known), np.abs(churn)[:, :-1].mean(axis=0).tolist(), strict=True))
+    return drift_table((model.predict(then), model.predict(now)), (then, now), known, strength)
 
 
 def drift_table(
     scored: tuple[pd.DataFrame, pd.DataFrame],
     features: tuple[pd.DataFrame, pd.DataFrame],
     known: Sequence[Feature],
-    surrogate: Surrogate,
+    strength: Mapping[str, float],
 ) -> pd.DataFrame:
-    """Return the drift of scores and of the known features, of which there are those then and those now."""
+    """Return the drift of scores and of the known features, of which there are those then and those now.
+
+    ``strength`` is the mean absolute contribution of each feature to the churn risk.
+    """
     then, now = features
-    strength = np.abs(surrogate.contributions(then))[:, :-1].mean(axis=0)
-    weights = dict(zip(surrogate.features_, strength / max(strength.sum(), 1e-12), strict=True))
+    whole = max(sum(strength.values()), 1e-12)
     scores = {"p_churn": "predicted churn risk", "expected_spend": "expected spend"}
     compared: list[tuple[str, str, pd.Series, pd.Series, float]] = [
         *((name, words, scored[0][name], scored[1][name], np.nan) for name, words in scores.items()),
-        *((f.name, f.description, then[f.name], now[f.name], float(weights.get(f.name, 0.0))) for f in known),
+        *(
+            (f.name, f.description, then[f.name], now[f.name], strength.get(f.name, 0.0) / whole)
+            for f in known
+        ),
     ]
     codes = {feature.name for feature in known if feature.unit == CATEGORY}
     rows = []

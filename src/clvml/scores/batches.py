@@ -266,7 +266,7 @@ def score_in_batches(
             finally:
                 connection.unregister(_INCOMING)
 
-        explain_most_at_risk(scorer, scored, explain, features_of, batch_rows)
+        explain_most_at_risk(scorer, scored, explain, features_of, as_of, days.first_day, batch_rows)
     return scored
 
 
@@ -283,18 +283,23 @@ def explain_most_at_risk(
     scored: ScoredTable,
     customers: int,
     features_of: Callable[[pd.DataFrame], pd.DataFrame],
+    as_of: date,
+    log_from: date,
     batch_rows: int = BATCH_ROWS,
 ) -> None:
     """Give reasons to so many customers with most value at risk, whatever made their features.
 
-    ``features_of`` returns the features of the rows of a frame of ``customer_id, place``, in any order.
+    ``features_of`` returns the features of the rows of a frame of ``customer_id, place``, in any order;
+    ``as_of`` and ``log_from`` are as in `Scorer.rows`.
     """
     chosen = scored.connection.execute(
         f"select customer_id, place from {scored.name} order by at_risk desc nulls last, customer_id limit {customers}"
     ).df()
     for start in range(0, len(chosen), batch_rows):
         features = features_of(chosen.iloc[start : start + batch_rows])
-        scored.set_reasons(scorer.reasons(features).assign(customer_id=features["customer_id"]))
+        scored.set_reasons(
+            scorer.reasons(features, as_of, log_from).assign(customer_id=features["customer_id"])
+        )
 
 
 def _in_parallel(

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from clvml.customers.snapshots import OPTIONAL_COLUMNS, CustomerDays
 from clvml.errors import InputError
 from clvml.evaluation.evidence import read_evidence, write_evidence
-from clvml.explain import Surrogate, reasons
+from clvml.explain import Reference, reasons
+from clvml.explain.of_customers import check_inputs, contributions
 from clvml.log import PurchaseLog
 from clvml.log.attribute_table import AttributeColumn, AttributeTable
 from clvml.models.customer_model import CustomerModel
@@ -44,7 +45,6 @@ from clvml.storage.search import check_readable
 RISKS = ("low", "medium", "high")
 NO_HISTORY = "not enough history"
 NO_REASON = "no single reason stands out"
-SURROGATE, VALUE_SURROGATE = "surrogate.json", "value_surrogate.json"
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,8 @@ class Scorer:
 
     Attributes
     ----------
-    surrogate : Surrogate
-        Explains the churn probability of the model.
-    value_surrogate : Surrogate
-        Explains its expected spend.
+    reference : Reference
+        The customer whom all are compared with in the reasons.
     version, run_id : str
         Written into each row; empty where unknown.
     evidence : dict or None
@@ -66,8 +64,7 @@ class Scorer:
     """
 
     model: CustomerModel
-    surrogate: Surrogate
-    value_surrogate: Surrogate
+    reference: Reference
     version: str = ""
     run_id: str = ""
     evidence: dict[str, Any] | None = None
@@ -83,25 +80,13 @@ class Scorer:
             The directory holds no model of clvml.
         """
         model = CustomerModel.load(directory)
-        try:
-            churn, value = (Surrogate.load(directory / name) for name in (SURROGATE, VALUE_SURROGATE))
-        except InputError as error:
-            raise InputError(
-                f"the model in '{directory}' has lost its explanation ({error}); train it again"
-            ) from None
-        unknown = {*churn.features_, *value.features_} - {f.name for f in model.features}
-        if unknown:
-            raise InputError(
-                f"the model in '{directory}' has the explanation of another: it reads {sorted(unknown)[0]!r}; train it "
-                "again"
-            )
-        return cls(model, churn, value, version, run_id, read_evidence(directory))
+        reference = Reference.load(directory, model.features, check_inputs)
+        return cls(model, reference, version, run_id, read_evidence(directory))
 
     def save(self, directory: Path) -> None:
         """Write the model and its explanation into an existing directory: JSON only."""
         # The model keeps a digest of every file.
-        self.surrogate.save(directory / SURROGATE)
-        self.value_surrogate.save(directory / VALUE_SURROGATE)
+        self.reference.save(directory)
         write_evidence(self.evidence, directory)
         self.model.save(directory)
 
@@ -151,7 +136,7 @@ class Scorer:
         if isinstance(explain, int):
             at_risk = scored["at_risk"].sort_values(ascending=False, kind="stable")
             chosen = at_risk.index[:explain]
-            for name, said in self.reasons(features.loc[chosen]).items():
+            for name, said in self.reasons(features.loc[chosen], as_of, days.first_day).items():
                 scored.loc[chosen, name] = said.replace("", pd.NA)
         ranked = scored.sort_values(["clv", "customer_id"], ascending=[False, True], kind="stable")
         return ranked.drop(columns="at_risk").reset_index(drop=True)
@@ -198,7 +183,9 @@ class Scorer:
         tier = value_tier(predicted["clv"].to_numpy(), model.tiers)
         columns = scored_columns(self.value_reasons, ACQUISITION_SOURCE.name in features, attributes)
         names = [column.name for column in columns if "reason_" in column.name]
-        said = self.reasons(features).replace("", None) if explain else dict.fromkeys(names, "")
+        said = (
+            self.reasons(features, as_of, log_from).replace("", None) if explain else dict.fromkeys(names, "")
+        )
         at_risk = (predicted["p_churn"] * predicted["expected_spend"]).where(features["purchase_days"] > 0)
         values: dict[str, Any] = {
             "customer_id": features["customer_id"],
@@ -226,37 +213,40 @@ class Scorer:
 
         return as_written({**predicted, **values}, columns, features.index).assign(at_risk=at_risk)
 
-    def reasons(self, features: pd.DataFrame) -> pd.DataFrame:
+    def reasons(self, features: pd.DataFrame, as_of: date, log_from: date | None = None) -> pd.DataFrame:
         """Return the reasons of each customer of a feature table, same index; the first is never empty.
 
         `REASON_COLUMNS`; with ``value_reasons`` also those of `clvml.scores.columns.VALUE_REASONS`. Of customers
         without a purchase day, it says what they have instead of purchases. Where no influence is worth a word, or none
-        can be said, it says that.
+        can be said, it says that. ``as_of`` and ``log_from`` are as in `rows`.
         """
-        churn = self._reasons(features, self.surrogate, "churn risk")
-        if not self.value_reasons:
-            return churn
-        value = self._reasons(features, self.value_surrogate, "expected spend")
-        return pd.concat([churn, value.add_prefix("value_")], axis="columns")
-
-    def _reasons(self, features: pd.DataFrame, surrogate: Surrogate, forecast: str) -> pd.DataFrame:
         bought = (features["purchase_days"] > 0).to_numpy()
-        said = pd.DataFrame("", index=features.index, columns=list(REASON_COLUMNS), dtype="str")
-        if bought.any():
-            customers = self.model.read(features if bought.all() else features[bought])
-            said[bought] = reasons(
-                customers,
-                surrogate.contributions(customers),
-                self.model.features,
-                top=len(REASONS),
-                typical=surrogate.typical_,
-                given=self.model.trees.given,
-                forecast=forecast,
-            ).to_numpy()
+        customers = features if bought.all() else features[bought]
+        influences = contributions(self.model, self.reference, customers, as_of, log_from, self.value_reasons)
         refunded = (features["refund_sum"] > 0).to_numpy()
         nothing = np.where(refunded, "nothing but refunds so far", "nothing but free items so far")
-        said["reason_1"] = np.where(bought, said["reason_1"].replace("", NO_REASON), nothing)
-        return said
+        told = []
+        for phi, typical, forecast, prefix in zip(
+            influences,
+            (self.reference.typical("churn"), self.reference.typical("value")),
+            ("churn risk", "expected spend"),
+            ("", "value_"),
+            strict=False,
+        ):
+            said = pd.DataFrame("", index=features.index, columns=list(REASON_COLUMNS), dtype="str")
+            if bought.any():
+                said[bought] = reasons(
+                    self.model.read(customers),
+                    phi,
+                    self.model.features,
+                    top=len(REASONS),
+                    typical=typical,
+                    given=self.model.trees.given,
+                    forecast=forecast,
+                ).to_numpy()
+            said["reason_1"] = np.where(bought, said["reason_1"].replace("", NO_REASON), nothing)
+            told.append(said.add_prefix(prefix))
+        return pd.concat(told, axis="columns")
 
 
 def customer_days(log: PurchaseLog) -> CustomerDays:

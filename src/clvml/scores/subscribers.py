@@ -10,16 +10,17 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from clvml.customers.subscription_snapshots import explained_features, known_at, subscription_revenue
+from clvml.customers.subscription_snapshots import known_at, subscription_revenue
 from clvml.errors import InputError
 from clvml.evaluation.evidence import read_evidence, write_evidence
-from clvml.explain import Surrogate, reasons
+from clvml.explain import Reference, reasons
+from clvml.explain.of_subscribers import check_inputs, contributions, explained
 from clvml.log.payments import read_subscription_log
 from clvml.models.contract import ContractModel, revenue
 from clvml.models.model_file import stored_mode
 from clvml.models.outlook import HORIZONS
 from clvml.scores.columns import REASON_COLUMNS, REASONS, SUBSCRIBERS, as_written
-from clvml.scores.scorer import NO_REASON, RISKS, SURROGATE, Scorer
+from clvml.scores.scorer import NO_REASON, RISKS, Scorer
 from clvml.scores.tiers import band, value_tier
 from clvml.storage.files import write_table
 
@@ -29,7 +30,7 @@ class SubscriptionScorer:
     """A trained model of subscriptions with its explanation, as `clvml.scores.scorer.Scorer` of purchases."""
 
     model: ContractModel
-    surrogate: Surrogate
+    reference: Reference
     version: str = ""
     run_id: str = ""
     evidence: dict[str, Any] | None = None
@@ -44,15 +45,13 @@ class SubscriptionScorer:
             The directory holds no model of subscriptions.
         """
         model = ContractModel.load(directory)
-        surrogate = Surrogate.load(directory / SURROGATE)
-        if surrogate.features_ != tuple(feature.name for feature in _explained(model)):
-            raise InputError(f"the model in '{directory}' has the explanation of another; train it again")
-        return cls(model, surrogate, version, run_id, read_evidence(directory))
+        reference = Reference.load(directory, explained(model), check_inputs)
+        return cls(model, reference, version, run_id, read_evidence(directory))
 
     def save(self, directory: Path) -> None:
         """Write the model and its explanation into an existing directory: JSON only."""
         # The model keeps a digest of every file.
-        self.surrogate.save(directory / SURROGATE)
+        self.reference.save(directory)
         write_evidence(self.evidence, directory)
         self.model.save(directory)
 
@@ -129,10 +128,10 @@ class SubscriptionScorer:
     def _reasons(self, features: pd.DataFrame) -> pd.DataFrame:
         said = reasons(
             features,
-            self.surrogate.contributions(features),
-            _explained(self.model),
+            contributions(self.model, self.reference, features),
+            explained(self.model),
             top=len(REASONS),
-            typical=self.surrogate.typical_,
+            typical=self.reference.typical("churn"),
         )
         said["reason_1"] = said["reason_1"].replace("", NO_REASON)
         return said
@@ -191,7 +190,3 @@ def load_scorer(directory: Path, version: str = "", run_id: str = "") -> Scorer 
     """
     kind = SubscriptionScorer if stored_mode(directory) == "subscription" else Scorer
     return kind.load(directory, version, run_id)
-
-
-def _explained(model: ContractModel) -> list[Any]:
-    return explained_features(model.config.data.early_columns)

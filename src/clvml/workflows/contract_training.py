@@ -14,7 +14,8 @@ from clvml.errors import secondary
 from clvml.evaluation.backtest import Backtest, judge
 from clvml.evaluation.evidence import build_evidence
 from clvml.evaluation.subscription_rules import predict_subscription_folds
-from clvml.explain import Surrogate, log_odds
+from clvml.explain import Reference
+from clvml.explain.of_subscribers import contributions, fit_reference
 from clvml.models.contract import fit_contract_model
 from clvml.scores.subscribers import SubscriptionScorer
 from clvml.scores.tiers import tier_thresholds
@@ -48,17 +49,14 @@ def train_contract(
     model = replace(model, tiers=tier_thresholds(predicted["clv"].to_numpy()))
     progress("explaining")
     known = tuple(explained_features(config.data.early_columns))
-    names = [feature.name for feature in known]
-    surrogate = Surrogate.mute(names)
+    reference = Reference()
     with secondary("the explanation; no customer has a reason for the churn risk", notes):
-        surrogate = Surrogate().fit(
-            features[names].astype(float), log_odds(predicted["p_churn"]), seed=config.seed
-        )
-    scorer = SubscriptionScorer(model, surrogate)
+        reference = fit_reference(model, features)
+    scorer = SubscriptionScorer(model, reference)
     explanation: Explanation | None = None
     sentences: list[str] = []
     with secondary("what drives retention", notes):
-        explanation = Explanation(features, known, surrogate.contributions(features))
+        explanation = Explanation(features, known, contributions(model, reference, features))
         sentences = explanation.sentences()
     with secondary("the evidence that reports show", notes):
         if tested is not None:

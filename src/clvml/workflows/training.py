@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -22,7 +21,8 @@ from clvml.errors import InputError, secondary
 from clvml.evaluation.backtest import MODEL_NAME, Backtest, judge, predict_folds, run_backtest
 from clvml.evaluation.evidence import build_evidence
 from clvml.evaluation.folds import ModelColumns
-from clvml.explain import Surrogate, driver_sentences, driver_shares, drivers, log_odds, log_spend
+from clvml.explain import Reference, driver_sentences, driver_shares, drivers
+from clvml.explain.of_customers import contributions, fit_reference
 from clvml.log import PurchaseLog
 from clvml.log.subscriptions import SubscriptionLog
 from clvml.models.customer_model import fit_customer_model
@@ -86,7 +86,7 @@ class Explanation:
 
     features: pd.DataFrame
     known: tuple[Feature, ...]
-    contributions: NDArray[np.float32]
+    contributions: NDArray[np.float64]
 
     def drivers(self) -> pd.DataFrame:
         """Return one row per feature, strongest first; see `clvml.explain.drivers`."""
@@ -162,7 +162,7 @@ def train(prepared: Prepared[Any], config: Config, directory: Path, progress: Pr
     sentences: list[str] = []
     scorer = fitted.scorer
     with secondary("what drives retention", notes):
-        explanation = explain(scorer, fitted.features)
+        explanation = explain(scorer, fitted.features, prepared.as_of)
         sentences = explanation.sentences()
     with secondary("the evidence that reports show", notes):
         if tested is not None:
@@ -224,31 +224,26 @@ def fit(
     progress(f"training as of {as_of}")
     model = fit_customer_model(days, as_of, config)
     progress("explaining")
-    horizon = model.horizon_days
     days = days.counting(model.trees.events)
-    now, past = (_buyers(days.features(cutoff, horizon)) for cutoff in (as_of, model.newest_cutoff))
+    now = _buyers(days.features(as_of, model.horizon_days))
     predicted = model.predict(now, as_of)
     clv = predicted["clv"].to_numpy()
     if margins is not None:
         clv = own_clv(clv, margins.reindex(now["customer_id"].astype(str)), config.value)
     tiers = tier_thresholds(clv)
     model = model.with_tiers(tiers, spend_thresholds(now["spend_sum_365d"].to_numpy()))
-    names = [feature.name for feature in model.features]
     notes = thin_history(now)
-    churn = value = Surrogate.mute(names)
+    reference = Reference()
     with secondary("the explanation; no customer has a reason", notes):
-        forecasts = pd.concat([predicted, model.predict(past, model.newest_cutoff)])
-        known = pd.concat([model.read(now)[names], model.read(past)[names]], ignore_index=True)
-        categories = [one.name for one in model.trees.attributes if one.kind == "category"]
-        targets = log_odds(forecasts["p_churn"]), log_spend(forecasts["expected_spend"])
-        churn, value = (Surrogate().fit(known, target, config.seed, categories) for target in targets)
-    return Fitted(Scorer(replace(model, notes=(*notes, *model.notes)), churn, value), now)
+        reference = fit_reference(model, now, as_of, config.seed)
+    return Fitted(Scorer(replace(model, notes=(*notes, *model.notes)), reference), now)
 
 
-def explain(scorer: Scorer, features: pd.DataFrame) -> Explanation:
-    """Return what moves the churn risk of the customers of a feature table who bought something."""
-    features = scorer.model.read(_buyers(features))
-    return Explanation(features, scorer.model.features, scorer.surrogate.contributions(features))
+def explain(scorer: Scorer, features: pd.DataFrame, as_of: date) -> Explanation:
+    """Return what moves the churn risk of the customers of a feature table of ``as_of`` who bought something."""
+    model, features = scorer.model, _buyers(features)
+    (churn,) = contributions(model, scorer.reference, features, as_of, value=False)
+    return Explanation(model.read(features), model.features, churn)
 
 
 def record(
@@ -265,7 +260,7 @@ def record(
     ``features`` are those of the customers, as an example of the input of a model that counts events.
     """
     config, log = scorer.model.config, prepared.log
-    notes = [*notes, *scorer.model.notes, _told_of(scorer)]
+    notes = [*notes, *scorer.model.notes]
     metrics: dict[str, float] = {}
     leaderboard, verdicts, influences = pd.DataFrame(), [], pd.DataFrame()
     if tested is not None:
@@ -327,17 +322,6 @@ def _tested_predictions(tested: Backtest) -> pd.DataFrame:
         ours.churn: "p_churn",
     }
     return tested.predictions[list(columns)].rename(columns=columns)
-
-
-def _told_of(scorer: Scorer | SubscriptionScorer) -> str:
-    explained = {"the churn risk (log-odds)": scorer.surrogate.fidelity_}
-    if isinstance(scorer, Scorer):
-        explained["the expected spend (logarithm)"] = scorer.value_surrogate.fidelity_
-    told = [
-        f"{'an unknown share' if math.isnan(share) else f'{share:.1%}'} of {what}"
-        for what, share in explained.items()
-    ]
-    return f"reasons come from trees that mimic the forecasts: they explain {' and '.join(told)}"
 
 
 def _feature_example(features: pd.DataFrame) -> pd.DataFrame:

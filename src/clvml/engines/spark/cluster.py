@@ -144,7 +144,7 @@ def score_lines(
                 ids = session.createDataFrame(chosen[["customer_id"]], "customer_id string")
                 return pd.DataFrame(features.join(ids, "customer_id", "left_semi").toArrow().to_pandas())
 
-            explain_most_at_risk(scorer, scored, explain, features_of)
+            explain_most_at_risk(scorer, scored, explain, features_of, as_of, log.first_day)
     if not scored.customers:
         raise InputError(f"no order line is dated before {as_of}; choose a later --as-of")
 
