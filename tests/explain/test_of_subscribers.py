@@ -29,6 +29,8 @@ def test_contributions_and_base_are_the_forecast(fitted, parts):
     assert phi.shape == (len(features), len(explained(model)) + 1)
     np.testing.assert_allclose(phi.sum(axis=1), logit(model.predict(features)["p_churn"]), atol=1e-6)
     assert np.ptp(phi[:, -1]) < 1e-4
+    if model.trees is None:
+        np.testing.assert_allclose(phi[:, :-1].mean(axis=0), 0.0, atol=1e-9)
     # Who has stayed for long is likelier to stay.
     names = [feature.name for feature in explained(model)]
     age = phi[:, names.index("current_days")]

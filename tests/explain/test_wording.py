@@ -25,9 +25,9 @@ def say(values, influence, top=3, typical=None):
 def one_by_one(features, contributions, feature_list, typical):
     """The rules of `reasons` as a plain loop."""
 
-    def contradicts(name, row, value):
+    def contradicts(name, row, value, usual=None):
         median, direction = typical.get(name, (0, 0))
-        return (row[name] - median) * direction * value < 0
+        return (row[name] - (row[usual] if usual else median)) * direction * value < 0
 
     def sayable(feature, row, value):
         fields = re.findall(r"{(\w+):([^}]*)}", feature.words.split(";")[0])
@@ -39,7 +39,14 @@ def one_by_one(features, contributions, feature_list, typical):
         judges = [other.name for other in feature_list if other.words == feature.words]
         if np.isnan(row[feature.name]):
             judges += [field for field, _ in fields]
-        return not any(contradicts(name, row, value) for name in judges)
+        silence, *usual = re.findall(r"{(\w+):", feature.words)
+        usual = usual if silence == "days_since_last_order" else []
+        return not any(
+            [
+                *(contradicts(name, row, value) for name in judges),
+                *(contradicts(silence, row, value, name) for name in usual),
+            ]
+        )
 
     for row, values in zip(features.to_dict("records"), contributions.astype(float), strict=True):
         sums = {}
@@ -213,6 +220,12 @@ def test_a_reason_does_not_contradict_itself():
     assert "218" in say(values | {"gap_current_ratio": 0.9}, influence, typical=typical)[0]
     assert say(values, influence, typical={"gap_current_ratio": Typical(1.1, 0)})[0] == contradictory
     assert say(values, influence, typical={"gap_current_ratio": Typical(np.nan, 1)})[0] == contradictory
+    # A silence shorter than that of most, and longer than one's own, is no reason for either.
+    typical = {"days_since_last_order": Typical(480, 1)}
+    for value in (0.3, -0.3):
+        assert say(values, {"days_since_last_order": value}, typical=typical)[0] == ""
+    assert "218" in say(values | {"gap_mean": 300}, {"days_since_last_order": -0.3}, typical=typical)[0]
+    assert "218" in say(values | {"gap_mean": np.nan}, {"days_since_last_order": -0.3}, typical=typical)[0]
 
 
 def test_features_that_share_words_must_agree():

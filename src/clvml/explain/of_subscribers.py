@@ -29,12 +29,17 @@ def explained(model: ContractModel) -> list[Feature]:
 
 
 def fit_reference(model: ContractModel, features: pd.DataFrame) -> Reference:
-    """Return the reference of subscribers: the median age of a subscription to the commonest plan."""
+    """Return the median age of a subscription to the commonest plan, and what its inputs add on the mean.
+
+    No subscriber is typical of the prior, which knows days on which many leave: what it adds is told from the mean.
+    """
     plan = str(features["plan"].mode().iloc[0])
     days = features.loc[features["plan"].astype(str) == plan, ["current_days", "period_days"]].median()
     reference = Reference(inputs={"plan": plan, **{str(name): float(value) for name, value in days.items()}})
+    means = _of_prior(model, reference, features).mean(axis=1)
+    reference = reference.model_copy(update={"means": dict(zip(INPUTS, map(float, means), strict=True))})
     phi = contributions(model, reference, features)
-    return Reference(inputs=reference.inputs, churn=find_typical(features, phi, explained(model)))
+    return reference.model_copy(update={"churn": find_typical(features, phi, explained(model))})
 
 
 def check_inputs(inputs: Mapping[str, float | str]) -> None:
@@ -59,14 +64,8 @@ def contributions(model: ContractModel, reference: Reference, features: pd.DataF
     phi = np.zeros((len(place) + 1, len(features)))
     if not reference.inputs or features.empty:
         return phi.T
-    prior = shapley(
-        features[list(INPUTS.values())].reset_index(drop=True),
-        reference.inputs,
-        [(name,) for name in INPUTS.values()],
-        lambda mix, _: {"logit": logit_of(prior_p_churn(model.hazards, mix, model.horizon_days))},
-    )["logit"]
-    for name, values in zip(INPUTS, prior, strict=True):
-        phi[place[name]] += values
+    for name, values in zip(INPUTS, _of_prior(model, reference, features), strict=True):
+        phi[place[name]] += values - reference.means.get(name, 0.0)
     if model.trees is not None:
         # Boosted from the prior, which therefore counts whole, and what the trees change of it by their share.
         rows = matrix(features, model.plans)
@@ -76,3 +75,13 @@ def contributions(model: ContractModel, reference: Reference, features: pd.DataF
     trees, start = model.logits(features)
     phi[-1] = model.share * trees + (1.0 - model.share) * start - phi.sum(axis=0)
     return phi.T
+
+
+def _of_prior(model: ContractModel, reference: Reference, features: pd.DataFrame) -> Array:
+    """Return what the inputs add to the logit of the prior, shape (len(INPUTS), n)."""
+    return shapley(
+        features[list(INPUTS.values())].reset_index(drop=True),
+        reference.inputs,
+        [(name,) for name in INPUTS.values()],
+        lambda mix, _: {"logit": logit_of(prior_p_churn(model.hazards, mix, model.horizon_days))},
+    )["logit"]

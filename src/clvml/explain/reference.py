@@ -38,12 +38,15 @@ class Reference(Part):
     ----------
     inputs : dict
         What a prior reads, of this customer; empty where the model could not be explained, and nobody has a reason.
+    means : dict of str to float
+        What the prior adds by a feature on the mean of all customers, where that is told from the mean.
     churn, value : dict of str to tuple
         Median among all customers, and 1 where high values raise the forecast, -1 where they lower it; of features
         where one of the two is clear.
     """
 
     inputs: dict[str, _Number | _Plan] = Field(default_factory=dict)
+    means: dict[str, _Number] = Field(default_factory=dict)
     churn: dict[str, _Typical] = Field(default_factory=dict)
     value: dict[str, _Typical] = Field(default_factory=dict)
 

@@ -23,6 +23,7 @@ _Clause = list[tuple[str, str, str, str]]
 # What moves a probability by less than about one point in a hundred, or spend by less than one in twenty, is not a
 # reason.
 SMALLEST = 0.05
+SILENCE = "days_since_last_order"
 # A larger percentage comes of a division by almost nothing, and reads as a mistake.
 LARGEST_PERCENTAGE = 9.995
 # Below it, a rank correlation leaves more customers against the rule than a sentence should pass over.
@@ -76,7 +77,7 @@ def reasons(
     - a zero within the last so many days: the days since the last purchase say it better;
     - with `typical`, what contradicts itself, such as "no purchase for 218 days; usually every 30 (lowers
       churn risk)". It comes of a value that is bad but not as bad as some: it must lie on the side of the
-      median that its feature's direction explains.
+      median that its feature's direction explains, and a silence on that side of what is usual for the customer.
 
     A clause after ``;`` is left out where it cannot be said.
 
@@ -280,16 +281,25 @@ def _sayable(
     absent = np.isnan(columns[feature.name])
     for name in phrase.said:
         sayable &= ~(absent & _contradicts(name, columns, phi, typical))
+    if phrase.said == [SILENCE]:
+        for usual in phrase.fields - {SILENCE}:
+            sayable &= ~_contradicts(SILENCE, columns, phi, typical, usual)
     return sayable
 
 
 def _contradicts(
-    name: str, columns: dict[str, Array], phi: Array, typical: Mapping[str, Typical]
+    name: str,
+    columns: dict[str, Array],
+    phi: Array,
+    typical: Mapping[str, Typical],
+    usual: str | None = None,
 ) -> NDArray[np.bool_]:
-    if name not in typical or name not in columns:
+    """Return who has a value on the wrong side of the median, or of their own column ``usual``."""
+    if name not in typical or name not in columns or (usual and usual not in columns):
         return np.zeros(len(phi), dtype=bool)
     # A value at the median goes either way; a missing one is nowhere (NaN compares as False).
-    beyond = np.sign(columns[name] - typical[name].median) * typical[name].direction
+    middle = columns[usual] if usual else typical[name].median
+    beyond = np.sign(columns[name] - middle) * typical[name].direction
     return beyond * np.sign(phi) < 0
 
 
