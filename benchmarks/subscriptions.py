@@ -15,6 +15,7 @@ from clvml.config import SubscriptionConfig
 from clvml.evaluation.metrics import brier, log_loss, roc_auc
 from clvml.evaluation.subscription_rules import predict_subscription_fold
 from clvml.log.subscriptions import read_subscriptions
+from clvml.scores.totals import LEVEL
 
 CUTOFFS = (date(2021, 9, 25), date(2021, 12, 24), date(2022, 3, 24), date(2022, 6, 22))
 CONFIG = {
@@ -47,6 +48,22 @@ def buffer_table(path: str) -> pd.DataFrame:
     return table
 
 
+def intervals(fold: pd.DataFrame, churn: str) -> str:
+    """Return the share held by the 80 % intervals, of all and where fewer than 80 % stay, and their score.
+
+    The interval score (Gneiting & Raftery 2007) is a share of the mean revenue; less is better.
+    """
+    earned, low, high = (fold[name] for name in ("actual_spend", "low", "high"))
+    held, free = earned.between(low, high), fold[churn] > 1 - LEVEL
+    missed = (low - earned).clip(lower=0) + (earned - high).clip(lower=0)
+    score = ((high - low) + 2 / (1 - LEVEL) * missed).mean() / earned.mean()
+    total = fold["spend_0"].sum() / earned.sum() - 1
+    return (
+        f"revenue {total:+.1%}, intervals held {held.mean():.1%}, {held[free].mean():.1%} of the {free.mean():.0%} with"
+        f" p_churn above {1 - LEVEL:.0%}; score {score:.3f}"
+    )
+
+
 def main(path: str) -> None:
     config = SubscriptionConfig.model_validate(CONFIG)
     data = config.data
@@ -58,6 +75,7 @@ def main(path: str) -> None:
         columns = {model.name.partition(" (")[0]: model.churn for model in models if model.churn}
         folds.append(fold)
         print(f"\n{cutoff}: {len(fold):,} subscribed, {fold['churned'].mean():.1%} left in 90 days")
+        print(f"  {intervals(fold, columns['clvml'])}")
         for name, column in columns.items():
             p, kept = fold[column], fold["monthly_price"] * (1 - fold[column])
             told = "  ".join(f"{label} {float(of(fold['churned'], p)):.4f}" for label, of in MEASURES.items())

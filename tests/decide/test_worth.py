@@ -9,6 +9,7 @@ import pytest
 from tests.decide.conftest import scored
 
 from clvml.config import ValueConfig
+from clvml.customers.subscription_snapshots import MONTH_DAYS
 from clvml.decide.formulas import formula_values
 from clvml.decide.worth import ALL, payback_months, present_value, worth
 from clvml.errors import InputError
@@ -238,3 +239,27 @@ def test_customers_worth_less_than_nothing():
     assert (table["clv_low"] <= table["clv"]).all()
     assert (table["clv_high"] >= table["clv"]).all()
     assert table["clv_share"].isna().all()
+
+
+def test_of_subscribers_only_what_is_lost_is_uncertain():
+    large = np.arange(400) % 2 == 0
+    price = np.where(large, 50.0, 10.0)
+    value = ValueConfig(margin=0.5, discount_rate=0.0, horizon_days=365, retention_cost=1.0)
+    full = 0.5 * price / MONTH_DAYS * 365
+    scores = pd.concat([FOUR] * 100, ignore_index=True).assign(
+        plan=np.where(large, "large", "small"),
+        monthly_price=price,
+        tenure_days=100,
+        clv=0.9 * full - 1.0,
+    )
+    table = worth(scores, ("plan",), value).groups["plan"]
+    assert table.index.tolist() == ["large", "small", "all"]
+    lost = 0.1 * np.array([full[large].sum(), full[~large].sum(), full.sum()])
+    # A tenth of what is lost, 1.28 times, and what each does by chance: a little more than that.
+    for end, sign in (("clv_low", -1), ("clv_high", 1)):
+        reach = sign * (table[end] - table["clv"])
+        assert (reach.between(0.1 * lost, 0.5 * lost)).all()
+    assert (table["clv_high"] <= table["clv"] + lost + 0.01).all()
+    # In all, relatively less by chance.
+    width = (table["clv_high"] - table["clv_low"]) / lost
+    assert width["all"] < width["large"]

@@ -13,10 +13,12 @@ from clvml.customers.subscription_snapshots import (
     known_at,
     subscription_features,
     subscription_labels,
+    subscription_revenue,
 )
 from clvml.errors import InputError
 from clvml.models.contract import ContractModel, fit_contract_model
 from clvml.models.customer_model import CustomerModel
+from clvml.models.survival import survival
 
 FIRST, AS_OF = date(2020, 1, 1), date(2022, 1, 1)
 MONTH = 30.4375
@@ -193,14 +195,26 @@ def test_a_model_foretells_how_many_leave_of_contracts_it_has_not_seen(table, mo
 
 
 def test_clv_is_the_margin_of_what_is_still_paid_discounted(model, table):
-    """Who leaves with probability p within 90 days is left with (1 - p)^(t / 90); by quadrature over the days."""
     features = model.features(table, AS_OF).head(50)
     value = model.config.value.model_copy(update={"retention_cost": 2.0})
     predicted = model.predict(features, value)
-    days = np.arange(365) + 0.5
-    left = (1 - predicted["p_churn"].to_numpy()[:, None]) ** (days / 90)
-    worth = 0.3 * 10 / MONTH * (left * 1.1 ** (-days / 365)).sum(axis=1) - 2.0
+    days = np.arange(365)
+    paid = np.diff(model.revenue(features, predicted["p_churn"], days + 1), axis=1, prepend=0.0)
+    worth = 0.3 * (paid * 1.1 ** (-(days + 0.5) / 365)).sum(axis=1) - 2.0
     np.testing.assert_allclose(predicted["clv"], worth, rtol=1e-3)
+
+
+def test_the_revenue_of_other_horizons_is_that_of_contracts_it_has_not_seen(model, table):
+    features = model.features(table, AS_OF)
+    churn = model.predict(features)["p_churn"]
+    revenue = model.revenue(features, churn, [30, 90, 180, 365])
+    assert (np.diff(revenue, axis=1) >= 0).all()
+    for place, days in enumerate((30, 90, 180, 365)):
+        earned = subscription_revenue(table[table["customer_id"].isin(features["customer_id"])], AS_OF, days)
+        assert revenue[:, place].sum() == pytest.approx(earned.sum(), rel=0.03)
+    # Day by day, those who are left at the end of the horizon are those who do not churn.
+    survived = survival(model.hazards, features, churn.to_numpy(), 90, 90)
+    np.testing.assert_allclose(survived[:, 90], 1 - churn, rtol=1e-6)
 
 
 def test_a_saved_model_predicts_the_same_to_the_last_bit(tmp_path):

@@ -82,3 +82,18 @@ def test_what_ends_later_changes_nothing() -> None:
         monitor_subscribers(scored(), given, until, None, grace_days=7) for given in (table, subscriptions())
     )
     assert one.metrics == other.metrics
+
+
+def test_the_total_is_held_against_what_may_be_lost() -> None:
+    """Four at 10 a month bring 39.4 in 30 days if all stay: about 0.4 is lost at 39, and 46 came; 10.4 at 29."""
+    low, high = [9.0, 0.0, 9.0, 9.0], [9.86, 6.0, 9.86, 9.86]
+    scores = scored(expected_spend_low=low, expected_spend_high=high)
+    found = monitor_subscribers(scores, subscriptions(), date(2024, 5, 8), None, grace_days=7)
+    # 9.86, 3.29, 13.14 and 19.71 came.
+    assert found.metrics["interval_coverage"] == 0.5
+    assert found.recommendation == "recalibrate"
+    assert "customers spent 46 where 39 was expected" in found.reasons[0]
+    table = subscriptions().query("customer_id in ['stays', 'leaves']")
+    two = scores[scores["customer_id"].isin(["stays", "leaves"])].assign(p_churn=0.5, expected_spend=6.5)
+    as_expected = monitor_subscribers(two, table, date(2024, 5, 8), None, grace_days=7)
+    assert not any("was expected" in reason for reason in as_expected.reasons)

@@ -42,6 +42,8 @@ def subscriber_frame(customers: int = 400) -> pd.DataFrame:
         reason_2_values="2",
         value_tier="gold",
         run_id=None,
+        expected_spend_low=0.9 * frame["expected_spend"],
+        expected_spend_high=1.1 * frame["expected_spend"],
         **{f"expected_spend_{days}d": frame["expected_spend"] for days in (30, 90, 180, 365)},
     )[[column.name for column in COLUMNS]]
 

@@ -14,8 +14,15 @@ from clvml.config import ValueConfig
 from clvml.decide.costs import costs_of
 from clvml.decide.formulas import HISTORY, compare
 from clvml.decide.movement import movement
+from clvml.scores.columns import is_of_subscribers
 from clvml.scores.rules import check_columns
-from clvml.scores.totals import spend_variance, total_interval
+from clvml.scores.totals import (
+    lost_value,
+    lost_variance,
+    retained_interval,
+    spend_variance,
+    total_interval,
+)
 
 Array = NDArray[np.float64]
 
@@ -126,7 +133,7 @@ def worth(
             "historic_spend": scores["historic_spend"].to_numpy(),
             "expected_spend": scores["expected_spend"].to_numpy(),
             "clv": clv,
-            "variance": spend_variance(scores),
+            **_spread(scores, share, value),
             "earned": margin * scores["historic_spend"].to_numpy(),
             "acquisition_cost": own_costs["acquisition_cost"].to_numpy(),
             **{
@@ -206,6 +213,14 @@ def months_to_pay_back(acquisition_cost: ArrayLike, earned: ArrayLike, margin_by
     return months
 
 
+def _spread(scores: pd.DataFrame, share: Array, value: ValueConfig) -> dict[str, Array]:
+    """Return the columns of which intervals are made: ``variance`` of the spend; of subscribers, of what is lost."""
+    if not is_of_subscribers(scores.columns):
+        return {"variance": spend_variance(scores)}
+    kept, lost = (scores["clv"].to_numpy() + value.retention_cost) * share, lost_value(scores, value) * share
+    return {"kept": kept, "lost": lost, "variance": lost_variance(kept + lost, lost)}
+
+
 def _by_group(known: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
     names = groups.to_numpy(dtype=object)
     sums = known.drop(columns="acquisition_cost").groupby(names).sum()
@@ -215,10 +230,15 @@ def _by_group(known: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
     costs.loc[ALL] = known["acquisition_cost"].mean()
     customers = sums["customers"]
     total = float(known["clv"].sum())
-    low, high = total_interval(sums["expected_spend"].to_numpy(), sums["variance"].to_numpy())
-    # The interval of the spend, as a share of it: what the margin of it is worth is as uncertain.
-    spend = np.maximum(sums["expected_spend"].to_numpy(), 1e-12)
-    ends = np.sort(np.stack([sums["clv"] * low / spend, sums["clv"] * high / spend]), axis=0)
+    if "lost" in sums:
+        full, clv = (sums["kept"] + sums["lost"]).to_numpy(), sums["clv"].to_numpy()
+        low, high = retained_interval(full, sums["lost"], sums["variance"])
+        ends = clv - sums["kept"].to_numpy() + np.stack([low, high])
+    else:
+        low, high = total_interval(sums["expected_spend"], sums["variance"])
+        # The interval of the spend, as a share of it: what the margin of it is worth is as uncertain.
+        spend = np.maximum(sums["expected_spend"].to_numpy(), 1e-12)
+        ends = np.sort(np.stack([sums["clv"] * low / spend, sums["clv"] * high / spend]), axis=0)
     each = sums["clv"] / customers
     table = pd.DataFrame(
         {

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from clvml.config import SubscriptionConfig
 from clvml.customers.subscription_snapshots import (
+    MONTH_DAYS,
     known_at,
     subscription_features,
     subscription_labels,
@@ -24,7 +25,7 @@ from clvml.evaluation.backtest import MODEL_NAME, predict_at
 from clvml.evaluation.folds import ModelColumns
 from clvml.evaluation.sbg import fit_curves, sbg_p_churn
 from clvml.models.boosting import PROBABILITY_MARGIN
-from clvml.models.contract import fit_contract_model, revenue
+from clvml.models.contract import fit_contract_model
 
 Array = NDArray[np.float64]
 
@@ -132,10 +133,14 @@ def predict_subscription_fold(
         {
             "cutoff": pd.Timestamp(cutoff),
             "customer_id": ids,
-            "actual_spend": ids.map(subscription_revenue(subscriptions, cutoff, horizon)).fillna(0.0),
+            "actual_spend": ids.map(subscription_revenue(subscriptions, cutoff, horizon))
+            .fillna(0.0)
+            .round(2),
             "churned": churned.reindex(ids).to_numpy(),
             "monthly_price": price,
             "later_price": later.reindex(ids).to_numpy(),
+            "low": ours["expected_spend_low"],
+            "high": ours["expected_spend_high"],
         }
     )
     rules = {
@@ -149,8 +154,8 @@ def predict_subscription_fold(
     for name, p in rules.items():
         # A curve that has ended says that nobody stays, which no score forgives.
         p = np.clip(p, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
-        forecasts[name] = (revenue(p, price, horizon, [horizon])[:, 0], p)
-    forecasts[NO_CHANGE] = (revenue(np.zeros(len(price)), price, horizon, [horizon])[:, 0], None)
+        forecasts[name] = (_revenue(p, price, horizon), p)
+    forecasts[NO_CHANGE] = (price / MONTH_DAYS * horizon, None)
     models = []
     for number, (name, (spend, churn)) in enumerate(forecasts.items()):
         part[f"spend_{number}"] = spend
@@ -158,6 +163,13 @@ def predict_subscription_fold(
             part[f"churn_{number}"] = churn
         models.append(ModelColumns(name, f"spend_{number}", f"churn_{number}" if churn is not None else None))
     return part, tuple(models)
+
+
+def _revenue(p_churn: Array, monthly_price: Array, horizon_days: int) -> Array:
+    """Return the revenue of the horizon [currency] of customers who leave at a constant rate, shape (n,)."""
+    hazard = np.maximum(-np.log1p(-p_churn) / horizon_days, 1e-12)
+    # The days that are paid: the integral of exp(-hazard t).
+    return monthly_price / MONTH_DAYS * -np.expm1(-hazard * horizon_days) / hazard
 
 
 def _survival(days: NDArray[Any], ended: NDArray[np.bool_]) -> Array:

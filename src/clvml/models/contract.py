@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -26,15 +26,18 @@ from clvml.customers.windows import training_cutoffs
 from clvml.errors import InputError
 from clvml.models.boosting import ChurnClassifier, logit_of
 from clvml.models.churn import SHARES, best_share
-from clvml.models.model_file import Part, Positive, Share, Stored, read_state, write_state
+from clvml.models.model_file import Factor, Part, Positive, Share, Stored, read_state, write_state
 from clvml.models.outlook import lifetime_value, value_days
-from clvml.models.survival import LEAST_PLAN, Hazards, fit_hazards, prior_p_churn
+from clvml.models.subscriber_intervals import SAME_PRICE, shares_paid, stayers_revenue
+from clvml.models.survival import LEAST_PLAN, Hazards, fit_hazards, prior_p_churn, survival
 from clvml.threads import one_blas_thread
 
 Array = NDArray[np.float64]
 
 _LEAST_ROWS = 100
 _TREES_FILE = "churn.json"
+# Customers x days held at once, 32 MB an array.
+_CELLS = 4_000_000
 
 
 class _Hazard(Part):
@@ -51,6 +54,7 @@ class ContractState(Stored):
 
     plans: list[str]
     hazards: list[_Hazard]
+    stayers: Annotated[list[Factor], Field(min_length=1)]
     trees: bool
     share: Share
 
@@ -81,6 +85,8 @@ class ContractModel:
         Plans that trees tell apart, in the order of their columns.
     hazards : dict
         The prior, fitted at ``as_of``.
+    stayers : tuple of float
+        Quantiles of what stayers pay, as a share of today's price (`subscriber_intervals.stayers_revenue`).
     trees : ChurnClassifier or None
         Boosted from the prior on the logit; None where there was nothing to learn from: the prior stands alone.
     share : float
@@ -97,6 +103,7 @@ class ContractModel:
     hazards: Hazards
     trees: ChurnClassifier | None
     share: float = SHARES[0]
+    stayers: tuple[float, ...] = SAME_PRICE
     tiers: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -127,22 +134,56 @@ class ContractModel:
         Returns
         -------
         DataFrame
-            Same index. ``p_churn``, ``expected_spend`` [currency, revenue earned over the horizon], ``clv``
-            [currency, present value of margin]. After the horizon, a customer leaves at the constant rate that
-            ``p_churn`` implies.
+            Same index. ``p_churn``; ``expected_spend`` [currency, revenue earned over the horizon] with its 80 %
+            interval ``expected_spend_low``, ``expected_spend_high`` [currency, whole cents]; ``clv`` [currency, present
+            value of margin].
         """
         value = value or self.config.value
         trees, prior = self.logits(features)
         p = expit(self.share * trees + (1.0 - self.share) * prior)
-        price = features["monthly_price"].to_numpy()
+        spend = self.revenue(features, p, [self.horizon_days, *value_days(value)])
+        low, high = self._interval(features, p)
         return pd.DataFrame(
             {
                 "p_churn": p,
-                "expected_spend": revenue(p, price, self.horizon_days, [self.horizon_days])[:, 0],
-                "clv": lifetime_value(revenue(p, price, self.horizon_days, value_days(value)), value),
+                "expected_spend": spend[:, 0],
+                # To the cent and outwards, or rounding would leave out who pays exactly that.
+                "expected_spend_low": np.floor(np.minimum(low, spend[:, 0]) * 100.0 + 1e-6) / 100.0,
+                "expected_spend_high": np.ceil(np.maximum(high, spend[:, 0]) * 100.0 - 1e-6) / 100.0,
+                "clv": lifetime_value(spend[:, 1:], value),
             },
             index=features.index,
         )
+
+    def revenue(self, features: pd.DataFrame, p_churn: ArrayLike, days: Sequence[int]) -> Array:
+        """Return the revenue of the next so many days [currency], shape (n, len(days)).
+
+        The price stays. Customers leave on the days on which their plan is left, as many as ``p_churn`` leave within
+        the horizon.
+        """
+        paid = np.empty((len(features), len(days)))
+        for rows, survived in self._survival(features, p_churn, max(days)):
+            # A day is paid by who is subscribed at its end.
+            paid[rows] = np.cumsum(survived[:, 1:], axis=1)[:, np.asarray(days) - 1]
+        return _daily_price(features)[:, None] * paid
+
+    def _interval(self, features: pd.DataFrame, p_churn: Array) -> tuple[Array, Array]:
+        ends = np.empty((2, len(features)))
+        for rows, survived in self._survival(features, p_churn, self.horizon_days):
+            ends[:, rows] = shares_paid(survived, self.stayers)
+        low, high = ends * _daily_price(features) * self.horizon_days
+        return low, high
+
+    def _survival(
+        self, features: pd.DataFrame, p_churn: ArrayLike, days: int
+    ) -> Iterator[tuple[slice, Array]]:
+        """Yield customers and P(still subscribed after so many days), some at a time: all would need much memory."""
+        p, horizon = np.asarray(p_churn, dtype=float), self.horizon_days
+        step = max(_CELLS // max(days, horizon), 1)
+        for begin in range(0, len(features), step):
+            rows = slice(begin, begin + step)
+            survived = survival(self.hazards, features.iloc[rows], p[rows], horizon, max(days, horizon))
+            yield rows, survived[:, : days + 1]
 
     def logits(self, features: pd.DataFrame) -> tuple[Array, Array]:
         """Return the log-odds of churn by the trees and by the prior, shape (n,) each; without trees, the same."""
@@ -166,6 +207,7 @@ class ContractModel:
             ],
             "trees": self.trees is not None,
             "share": self.share,
+            "stayers": list(self.stayers),
             "tiers": list(self.tiers),
             "notes": list(self.notes),
         }
@@ -194,6 +236,7 @@ class ContractModel:
             hazards={(one.period_days, one.plan): np.asarray(one.by_day) for one in state.hazards},
             trees=trees,
             share=state.share,
+            stayers=tuple(state.stayers),
             tiers=tuple(state.tiers),
             notes=tuple(state.notes),
         )
@@ -215,7 +258,7 @@ def fit_contract_model(subscriptions: pd.DataFrame, as_of: date, config: Subscri
             f"{len(known):,} subscriptions began before {as_of}, {known['end'].notna().sum():,} of which have ended: at"
             f" least {_LEAST_ROWS} are needed, some ended and some not; give a longer table of subscriptions"
         )
-    model = _with_trees(known, as_of, config)
+    model = replace(_with_trees(known, as_of, config), stayers=stayers_revenue(known, as_of, horizon))
     if model.trees is None:
         note = (
             f"no window of {horizon} days before {as_of} has customers who left and others who stayed: the survival of"
@@ -261,16 +304,8 @@ def _with_trees(known: pd.DataFrame, as_of: date, config: SubscriptionConfig) ->
     return ContractModel(config, as_of, plans, hazards, trees)
 
 
-def revenue(p_churn: ArrayLike, monthly_price: ArrayLike, horizon_days: int, days: Sequence[int]) -> Array:
-    """Return the revenue of the next so many days [currency], shape (n, len(days)).
-
-    The price stays, and customers leave at the constant rate at which ``p_churn`` leave within the horizon.
-    """
-    p = np.minimum(np.asarray(p_churn, dtype=float), 1 - 1e-9)
-    hazard = np.maximum(-np.log1p(-p) / horizon_days, 1e-12)[:, None]
-    # The days that are paid: the integral of exp(-hazard t).
-    paid = -np.expm1(-hazard * np.asarray(days, dtype=float)) / hazard
-    return np.asarray(monthly_price, dtype=float)[:, None] / MONTH_DAYS * paid
+def _daily_price(features: pd.DataFrame) -> Array:
+    return features["monthly_price"].to_numpy(dtype=float) / MONTH_DAYS
 
 
 def _columns(early: tuple[str, ...], plans: tuple[str, ...]) -> list[str]:

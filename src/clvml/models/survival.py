@@ -10,8 +10,9 @@ and nobody has been seen for longer than the log.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,15 +59,36 @@ def fit_hazards(subscriptions: pd.DataFrame, cutoff: date) -> dict[tuple[float, 
 def prior_p_churn(hazards: Hazards, features: pd.DataFrame, horizon_days: int) -> Array:
     """Return the prior P(the current subscription ends within the horizon), shape (n,)."""
     p = np.empty(len(features))
+    for rows, age, curve in _curves(hazards, features, horizon_days):
+        p[rows] = -np.expm1(curve[age + horizon_days] - curve[age])
+    return p
+
+
+def survival(hazards: Hazards, features: pd.DataFrame, p_churn: Array, horizon_days: int, days: int) -> Array:
+    """Return P(still subscribed after so many days), from 0 to ``days``, at least the horizon: shape (n, days + 1).
+
+    That of the plan and age, with proportional hazards (Cox 1972): as much higher or lower as ``p_churn`` within the
+    horizon asks for.
+    """
+    left = np.empty((len(features), days + 1))
+    # A hazard of nothing could not be made as high as p_churn asks for.
+    least = -1e-9 * np.arange(days + 1)
+    for rows, age, curve in _curves(hazards, features, days):
+        left[rows] = curve[age[:, None] + np.arange(days + 1)] - curve[age][:, None] + least
+    power = np.log1p(-np.clip(p_churn, 1e-9, 1.0 - 1e-9)) / left[:, horizon_days]
+    survived: Array = np.exp(power[:, None] * left)
+    return survived
+
+
+def _curves(hazards: Hazards, features: pd.DataFrame, days: int) -> Iterator[tuple[Any, Any, Array]]:
+    """Yield, by plan, the rows, their ages [days] and the logarithm of the survival, up to ``days`` from the oldest."""
     periods = np.array([period for period, plan in hazards if not plan])
     for rows in features.groupby(["period_days", "plan"]).indices.values():
         period, plan = features["period_days"].iloc[rows[0]], str(features["plan"].iloc[rows[0]])
         if (period, plan) not in hazards:
             period, plan = float(periods[np.abs(periods - period).argmin()]), ""
         age = features["current_days"].to_numpy(dtype=int)[rows]
-        survival = _log_survival(hazards, (period, plan), int(age.max()) + horizon_days)
-        p[rows] = -np.expm1(survival[age + horizon_days] - survival[age])
-    return p
+        yield rows, age, _log_survival(hazards, (period, plan), int(age.max()) + days)
 
 
 def _log_survival(hazards: Hazards, key: tuple[float, str], days: int) -> Array:

@@ -12,7 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clvml.customers.snapshots import CustomerDays
-from clvml.customers.subscription_snapshots import known_at, subscription_labels, subscription_revenue
+from clvml.customers.subscription_snapshots import (
+    MONTH_DAYS,
+    known_at,
+    subscription_labels,
+    subscription_revenue,
+)
 from clvml.errors import InputError
 from clvml.evaluation.folds import interval
 from clvml.evaluation.metrics import CHURN_METRICS, SPEND_METRICS, coverage
@@ -22,6 +27,7 @@ from clvml.scores.columns import is_of_subscribers
 from clvml.scores.scorer import Scorer
 from clvml.scores.subscribers import SubscriptionScorer
 from clvml.scores.tiers import TIERS
+from clvml.scores.totals import LEVEL, lost_variance, retained_interval
 
 Recommendation = Literal["keep", "recalibrate", "retrain"]
 Array = NDArray[np.float64]
@@ -254,10 +260,10 @@ def _metrics(outcome: pd.DataFrame, horizon_over: bool) -> dict[str, float]:
 
 def _coverage(outcome: pd.DataFrame) -> dict[str, float]:
     if "expected_spend_low" not in outcome:
-        # Of subscriptions.
+        # Of subscriptions, scored before they had intervals.
         return {}
     # Refunds of earlier purchases can make spend negative; an interval from zero holds what is at most zero.
-    spent = np.maximum(outcome["actual_spend"], 0.0)
+    spent = np.maximum(outcome["actual_spend"], 0.0).round(2)
     held = coverage(spent, outcome["expected_spend_low"], outcome["expected_spend_high"])
     return {"interval_coverage": held}
 
@@ -321,14 +327,12 @@ def _recommend(
 
     recalibrate: list[str] = []
     # P(churn) is of the whole horizon, and so is the interval of the total.
-    if isinstance(scorer, Scorer) and "interval_coverage" in metrics:
-        intervals = scorer.model.intervals
-        variance = intervals.variance(outcome["predicted_spend"], outcome["p_churn"])
-        low, high = intervals.total_interval(metrics["expected_total"], float(variance.sum()))
+    if "interval_coverage" in metrics and (ends := _total_interval(outcome, metrics, scorer)):
+        low, high, level = ends
         if not low <= metrics["actual_total"] <= high:
             recalibrate.append(
                 f"customers spent {metrics['actual_total']:,.0f} where {metrics['expected_total']:,.0f} was"
-                f" expected ({low:,.0f} to {high:,.0f} at {intervals.level:.0%})"
+                f" expected ({low:,.0f} to {high:,.0f} at {level:.0%})"
             )
     if metrics.get("expected_calibration_error", 0.0) > _MISCALIBRATED:
         did = "left" if is_of_subscribers(outcome.columns) else "bought nothing"
@@ -353,6 +357,22 @@ def _recommend(
     return "keep", reasons
 
 
+def _total_interval(
+    outcome: pd.DataFrame, metrics: Mapping[str, float], scorer: Scorer | SubscriptionScorer | None
+) -> tuple[float, float, float] | None:
+    """Return the ends of the interval of the total over the horizon, and its level; None without the model."""
+    if is_of_subscribers(outcome.columns):
+        full = outcome["monthly_price"] / MONTH_DAYS * outcome["horizon_days"]
+        lost = (full - outcome["predicted_spend"]).clip(lower=0.0)
+        low, high = retained_interval(full.sum(), lost.sum(), lost_variance(full, lost).sum())
+        return float(low), float(high), LEVEL
+    if not isinstance(scorer, Scorer):
+        return None
+    intervals = scorer.model.intervals
+    variance = intervals.variance(outcome["predicted_spend"], outcome["p_churn"])
+    return *intervals.total_interval(metrics["expected_total"], float(variance.sum())), intervals.level
+
+
 def _unjudged(
     metrics: Mapping[str, float],
     drift: pd.DataFrame,
@@ -366,7 +386,7 @@ def _unjudged(
     if "churn_rate" not in metrics:
         missing.append("churn, intervals and the total (the horizon is not over)")
     elif "interval_coverage" not in metrics:
-        missing.append("the total (subscriptions have no interval of it)")
+        missing.append("the total (the scores have no intervals)")
     if scorer is None:
         missing.append("total spend, drift and the age of the model (the model cannot be read)")
     elif drift.empty:

@@ -147,6 +147,7 @@ SUBSCRIBERS = (
     replace(_BY_NAME["p_churn"], description="probability of no subscription at the end of the horizon"),
     _BY_NAME["churn_risk"],
     money("expected_spend", "revenue expected in the horizon"),
+    *(_BY_NAME[f"expected_spend_{end}"] for end in ("low", "high")),
     *(money(f"expected_spend_{days}d", f"revenue expected in {days} days") for days in HORIZONS),
     _BY_NAME["clv"],
     money("historic_spend", "revenue so far, earned day by day"),

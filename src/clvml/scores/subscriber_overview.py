@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from clvml.customers.cohorts import MONTHS_SHOWN, MOST_MONTHS, retention
-from clvml.customers.subscription_snapshots import known_at, subscription_revenue
+from clvml.customers.subscription_snapshots import MONTH_DAYS, known_at, subscription_revenue
 from clvml.log.subscriptions import SubscriptionLog
-from clvml.models.contract import ContractModel, revenue
+from clvml.models.contract import ContractModel
 from clvml.models.outlook import HORIZONS
 from clvml.scores.overview import COHORTS, FORMAT, STEP_DAYS
+from clvml.scores.totals import lost_variance, retained_interval
 
 
 def subscriber_overview(
@@ -54,8 +55,8 @@ def subscriber_overview(
         "currency": log.currency,
         "customers": len(scores),
         "value": model.config.value.model_dump(),
-        "segments": [],
-        "outlook": _outlook(scores, model, as_of),
+        "segments": [_all(scores, model.horizon_days)],
+        "outlook": _outlook(scores, known, model, as_of),
         "turnover": _turnover(known, as_of),
         "cohorts": [],
         "retention": _retention(known, as_of),
@@ -65,21 +66,45 @@ def subscriber_overview(
     }
 
 
-def _outlook(scores: pd.DataFrame, model: ContractModel, as_of: date) -> list[dict[str, Any]]:
+def _all(scores: pd.DataFrame, horizon_days: int) -> dict[str, Any]:
+    """Return the sums over all subscribers, as a segment of purchases has them."""
+    full = scores["monthly_price"] / MONTH_DAYS * horizon_days
+    lost = (full - scores["expected_spend"]).clip(lower=0.0)
+    low, high = retained_interval(full.sum(), lost.sum(), lost_variance(full, lost).sum())
+    return {
+        "segment": "all",
+        "customers": len(scores),
+        "p_churn": round(float(scores["p_churn"].mean()), 6),
+        "expected_spend": round(float(scores["expected_spend"].sum()), 2),
+        "expected_spend_low": round(float(low), 2),
+        "expected_spend_high": round(float(high), 2),
+        "clv": round(float(scores["clv"].sum()), 2),
+    }
+
+
+def _outlook(
+    scores: pd.DataFrame, known: pd.DataFrame, model: ContractModel, as_of: date
+) -> list[dict[str, Any]]:
     # The calendar ends with the year 9999.
     ends = list(range(STEP_DAYS, min(HORIZONS[-1], (date.max - as_of).days) + 1, STEP_DAYS))
-    price = scores["monthly_price"].to_numpy()
-    totals = revenue(scores["p_churn"].to_numpy(), price, model.horizon_days, ends).sum(axis=0)
+    features = model.features(known, as_of)
+    p_churn = features["customer_id"].map(scores.set_index("customer_id")["p_churn"])
+    steps = np.diff(model.revenue(features, p_churn, ends), axis=1, prepend=0.0)
+    full = features["monthly_price"].to_numpy()[:, None] / MONTH_DAYS * STEP_DAYS
+    lost = np.maximum(full - steps, 0.0)
+    low, high = retained_interval(full.sum(), lost.sum(axis=0), lost_variance(full, lost).sum(axis=0))
     return [
         {
             "segment": "all",
             "first_day": (as_of + timedelta(days=end - STEP_DAYS)).isoformat(),
             "days": STEP_DAYS,
             "expected_spend": round(amount, 2),
-            "expected_spend_low": None,
-            "expected_spend_high": None,
+            "expected_spend_low": round(least, 2),
+            "expected_spend_high": round(most, 2),
         }
-        for end, amount in zip(ends, np.diff(totals, prepend=0.0).tolist(), strict=True)
+        for end, amount, least, most in zip(
+            ends, steps.sum(axis=0).tolist(), low.tolist(), high.tolist(), strict=True
+        )
     ]
 
 

@@ -16,7 +16,7 @@ from clvml.evaluation.evidence import read_evidence, write_evidence
 from clvml.explain import Reference, reasons
 from clvml.explain.of_subscribers import check_inputs, contributions, explained
 from clvml.log.payments import read_subscription_log
-from clvml.models.contract import ContractModel, revenue
+from clvml.models.contract import ContractModel
 from clvml.models.model_file import stored_mode
 from clvml.models.outlook import HORIZONS
 from clvml.scores.columns import REASON_COLUMNS, REASONS, SUBSCRIBERS, as_written
@@ -91,15 +91,14 @@ class SubscriptionScorer:
             )
             chosen = at_risk.index[:explain]
         said = self._reasons(features.loc[chosen]).reindex(features.index)
-        price, horizon = features["monthly_price"].to_numpy(), model.horizon_days
-        by_horizon = revenue(predicted["p_churn"], price, horizon, HORIZONS)
+        by_horizon = model.revenue(features, predicted["p_churn"], HORIZONS)
         first = subscriptions["start"].min().date()
         so_far = subscription_revenue(known_at(subscriptions, as_of), first, (as_of - first).days)
         values: dict[str, Any] = {
             **{name: features[name] for name in ("customer_id", "plan", "monthly_price")},
             "tenure_days": features["tenure_days"].astype("int64"),
             "as_of": as_of.isoformat(),
-            "horizon_days": horizon,
+            "horizon_days": model.horizon_days,
             "historic_spend": features["customer_id"].map(so_far).fillna(0.0),
             **{
                 f"expected_spend_{days}d": pd.Series(by_horizon[:, place], index=features.index)

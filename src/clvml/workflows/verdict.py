@@ -117,17 +117,17 @@ def short_name(model: str) -> str:
 
 
 def headline_metrics(tested: Backtest) -> dict[str, float]:
-    """Return the pooled metrics of our model by name; of purchases, also interval coverage and next orders."""
+    """Return the pooled metrics of our model by name, interval coverage and, of purchases, next orders."""
     pooled = tested.leaderboard.pooled
     ours = pooled[pooled["model"] == MODEL_NAME]
     metrics = {str(metric): float(value) for metric, value in zip(ours["metric"], ours["value"], strict=True)}
-    if not _of_purchases(tested):
-        return metrics
     frame = tested.predictions
     # Refunds of earlier purchases can make spend negative; an interval from zero holds what is at most zero.
     actual = np.maximum(frame["actual_spend"], 0.0)
     held = pd.Series((actual >= frame["low"]) & (actual <= frame["high"]))
     metrics["interval_coverage"] = float(held.groupby(frame["cutoff"]).mean().mean())
+    if not _of_purchases(tested):
+        return metrics
     found = next_order_errors(frame)
     return metrics | {"next_order_error_days": found.error, "usual_gap_error_days": found.usual_error}
 
@@ -167,7 +167,7 @@ def given_notes(tested: Backtest) -> list[str]:
 
 
 def _of_purchases(tested: Backtest) -> bool:
-    """Return whether it is a test of purchases, of which there are intervals and next orders, or of subscriptions."""
+    """Return whether it is a test of purchases, of which there are next orders, or of subscriptions."""
     return "next_order_days" in tested.predictions
 
 

@@ -36,7 +36,7 @@ def outlook(facts: Facts, say: Language) -> Section | None:
     months = [(date.fromisoformat(f"{row['month']}-01"), row["spend"]) for row in past]
     whole = [row for row in months if row[0] < facts.as_of.replace(day=1)] or months
     whole = whole[-_MONTHS:]
-    # The forecast of subscribers has no interval.
+    # Scores of subscribers made before there were intervals have none.
     tops = [row["expected_spend_high"] or row["expected_spend"] for row in shown]
     highest = max([spend for _, spend in whole] + tops)
     ticks = nice_ticks(min(0.0, *(spend for _, spend in whole)), highest, 4)
