@@ -72,21 +72,79 @@ def test_margins_of_several_sources_are_those_of_all_lines(tmp_path):
         assert found.to_dict() == pytest.approx(alone.to_dict())
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"cost": '"unit cost" * 1'},
+        {"cost": "unit cost"},
+        {"margin": 0.3, "margins": {"column": "category", "shares": {"Toys": 0.5, "Books": 0.1}}},
+        {"margin": 0.3, "margins": {"column": "Art", "shares": {"Toys": 0.5, "Books": 0.1}}},
+    ],
+)
+def test_a_log_that_is_kept_has_the_margins(tmp_path, keys):
+    """Under our names, in the currency of the log; the configuration stays that of the sources."""
+    lines = LINES.assign(Art=LINES["category"], currency=["USD", "USD", *["EUR"] * 4])
+    lines.loc[:1, ["amount", "unit cost"]] = [[200.0, "120"], [-40.0, "-24"]]
+    lines.to_csv(tmp_path / "shop.csv", index=False)
+    (tmp_path / "rates.csv").write_text("date,from,to,rate\n2024-01-01,USD,EUR,0.5\n")
+    columns = {**DATA.columns.model_dump(exclude_none=True), "currency": "currency"}
+    data = DataConfig.model_validate(
+        {
+            "columns": columns,
+            "currency": "EUR",
+            "rates": str(tmp_path / "rates.csv"),
+            "sources": {"shop": {"source": str(tmp_path / "shop.csv")}},
+        }
+    )
+    value = ValueConfig.model_validate(keys)
+    alone = customer_margins(value, DATA, LINES.assign(Art=LINES["category"]), NOW, AS_OF)
+    assert customer_margins(value, data, None, NOW, AS_OF).to_dict() == pytest.approx(alone.to_dict())
+    workflows.prepare(data, NOW, value=value).log.write(tmp_path / "log.parquet")
+    kept = workflows.prepare(data, NOW, str(tmp_path / "log.parquet")).margins(value, AS_OF)
+    assert kept.to_dict() == pytest.approx(alone.to_dict())
+    name = "cost" if value.cost else "category"
+    assert name in pd.read_parquet(tmp_path / "log.parquet")
+    workflows.prepare(data, NOW).log.write(tmp_path / "plain.parquet")
+    assert name not in pd.read_parquet(tmp_path / "plain.parquet")
+
+
 def test_one_margin_for_all_reads_nothing():
     assert customer_margins(ValueConfig(), DATA, "not there.csv", NOW, AS_OF) is None
 
 
-def test_money_that_counts_once_per_order_is_refused():
+ORDERS = """Name,Email,Financial Status,Total,Refunded Amount,Currency,Created at,Lineitem quantity,Lineitem sku,{cost}
+#1,ann@x,paid,100.00,20.00,EUR,2024-01-05 10:00:00 +0100,2,A,10.00
+#1,ann@x,,,,,2024-01-05 10:00:00 +0100,1,B,15.00
+#1,ann@x,,,,,2024-01-05 10:00:00 +0100,3,C,5.00
+#2,ben@x,paid,60.00,0.00,EUR,2024-01-06 10:00:00 +0100,1,A,10.00
+#3,ben@x,paid,40.00,0.00,EUR,2024-01-07 10:00:00 +0100,1,A,10.00
+#3,ben@x,,,,,2024-01-07 10:00:00 +0100,1,D,
+#4,cat@x,voided,50.00,0.00,EUR,2024-01-08 10:00:00 +0100,1,A,10.00
+#4,cat@x,,,,,2024-01-08 10:00:00 +0100,1,B,15.00
+"""
+
+
+def test_costs_of_all_lines_count_where_money_counts_once_per_order(tmp_path):
+    """An order of which the cost of a line is not known does not count, and neither does one that is left out."""
+    (tmp_path / "shop.csv").write_text(ORDERS.format(cost="Cost per item"))
+    data = DataConfig.model_validate({"source": str(tmp_path / "shop.csv"), "preset": "shopify"})
+    value = ValueConfig(cost='"Cost per item" * "Lineitem quantity"')
+    found = customer_margins(value, data, None, NOW, AS_OF)
+    assert found.to_dict() == drawn({"ann@x": 80.0, "ben@x": 60.0}, {"ann@x": 30.0, "ben@x": 50.0})
+
+
+def test_margins_by_category_need_the_money_of_lines():
     once = DATA.model_copy(update={"amount_per": "order"})
-    with pytest.raises(InputError, match="amount_per is order"):
-        customer_margins(ValueConfig(cost="cost"), once, LINES, NOW, AS_OF)
+    margins = {"column": "category", "shares": {"Toys": 0.5}}
+    with pytest.raises(InputError, match=r"^value\.margins .*amount_per is order"):
+        customer_margins(ValueConfig(margins=margins), once, LINES, NOW, AS_OF)
 
 
 def test_what_is_not_there_is_refused():
-    with pytest.raises(InputError, match=r"^value\.cost: .*cots"):
+    with pytest.raises(InputError, match=r"^value\.cost names a column 'cots' that is not there"):
         customer_margins(ValueConfig(cost="cots"), DATA, LINES, NOW, AS_OF)
     margins = {"column": "knid", "shares": {"x": 0.1}}
-    with pytest.raises(InputError, match=r"^value\.margins: .*knid"):
+    with pytest.raises(InputError, match=r"^value\.margins\.column: .*knid"):
         customer_margins(ValueConfig(margins=margins), DATA, LINES, NOW, AS_OF)
     both = {"cost": "a", "margins": {"column": "b", "shares": {"x": 0.1}}}
     config = {"data": DATA.model_dump(), "windows": {"horizon_days": 30}, "value": both}

@@ -222,3 +222,22 @@ def test_no_champion_among_other_aliases(make_record, uri, scored):
     with pytest.raises(InputError, match=r"has no alias 'champion'; aliases: none; versions: 1$"):
         resolve_model("champion", "other", uri)
     assert resolve_model("1", "other", uri).version == "1"
+
+
+def test_a_model_of_another_name_that_was_trained_later_is_told(make_record, uri, scored):
+    """Who names no model may mean the last one; models of other people and older ones are none of theirs."""
+    other = parse_config({**CONFIG, "tracking": {"registered_model": "other"}})
+    log_training(make_record(config=other), uri)
+    log_training(make_record(), uri)
+    with open_store(uri) as store:
+        store.client.create_registered_model("foreign", description="Prices of houses.")
+        store.client.create_model_version("foreign", "models:/clvml/1")
+    assert resolve_model("champion", None, uri).note == ""
+    log_training(make_record(config=other), uri)
+    found = resolve_model("champion", None, uri)
+    assert (found.version, found.directory) == ("1", resolve_model("champion", "clvml", uri).directory)
+    assert re.match(
+        r"the model is 'clvml', .* 'other' was trained later .* models:/other@champion", found.note
+    )
+    assert resolve_model("champion", "clvml", uri).note == ""
+    assert resolve_model("models:/clvml@champion", None, uri).note == ""

@@ -77,6 +77,7 @@ def check(
             settings.windows.horizon_days,
             hints=True,
             crosswalk=crosswalk,
+            value=settings.value,
         )
         if log is not None:
             prepared.log.write(log)

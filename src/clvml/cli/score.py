@@ -102,10 +102,12 @@ def score(
     known = read_sources(str(acquired)) if acquired else None
     asked, until = _explain_choice(explain), parse_date(as_of)
     settings = load_any_config(config, overrides) if config else None
-    registered = settings.tracking.registered_model if settings else "clvml"
-    uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
+    registered = settings.tracking.registered_model if settings else None
     progress(f"loading model '{model}'")
-    resolved = resolve_model(model, registered, uri)
+    resolved = resolve_model(model, registered, tracking_uri(os.environ.get("MLFLOW_TRACKING_URI")))
+    if resolved.note:
+        # Said before the file is read as another one was.
+        progress(resolved.note)
     scorer = load_scorer(resolved.directory, resolved.version, resolved.run_id)
     if settings is None:
         # Without a configuration the file is read as the training data was.
@@ -134,7 +136,7 @@ def score(
         subscribers = workflows.score_subscriptions(read_log, scorer, asked)
         progress(f"writing {hide_password(output)}")
         workflows.write_scored(subscribers, output)
-        summary = _summary(output, read_log, subscribers, scorer, settings, today)
+        summary = _summary(output, read_log, subscribers, scorer, settings, today, resolved.note)
         summary["plans"] = subscribers.plans().to_dict("records")
         if as_json:
             print_json(summary)
@@ -172,7 +174,7 @@ def score(
         progress(f"writing {hide_password(output)}")
         workflows.write_scored(scored, output)
         quality = prepared.log.quality
-        summary = _summary(output, prepared, scored, scorer, settings, today)
+        summary = _summary(output, prepared, scored, scorer, settings, today, resolved.note)
         summary["segments"] = scored.segments(scorer.model.intervals).to_dict("records")
         summary["notes"] += workflows.acquired_notes(scored)
     if as_json:
@@ -195,6 +197,7 @@ def _summary(
     scorer: Scorer | SubscriptionScorer,
     settings: AnyConfig,
     today: date | None,
+    doubt: str,
 ) -> dict[str, Any]:
     from clvml import workflows
     from clvml.storage.addresses import hide_password
@@ -214,7 +217,7 @@ def _summary(
         "value": scorer.model.config.value.model_dump(),
         # Spark counts what it leaves out and does not look at the ids.
         "warnings": [asdict(found) for found in getattr(quality, "warnings", ())],
-        "notes": workflows.scoring_notes(prepared, scorer, settings, today),
+        "notes": [*filter(None, [doubt]), *workflows.scoring_notes(prepared, scorer, settings, today)],
     }
 
 

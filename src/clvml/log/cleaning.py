@@ -85,13 +85,14 @@ def build_verdicts(
     if "quantity" in staged.columns:
         unfit = f"quantity_text IS NOT NULL OR coalesce(NOT {QUANTITY_FITS}, false)"
         quantity = f"CASE WHEN {QUANTITY_FITS} THEN quantity END AS quantity, {unfit} AS emptied, "
+    cost = "CASE WHEN abs(cost) < 1e15 THEN cost END AS cost, " if "cost" in staged.columns else ""
     # The money of a total line can be read, and is reported with its reason.
     is_whole = f"(broken IS NULL OR broken = {literal(TOTAL_LINE)})"
     connection.execute(
         f"""
         CREATE TEMP TABLE {JUDGED} AS
         SELECT rowid AS place, part, {_reason_sql(connection, staged, data, now, as_of)} AS reason, {ids},
-               order_ts, amount, {quantity}
+               order_ts, amount, {quantity}{cost}
                {trimmed} AS trimmed, {folded} AS folded, {decimal} AS decimal_id, zoned,
                CASE WHEN {is_whole} AND isfinite(amount) AND abs(amount) < 1e15
                     THEN amount::{MONEY} END AS money,

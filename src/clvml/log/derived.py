@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 import duckdb
 
-from clvml.config import DataConfig
-from clvml.errors import InputError
+from clvml.config import DataConfig, ValueConfig
+from clvml.errors import InputError, did_you_mean, first_of
 from clvml.expressions import Expression, Kind, parse_expression
+from clvml.log.mapping import written
 from clvml.log.parts import Part
 from clvml.log.staging import STAGED, Staged, build_staged, number_operand, text_operand
 
@@ -71,8 +72,10 @@ class Formulas:
         return {name: self.operands[name] for name, kind in self.uses if kind in kinds}
 
 
-def bind_formulas(data: DataConfig, available: Sequence[str] | None) -> Formulas:
-    """Bind the expressions of a configuration to the columns of a file.
+def bind_formulas(
+    data: DataConfig, available: Sequence[str] | None, value: ValueConfig | None = None
+) -> Formulas:
+    """Bind the expressions of a configuration to the columns of a file; what a line cost where ``value`` says it.
 
     ``data.columns.amount`` is the name of a column where the file has one of that very name, and an expression where it
     can be read as one. Where the columns are not known (None), blanks around a minus sign tell it from a name.
@@ -87,9 +90,53 @@ def bind_formulas(data: DataConfig, available: Sequence[str] | None) -> Formulas
     for ours, theirs in data.columns.mapped().items():
         if ours in COMPUTED and _is_expression(theirs, available):
             computed[ours] = parse_expression(theirs, "number", f"data.columns.{ours}", available)
+    if available is not None and value is not None and (cost := cost_of(value, available)):
+        computed["cost"] = parse_expression(cost, "number", "value.cost", available)
     names = [name for expression in (where, *computed.values()) if expression for name in expression.columns]
     known = list(dict.fromkeys(names)) if available is None else list(available)
     return Formulas(where, computed, {name: known.index(name) for name in names})
+
+
+def cost_of(value: ValueConfig, available: Sequence[str] = ()) -> str | None:
+    """Return what a line cost as an expression over the columns of a file, None where no cost is asked for.
+
+    A file that `PurchaseLog.write` wrote has it in the column ``cost``.
+
+    >>> cost_of(ValueConfig(cost="unit cost")), cost_of(ValueConfig(cost="a * b"), ["line", "amount", "cost"])
+    ('"unit cost"', 'cost')
+    """
+    if value.cost is None:
+        return None
+    try:
+        cost = parse_expression(value.cost, "number", "value.cost")
+    except InputError:
+        return _kept(value.cost, "cost", available) or written(value.cost)
+    return next(filter(None, (_kept(name, "cost", available) for name in cost.columns)), value.cost)
+
+
+def _kept(name: str, ours: str, available: Sequence[str]) -> str:
+    """Return our name of a column where a file lacks it that `PurchaseLog.write` wrote; else nothing."""
+    return ours if name not in available and {"line", ours} <= set(available) else ""
+
+
+def place_of_category(value: ValueConfig | None, available: Sequence[str], origin: str) -> dict[str, int]:
+    """Return our name and the position of the column that tells a line's margin, where ``value`` names one.
+
+    Raises
+    ------
+    InputError
+        The column is absent.
+    """
+    if value is None or value.margins is None:
+        return {}
+    column = value.margins.column
+    column = _kept(column, "category", available) or column
+    if column not in available:
+        raise InputError(
+            f"value.margins.column: '{origin}' has no column '{column}'{did_you_mean(column, available)}; its columns"
+            f" are {first_of(available)}"
+        )
+    return {"category": list(available).index(column)}
 
 
 def _is_expression(text: str, available: Sequence[str] | None) -> bool:
@@ -146,7 +193,7 @@ def stage_operands(
         _add(connection, f"{ours}_text", "VARCHAR", formulas.text_sql(expression))
     if data.amount_per == "order":
         check_order_number(mapping)
-        _count_orders_once(connection, filled_columns(mapping, formulas))
+        _count_orders_once(connection, filled_columns(mapping, formulas), "cost" in formulas.computed)
     if formulas.where is not None:
         _add(connection, IN_WHERE, "BOOLEAN", formulas.sql(formulas.where))
     theirs = {number_operand(position): name for name, position in formulas.numbers.items()}
@@ -176,13 +223,17 @@ def _add(connection: duckdb.DuckDBPyConnection, name: str, kind: str, sql: str) 
     connection.execute(f"UPDATE {STAGED} SET {name} = {sql} WHERE broken IS NULL")
 
 
-def _count_orders_once(connection: duckdb.DuckDBPyConnection, filled: list[str]) -> None:
-    """Let the money of an order count in one of its rows, and fill the empty cells of the others."""
+def _count_orders_once(connection: duckdb.DuckDBPyConnection, filled: list[str], has_cost: bool) -> None:
+    """Let the money of an order count in one of its rows, and fill the empty cells of the others.
+
+    The cost stays that of each row; where one of the order is not known, no cost of the order is.
+    """
+    costed = ", count(cost) = count(*) AS costed" if has_cost else ""
     connection.execute(
         f"""
         CREATE TEMP TABLE {_HEADS} AS
         SELECT part, order_id, arg_min(rowid, (coalesce(-amount, 'inf'::DOUBLE), rowid)) AS place, max(amount) AS total,
-               {", ".join(f"max({name}) AS {name}" for name in filled)}
+               {", ".join(f"max({name}) AS {name}" for name in filled)}{costed}
         FROM {STAGED} WHERE order_id IS NOT NULL AND broken IS NULL
         GROUP BY part, order_id HAVING count(*) > 1
         """
@@ -191,6 +242,7 @@ def _count_orders_once(connection: duckdb.DuckDBPyConnection, filled: list[str])
     connection.execute(
         f"UPDATE {STAGED} SET"
         f" {', '.join(f'{name} = coalesce({STAGED}.{name}, heads.{name})' for name in filled)},"
+        f"{' cost = CASE WHEN heads.costed THEN cost END,' if has_cost else ''}"
         f" amount = CASE WHEN {further} THEN 0 ELSE amount END,"
         f" amount_text = CASE WHEN NOT ({further}) THEN amount_text END"
         f" FROM {_HEADS} AS heads WHERE {STAGED}.part = heads.part AND {STAGED}.order_id = heads.order_id"

@@ -148,6 +148,7 @@ def convert(
             f" from there to {into}; add them, or leave these lines out with data.where"
         )
     named = ", currency = " + literal(into) if "currency" in staged.columns else ""
+    named += ", cost = round(cost * rate, 6)" if "cost" in staged.columns else ""
     connection.execute(
         f"UPDATE {STAGED} SET amount = round(amount * rate, 6){named} FROM {_BY_DAY} "
         f" WHERE {usable} AND {own} = code AND order_ts::DATE = on_day AND rate IS NOT NULL"

@@ -12,12 +12,12 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from clvml.config import DataConfig
+from clvml.config import DataConfig, ValueConfig
 from clvml.errors import InputError
 from clvml.expressions import Kind
 from clvml.log.attribute_table import AttributeTable
 from clvml.log.cleaning import VERDICTS, ReasonCount, build_verdicts, count_reasons
-from clvml.log.derived import bind_formulas, stage_operands
+from clvml.log.derived import bind_formulas, place_of_category, stage_operands
 from clvml.log.event_table import EventTable
 from clvml.log.example import example_lines
 from clvml.log.finding import Finding
@@ -30,7 +30,7 @@ from clvml.log.presets import fit_preset
 from clvml.log.quality import QualityReport, build_quality
 from clvml.log.rates import RATES, convert, read_rates
 from clvml.log.rejects import write_rejects
-from clvml.log.sources import OPTIONAL, Asked, join_sources, rejects_of, source_table
+from clvml.log.sources import OPTIONAL, WITH_MARGINS, Asked, join_sources, rejects_of, source_table
 from clvml.storage.addresses import hide_password
 from clvml.storage.files import TABLES, write_query
 from clvml.storage.outputs import check_output
@@ -53,7 +53,7 @@ class PurchaseLog:
     columns : tuple of str
         ``customer_id`` VARCHAR, ``order_ts`` TIMESTAMP (local wall time in ``data.timezone``), ``order_day``
         DATE, ``amount`` DOUBLE [currency] and, where mapped, ``order_id`` VARCHAR, ``product_id`` VARCHAR,
-        ``quantity`` DOUBLE [units].
+        ``quantity`` DOUBLE [units]; where margins are asked for, ``cost`` DOUBLE [currency] or ``category`` VARCHAR.
     first_day, last_day : date
         Of the accepted lines.
     fingerprint : str
@@ -85,7 +85,8 @@ class PurchaseLog:
     def write(self, path: Path) -> None:
         """Write the lines into a Parquet file that reads as the same log.
 
-        Its columns have our names (those of a log in place of several sources); ``line`` tells equal lines apart.
+        Its columns have our names (those of a log in place of several sources); ``line`` tells equal lines apart. The
+        cost or category of a line stands there under our name, too.
         """
         lacking = "".join(
             f", NULL::{kind} AS {name}" for name, kind in OPTIONAL.items() if name not in self.columns
@@ -110,6 +111,7 @@ def read_purchase_log(
     hints: bool = False,
     crosswalk: Path | None = None,
     example: Collection[tuple[str, Kind]] | None = None,
+    value: ValueConfig | None = None,
 ) -> PurchaseLog:
     """Read, type, check and de-duplicate a purchase log.
 
@@ -136,6 +138,8 @@ def read_purchase_log(
         File (.csv or .parquet) for which id of which source became which customer (``data.identity``).
     example : collection of (str, kind), optional
         Keep the first lines as an example of the input, with these columns beside those that are read.
+    value : ValueConfig, optional
+        Keep what tells the margin of a line, too: its cost, or its category.
 
     Raises
     ------
@@ -147,7 +151,7 @@ def read_purchase_log(
     own = connection is None
     if connection is None:
         connection = offline_database()
-    asked = Asked(now, as_of, rejects, horizon_days, hints, crosswalk, example)
+    asked = Asked(now, as_of, rejects, horizon_days, hints, crosswalk, example, value)
     try:
         # A row is known by its place in the input, so tables must keep that order.
         with setting(connection, "preserve_insertion_order", "true"):
@@ -259,8 +263,9 @@ def _read_once(
     parts = read_parts(connection, source, data)
     given = data
     data, names = fit_preset(data, parts[0].columns, parts[0].name)
-    formulas = bind_formulas(data, names)
+    formulas = bind_formulas(data, names, asked.value)
     mapping = map_columns(data.columns, names, parts[0].name, formulas.computed)
+    mapping |= place_of_category(asked.value, names, parts[0].name)
     staged = stage_operands(connection, parts, mapping, formulas, data)
     converted: list[Finding] = []
     if data.rates and into:
@@ -273,7 +278,7 @@ def _read_once(
         write_rejects(connection, staged.parts, rejected_reasons(data), asked.rejects)
     if rows_in == sum(count.rows for count in reasons if count.treatment in ("rejected", "dropped")):
         raise _nothing_left(hide_password(name), rows_in, reasons, asked.as_of)
-    optional = tuple(column for column in OPTIONAL if column in staged.columns)
+    optional = tuple(column for column in WITH_MARGINS if column in staged.columns)
     columns = ("customer_id", "order_ts", "order_day", "amount", *optional)
     listed = ", ".join(("customer_id", "order_ts", "order_ts::DATE AS order_day", "amount", *optional))
     connection.execute(

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from clvml.config import DataConfig
+from clvml.config import DataConfig, ValueConfig
 from clvml.errors import InputError
 from clvml.expressions import Kind
 from clvml.log.cleaning import ReasonCount
@@ -22,6 +22,8 @@ from clvml.log.time_zones import moved_sql
 from clvml.storage.sql import MONEY, literal, numbered
 
 OPTIONAL = {"order_id": "VARCHAR", "product_id": "VARCHAR", "quantity": "DOUBLE"}
+# Beside them where margins are asked for.
+WITH_MARGINS = OPTIONAL | {"cost": "DOUBLE", "category": "VARCHAR"}
 _JOINED = "clvml_joined"
 _ALIKE = "clvml_alike"
 
@@ -37,6 +39,7 @@ class Asked:
     hints: bool = False
     crosswalk: Path | None = None
     example: Collection[tuple[str, Kind]] | None = None
+    value: ValueConfig | None = None
 
     def local_now(self, data: DataConfig) -> datetime:
         """Return the present as wall time of the log."""
@@ -78,7 +81,7 @@ def join_sources(
         [row[0] for row in connection.execute(f"DESCRIBE {source_table(number)}").fetchall()]
         for number in range(len(names))
     ]
-    optional = tuple(name for name in OPTIONAL if any(name in columns for columns in kept))
+    optional = tuple(name for name in WITH_MARGINS if any(name in columns for columns in kept))
     tables = [source_table(number) for number in range(len(names))]
     identity: IdentityCount | None = None
     found: list[Finding] = []
@@ -90,7 +93,7 @@ def join_sources(
     for number, (name, present) in enumerate(zip(names, kept, strict=True)):
         moved = moved_sql(connection, tables[number], data.sources[name].timezone, data.timezone)
         listed = "".join(
-            f", {column if column in present else f'NULL::{OPTIONAL[column]} AS {column}'}"
+            f", {column if column in present else f'NULL::{WITH_MARGINS[column]} AS {column}'}"
             for column in optional
         )
         customer, known = "customer_id", ""

@@ -31,7 +31,7 @@ TOTAL_LINE = "total line"
 _GATHERED = "clvml_gathered"
 _INCOMING = "clvml_incoming"
 
-IDS = ("customer_id", "order_id", "product_id")
+IDS = ("customer_id", "order_id", "product_id", "category")
 _BLANKS = literal(" \t\r\n\u00a0")
 # Lines with money in them; what has too few columns may be a remark.
 _BROKEN = (TOO_MANY_COLUMNS, STRAY_QUOTE)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, datetime
-from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from clvml.config import DataConfig, ValueConfig
-from clvml.errors import InputError, naming
+from clvml.errors import InputError
 from clvml.expressions import Kind, parse_expression
 from clvml.log import read_purchase_log
-from clvml.log.mapping import written
+from clvml.log.derived import cost_of
+from clvml.storage.sql import MONEY
 
 # Column beside the features; missing for a customer of whom it is not known.
 OWN_MARGIN = "own_margin"
@@ -41,9 +39,8 @@ def margin_columns(value: ValueConfig) -> tuple[tuple[str, Kind], ...]:
     """
     if value.margins is not None:
         return ((value.margins.column, "text"),)
-    if value.cost is None:
-        return ()
-    return parse_expression(_expression(value.cost), "number", "value.cost").uses
+    cost = cost_of(value)
+    return () if cost is None else parse_expression(cost, "number", "value.cost").uses
 
 
 def customer_margins(
@@ -58,7 +55,7 @@ def customer_margins(
     ----------
     value : ValueConfig
     data : DataConfig
-        How the log is read; it is read once more, or twice.
+        How the log is read; it is read once more.
     source : str, DataFrame or None
         The log; that of ``data`` where left out.
     now : datetime
@@ -72,31 +69,31 @@ def customer_margins(
     """
     if not value.has_own_margins:
         return None
-    if any(own.amount_per == "order" for own in (data.sources or {"": data}).values()):
+    if value.margins is not None and any(
+        own.amount_per == "order" for own in (data.sources or {"": data}).values()
+    ):
         raise InputError(
-            "own margins (value.cost, value.margins) need the money of each line, and data.amount_per is order: the"
-            " costs of further lines would be lost; map the money of a line and set data.amount_per: line, or give"
-            " known margins to 'clvml worth --costs'"
+            "value.margins needs the money of each line, and data.amount_per is order; map the money of a line and set"
+            " data.amount_per: line, or name the costs of the lines in value.cost"
         )
     # Refunds take their cost back.
-    data = _changed(data, lambda own: {"refunds": "net"})
-    if value.margins is not None:
-        kinds = _changed(data, partial(_mapped, product_id=value.margins.column))
-        with naming("value.margins"):
-            lines = _sums(kinds, source, now, as_of, "product_id")
-        shares = lines["kind"].map(value.margins.shares).fillna(value.margin).astype(float)
-        found = pd.DataFrame({"spend": lines["spend"], "earned": lines["spend"] * shares})
-        return shrunk_margins(found.groupby(lines["customer_id"].astype(str)).sum())
-    cost = str(value.cost)
-    known = f"({_expression(cost)}) is not null"
-    told = _changed(data, lambda own: {"where": f"({own.where}) and {known}" if own.where else known})
-    with naming("value.cost"):
-        spend, costs = (
-            _sums(each, source, now, as_of).set_index("customer_id")["spend"]
-            for each in (told, _changed(told, partial(_mapped, amount=cost)))
+    sources = {name: own.model_copy(update={"refunds": "net"}) for name, own in data.sources.items()}
+    data = data.model_copy(update={"refunds": "net", "sources": sources})
+    log = read_purchase_log(data, source=source, now=now, as_of=as_of, value=value)
+    if value.margins is None:
+        return shrunk_margins(
+            log.frame(
+                f"SELECT customer_id, sum(amount::{MONEY})::DOUBLE AS spend, sum((amount - cost)::{MONEY})::DOUBLE AS"
+                f" earned FROM {log.table} WHERE cost IS NOT NULL GROUP BY ALL ORDER BY ALL"
+            ).set_index("customer_id")
         )
-    earned = spend - costs.reindex(spend.index).fillna(0.0)
-    return shrunk_margins(pd.DataFrame({"spend": spend, "earned": earned}))
+    lines = log.frame(
+        f"SELECT customer_id, category, sum(amount::{MONEY})::DOUBLE AS spend FROM {log.table} GROUP BY ALL"
+        " ORDER BY ALL"
+    )
+    shares = lines["category"].map(value.margins.shares).fillna(value.margin).astype(float)
+    lines["earned"] = lines["spend"] * shares
+    return shrunk_margins(lines.groupby("customer_id")[["spend", "earned"]].sum())
 
 
 def shrunk_margins(found: pd.DataFrame) -> pd.Series:
@@ -114,34 +111,3 @@ def shrunk_margins(found: pd.DataFrame) -> pd.Series:
     spend = found["spend"].clip(lower=0.0)
     earned = found["earned"].where(found["spend"] > 0, 0.0)
     return ((earned + overall * average) / (spend + average)).clip(-1.0, 1.0)
-
-
-def _changed(data: DataConfig, change: Callable[[DataConfig], dict[str, Any]]) -> DataConfig:
-    """Return the keys with a change, in each of several sources as well."""
-    sources = {name: own.model_copy(update=change(own)) for name, own in data.sources.items()}
-    return data.model_copy(update={**change(data), "sources": sources})
-
-
-def _mapped(data: DataConfig, **columns: str) -> dict[str, Any]:
-    return {"columns": data.columns.model_copy(update=columns)}
-
-
-def _sums(
-    data: DataConfig, source: str | pd.DataFrame | None, now: datetime, as_of: date, kind: str = ""
-) -> pd.DataFrame:
-    log = read_purchase_log(data, source=source, now=now, as_of=as_of)
-    also = f", {kind} as kind" if kind else ""
-    return log.connection.execute(
-        f"select customer_id{also}, sum(amount)::double as spend from {log.table} where order_day < ? group by all"
-        " order by all",
-        [as_of],
-    ).df()
-
-
-def _expression(cost: str) -> str:
-    """Return a column or expression as it stands in a condition."""
-    try:
-        parse_expression(cost, "number", "value.cost")
-    except InputError:
-        return written(cost)
-    return cost

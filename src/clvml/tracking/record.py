@@ -137,11 +137,14 @@ class ResolvedModel:
         The number in the registry, or "unregistered".
     run_id : str
         The run that trained it; empty where that is not known.
+    note : str
+        A doubt whether it is the one that is meant; mostly empty.
     """
 
     directory: Path
     version: str
     run_id: str
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import re
 from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -21,6 +23,8 @@ from clvml.tracking.session import MISSING, MlflowException, Store, check_answer
 
 UNREGISTERED = "unregistered"
 MODEL_FILE = "model.json"
+_DESCRIPTION = "Customer lifetime value and churn, by clvml."
+_USUAL = "clvml"
 _ALIASES = ("champion", "challenger")
 _MODEL_ID = re.compile(r"models:/(m-[0-9a-f]{32})")
 REGISTERED_FORM = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+|latest)|@(?P<alias>[^/@]+))")
@@ -34,7 +38,7 @@ _FORMS = (
 )
 
 
-def resolve_model(reference: str, registered_model: str, uri: str) -> ResolvedModel:
+def resolve_model(reference: str, registered_model: str | None, uri: str) -> ResolvedModel:
     """Return the files and the origin of the model that `reference` means.
 
     Nothing of the model is loaded or run. A model in a store on this machine is used where it lies; from a
@@ -46,8 +50,9 @@ def resolve_model(reference: str, registered_model: str, uri: str) -> ResolvedMo
         ``champion``, ``challenger`` or another alias, a version number, ``models:/...``, ``runs:/...``, a run
         id, or a local directory that holds ``model.json``. A directory that is called like an alias or a
         version is meant only if it is written with a slash.
-    registered_model : str
-        The registered model that an alias or a version is of: ``tracking.registered_model``.
+    registered_model : str or None
+        The registered model that an alias or a version is of: ``tracking.registered_model``. Where it is not known,
+        clvml, with a note if another one was trained later.
     uri : str
         From `clvml.tracking.tracking_uri`.
 
@@ -58,18 +63,20 @@ def resolve_model(reference: str, registered_model: str, uri: str) -> ResolvedMo
         not made by clvml.
     """
     reference = reference.strip()
+    name = registered_model or _USUAL
     if _is_directory(reference):
         return _from_directory(Path(reference))
     with open_store(uri, must_exist=True) as store:
         if match := _MODEL_ID.fullmatch(reference):
-            return _from_logged_model(store, match[1], registered_model)
+            return _from_logged_model(store, match[1], name)
         if match := REGISTERED_FORM.fullmatch(reference):
             return _from_registry(store, match["name"], match["alias"] or match["version"])
         if match := RUN_FORM.fullmatch(reference):
-            return _from_run(store, match["run_id"], match["model"], registered_model)
+            return _from_run(store, match["run_id"], match["model"], name)
         if not reference or ":" in reference:
             raise InputError(f"model '{reference}' is not a form of reference that is known; {_FORMS}")
-        return _from_registry(store, registered_model, reference)
+        found = _from_registry(store, name, reference)
+        return found if registered_model else replace(found, note=_trained_later(store, name))
 
 
 def _is_directory(reference: str) -> bool:
@@ -141,10 +148,28 @@ def find_version(store: Store, name: str, alias_or_version: str) -> str:
     )
 
 
+def _trained_later(store: Store, name: str) -> str:
+    """Return a note on a model of another name that was trained after the newest of this one, empty where none was."""
+    newest = {
+        found.name: max((version.creation_timestamp for version in found.latest_versions), default=0)
+        for found in store.client.search_registered_models(max_results=100)
+        # A server may hold models of other people.
+        if found.name == name or found.description == _DESCRIPTION
+    }
+    last = max(newest, key=lambda each: (newest[each], each == name), default=name)
+    if last == name:
+        return ""
+    day = datetime.fromtimestamp(newest[last] / 1000, UTC).date()
+    return (
+        f"the model is '{name}', which is taken where none is named; '{last}' was trained later ({day}): --model"
+        f" models:/{last}@champion takes that one"
+    )
+
+
 def ensure_registered(store: Store, name: str) -> None:
     """Make the registered model of a name, unless there is one or somebody makes it at this moment."""
     try:
-        store.client.create_registered_model(name, description="Customer lifetime value and churn, by clvml.")
+        store.client.create_registered_model(name, description=_DESCRIPTION)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

@@ -165,6 +165,7 @@ def prepare(
     hints: bool = False,
     crosswalk: Path | None = None,
     example: Collection[tuple[str, Kind]] | None = None,
+    value: ValueConfig | None = None,
 ) -> Prepared[PurchaseLog]:
     """Read and clean a purchase log; ``as_of`` is the day after its last line unless given.
 
@@ -185,6 +186,7 @@ def prepare(
         hints=hints,
         crosswalk=crosswalk,
         example=example,
+        value=value,
     )
     until, note = _dated(log.last_day, as_of)
     log = with_events(with_attributes(log, data), data, until)
