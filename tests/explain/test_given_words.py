@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from clvml.customers.attributes import Attribute
+from clvml.customers.subscription_snapshots import explained_features
 from clvml.explain import reasons
 from clvml.explain.wording import say_reason
 from clvml.report.language import Language
@@ -54,3 +55,18 @@ def test_a_page_says_them_in_its_language_and_runs_nothing():
 def test_values_that_are_none_are_refused(values):
     with pytest.raises(ValueError, match=r"attribute|convert"):
         say_reason("attribute_x+", values)
+
+
+def test_one_early_sign_reads_as_two_do():
+    (feature,) = (
+        one for one in explained_features({"early_tickets": "tickets"}) if one.name == "early_tickets"
+    )
+    frame = pd.DataFrame({"early_tickets": [0.0, 1.0, 2.0]})
+    phi = np.column_stack([np.full(len(frame), 0.5), np.zeros(len(frame))])
+    rows = reasons(frame, phi, [feature], top=1)
+    assert list(rows["reason_1"]) == [
+        f"tickets in the first days: {number} (raises churn risk)" for number in (0, 1, 2)
+    ]
+    english = Language("en")
+    told = [english.reason(*row) for row in rows[["reason_1_key", "reason_1_values"]].to_numpy()]
+    assert [str(text) for _, text in told] == [f"tickets in the first days: {number}" for number in (0, 1, 2)]

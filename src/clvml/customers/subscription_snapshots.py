@@ -109,6 +109,8 @@ SUBSCRIPTION_GROUPS = {
     "plan": FeatureGroup(("plan_left_90d",), "customers on plans that many have left lately"),
     "early signs": FeatureGroup((), "customers with many early signs"),
 }
+# What reasons say of a column of `data.early`. The number stands last, so that no noun after it depends on it.
+EARLY = "{column} in the first days: {value:,.0f}"
 MONTH_DAYS = 30.4375
 
 
@@ -118,7 +120,7 @@ def explained_features(early: Mapping[str, str]) -> list[Feature]:
     ``early`` holds the input's names by ours.
     """
     told = [
-        _feature(ours, "", theirs, f"{theirs} {{{ours}:,.0f}} in the first days", "early signs")
+        _feature(ours, "", theirs, EARLY.replace("{column}", theirs).replace("value", ours), "early signs")
         for ours, theirs in early.items()
     ]
     return [feature for feature in SUBSCRIPTION_FEATURES if feature.name != "all_left_90d"] + told

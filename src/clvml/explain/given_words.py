@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from clvml.customers.attributes import Attribute
 from clvml.customers.events import PREFIX, EventFeature
 from clvml.customers.given import Given
+from clvml.customers.subscription_snapshots import EARLY
 
 Array = NDArray[np.float64]
 Texts = NDArray[np.object_]
@@ -26,8 +27,6 @@ _LETTERS = {
     "l": "{event}: the last one {days:.0f} days ago",
     "e": "{event}: none on record",
 }
-# Of a column of `data.early`, as `clvml.customers.subscription_snapshots.explained_features` says it.
-EARLY = "{column} {value:,.0f} in the first days"
 WORDS = (*_LETTERS.values(), EARLY)
 # How the features begin that say the user's own words.
 OWN = ("attribute_", PREFIX, "early_")
@@ -81,7 +80,7 @@ def say_own(name: str, values: str) -> tuple[str, dict[str, float | str]]:
     """Return the words of a reason of one of the features `OWN`, and what belongs into them; errors of `say_values`.
 
     >>> say_own("early_tickets", "3")
-    ('{column} {value:,.0f} in the first days', {'column': 'tickets', 'value': 3.0})
+    ('{column} in the first days: {value:,.0f}', {'column': 'tickets', 'value': 3.0})
     """
     if name.startswith("early_"):
         return EARLY, {"column": name.removeprefix("early_"), "value": float(values)}
