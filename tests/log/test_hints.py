@@ -64,6 +64,11 @@ def test_a_price_beside_a_quantity(hint):
     assert "price-without-quantity" not in hint(_text("Qty", ["1", "2"]))
 
 
+def test_a_price_that_a_preset_maps_is_that_of_the_line(hint):
+    text = "order-id,purchase-date,buyer-email,item-price,sku,quantity\n1,2024-01-05,ann@x,20.00,A,2\n"
+    assert "price-without-quantity" not in hint(text, preset="amazon")
+
+
 def test_several_currencies(hint):
     found = hint(_text("Currency", ["EUR", "eur", "USD", "EUR"]))["currency-not-mapped"]
     assert found.rows == 10

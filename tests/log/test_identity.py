@@ -92,6 +92,11 @@ def test_ids_that_differ_in_case_blanks_and_zeros(codes, read, rows):
     assert (changed.reason, changed.rows) == ("customer id written alike (data.customer_ids)", 3)
 
 
+def test_an_id_of_zeros_is_one_id(read, rows):
+    log = read(_log({"0": 1, "000": 2, " 00": 1, "10": 1}), customer_ids="loose")
+    assert rows(log, "DISTINCT customer_id") == [("0",), ("10",)]
+
+
 def test_ids_that_lost_their_digits(codes):
     found = codes(_log({**USUAL, "1.23457E+12": 3, '"4,5E+11"': 1}))["ids-in-scientific-notation"]
     assert (found.rows, found.money) == (4, 40.0)

@@ -118,6 +118,10 @@ def test_knows_usual_names(available, expected):
             ["Numéro client", "Commande", "Date commande", "Montant TTC"],
         ),
         (["Kunde", "Rechnung", "Datum", "Betrag in EUR"], ["Kunde", "Rechnung", "Datum", "Betrag in EUR"]),
+        (
+            ["Konto", "Umsatz (ohne Soll/Haben-Kz)", "Belegfeld 1", "Belegdatum"],
+            [None, "Belegfeld 1", "Belegdatum", "Umsatz (ohne Soll/Haben-Kz)"],
+        ),
         (["date", "id", "value"], ["id", None, "date", "value"]),
         (["cus_id", "buy_date", "amount"], ["cus_id", None, "buy_date", "amount"]),
     ],

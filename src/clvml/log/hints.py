@@ -98,7 +98,9 @@ def column_findings(log: PurchaseLog, data: DataConfig, parts: list[Part]) -> It
         yield from _status(file, amount)
     if amount is not None:
         yield from _refunds(file, amount)
-        yield from _unit_price(file, amount)
+        # What a preset maps is what its export means.
+        if data.preset is None or amount != read_preset(data.preset).data["columns"]["amount"]:
+            yield from _unit_price(file, amount)
     if fitted.columns.currency is None and data.currency is None:
         yield from _currency(file)
     yield from _empty(log, fitted)

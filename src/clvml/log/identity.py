@@ -55,7 +55,7 @@ def folded_sql(how: str | None) -> str:
     folded = "lower(replace(replace(customer_id, ' ', ''), '\u00a0', ''))"
     if how == "casefold":
         return folded
-    return f"coalesce(nullif(trim(LEADING '0' FROM {folded}), ''), customer_id)"
+    return f"coalesce(nullif(trim(LEADING '0' FROM {folded}), ''), right({folded}, 1))"
 
 
 def identity_findings(run: Run, table: str, data: DataConfig) -> list[Finding]:

@@ -20,7 +20,7 @@ _SYNONYMS = {
     "order_id": "orderid orderno ordernumber order invoiceid invoiceno invoice transactionid "
     "transactionno transaction basketid receiptid receiptno receipt purchaseid saleid "
     "auftragsnr auftragsnummer bestellnr bestellnummer rechnungsnr rechnungsnummer belegnr belegnummer "
-    "auftrag bestellung rechnung beleg bon bonnr bonnummer "
+    "auftrag bestellung rechnung beleg belegfeld1 bon bonnr bonnummer orderreference "
     "numérocommande commande numérofacture facture pedido factura ordine fattura ordernummer factuurnummer",
     "order_date": "orderdate invoicedate transactiondate purchasedate saledate orderts ordertime "
     "ordertimestamp orderedat createdat purchasedat date datetime timestamp time day buydate "
@@ -28,8 +28,8 @@ _SYNONYMS = {
     "datefacture dateachat datepedido fechapedido fecha dataordine data besteldatum factuurdatum",
     "amount": "amount orderamount lineamount totalamount total ordertotal linetotal totalprice "
     "salesvalue sales saleamount revenue netsales netrevenue turnover spend value "
-    "ordervalue monetaryvalue paymentvalue payment price "
-    "umsatz nettoumsatz betrag gesamtbetrag rechnungsbetrag summe gesamtpreis "
+    "ordervalue monetaryvalue paymentvalue payment netamount netamt price "
+    "umsatz umsatzohnesollhabenkz nettoumsatz betrag gesamtbetrag rechnungsbetrag summe gesamtpreis "
     "endbetrag bruttobetrag brutto nettobetrag netto montant "
     "montantttc montantht chiffredaffaires ca "
     "importe importo totale bedrag omzet",

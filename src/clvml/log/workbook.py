@@ -49,6 +49,17 @@ class Sheet:
     cells: list[list[Any]]
 
 
+def _other_kind(path: Path) -> str:
+    """Return what a file is that is no workbook, and what to do with it; empty where that is not known."""
+    start = path.read_bytes()[:1000] if path.is_file() else b""
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b"<"):
+        return "a web page (HTML or XML): open it in Excel and save it as .xlsx or CSV"
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or (text and b"\0" not in text):
+        return "text: rename it to .csv"
+    return ""
+
+
 def read_sheets(path: Path, wanted: Sequence[str], mapped: Sequence[str]) -> tuple[list[Sheet], list[str]]:
     """Return the sheets that hold the purchase log, and the names of those that do not.
 
@@ -79,6 +90,8 @@ def read_sheets(path: Path, wanted: Sequence[str], mapped: Sequence[str]) -> tup
     except calamine.PasswordError:
         raise InputError(f"'{path}' is protected by a password; save it without one") from None
     except (calamine.CalamineError, OSError) as error:
+        if remedy := _other_kind(path):
+            raise InputError(f"'{path}' is not a workbook, whatever its name says, but {remedy}") from None
         raise InputError(
             f"'{path}' cannot be read as an Excel workbook; it may be cut off or of another kind: save it again"
             f" ({str(error).splitlines()[0] if str(error) else type(error).__name__})"

@@ -122,7 +122,7 @@ def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> 
         filled = [
             name
             for name in first.columns
-            if name not in proposed.values() or _holds_something(connection, first, name)
+            if name not in proposed.values() or _may_be(connection, first, proposed, name)
         ]
     likeliest = propose_columns(known, filled)
     columns = {ours: theirs for ours, theirs in likeliest.items() if theirs not in named.values()} | named
@@ -144,9 +144,12 @@ def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> 
     return data | {"columns": columns}
 
 
-def _holds_something(connection: duckdb.DuckDBPyConnection, part: Part, name: str) -> bool:
-    cell = f"c{part.columns.index(name)}"
-    query = f"SELECT 1 FROM {part.relation} WHERE trim({cell}::VARCHAR) <> '' LIMIT 1"
+def _may_be(connection: duckdb.DuckDBPyConnection, part: Part, proposed: dict[str, str], name: str) -> bool:
+    """Return whether a column holds something, and digits where it is proposed for dates or numbers."""
+    of_digits = name in (proposed.get(ours) for ours in ("order_date", "amount", "quantity"))
+    cell = f"c{part.columns.index(name)}::VARCHAR"
+    test = f"regexp_matches({cell}, '\\d')" if of_digits else f"trim({cell}) <> ''"
+    query = f"SELECT 1 FROM {part.relation} WHERE {test} LIMIT 1"
     try:
         return bool(connection.execute(query).fetchall())
     except duckdb.Error:
