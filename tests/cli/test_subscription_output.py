@@ -193,9 +193,9 @@ def check_what_is_read_off_the_scores(at_work, scores, table):
     assert {"p_churn", "billed"} & {row["name"] for row in found["drift"]}
     code, out, _ = at_work("monitor", "old.csv", "--data", "subscriptions.csv", "--model", MODEL)
     assert "in interval" in out and "P(churn)" in out
-    code, _, err = at_work("dashboard", "--scores", "scores.csv")
-    assert code == 2
-    assert "holds scores of subscriptions (mode: subscription), which this command does not" in err
+    wanted = ("dashboard", "--scores", "scores.csv", "--config", "subs.yaml", "--data", "subscriptions.csv")
+    code, _, err = at_work(*wanted)
+    assert code == 2 and "--data: of use with purchase logs only" in err
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clvml.cli.inputs import load_config, now
+from clvml.cli.inputs import load_any_config, now, refuse_for_subscriptions
 from clvml.cli.screen import secrets
 
 if TYPE_CHECKING:
-    from clvml.config import Config, DataConfig
+    from clvml.config import AnyConfig, DataConfig
     from clvml.outcomes.model_state import ModelState
 
 
@@ -59,10 +59,13 @@ def dashboard(
     ] = None,
 ) -> None:
     """Look through the scored customers in a browser: search, filter, download; until Ctrl-C."""
+    from clvml.config import Config, SubscriptionConfig
     from clvml.dashboard.server import serve
     from clvml.tracking import store_in_use
 
-    settings = load_config(config, None, data) if config is not None else None
+    settings = load_any_config(config, None, data) if config is not None else None
+    if isinstance(settings, SubscriptionConfig):
+        refuse_for_subscriptions(data=data)
     uri = store_in_use(os.environ.get("MLFLOW_TRACKING_URI"))
     if password:
         secrets.add([password])
@@ -75,7 +78,7 @@ def dashboard(
         password=password,
         before=before,
         contacts=contacts,
-        log=settings.data if settings else _assumed(data),
+        log=settings.data if isinstance(settings, Config) else _assumed(data),
         without_log=_without_log if data is None else None,
         ask_models=partial(_ask_models, uri, settings) if uri is not None else None,
     )
@@ -93,7 +96,7 @@ def _assumed(data: str | None) -> DataConfig | None:
     return assume_config(data).data
 
 
-def _ask_models(uri: str, settings: Config | None) -> ModelState:
+def _ask_models(uri: str, settings: AnyConfig | None) -> ModelState:
     # MLflow takes seconds to import, which nobody waits for at the start.
     from clvml.tracking import model_state
 

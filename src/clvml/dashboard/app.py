@@ -28,10 +28,12 @@ from clvml.dashboard.orders import Orders
 from clvml.dashboard.pages import PAGES, Links
 from clvml.dashboard.plan_page import contact_plan, wish_of
 from clvml.dashboard.store import Snapshot, Snapshots
+from clvml.dashboard.subscriber_texts import DASHBOARD
 from clvml.decide.lists import presets
 from clvml.decide.playbook import playbook_text
 from clvml.errors import InputError
 from clvml.report.language import LANGUAGES, Language
+from clvml.report.subscriber_words import words_of
 
 NAMES = {"en": "English", "fr": "Français", "de": "Deutsch"}
 # Newer FastAPI tells OpenTelemetry what is asked, customers' ids among it, where the process or its environment is
@@ -180,7 +182,9 @@ def _asked(request: Request, snapshots: Snapshots) -> tuple[Language, Links, Sna
     """Return the language, the addresses and the data for a request: one snapshot for the whole page."""
     snapshot = snapshots.newest()
     code = _code(request)
-    return Language(code, snapshot.facts.currency), _links(request), snapshot
+    facts = snapshot.facts
+    words = words_of(facts) | DASHBOARD if facts.subscribers else {}
+    return Language(code, facts.currency, words), _links(request), snapshot
 
 
 def _planned(request: Request, snapshots: Snapshots) -> tuple[ContactPlan, Snapshot]:

@@ -169,11 +169,20 @@ class ContactPlans:
     as_of : date
     horizon_days : int
     currency : str, optional
+    anybody : bool
+        Whether everybody may be contacted, as of subscribers, whose plan may be called as a segment is.
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, as_of: date, horizon_days: int, currency: str | None
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        as_of: date,
+        horizon_days: int,
+        currency: str | None,
+        anybody: bool = False,
     ) -> None:
+        self._rule = None if anybody else _RULE
+        self._called = "true" if anybody else may_be_called("segment::VARCHAR")
         self._connection = connection
         self._as_of, self._horizon, self._currency = as_of, horizon_days, currency
         self._campaign = f"{ACTION}-{as_of}"
@@ -208,7 +217,7 @@ class ContactPlans:
         best = treated[np.argsort(-offer.choices.task.gain[0][treated], kind="stable")]
         half = profit_with_effects(offer.choices.gains, found.found.choice, 0.5)
         return ContactPlan(
-            playbook_of(wish, self._campaign, self._currency),
+            playbook_of(wish, self._campaign, self._currency, self._rule),
             found.summary,
             half,
             offer.scores["customer_id"].take(best),
@@ -233,7 +242,7 @@ class ContactPlans:
         if self._customers is None:
             with self._connection.cursor() as cursor:
                 # Whom nothing can be gained of is of no plan.
-                where = f"{may_be_called('segment::VARCHAR')} and p_churn > 0 and clv > 0"
+                where = f"{self._called} and p_churn > 0 and clv > 0"
                 query = f"select customer_id, p_churn, clv from customers where {where}"
                 found = cursor.execute(f"{query} order by clv desc, customer_id").fetch_df()
                 if found.empty:

@@ -19,6 +19,7 @@ SORTS = {
     "at_risk": True,
     "p_churn": True,
     "expected_spend": True,
+    "monthly_price": True,
     "clv": True,
     "historic_spend": True,
     "last_order_date": True,
@@ -117,7 +118,7 @@ def read_filter(given: Mapping[str, str], snapshot: Snapshot, say: Language) -> 
     least = say.read_number(given.get("least", ""))
     sort = given.get("sort", "")
     turned = sort.startswith("-")
-    known = sort.removeprefix("-") in SORTS
+    known = sort.removeprefix("-") in sortable(snapshot)
     row, page = _whole(given.get("row", "")), _whole(given.get("page", ""))
     return Filter(
         search=given.get("search", "").replace("\0", "").strip()[:_LONGEST_SEARCH],
@@ -135,6 +136,12 @@ def read_filter(given: Mapping[str, str], snapshot: Snapshot, say: Language) -> 
         turned=turned and known,
         page=max(page or 1, 1),
     )
+
+
+def sortable(snapshot: Snapshot) -> list[str]:
+    """Return those columns of `SORTS` that a scored file has, of purchases or of subscriptions."""
+    lacking = "next_order_date" if snapshot.facts.subscribers else "monthly_price"
+    return [name for name in SORTS if name != lacking]
 
 
 def query(parts: Mapping[str, str]) -> str:

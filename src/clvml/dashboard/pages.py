@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from clvml.dashboard.filters import OWN, PAGE, SORTS, Filter, query
+from clvml.dashboard.filters import OWN, PAGE, SORTS, Filter, query, sortable
 from clvml.dashboard.listing import listed
 from clvml.dashboard.model_page import Models, model_sections
 from clvml.dashboard.orders import Orders, order_history
@@ -20,7 +20,8 @@ from clvml.report.charts import percentage
 from clvml.report.facts import RISKS
 from clvml.report.language import Language
 from clvml.report.sections import customer_lists, forecast, headline, trust
-from clvml.report.vocabulary import ADVICE, APPROACH, N_, RISK_NAMES, SEGMENTS
+from clvml.report.sections.headline import segment_name
+from clvml.report.vocabulary import ADVICE, APPROACH, N_, RISK_NAMES
 from clvml.scores.columns import ACQUISITION_SOURCE
 
 Page = dict[str, Any]
@@ -48,6 +49,7 @@ SORT_NAMES = {
     "at_risk": N_("At risk"),
     "p_churn": N_("Churn risk"),
     "expected_spend": N_("Expected"),
+    "monthly_price": N_("Monthly price"),
     "clv": N_("Lifetime value"),
     "historic_spend": N_("So far"),
     "last_order_date": N_("Last purchase"),
@@ -56,17 +58,9 @@ SORT_NAMES = {
     "segment": N_("Segment"),
 }
 _TOOLS = {"hubspot": "HubSpot"}
-_SHOWN = (
-    "customer_id",
-    "segment",
-    "p_churn",
-    "at_risk",
-    "expected_spend",
-    "clv",
-    "historic_spend",
-    "last_order_date",
-    "next_order_date",
-)
+# As they stand in the list: number and segment, churn risk, money, days.
+_MONEY = ("at_risk", "monthly_price", "expected_spend", "clv", "historic_spend")
+_DAYS = ("last_order_date", "next_order_date")
 _WORDS = ("customer_id", "segment", "last_order_date", "next_order_date")
 
 
@@ -111,6 +105,8 @@ def customer_list(snapshot: Snapshot, say: Language, links: Links, wanted: Filte
     number = totals["customers"]
     pages = max(-(-number // PAGE), 1)
     turn = partial(links.customers, wanted)
+    sorts = sortable(snapshot)
+    money, days = ([name for name in names if name in sorts] for names in (_MONEY, _DAYS))
     return {
         "title": say.text("Customers"),
         "risk": customer_lists.risk(snapshot.facts, say),
@@ -137,8 +133,10 @@ def customer_list(snapshot: Snapshot, say: Language, links: Links, wanted: Filte
         "everybody": links.customers(Filter())
         if wanted.address(page=1, sort="at_risk", turned=False)
         else None,
-        "columns": [_column(name, say, wanted, turn) for name in _SHOWN],
-        "rows": [_row(row, say, links) for row in found],
+        "columns": [
+            _column(name, say, wanted, turn) for name in ("customer_id", "segment", "p_churn", *money, *days)
+        ],
+        "rows": [_row(row, snapshot, say, links, money, days) for row in found],
     }
 
 
@@ -206,7 +204,9 @@ def customer(
             _day(row["last_order_date"], say),
             gap and say.plural("usually every day", "usually every {n} days", round(gap)),
         ),
-        (
+        (say.text("Monthly price"), say.money(row["monthly_price"]), None)
+        if snapshot.facts.subscribers
+        else (
             say.text("Next purchase"),
             _day(row["next_order_date"], say),
             say.text("if they come back, as likely before as after") if row["next_order_date"] else None,
@@ -216,7 +216,7 @@ def customer(
         "title": row["customer_id"],
         "customer": row,
         "risk": (row["churn_risk"], say.percent(row["p_churn"]), _named(say, RISK_NAMES, row["churn_risk"])),
-        "segment": _named(say, SEGMENTS, row["segment"]),
+        "segment": segment_name(snapshot.facts, say, row["segment"]) if row["segment"] else Markup("–"),
         "segment_link": links.customers(Filter(segment=row["segment"] or "")),
         "cards": cards,
         "reasons": customer_lists.reasons(row, say),
@@ -225,7 +225,7 @@ def customer(
         "known": [(_own_name(name, say), row[name]) for name in snapshot.own if row[name]],
         "orders": orders
         and order_history(orders.of(customer_id, snapshot.facts.as_of), row, snapshot.facts.as_of, days, say),
-        "do": _what_to_do(row["segment"], called, say),
+        "do": _what_to_do(None if snapshot.facts.subscribers else row["segment"], called, say),
         "ahead": [
             {
                 "name": say.plural("next day", "next {n} days", horizon),
@@ -288,7 +288,7 @@ def _fields(snapshot: Snapshot, say: Language, wanted: Filter) -> list[dict[str,
             "segment",
             say.text("Segment"),
             wanted.segment,
-            [(key, say.named(SEGMENTS, key)) for key in snapshot.segments],
+            [(key, segment_name(snapshot.facts, say, key)) for key in snapshot.segments],
         ),
         ("risk", say.text("Churn risk"), wanted.risk, [(key, say.named(RISK_NAMES, key)) for key in RISKS]),
         (
@@ -320,7 +320,7 @@ def _fields(snapshot: Snapshot, say: Language, wanted: Filter) -> list[dict[str,
         for column, values in snapshot.groups.items()
     ]
     sort = f"{'-' if wanted.turned else ''}{wanted.sort}"
-    sorts = [(key, say.text(SORT_NAMES[key])) for key in SORTS]
+    sorts = [(key, say.text(SORT_NAMES[key])) for key in sortable(snapshot)]
     if wanted.turned:
         sorts.append((sort, say.text("{column}, turned", column=say.text(SORT_NAMES[wanted.sort]))))
     return [*fields, {"name": "sort", "label": say.text("Sort by"), "chosen": sort, "options": sorts}]
@@ -345,18 +345,18 @@ def _column(name: str, say: Language, wanted: Filter, turn: Callable[..., str]) 
     }
 
 
-def _row(row: dict[str, Any], say: Language, links: Links) -> dict[str, Any]:
+def _row(
+    row: dict[str, Any], snapshot: Snapshot, say: Language, links: Links, money: list[str], days: list[str]
+) -> dict[str, Any]:
     direction, why = customer_lists.reason(row, say)
     return {
         "customer": row["customer_id"],
         "link": links.customer(row["customer_id"]),
-        "segment": _named(say, SEGMENTS, row["segment"]),
+        "segment": segment_name(snapshot.facts, say, row["segment"]) if row["segment"] else Markup("–"),
         "risk": row["churn_risk"],
         "p_churn": say.percent(row["p_churn"]),
-        "numbers": [
-            say.money(row[name] or 0.0) for name in ("at_risk", "expected_spend", "clv", "historic_spend")
-        ],
-        "days": [_day(row["last_order_date"], say), _day(row["next_order_date"], say)],
+        "numbers": [say.money(row[name] or 0.0) for name in money],
+        "days": [_day(row[name], say) for name in days],
         "direction": direction,
         "why": why,
     }

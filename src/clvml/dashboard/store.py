@@ -21,20 +21,23 @@ from clvml.report.facts import (
     NEEDED,
     REASONS,
     RISKS,
+    SUBSCRIBER_AT_RISK,
     Facts,
     facts_of,
     load_scored,
     ranked,
     spend_row,
 )
-from clvml.scores.columns import scored_columns
+from clvml.scores.columns import PLAN, SUBSCRIBERS, scored_columns
 from clvml.scores.overview import overview_path, read_overview
-from clvml.scores.scorer import refuse_subscribers
 from clvml.storage.sql import identifier, literal
 
 # Of two states of a file that are alike in these, neither is newer.
 _State = tuple[tuple[int, int, int] | None, ...]
 _KINDS = {column.name: column.sql_type for column in scored_columns(value_reasons=True, acquired=False)}
+_OF_SUBSCRIBERS = {
+    column.name: column.sql_type for column in SUBSCRIBERS if column.name in ("monthly_price", "tenure_days")
+}
 # Of ours as well, beside those columns.
 _TAKEN = {*_KINDS, "at_risk", "spend_row", "risk_place", "searched", "scored_row", "rowid", "place", "totals"}
 # More values of a column than a list to choose from should have.
@@ -176,12 +179,11 @@ class Snapshots:
         path = self._folder / f"scores-{self._made}.duckdb"
         try:
             with duckdb.connect(config=offline(self._folder)) as connection:
-                known = load_scored(connection, self.scores, NEEDED, [*_FURTHER, *REASONS], _TAKEN)
-                refuse_subscribers(self.scores, known)
-                facts = facts_of(connection, self.scores, overview or {})
+                subscribers = load_scored(connection, self.scores, NEEDED, [*_FURTHER, *REASONS], _TAKEN)
+                facts = facts_of(connection, self.scores, overview or {}, subscribers)
                 moves, notes = self._moves(connection)
                 connection.execute(f"attach {literal(str(path))} as stored")
-                segments, tiers, columns, own = _store(connection, self.scores)
+                segments, tiers, columns, own = _store(connection, self.scores, subscribers)
                 groups = {name: values for name in own if len(values := _values(connection, name)) > 1}
                 connection.execute("detach stored")
             connection = duckdb.connect(str(path), read_only=True, config=offline(self._folder))
@@ -190,7 +192,9 @@ class Snapshots:
             raise
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
-        plans = ContactPlans(connection, facts.as_of, facts.horizon_days, facts.currency)
+        plans = ContactPlans(
+            connection, facts.as_of, facts.horizon_days, facts.currency, anybody=facts.subscribers
+        )
         plans.get_ready()
         snapshot = Snapshot(
             facts, segments, tiers, moves, notes, columns, groups, own, connection, plans, contacts
@@ -239,12 +243,13 @@ def _values(connection: duckdb.DuckDBPyConnection, column: str) -> list[str]:
 
 
 def _store(
-    connection: duckdb.DuckDBPyConnection, scores: Path
+    connection: duckdb.DuckDBPyConnection, scores: Path, subscribers: bool
 ) -> tuple[list[str], list[str], list[str], list[str]]:
     """Write the table ``scored`` typed into the database ``stored``; return segments, tiers, columns, own ones."""
     read = [row[0] for row in connection.execute("describe scored").fetchall()]
-    columns = [name for name in _KINDS if name in read]
-    own = [name for name in read if name.casefold() not in _TAKEN]
+    known = _KINDS | (_OF_SUBSCRIBERS if subscribers else {})
+    columns = [name for name in known if name in read]
+    own = [name for name in read if name.casefold() not in {*_TAKEN, *known}]
     kinds: dict[str, str] = {}
     found: dict[str, list[str]] = {}
     for name in _ENUMS:
@@ -260,15 +265,16 @@ def _store(
         if found[name]:
             connection.execute(f"create type stored.{name} as enum ({', '.join(map(literal, found[name]))})")
             kinds[name] = f"stored.{name}"
-    typed = [f"{name}::{kinds.get(name, _KINDS[name])} as {name}" for name in columns]
+    typed = [f"{name}::{kinds.get(name, known[name])} as {name}" for name in columns]
     typed += map(identifier, own)
     missing = [f"null::{_KINDS[name]} as {name}" for name in _KINDS if name not in columns]
     # Narrow rows are ranked: wide ones would be sorted with all their texts.
-    found_by = f"rowid as scored_row, customer_id, {AT_RISK} as at_risk"
+    at_risk = SUBSCRIBER_AT_RISK if subscribers else AT_RISK
+    found_by = f"rowid as scored_row, customer_id, {at_risk} as at_risk"
     try:
         connection.execute(
             f"create table stored.customers as select {', '.join([*typed, *missing])},"
-            f" ({AT_RISK})::DOUBLE as at_risk, spend_row, risk_place, lower(scored.customer_id) as searched from scored"
+            f" ({at_risk})::DOUBLE as at_risk, spend_row, risk_place, lower(scored.customer_id) as searched from scored"
             f" join (select scored_row, ({spend_row()})::UTINYINT as spend_row, row_number() over"
             f" (order by at_risk desc nulls last, customer_id)::UINTEGER as risk_place from {ranked(found_by)})"
             " on scored.rowid = scored_row"
@@ -276,6 +282,11 @@ def _store(
     except duckdb.ConversionException as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"scored file '{scores}' was changed since it was written ({reason})") from None
+    if subscribers:
+        # The table has further columns beside those of the file.
+        connection.execute(f"alter table stored.customers add column {PLAN.name} VARCHAR")
+        connection.execute(f"update stored.customers set {PLAN.name} = segment::VARCHAR")
+        columns = [column.name for column in SUBSCRIBERS if column.name in {*columns, PLAN.name}]
     return found["segment"], found["value_tier"], [*columns, *own], own
 
 

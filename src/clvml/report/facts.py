@@ -33,7 +33,7 @@ LEAST_STAY = 0.15
 AT_RISK = f"p_churn * expected_spend / greatest(1 - p_churn, {LEAST_STAY})"
 _POINTS = 60
 # The same of subscribers, whose price is known.
-_SUBSCRIBER_AT_RISK = f"p_churn * monthly_price * horizon_days::DOUBLE / {MONTH_DAYS}"
+SUBSCRIBER_AT_RISK = f"p_churn * monthly_price * horizon_days::DOUBLE / {MONTH_DAYS}"
 _DATES = ("as_of", "last_order_date", "next_order_date")
 _OFTEN_MISSING = ("last_order_date", "segment", "reason_1", "reason_2", "reason_3", "model_version")
 _NUMBERS = {column.name for column in (*SCORED, *SUBSCRIBERS) if column.kind == "number"}
@@ -183,7 +183,7 @@ def load_scored(
         ) from None
     subscribers = is_of_subscribers(columns)
     if subscribers:
-        further = [*further, "monthly_price"]
+        further = [*further, "monthly_price", "tenure_days"]
     given = _SUBSCRIBERS if subscribers else {}
     missing = [name for name in needed if name not in columns and name not in given]
     if missing:
@@ -202,7 +202,8 @@ def load_scored(
         elif escaped and value in ("customer_id", PLAN.name):
             value = _unescaped(value)
         selected.append(f"({value})::{'DOUBLE' if name in _NUMBERS else 'VARCHAR'} as {name}")
-    own = map(identifier, [name for name in columns if name.casefold() not in taken] if taken else [])
+    known = {*taken, *kept, PLAN.name} if subscribers else taken
+    own = map(identifier, [name for name in columns if name.casefold() not in known] if taken else [])
     selected += [f"{_unescaped(name) if escaped else name}::VARCHAR as {name}" for name in own]
     try:
         connection.execute(f"create table scored as select {', '.join(selected)} from {relation}")
@@ -291,7 +292,7 @@ def facts_of(
         segments=segments,
         calls=_records(
             connection,
-            f"select *, {_SUBSCRIBER_AT_RISK if subscribers else AT_RISK} as at_risk from scored"
+            f"select *, {SUBSCRIBER_AT_RISK if subscribers else AT_RISK} as at_risk from scored"
             f" where p_churn > 0 and expected_spend > 0 and {called}"
             f" order by at_risk desc, customer_id limit {CALLED}",
         ),

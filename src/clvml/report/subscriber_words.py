@@ -32,6 +32,16 @@ SUBSCRIBERS = {
         "Today’s subscribers will bring about {money} in the next {n} days",
     ),
     "New customers come on top.": N_("New subscribers come on top."),
+    "Four times in five it lies between {low} and {high}. New customers come on top.": N_(
+        "Four times in five it lies between {low} and {high}. New subscribers come on top."
+    ),
+    (
+        "A call pays for <b>{n} customer</b>, and brings <b>{money}</b> in all.",
+        "A call pays for <b>{n} customers</b>, and brings <b>{money}</b> in all; the first {most} bring most of it.",
+    ): both(
+        "A call pays for <b>{n} subscriber</b>, and brings <b>{money}</b> in all.",
+        "A call pays for <b>{n} subscribers</b>, and brings <b>{money}</b> in all; the first {most} bring most of it.",
+    ),
     (
         "<b>{share}</b> of it comes from <b>{n} customer</b> of the segment “{segment}”.",
         "<b>{share}</b> of it comes from <b>{n} customers</b> of the segment “{segment}”.",
@@ -76,8 +86,8 @@ SUBSCRIBERS = {
     ),
     "Turnover by month, and what is expected of today’s customers by {days} days with the 80% interval of the total."
     " New customers come on top, so the blue columns are not the whole shop.": N_(
-        "Revenue by month, earned day by day, and what is expected of today’s subscribers by {days} days. New"
-        " subscribers come on top, so the blue columns are not the whole business."
+        "Revenue by month, earned day by day, and what is expected of today’s subscribers by {days} days with the 80%"
+        " interval of the total. New subscribers come on top, so the blue columns are not the whole business."
     ),
     "Turnover": N_("Revenue"),
     "Your customers today": N_("Your subscribers today"),

@@ -297,15 +297,6 @@ def _check_scores(scores: pd.DataFrame, names: Sequence[str]) -> None:
             raise ValueError(f"last_order_date {text} is not before as_of {as_of}")
 
 
-def refuse_subscribers(path: Path, subscribers: bool) -> None:
-    """Refuse a scored file of subscriptions where one of purchases is needed."""
-    if subscribers:
-        raise InputError(
-            f"'{path}' holds scores of subscriptions (mode: subscription), which this command does not know yet; give a"
-            " scored file of purchases"
-        )
-
-
 def read_scores(path: Path) -> pd.DataFrame:
     """Return a scored file (.csv or .parquet) as it was before it was written: ids as text, missing as missing.
 
