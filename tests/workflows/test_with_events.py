@@ -156,14 +156,9 @@ def test_a_log_without_the_table_is_refused(shop, fitted):
         workflows.score(prepared, fitted.scorer)
 
 
-def test_spark_and_sql_refuse_events(shop, fitted):
-    config = config_of(shop)
-    with pytest.raises(InputError, match="spark does not read events"):
-        workflows.prepare_on_spark(None, config.data, NOW)
-    with pytest.raises(InputError, match="the model counts events of customers"):
-        workflows.score_on_spark(None, fitted.scorer, None)
+def test_sql_refuses_events(shop):
     with pytest.raises(InputError, match=r"`clvml sql` writes the features of purchases, not counts of"):
-        feature_sql(config.data, "orders", NOW.date(), 60, "duckdb")
+        feature_sql(config_of(shop).data, "orders", NOW.date(), 60, "duckdb")
 
 
 def test_served_models_take_events_in_a_feature_table_alone(shop, fitted, prepared):

@@ -105,23 +105,36 @@ def event_kinds(table: EventTable, customers: Mapping[str, int]) -> tuple[tuple[
     return tuple(kinds), f"events of rare types {'counted together' if together else 'left out'}: {named}"
 
 
-def counted_at(table: str, kinds: Collection[EventKind], cutoff: date) -> str:
+def with_counts(
+    features: str, table: str, kinds: Collection[EventKind], first_day: date, cutoff: date
+) -> str:
+    """Return SQL of a feature table with what ``table`` counts of each customer before the cutoff.
+
+    ``table`` is as `clvml.log.event_table.EventTable` says, ``first_day`` the first that was recorded.
+    """
+    return (
+        f"select own.*, {_listed_at(kinds, first_day, cutoff)} from ({features}) as own"
+        f" left join ({_counted_at(table, kinds, cutoff)}) as counted on counted.customer_id = own.customer_id"
+    )
+
+
+def _counted_at(table: str, kinds: Collection[EventKind], cutoff: date) -> str:
     """Return SQL of what ``table`` counts of each customer before a cutoff: ``customer_id`` and the features."""
     measures = []
     for kind in kinds:
         of_kind = f"type in ({', '.join(map(literal, kind.types))})"
         for one in kind.features:
             if one.days is None:
-                last = f"max(day) filter ({of_kind})"
+                last = f"max(case when {of_kind} then day end)"
                 measures.append(f"date_diff('day', {last}, date '{cutoff}')::double as {one.name}")
             else:
                 since = f"day >= date '{cutoff - timedelta(days=one.days)}'"
-                measures.append(f"sum(number) filter ({of_kind} and {since}) as {one.name}")
+                measures.append(f"sum(case when {of_kind} and {since} then number end) as {one.name}")
     return f"select customer_id, {', '.join(measures)} from {table} where day < date '{cutoff}' group by customer_id"
 
 
-def listed_at(kinds: Collection[EventKind], first_day: date, cutoff: date) -> str:
-    """Return SQL of the features at a cutoff, of `counted_at` as ``counted``: none is 0 where events were recorded."""
+def _listed_at(kinds: Collection[EventKind], first_day: date, cutoff: date) -> str:
+    """Return SQL of the features at a cutoff, of `_counted_at` as ``counted``: none is 0 where events were recorded."""
     listed = []
     for one in (feature for kind in kinds for feature in kind.features):
         if one.days is None:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from clvml.customers import feature_sql, labels, windows
 from clvml.customers.attributes import with_known
-from clvml.customers.events import EventKind, counted_at, listed_at
+from clvml.customers.events import EventKind, with_counts
 from clvml.log.attribute_table import AttributeTable
 from clvml.log.event_table import EventTable
 
@@ -194,12 +194,7 @@ where features.purchase_days > 0""")
             known = self.attributes
             query = with_known(query, self._attributes, known.columns, known.dated, cutoff)
         if self.events and self.kinds and with_tables:
-            listed = listed_at(self.kinds, self.events.first_day, cutoff)
-            counted = counted_at(self._events, self.kinds, cutoff)
-            query = (
-                f"select own.*, {listed} from ({query}) as own left join ({counted}) as counted"
-                " using (customer_id)"
-            )
+            query = with_counts(query, self._events, self.kinds, self.events.first_day, cutoff)
         return query
 
     def _labels_query(self, cutoff: date, horizon_days: int) -> str:

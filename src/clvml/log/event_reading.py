@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 
 from clvml.config import DataConfig
+from clvml.config.event_keys import EventsConfig
 from clvml.errors import InputError
 from clvml.log.attribute_reading import check_columns, fingerprint_with, ids_as_logged
 from clvml.log.attribute_table import words_of
@@ -39,8 +41,19 @@ def with_events(log: PurchaseLog, data: DataConfig, until: date) -> PurchaseLog:
     """
     if data.events is None:
         return log
-    asked = data.events
-    where = f"'{hide_password(asked.source)}' ({_KEY})"
+    span = log.first_day, log.last_day
+    events, told, found = count_events(log.connection, log.table, read_events(data), data, until, span)
+    quality = replace(log.quality.with_warnings(found, data), events=told)
+    fingerprint = fingerprint_with(log.fingerprint, log.connection, TABLE)
+    return replace(log, events=events, quality=quality, fingerprint=fingerprint)
+
+
+def read_events(data: DataConfig) -> pd.DataFrame:
+    """Return the table of ``data.events``: ``customer_id`` as in the log, ``day``, ``type`` (a key) and ``label``.
+
+    Ids and days that are not there are missing. Errors are those of `with_events`, but that of other customers.
+    """
+    asked, where = _asked(data)
     texts = read_table(asked.source, _KEY)
     id_column = asked.customer_id or data.columns.customer_id
     check_columns(texts, id_column, [asked.date, *([asked.type] if asked.type else [])], _KEY, where)
@@ -57,7 +70,7 @@ def with_events(log: PurchaseLog, data: DataConfig, until: date) -> PurchaseLog:
     written = texts[asked.type].fillna("") if asked.type else pd.Series("", index=texts.index)
     codes, spelled = pd.factorize(written)
     keys = np.asarray([words_of(str(one)) for one in spelled], dtype=object)
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {
             "customer_id": ids_as_logged(texts[id_column], data).to_numpy(object),
             "day": days,
@@ -65,7 +78,13 @@ def with_events(log: PurchaseLog, data: DataConfig, until: date) -> PurchaseLog:
             "label": np.asarray(spelled, dtype=object)[codes] if asked.type else _called(asked.source),
         }
     )
-    return _joined(log, data, frame, until, where)
+
+
+def _asked(data: DataConfig) -> tuple[EventsConfig, str]:
+    """Return what is asked for, and what messages call it."""
+    if data.events is None:
+        raise ValueError("no events are asked for")
+    return data.events, f"'{hide_password(data.events.source)}' ({_KEY})"
 
 
 def _called(source: str) -> str:
@@ -75,56 +94,91 @@ def _called(source: str) -> str:
     return (parse_address(source).table or "event").rpartition(".")[2]
 
 
-def _joined(log: PurchaseLog, data: DataConfig, frame: pd.DataFrame, until: date, where: str) -> PurchaseLog:
-    known = f"customer_id in (select customer_id from {log.table})"
+def count_events(
+    connection: duckdb.DuckDBPyConnection,
+    customers: str,
+    frame: pd.DataFrame,
+    data: DataConfig,
+    until: date,
+    span: tuple[date, date],
+) -> tuple[EventTable, EventCount, list[Finding]]:
+    """Make the table `TABLE` of the events that count, and return what it holds, what is told of it, and doubts.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        Takes the table.
+    customers : str
+        Relation there that has every ``customer_id`` of the log.
+    frame : DataFrame
+        What `read_events` returned.
+    data : DataConfig
+    until : date
+        The first day whose events do not count.
+    span : (date, date)
+        First and last day of the purchases.
+
+    Raises
+    ------
+    InputError
+        No event of a customer lies before ``until``.
+    """
+    asked, where = _asked(data)
+    known = f"customer_id in (select customer_id from {customers})"
     after = f"on {until} or later"
     reason = (
         f"case when customer_id is null then '{_NO_CUSTOMER}' when day is null then '{_NO_DATE}'"
         f" when day >= date '{until}' then '{after}' when not {known} then '{_UNKNOWN}' end"
     )
-    log.connection.register(_GIVEN, frame)
+    connection.register(_GIVEN, frame)
     try:
-        counted = log.connection.execute(
+        counted = connection.execute(
             f"select {reason} as reason, count(*), count(distinct customer_id) from {_GIVEN} group by 1"
             " order by 2 desc, 1"
         ).fetchall()
         left_out = {
-            f"{why} ({customers:,})" if why == _UNKNOWN else why: rows
-            for why, rows, customers in counted
+            f"{why} ({ids:,})" if why == _UNKNOWN else why: rows
+            for why, rows, ids in counted
             if why is not None
         }
         if None not in (row[0] for row in counted):
-            raise InputError(_nothing_left(log, frame, [row[0] for row in counted], until, where))
+            raise InputError(
+                _nothing_left(connection, customers, frame, [row[0] for row in counted], until, where)
+            )
         usable = f"(select * from {_GIVEN} where ({reason}) is null)"
-        log.connection.execute(
+        connection.execute(
             f"create or replace table {TABLE} as select customer_id, day::date as day, type,"
             f" count(*)::double as number from {usable} group by all"
         )
         # Recorded is also what those did who never bought.
-        (begins,) = log.connection.execute(
+        (begins,) = connection.execute(
             f"select min(day)::date from {_GIVEN} where customer_id is not null"
         ).fetchall()[0]
-        types = log.connection.execute(
+        types = connection.execute(
             f"select type, arg_max(label, (rows, label)), sum(rows)::bigint from (select type, label, count(*) as rows"
             f" from {usable} group by all) group by type order by 3 desc, 1"
         ).fetchall()
     finally:
-        log.connection.unregister(_GIVEN)
-    rows, customers, first, last = log.connection.execute(
+        connection.unregister(_GIVEN)
+    rows, holders, first, last = connection.execute(
         f"select sum(number)::bigint, count(distinct customer_id), min(day), max(day) from {TABLE}"
     ).fetchall()[0]
-    typed = data.events is not None and data.events.type is not None
-    named = {label: events for _, label, events in types} if typed else {}
-    told = EventCount(rows, customers, named, first, last, left_out)
-    table = EventTable(tuple(EventType(*one) for one in types), typed, begins)
-    quality = replace(log.quality.with_warnings(_gaps(log, begins, last, where), data), events=told)
-    fingerprint = fingerprint_with(log.fingerprint, log.connection, TABLE)
-    return replace(log, events=table, quality=quality, fingerprint=fingerprint)
+    named = {label: events for _, label, events in types} if asked.type else {}
+    told = EventCount(rows, holders, named, first, last, left_out)
+    table = EventTable(tuple(EventType(*one) for one in types), asked.type is not None, begins)
+    return table, told, _gaps(span, begins, last, where)
 
 
-def _nothing_left(log: PurchaseLog, frame: pd.DataFrame, why: list[str], until: date, where: str) -> str:
+def _nothing_left(
+    connection: duckdb.DuckDBPyConnection,
+    customers: str,
+    frame: pd.DataFrame,
+    why: list[str],
+    until: date,
+    where: str,
+) -> str:
     if _UNKNOWN in why:
-        ours = log.frame(f"select min(customer_id) as id from {log.table}")["id"][0]
+        ((ours,),) = connection.execute(f"select min(customer_id) from {customers}").fetchall()
         theirs = frame["customer_id"].dropna().min()
         return (
             f"{where} has no event of a customer of the purchase log (ids such as '{theirs}' there, '{ours}' here);"
@@ -133,9 +187,9 @@ def _nothing_left(log: PurchaseLog, frame: pd.DataFrame, why: list[str], until: 
     return f"{where} has no event of a customer before {until}; correct {_KEY}, or leave it out"
 
 
-def _gaps(log: PurchaseLog, first: date, last: date, where: str) -> list[Finding]:
+def _gaps(span: tuple[date, date], first: date, last: date, where: str) -> list[Finding]:
     found = []
-    if (late := (first - log.first_day).days) > _LATE_DAYS:
+    if (late := (first - span[0]).days) > _LATE_DAYS:
         found.append(
             Finding(
                 "events-begin-late",
@@ -143,7 +197,7 @@ def _gaps(log: PurchaseLog, first: date, last: date, where: str) -> list[Finding
                 " that is not known, and counts as missing, not as nothing",
             )
         )
-    if (early := (log.last_day - last).days) > _LATE_DAYS:
+    if (early := (span[1] - last).days) > _LATE_DAYS:
         found.append(
             Finding(
                 "events-end-early",

@@ -23,7 +23,14 @@ from clvml.config import (
     parse_keys,
 )
 from clvml.customers.windows import HistoryVerdict, check_history
-from clvml.engines.spark import SparkLog, SparkSample, read_lines, sampled, with_customer_table
+from clvml.engines.spark import (
+    SparkLog,
+    SparkSample,
+    read_lines,
+    sampled,
+    with_customer_table,
+    with_event_table,
+)
 from clvml.errors import InputError
 from clvml.expressions import Kind
 from clvml.log import PurchaseLog, read_purchase_log
@@ -252,12 +259,9 @@ def prepare_on_spark(
             "Spark converts no currencies, and data.rates are given; give a log in one currency and leave out"
             " data.rates, or leave out --engine"
         )
-    if data.events:
-        raise InputError(
-            "--engine spark does not read events of customers (data.events); leave them out, or --engine"
-        )
     log = with_customer_table(read_lines(session, data, source or data.source, now, as_of), data)
-    return Prepared(log, *_dated(log.last_day, as_of))
+    until, note = _dated(log.last_day, as_of)
+    return Prepared(with_event_table(log, data, until), until, note)
 
 
 def sample_on_spark(

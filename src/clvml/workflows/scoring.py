@@ -100,13 +100,8 @@ def score_on_spark(
     Raises
     ------
     InputError
-        The model reads events, or counts each customer's own margin, for which the log is read once more.
+        The model counts each customer's own margin, for which the log is read once more.
     """
-    if scorer.model.trees.events:
-        raise InputError(
-            "the model counts events of customers (data.events), which --engine spark does not read; leave out"
-            " --engine, or train without them"
-        )
     if scorer.model.config.value.has_own_margins:
         raise InputError(
             "the model counts each customer's own margin (value.cost, value.margins), which --engine spark does not"

@@ -16,6 +16,8 @@ import pyarrow as pa
 
 from clvml.customers import available_features, customer_days_query, features_query, windows
 from clvml.customers.attributes import with_known
+from clvml.customers.events import with_counts
+from clvml.customers.given import all_given
 from clvml.customers.snapshots import OPTIONAL_COLUMNS
 from clvml.engines.spark.faults import is_spark_error, worker_errors
 from clvml.engines.spark.lines import SparkLog
@@ -107,7 +109,8 @@ def score_lines(
     told = scorer.attributes_of(log.attributes)
     known = log.attributes.columns if log.attributes else ()
     names = [feature.name for feature in available_features(optional)]
-    scorer.model.check_features([*names, *(one.name for one in known)])
+    kinds = scorer.model.trees.events if log.events else ()
+    scorer.model.check_features([*names, *(one.name for one in (*known, *all_given((), kinds)))])
     session = log.session
     days = translate(customer_days_query(log.table, optional), "spark")
     session.sql(days).createOrReplaceTempView("clvml_days")
@@ -115,6 +118,8 @@ def score_lines(
     query = features_query(history, as_of, scorer.model.horizon_days, optional)
     if log.attributes:
         query = with_known(query, log.attributes.table, known, log.attributes.dated, as_of)
+    if log.events and kinds:
+        query = with_counts(query, log.events.table, kinds, log.events.first_day, as_of)
     features = session.sql(translate(query, "spark")).drop("cutoff")
     if acquired is not None:
         texts = {"customer_id": acquired.index.astype(str), ACQUISITION_SOURCE.name: acquired}

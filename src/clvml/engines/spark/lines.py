@@ -15,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
+import pyarrow as pa
 
 from clvml.config import DataConfig
 from clvml.engines.spark.faults import is_spark_error, unreadable_source
@@ -26,6 +27,7 @@ from clvml.log import line_rules
 from clvml.log.attribute_table import AttributeTable
 from clvml.log.cleaning import ReasonCount, count_of
 from clvml.log.derived import IN_WHERE, bind_formulas
+from clvml.log.event_table import EventCount, EventTable
 from clvml.log.finding import Finding
 from clvml.log.identity import folded_sql, nobody_sql
 from clvml.log.mapping import map_columns
@@ -56,6 +58,7 @@ class SparkQuality:
     reasons: tuple[ReasonCount, ...]
     currency: str | None
     warnings: tuple[Finding, ...] = ()
+    events: EventCount | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ class SparkLog:
 
     ``columns``, ``first_day`` and ``last_day`` are as of `clvml.log.PurchaseLog`. ``attributes`` is what else is known
     of the customers, in another temporary view; ``customers`` is the same table here, as
-    `clvml.log.attribute_reading.read_customer_table` returns it.
+    `clvml.log.attribute_reading.read_customer_table` returns it. ``events`` is what else they did, in
+    another view, and ``event_rows`` are the rows of that view here.
     """
 
     session: Any
@@ -75,6 +79,8 @@ class SparkLog:
     table: str
     attributes: AttributeTable | None = None
     customers: pd.DataFrame | None = None
+    events: EventTable | None = None
+    event_rows: pa.Table | None = None
 
     def run(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query, which is written for DuckDB."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from itertools import count
@@ -22,6 +22,8 @@ from clvml.engines.warehouse import translate
 from clvml.log.attribute_reading import fingerprint_with, store, with_columns_told
 from clvml.log.attribute_table import TABLE, AttributeTable
 from clvml.log.cleaning import ReasonCount
+from clvml.log.event_table import TABLE as EVENTS
+from clvml.log.event_table import EventTable
 from clvml.log.quality import QualityReport, build_quality
 from clvml.log.reading import digest, hashed
 
@@ -43,16 +45,18 @@ class SparkDays(CustomerDays):
         purchases: str,
         columns: Collection[str] = (),
         attributes: AttributeTable | None = None,
+        events: EventTable | None = None,
     ) -> None:
         self.session = session
         self._brought: dict[str, str] = {}
-        super().__init__(connection, purchases, columns, attributes)
+        super().__init__(connection, purchases, columns, attributes, events)
 
     def _build(self, purchases: str) -> None:
         # Every cutoff asks for them.
         query = translate(customer_days_query(purchases, self.columns), "spark")
         self.session.sql(query).persist().createOrReplaceTempView(self.table)
         self._attributes = self.attributes.table if self.attributes else ""
+        self._events = self.events.table if self.events else ""
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self.session.sql(query).collect()]
@@ -91,12 +95,12 @@ class SparkSample:
     fingerprint: str
     table: str = _SAMPLE
     attributes: AttributeTable | None = None
-    events: None = None
+    events: EventTable | None = None
 
     def days(self) -> SparkDays:
         """Return the purchase days of the sampled customers."""
         optional = [name for name in self.columns if name in OPTIONAL_COLUMNS]
-        return SparkDays(self.session, self.connection, self.table, optional, self.attributes)
+        return SparkDays(self.session, self.connection, self.table, optional, self.attributes, self.events)
 
     def frame(self, query: str) -> pd.DataFrame:
         """Return the rows of a query, written for DuckDB."""
@@ -144,8 +148,13 @@ def sampled(
     fingerprint = digest(log.columns, ((int(part.rows), int(part.total), int(part.mixed)) for part in parts))
     if log.attributes is not None and log.customers is not None:
         store(connection, log.customers)
-        report = with_columns_told(report, log.attributes, quality.warnings, config.data)
+        report = with_columns_told(report, log.attributes, (), config.data)
         fingerprint = fingerprint_with(fingerprint, connection, TABLE)
+    if log.event_rows is not None:
+        connection.register(EVENTS, log.event_rows)
+        fingerprint = fingerprint_with(fingerprint, connection, EVENTS)
+        connection.unregister(EVENTS)
+    report = replace(report.with_warnings(quality.warnings, config.data), events=quality.events)
     return SparkSample(
         session,
         connection,
@@ -155,6 +164,7 @@ def sampled(
         report.last_day,
         fingerprint,
         attributes=log.attributes,
+        events=log.events,
     )
 
 
