@@ -10,7 +10,6 @@ import pytest
 
 from clvml import workflows
 from clvml.config import parse_config
-from clvml.engines.warehouse import feature_sql
 from clvml.errors import InputError
 from clvml.evaluation.versus import gains
 from clvml.scores.scorer import Scorer
@@ -154,11 +153,6 @@ def test_a_log_without_the_table_is_refused(shop, fitted):
     prepared = workflows.prepare(config_of(shop).data.purchases_alone(), NOW)
     with pytest.raises(InputError, match="give the table of events as in training"):
         workflows.score(prepared, fitted.scorer)
-
-
-def test_sql_refuses_events(shop):
-    with pytest.raises(InputError, match=r"`clvml sql` writes the features of purchases, not counts of"):
-        feature_sql(config_of(shop).data, "orders", NOW.date(), 60, "duckdb")
 
 
 def test_served_models_take_events_in_a_feature_table_alone(shop, fitted, prepared):

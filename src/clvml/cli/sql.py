@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from clvml.errors import InputError
 
 if TYPE_CHECKING:
     from clvml.config import Config
+    from clvml.customers.events import EventKind
 
 
 def sql(
@@ -27,6 +29,15 @@ def sql(
     customers: Annotated[
         str, typer.Option("--customers", help="Table or view of customers, for data.attributes.")
     ] = "customers",
+    events: Annotated[
+        str, typer.Option("--events", help="Table or view of events, for data.events.")
+    ] = "events",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", "-m", help="Whose kinds of events are counted: champion, a version, a folder, ..."
+        ),
+    ] = None,
     columns: Annotated[
         str | None,
         typer.Option("--columns", help="Its columns: customer_id=...,order_date=...,amount=...,..."),
@@ -39,7 +50,7 @@ def sql(
     as_json: JsonOption = False,
 ) -> None:
     """Print the SQL that makes the feature table in a warehouse."""
-    from clvml.engines.warehouse import check_dialect, feature_sql
+    from clvml.engines.warehouse import check_dialect, counted_events, feature_sql
     from clvml.log.attribute_reading import read_customer_table
 
     dialect = check_dialect(dialect)
@@ -53,8 +64,15 @@ def sql(
         raise InputError(
             "--customers names a table of attributes, and there are none; give a --config with data.attributes"
         )
+    counted = None
+    if settings.data.events is not None and "events" not in settings.model.leave_out:
+        counted = counted_events(settings.data, events, _kinds(model, settings))
+    elif events != "events" or model is not None:
+        raise InputError(
+            "--events and --model are of events, and there are none; give a --config with data.events"
+        )
     query = feature_sql(
-        settings.data, table, until, settings.windows.horizon_days, dialect, customers, attributes
+        settings.data, table, until, settings.windows.horizon_days, dialect, customers, attributes, counted
     )
     if as_json:
         print_json(
@@ -62,6 +80,7 @@ def sql(
                 "dialect": dialect,
                 "table": table,
                 "customers": customers if attributes else None,
+                "events": events if counted else None,
                 "as_of": until,
                 "horizon_days": settings.windows.horizon_days,
                 "sql": query,
@@ -69,6 +88,24 @@ def sql(
         )
         return
     typer.echo(f"{query};")
+
+
+def _kinds(model: str | None, settings: Config) -> tuple[EventKind, ...]:
+    from clvml.scores.scorer import Scorer
+    from clvml.scores.subscribers import load_scorer
+    from clvml.tracking import resolve_model, tracking_uri
+
+    if model is None:
+        raise InputError(
+            "a model says which types of events it counts (data.events); name it with --model, or leave them out with"
+            " --set data.events=null"
+        )
+    uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
+    found = resolve_model(model, settings.tracking.registered_model, uri)
+    scorer = load_scorer(found.directory, found.version, found.run_id)
+    if not (isinstance(scorer, Scorer) and scorer.model.trees.events):
+        raise InputError(f"model '{model}' counts no events; name another, or add --set data.events=null")
+    return scorer.model.trees.events
 
 
 def _settings(

@@ -7,22 +7,25 @@ them lack has been put in other words.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect, NormalizationStrategy
 
 from clvml.config import AttributesConfig, DataConfig
+from clvml.config.event_keys import EventsConfig
 from clvml.customers import customer_days_query, features_query, windows
 from clvml.customers.attributes import with_known
+from clvml.customers.events import EventKind, with_counts
 from clvml.customers.snapshots import OPTIONAL_COLUMNS
 from clvml.errors import InputError, did_you_mean
 from clvml.expressions import Expression
 from clvml.log.attribute_table import AttributeColumn
 from clvml.log.derived import COMPUTED, bind_formulas
+from clvml.log.event_reading import read_events
 from clvml.log.line_rules import QUANTITY_FITS
 from clvml.storage.sql import identifier, literal
 
@@ -35,6 +38,42 @@ _NO_MAX_BY = ("postgres", "redshift", "sqlite")
 _STAR_EXCEPT = ("bigquery", "databricks", "duckdb", "snowflake", "spark")
 
 
+class CountedEvents(NamedTuple):
+    """A table of events in the warehouse, and what a model counts of it.
+
+    Attributes
+    ----------
+    table : str
+        Its name.
+    kinds : tuple of EventKind
+        What is counted.
+    first_day : date
+        The first day that was recorded.
+    spellings : dict of str to str
+        Keys of the types (`clvml.log.event_table.EventType`) by their texts in the table.
+    """
+
+    table: str
+    kinds: tuple[EventKind, ...]
+    first_day: date
+    spellings: Mapping[str, str]
+
+
+def counted_events(data: DataConfig, table: str, kinds: tuple[EventKind, ...]) -> CountedEvents:
+    """Return what is counted of a table in the warehouse that holds what ``data.events.source`` does.
+
+    Raises
+    ------
+    InputError
+        The source cannot be read (`clvml.log.event_reading.read_events`).
+    """
+    frame = read_events(data)
+    counted = {key for kind in kinds for key in kind.types}
+    told = frame[frame["type"].isin(counted)].drop_duplicates("label")
+    first = frame.loc[frame["customer_id"].notna(), "day"].min()
+    return CountedEvents(table, kinds, first.date(), dict(zip(told["label"], told["type"], strict=True)))
+
+
 def feature_sql(
     data: DataConfig,
     table: str,
@@ -43,6 +82,7 @@ def feature_sql(
     dialect: str,
     customers: str = "customers",
     attributes: Sequence[AttributeColumn] = (),
+    events: CountedEvents | None = None,
 ) -> str:
     """Return the query that makes the feature table out of a table of order lines.
 
@@ -61,24 +101,23 @@ def feature_sql(
         Length of the target window [days].
     customers, attributes : str, sequence of AttributeColumn
         Name of the table of ``data.attributes``, where there are some, and those to join from it.
+    events : CountedEvents, optional
+        Those of ``data.events`` to count.
 
     Returns
     -------
     str
         One SELECT: one row per customer, ``customer_id, cutoff``, then the features of
-        `clvml.customers.available_features`, then attributes: categories as texts, dates as days before the cutoff.
+        `clvml.customers.available_features`, then attributes: categories as texts, dates as days before the cutoff;
+        then counts of events.
 
     Raises
     ------
     InputError
         The dialect or a table's name is not known, the dialect cannot leave out ``data.ignore_columns``, money counts
-        once per order, ids are folded or left out, or events are asked for.
+        once per order, or ids are folded or left out.
     """
     dialect = check_dialect(dialect)
-    if data.events:
-        raise InputError(
-            "`clvml sql` writes the features of purchases, not counts of events (data.events); leave them out"
-        )
     optional = [name for name in OPTIONAL_COLUMNS if name in data.columns.mapped()]
     query = f"""\
 with purchase_log as (
@@ -89,6 +128,9 @@ with purchase_log as (
     if data.attributes and attributes:
         known = f"({_customers_query(data, data.attributes, customers, dialect, attributes)}) as customers"
         query = with_known(query, known, attributes, data.attributes.valid_from is not None, cutoff)
+    if data.events and events and events.kinds:
+        rows = f"({_events_query(data, data.events, events, dialect)}) as events"
+        query = with_counts(query, rows, events.kinds, events.first_day, cutoff)
     return translate(query, dialect)
 
 
@@ -190,6 +232,22 @@ def _customers_query(
         for one in attributes
     ]
     return f"select {', '.join(chosen)} from {_table(table, dialect)}"
+
+
+def _events_query(data: DataConfig, asked: EventsConfig, events: CountedEvents, dialect: str) -> str:
+    """Return SQL of the table of events: ids as text, the day, the key of the type, and 1 for each."""
+    customer, day = (
+        _name(one, dialect) for one in (asked.customer_id or data.columns.customer_id, asked.date)
+    )
+    kind = "''"
+    if asked.type:
+        text = f"coalesce(trim(cast({_name(asked.type, dialect)} as varchar)), '')"
+        known = " ".join(f"when {literal(one)} then {literal(key)}" for one, key in events.spellings.items())
+        kind = f"case {text} {known} end"
+    return (
+        f"select trim(cast({customer} as varchar)) as customer_id, cast({day} as date) as day, {kind} as type,"
+        f" 1e0 as number from {_table(events.table, dialect)}"
+    )
 
 
 def _expression_sql(expression: Expression, dialect: str) -> str:
