@@ -39,8 +39,10 @@ def drop_older_states(
             FROM usable GROUP BY part
         ),
         orders AS (
-            SELECT order_id, customer_id, order_ts::DATE AS day, part, (count(*), sum(digest::HUGEINT)) AS content,
-                   (count(*), sum(hash({", ".join(values)})::HUGEINT)) AS values, sum(money) AS money, count(*) AS rows
+            SELECT order_id, customer_id, order_ts::DATE AS day, part,
+                   struct_pack(lines := count(*), total := sum(digest::HUGEINT)) AS content,
+                   struct_pack(lines := count(*), total := sum(hash({", ".join(values)})::HUGEINT)) AS values,
+                   sum(money) AS money, count(*) AS rows
             FROM usable GROUP BY ALL
         )
         SELECT orders.*, rank,
