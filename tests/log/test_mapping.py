@@ -122,6 +122,8 @@ def test_knows_usual_names(available, expected):
             ["Konto", "Umsatz (ohne Soll/Haben-Kz)", "Belegfeld 1", "Belegdatum"],
             [None, "Belegfeld 1", "Belegdatum", "Umsatz (ohne Soll/Haben-Kz)"],
         ),
+        (["Bon", "Datum", "Kundenkarte", "Brutto", "Storno"], ["Kundenkarte", "Bon", "Datum", "Brutto"]),
+        (["Bon", "Datum", "Brutto", "Storno"], [None, "Bon", "Datum", "Brutto"]),
         (["date", "id", "value"], ["id", None, "date", "value"]),
         (["cus_id", "buy_date", "amount"], ["cus_id", None, "buy_date", "amount"]),
     ],

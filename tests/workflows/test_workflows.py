@@ -54,8 +54,8 @@ def test_a_mapping_is_assumed_from_the_names_of_the_columns(written):
 def test_a_column_without_digits_is_no_amount(tmp_path):
     """The currency of a revenue is called almost like the revenue."""
     path = tmp_path / "log.csv"
-    path.write_text("Kunde,WKZ Umsatz,Umsatzwert,Belegdatum\na,EUR,5.00,2024-01-05\nb,EUR,6.00,2024-01-06\n")
-    assert workflows.assume_config(str(path)).data.columns.amount == "Umsatzwert"
+    path.write_text("Kunde,WKZ Umsatz,Umsatzneu,Belegdatum\na,EUR,5.00,2024-01-05\nb,EUR,6.00,2024-01-06\n")
+    assert workflows.assume_config(str(path)).data.columns.amount == "Umsatzneu"
 
 
 def test_what_is_named_is_taken_and_the_rest_is_assumed(written):

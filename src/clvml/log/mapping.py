@@ -15,8 +15,8 @@ _SYNONYMS = {
     "customer_id": "customerid customer customerno customernumber custid cust clientid client userid "
     "user visitorid buyerid buyer shopperid shopper householdkey householdid "
     "household memberid member contactid accountid account personid email "
-    "kundennr kundennummer kundenid kunde kdnr käufer numéroclient idclient codeclient idcliente cliente klantnummer "
-    "klant klantid cusid id",
+    "kundennr kundennummer kundenid kunde kdnr kundenkarte kundenkartennr käufer "
+    "numéroclient idclient codeclient idcliente cliente klantnummer klant klantid cusid id",
     "order_id": "orderid orderno ordernumber order invoiceid invoiceno invoice transactionid "
     "transactionno transaction basketid receiptid receiptno receipt purchaseid saleid "
     "auftragsnr auftragsnummer bestellnr bestellnummer rechnungsnr rechnungsnummer belegnr belegnummer "
@@ -125,7 +125,8 @@ def _likeness(ours: str, configured: str | None, theirs: str) -> float:
         return 0.0
     candidates = [*usual, *([plain(configured)] if configured else [])]
     best = max(difflib.SequenceMatcher(None, name, candidate).ratio() for candidate in candidates)
-    return best if best >= 0.75 else 0.0
+    # Storno and Customer No are alike by three quarters.
+    return best if best > 0.75 else 0.0
 
 
 def propose_product(available: Sequence[str], amount: str | None) -> str | None:
