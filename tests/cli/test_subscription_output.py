@@ -198,6 +198,24 @@ def check_what_is_read_off_the_scores(at_work, scores, table):
     assert code == 2 and "--data: of use with purchase logs only" in err
 
 
+def test_an_experiment_compares_variants_at_past_dates(at_work, table):
+    Path("001-trees.yaml").write_text(
+        "question: Fewer trees?\nconfig: subs.yaml\nmetric: log_loss\nfolds: 2\n"
+        "variants:\n  as it is: {}\n  few: {model.n_estimators: 2, data.grace_days: 7}\n"
+    )
+    code, out, err = at_work("experiment", "001-trees.yaml", "--json")
+    assert (code, err) == (0, "")
+    told = one_object(out)
+    assert [variant["status"] for variant in told["variants"]] == ["finished", "finished"]
+    assert told["variants"][0]["metrics"]["log_loss"] != told["variants"][1]["metrics"]["log_loss"]
+    # The last window of 60 days, and the grace period after it, have ended.
+    last = pd.Timestamp(table["begun"].max()) + pd.Timedelta(days=1 - 60 - 7)
+    assert told["test_dates"][-1] == str(last.date())
+    page = Path("001-trees.md").read_text(encoding="utf-8")
+    assert "*Kaplan-Meier*" in page and "| few | `model.n_estimators: 2`" in page
+    assert one_object(at_work("experiment", "001-trees.yaml", "--json")[1])["run_now"] == 0
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [
@@ -215,7 +233,7 @@ def check_what_is_read_off_the_scores(at_work, scores, table):
         ),
         (
             ("sql", "--dialect", "duckdb", "--config", "subs.yaml", "--as-of", "2025-01-01"),
-            "says mode: subscription",
+            "or score with `clvml score`, which reads a database table as well",
         ),
         (("check", "--config", "subs.yaml", "--set", "data.columns.plan="), "'data.columns.plan'"),
         (("check", "--config", "subs.yaml", "--set", "data.columns.plan=tarif"), "has no column 'tarif'"),

@@ -15,7 +15,10 @@ from clvml.storage.yaml_text import RepeatedKey, parse_yaml, read_yaml
 
 _SHOWN_PROBLEMS = 10
 _SHOWN_LETTERS = 100
-SUBSCRIPTION_COMMANDS = "`clvml check`, `train`, `backtest`, `score`, `compare` and `promote`"
+SUBSCRIPTION_COMMANDS = (
+    "`clvml check`, `train`, `backtest`, `score`, `experiment`, `compare`, `promote`, `monitor` and "
+    "`dashboard`"
+)
 
 Keys = TypeVar("Keys", bound=BaseModel)
 Settings = TypeVar("Settings", bound=AnyConfig)
@@ -97,7 +100,7 @@ def _of_purchases(config: AnyConfig, origin: str) -> Config:
     if isinstance(config, SubscriptionConfig):
         raise InputError(
             f"{origin} says mode: subscription, which {SUBSCRIPTION_COMMANDS} know, and nothing else yet; give the"
-            " configuration of a purchase log here"
+            " configuration of a purchase log here, or score with `clvml score`, which reads a database table as well"
         )
     return config
 

@@ -14,12 +14,20 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field
 
-from clvml.config import Config, Section, assign, parse_config, parse_keys, read_config, read_keys
+from clvml.config import (
+    AnyConfig,
+    Section,
+    assign,
+    parse_any_config,
+    parse_keys,
+    read_any_config,
+    read_keys,
+)
 from clvml.errors import InputError, did_you_mean
 from clvml.evaluation.leaderboard import METRICS
 
 # What no prediction depends on, and what would be another question: a variant of them answers nothing.
-_FIXED = ("evaluation.", "tracking.", "value.", "data.source.")
+_FIXED = ("mode.", "evaluation.", "tracking.", "value.", "data.source.")
 # What neither changes a prediction nor is told by the data's fingerprint.
 _WITHOUT_EFFECT = {
     "evaluation": True,
@@ -73,7 +81,7 @@ class Variant:
 
     name: str
     changes: dict[str, Any]
-    config: Config
+    config: AnyConfig
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,7 @@ class Definition:
         The file; results are written beside it.
     config_path : str
         The base configuration.
-    base : Config
+    base : Config or SubscriptionConfig
         As it was read, with the experiment's own data and number of test dates.
     variants : tuple of Variant
         All of a list or grid; of a search, the configuration as it is. The first is what others are held against.
@@ -111,7 +119,7 @@ class Definition:
     path: Path
     question: str
     config_path: str
-    base: Config
+    base: AnyConfig
     variants: tuple[Variant, ...]
     search: Search | None
     metric: str
@@ -169,7 +177,7 @@ def read_experiment(
             f"{what}: the configuration '{keys.config}' does not exist; correct 'config' (paths start at the current"
             " folder)"
         )
-    base = read_config(keys.config, list(overrides))
+    base = read_any_config(keys.config, list(overrides))
     other = source or keys.data
     if other:
         base = base.with_source(other)
@@ -193,7 +201,7 @@ def read_experiment(
     )
 
 
-def config_key(config: Config) -> str:
+def config_key(config: AnyConfig) -> str:
     """Return a short hash of what in a configuration can change a prediction on given data."""
     raw = config.model_dump(mode="json", exclude=_WITHOUT_EFFECT)  # type: ignore[arg-type]
     return short_hash(raw)
@@ -247,7 +255,7 @@ def _variant(name: str, changes: Mapping[str, Any], settings: dict[str, Any], pa
         if f"{key}.".startswith(_FIXED):
             raise InputError(f"{what}: '{key}' cannot be compared in an experiment; leave it out")
         _put(raw, key, value, what)
-    return Variant(name, dict(changes), parse_config(raw, what))
+    return Variant(name, dict(changes), parse_any_config(raw, what))
 
 
 def _put(raw: dict[str, Any], key: str, value: Any, what: str) -> None:

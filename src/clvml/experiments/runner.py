@@ -10,19 +10,21 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 
 import clvml
 from clvml import workflows
-from clvml.config import Config
+from clvml.config import AnyConfig, Config, SubscriptionConfig
 from clvml.customers.snapshots import CustomerDays
+from clvml.customers.subscription_snapshots import known_at
 from clvml.customers.windows import test_cutoffs
 from clvml.errors import InputError
 from clvml.evaluation.backtest import predict_fold
 from clvml.evaluation.folds import ModelColumns
+from clvml.evaluation.subscription_rules import predict_subscription_fold
 from clvml.experiments.choice import Comparison, answer, compare, run_metrics
 from clvml.experiments.definition import Definition, Variant, config_key, short_hash
 from clvml.experiments.tuning import run_search
@@ -41,6 +43,8 @@ _CODE = (
     "models",
     "evaluation/backtest",
     "evaluation/baselines",
+    "evaluation/sbg",
+    "evaluation/subscription_rules",
 )
 _LABELS = ["cutoff", "customer_id", "actual_spend", "churned"]
 
@@ -205,9 +209,10 @@ class _Bench:
         self.definition, self.now, self.progress = definition, now, progress
         self.stop = threading.Event()
         self._lock = threading.Lock()
-        self._read: dict[str, tuple[workflows.Prepared, CustomerDays]] = {}
+        # With the first day, and the days of purchases.
+        self._read: dict[str, tuple[workflows.Prepared, date, CustomerDays | None]] = {}
         progress(f"reading {hide_password(definition.base.data.source)}")
-        prepared = workflows.prepare(definition.base.data, now)
+        prepared = self._prepared(definition.base)
         self.as_of = prepared.as_of
         self.fingerprint = prepared.log.fingerprint
         self.quality = prepared.log.quality.to_dict()
@@ -222,16 +227,18 @@ class _Bench:
                 " or give more data"
             )
 
-    def data(self, config: Config) -> tuple[workflows.Prepared, CustomerDays]:
+    def data(self, config: AnyConfig) -> tuple[workflows.Prepared, date, CustomerDays | None]:
         with self._lock:
             key = config.data.model_dump_json()
             if key not in self._read:
-                self._keep(config, workflows.prepare(config.data, self.now, as_of=self.as_of))
+                self._keep(config, self._prepared(config, self.as_of))
             return self._read[key]
 
-    def cutoffs(self, config: Config) -> list[date]:
-        _, days = self._read[self.definition.base.data.model_dump_json()]
-        return test_cutoffs(days.first_day, self.as_of, config.windows, self.definition.folds)
+    def cutoffs(self, config: AnyConfig) -> list[date]:
+        _, first, _ = self._read[self.definition.base.data.model_dump_json()]
+        # The outcome of a subscriber is known when the grace period has passed.
+        grace = config.data.grace_days if isinstance(config, SubscriptionConfig) else 0
+        return test_cutoffs(first, self.as_of - timedelta(days=grace), config.windows, self.definition.folds)
 
     def key(self, variant: Variant) -> str:
         """Return what tells predictions apart: configuration, data, dates, code."""
@@ -262,7 +269,7 @@ class _Bench:
         config = variant.config
         if not config.model.n_jobs:
             config = config.model_copy(update={"model": config.model.model_copy(update={"n_jobs": threads})})
-        _, days = self.data(config)
+        prepared, _, days = self.data(config)
         cutoffs = self.cutoffs(config)
         if len(cutoffs) < 2:
             raise InputError(
@@ -274,16 +281,28 @@ class _Bench:
             if self.stop.is_set():
                 raise InputError("stopped")
             self.progress(f"{variant.name}: testing as of {cutoff}")
-            model = fit_customer_model(days, cutoff, config)
-            part, models = predict_fold(days, cutoff, config, model, baselines=self._is_base(variant))
+            if isinstance(config, Config) and days is not None:
+                model = fit_customer_model(days, cutoff, config)
+                part, models = predict_fold(days, cutoff, config, model, baselines=self._is_base(variant))
+            elif isinstance(config, SubscriptionConfig):
+                known = known_at(prepared.log.frame, self.as_of)
+                part, models = predict_subscription_fold(known, cutoff, config)
+                models = models if self._is_base(variant) else models[:1]
             parts.append(_named(part, models))
         return pd.concat(parts, ignore_index=True)
 
     def _is_base(self, variant: Variant) -> bool:
         return variant.name == self.definition.variants[0].name
 
-    def _keep(self, config: Config, prepared: workflows.Prepared) -> None:
-        self._read[config.data.model_dump_json()] = prepared, workflows.days_of(prepared.log)
+    def _prepared(self, config: AnyConfig, as_of: date | None = None) -> workflows.Prepared:
+        if isinstance(config, SubscriptionConfig):
+            return workflows.prepare_subscriptions(config.data, self.now, as_of=as_of)
+        return workflows.prepare(config.data, self.now, as_of=as_of)
+
+    def _keep(self, config: AnyConfig, prepared: workflows.Prepared) -> None:
+        days = workflows.days_of(prepared.log) if isinstance(config, Config) else None
+        first = prepared.log.first_day if days is None else days.first_day
+        self._read[config.data.model_dump_json()] = prepared, first, days
 
 
 class _Lane:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from clvml.config import AnyConfig, Config
+from clvml.config import AnyConfig
 from clvml.errors import InputError
 
 # Tells runs of other kinds from the trainings, which have no such tag.
@@ -171,7 +171,7 @@ class VariantRecord:
     name: str
     key: str
     changes: dict[str, Any]
-    config: Config
+    config: AnyConfig
     fingerprint: str
     quality: dict[str, Any]
     as_of: date
