@@ -6,7 +6,7 @@ log P(buy) (docs/model.md). Trees have their SHAP values, a prior the Shapley va
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import date
 from functools import cached_property
 
@@ -35,8 +35,8 @@ INPUTS: dict[str, tuple[str, ...]] = {
     "spend_mean": ("spend_mean", "monetary_value"),
     "spend_sum_365d": ("spend_sum_365d", "spend_sum_180d", "spend_sum_90d"),
 }
-_OF_BTYD = tuple(INPUTS)[:4]
-_TRAILING = frozenset(INPUTS["spend_sum_365d"])
+# What BTYD's number of purchases follows from; working it out takes most of the time.
+_OF_PURCHASES = frozenset(("purchase_days", "days_since_last_order", "gap_mean", "gap_std"))
 _READ = [name for names in INPUTS.values() for name in names]
 # The gap that those are taken to have who bought once, for what more purchases would change.
 _GAP = "gap_mean"
@@ -145,23 +145,18 @@ class _Customers:
     ) -> None:
         self.model, self.trees = model, model.trees
         self.cutoff, self.log_from = cutoff, log_from
-        self.when = cutoff, self.trees.horizon_days, log_from
         self.place = {feature.name: place for place, feature in enumerate(model.features)}
         self.reference = reference.inputs
         self.inputs = inputs_of(features.reset_index(drop=True), float(reference.inputs[_GAP]))
         self.frame = model.frame(features, cutoff, self.trees.horizon_days, log_from)
         self.rows = self.trees.rows(self.frame)
-        self.forecasts: dict[frozenset[str], pd.DataFrame] = {}
-        self.games = self._game(self._btyd, _OF_BTYD)
-        # A forecast of one input.
-        self.games["trailing_365d"] = np.array(
-            [[name == "spend_sum_365d"] * len(features) for name in INPUTS], float
-        )
-        self.logits = self.trees.churn.logits(self.frame, self.rows) + self.trees.level.churn_shift
+        self.purchases: dict[frozenset[str], tuple[Array, Array]] = {}
+        # Nothing that trees read depends on the last input but trailing spend, which depends on nothing else.
+        self.games = self._game(self._btyd, list(INPUTS)[:-1])
 
     def churn(self) -> tuple[Array, Array]:
         """Return the contributions to the logit of P(churn), and that logit, shape (n,)."""
-        phi, total = self._trained, self.logits
+        phi, total = self._trained
         if self.trees.horizon_days != self.model.horizon_days:
             phi = through(_within, phi, total) + self._of("carried")
             total = _within(total) + self._btyd(self.inputs)["carried"]
@@ -170,7 +165,7 @@ class _Customers:
     def value(self) -> tuple[Array, Array]:
         """Return the contributions to the logarithm of the expected spend, and that logarithm, shape (n,)."""
         spend, name = self.trees.spend, self.model.config.model.spend
-        forms = self.trees.spends(self.frame, expit(self.logits))
+        forms = self.trees.spends(self.frame, expit(self._trained[1]))
         self.games |= self._game(self._spend)
         if spend.tweedie is None or spend.gamma is None:
             phi = self._of("blend")
@@ -197,18 +192,21 @@ class _Customers:
         return phi + self._spread(self._game(carried)["spend"]), whole
 
     @cached_property
-    def _trained(self) -> Array:
-        """The contributions to the logit of P(churn) over the horizon of the trees."""
-        churn = self.trees.churn
+    def _trained(self) -> tuple[Array, Array]:
+        """The contributions to the logit of P(churn) over the horizon of the trees, and that logit."""
+        churn, shift = self.trees.churn, self.trees.level.churn_shift
         if churn.trees is None:
-            return self._of("plain")
-        prior = churn.prior(self.frame)
+            return self._of("btyd_p_churn"), logit_of(self.frame["btyd_p_churn"]) + shift
+        prior, share = churn.prior(self.frame), churn.choice.share
         start = prior if churn.choice.boosted else None
-        phi = self._boosted(churn.trees.booster_, None if start is None else "churn")
-        phi = through(_within, phi, churn.trees.margin(self.rows, start))
+        margin = churn.trees.margin(self.rows, start)
+        phi = through(
+            _within, self._boosted(churn.trees.booster_, None if start is None else "churn"), margin
+        )
         if prior is None:
-            return phi
-        return churn.choice.share * phi + (1.0 - churn.choice.share) * self._of("churn")
+            return phi, _within(margin) + shift
+        logits = share * _within(margin) + (1.0 - share) * logit_of(prior)
+        return share * phi + (1.0 - share) * self._of("churn"), logits + shift
 
     def _form(self, form: str) -> Array:
         """Return the contributions to the logarithm of one of `STACKED`."""
@@ -225,12 +223,12 @@ class _Customers:
             raise AssertionError(form)
         phi = self._boosted(trees.booster_, None if margin is None else form)
         if form != "tweedie":
-            phi = phi + through(_log_buys, self._trained, self.logits)
+            phi = phi + through(_log_buys, *self._trained)
         if prior is None or spend.share == 1.0:
             return phi
         alone = np.log(trees.expected(trees.margin(self.rows, margin)))
         if form != "tweedie":
-            alone = alone + _log_buys(self.logits)
+            alone = alone + _log_buys(self._trained[1])
         return mixed(spend.share, alone, phi, _log(prior), self._of("blend"))
 
     def _boosted(self, booster: xgb.Booster, start: str | None) -> Array:
@@ -238,16 +236,16 @@ class _Customers:
         phi = np.zeros((len(self.place), len(self.rows)))
         values = shap_values(booster, self.rows).T[:-1].astype(float)
         for name, own in zip(self.trees.predictors, values, strict=True):
-            if name in PRIOR_COLUMNS:
+            if name in self.games:
                 phi += self._spread(pushed(self.games[name]) * own)
             else:
-                phi[self.place[name]] += own
+                phi[self.place.get(name, self.place["spend_sum_365d"])] += own
         return phi if start is None else phi + self._of(start)
 
     def _game(
         self,
         worth: Callable[[pd.DataFrame, frozenset[str]], dict[str, Array]],
-        players: Sequence[str] = tuple(INPUTS),
+        players: Collection[str] = INPUTS,
     ) -> dict[str, Array]:
         return shapley(self.inputs, self.reference, [INPUTS[name] for name in players], worth)
 
@@ -257,37 +255,38 @@ class _Customers:
     def _spread(self, of_inputs: Array) -> Array:
         """Return contributions of `INPUTS` as such of features."""
         phi = np.zeros((len(self.place), of_inputs.shape[1]))
-        # Those of `_OF_BTYD` come first.
+        # All inputs, or all but the last.
         for name, values in zip(INPUTS, of_inputs, strict=False):
             phi[self.place[name]] = values
         return phi
 
-    def _forecast(self, inputs: pd.DataFrame, absent: frozenset[str]) -> pd.DataFrame:
-        """Return the prior's columns but those of trailing spend, which BTYD does not read: it takes the time."""
-        of_btyd = absent - _TRAILING
-        if of_btyd not in self.forecasts:
-            self.forecasts[of_btyd] = self.trees.prior.forecast(history_of(inputs), *self.when)
-        return self.forecasts[of_btyd]
+    def _prior(self, inputs: pd.DataFrame, absent: frozenset[str]) -> pd.DataFrame:
+        """Return the prior's columns of inputs, of which those of these names are the reference's."""
+        prior, history, days = self.trees.prior, history_of(inputs), self.trees.horizon_days
+        absent &= _OF_PURCHASES
+        if absent not in self.purchases:
+            self.purchases[absent] = prior.purchases(history, self.cutoff, days)
+        return prior.forecast(history, self.cutoff, days, self.log_from, self.purchases[absent])
 
     def _btyd(self, inputs: pd.DataFrame, absent: frozenset[str] = frozenset()) -> dict[str, Array]:
-        """Return what churn takes from BTYD, and trees read of it, on their scales."""
-        frame = self._forecast(inputs, absent)
-        logits = logit_of(frame["btyd_p_churn"])
-        read = {"btyd_orders", "btyd_value", "btyd_spend"} & set(self.trees.predictors)
-        found = {"plain": logits, "btyd_p_churn": logits, **{name: _log(frame[name]) for name in read}}
-        prior = self.trees.churn.prior(frame)
+        """Return what churn takes from the prior, and trees read of it, on their scales."""
+        frame, trees = self._prior(inputs, absent), self.trees
+        read = {
+            name for name in trees.predictors if name in PRIOR_COLUMNS and not name.startswith("trailing")
+        }
+        found = {name: _log(frame[name]) for name in read}
+        found["btyd_p_churn"] = logit_of(frame["btyd_p_churn"])
+        prior = trees.churn.prior(frame)
         if prior is not None:
             found["churn"] = logit_of(prior)
-        if self.trees.horizon_days != self.model.horizon_days:
-            horizon = self.model.horizon_days
-            whole = self.trees.prior.forecast(history_of(inputs), self.cutoff, horizon, self.log_from)
-            found["carried"] = logit_of(whole["btyd_p_churn"]) - logits
+        if trees.horizon_days != self.model.horizon_days:
+            whole, _ = trees.prior.purchases(history_of(inputs), self.cutoff, self.model.horizon_days)
+            found["carried"] = logit_of(whole) - found["btyd_p_churn"]
         return found
 
     def _spend(self, inputs: pd.DataFrame, absent: frozenset[str]) -> dict[str, Array]:
         """Return what spend takes from the prior, on its scale."""
-        spend, prior = self.trees.spend, self.trees.prior
-        frame = self._forecast(inputs, absent).assign(**prior.trailing(inputs, *self.when))
+        frame, spend = self._prior(inputs, absent), self.trees.spend
         found = {"blend": _log(spend.blended(frame))}
         for form, one, start in zip(
             ("tweedie", "hurdle"), (spend.tweedie, spend.gamma), spend.starts(frame), strict=True

@@ -88,13 +88,41 @@ class Prior:
     rhythm: Rhythm = field(default_factory=Rhythm)
 
     def forecast(
-        self, features: pd.DataFrame, cutoff: date, horizon_days: int, log_from: date | None = None
+        self,
+        features: pd.DataFrame,
+        cutoff: date,
+        horizon_days: int,
+        log_from: date | None = None,
+        purchases: tuple[Array, Array] | None = None,
     ) -> pd.DataFrame:
         """Return `PRIOR_COLUMNS` for each row of the feature table of one cutoff, same index.
 
-        ``log_from`` is the first day of the log that the features are of, where that is not the one trained on.
+        ``log_from`` is the first day of the log that the features are of, where that is not the one trained on;
+        ``purchases`` what `purchases` returns of them, where that is known.
         ``btyd_p_churn`` is P(no purchase in the window), ``btyd_orders`` purchase days, the others currency.
         """
+        p_churn, orders = purchases or self.purchases(features, cutoff, horizon_days)
+        value = self.value(features)
+        own_value = np.maximum(np.nan_to_num(features["spend_mean"].to_numpy(float)), 0.0)
+        columns = {
+            "btyd_p_churn": p_churn,
+            "btyd_orders": orders,
+            "btyd_value": value,
+            "btyd_spend": orders * value,
+            "own_value_spend": orders * own_value,
+        }
+        clock = horizon_days * self.season.factor(cutoff, horizon_days)
+        first_day = min(self.first_day, log_from or self.first_day)
+        log_days = max((cutoff - first_day).days, 1)
+        for window in (365, 180, 90):
+            seen = min(window, log_days)
+            usual = seen * self.season.factor(cutoff - timedelta(days=seen), seen)
+            spent = np.maximum(features[f"spend_sum_{window}d"].to_numpy(float), 0.0)
+            columns[f"trailing_{window}d"] = spent * clock / usual
+        return pd.DataFrame(columns, index=features.index)
+
+    def purchases(self, features: pd.DataFrame, cutoff: date, horizon_days: int) -> tuple[Array, Array]:
+        """Return P(no purchase in the window) and the expected purchase days in it, shape (n,) each."""
         clock = horizon_days * self.season.factor(cutoff, horizon_days)
         history = self.season.history(features, cutoff)
         orders = self.btyd.expected_purchases(clock, *history)
@@ -106,32 +134,7 @@ class Prior:
             orders[regular] = rest * orders[regular] + own * due.orders([horizon_days])[:, 0]
             p_churn[regular] = 1.0 - rest * (1.0 - p_churn[regular]) - own * due.p_purchase(horizon_days)
             np.clip(p_churn, 0.0, 1.0, out=p_churn)
-        value = self.value(features)
-        own_value = np.maximum(np.nan_to_num(features["spend_mean"].to_numpy(float)), 0.0)
-        columns = {
-            "btyd_p_churn": p_churn,
-            "btyd_orders": orders,
-            "btyd_value": value,
-            "btyd_spend": orders * value,
-            "own_value_spend": orders * own_value,
-        }
-        columns |= self.trailing(features, cutoff, horizon_days, log_from)
-        return pd.DataFrame(columns, index=features.index)
-
-    def trailing(
-        self, features: pd.DataFrame, cutoff: date, horizon_days: int, log_from: date | None = None
-    ) -> dict[str, Array]:
-        """Return the forecasts of spend by what was spent lately, as `forecast` has them, shape (n,) each."""
-        clock = horizon_days * self.season.factor(cutoff, horizon_days)
-        first_day = min(self.first_day, log_from or self.first_day)
-        columns: dict[str, Array] = {}
-        log_days = max((cutoff - first_day).days, 1)
-        for window in (365, 180, 90):
-            seen = min(window, log_days)
-            usual = seen * self.season.factor(cutoff - timedelta(days=seen), seen)
-            spent = np.maximum(features[f"spend_sum_{window}d"].to_numpy(float), 0.0)
-            columns[f"trailing_{window}d"] = spent * clock / usual
-        return columns
+        return p_churn, orders
 
     def due(self, features: pd.DataFrame) -> tuple[Array, Due | None]:
         """Return P(regular) of each customer, shape (n,), and when those of whom it is above 0 are due, if any."""
