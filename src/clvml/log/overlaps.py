@@ -55,18 +55,17 @@ def drop_older_states(
         """
     )
     older = "rank < newest"
+    changed = f"{older} AND content <> newest_content"
     within, both, unchanged, orders, rows, money = connection.execute(
         f"SELECT count(*) FILTER (within), count(*) FILTER ({older}),"
         f" count(*) FILTER ({older} AND values = newest_values),"
-        f" count(*) FILTER ({older} AND content <> newest_content),"
-        f" sum(rows) FILTER ({older} AND content <> newest_content),"
-        f" sum(money) FILTER ({older} AND content <> newest_content) FROM {_ORDERS}"
+        f" count(*) FILTER ({changed}), sum(rows) FILTER ({changed}), sum(money) FILTER ({changed}) FROM {_ORDERS}"
     ).fetchall()[0]
     are_exports = both >= _BOTH * within and unchanged >= _UNCHANGED * both
     if orders and (data.overlaps == "latest" or are_exports):
         connection.execute(
             f"UPDATE {table} SET reason = {literal(OLDER_STATE)} FROM {_ORDERS} AS older"
-            f" WHERE {older} AND content <> newest_content AND {table}.part = older.part"
+            f" WHERE {changed} AND {table}.part = older.part"
             f" AND {table}.order_id = older.order_id AND {table}.customer_id = older.customer_id"
             f" AND {table}.order_ts::DATE = older.day"
         )

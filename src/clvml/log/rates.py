@@ -149,14 +149,11 @@ def convert(
         )
     named = ", currency = " + literal(into) if "currency" in staged.columns else ""
     named += ", cost = round(cost * rate, 6)" if "cost" in staged.columns else ""
+    same_day = f"FROM {_BY_DAY} WHERE {usable} AND {own} = code AND order_ts::DATE = on_day"
     connection.execute(
-        f"UPDATE {STAGED} SET amount = round(amount * rate, 6){named} FROM {_BY_DAY} "
-        f" WHERE {usable} AND {own} = code AND order_ts::DATE = on_day AND rate IS NOT NULL"
+        f"UPDATE {STAGED} SET amount = round(amount * rate, 6){named} {same_day} AND rate IS NOT NULL"
     )
-    connection.execute(
-        f"UPDATE {STAGED} SET broken = {literal(NO_RATE)} FROM {_BY_DAY} "
-        f" WHERE {usable} AND {own} = code AND order_ts::DATE = on_day AND rate IS NULL"
-    )
+    connection.execute(f"UPDATE {STAGED} SET broken = {literal(NO_RATE)} {same_day} AND rate IS NULL")
     rows, money, oldest = connection.execute(
         f"SELECT sum(rows), sum(money * rate), max(date_diff('day', rate_day, on_day)) FROM {_BY_DAY}"
         f" WHERE date_diff('day', rate_day, on_day) > {_OLD_DAYS}"

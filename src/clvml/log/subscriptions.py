@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
@@ -53,8 +54,7 @@ class SubscriptionQuality:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report for JSON: dates as ISO text."""
-        days = {"first_day": self.first_day.isoformat(), "last_day": self.last_day.isoformat()}
-        return asdict(self) | days
+        return json.loads(json.dumps(asdict(self), default=str))
 
     def to_text(self) -> str:
         """Return the report as lines for people."""
