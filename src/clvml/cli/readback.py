@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clvml.cli.inputs import load_config, now, parse_date, workspace
+from clvml.cli.inputs import load_any_config, now, parse_date, workspace
 from clvml.cli.options import (
     AsOfOption,
     ConfigOption,
@@ -24,7 +24,7 @@ from clvml.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clvml.config import Config
+    from clvml.config import AnyConfig
     from clvml.decide.plan_file import PlanRecord
     from clvml.outcomes.readback import Readback
 
@@ -72,6 +72,7 @@ def readback(
 ) -> None:
     """Compare the customers of a campaign with its control group; update the playbook."""
     from clvml import workflows
+    from clvml.config import SubscriptionConfig
     from clvml.decide.plan import Plan
     from clvml.decide.plan_file import read_plan
     from clvml.decide.playbook import write_playbook
@@ -89,11 +90,17 @@ def readback(
     settings = _settings(planned.record, config, data, overrides, store, notes)
     progress(f"reading {hide_password(data or settings.data.source)}")
     with workspace(memory) as connection:
-        lines = settings.data.purchases_alone()
-        prepared = workflows.prepare(lines, now(), data, parse_date(as_of), None, connection)
+        grace = 0
+        prepared: Any
+        if isinstance(settings, SubscriptionConfig):
+            grace = settings.data.grace_days
+            prepared = workflows.prepare_subscriptions(settings.data, now(), data, parse_date(as_of))
+        else:
+            lines = settings.data.purchases_alone()
+            prepared = workflows.prepare(lines, now(), data, parse_date(as_of), None, connection)
         progress("comparing")
         found = workflows.readback(
-            planned, prepared, settings.value, contacted, redeemed, discounted, beside or (), playbook
+            planned, prepared, settings.value, contacted, redeemed, discounted, beside or (), playbook, grace
         )
     if output is not None:
         write_playbook(found.playbook, output)
@@ -153,20 +160,20 @@ def _settings(
     overrides: list[str] | None,
     store: str | None,
     notes: list[str],
-) -> Config:
+) -> AnyConfig:
     """Return how the data is to be read: as given, as the model of the plan reads, or guessed and said."""
     from clvml import workflows
     from clvml.config import overridden
-    from clvml.scores.scorer import Scorer
+    from clvml.scores.subscribers import load_scorer
     from clvml.tracking import resolve_model
 
     if config is not None:
-        return load_config(config, overrides)
+        return load_any_config(config, overrides)
     reference = f"runs:/{record.run_id}" if record.run_id else record.model_version
     if reference and store:
         try:
             resolved = resolve_model(reference, "clvml", store)
-            trained = Scorer.load(resolved.directory).model.config
+            trained = load_scorer(resolved.directory).model.config
             return overridden(trained, overrides, "the model's configuration with --set")
         except InputError as error:
             notes.append(f"the model of the plan is not to be had ({error})")

@@ -24,7 +24,7 @@ from clvml.outcomes.sentences import ALL, sentence
 # Fewer on either side tell nothing: the interval of a mean is not to be trusted.
 LEAST_GROUP = 30
 MEASURES = {
-    "retention": "bought again in the window",
+    "retention": "bought again in the window; of subscribers, subscribed at its end",
     "money": "net money per customer, mean: what the campaign did to the total",
     "money_capped": f"net money per customer, capped at the {CAPPED_AT:.0%} quantile: what it did to all but the"
     " largest customers",
@@ -113,6 +113,7 @@ class Readback:
     learnt: list[Learnt]
     findings: list[Finding]
     playbook: Playbook = field(repr=False)
+    subscribers: bool = False
 
     @property
     def sentences(self) -> list[str]:
@@ -152,6 +153,7 @@ def read_back(
     findings: Sequence[Finding] = (),
     playbook: Playbook | None = None,
     own_margins: pd.Series | None = None,
+    subscribers: bool = False,
 ) -> Readback:
     """Compare the treated with the control group, as they were planned (intention to treat).
 
@@ -177,6 +179,8 @@ def read_back(
         What is believed by now and is to be updated; by default what was when the plan was made.
     own_margins : Series, optional
         What is earned of each customer, by customer id, as known before the campaign; ``margin`` where it is not.
+    subscribers : bool
+        To stay is to be subscribed at the end of the window.
 
     Raises
     ------
@@ -230,6 +234,7 @@ def read_back(
         learnt=learnt,
         findings=list(findings),
         playbook=_updated(current, record.campaign, learnt),
+        subscribers=subscribers,
     )
 
 

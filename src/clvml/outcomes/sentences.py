@@ -37,9 +37,10 @@ def sentence(found: Readback, profit: Profit) -> str:
     worked, worked_perhaps = _verdict(row["low"], row["high"], row["p_holm"], _WORKED)
     points = f"{abs(row['difference']) * 100:.1f} points {'more' if row['difference'] >= 0 else 'fewer'}"
     span = f"{row['low'] * 100:+.1f} to {row['high'] * 100:+.1f}"
+    did = "were subscribed at the end" if found.subscribers else "bought again"
     doubt = "; of several actions, one may look so by chance" if paid_perhaps or worked_perhaps else ""
     return (
-        f"{profit.action}: {row['mean_treated']:.1%} of the treated bought again and {row['mean_control']:.1%} of the"
+        f"{profit.action}: {row['mean_treated']:.1%} of the treated {did} and {row['mean_control']:.1%} of the"
         f" control group, {points} after adjustment (95 % interval {span}), and it {earned}: {worked}, and"
         f" {paid}{doubt}."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 from os import PathLike
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pandas as pd
 
 from clvml import tracking
 from clvml.config import ValueConfig
+from clvml.customers.subscription_snapshots import known_at, subscription_labels, subscription_revenue
 from clvml.decide.eligibility import contact_days, read_customers
 from clvml.decide.plan import Plan
 from clvml.decide.plan_file import TREATED, PlanRecord, read_plan
@@ -18,6 +20,7 @@ from clvml.decide.playbook import Playbook, read_playbook
 from clvml.errors import InputError, first_of
 from clvml.log import PurchaseLog
 from clvml.log.finding import Finding
+from clvml.log.subscriptions import SubscriptionLog
 from clvml.outcomes.campaign import (
     Activity,
     check_window,
@@ -36,13 +39,14 @@ from clvml.workflows.preparation import Prepared
 
 def readback(
     plan: Plan | str | PathLike[str],
-    prepared: Prepared[PurchaseLog],
+    prepared: Prepared[PurchaseLog] | Prepared[SubscriptionLog],
     value: ValueConfig,
     contacted: pd.DataFrame | str | PathLike[str] | None = None,
     redeemed: pd.DataFrame | str | PathLike[str] | None = None,
     discounted: bool = False,
     beside: Sequence[Plan | str | PathLike[str]] = (),
     playbook: Playbook | str | PathLike[str] | None = None,
+    grace_days: int = 0,
 ) -> Readback:
     """Return what the campaign of a plan did.
 
@@ -51,7 +55,8 @@ def readback(
     plan : Plan, str or Path
         The plan, or the file that `clvml plan` wrote, with its record beside it.
     prepared : Prepared
-        The purchase log, continued to the end of the plan's window.
+        The purchase log or table of subscriptions, continued to the end of the plan's window. A subscriber has stayed
+        who is subscribed at that end.
     value : ValueConfig
         What is earned of net money: a share, or each customer's own as known when the plan was made.
     contacted : DataFrame, str or Path, optional
@@ -64,6 +69,8 @@ def readback(
         Plans of other campaigns of the time.
     playbook : Playbook, str or Path, optional
         What is to be updated, or its file; by default what the plan was made with.
+    grace_days : int
+        Of subscriptions: who subscribes anew within so many days after the window has stayed.
 
     Raises
     ------
@@ -93,16 +100,26 @@ def readback(
             "the plan holds nobody out: what its campaign did cannot be told from what would have happened anyway; plan"
             " the next one with control.share above 0"
         )
-    check_window(record, prepared.as_of)
-    before = prepared.log.connection.execute(
-        f"select distinct customer_id from {prepared.log.table} where order_day < ?", [start]
-    ).fetchall()
-    activity = Activity(
-        prepared.log.first_day,
-        prepared.as_of,
-        frozenset(name for (name,) in before),
-        customer_days(prepared.log).labels(start, record.horizon_days),
-    )
+    end = prepared.as_of - timedelta(days=grace_days)
+    if end < until <= prepared.as_of:
+        raise InputError(
+            f"the window of the plan ends on {until}, and who subscribes anew within {grace_days} days after it has"
+            f" stayed: data up to {until + timedelta(days=grace_days)} is needed, and it ends before"
+            f" {prepared.as_of}; read back later, or give newer data"
+        )
+    check_window(record, end)
+    log = prepared.log
+    subscribers = isinstance(log, SubscriptionLog)
+    if isinstance(log, SubscriptionLog):
+        frame = known_at(log.frame, prepared.as_of)
+        names = frame.loc[frame["start"] < pd.Timestamp(start), "customer_id"]
+        labels = _subscriber_labels(frame, start, record.horizon_days, grace_days)
+    else:
+        names = log.connection.execute(
+            f"select distinct customer_id from {log.table} where order_day < ?", [start]
+        ).df()["customer_id"]
+        labels = customer_days(log).labels(start, record.horizon_days)
+    activity = Activity(log.first_day, end, frozenset(names), labels)
     found, findings = outcomes(planned, activity)
     findings += [
         Finding("old-scores", f"when it was planned, {note}") for note in record.summary.get("age", [])
@@ -126,13 +143,25 @@ def readback(
         discounted,
         weightiest_first(findings),
         playbook,
-        prepared.margins(value, start),
+        None if subscribers else prepared.margins(value, start),
+        subscribers,
     )
 
 
 def log_readback(found: Readback, record: PlanRecord, uri: str | None) -> tuple[str | None, list[str]]:
     """Log a readback beside the model of the plan's scores: the run, and why there is none; see `log_plan`."""
     return logged_beside(record, uri, lambda store: (tracking.log_readback(found, record, store), []))
+
+
+def _subscriber_labels(frame: pd.DataFrame, start: date, horizon_days: int, grace_days: int) -> pd.DataFrame:
+    """Return `Activity.labels` of subscribers: ``purchases`` is 1 of who is subscribed at the end of the window."""
+    churned, _ = subscription_labels(frame, start, horizon_days, grace_days)
+    earned = subscription_revenue(frame, start, horizon_days).reindex(churned.index).fillna(0.0)
+    return (
+        pd.DataFrame({"purchases": 1 - churned, "actual_spend": earned})
+        .rename_axis("customer_id")
+        .reset_index()
+    )
 
 
 def _plan(plan: Plan | str | PathLike[str]) -> tuple[pd.DataFrame, PlanRecord]:

@@ -1,0 +1,84 @@
+"""`clvml readback` of a campaign among subscribers."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.cli.conftest import one_object
+from tests.outcomes.campaigns import plan_of, playbook_of
+
+from clvml.decide.plan_file import write_plan
+
+AS_OF, DAYS = date(2025, 4, 1), 90
+CONFIG = """
+mode: subscription
+data:
+  source: subscriptions.csv
+  columns: {customer_id: customer, start: begun, end: ended, plan: plan, price: price, period: billing}
+  grace_days: 7
+windows: {horizon_days: 90}
+value: {margin: 0.5}
+"""
+COMMAND = ("readback", "plan.csv", "--config", "subs.yaml")
+
+
+@pytest.fixture
+def campaign(run, tmp_path):
+    """Return `clvml` in a folder with a campaign: half of 1000 are held out, and leave twice as often."""
+    number = np.arange(1000)
+    held = number % 2 == 0
+    leaves = np.where(held, number % 5 < 2, number % 10 == 5)
+    frame = pd.DataFrame(
+        {
+            "customer_id": [f"c{one:04}" for one in number],
+            "action": "mail",
+            "group": np.where(held, "control", "treated"),
+            "segment": "basic",
+            "p_churn": 0.4 + 0.1 * np.sin(number),
+            "expected_spend": 48.0 + np.cos(number),
+        }
+    )
+    write_plan(*plan_of(frame, playbook_of(0.5), AS_OF, DAYS), tmp_path / "plan.csv")
+    table = pd.DataFrame(
+        {
+            "customer": frame["customer_id"],
+            "begun": "2025-01-01",
+            # After 30 of the 90 days.
+            "ended": np.where(leaves, "2025-05-01", ""),
+            "plan": "basic",
+            "price": "30",
+            "billing": "30",
+        }
+    )
+    # Who is back two days after the end of the window, 30 June, has stayed.
+    back = table[leaves & held].head(20).assign(begun="2025-07-02", ended="")
+    new = table.tail(1).assign(customer="new", begun="2025-07-10", ended="")
+    pd.concat([table, back, new]).to_csv(tmp_path / "subscriptions.csv", index=False)
+    (tmp_path / "subs.yaml").write_text(CONFIG)
+    return run
+
+
+def test_who_is_still_subscribed_and_what_came_in_is_held_against_the_control_group(campaign):
+    code, out, _ = campaign(*COMMAND, "--json")
+    assert code == 0
+    told = one_object(out)
+    effects = {row["measure"]: row for row in told["effects"] if row["segment"] == "all"}
+    # Of 500 each, 200 of the control group leave and 20 of them are back; 100 of the treated leave.
+    kept = effects["retention"]
+    assert (kept["mean_treated"], kept["mean_control"]) == (pytest.approx(0.8), pytest.approx(0.64))
+    # One a day, for 90 days or 30.
+    money = effects["money"]
+    assert money["mean_treated"] == pytest.approx(90 - 60 * 0.2)
+    assert money["mean_control"] == pytest.approx(90 - 60 * 0.4)
+    assert told["profits"][0]["margin"] == pytest.approx(0.5 * 500 * money["difference"])
+    assert "of the treated were subscribed at the end and 64.0% of the control group" in told["sentences"][0]
+
+
+def test_the_window_and_the_grace_period_must_be_over(campaign, tmp_path):
+    code, _, err = campaign(*COMMAND, "--as-of", "2025-07-03")
+    assert code == 2
+    assert "data up to 2025-07-07 is needed, and it ends before 2025-07-03" in re.sub(r"\s+", " ", err)
