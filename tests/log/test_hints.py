@@ -56,6 +56,16 @@ def test_refunds_in_a_column_of_their_own(hint, read):
     assert "refunded-amount" not in hint(_text("Refunded", ["0", ""]))
 
 
+@pytest.mark.parametrize(
+    ("name", "yes", "no"), [("Storno", "ja", "nein"), ("is_test", "true", "false"), ("cancelled", "1", "")]
+)
+def test_a_column_that_marks_lines_as_not_bought(hint, name, yes, no):
+    found = hint(_text(name, [no, no, no, yes]))["status-column"]
+    empty = f"{name} is null or " if not no else ""
+    assert f"data.where: \"{empty}{name} not in ('{yes}')\" leaves them out" in found.text
+    assert "status-column" not in hint(_text("testimonials", [no, yes, "2"]))
+
+
 def test_a_price_beside_a_quantity(hint):
     text = _text("Qty", ["1", "2"]).replace("amount", "Unit Price")
     found = hint(text, columns={"amount": "Unit Price"})["price-without-quantity"]

@@ -53,6 +53,12 @@ _NO_MONEY = re.compile(r"date|datum|reason|status|(^|[ _-])(id|at|by|on)$|grund|
 _SPLIT_ORDERS = 20
 # DuckDB chokes on a query of very many columns, and each query reads the file again.
 _AT_ONCE, _MOST_COLUMNS = 50, 300
+# A column of yes and no that marks lines as not bought.
+_MARK_NAMES = re.compile(r"^(?:is)?[\W_]*(?:storn|cancel|void|test|deleted|annul|gelöscht)", re.IGNORECASE)
+_YES, _NO = (
+    {"true", "t", "yes", "y", "1", "ja", "j", "oui", "x"},
+    {"false", "f", "no", "n", "0", "nein", "non"},
+)
 _STATUS_NAMES = re.compile(r"stat[eou]|zustand|état|etat|type?\b|\bart\b", re.IGNORECASE)
 
 
@@ -134,7 +140,9 @@ def _status(file: _File, amount: str | None) -> Iterator[Finding]:
     )
     candidates = []
     for name, words in _few_values(file, free[:_MOST_COLUMNS]):
-        if any(_is_unbought(word, refunds=True) for word in words):
+        if _is_mark(name, words):
+            candidates.append(((False, True, False), -file.names.index(name), name))
+        elif any(_is_unbought(word, refunds=True) for word in words):
             # The status of a payment tells more than that of a parcel.
             rank = (
                 any(_is_bought(word) for word in words),
@@ -147,6 +155,7 @@ def _status(file: _File, amount: str | None) -> Iterator[Finding]:
     if not candidates:
         return
     name = max(candidates)[2]
+    marks = _is_mark(name, dict(_few_values(file, [name]))[name])
     money = "NULL" if amount is None else file.number(amount)
     needed = {f"c{file.names.index(column)}" for column in (name, *([amount] if amount else []))}
     by_value = file.run(
@@ -159,7 +168,7 @@ def _status(file: _File, amount: str | None) -> Iterator[Finding]:
         row
         for row in by_value
         if row[0] is not None
-        and _is_unbought(row[0], refunds=not has_refunds)
+        and (row[0].casefold() in _YES if marks else _is_unbought(row[0], refunds=not has_refunds))
         and (row[2] is None or row[2] > 0 or not _REFUNDED.search(row[0].casefold()))
     ]
     if not bad:
@@ -190,6 +199,12 @@ def _few_values(file: _File, names: list[str]) -> Iterator[tuple[str, list[str]]
             words = [text for text in texts or () if text]
             if 0 < len(words) <= _MOST_VALUES and max(map(len, words)) <= _LONGEST_STATUS:
                 yield name, words
+
+
+def _is_mark(name: str, words: list[str]) -> bool:
+    """Return whether a column marks lines that were not bought: its name says it, and its values are yes and no."""
+    told = {word.casefold() for word in words}
+    return bool(_MARK_NAMES.search(name)) and bool(told & _YES) and told <= _YES | _NO
 
 
 def _is_unbought(word: str, refunds: bool) -> bool:
