@@ -37,8 +37,10 @@ from clvml.config import Config, read_config
 from clvml.customers.snapshots import CustomerDays
 from clvml.customers.windows import training_cutoffs
 from clvml.errors import InputError
-from clvml.evaluation import BASELINES, ModelColumns, build_leaderboard
 from clvml.evaluation.backtest import predict_fold
+from clvml.evaluation.baselines import BASELINES
+from clvml.evaluation.folds import ModelColumns
+from clvml.evaluation.leaderboard import build_leaderboard
 from clvml.evaluation.next_order import next_order_errors
 from clvml.models.customer_model import fit_customer_model
 from clvml.scores.scorer import customer_days
@@ -273,7 +275,7 @@ def collect(
                 part[f"{name} churn"] = churn
         parts.append(part)
     predictions = pd.concat(parts, ignore_index=True)
-    names = [OURS, *peers, *(NOT_ALIVE + peer for peer in peers), *(rule.name for rule in BASELINES)]
+    names = [OURS, *peers, *(NOT_ALIVE + peer for peer in peers), *BASELINES]
     models = []
     for name in names:
         if name.removeprefix(NOT_ALIVE) in failures:
@@ -294,13 +296,13 @@ def rules(
     train = log.train(cutoff, group.horizon_days, 1)
     history_days = (cutoff - log.days.first_day).days
     made = {}
-    for rule in BASELINES:
+    for name, rule in BASELINES.items():
         # Rules that learn nothing take any frame; the others miss the labels in this one.
         learnt = test.drop(columns=LABELS) if train is None else train
         try:
-            made[rule.name] = rule.fit_predict(learnt, test, group.horizon_days, history_days)
+            made[name] = rule(learnt, test, group.horizon_days, history_days)
         except ValueError:
-            failures.setdefault(rule.name, {})[f"{cutoff}"] = "no window of this horizon had ended by then"
+            failures.setdefault(name, {})[f"{cutoff}"] = "no window of this horizon had ended by then"
     return made
 
 

@@ -21,7 +21,7 @@ import duckdb
 from accuracy import OURS, Log, best_others, measure
 
 from cases import CHURN, ROOT, SPEND, Group
-from clvml.evaluation import METRICS
+from clvml.evaluation.leaderboard import METRICS
 
 GAIN = {"": "difference", "_low": "low", "_high": "high"}
 RECORD = Path(__file__).parent / "headline.json"

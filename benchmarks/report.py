@@ -27,7 +27,7 @@ from league import (
 )
 
 from cases import CHURN, DATA_SETS, GROUPS, ROOT, SPEND
-from clvml.evaluation import METRICS
+from clvml.evaluation.leaderboard import METRICS
 from clvml.evaluation.versus import short_label
 
 HERE = Path(__file__).parent

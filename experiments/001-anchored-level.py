@@ -14,7 +14,7 @@ import pandas as pd
 
 from clvml import workflows
 from clvml.config import read_config
-from clvml.evaluation import METRICS
+from clvml.evaluation.leaderboard import METRICS
 from clvml.models.anchor import Level
 from clvml.models.customer_model import fit_customer_model
 from clvml.scores.scorer import customer_days

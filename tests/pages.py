@@ -9,8 +9,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-
-from clvml.report.catalogue import extract
+from tests.catalogue import extract
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # Texts of a visible chart that touch each other, leave the picture, or are too small; texts too pale to read.

@@ -270,7 +270,8 @@ def load(reference: str | os.PathLike[str], tracking_uri: str | None = None) -> 
         return CustomerModel.load(reference)
     if not isinstance(reference, str):
         raise InputError(f"'{reference}' is not a folder; give the folder of a model, or models:/NAME@ALIAS")
-    from clvml.tracking import current_tracking_uri, resolve_model
+    from clvml.tracking.registry import resolve_model
+    from clvml.tracking.session import current_tracking_uri
 
     found = resolve_model(reference, "clvml", tracking_uri or current_tracking_uri())
     return CustomerModel._of(Scorer.load(found.directory, found.version, found.run_id))

@@ -10,7 +10,7 @@ import yaml
 from tests.cli.conftest import one_object
 
 from clvml.errors import InputError
-from clvml.tracking import resolve_model
+from clvml.tracking.registry import resolve_model
 from clvml.workflows import train_again
 
 NOBODY = "http://127.0.0.1:9"

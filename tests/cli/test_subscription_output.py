@@ -16,7 +16,7 @@ from tests.cli.conftest import one_object
 from clvml import workflows
 from clvml.config import parse_any_config
 from clvml.scores.columns import SUBSCRIBERS
-from clvml.tracking import recorded_training
+from clvml.tracking.reproduction import recorded_training
 
 EXAMPLE = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "subscriptions.py"))
 CONFIG = """

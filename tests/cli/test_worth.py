@@ -136,7 +136,7 @@ def test_own_margins_count_in_what_acquired_customers_earned(run, scored_shop):
 
 
 def _model(shop):
-    from clvml.tracking import resolve_model
+    from clvml.tracking.registry import resolve_model
 
     return resolve_model("champion", "clvml", shop.tracking).directory
 

@@ -71,7 +71,7 @@ def test_every_model_has_its_columns(spied, days):
     backtest, _, _ = spied
     predictions = backtest.predictions
     names = [model.name for model in backtest.models]
-    assert names == [MODEL_NAME, BTYD_NAME, *(baseline.name for baseline in BASELINES)]
+    assert names == [MODEL_NAME, BTYD_NAME, *BASELINES]
     for column in ("cutoff", "customer_id", "actual_spend", "purchases", "churned", "low", "high"):
         assert not predictions[column].isna().any()
     for model in backtest.models:

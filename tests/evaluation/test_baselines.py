@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clvml.evaluation.baselines import BASELINES
-
-RULES = {baseline.name: baseline.fit_predict for baseline in BASELINES}
+from clvml.evaluation.baselines import BASELINES as RULES
 
 # A regular buyer, a lapsed one, a one-time buyer of yesterday, and one whose refunds exceed the purchases.
 TABLE = pd.DataFrame(

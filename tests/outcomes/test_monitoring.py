@@ -13,7 +13,8 @@ from clvml.errors import InputError
 from clvml.outcomes.drift import distance, population_stability
 from clvml.outcomes.monitoring import monitor, next_check
 from clvml.scores.scorer import Scorer, read_scores
-from clvml.tracking import log_monitoring, resolve_model, training_metrics
+from clvml.tracking.beside import log_monitoring, training_metrics
+from clvml.tracking.registry import resolve_model
 from clvml.tracking.session import open_store
 
 AS_OF, UNTIL, HORIZON = date(2024, 5, 2), date(2024, 7, 1), 60

@@ -207,7 +207,7 @@ def test_a_window_that_is_just_over_is_read():
 
 def activity(known, bought, first_day=date(2023, 1, 1)):
     labels = pd.DataFrame({"customer_id": bought, "purchases": 1, "actual_spend": 10.0})
-    return Activity(first_day, UNTIL, frozenset(known), labels)
+    return Activity(first_day, frozenset(known), labels)
 
 
 def planned(n=10):

@@ -3,9 +3,9 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from tests.catalogue import faults
 
 from clvml.errors import InputError
-from clvml.report.catalogue import faults
 from clvml.report.language import LANGUAGES, Language
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tests.catalogue import extract
 from tests.pages import left_in_english
 from tests.report.conftest import AS_OF, overview_of, scored_frame
 
 from clvml.customers.subscription_snapshots import MONTH_DAYS
 from clvml.errors import InputError
-from clvml.report.catalogue import extract
 from clvml.report.document import build_page
 from clvml.report.facts import Facts, read_facts
 from clvml.report.language import LANGUAGES, Language

@@ -15,7 +15,7 @@ from clvml.scores.batches import ScoredTable, score_in_batches
 from clvml.scores.columns import COLUMNS
 from clvml.scores.scorer import Scorer, customer_days
 from clvml.storage.files import write_table
-from clvml.tracking import resolve_model
+from clvml.tracking.registry import resolve_model
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 

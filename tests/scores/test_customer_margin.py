@@ -228,6 +228,6 @@ def test_own_margins_count_from_python_and_in_tiers(shop):
 
 
 def _directory(shop):
-    from clvml.tracking import resolve_model
+    from clvml.tracking.registry import resolve_model
 
     return resolve_model("champion", "clvml", shop.tracking).directory

@@ -27,7 +27,7 @@ from clvml.scores.scorer import (
 from clvml.scores.serving import pyfunc_predict
 from clvml.scores.tiers import TIERS, tier_thresholds, value_tier
 from clvml.storage.files import write_table
-from clvml.tracking import resolve_model
+from clvml.tracking.registry import resolve_model
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 AS_OF = date(2024, 7, 1)

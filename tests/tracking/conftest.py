@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from clvml.config import parse_config
-from clvml.evaluation import METRICS
-from clvml.tracking import TrainingRecord
+from clvml.evaluation.leaderboard import METRICS
+from clvml.tracking.record import TrainingRecord
 
 CONFIG = {
     "data": {

@@ -13,8 +13,15 @@ from tests.outcomes.campaigns import playbook_of as campaign_of
 
 from clvml.decide.plan import make_plan
 from clvml.outcomes.readback import read_back
-from clvml.tracking import log_plan, log_readback, log_training
-from clvml.tracking.campaign_runs import Campaign, campaign_table, campaigns_of, campaigns_sentence
+from clvml.tracking.campaign_runs import (
+    Campaign,
+    campaign_table,
+    campaigns_of,
+    campaigns_sentence,
+    log_plan,
+    log_readback,
+)
+from clvml.tracking.runs import log_training
 from clvml.tracking.session import open_store
 
 

@@ -11,15 +11,17 @@ from tests.tracking.conftest import CONFIG, out_of_time
 
 from clvml.config import parse_config
 from clvml.errors import InputError
-from clvml.evaluation import METRICS
+from clvml.evaluation.leaderboard import METRICS
 from clvml.evaluation.versus import Gain, gain_text
 from clvml.outcomes.model_state import MonitoredScores
-from clvml.tracking import compare, log_training, model_state
 from clvml.tracking.beside import Beside, log_beside
+from clvml.tracking.comparison import compare
 from clvml.tracking.comparison_page import comparison_page
 from clvml.tracking.comparison_text import settings_text, short, standing, summary, table, why
 from clvml.tracking.record import MONITORING
+from clvml.tracking.runs import log_training
 from clvml.tracking.session import open_store
+from clvml.tracking.standing import model_state
 
 DEEPER = {**CONFIG, "model": {"max_depth": 5}}
 LATER = ("2011-04-01", "2011-07-01")
@@ -178,7 +180,7 @@ def test_the_page_stands_alone(found, by_name):
     assert not re.search(r"https?://|<script|<link|src=|@import|url\(", page)
     assert "prefers-color-scheme: dark" in page
     assert page.count("<article>") == len(found.runs)
-    assert "Not comparable: other data than the champion&#x27;s (another fingerprint)" in page
+    assert "Not comparable: other data than the champion&#39;s (another fingerprint)" in page
     assert METRICS["wape"].description in page
 
 

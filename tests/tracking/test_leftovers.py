@@ -12,8 +12,10 @@ import pytest
 from tests.tracking.conftest import out_of_time
 
 from clvml.errors import InputError
-from clvml.tracking import keep_training, log_training, runs, sync
+from clvml.tracking import runs
 from clvml.tracking.liveness import PROCESS_TAG, mark
+from clvml.tracking.pending import keep_training, sync
+from clvml.tracking.runs import log_training
 from clvml.tracking.session import experiment_id, open_store
 
 

@@ -12,8 +12,12 @@ from tests.tracking.conftest import CONFIG
 
 from clvml.config import TrackingConfig, parse_config
 from clvml.errors import InputError
-from clvml.tracking import check_tracking, compare, keep_training, log_training, promote, resolve_model, sync
-from clvml.tracking.session import last_try, mlflow, open_store
+from clvml.tracking.comparison import compare
+from clvml.tracking.pending import keep_training, sync
+from clvml.tracking.promotion import promote
+from clvml.tracking.registry import resolve_model
+from clvml.tracking.runs import log_training
+from clvml.tracking.session import check_tracking, last_try, mlflow, open_store
 
 PASSWORD = "Marked-Sw0rd/fish"
 NAMES = TrackingConfig(experiment="shop", registered_model="shop")

@@ -10,8 +10,11 @@ import pytest
 from tests.tracking.conftest import out_of_time
 
 from clvml.errors import InputError
-from clvml.tracking import StoreUnreachable, keep_training, log_training, resolve_model, runs, sync
-from clvml.tracking.pending import kept_trainings, read_kept
+from clvml.tracking import runs
+from clvml.tracking.pending import keep_training, kept_trainings, read_kept, sync
+from clvml.tracking.record import StoreUnreachable
+from clvml.tracking.registry import resolve_model
+from clvml.tracking.runs import log_training
 from clvml.tracking.session import check_tracking, open_store
 
 NOBODY = "http://127.0.0.1:9"

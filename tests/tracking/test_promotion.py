@@ -9,8 +9,11 @@ import pytest
 from tests.tracking.conftest import out_of_time
 
 from clvml.errors import InputError
-from clvml.tracking import log_training, promote, promotion, resolve_model, rollback
+from clvml.tracking import promotion
 from clvml.tracking.liveness import mark
+from clvml.tracking.promotion import promote, rollback
+from clvml.tracking.registry import resolve_model
+from clvml.tracking.runs import log_training
 from clvml.tracking.session import open_store
 
 NAMES = ("champion", "sharper", "blunter", "same", "other data", "sharpest")

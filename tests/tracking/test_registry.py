@@ -9,7 +9,8 @@ from tests.tracking.conftest import CONFIG
 
 from clvml.config import parse_config
 from clvml.errors import InputError
-from clvml.tracking import log_training, resolve_model
+from clvml.tracking.registry import resolve_model
+from clvml.tracking.runs import log_training
 from clvml.tracking.session import open_store
 
 

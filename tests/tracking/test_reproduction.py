@@ -6,8 +6,9 @@ import pytest
 from tests.tracking.conftest import out_of_time
 
 from clvml.errors import InputError
-from clvml.tracking import log_training, recorded_training
 from clvml.tracking.record import KIND_TAG, VARIANT
+from clvml.tracking.reproduction import recorded_training
+from clvml.tracking.runs import log_training
 from clvml.tracking.session import open_store
 
 QUALITY = {

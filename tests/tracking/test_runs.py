@@ -16,10 +16,11 @@ from tests.tracking.conftest import CONFIG, out_of_time, view_state
 
 from clvml.config import parse_config
 from clvml.errors import InputError
-from clvml.tracking import check_tracking, log_training, resolve_model, runs
+from clvml.tracking import runs
 from clvml.tracking.description import run_name
-from clvml.tracking.registry import ensure_registered
-from clvml.tracking.session import entities, mlflow, open_store
+from clvml.tracking.registry import ensure_registered, resolve_model
+from clvml.tracking.runs import log_training
+from clvml.tracking.session import check_tracking, entities, mlflow, open_store
 from clvml.tracking.view import VIEW_METRICS, VIEW_TAG
 
 PICKLE_MAGIC = re.compile(rb"\A\x80[\x02-\x05]")

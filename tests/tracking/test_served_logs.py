@@ -15,7 +15,7 @@ from clvml.config import parse_config
 from clvml.errors import InputError
 from clvml.scores.scorer import Scorer
 from clvml.scores.serving import pyfunc_predict
-from clvml.tracking import resolve_model
+from clvml.tracking.registry import resolve_model
 from clvml.tracking.session import open_store
 from clvml.workflows import training
 

@@ -11,17 +11,13 @@ from tests.tracking.conftest import CONFIG, out_of_time
 from clvml import cli
 from clvml.config import parse_config
 from clvml.errors import InputError
-from clvml.tracking import (
-    check_tracking,
-    compare,
-    keep_training,
-    log_training,
-    promote,
-    recorded_training,
-    resolve_model,
-    rollback,
-    sync,
-)
+from clvml.tracking.comparison import compare
+from clvml.tracking.pending import keep_training, sync
+from clvml.tracking.promotion import promote, rollback
+from clvml.tracking.registry import resolve_model
+from clvml.tracking.reproduction import recorded_training
+from clvml.tracking.runs import log_training
+from clvml.tracking.session import check_tracking
 from clvml.workflows import logged_training
 
 QUICK = ["--set", "windows.max_cutoffs=2", "--set", "evaluation.folds=1"]

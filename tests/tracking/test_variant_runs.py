@@ -8,8 +8,9 @@ import pytest
 
 from clvml.config import parse_config
 from clvml.errors import InputError
-from clvml.tracking import ExperimentRuns, VariantRecord, search_storage
+from clvml.tracking.record import VariantRecord
 from clvml.tracking.session import open_store
+from clvml.tracking.variant_runs import ExperimentRuns, search_storage
 from clvml.tracking.view import VIEW_TAG
 
 from .conftest import CONFIG, view_state

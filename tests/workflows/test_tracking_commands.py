@@ -12,7 +12,6 @@ import pytest
 from clvml import workflows
 from clvml.errors import InputError
 from clvml.tracking.pending import Upload
-from clvml.workflows import Synced
 
 # No file of this name exists: whoever asked the store would say so.
 STORE = "sqlite:///not-there.db"
@@ -41,20 +40,17 @@ def test_nothing_waits_in_the_folder_by_default_but_another_must_be_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = workflows.sync(Path("mlflow-pending"), "sqlite:///store.db")
-    done.check()
-    assert done.as_dict() == {"tracking_uri": "sqlite:///store.db", "uploaded": 0, "uploads": []}
+    assert workflows.sync(Path("mlflow-pending"), "sqlite:///store.db") == []
     with pytest.raises(InputError, match="no folder 'elsewhere'"):
         workflows.sync(Path("elsewhere"), "sqlite:///store.db")
 
 
 def test_what_still_waits_is_listed_with_its_reason() -> None:
-    done = Synced("sqlite:///store.db", Path("kept"), [Upload("first", None, "damaged")])
     with pytest.raises(
         InputError,
         match=re.escape("1 of 1 could not be uploaded and still wait in 'kept':\n  - first: damaged"),
     ):
-        done.check()
+        workflows.check_uploads([Upload("first", None, "damaged")], Path("kept"))
 
 
 def test_workflows_load_no_mlflow_before_they_ask_a_store() -> None:

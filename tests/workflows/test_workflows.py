@@ -14,7 +14,7 @@ from clvml.evaluation.backtest import Backtest
 from clvml.evaluation.folds import ModelColumns
 from clvml.evaluation.leaderboard import build_leaderboard
 from clvml.scores.scorer import Scorer
-from clvml.tracking import resolve_model
+from clvml.tracking.registry import resolve_model
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 LOG = "Client No,Purchase Date,Total,SKU\n1,2024-01-05,10,a\n2,2024-03-01,5,b\n1,2024-04-30,-2,a\n"

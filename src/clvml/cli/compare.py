@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clvml.cli.inputs import load_any_config
+from clvml.cli.inputs import load_any_config, store_uri
 from clvml.cli.options import ConfigOption, JsonOption
 from clvml.cli.printing import print_json, print_list, print_paragraph, print_table, progress
 
@@ -28,13 +27,12 @@ def compare(
 ) -> None:
     """Show the runs of an experiment, best first, each against the champion."""
     from clvml import workflows
-    from clvml.tracking import tracking_uri
 
     names = load_any_config(config, None).tracking if config else None
     found = workflows.compare(
         experiment or (names.experiment if names else None),
         names.registered_model if names else "clvml",
-        tracking_uri(os.environ.get("MLFLOW_TRACKING_URI")),
+        store_uri(),
         by,
         limit,
         output,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clvml.cli.inputs import load_any_config, now, refuse_for_subscriptions
+from clvml.cli.inputs import load_any_config, now, refuse_for_subscriptions, store_in_use
 from clvml.cli.screen import secrets
 
 if TYPE_CHECKING:
@@ -61,12 +60,11 @@ def dashboard(
     """Look through the scored customers in a browser: search, filter, download; until Ctrl-C."""
     from clvml.config import Config, SubscriptionConfig
     from clvml.dashboard.server import serve
-    from clvml.tracking import store_in_use
 
     settings = load_any_config(config, None, data) if config is not None else None
     if isinstance(settings, SubscriptionConfig):
         refuse_for_subscriptions(data=data)
-    uri = store_in_use(os.environ.get("MLFLOW_TRACKING_URI"))
+    uri = store_in_use()
     if password:
         secrets.add([password])
     serve(
@@ -98,7 +96,7 @@ def _assumed(data: str | None) -> DataConfig | None:
 
 def _ask_models(uri: str, settings: AnyConfig | None) -> ModelState:
     # MLflow takes seconds to import, which nobody waits for at the start.
-    from clvml.tracking import model_state
+    from clvml.tracking.standing import model_state
 
     if settings is None:
         return model_state(uri, None, "clvml")

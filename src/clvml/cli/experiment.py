@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clvml.cli.inputs import now
+from clvml.cli.inputs import now, store_uri
 from clvml.cli.options import DataOption, JsonOption, SetOption
 from clvml.cli.printing import (
     print_json,
@@ -44,9 +43,8 @@ def experiment(
 
     from clvml.experiments.choice import answer
     from clvml.experiments.conduct import conduct, outcome_dict
-    from clvml.tracking import tracking_uri
 
-    uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
+    uri = store_uri()
     outcome = conduct(definition, uri, now(), fresh, workers, progress)
     if as_json:
         print_json(outcome_dict(outcome, uri))

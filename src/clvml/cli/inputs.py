@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
@@ -100,6 +101,20 @@ def spark_session(engine: str, master: str | None, rejects: Path | None) -> Iter
 
     with running(master) as session:
         yield session
+
+
+def store_uri() -> str:
+    """Return where runs go: MLFLOW_TRACKING_URI, else a file in the current folder."""
+    from clvml.tracking.location import tracking_uri
+
+    return tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
+
+
+def store_in_use() -> str | None:
+    """Return where runs go if somebody said so or has trained in the current folder; None otherwise."""
+    from clvml.tracking import location
+
+    return location.store_in_use(os.environ.get("MLFLOW_TRACKING_URI"))
 
 
 def now() -> datetime:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clvml.cli.inputs import load_any_config, now, parse_date
+from clvml.cli.inputs import load_any_config, now, parse_date, store_uri
 from clvml.cli.options import AsOfOption, ConfigOption, JsonOption, LaterDataOption, SetOption
 from clvml.cli.printing import command_line, print_json, print_list, print_paragraph, print_table, progress
 
@@ -35,13 +34,12 @@ def monitor(
 ) -> None:
     """Compare scores with what happened since; exit code 3 asks for another training."""
     from clvml import workflows
-    from clvml.tracking import tracking_uri
 
     done = workflows.follow_up(
         scores,
         data,
         now(),
-        tracking_uri(os.environ.get("MLFLOW_TRACKING_URI")),
+        store_uri(),
         load_any_config(config, overrides) if config else None,
         overrides,
         model,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clvml.cli.inputs import now
+from clvml.cli.inputs import now, store_in_use
 from clvml.cli.options import JsonOption
 from clvml.cli.printing import print_json, print_list, print_paragraph, print_table, progress
 from clvml.errors import InputError
@@ -52,7 +51,6 @@ def plan(
     from clvml.decide.playbook import read_playbook
     from clvml.storage.files import TABLES
     from clvml.storage.outputs import check_output
-    from clvml.tracking import store_in_use
 
     check_output(output, TABLES, str(scores), "plan")
     if lists is None and (contacts or fields):
@@ -66,7 +64,7 @@ def plan(
     made = workflows.plan(scores, rules, budget, now().date())
     asked = [name.strip() for name in fields.split(",") if name.strip()]
     written, left_out = workflows.write_plan(made, output, lists, contacts, preset, asked)
-    run_id, said = workflows.log_plan(made, store_in_use(os.environ.get("MLFLOW_TRACKING_URI")))
+    run_id, said = workflows.log_campaign(made.record, store_in_use())
     notes = [*made.notes, *left_out, *said]
     if as_json:
         print_json(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from clvml.cli.screen import screen_width, screenful, secrets, write_checked
+from clvml.cli.screen import filled, screen_width, screenful, secrets, write_checked
 
 if TYPE_CHECKING:
     from clvml.evaluation.backtest import Backtest
@@ -106,19 +106,9 @@ def print_warnings(found: list[dict[str, Any]]) -> None:
 
 
 def print_paragraph(text: str, bullet: str = "") -> None:
-    import textwrap
-
     width = screen_width()
-    typer.echo(
-        textwrap.fill(
-            screenful(text, width=width),
-            width,
-            initial_indent=bullet,
-            subsequent_indent=" " * len(bullet),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-    )
+    text = screenful(text, width=width)
+    typer.echo(filled(text, width, initial_indent=bullet, subsequent_indent=" " * len(bullet)))
 
 
 def say_rejects(prepared: Prepared, rejects: Path | None) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from clvml.cli.inputs import load_any_config
+from clvml.cli.inputs import load_any_config, store_uri
 from clvml.cli.options import ConfigOption, JsonOption
 from clvml.cli.printing import command_line, print_json, print_paragraph, progress
 
@@ -27,10 +26,9 @@ def promote(
 ) -> None:
     """Make a model the champion, if it is better than the present one out of time on the same data."""
     from clvml import workflows
-    from clvml.tracking import tracking_uri
 
     registered = load_any_config(config, None).tracking.registered_model if config else "clvml"
-    uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
+    uri = store_uri()
     done = workflows.promote(reference, registered, uri, force, rollback, progress)
     if as_json:
         print_json(asdict(done))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clvml.cli.inputs import load_any_config, now, parse_date, workspace
+from clvml.cli.inputs import load_any_config, now, parse_date, store_in_use, workspace
 from clvml.cli.options import (
     AsOfOption,
     ConfigOption,
@@ -80,13 +79,12 @@ def readback(
     from clvml.outcomes.sentences import learnt_sentence
     from clvml.storage.addresses import hide_password
     from clvml.storage.outputs import check_output
-    from clvml.tracking import store_in_use
 
     if output is not None:
         check_output(output, (".yaml", ".yml"))
     notes: list[str] = []
     planned = Plan(*read_plan(plan), notes=[])
-    store = store_in_use(os.environ.get("MLFLOW_TRACKING_URI"))
+    store = store_in_use()
     settings = _settings(planned.record, config, data, overrides, store, notes)
     progress(f"reading {hide_password(data or settings.data.source)}")
     with workspace(memory) as connection:
@@ -104,7 +102,7 @@ def readback(
         )
     if output is not None:
         write_playbook(found.playbook, output)
-    run_id, said = workflows.log_readback(found, planned.record, store)
+    run_id, said = workflows.log_campaign(planned.record, store, found)
     notes += said
     if as_json:
         print_json(
@@ -165,7 +163,7 @@ def _settings(
     from clvml import workflows
     from clvml.config import overridden
     from clvml.scores.subscribers import load_scorer
-    from clvml.tracking import resolve_model
+    from clvml.tracking.registry import resolve_model
 
     if config is not None:
         return load_any_config(config, overrides)

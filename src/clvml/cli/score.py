@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +15,7 @@ from clvml.cli.inputs import (
     parse_date,
     refuse_for_subscriptions,
     spark_session,
+    store_uri,
     workspace,
 )
 from clvml.cli.options import (
@@ -93,7 +93,7 @@ def score(
     from clvml.scores.subscribers import SubscriptionScorer, load_scorer
     from clvml.storage.addresses import hide_password, is_address
     from clvml.storage.outputs import is_same_output
-    from clvml.tracking import resolve_model, tracking_uri
+    from clvml.tracking.registry import resolve_model
 
     if not is_address(output):
         workflows.check_scored_output(output, data)
@@ -104,7 +104,7 @@ def score(
     settings = load_any_config(config, overrides) if config else None
     registered = settings.tracking.registered_model if settings else None
     progress(f"loading model '{model}'")
-    resolved = resolve_model(model, registered, tracking_uri(os.environ.get("MLFLOW_TRACKING_URI")))
+    resolved = resolve_model(model, registered, store_uri())
     if resolved.note:
         # Said before the file is read as another one was.
         progress(resolved.note)

@@ -95,15 +95,14 @@ def wrapped(text: str, stream: TextIO) -> str:
         return text
     width = screen_width()
     return "\n".join(
-        textwrap.fill(
-            line,
-            width,
-            subsequent_indent=" " * len(_INDENT.findall(line)[0]),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        filled(line, width, subsequent_indent=" " * len(_INDENT.findall(line)[0]))
         for line in text.split("\n")
     )
+
+
+def filled(text: str, width: int, **indents: str) -> str:
+    """Return a text in lines broken at blanks alone, indented as `textwrap.fill` does."""
+    return textwrap.fill(text, width, **indents, break_long_words=False, break_on_hyphens=False)  # type: ignore[arg-type]
 
 
 class Screen:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from clvml.cli.inputs import store_uri
 from clvml.cli.options import JsonOption
 from clvml.cli.printing import print_json, progress
 
@@ -20,16 +21,23 @@ def sync(
 ) -> None:
     """Upload trainings that were kept on disk because the tracking store did not answer."""
     from clvml import workflows
-    from clvml.tracking import tracking_uri
+    from clvml.storage.addresses import hide_password
 
-    done = workflows.sync(folder, tracking_uri(os.environ.get("MLFLOW_TRACKING_URI")), progress)
+    uri = store_uri()
+    uploads = workflows.sync(folder, uri, progress)
     if as_json:
-        print_json(done.as_dict())
-    elif not done.uploads:
+        print_json(
+            {
+                "tracking_uri": hide_password(uri),
+                "uploaded": sum(upload.logged is not None for upload in uploads),
+                "uploads": list(map(asdict, uploads)),
+            }
+        )
+    elif not uploads:
         typer.echo(f"Nothing waits in {folder}.")
     else:
-        for upload in done.uploads:
+        for upload in uploads:
             if upload.logged:
                 alias = f", now the {upload.logged.alias}" if upload.logged.alias else ""
                 typer.echo(f"{upload.name}: run {upload.logged.run_id}, {upload.logged.model_uri}{alias}")
-    done.check()
+    workflows.check_uploads(uploads, folder)

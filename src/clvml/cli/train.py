@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +14,7 @@ from clvml.cli.inputs import (
     parse_date,
     refuse_for_subscriptions,
     spark_session,
+    store_uri,
     workspace,
 )
 from clvml.cli.options import (
@@ -41,7 +41,7 @@ from clvml.cli.printing import (
 
 if TYPE_CHECKING:
     from clvml.config import AnyConfig
-    from clvml.tracking import LoggedRun
+    from clvml.tracking.record import LoggedRun
     from clvml.workflows import Prepared, Trained
 
 
@@ -64,10 +64,9 @@ def train(
     from clvml import workflows
     from clvml.config import Config, SubscriptionConfig
     from clvml.storage.addresses import hide_password
-    from clvml.tracking import tracking_uri
 
     until = parse_date(as_of)
-    uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
+    uri = store_uri()
     again = None
     settings: Config | SubscriptionConfig
     if from_run is None:

@@ -13,8 +13,6 @@ from urllib.parse import urlencode
 from babel import negotiate_locale
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from jinja2.loaders import ChoiceLoader
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
@@ -32,6 +30,7 @@ from clvml.dashboard.subscriber_texts import DASHBOARD
 from clvml.decide.lists import presets
 from clvml.decide.playbook import playbook_text
 from clvml.errors import InputError
+from clvml.report.document import environment
 from clvml.report.language import LANGUAGES, Language
 from clvml.report.subscriber_words import words_of
 
@@ -264,7 +263,7 @@ def _page(
             ]
         )
     return HTMLResponse(
-        _environment()
+        environment("clvml.dashboard", "clvml.report")
         .get_template(template)
         .render(
             say=say,
@@ -291,18 +290,6 @@ def _fault(request: Request, say: Language, status: int, title: Markup, words: s
         # Not a part of a page: all of this one.
         answer.headers["hx-redirect"] = f"{request.url.path}?{request.url.query}"
     return answer
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=ChoiceLoader([PackageLoader("clvml.dashboard"), PackageLoader("clvml.report")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        auto_reload=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def _css() -> str:

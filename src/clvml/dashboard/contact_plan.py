@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -31,10 +31,6 @@ ACTION = "contact"
 _MOST_MONEY = 1e12
 _KEPT, _KEPT_OFFERS = 64, 4
 _RULE = f"segment is null or segment not in ({', '.join(map(literal, LEFT_ALONE))})"
-
-
-Key = TypeVar("Key")
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -70,7 +66,6 @@ def read_wish(
     ----------
     given : mapping
         ``cost`` and ``budget`` in money, ``save`` in percent; what is missing or empty is as usual.
-    usual : Wish
     number : callable
         Reads a number as a person writes it; None where it is not a number.
     """
@@ -124,7 +119,6 @@ class ContactPlan:
 
     Attributes
     ----------
-    playbook : Playbook
     summary : dict
         See `clvml.decide.plan_summary.summarise`; in brief.
     profit_of_half : float
@@ -166,9 +160,6 @@ class ContactPlans:
     ----------
     connection : DuckDBPyConnection
         With the table ``customers``.
-    as_of : date
-    horizon_days : int
-    currency : str, optional
     anybody : bool
         Whether everybody may be contacted, as of subscribers, whose plan may be called as a segment is.
     """
@@ -187,8 +178,8 @@ class ContactPlans:
         self._as_of, self._horizon, self._currency = as_of, horizon_days, currency
         self._campaign = f"{ACTION}-{as_of}"
         self._customers: pd.DataFrame | None = None
-        self._made: OrderedDict[Wish, ContactPlan] = OrderedDict()
-        self._offers: OrderedDict[tuple[float, float], _Offer] = OrderedDict()
+        self._made = lru_cache(_KEPT)(self._settle)
+        self._offers = lru_cache(_KEPT_OFFERS)(self._offered)
         # Two cores are no faster with ten plans at once, and ten need ten times the memory.
         self._planning = threading.Lock()
 
@@ -201,9 +192,7 @@ class ContactPlans:
             The scored file holds a customer twice, or an invalid churn risk.
         """
         with self._planning:
-            if wish not in self._made:
-                self._made[wish] = self._settle(wish)
-            return _kept(self._made, wish, _KEPT)
+            return self._made(wish)
 
     def get_ready(self) -> None:
         """Do what all plans need, so that the first reader of one need not wait for it."""
@@ -211,7 +200,7 @@ class ContactPlans:
             self._everybody()
 
     def _settle(self, wish: Wish) -> ContactPlan:
-        offer = self._offered(wish.cost, wish.save_rate)
+        offer = self._offers(wish.cost, wish.save_rate)
         found = settled(offer.scores, offer.playbook, offer.choices, wish.budget, offer.held, brief=True)
         treated = np.flatnonzero((found.found.choice >= 0) & ~found.held)
         best = treated[np.argsort(-offer.choices.task.gain[0][treated], kind="stable")]
@@ -225,18 +214,14 @@ class ContactPlans:
 
     def _offered(self, cost: float, save_rate: float) -> _Offer:
         """Return the contact at a cost and a save rate, which serves for all budgets."""
-        wanted = (cost, save_rate)
-        if wanted not in self._offers:
-            everybody = self._everybody()
-            gain = save_rate * everybody["stake"].to_numpy() - cost
-            # Of whom nothing is gained no plan takes anybody; one of them stands for all where there is nobody else.
-            paying = np.flatnonzero(gain > 0) if (gain > 0).any() else np.array([0])
-            scores = everybody.take(paying)
-            # Those who are to be left alone are not among them.
-            playbook = playbook_of(Wish(cost, save_rate), self._campaign, self._currency, rule=None)
-            held = scores["held"].to_numpy(dtype=bool)
-            self._offers[wanted] = _Offer(scores, playbook, choices_of(scores, playbook), held)
-        return _kept(self._offers, wanted, _KEPT_OFFERS)
+        everybody = self._everybody()
+        gain = save_rate * everybody["stake"].to_numpy() - cost
+        # Of whom nothing is gained no plan takes anybody; one of them stands for all where there is nobody else.
+        paying = np.flatnonzero(gain > 0) if (gain > 0).any() else np.array([0])
+        scores = everybody.take(paying)
+        # Those who are to be left alone are not among them.
+        playbook = playbook_of(Wish(cost, save_rate), self._campaign, self._currency, rule=None)
+        return _Offer(scores, playbook, choices_of(scores, playbook), scores["held"].to_numpy(dtype=bool))
 
     def _everybody(self) -> pd.DataFrame:
         if self._customers is None:
@@ -259,11 +244,3 @@ class ContactPlans:
             share = ControlGroup().share
             self._customers = found.assign(held=in_control(found["customer_id"], self._campaign, share))
         return self._customers
-
-
-def _kept(known: OrderedDict[Key, Value], wanted: Key, most: int) -> Value:
-    """Return what is wanted, and forget what was wanted longest ago."""
-    known.move_to_end(wanted)
-    while len(known) > most:
-        known.popitem(last=False)
-    return known[wanted]

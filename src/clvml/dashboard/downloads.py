@@ -60,7 +60,6 @@ def for_a_tool(snapshot: Snapshot, rows: pd.DataFrame, preset: str) -> Response:
 
     Parameters
     ----------
-    snapshot : Snapshot
     rows : DataFrame
         ``customer_id, campaign, action, group, channel``; of one action.
     preset : str

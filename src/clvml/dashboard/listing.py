@@ -15,7 +15,6 @@ def listed(snapshot: Snapshot, wanted: Filter) -> tuple[dict[str, Any], int, lis
 
     Parameters
     ----------
-    snapshot : Snapshot
     wanted : Filter
         A page too far is the last one.
 

@@ -169,10 +169,8 @@ def customer(
     expected = {name: row[f"expected_spend{name}"] for name in ("", "_low", "_high")}
     horizons = {horizon: row[f"expected_spend_{horizon}d"] for horizon in HORIZONS}
     interval = None
-    if expected["_low"] is not None and expected["_high"] is not None:
-        interval = say.text(
-            "{low} to {high}", low=say.money(expected["_low"]), high=say.money(expected["_high"])
-        )
+    if None not in (expected["_low"], expected["_high"]):
+        interval = say.span(expected["_low"], expected["_high"], say.money)
     horizons[days] = expected[""]
     ahead = {horizon: money for horizon, money in sorted(horizons.items()) if money is not None}
     largest = max([*ahead.values(), expected["_high"] or 0.0, row["historic_spend"] or 0.0, 1e-9])

@@ -42,8 +42,8 @@ def serve(
 
     Parameters
     ----------
-    scores : Path
-        What `clvml score` wrote; its overview is read from beside it.
+    scores, before, contacts
+        See `clvml.dashboard.store.Snapshots`.
     now : callable
         Tells the time.
     ready : callable
@@ -54,10 +54,6 @@ def serve(
         0 for any that is free.
     password : str, optional
         Asked for by the browser, with any user name.
-    before : Path, optional
-        An earlier scored file, to say who moved.
-    contacts : Path, optional
-        A table with ``customer_id`` and ``email``, for e-mail tools.
     log : DataConfig, optional
         The purchase log, to show what each customer bought.
     without_log : callable, optional

@@ -55,7 +55,6 @@ class Snapshot:
 
     Attributes
     ----------
-    facts : Facts
     segments, tiers : list of str
         Those there are.
     moves : list of dict
@@ -70,7 +69,6 @@ class Snapshot:
         All columns that are not clvml's.
     connection : DuckDBPyConnection
         Read-only; every reader takes a cursor of it.
-    plans : ContactPlans
     contacts : DataFrame or None
         ``customer_id, email`` of those whose address is known; None where no file of them is given.
     """
@@ -108,7 +106,7 @@ class Snapshots:
     Parameters
     ----------
     scores : Path
-        What `clvml score` wrote.
+        What `clvml score` wrote; its overview is read from beside it.
     folder : Path
         Where the databases go; each is removed when nobody reads it any more.
     before : Path, optional

@@ -60,28 +60,24 @@ def read_spend(path: str) -> pd.DataFrame:
     InputError
         The file cannot be read, lacks a column, or holds an invalid date or amount.
     """
-    what = "spend"
-    table = read_customers(path, [], what)
+    where = f"spend file '{path}'"
+    table = read_customers(path, [], "spend")
     columns = {}
     for ours, usual in _SPEND_NAMES.items():
         found = [name for name in table.columns if str(name).strip().casefold() in usual]
         if len(found) != 1:
             raise InputError(
-                f"{what} file '{path}' has {'several columns' if found else 'no column'} for the {ours}"
+                f"{where} has {'several columns' if found else 'no column'} for the {ours}"
                 f" ({' or '.join(usual)}); it has {first_of(table.columns)}"
             )
         columns[ours] = found[0]
-    money = with_numbers(table[[columns[MONEY]]], f"{what} file '{path}'")[columns[MONEY]]
+    money = with_numbers(table[[columns[MONEY]]], where)[columns[MONEY]]
     if not pd.api.types.is_numeric_dtype(money) or money.isna().any() or (money < 0).any():
-        raise InputError(
-            f"{what} file '{path}': column '{columns[MONEY]}' holds what is not money; write 0 for nothing"
-        )
-    months = _months(table[columns["month"]], f"{what} file '{path}': column '{columns['month']}'")
+        raise InputError(f"{where}: column '{columns[MONEY]}' holds what is not money; write 0 for nothing")
+    months = _months(table[columns["month"]], f"{where}: column '{columns['month']}'")
     sources = table[columns["source"]]
     if sources.isna().any():
-        raise InputError(
-            f"{what} file '{path}': {int(sources.isna().sum()):,} rows have no source; fill them in"
-        )
+        raise InputError(f"{where}: {int(sources.isna().sum()):,} rows have no source; fill them in")
     rows = pd.DataFrame({"month": months, "source": sources.astype("string"), MONEY: money.astype(float)})
     return rows.groupby(["source", "month"])[MONEY].sum().reset_index()
 

@@ -34,7 +34,6 @@ class Allocation:
     ----------
     choice : ndarray of int8, shape (n,)
         The action of each customer; -1 for none.
-    totals : Totals
     bound : float
         No plan within budget and caps gains more [currency].
     price : float
@@ -58,7 +57,6 @@ def allocate(task: Task, budget: float, market: Market | None = None) -> Allocat
 
     Parameters
     ----------
-    task : Task
     budget : float
         Cost at most; inf for no limit.
     market : Market, optional

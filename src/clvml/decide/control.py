@@ -23,7 +23,6 @@ def in_control(units: pd.Series, campaign: str, share: float) -> NDArray[np.bool
     ----------
     units : Series of str, shape (n,)
         The customer, household or account, which stays together.
-    campaign : str
     share : float
         Of the units, from 0 to 1.
 

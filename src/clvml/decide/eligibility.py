@@ -57,7 +57,6 @@ def eligible(
     ----------
     scores : DataFrame
         The scored table.
-    playbook : Playbook
     opt_outs : DataFrame, optional
         ``customer_id``, and ``channel`` where only that is refused.
     contacts : DataFrame, optional

@@ -38,7 +38,6 @@ class Gains:
 
     Attributes
     ----------
-    actions : tuple of str
     value : ndarray, shape (n,)
         Value if kept [currency].
     p_churn : ndarray, shape (n,)

@@ -123,7 +123,6 @@ class Market:
 
     Attributes
     ----------
-    task : Task
     tried : list of (prices, Totals)
         Prices of the budget and of each cap, shape (1 + k,).
     """

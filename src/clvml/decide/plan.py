@@ -94,8 +94,6 @@ class Choices:
 
     Attributes
     ----------
-    may : Eligibility
-    gains : Gains
     task : Task
         Of both, with the caps of the playbook.
     """
@@ -142,7 +140,9 @@ def choices_of(
     may = eligible(scores, playbook, opt_outs, contacts, as_of, today or as_of)
     gains = Gains.of(scores, playbook)
     caps = np.array([np.inf if a.cap is None else float(a.cap) for a in playbook.actions.values()])
-    return Choices(may, gains, _task(gains, may, caps))
+    gain = gains.gain()
+    gain[~may.allowed] = -np.inf
+    return Choices(may, gains, Task(gain, gains.cost(), caps))
 
 
 def settled(
@@ -157,8 +157,6 @@ def settled(
 
     Parameters
     ----------
-    scores : DataFrame
-    playbook : Playbook
     choices : Choices
         Of both.
     budget : float or None
@@ -201,7 +199,6 @@ def make_plan(
     ----------
     scores : DataFrame
         The scored table, one row per customer.
-    playbook : Playbook
     budget : float or None
         Expected cost at most, incentives included [currency]; None: as much as pays.
     opt_outs, contacts : DataFrame, optional
@@ -279,12 +276,6 @@ def check_scores(scores: pd.DataFrame, needed: Sequence[str]) -> None:
     outside = int((~scores["p_churn"].between(0, 1)).sum())
     if outside:
         raise InputError(f"p_churn of the scores is outside 0 to 1 for {outside:,} customers; score again")
-
-
-def _task(gains: Gains, may: Eligibility, caps: Array) -> Task:
-    gain = gains.gain()
-    gain[~may.allowed] = -np.inf
-    return Task(gain, gains.cost(), caps)
 
 
 def _table(scores: pd.DataFrame, playbook: Playbook, gains: Gains, decided: Settled) -> pd.DataFrame:

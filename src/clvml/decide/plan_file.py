@@ -127,8 +127,6 @@ def write_plan(
     ----------
     table : DataFrame
         `PLAN_COLUMNS`.
-    record : PlanRecord
-    path : Path
     lists : mapping of Path to DataFrame, optional
         Target lists by file; their folder is there.
 

@@ -40,11 +40,8 @@ def summarise(
 
     Parameters
     ----------
-    playbook : Playbook
-    gains : Gains
     market : Market
         Of the task that was solved.
-    found : Allocation
     held : ndarray of bool, shape (n,)
         Who is in the control group where planned.
     why : Series of str, shape (n,)

@@ -5,57 +5,44 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import ndtri
-
-Array = NDArray[np.float64]
 
 # Of the interval that must leave out zero, and the probability with which the true difference is to be seen.
 LEVEL = 0.95
 POWER = 0.80
+# So many standard errors must an effect be away from zero to be seen: 2.8.
+MULTIPLE = float(ndtri((1.0 + LEVEL) / 2.0) + ndtri(POWER))
 
 
-def smallest_effect(
-    spread: ArrayLike,
-    treated: ArrayLike,
-    control: ArrayLike,
-    variance_removed: ArrayLike = 0.0,
-) -> Array:
-    """Return the smallest true difference of two means that a campaign would show.
+def smallest_effect(spread: float, treated: float, control: float, variance_removed: float = 0.0) -> float:
+    """Return the smallest true difference of two means that a campaign would show, in the unit of the outcome.
 
     ``(z[(1 + LEVEL) / 2] + z[POWER]) * spread * sqrt((1 - variance_removed) * (1 / treated + 1 / control))``
-    (Duflo, Glennerster and Kremer 2007, section 4.1).
+    (Duflo, Glennerster and Kremer 2007, section 4.1); infinite where a group is empty.
 
     Parameters
     ----------
-    spread : array-like
+    spread : float
         Standard deviation of the outcome between customers [its unit].
-    treated, control : array-like
+    treated, control : float
         Customers in each group.
-    variance_removed : array-like
+    variance_removed : float
         The share of the variance that covariates explain (CUPED), from 0 to 1.
 
-    Returns
-    -------
-    ndarray
-        In the unit of the outcome; infinite where a group is empty.
-
-    >>> round(float(smallest_effect(100, 900, 100)), 4)
+    >>> round(smallest_effect(100, 900, 100), 4)
     29.5313
-    >>> round(float(smallest_effect(0.5, 500, 500, variance_removed=0.3)), 6)
+    >>> round(smallest_effect(0.5, 500, 500, variance_removed=0.3), 6)
     0.074123
     """
-    with np.errstate(divide="ignore"):
-        per_group = 1.0 / np.asarray(treated, dtype=float) + 1.0 / np.asarray(control, dtype=float)
-    left = np.asarray(spread, dtype=float) * np.sqrt(1.0 - np.asarray(variance_removed, dtype=float))
-    return np.asarray(multiple() * left * np.sqrt(per_group))
+    if not (treated and control):
+        return math.inf
+    left = spread * math.sqrt(1.0 - variance_removed)
+    return MULTIPLE * left * math.sqrt(1.0 / treated + 1.0 / control)
 
 
 def customers_needed(
-    effect: float,
-    spread: float,
-    control_share: float,
-    variance_removed: float = 0.0,
+    effect: float, spread: float, control_share: float, variance_removed: float = 0.0
 ) -> float:
     """Return how many customers, control group included, it takes to see a difference of ``effect``.
 
@@ -67,7 +54,7 @@ def customers_needed(
     if effect == 0 or not 0 < control_share < 1:
         return math.inf
     variance = spread**2 * (1.0 - variance_removed)
-    needed = (multiple() / effect) ** 2 * variance / (control_share * (1.0 - control_share))
+    needed = (MULTIPLE / effect) ** 2 * variance / (control_share * (1.0 - control_share))
     # What is whole but for rounding is not rounded up.
     return float(math.ceil(needed * (1.0 - 1e-9)))
 
@@ -120,13 +107,4 @@ def smallest_save_rate(p_churn: ArrayLike, control: int) -> float:
     at_risk = float(p_churn.mean()) if p_churn.size else 0.0
     if at_risk == 0.0:
         return math.inf
-    return float(smallest_effect(spread, p_churn.size - control, control, removed)) / at_risk
-
-
-def multiple() -> float:
-    """Return how many standard errors an effect must be away from zero to be seen.
-
-    >>> round(multiple(), 6)
-    2.801585
-    """
-    return float(ndtri((1.0 + LEVEL) / 2.0) + ndtri(POWER))
+    return smallest_effect(spread, p_churn.size - control, control, removed) / at_risk

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-import numpy as np
 import pandas as pd
 
 from clvml.config import AnyConfig, Config
@@ -14,7 +13,7 @@ from clvml.customers.snapshots import CustomerDays
 from clvml.customers.windows import SHORTEST_HORIZON_DAYS, test_cutoffs, trainable
 from clvml.errors import InputError
 from clvml.evaluation.baselines import BASELINES
-from clvml.evaluation.folds import ModelColumns
+from clvml.evaluation.folds import Forecasts, ModelColumns, put_forecasts
 from clvml.evaluation.leaderboard import Leaderboard, build_leaderboard
 from clvml.models.customer_model import CustomerModel, fit_customer_model
 from clvml.models.prior import fit_prior
@@ -23,10 +22,6 @@ MODEL_NAME = "clvml"
 BTYD_NAME = "BTYD (MBG/NBD, Gamma-Gamma)"
 # What tables beside the purchases bring: our model is tested without each of them.
 GIVEN_GROUPS = ("attributes", "events")
-
-
-# Expected spend and p_churn by model; None where it has none.
-_Forecasts = dict[str, tuple[np.ndarray | None, np.ndarray | None]]
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,8 +88,6 @@ def predict_folds(
         The model, the windows, and the number of folds.
     folds : int, optional
         Instead of ``config.evaluation.folds``.
-    progress : callable
-        Told what is being done.
 
     Returns
     -------
@@ -200,23 +193,10 @@ def predict_fold(
     part["next_order_days"] = ours["next_order_days"]
     part["actual_next_days"] = part["customer_id"].map(days.days_to_next(cutoff)).astype(float)
     part["usual_days"] = (test["gap_mean"] - test["days_since_last_order"] + 1.0).clip(lower=1.0)
-    forecasts: _Forecasts = {MODEL_NAME: (ours["expected_spend"].to_numpy(), ours["p_churn"].to_numpy())}
+    forecasts: Forecasts = {MODEL_NAME: (ours["expected_spend"].to_numpy(), ours["p_churn"].to_numpy())}
     if baselines:
         forecasts |= _baselines(days, cutoff, config, test)
-    models = []
-    for number, (name, (spend, churn)) in enumerate(forecasts.items()):
-        columns = {f"spend_{number}": spend, f"churn_{number}": churn}
-        for column, values in columns.items():
-            if values is not None:
-                part[column] = values
-        models.append(
-            ModelColumns(
-                name,
-                f"spend_{number}" if spend is not None else None,
-                f"churn_{number}" if churn is not None else None,
-            )
-        )
-    return part, tuple(models)
+    return part, put_forecasts(part, forecasts)
 
 
 def _without(group: str) -> ModelColumns:
@@ -233,7 +213,7 @@ def _predicted_without(group: str, days: CustomerDays, cutoff: date, config: Con
     return pd.DataFrame({columns.spend: predicted["expected_spend"], columns.churn: predicted["p_churn"]})
 
 
-def _baselines(days: CustomerDays, cutoff: date, config: Config, test: pd.DataFrame) -> _Forecasts:
+def _baselines(days: CustomerDays, cutoff: date, config: Config, test: pd.DataFrame) -> Forecasts:
     horizon = config.windows.horizon_days
     windows = trainable(days.first_day, cutoff, config.windows)
     trained = windows.horizon_days if windows else horizon
@@ -242,12 +222,12 @@ def _baselines(days: CustomerDays, cutoff: date, config: Config, test: pd.DataFr
         raise InputError(f"nobody bought anything before the newest training cutoff of {cutoff}")
     # The published model knows neither season nor rhythm.
     btyd = fit_prior(days, cutoff, horizon, season=False, rhythm=False).forecast(test, cutoff, horizon)
-    forecasts: _Forecasts = {BTYD_NAME: (btyd["btyd_spend"].to_numpy(), btyd["btyd_p_churn"].to_numpy())}
+    forecasts: Forecasts = {BTYD_NAME: (btyd["btyd_spend"].to_numpy(), btyd["btyd_p_churn"].to_numpy())}
     log_days = (cutoff - days.first_day).days
-    for baseline in BASELINES:
-        spend, churn = baseline.fit_predict(train, test, trained, log_days)
+    for name, rule in BASELINES.items():
+        spend, churn = rule(train, test, trained, log_days)
         # Rules carry a shorter window on in proportion, where the log holds no longer one.
-        forecasts[baseline.name] = (
+        forecasts[name] = (
             None if spend is None else spend * (horizon / trained),
             None if churn is None else churn ** (horizon / trained),
         )

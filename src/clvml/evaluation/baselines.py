@@ -8,12 +8,15 @@ A rule gets a training frame, a frame to predict and the horizon, all with one r
 
 It returns the expected spend, never negative, and p_churn: arrays with one number per customer to predict and
 no NaN, or None for what the rule does not predict. The result does not depend on the order of the rows.
+
+``history_days`` is the age of the purchase log at the cutoff of ``test`` [days], by default the largest ``T`` of both
+frames. A rule raises ValueError if a column is missing, a needed value is NaN or infinite, ``train`` has no rows or
+``horizon_days`` is not positive.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -29,28 +32,6 @@ RECENCY_BINS = 10
 RFM_BINS = 5
 # Pseudo-customers with the average of all that are added to each cell, so that small cells stay near it.
 PRIOR_CUSTOMERS = 20.0
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """One rule, as data.
-
-    Parameters
-    ----------
-    name : str
-        Its name on the leaderboard.
-    fit_predict : callable
-        ``fit_predict(train, test, horizon_days, history_days=None)`` returns (expected spend, p_churn), each
-        an array of shape (customers of `test`,) or None. `history_days` is the age of the purchase log at the
-        cutoff of `test` [days], by default the largest `T` of both frames. Raises ValueError if a column is
-        missing, a needed value is NaN or infinite, `train` has no rows or `horizon_days` is not positive.
-    description : str
-        The rule in one sentence.
-    """
-
-    name: str
-    fit_predict: Callable[..., Predicted]
-    description: str
 
 
 def predict_zero(
@@ -219,25 +200,18 @@ def predict_rfm_cell(
     return _not_negative(spend), _cell_means(trained, tested, _column(train, "churned"), cells)
 
 
-BASELINES: tuple[Baseline, ...] = (
-    Baseline("zero", predict_zero, "Nobody spends anything."),
-    Baseline("mean", predict_mean, "Everyone spends, and churns, as training did on average."),
-    Baseline("trailing 365 days", predict_trailing_spend, "The spend of the last 365 days, pro rata."),
-    Baseline("purchase rate (x*t/T)", predict_purchase_rate, "Repeat purchases go on at the rate so far."),
-    Baseline(
-        "plain formula", predict_plain_formula, "Purchase value x purchase frequency x customer lifetime."
-    ),
-    Baseline(
-        "monthly value x months", predict_monthly_formula, "The spend per month so far, and nobody leaves."
-    ),
-    Baseline(
-        "yearly profit x years kept",
-        predict_yearly_formula,
-        "The spend of the last year, as long as the average customer is kept.",
-    ),
-    Baseline("recency rule", predict_recency_rule, "The churn rate of those away as long."),
-    Baseline("RFM cell", predict_rfm_cell, "Mean spend and churn rate of the same fifths of R, F and M."),
-)
+BASELINES: dict[str, Callable[..., Predicted]] = {
+    "zero": predict_zero,
+    "mean": predict_mean,
+    "trailing 365 days": predict_trailing_spend,
+    "purchase rate (x*t/T)": predict_purchase_rate,
+    "plain formula": predict_plain_formula,
+    "monthly value x months": predict_monthly_formula,
+    "yearly profit x years kept": predict_yearly_formula,
+    "recency rule": predict_recency_rule,
+    "RFM cell": predict_rfm_cell,
+}
+"""The rules by their name on the leaderboard."""
 FORMULAS = ("plain formula", "monthly value x months", "yearly profit x years kept")
 """The rules that people call customer value."""
 

@@ -35,6 +35,23 @@ class ModelColumns:
     churn: str | None = None
 
 
+# Expected spend and p_churn by model; None where it has none.
+Forecasts = dict[str, tuple[Array | None, Array | None]]
+
+
+def put_forecasts(rows: pd.DataFrame, forecasts: Forecasts) -> tuple[ModelColumns, ...]:
+    """Put what models say of each row into columns of a frame, in place; return which column is whose."""
+    models = []
+    for number, (name, said) in enumerate(forecasts.items()):
+        own = {
+            kind: values for kind, values in zip(("spend", "churn"), said, strict=True) if values is not None
+        }
+        for kind, values in own.items():
+            rows[f"{kind}_{number}"] = values
+        models.append(ModelColumns(name, **{kind: f"{kind}_{number}" for kind in own}))
+    return tuple(models)
+
+
 class Target(NamedTuple):
     metrics: dict[str, Metric]
     actual: Array

@@ -159,17 +159,12 @@ def build_leaderboard(
     predictions : DataFrame
         Out-of-time predictions, one row per `cutoff` and `customer_id`, with `actual_spend` [currency],
         `churned` (0 or 1) and the columns of the models. The order of the rows does not matter.
-    models : sequence of ModelColumns
     champion : str
         Name of the model that the others are held against.
     samples : int
         How many times to draw the customers; 500 gives a steady verdict.
     seed : int
         Not negative. The same seed and predictions give the same leaderboard.
-
-    Returns
-    -------
-    Leaderboard
 
     Raises
     ------

@@ -212,7 +212,6 @@ def plot_leaderboard(leaderboard: Leaderboard, metric: str) -> Figure:
 
     Parameters
     ----------
-    leaderboard : Leaderboard
     metric : str
         Name of a metric, such as "wape".
 

@@ -18,7 +18,6 @@ def churn_reach(churned: ArrayLike, p_churn: ArrayLike, cutoffs: tuple[float, ..
         1 for customers who bought nothing, 0 for the others.
     p_churn : array of shape (n,)
         Probability of no purchase, from before.
-    cutoffs : tuple of float
 
     Returns
     -------

@@ -22,7 +22,7 @@ from clvml.customers.subscription_snapshots import (
 from clvml.customers.windows import test_cutoffs
 from clvml.errors import InputError
 from clvml.evaluation.backtest import MODEL_NAME, predict_at
-from clvml.evaluation.folds import ModelColumns
+from clvml.evaluation.folds import Forecasts, ModelColumns, put_forecasts
 from clvml.evaluation.sbg import fit_curves, sbg_p_churn
 from clvml.models.boosting import PROBABILITY_MARGIN
 from clvml.models.contract import fit_contract_model
@@ -148,21 +148,13 @@ def predict_subscription_fold(
         KAPLAN_MEIER: kaplan_meier(known, cutoff, features, horizon),
         LOGISTIC: logistic(known, cutoff, features, horizon, grace),
     }
-    forecasts: dict[str, tuple[Array, Array | None]] = {
-        MODEL_NAME: (ours["expected_spend"].to_numpy(), ours["p_churn"].to_numpy())
-    }
+    forecasts: Forecasts = {MODEL_NAME: (ours["expected_spend"].to_numpy(), ours["p_churn"].to_numpy())}
     for name, p in rules.items():
         # A curve that has ended says that nobody stays, which no score forgives.
         p = np.clip(p, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
         forecasts[name] = (_revenue(p, price, horizon), p)
     forecasts[NO_CHANGE] = (price / MONTH_DAYS * horizon, None)
-    models = []
-    for number, (name, (spend, churn)) in enumerate(forecasts.items()):
-        part[f"spend_{number}"] = spend
-        if churn is not None:
-            part[f"churn_{number}"] = churn
-        models.append(ModelColumns(name, f"spend_{number}", f"churn_{number}" if churn is not None else None))
-    return part, tuple(models)
+    return part, put_forecasts(part, forecasts)
 
 
 def _revenue(p_churn: Array, monthly_price: Array, horizon_days: int) -> Array:

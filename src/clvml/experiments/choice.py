@@ -73,7 +73,6 @@ def compare(
         ``churn/<model>``.
     base : str
         The variant that others are held against; where it is missing (it failed), the first that is there.
-    metric : str
     samples, seed : int
         Of the bootstrap.
     """

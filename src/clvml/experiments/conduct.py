@@ -12,7 +12,7 @@ from clvml.experiments.definition import Definition
 from clvml.experiments.results_page import check_report, write_report
 from clvml.experiments.runner import Outcome, run_experiment
 from clvml.storage.addresses import hide_password
-from clvml.tracking import search_storage
+from clvml.tracking.variant_runs import search_storage
 
 
 def conduct(

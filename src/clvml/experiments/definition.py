@@ -40,8 +40,17 @@ _WITHOUT_EFFECT = {
 BASE_OF_SEARCH = "as configured"
 
 
-class SearchKeys(Section):
-    """A search by Optuna."""
+class Range(Section):
+    """The range of a number that is searched; both ends belong to it."""
+
+    low: float
+    high: float
+    log: bool = False
+    int: bool = False
+
+
+class Search(Section):
+    """A search by Optuna: how many trials, and for each key a `Range` or a list of choices."""
 
     trials: Annotated[int, Field(gt=0, le=10_000)]
     parameters: Annotated[dict[str, Any], Field(min_length=1)]
@@ -54,19 +63,10 @@ class ExperimentKeys(Section):
     config: str
     variants: Annotated[dict[str, dict[str, Any] | None], Field(min_length=1)] | None = None
     grid: Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], Field(min_length=1)] | None = None
-    search: SearchKeys | None = None
+    search: Search | None = None
     metric: str = "wape"
     folds: Annotated[int, Field(ge=2, le=24)] = 3
     data: str | None = None
-
-
-class Range(Section):
-    """The range of a number that is searched; both ends belong to it."""
-
-    low: float
-    high: float
-    log: bool = False
-    int: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,6 @@ class Variant:
     name: str
     changes: dict[str, Any]
     config: AnyConfig
-
-
-@dataclass(frozen=True)
-class Search:
-    """A search: how many trials, and for each key a range or a list of choices."""
-
-    trials: int
-    parameters: dict[str, Range | list[Any]]
 
 
 @dataclass(frozen=True)
@@ -279,7 +271,7 @@ def _check_distinct(variants: tuple[Variant, ...], what: str) -> None:
             )
 
 
-def _search(keys: SearchKeys, settings: dict[str, Any], path: str) -> Search:
+def _search(keys: Search, settings: dict[str, Any], path: str) -> Search:
     parameters: dict[str, Range | list[Any]] = {}
 
     def check(key: str, value: Any) -> None:
@@ -308,4 +300,4 @@ def _search(keys: SearchKeys, settings: dict[str, Any], path: str) -> Search:
                 f"{what} must be a list of two or more choices, or {{low: 1, high: 9, log: false, int: false}};"
                 f" currently set to {given!r}"
             )
-    return Search(keys.trials, parameters)
+    return keys.model_copy(update={"parameters": parameters})

@@ -30,8 +30,9 @@ from clvml.experiments.definition import Definition, Variant, config_key, short_
 from clvml.experiments.tuning import run_search
 from clvml.models.customer_model import fit_customer_model
 from clvml.storage.addresses import hide_password
-from clvml.tracking import ExperimentRuns, VariantRecord
 from clvml.tracking.description import XGBOOST, installed_version
+from clvml.tracking.record import VariantRecord
+from clvml.tracking.variant_runs import ExperimentRuns
 
 Progress = Callable[[str], None]
 
@@ -117,7 +118,6 @@ def run_experiment(
 
     Parameters
     ----------
-    definition : Definition
     uri : str
         Tracking store.
     now : datetime
@@ -130,8 +130,6 @@ def run_experiment(
         Run everything again.
     workers : int, optional
         Variants at once; by default half the cores. The results do not depend on it.
-    progress : callable
-        Told what is being done.
 
     Raises
     ------

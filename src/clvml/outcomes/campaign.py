@@ -27,8 +27,8 @@ class Activity:
 
     Attributes
     ----------
-    first_day, end : date
-        First day of the log, and the first day that it does not cover.
+    first_day : date
+        Of the log.
     known : frozenset of str
         Customers with a line before the window.
     labels : DataFrame
@@ -36,14 +36,8 @@ class Activity:
     """
 
     first_day: date
-    end: date
     known: frozenset[str]
     labels: pd.DataFrame
-
-
-def window_of(record: PlanRecord) -> tuple[date, date]:
-    """Return the window of a plan, half-open."""
-    return record.as_of, record.until
 
 
 def check_window(record: PlanRecord, end: date) -> None:
@@ -54,7 +48,7 @@ def check_window(record: PlanRecord, end: date) -> None:
     InputError
         ``end``, the first day that the data does not cover, lies in the window or before it.
     """
-    start, until = window_of(record)
+    start, until = record.as_of, record.until
     if end <= start:
         raise InputError(
             f"the plan is as of {start} and the data ends before {end}: it holds nothing of the campaign's window; give"
@@ -78,7 +72,6 @@ def outcomes(plan: pd.DataFrame, activity: Activity) -> tuple[pd.DataFrame, list
     ----------
     plan : DataFrame
         The rows of a plan with an action.
-    activity : Activity
 
     Returns
     -------

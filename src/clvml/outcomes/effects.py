@@ -75,10 +75,6 @@ def compare(
     units : array-like, shape (n,), optional
         Who was drawn together, such as a household: chance is counted by unit. Without them, by customer.
 
-    Returns
-    -------
-    Difference
-
     >>> x = [10, 20, 30, 10, 20, 30]
     >>> found = compare([12, 18, 30, 8, 20, 26], [True] * 3 + [False] * 3, x)
     >>> round(found.difference, 4), round(found.standard_error, 4)

@@ -20,7 +20,7 @@ class ComparedModel:
     alias : str
         champion, challenger or another; empty without.
     metrics : dict of str to float
-        Out of time, by their keys in `clvml.evaluation.METRICS`.
+        Out of time, by their keys in `clvml.evaluation.leaderboard.METRICS`.
     standing : str
         Against the champion, on the same customers and dates.
     """

@@ -121,11 +121,9 @@ def monitor(
     """
     return _judged(
         scores,
-        _Since(
-            lambda as_of, compared: _purchases(days.labels(as_of, compared)),
-            lambda horizon: days.features(until, horizon)["customer_id"],
-            drift(days, until, scorer),
-        ),
+        lambda as_of, compared: _purchases(days.labels(as_of, compared)),
+        lambda horizon: days.features(until, horizon)["customer_id"],
+        drift(days, until, scorer),
         until,
         scorer,
         promised or {},
@@ -154,34 +152,14 @@ def monitor_subscribers(
     known = known_at(subscriptions, until)
     return _judged(
         scores,
-        _Since(
-            happened,
-            lambda horizon: known["customer_id"].drop_duplicates(),
-            subscriber_drift(subscriptions, until, scorer),
-        ),
+        happened,
+        lambda horizon: known["customer_id"].drop_duplicates(),
+        subscriber_drift(subscriptions, until, scorer),
         until,
         scorer,
         promised or {},
         grace_days,
     )
-
-
-@dataclass(frozen=True)
-class _Since:
-    """What happened since the scores.
-
-    Attributes
-    ----------
-    happened : callable
-        Returns ``churned`` and ``actual_spend`` [currency] in so many days from a date, by customer id.
-    customers : callable
-        Returns the ids of all customers, by the horizon.
-    drift : DataFrame
-    """
-
-    happened: Callable[[date, int], pd.DataFrame]
-    customers: Callable[[int], pd.Series]
-    drift: pd.DataFrame
 
 
 def _purchases(labels: pd.DataFrame) -> pd.DataFrame:
@@ -190,12 +168,18 @@ def _purchases(labels: pd.DataFrame) -> pd.DataFrame:
 
 def _judged(
     scores: pd.DataFrame,
-    since: _Since,
+    happened: Callable[[date, int], pd.DataFrame],
+    customers: Callable[[int], pd.Series],
+    drifted: pd.DataFrame,
     until: date,
     scorer: Scorer | SubscriptionScorer | None,
     promised: Mapping[str, float],
     grace_days: int = 0,
 ) -> Monitoring:
+    """Judge scores by what ``happened`` in so many days from a date: ``churned``, ``actual_spend`` [currency], by id.
+
+    ``customers`` returns the ids of all customers, by the horizon.
+    """
     as_of = date.fromisoformat(str(scores["as_of"].iloc[0]))
     horizon = int(scores["horizon_days"].iloc[0])
     elapsed = (until - as_of).days - grace_days
@@ -207,16 +191,16 @@ def _judged(
             " data"
         )
     compared = horizon if horizon in over else max(over)
-    outcome = _outcome(scores, since.happened(as_of, compared), compared)
-    seen = since.customers(horizon).isin(set(scores["customer_id"]))
+    outcome = _outcome(scores, happened(as_of, compared), compared)
+    seen = customers(horizon).isin(set(scores["customer_id"]))
     if not seen.any():
         raise InputError(
             f"none of the {len(scores):,} scored customers is in the data; give the log that the scores were made"
             " from, with the same customer ids, continued to a later day"
         )
     metrics = _metrics(outcome, compared == horizon)
-    recommendation, reasons = _recommend(outcome, metrics, since.drift, promised, scorer, until)
-    unjudged = _unjudged(metrics, since.drift, promised, scorer)
+    recommendation, reasons = _recommend(outcome, metrics, drifted, promised, scorer, until)
+    unjudged = _unjudged(metrics, drifted, promised, scorer)
     return Monitoring(
         as_of=as_of,
         until=until,
@@ -226,7 +210,7 @@ def _judged(
         new_customers=int((~seen).sum()),
         metrics=metrics,
         tiers=_by_tier(outcome, compared == horizon),
-        drift=since.drift,
+        drift=drifted,
         recommendation=recommendation,
         reasons=reasons,
         unjudged=unjudged,

@@ -6,7 +6,7 @@ from datetime import date
 from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from clvml.report.facts import Facts
@@ -50,7 +50,7 @@ def build_page(facts: Facts, code: str = "en", *, name: str = "", today: date | 
             rate=say.percent(value["discount_rate"]),
         )
     return (
-        _environment()
+        environment("clvml.report")
         .get_template("report.html")
         .render(
             say=say,
@@ -65,11 +65,13 @@ def build_page(facts: Facts, code: str = "en", *, name: str = "", today: date | 
 
 
 @cache
-def _environment() -> Environment:
+def environment(*packages: str) -> Environment:
+    """Return the templates of packages, those of the first before those of the others."""
     return Environment(
-        loader=PackageLoader("clvml.report"),
+        loader=ChoiceLoader([PackageLoader(package) for package in packages]),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )

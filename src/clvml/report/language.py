@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
@@ -185,6 +185,12 @@ class Language:
         """Return a quarter, given as ``2011Q4``."""
         year, _, number = name.partition("Q")
         return str(self.text("Q{number} {year}", number=number, year=year))
+
+    def span(self, low: float | None, high: float | None, said: Callable[[float], str]) -> Markup:
+        """Return an interval, its ends as ``said`` writes them; a dash where there is none."""
+        if low is None or high is None or not math.isfinite(low):
+            return Markup("–")
+        return self.text("{low} to {high}", low=said(low), high=said(high))
 
     def unit(self, words: Markup) -> Markup:
         """Return words with the currency in brackets behind them, where it is known."""

@@ -39,16 +39,14 @@ def write_run_files(record: TrainingRecord, folder: Path) -> None:
     if not record.leaderboard.empty:
         record.leaderboard.to_csv(folder / "leaderboard.csv")
         record.leaderboard.reset_index().to_json(folder / LEADERBOARD_TABLE, orient="split", index=False)
-    if not record.fold_metrics.empty:
-        record.fold_metrics.to_csv(folder / "fold_metrics.csv", index=False)
+    for name in ("fold_metrics", "drivers", "retention"):
+        table: pd.DataFrame = getattr(record, name)
+        if not table.empty:
+            table.to_csv(folder / f"{name}.csv", index=False)
     if not record.predictions.empty:
         write_predictions(record.predictions, folder / PREDICTIONS_FILE)
         reach = churn_reach(record.predictions["churned"], record.predictions["p_churn"])
         reach.to_csv(folder / "churn_cutoffs.csv", index=False)
-    if not record.drivers.empty:
-        record.drivers.to_csv(folder / "drivers.csv", index=False)
-    if not record.retention.empty:
-        record.retention.to_csv(folder / "retention.csv", index=False)
     for name, lines in (("verdicts.txt", record.verdicts), ("notes.txt", record.notes)):
         if lines:
             _write(folder / name, "\n".join(lines))

@@ -1,4 +1,4 @@
-"""Runs beside a model: what was done with its scores, each below the training that made it."""
+"""Runs beside a model: what was done with its scores and what came of them, each below its training."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from clvml.outcomes.monitoring import Monitoring
 from clvml.tracking.liveness import PROCESS_TAG, mark
-from clvml.tracking.record import KIND_TAG
+from clvml.tracking.record import KIND_TAG, MONITORING, ResolvedModel
 from clvml.tracking.registry import find_run, search_versions
 from clvml.tracking.runs import closing, log_metrics
-from clvml.tracking.session import PARENT_TAG, Store
+from clvml.tracking.session import PARENT_TAG, Store, open_store
 
 
 @dataclass(frozen=True)
@@ -73,3 +74,50 @@ def log_beside(store: Store, training_id: str, found: Beside) -> str:
             for key, value in found.version_tags.items():
                 store.client.set_model_version_tag(version.name, str(version.version), key, value)
     return run_id
+
+
+def training_metrics(run_id: str, uri: str) -> dict[str, float]:
+    """Return what a training run measured out of time, by metric.
+
+    Raises
+    ------
+    InputError
+        The run is not in the store, or the store cannot be used.
+    """
+    with open_store(uri, must_exist=True) as store:
+        return dict(find_run(store, run_id).data.metrics)
+
+
+def log_monitoring(found: Monitoring, model: ResolvedModel, uri: str) -> str:
+    """Log what became of a scored file beside the training of its model, and return the run's id.
+
+    The versions of the model are told, too: those that were made by the same run, under whatever name.
+
+    Raises
+    ------
+    InputError
+        The training run is not in the store, or the store cannot be used.
+    """
+    reasons = "\n".join(f"- {reason}" for reason in found.reasons)
+    judged = {"monitored_until": found.until.isoformat(), "recommendation": found.recommendation}
+    run = Beside(
+        kind=MONITORING,
+        command="monitor",
+        name=f"monitored until {found.until}",
+        note=f"**{found.recommendation}**\n\n{reasons}",
+        tags={
+            "recommendation": found.recommendation,
+            "as_of": found.as_of.isoformat(),
+            "until": found.until.isoformat(),
+            "compared_days": str(found.compared_days),
+            "model_version": model.version,
+        },
+        metrics=found.metrics,
+        files={
+            "tiers.csv": found.tiers.to_csv(index=False),
+            "drift.csv": found.drift.to_csv(index=False),
+        },
+        version_tags=judged,
+    )
+    with open_store(uri, must_exist=True) as store:
+        return log_beside(store, model.run_id, run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
@@ -18,7 +18,7 @@ from clvml.tracking.beside import Beside, log_beside
 from clvml.tracking.past import champion_of
 from clvml.tracking.record import KIND_TAG, PLAN, READBACK
 from clvml.tracking.registry import find_run, search_versions
-from clvml.tracking.session import Store, open_store
+from clvml.tracking.session import Store, all_pages, open_store
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Campaign:
     control: int
     cost: float
     expected: float
-    earned: float
-    low: float
-    high: float
+    earned: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
 
     @property
     def is_read_back(self) -> bool:
@@ -145,8 +145,20 @@ def campaigns_of(store: Store, experiment_id: str, limit: int) -> tuple[Campaign
     # Of what was planned over and over, the last plan is the one that counts, unless another was carried out.
     carried_out = {run.data.tags["campaign"] for run in read_back.values()}
     last = {run.data.tags["campaign"]: run for run in _newest_last(store, experiment_id, PLAN, limit)}
-    found = [_read_back(run) for run in read_back.values()]
-    found += [_planned(run) for campaign, run in last.items() if campaign not in carried_out]
+    found = [
+        _campaign(
+            run,
+            _number(run, "contact_cost") + _number(run, "incentive_cost"),
+            "expected",
+            ("profit", "low", "high"),
+        )
+        for run in read_back.values()
+    ]
+    found += [
+        _campaign(run, _number(run, "cost_treated"), "profit_treated")
+        for campaign, run in last.items()
+        if campaign not in carried_out
+    ]
     return tuple(sorted(found, key=lambda one: (one.as_of, one.campaign, one.plan_id), reverse=True))
 
 
@@ -226,52 +238,22 @@ def _newer_champion(store: Store, training_id: str) -> list[str]:
 
 
 def _newest_last(store: Store, experiment_id: str, kind: str, limit: int) -> list[Any]:
-    return list(islice(_finished(store, experiment_id, kind), limit))[::-1]
+    found = all_pages(
+        store.client.search_runs,
+        [experiment_id],
+        f"tags.`{KIND_TAG}` = '{kind}' and attributes.status = 'FINISHED'",
+        order_by=["attributes.start_time DESC"],
+    )
+    return list(islice((run for run in found if {"campaign", "plan_id"} <= set(run.data.tags)), limit))[::-1]
 
 
-def _finished(store: Store, experiment_id: str, kind: str) -> Iterator[Any]:
-    """Yield the runs of a kind, the newest first."""
-    token: str | None = None
-    while True:
-        page = store.client.search_runs(
-            [experiment_id],
-            f"tags.`{KIND_TAG}` = '{kind}' and attributes.status = 'FINISHED'",
-            order_by=["attributes.start_time DESC"],
-            page_token=token,
-        )
-        yield from (run for run in page if {"campaign", "plan_id"} <= set(run.data.tags))
-        token = page.token
-        if not token:
-            return
-
-
-def _planned(run: Any) -> Campaign:
-    return _campaign(run, _number(run, "cost_treated"), _number(run, "profit_treated"))
-
-
-def _read_back(run: Any) -> Campaign:
-    cost = _number(run, "contact_cost") + _number(run, "incentive_cost")
-    earned, low, high = (_number(run, name) for name in ("profit", "low", "high"))
-    return _campaign(run, cost, _number(run, "expected"), earned, low, high)
-
-
-def _campaign(
-    run: Any,
-    cost: float,
-    expected: float,
-    earned: float = math.nan,
-    low: float = math.nan,
-    high: float = math.nan,
-) -> Campaign:
-    said = [
-        run.data.tags.get(name, "")
-        for name in ("campaign", "plan_id", "model_version", "as_of", "until", "currency")
-    ]
-    treated, control = (int(run.data.metrics.get(name, 0)) for name in ("treated", "control"))
-    campaign, plan_id, version, as_of, until, currency = said
-    return Campaign(
-        campaign, plan_id, version, as_of, until, currency, treated, control, cost, expected, earned, low, high
-    )  # fmt: skip
+def _campaign(run: Any, cost: float, expected: str, profit: Sequence[str] = ()) -> Campaign:
+    """Return what a run tells of a campaign: ``expected`` and ``profit`` are names of its metrics."""
+    names = ("campaign", "plan_id", "model_version", "as_of", "until", "currency")
+    told: dict[str, Any] = {name: run.data.tags.get(name, "") for name in names}
+    told |= {name: int(run.data.metrics.get(name, 0)) for name in ("treated", "control")}
+    told |= dict(zip(("earned", "low", "high"), (_number(run, name) for name in profit), strict=False))
+    return Campaign(**told, cost=cost, expected=_number(run, expected))
 
 
 def _number(run: Any, name: str) -> float:

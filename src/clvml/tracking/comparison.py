@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from clvml.evaluation import METRICS
 from clvml.evaluation.folds import ModelColumns
-from clvml.evaluation.leaderboard import build_leaderboard
+from clvml.evaluation.leaderboard import METRICS, build_leaderboard
 from clvml.evaluation.versus import Gain, gains
 from clvml.tracking.artifacts import CONFIG_FILE
 from clvml.tracking.campaign_runs import Campaign, campaigns_of
@@ -86,8 +85,6 @@ def compare(
 
     Parameters
     ----------
-    uri : str
-        From `clvml.tracking.tracking_uri`.
     experiment : str, optional
         The only one there is without it.
     default_model : str
@@ -95,7 +92,7 @@ def compare(
     limit : int
         How many runs to look at, the newest first.
     metric : str
-        To sort by; a key of `clvml.evaluation.METRICS`.
+        To sort by; a key of `clvml.evaluation.leaderboard.METRICS`.
 
     Raises
     ------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from clvml.evaluation import METRICS
+from clvml.evaluation.leaderboard import METRICS
 from clvml.evaluation.versus import gain_text, short_label
 from clvml.tracking.comparison import HEADLINE, ComparedRun, Comparison
 from clvml.tracking.past import PastRun

@@ -13,12 +13,12 @@ from typing import Any
 import pandas as pd
 
 from clvml.config import AnyConfig
-from clvml.evaluation import METRICS
+from clvml.evaluation.leaderboard import METRICS
 from clvml.storage.addresses import hide_password
 from clvml.tracking.record import TrainingRecord
 
 # XGBoost comes in two distributions; the first that is installed counts.
-PACKAGES = (("duckdb",), ("mlflow",), ("numpy",), ("pandas",), ("scikit-learn",), ("scipy",), ("shap",))
+PACKAGES = ("duckdb", "mlflow", "numpy", "pandas", "scikit-learn", "scipy", "shap")
 XGBOOST = ("xgboost", "xgboost-cpu")
 GIT_SECONDS = 5
 SETTINGS_NAMED = 3
@@ -73,8 +73,10 @@ def environment_tags(command: str) -> dict[str, str]:
 
 def package_versions() -> str:
     """Return the versions of Python and of the packages that figures depend on, as text."""
-    packages = [f"{names[0]} {installed_version(*names)}" for names in sorted((*PACKAGES, XGBOOST))]
-    return ", ".join([f"python {platform.python_version()}", *packages])
+    packages = [f"{name} {installed_version(name)}" for name in PACKAGES]
+    return ", ".join(
+        [f"python {platform.python_version()}", *packages, f"xgboost {installed_version(*XGBOOST)}"]
+    )
 
 
 def run_params(config: AnyConfig) -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from pathlib import Path
-from urllib.parse import quote
 
 import requests
 import sqlalchemy
@@ -14,7 +13,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from clvml.errors import InputError, did_you_mean
 from clvml.storage.addresses import hide_password
 from clvml.tracking.record import StoreUnreachable
-from clvml.tracking.store_file import is_store_file
+from clvml.tracking.store_file import is_store_file, read_only_connection
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 ARTIFACT_FOLDER = "mlartifacts"
@@ -133,11 +132,8 @@ def _check_sqlite(path: Path, must_exist: bool) -> None:
     if not must_exist and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
         raise InputError(read_only(str(path)))
     try:
-        connection = sqlite3.connect(f"file:{quote(path.as_posix())}?mode=ro", uri=True)
-        try:
+        with read_only_connection(path) as connection:
             rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        finally:
-            connection.close()
     except sqlite3.OperationalError as error:
         raise InputError(f"tracking store '{path}' cannot be opened: {error}") from None
     except sqlite3.DatabaseError as error:
@@ -169,11 +165,7 @@ def _check_database(uri: str) -> str:
     shown = hide_password(uri)
     try:
         url = sqlalchemy.make_url(uri)
-        engine = sqlalchemy.create_engine(url)
-        try:
-            engine.connect().close()
-        finally:
-            engine.dispose()
+        sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool).connect().close()
     except ModuleNotFoundError as error:
         # SQLAlchemy looks for the newer driver where none is named.
         other = " (or write postgresql+psycopg2://... to use psycopg2)" if error.name == "psycopg" else ""

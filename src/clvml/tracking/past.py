@@ -27,7 +27,7 @@ from clvml.tracking.registry import (
     search_versions,
     versions_of,
 )
-from clvml.tracking.session import Store, check_answer, mlflow, registered_aliases
+from clvml.tracking.session import Store, all_pages, check_answer, mlflow, registered_aliases
 
 PREDICTION_COLUMNS = ["cutoff", "customer_id", "actual_spend", "churned", "spend", "p_churn"]
 
@@ -111,13 +111,8 @@ def past_run(store: Store, reference: str, registered_model: str) -> PastRun:
 
 def champion_of(store: Store, registered_model: str) -> PastRun | None:
     """Return the run of the champion of a name; None where the name has none."""
-    version = aliases_of(store, registered_model).get("champion")
+    version = registered_aliases(store, registered_model).get("champion")
     return _run_of_version(store, registered_model, version) if version else None
-
-
-def aliases_of(store: Store, registered_model: str) -> dict[str, str]:
-    """Return ``{alias: version}``; nothing for a name that is not registered."""
-    return registered_aliases(store, registered_model) or {}
 
 
 def experiment_runs(
@@ -210,17 +205,12 @@ def _run_of_version(store: Store, name: str, alias_or_version: str) -> PastRun:
 
 def _tested_runs(store: Store, experiment: str) -> Iterator[Any]:
     """Yield trainings and variants of an experiment, the newest first."""
-    token: str | None = None
-    while True:
-        page = store.client.search_runs([experiment], page_token=token)
-        yield from (run for run in page if run.data.tags.get(KIND_TAG) not in UNTESTED)
-        token = page.token
-        if not token:
-            return
+    found = all_pages(store.client.search_runs, [experiment])
+    return (run for run in found if run.data.tags.get(KIND_TAG) not in UNTESTED)
 
 
 def _alias(store: Store, name: str, version: str) -> str:
-    return _preferred(alias for alias, number in aliases_of(store, name).items() if number == version)
+    return _preferred(alias for alias, number in registered_aliases(store, name).items() if number == version)
 
 
 def _preferred(aliases: Iterable[str]) -> str:
@@ -239,7 +229,7 @@ def _model_names(store: Store, runs: Iterable[Any]) -> Iterator[str]:
 def _versions_by_run(store: Store, names: Iterable[str]) -> dict[str, tuple[str, str, str]]:
     found: dict[str, tuple[str, str, str]] = {}
     for name in names:
-        aliases = aliases_of(store, name)
+        aliases = registered_aliases(store, name)
         versions = versions_of(store, name)
         for version in sorted(versions, key=lambda item: int(item.version)):
             number = str(version.version)

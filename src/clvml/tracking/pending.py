@@ -26,17 +26,6 @@ from clvml.tracking.record import STARTED_TAG, UPLOAD_TAG, LoggedRun, StoreUnrea
 PENDING_FOLDER = "mlflow-pending"
 _RECORD = "record.json"
 _LOCK = ".lock"
-_PLAIN = (
-    "horizon_days",
-    "fingerprint",
-    "quality",
-    "quality_text",
-    "metrics",
-    "verdicts",
-    "notes",
-    "model_name",
-    "page",
-)
 _TABLES = ("fold_metrics", "leaderboard", "drivers", "signature_example", "predictions")
 # That of purchases has none, nor has one that an older version kept.
 _RETENTION = "retention.parquet"
@@ -105,7 +94,6 @@ def keep_training(record: TrainingRecord, folder: Path) -> Path:
     draft = folder / f".{name}"
     # Commit, versions and user are those of the training, not those of the upload.
     tags = run_tags(record) | {UPLOAD_TAG: identifier, STARTED_TAG: moment.isoformat(timespec="seconds")}
-    plain = {key: getattr(record, key) for key in _PLAIN}
     try:
         draft.mkdir(parents=True)
         for table in _TABLES:
@@ -117,11 +105,8 @@ def keep_training(record: TrainingRecord, folder: Path) -> Path:
         for title, picture in record.figures.items():
             (draft / "plots" / f"{title}.png").write_bytes(picture)
         copy_model(record.model_directory, draft)
-        content = plain | {
-            "config": public_config(record.config),
-            "as_of": record.as_of.isoformat(),
-            "tags": tags,
-        }
+        content = {key: getattr(record, key) for key in _Kept.model_fields}
+        content |= {"config": public_config(record.config), "tags": tags}
         (draft / _RECORD).write_text(json.dumps(content, ensure_ascii=False, default=str), encoding="utf-8")
         return draft.rename(folder / name)
     except OSError as error:
@@ -149,17 +134,15 @@ def read_kept(directory: Path) -> TrainingRecord:
     refuse_links(directory)
     try:
         content = _Kept.model_validate_json((directory / _RECORD).read_text(encoding="utf-8"))
-        fields: dict[str, Any] = {key: getattr(content, key) for key in _PLAIN}
+        fields = content.model_dump(exclude={"config"})
         fields |= {table: pd.read_parquet(directory / f"{table}.parquet") for table in _TABLES}
         if (directory / _RETENTION).is_file():
             fields["retention"] = pd.read_parquet(directory / _RETENTION)
         figures = {path.stem: path.read_bytes() for path in sorted((directory / "plots").glob("*.png"))}
         return TrainingRecord(
             config=parse_any_config(content.config, f"configuration in '{directory}'"),
-            as_of=content.as_of,
             figures=figures,
             model_directory=directory / "model",
-            tags=content.tags,
             **fields,
         )
     except InputError:

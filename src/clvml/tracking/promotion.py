@@ -24,10 +24,10 @@ from clvml.tracking.comparison import ComparedRun, compare_pair
 from clvml.tracking.comparison_text import why
 from clvml.tracking.description import user_name
 from clvml.tracking.liveness import is_dead, mark
-from clvml.tracking.past import PastRun, aliases_of, past_run
+from clvml.tracking.past import PastRun, past_run
 from clvml.tracking.registry import check_model, ensure_registered, logged_model_id
 from clvml.tracking.runs import version_tags
-from clvml.tracking.session import MlflowException, Store, mlflow, open_store
+from clvml.tracking.session import MlflowException, Store, mlflow, open_store, registered_aliases
 
 HISTORY_TAG = "champion_history"
 CLAIM_PREFIX = "promotion_under_way."
@@ -78,8 +78,6 @@ def promote(reference: str, registered_model: str, uri: str, force: str | None =
         A version, an alias, ``models:/NAME/VERSION`` or a run.
     registered_model : str
         The name that versions and aliases are of.
-    uri : str
-        From `clvml.tracking.tracking_uri`.
     force : str, optional
         A reason to make it champion without being better.
 
@@ -93,7 +91,7 @@ def promote(reference: str, registered_model: str, uri: str, force: str | None =
         run = past_run(store, reference, registered_model)
         _check_run(store, run)
         name = run.registered_model or run.tags.get("registered_model", "") or registered_model
-        before = aliases_of(store, name).get("champion", "")
+        before = registered_aliases(store, name).get("champion", "")
         if run.version and run.version == before:
             return Promotion(name, before, before, "it is the champion already", changed=False)
         check_model(store, run.run_id, name, run.version)
@@ -109,7 +107,7 @@ def promote(reference: str, registered_model: str, uri: str, force: str | None =
             version = run.version or _register(store, run, name)
             _record(store, name, version, before, reason)
             store.client.set_registered_model_alias(name, "champion", version)
-            if aliases_of(store, name).get("challenger") == version:
+            if registered_aliases(store, name).get("challenger") == version:
                 store.client.delete_registered_model_alias(name, "challenger")
         return Promotion(name, version, before, reason, changed=True, compared=compared)
 
@@ -192,7 +190,7 @@ def _reason(compared: ComparedRun | None, force: str | None) -> str:
 
 
 def _check_unchanged(store: Store, name: str, before: str) -> None:
-    now = aliases_of(store, name).get("champion", "")
+    now = registered_aliases(store, name).get("champion", "")
     if now != before:
         raise InputError(
             f"the champion of '{name}' has just become version {now or 'none'} (it was {before or 'none'}); nothing "
@@ -261,42 +259,32 @@ def _wait_for_others(store: Store, name: str, mine: str) -> None:
         time.sleep(LOOK_SECONDS)
 
 
-def _claims(store: Store, name: str) -> dict[str, str]:
+def _claims(store: Store, name: str) -> dict[str, dict[str, str]]:
     """Return the announcements of promotions that may be at work; those of the dead are taken away."""
-    tags = store.client.get_registered_model(name).tags
     found = {}
-    for key, value in tags.items():
+    for key, value in store.client.get_registered_model(name).tags.items():
         if not key.startswith(CLAIM_PREFIX):
             continue
-        if _seconds_since(value) > ABANDONED_SECONDS or is_dead(_told(value, "process")):
+        try:
+            claim = {part: str(told) for part, told in json.loads(value).items()}
+            age = (datetime.now(UTC) - datetime.fromisoformat(claim["at"])).total_seconds()
+        except (ValueError, KeyError, TypeError, AttributeError):
+            claim, age = {}, float("inf")
+        if age > ABANDONED_SECONDS or is_dead(claim.get("process", "")):
             store.client.delete_registered_model_tag(name, key)
         else:
-            found[key] = value
+            found[key] = claim
     return found
 
 
-def _whose(claim: str) -> str:
+def _whose(claim: dict[str, str]) -> str:
     """Return who announced a promotion, since when, and until when that counts."""
-    since = datetime.fromisoformat(_told(claim, "at"))
+    since = datetime.fromisoformat(claim["at"])
     until = since + timedelta(seconds=ABANDONED_SECONDS)
     return (
-        f"{_told(claim, 'by') or 'somebody'} (since {since:%H:%M:%S} {since.tzname()}; if that was broken off, it"
+        f"{claim.get('by') or 'somebody'} (since {since:%H:%M:%S} {since.tzname()}; if that was broken off, it"
         f" counts until {until:%H:%M:%S})"
     )
-
-
-def _told(claim: str, key: str) -> str:
-    try:
-        return str(json.loads(claim)[key])
-    except (ValueError, KeyError, TypeError):
-        return ""
-
-
-def _seconds_since(claim: str) -> float:
-    try:
-        return (datetime.now(UTC) - datetime.fromisoformat(_told(claim, "at"))).total_seconds()
-    except (ValueError, TypeError):
-        return float("inf")
 
 
 def _now() -> str:

@@ -19,7 +19,16 @@ from clvml.storage.yaml_text import parse_yaml
 from clvml.tracking.logged_model import LOADER_MODULE
 from clvml.tracking.pyfunc import run_id_of
 from clvml.tracking.record import ResolvedModel
-from clvml.tracking.session import MISSING, MlflowException, Store, check_answer, mlflow, open_store
+from clvml.tracking.session import (
+    MISSING,
+    MlflowException,
+    Store,
+    all_pages,
+    check_answer,
+    mlflow,
+    open_store,
+    registered_aliases,
+)
 
 UNREGISTERED = "unregistered"
 MODEL_FILE = "model.json"
@@ -53,8 +62,6 @@ def resolve_model(reference: str, registered_model: str | None, uri: str) -> Res
     registered_model : str or None
         The registered model that an alias or a version is of: ``tracking.registered_model``. Where it is not known,
         clvml, with a note if another one was trained later.
-    uri : str
-        From `clvml.tracking.tracking_uri`.
 
     Raises
     ------
@@ -130,7 +137,7 @@ def find_version(store: Store, name: str, alias_or_version: str) -> str:
     versions = {str(found.version): found for found in versions_of(store, name)}
     if not versions:
         raise InputError(_no_such_model(store, name))
-    aliases = {alias: str(v) for alias, v in store.client.get_registered_model(name).aliases.items()}
+    aliases = registered_aliases(store, name)
     newest_first = sorted(versions, key=int, reverse=True)
     if alias_or_version == "latest":
         return newest_first[0]
@@ -266,15 +273,9 @@ def _registered_as(store: Store, run_id: str, model_id: str, registered_model: s
 
 def search_versions(store: Store, condition: str) -> list[Any]:
     """Return all versions that a condition of MLflow's search language holds for."""
-    versions: list[Any] = []
-    token: str | None = None
-    while True:
-        page = store.client.search_model_versions(condition, page_token=token)
-        check_answer(store, "versions of a model", True, all(str(v.version).isdigit() for v in page))
-        versions += page
-        token = page.token
-        if not token:
-            return versions
+    versions = list(all_pages(store.client.search_model_versions, condition))
+    check_answer(store, "versions of a model", True, all(str(v.version).isdigit() for v in versions))
+    return versions
 
 
 def versions_of(store: Store, name: str) -> list[Any]:

@@ -64,10 +64,12 @@ class RecordedTraining:
         """Return the packages that have another version now, in words; empty where none has."""
         before, now = (dict(part.split(" ", 1) for part in text.split(", ") if " " in part)
                        for text in (self.versions, package_versions()))  # fmt: skip
-        changed = [f"{name} {now.get(name, 'none')} instead of {was}" for name, was in before.items()]
-        return ", ".join(
-            text for text, name in zip(changed, before, strict=True) if now.get(name) != before[name]
+        changed = (
+            f"{name} {now.get(name, 'none')} instead of {was}"
+            for name, was in before.items()
+            if now.get(name) != was
         )
+        return ", ".join(changed)
 
     def metric_changes(self, metrics: dict[str, float]) -> dict[str, tuple[float | None, float | None]]:
         """Return ``{metric: (now, then)}`` where a metric is not the same to the last digit."""
@@ -87,8 +89,6 @@ def recorded_training(reference: str, registered_model: str, uri: str) -> Record
         A run, version or alias.
     registered_model : str
         The name that versions and aliases are of.
-    uri : str
-        From `clvml.tracking.tracking_uri`.
 
     Raises
     ------

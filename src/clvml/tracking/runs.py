@@ -58,12 +58,6 @@ def log_training(record: TrainingRecord, uri: str) -> LoggedRun:
     The model becomes a version of ``tracking.registered_model``, with the alias ``champion`` if no version
     has it yet, else ``challenger``. A run that cannot be completed is marked as failed.
 
-    Parameters
-    ----------
-    record : TrainingRecord
-    uri : str
-        From `clvml.tracking.tracking_uri`.
-
     Raises
     ------
     InputError
@@ -92,9 +86,9 @@ def log_training(record: TrainingRecord, uri: str) -> LoggedRun:
             model_id, said = _log_everything(record, store, run_id, experiment)
             # Read again: while this one was uploaded, another may have become champion.
             aliases = registered_aliases(store, names.registered_model)
-            if aliases is None:
+            if not aliases:
                 ensure_registered(store, names.registered_model)
-            alias = "challenger" if "champion" in (aliases or {}) else "champion"
+            alias = "challenger" if "champion" in aliases else "champion"
             found = mlflow.register_model(
                 f"models:/{model_id}", names.registered_model, tags=version_tags(tags)
             )
@@ -131,7 +125,7 @@ def uploaded_before(record: TrainingRecord, uri: str) -> LoggedRun | None:
             versions = search_versions(store, f"run_id='{run_id}'")
             if run.info.status == "FINISHED" and versions:
                 found = versions[0]
-                aliases = registered_aliases(store, found.name) or {}
+                aliases = registered_aliases(store, found.name)
                 named = [alias for alias, number in aliases.items() if number == str(found.version)]
                 return LoggedRun(
                     run_id=run_id,

@@ -8,10 +8,11 @@ import os
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 from alembic.util.exc import CommandError
@@ -30,26 +31,9 @@ from clvml.tracking.store_file import holds_runs, is_store_file, make_store_file
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import mlflow.pyfunc
-    from mlflow import MlflowClient, entities, models, types
+    from mlflow import MlflowClient, entities, models, types  # noqa: F401
     from mlflow.exceptions import MlflowException
     from mlflow.utils.logging_utils import MLFLOW_LOGGING_STREAM
-
-__all__ = [
-    "MISSING",
-    "PARENT_TAG",
-    "MlflowClient",
-    "MlflowException",
-    "Store",
-    "check_tracking",
-    "current_tracking_uri",
-    "entities",
-    "experiment_id",
-    "mlflow",
-    "models",
-    "open_store",
-    "registered_aliases",
-    "types",
-]
 
 # MLflow's own tag, by which its page groups runs under another.
 PARENT_TAG = "mlflow.parentRunId"
@@ -231,8 +215,8 @@ def experiment_id(store: Store, name: str, create: bool = True) -> str | None:
         return experiment_id(store, name, create=False)
 
 
-def registered_aliases(store: Store, name: str) -> dict[str, str] | None:
-    """Return ``{alias: version}`` of the registered model called `name`, or None if there is none.
+def registered_aliases(store: Store, name: str) -> dict[str, str]:
+    """Return ``{alias: version}`` of the registered model called `name`; nothing if there is none.
 
     Raises
     ------
@@ -243,12 +227,23 @@ def registered_aliases(store: Store, name: str) -> dict[str, str] | None:
         found = store.client.get_registered_model(name)
     except MlflowException as error:
         if error.error_code in MISSING:
-            return None
+            return {}
         if error.error_code == "INVALID_PARAMETER_VALUE":
             raise InputError(f"tracking.registered_model '{name}': {first_line(error)}") from error
         raise
     check_answer(store, "the registered model", name, found.name)
     return {str(alias): str(version) for alias, version in found.aliases.items()}
+
+
+def all_pages(search: Callable[..., Any], *arguments: Any, **named: Any) -> Iterator[Any]:
+    """Yield everything that a search of MLflow's client finds, page after page."""
+    token: str | None = None
+    while True:
+        page = search(*arguments, **named, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def check_answer(store: Store, asked_for: str, expected: object, found: object) -> None:

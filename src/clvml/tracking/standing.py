@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from clvml.outcomes.model_state import ComparedModel, ModelState, MonitoredScores, Standing
 from clvml.tracking.comparison import ComparedRun, compare
+from clvml.tracking.comparison_text import standing
 from clvml.tracking.past import PastRun
 from clvml.tracking.record import KIND_TAG, MONITORING
 from clvml.tracking.session import experiment_id, open_store
@@ -17,21 +18,7 @@ from clvml.tracking.view import view_address
 def model_state(uri: str, experiment: str | None, default_model: str, limit: int = 10) -> ModelState:
     """Return how the newest models of an experiment stand, and what came of their scores.
 
-    Parameters
-    ----------
-    uri : str
-        From `clvml.tracking.tracking_uri`.
-    experiment : str or None
-        The only one there is without it.
-    default_model : str
-        Registered model whose champion counts where no run names one.
-    limit : int
-        How many runs and how many checks to look at, the newest first.
-
-    Raises
-    ------
-    InputError
-        There is no such experiment, it has no runs, or the store cannot be used.
+    Parameters and errors are those of `compare`; ``limit`` holds for the checks of scores, too.
     """
     found = compare(uri, experiment, default_model, limit)
     with open_store(uri, must_exist=True) as store:
@@ -59,20 +46,10 @@ def _name(run: PastRun) -> str:
 
 
 def _compared(one: ComparedRun, champion: PastRun | None) -> ComparedModel:
+    said = standing(one, champion).partition(":")[0].removeprefix("the ")
     return ComparedModel(
-        _name(one.run), one.run.alias, one.run.started.date(), dict(one.run.metrics), _standing(one, champion)
+        _name(one.run), one.run.alias, one.run.started.date(), dict(one.run.metrics), cast(Standing, said)
     )
-
-
-def _standing(one: ComparedRun, champion: PastRun | None) -> Standing:
-    if champion is not None and one.run.run_id == champion.run_id:
-        return "champion"
-    if one.obstacle:
-        return "not comparable"
-    better, worse = bool(one.metrics_with("better")), bool(one.metrics_with("worse"))
-    if better and worse:
-        return "better and worse"
-    return "better" if better else "worse" if worse else "no clear difference"
 
 
 def _monitored(run: Any) -> MonitoredScores | None:

@@ -53,10 +53,15 @@ def is_store_file(path: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
+def read_only_connection(path: Path) -> closing[sqlite3.Connection]:
+    """Return a connection to an SQLite file that cannot change it, to be used in ``with``."""
+    return closing(sqlite3.connect(f"file:{quote(path.as_posix())}?mode=ro", uri=True))
+
+
 def holds_runs(path: Path) -> bool:
     """Return whether anything was ever logged to an SQLite store."""
     try:
-        with closing(sqlite3.connect(f"file:{quote(path.as_posix())}?mode=ro", uri=True)) as connection:
+        with read_only_connection(path) as connection:
             return bool(connection.execute("SELECT count(*) FROM runs").fetchone()[0])
     except sqlite3.OperationalError as error:
         return "no such table" not in str(error)

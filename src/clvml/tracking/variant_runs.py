@@ -33,12 +33,9 @@ class ExperimentRuns:
 
     Parameters
     ----------
-    uri : str
-        From `clvml.tracking.tracking_uri`.
     base : VariantRecord
         The experiment as a whole: its name, base configuration and data. A parent run of the same key is
         continued. The MLflow experiment is called ``<tracking.experiment>/<name>``.
-    question : str
     metric : str
         That decides; it comes first on MLflow's page.
     fresh : bool

@@ -12,7 +12,7 @@ import time
 import zlib
 from typing import Any
 
-from clvml.evaluation import METRICS
+from clvml.evaluation.leaderboard import METRICS
 from clvml.storage.addresses import hide_password
 from clvml.tracking.description import LONGEST_NOTE
 from clvml.tracking.session import Store
@@ -55,7 +55,6 @@ def save_view(store: Store, experiment: str, note: str, best_by: str = "") -> No
 
     Parameters
     ----------
-    store : Store
     experiment : str
         Its id.
     note : str

@@ -7,9 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clvml import tracking
 from clvml.errors import InputError, did_you_mean
-from clvml.evaluation import METRICS
+from clvml.evaluation.leaderboard import METRICS
 from clvml.storage.files import replacing
 from clvml.storage.outputs import check_output
 
@@ -26,24 +25,9 @@ def compare(
     output: Path | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Comparison:
-    """Hold the newest runs of an experiment against the champion, and write the page of it where one is wanted.
+    """Hold the newest runs of an experiment against the champion (`clvml.tracking.comparison.compare`).
 
-    Parameters
-    ----------
-    experiment : str or None
-        The only one there is without it.
-    registered_model : str
-        Its champion counts where no run names a model.
-    uri : str
-        From `clvml.tracking.tracking_uri`.
-    by : str
-        Metric to sort by.
-    limit : int
-        How many runs to look at, the newest first.
-    output : Path, optional
-        An ``.html`` file.
-    progress : callable
-        Told what is being done.
+    Where ``output`` is given, an ``.html`` file, the comparison is also written there as a page.
 
     Raises
     ------
@@ -56,8 +40,10 @@ def compare(
         )
     if output is not None:
         check_output(output, (".html",))
+    from clvml.tracking import comparison
+
     progress("comparing the runs")
-    found = tracking.compare(uri, experiment, registered_model, limit, by)
+    found = comparison.compare(uri, experiment, registered_model, limit, by)
     if output is not None:
         from clvml.tracking.comparison_page import comparison_page
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-from clvml import tracking
 from clvml.config import AnyConfig, SubscriptionConfig, overridden
 from clvml.errors import InputError
 from clvml.outcomes.monitoring import Monitoring, monitor, monitor_subscribers
@@ -144,8 +143,10 @@ def _model_of(scores: pd.DataFrame, path: Path) -> str:
 
 def _resolved(reference: str, registered: str, uri: str, notes: list[str]) -> ResolvedModel | None:
     """Return the model; where the store does not answer, say so and go on without."""
+    from clvml.tracking.registry import resolve_model
+
     try:
-        return tracking.resolve_model(reference, registered, uri)
+        return resolve_model(reference, registered, uri)
     except StoreUnreachable as error:
         notes.append(str(error))
         return None
@@ -153,8 +154,10 @@ def _resolved(reference: str, registered: str, uri: str, notes: list[str]) -> Re
 
 def _promised(model: ResolvedModel | None, uri: str) -> dict[str, float]:
     """Return what the training of the model measured, nothing where that cannot be known."""
+    from clvml.tracking.beside import training_metrics
+
     try:
-        return tracking.training_metrics(model.run_id, uri) if model and model.run_id else {}
+        return training_metrics(model.run_id, uri) if model and model.run_id else {}
     except InputError:
         # The same is said by the logging, which is after the work.
         return {}
@@ -162,13 +165,15 @@ def _promised(model: ResolvedModel | None, uri: str) -> dict[str, float]:
 
 def _logged(found: Monitoring, model: ResolvedModel | None, uri: str, notes: list[str]) -> str | None:
     """Log what was found and return the run; where that fails, say why: the result is worth having all the same."""
+    from clvml.tracking.beside import log_monitoring
+
     if model is None:
         return None
     if not model.run_id:
         notes.append("not logged: a folder does not say which run trained its model")
         return None
     try:
-        return tracking.log_monitoring(found, model, uri)
+        return log_monitoring(found, model, uri)
     except InputError as error:
         notes.append(f"not logged: {error}")
         return None

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from clvml import tracking
 from clvml.config import AnyConfig, Config, SubscriptionConfig, overridden
 from clvml.errors import InputError
 from clvml.scores.customer_margin import margin_columns
@@ -96,7 +95,9 @@ def train_again(
     InputError
         The run cannot be found, or its data needs a password.
     """
-    recorded = tracking.recorded_training(reference, registered_model, uri)
+    from clvml.tracking.reproduction import recorded_training
+
+    recorded = recorded_training(reference, registered_model, uri)
     config = overridden(
         recorded.config, overrides, f"the configuration of run '{recorded.run_id}' with --set"
     )
@@ -133,7 +134,6 @@ def train_and_log(
 
     Parameters
     ----------
-    config : Config or SubscriptionConfig
     uri : str
         The tracking store.
     now : datetime
@@ -158,6 +158,8 @@ def train_and_log(
     InputError
         The data cannot be used, is not that of the run to train again, or the store cannot be used at all.
     """
+    from clvml.tracking.session import check_tracking
+
     prepared: Prepared[Any]
     if isinstance(config, SubscriptionConfig):
         prepared = prepare_subscriptions(config.data, now, as_of=as_of)
@@ -177,7 +179,7 @@ def train_and_log(
     changes = _data_changes(again, prepared) if again else ""
     # Before an hour is spent on what could not be logged, but not for data that cannot be read.
     try:
-        tracking.check_tracking(config.tracking, uri)
+        check_tracking(config.tracking, uri)
     except StoreUnreachable as error:
         progress(
             f"{error}; training goes on, and its results are kept on disk if nothing answers at its end either"
@@ -237,8 +239,10 @@ def _log_or_keep(
     record: TrainingRecord, uri: str, progress: Progress
 ) -> tuple[LoggedRun | None, Path | None, str]:
     """Log a training; where that fails, keep it on disk: (where it is logged, where it is kept, why)."""
+    from clvml.tracking.runs import log_training
+
     try:
-        return tracking.log_training(record, uri), None, ""
+        return log_training(record, uri), None, ""
     except Exception as error:
         kept = _kept(record, progress)
         if isinstance(error, InputError):
@@ -249,11 +253,11 @@ def _log_or_keep(
 
 def _kept(record: TrainingRecord, progress: Progress) -> Path:
     """Keep a training in the current folder, or, where that cannot take it, in the one for temporary files."""
-    from clvml.tracking.pending import PENDING_FOLDER
+    from clvml.tracking.pending import PENDING_FOLDER, keep_training
 
     try:
-        return tracking.keep_training(record, Path(PENDING_FOLDER))
+        return keep_training(record, Path(PENDING_FOLDER))
     except InputError as error:
         elsewhere = Path(tempfile.gettempdir(), PENDING_FOLDER)
         progress(f"{error}; it is kept in '{elsewhere}'")
-        return tracking.keep_training(record, elsewhere)
+        return keep_training(record, elsewhere)

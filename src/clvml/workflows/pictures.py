@@ -28,7 +28,6 @@ def draw_pictures(
         None where there is no test.
     explanation : Explanation or None
         None where there is none.
-    config : Config
     notes : list of str
         A picture that is left out adds one.
     """

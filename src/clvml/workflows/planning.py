@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from clvml import tracking
 from clvml.decide.eligibility import read_customers
 from clvml.decide.lists import target_lists
 from clvml.decide.plan import Plan, make_plan
@@ -17,6 +16,7 @@ from clvml.decide.plan_file import PlanRecord
 from clvml.decide.plan_file import write_plan as write_plan_files
 from clvml.decide.playbook import Playbook, parse_playbook, read_playbook
 from clvml.errors import InputError
+from clvml.outcomes.readback import Readback
 from clvml.scores.overview import origin_of
 from clvml.scores.scorer import scored_table
 
@@ -72,8 +72,6 @@ def write_plan(
 
     Parameters
     ----------
-    made : Plan
-    path : Path
     folder : Path, optional
         Where a target list per action goes, made where it is not there; no lists without it.
     contacts, preset, fields
@@ -115,27 +113,23 @@ def write_plan(
     return paths, notes
 
 
-def log_plan(made: Plan, uri: str | None) -> tuple[str | None, list[str]]:
-    """Log a plan beside the model of its scores: the run, and what to know; no error, for the plan is worth having.
-
-    Parameters
-    ----------
-    made : Plan
-    uri : str or None
-        The tracking store; None where none is in use.
-    """
-    return logged_beside(made.record, uri, lambda store: tracking.log_plan(made.record, store))
-
-
-def logged_beside(
-    record: PlanRecord, uri: str | None, log: Callable[[str], tuple[str, list[str]]]
+def log_campaign(
+    record: PlanRecord, uri: str | None, found: Readback | None = None
 ) -> tuple[str | None, list[str]]:
-    """Log what is of a plan; where that fails, say why."""
+    """Log a plan, or the readback of it, beside the model of its scores: the run, and what to know.
+
+    Where that fails a note says why, for the result is worth having all the same. ``uri`` is None where no tracking
+    store is in use.
+    """
+    from clvml.tracking import campaign_runs
+
     if uri is None:
         return None, []
     if not record.run_id:
         return None, ["not logged: the scores do not say which training made their model"]
     try:
-        return log(uri)
+        if found is not None:
+            return campaign_runs.log_readback(found, record, uri), []
+        return campaign_runs.log_plan(record, uri)
     except InputError as error:
         return None, [f"not logged: {error}"]

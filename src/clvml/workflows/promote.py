@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from clvml import tracking
 from clvml.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,26 +19,17 @@ def promote(
     rollback: bool = False,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Promotion:
-    """Make a model the champion, or return to the champion before.
+    """Make a model the champion, or with ``rollback`` and no ``reference`` return to the champion before.
 
-    Parameters
-    ----------
-    reference : str or None
-        A version, an alias, ``models:/NAME/VERSION`` or a run; None with `rollback`.
-    registered_model : str
-    uri : str
-        From `clvml.tracking.tracking_uri`.
-    force : str, optional
-        A reason to promote without being better; of a rollback, why.
-    rollback : bool
-    progress : callable
-        Told what is being done.
+    The parameters are those of `clvml.tracking.promotion.promote`; of a rollback, ``force`` says why.
 
     Raises
     ------
     InputError
-        Neither a reference nor `rollback` is given, or both, or the reason is empty; and as `tracking.promotion` says.
+        Neither a reference nor `rollback` is given, or both, or the reason is empty; and as `promotion.promote` says.
     """
+    from clvml.tracking import promotion
+
     if rollback == (reference is not None):
         raise InputError(
             "give a version or run to promote (such as challenger), or --rollback, one of the two"
@@ -48,6 +38,6 @@ def promote(
         raise InputError("--force needs a reason, which is recorded: --force 'new prices since May'")
     if reference is None:
         progress("returning to the champion before")
-        return tracking.rollback(registered_model, uri, force)
+        return promotion.rollback(registered_model, uri, force)
     progress(f"comparing '{reference}' with the champion")
-    return tracking.promote(reference, registered_model, uri, force)
+    return promotion.promote(reference, registered_model, uri, force)

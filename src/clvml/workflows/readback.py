@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from clvml import tracking
 from clvml.config import ValueConfig
 from clvml.customers.subscription_snapshots import known_at, subscription_labels, subscription_revenue
 from clvml.decide.eligibility import contact_days, read_customers
@@ -29,11 +28,9 @@ from clvml.outcomes.campaign import (
     overlap_findings,
     ratio_findings,
     weightiest_first,
-    window_of,
 )
 from clvml.outcomes.readback import Readback, read_back
 from clvml.scores.scorer import customer_days
-from clvml.workflows.planning import logged_beside
 from clvml.workflows.preparation import Prepared
 
 
@@ -91,7 +88,7 @@ def readback(
         )
     if isinstance(playbook, str | PathLike):
         playbook = read_playbook(Path(playbook))
-    start, until = window_of(record)
+    start, until = record.as_of, record.until
     planned = table[table["action"].notna()]
     if planned.empty:
         raise InputError("the plan treats nobody: there is nothing to read back")
@@ -119,7 +116,7 @@ def readback(
             f"select distinct customer_id from {log.table} where order_day < ?", [start]
         ).df()["customer_id"]
         labels = customer_days(log).labels(start, record.horizon_days)
-    activity = Activity(log.first_day, end, frozenset(names), labels)
+    activity = Activity(log.first_day, frozenset(names), labels)
     found, findings = outcomes(planned, activity)
     findings += [
         Finding("old-scores", f"when it was planned, {note}") for note in record.summary.get("age", [])
@@ -130,8 +127,7 @@ def readback(
         inside = (days >= np.datetime64(start)) & (days < np.datetime64(until))
         findings += contact_findings(found, contacts[inside], record.campaign)
     for other, theirs in others:
-        begins, ends = window_of(theirs)
-        if begins < until and start < ends:
+        if theirs.as_of < until and start < theirs.until:
             reached = other.loc[other["group"] == TREATED, "customer_id"]
             findings += overlap_findings(found, reached, theirs.campaign)
     return read_back(
@@ -146,11 +142,6 @@ def readback(
         None if subscribers else prepared.margins(value, start),
         subscribers,
     )
-
-
-def log_readback(found: Readback, record: PlanRecord, uri: str | None) -> tuple[str | None, list[str]]:
-    """Log a readback beside the model of the plan's scores: the run, and why there is none; see `log_plan`."""
-    return logged_beside(record, uri, lambda store: (tracking.log_readback(found, record, store), []))
 
 
 def _subscriber_labels(frame: pd.DataFrame, start: date, horizon_days: int, grace_days: int) -> pd.DataFrame:

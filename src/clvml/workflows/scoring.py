@@ -161,15 +161,6 @@ def acquired_notes(scored: ScoredTable) -> list[str]:
     return [f"{unknown:,} of {scored.customers:,} customers have no {ACQUISITION_SOURCE.name} (--acquired)"]
 
 
-def former_note(subscriptions: pd.DataFrame, as_of: date) -> list[str]:
-    """Return a sentence on the customers who are not subscribed any more, and so have no row; none without any."""
-    known = known_at(subscriptions, as_of)
-    former = known["customer_id"].nunique() - known.loc[known["end"].isna(), "customer_id"].nunique()
-    return (
-        [f"{former:,} former subscribers are left out: nothing of theirs runs on {as_of}"] if former else []
-    )
-
-
 def scoring_notes(
     prepared: Prepared[Any], scorer: Scorer | SubscriptionScorer, config: AnyConfig, today: date | None = None
 ) -> list[str]:
@@ -180,7 +171,13 @@ def scoring_notes(
     notes = [prepared.note] if prepared.note else []
     model = scorer.model
     if isinstance(prepared.log, SubscriptionLog):
-        notes += former_note(prepared.log.frame, prepared.as_of)
+        known = known_at(prepared.log.frame, prepared.as_of)
+        # Who is not subscribed any more has no row.
+        former = known["customer_id"].nunique() - known.loc[known["end"].isna(), "customer_id"].nunique()
+        if former:
+            notes.append(
+                f"{former:,} former subscribers are left out: nothing of theirs runs on {prepared.as_of}"
+            )
     notes += age_notes(prepared.as_of, model.horizon_days, today, model.as_of)
     value = _margins_by(model.config.value, config.value)
     fixed = {
@@ -191,8 +188,10 @@ def scoring_notes(
         },
     }
     if isinstance(scorer, Scorer) and scorer.model.trees.events and prepared.log.events:
-        known = {key for kind in scorer.model.trees.events for key in kind.types}
-        new = [f"'{one.label}' ({one.events:,})" for one in prepared.log.events.types if one.key not in known]
+        counted = {key for kind in scorer.model.trees.events for key in kind.types}
+        new = [
+            f"'{one.label}' ({one.events:,})" for one in prepared.log.events.types if one.key not in counted
+        ]
         if new:
             notes.append(
                 f"events of types that the model does not know are not counted: {first_of(new, most=10)}"

@@ -44,7 +44,6 @@ def with_save_rates(
 
     Parameters
     ----------
-    playbook : Playbook
     rates : mapping of str to SaveRate
         By treatment.
     actions : mapping of str to str

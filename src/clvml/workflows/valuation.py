@@ -40,8 +40,8 @@ def worth(
 
     Parameters
     ----------
-    scores : DataFrame, str or Path
-        The scored table or its file.
+    scores, before : DataFrame, str or Path
+        The scored table or its file, and an earlier one.
     by : sequence of str
         Columns to group by; with ``prepared`` also ``cohort``, the quarter of the first purchase; of
         subscribers always, that of the first subscription.
@@ -49,8 +49,6 @@ def worth(
         What the scores were made with; where left out, as their overview says, or the default.
     costs : DataFrame, str or Path, optional
         See `clvml.decide.worth.worth`.
-    before : DataFrame, str or Path, optional
-        An earlier scored table or file.
     prepared : Prepared, optional
         The log that the scores were made from: plain formulas then stand beside the values, and own margins count.
     today : date, optional

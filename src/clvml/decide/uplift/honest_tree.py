@@ -65,7 +65,6 @@ class EffectTree:
 
     Attributes
     ----------
-    tree : DecisionTreeRegressor
     splits : tuple of Split
         What its columns are.
     leaves : ndarray of int, shape (k,)

@@ -27,7 +27,6 @@ class Leaf:
 
     Attributes
     ----------
-    rule : str
     customers : int
         Of both groups of the experiment.
     without, raw, error : float
@@ -51,14 +50,10 @@ class Uplift:
 
     Attributes
     ----------
-    arm, outcome : str
-    treated, control : int
-    mean_treated, mean_control : float
     effect, error, low, high : float
         Mean effect on all, doubly robust, with its standard error and 95 % interval.
     binary : bool
         Whether the outcome is 0 or 1.
-    gate : Gate
     leaves : tuple of Leaf
         What the tree says, whatever the gate says; the most moved first.
     doubt : str

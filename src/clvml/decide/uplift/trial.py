@@ -77,7 +77,6 @@ def read_experiment(
 
     Parameters
     ----------
-    path : Path
     treatment : str
         Column that says who got what.
     outcomes : sequence of str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pandas as pd
@@ -66,13 +65,7 @@ def channels(facts: Facts, say: Language) -> dict[str, Any] | None:
                 say.number(row["cost_each"], 2),
                 say.number(row["highest_cost"], 2),
                 say.number(row["value_to_cost"], 1),
-                say.text(
-                    "{low} to {high}",
-                    low=say.number(row["ratio_low"], 1),
-                    high=say.number(row["ratio_high"], 1),
-                )
-                if math.isfinite(row["ratio_low"])
-                else "–",
+                say.span(row["ratio_low"], row["ratio_high"], lambda value: say.number(value, 1)),
                 say.number(row["payback_months"], 1),
             ]
             for name, row in shown.to_dict("index").items()

@@ -80,13 +80,7 @@ def outlook(facts: Facts, say: Language) -> Section | None:
             [
                 say.date(date.fromisoformat(row["first_day"])),
                 say.money(row["expected_spend"]),
-                say.text(
-                    "{low} to {high}",
-                    low=say.money(row["expected_spend_low"]),
-                    high=say.money(row["expected_spend_high"]),
-                )
-                if row["expected_spend_high"] is not None
-                else "–",
+                say.span(row["expected_spend_low"], row["expected_spend_high"], say.money),
             ]
             for row in shown
         ],
@@ -106,9 +100,7 @@ def segments(facts: Facts, say: Language, listed: int | None = _LISTED_SEGMENTS)
                 "customers": say.count(row["customers"]),
                 "risk": say.percent(row["p_churn"]),
                 "expected": say.money(row["expected_spend"]),
-                "interval": None
-                if low is None or high is None
-                else say.text("{low} to {high}", low=say.short_money(low), high=say.short_money(high)),
+                "interval": None if low is None else say.span(low, high, say.short_money),
                 "bar": percentage(row["expected_spend"], largest),
                 "low": percentage(low, largest) if low is not None else None,
                 "high": percentage(high, largest) if high is not None else None,
