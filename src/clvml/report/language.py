@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
-from typing import Any, Literal
+from typing import Any
 
 from babel import Locale
 from babel.dates import format_date, format_skeleton
@@ -33,7 +33,6 @@ from markupsafe import Markup
 from clvml.errors import InputError, did_you_mean
 from clvml.explain.wording import say_reason
 
-Code = Literal["en", "fr", "de"]
 # Numbers below it are told apart by the cent.
 _MOST = 1e13
 LANGUAGES: dict[str, str] = {"en": "en_GB", "fr": "fr_FR", "de": "de_DE"}

@@ -106,7 +106,7 @@ def compare(
         kinds = [
             run.status if run.status != "finished" else "without a test" for run in runs if run not in tested
         ]
-        compared = _held_against(store, champion, tested)
+        compared = held_against(store, champion, tested)
         if METRICS[metric].better == "zero":
             compared = [_sized(store, one, metric) for one in compared]
         campaigns = campaigns_of(store, str(experiment_id(store, experiment, create=False)), limit)
@@ -118,11 +118,6 @@ def compare(
         metric=metric,
         campaigns=campaigns,
     )
-
-
-def compare_pair(store: Store, run: PastRun, champion: PastRun) -> ComparedRun:
-    """Hold one run against the champion."""
-    return _held_against(store, champion, [run])[0]
 
 
 def config_differences(run: PastRun, champion: PastRun) -> dict[str, tuple[str, str]]:
@@ -148,7 +143,8 @@ def _champion(store: Store, runs: Sequence[PastRun], default_model: str) -> Past
     return None
 
 
-def _held_against(store: Store, champion: PastRun | None, runs: Sequence[PastRun]) -> list[ComparedRun]:
+def held_against(store: Store, champion: PastRun | None, runs: Sequence[PastRun]) -> list[ComparedRun]:
+    """Hold runs against the champion, in their order."""
     if champion is None:
         return [ComparedRun(run, "there is no champion to compare with") for run in runs]
     theirs = read_predictions(store, champion)

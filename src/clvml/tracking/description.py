@@ -105,11 +105,6 @@ def public_config(config: AnyConfig) -> dict[str, Any]:
     return raw
 
 
-def pooled_metrics(record: TrainingRecord) -> dict[str, float]:
-    """Return the pooled metrics that are numbers."""
-    return {key: float(value) for key, value in record.metrics.items() if math.isfinite(value)}
-
-
 def fold_series(record: TrainingRecord) -> list[tuple[str, int, float]]:
     """Return ``(key, step, value)`` of the trained model at each fold, oldest first; steps count from 1.
 

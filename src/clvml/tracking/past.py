@@ -97,10 +97,9 @@ def past_run(store: Store, reference: str, registered_model: str) -> PastRun:
         named = [v for v in versions if v.name == registered_model] or versions
         newest = max(named, key=lambda version: int(version.version), default=None)
         if newest is None:
-            return _past_run(found, "", "", "")
-        return _past_run(
-            found, newest.name, str(newest.version), _alias(store, newest.name, str(newest.version))
-        )
+            return _past_run(found)
+        number = str(newest.version)
+        return _past_run(found, newest.name, number, _alias(store, newest.name, number))
     if not reference or ":" in reference:
         raise InputError(
             f"'{reference}' is not a version or run; give a version number, champion, challenger, "
@@ -145,7 +144,7 @@ def experiment_runs(
     if not runs:
         raise InputError(f"experiment '{experiment}' has no runs yet; run 'clvml train' first")
     versions = _versions_by_run(store, dict.fromkeys([*_model_names(store, runs), default_model]))
-    return experiment, [_past_run(run, *versions.get(run.info.run_id, ("", "", ""))) for run in runs]
+    return experiment, [_past_run(run, *versions.get(run.info.run_id, ())) for run in runs]
 
 
 def read_predictions(store: Store, run: PastRun) -> pd.DataFrame | None:
@@ -254,7 +253,7 @@ def _only_experiment(store: Store) -> str:
     return str(used[0])
 
 
-def _past_run(run: Any, registered_model: str, version: str, alias: str) -> PastRun:
+def _past_run(run: Any, registered_model: str = "", version: str = "", alias: str = "") -> PastRun:
     deleted = run.info.lifecycle_stage != "active"
     return PastRun(
         run_id=run.info.run_id,

@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 
 from clvml.errors import InputError
 from clvml.evaluation.versus import short_label
-from clvml.tracking.comparison import ComparedRun, compare_pair
+from clvml.tracking.comparison import ComparedRun, held_against
 from clvml.tracking.comparison_text import why
 from clvml.tracking.description import user_name
 from clvml.tracking.liveness import is_dead, mark
@@ -97,7 +97,7 @@ def promote(reference: str, registered_model: str, uri: str, force: str | None =
         check_model(store, run.run_id, name, run.version)
         compared = None
         if before and force is None:
-            compared = compare_pair(store, run, past_run(store, before, name))
+            (compared,) = held_against(store, past_run(store, before, name), [run])
             _check_better(compared, name, before)
         reason = _reason(compared, force)
         # Only a name that is registered can hold the announcement.

@@ -18,7 +18,6 @@ from clvml.tracking.artifacts import LEADERBOARD_TABLE, copy_model, write_run_fi
 from clvml.tracking.description import (
     fold_series,
     note,
-    pooled_metrics,
     run_name,
     run_params,
     run_tags,
@@ -211,8 +210,9 @@ def _log_everything(
     now = int(time.time() * 1000)
     metrics = [
         # Tied to model and data, MLflow shows them on the model's page as well.
-        entities.Metric(key, value, now, 0, model_id, dataset.name, dataset.digest, run_id)
-        for key, value in pooled_metrics(record).items()
+        entities.Metric(key, float(value), now, 0, model_id, dataset.name, dataset.digest, run_id)
+        for key, value in record.metrics.items()
+        if math.isfinite(value)
     ]
     metrics += [entities.Metric(key, value, now, step) for key, step, value in fold_series(record)]
     params = [entities.Param(key, value) for key, value in run_params(record.config).items()]

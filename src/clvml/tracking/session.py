@@ -190,14 +190,13 @@ def experiment_id(store: Store, name: str, create: bool = True) -> str | None:
     found = store.client.get_experiment_by_name(name)
     if found is not None:
         check_answer(store, "the experiment", name, found.name)
-    if found is not None and found.lifecycle_stage == "deleted":
+        if found.lifecycle_stage != "deleted":
+            return str(found.experiment_id)
         raise InputError(
             f"experiment '{name}' was deleted in '{store.shown}'; restore it with "
             f"'mlflow experiments restore --experiment-id {found.experiment_id}', or choose another name for "
             "tracking.experiment"
         )
-    if found is not None:
-        return str(found.experiment_id)
     if not create:
         return None
     # MLflow would put the files of an SQLite store under ./mlruns, wherever the database is.
