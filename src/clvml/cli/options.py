@@ -43,7 +43,7 @@ AcquiredOption = Annotated[
     Path | None,
     typer.Option(
         "--acquired",
-        help="Whence and when customers came: customer_id, acquisition_source, acquisition_date; needs --spend.",
+        help="Where customers came from and when: customer_id, acquisition_source, acquisition_date; needs --spend.",
     ),
 ]
 SpendOption = Annotated[

@@ -71,7 +71,7 @@ def score(
         Path | None,
         typer.Option(
             "--acquired",
-            help="Whence customers came (customer_id, acquisition_source), as a column of the scored file.",
+            help="Where customers came from (customer_id, acquisition_source), as a column of the scored file.",
         ),
     ] = None,
     value_reasons: Annotated[

@@ -83,7 +83,7 @@ def read_spend(path: str) -> pd.DataFrame:
 
 
 def read_sources(path: str) -> pd.Series:
-    """Read whence customers came: `SOURCE` by customer id.
+    """Read where customers came from: `SOURCE` by customer id.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def read_sources(path: str) -> pd.Series:
 
 
 def read_acquired(path: str) -> pd.DataFrame:
-    """Read whence and when customers came: ``customer_id``, `SOURCE` and ``month``, one row per customer.
+    """Read where customers came from and when: ``customer_id``, `SOURCE` and ``month``, one row per customer.
 
     Raises
     ------

@@ -44,7 +44,9 @@ def write_run_files(record: TrainingRecord, folder: Path) -> None:
         if not table.empty:
             table.to_csv(folder / f"{name}.csv", index=False)
     if not record.predictions.empty:
-        write_predictions(record.predictions, folder / PREDICTIONS_FILE)
+        # Sorted so that equal neighbours compress away; nothing is rounded.
+        ordered = record.predictions.sort_values(["cutoff", "customer_id"], kind="stable", ignore_index=True)
+        ordered.to_parquet(folder / PREDICTIONS_FILE, index=False, compression="zstd")
         reach = churn_reach(record.predictions["churned"], record.predictions["p_churn"])
         reach.to_csv(folder / "churn_cutoffs.csv", index=False)
     for name, lines in (("verdicts.txt", record.verdicts), ("notes.txt", record.notes)):
@@ -56,12 +58,6 @@ def write_run_files(record: TrainingRecord, folder: Path) -> None:
         (folder / "plots").mkdir()
     for name, picture in record.figures.items():
         (folder / "plots" / f"{name}.png").write_bytes(picture)
-
-
-def write_predictions(predictions: pd.DataFrame, path: Path) -> None:
-    """Write out-of-time predictions, sorted so that equal neighbours compress away; nothing is rounded."""
-    ordered = predictions.sort_values(["cutoff", "customer_id"], kind="stable", ignore_index=True)
-    ordered.to_parquet(path, index=False, compression="zstd")
 
 
 def copy_model(directory: Path, folder: Path) -> Path:

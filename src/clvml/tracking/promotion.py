@@ -25,7 +25,7 @@ from clvml.tracking.comparison_text import why
 from clvml.tracking.description import user_name
 from clvml.tracking.liveness import is_dead, mark
 from clvml.tracking.past import PastRun, past_run
-from clvml.tracking.registry import check_model, ensure_registered, logged_model_id
+from clvml.tracking.registry import check_model, ensure_registered, find_run
 from clvml.tracking.runs import version_tags
 from clvml.tracking.session import MlflowException, Store, mlflow, open_store, registered_aliases
 
@@ -199,9 +199,8 @@ def _check_unchanged(store: Store, name: str, before: str) -> None:
 
 
 def _register(store: Store, run: PastRun, name: str) -> str:
-    found = mlflow.register_model(
-        f"models:/{logged_model_id(store, run.run_id)}", name, tags=version_tags(run.tags)
-    )
+    model_id = find_run(store, run.run_id).outputs.model_outputs[-1].model_id
+    found = mlflow.register_model(f"models:/{model_id}", name, tags=version_tags(run.tags))
     return str(found.version)
 
 

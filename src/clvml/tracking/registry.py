@@ -254,11 +254,6 @@ def check_model(store: Store, run_id: str, name: str, version: str) -> None:
         _from_run(store, run_id, None, name)
 
 
-def logged_model_id(store: Store, run_id: str) -> str:
-    """Return the id of the newest model that a run logged; the run must have one."""
-    return str(find_run(store, run_id).outputs.model_outputs[-1].model_id)
-
-
 def _registered_as(store: Store, run_id: str, model_id: str, registered_model: str) -> str:
     """Return the version under which a logged model is registered, in the configured name."""
     if not run_id:

@@ -85,7 +85,7 @@ def report(
     plan : Path, optional
         What `clvml plan` wrote of these scores: its profit curve then stands in the place of an assumed call's.
     won : tuple of Path, optional
-        Whence and when customers came, and what was spent to win them (`clvml.decide.acquisition`).
+        Where customers came from and when, and what was spent to win them (`clvml.decide.acquisition`).
 
     Raises
     ------

@@ -42,8 +42,8 @@ def score(
 ) -> ScoredTable:
     """Score a prepared log; ``progress`` is told how many customers of how many are done.
 
-    ``acquired`` is whence customers came (`clvml.decide.acquisition.read_sources`). ``value`` names the columns of this
-    log that tell own margins, where they are called otherwise than in the training data.
+    ``acquired`` is where customers came from (`clvml.decide.acquisition.read_sources`). ``value`` names the columns of
+    this log that tell own margins, where they are called otherwise than in the training data.
     """
     margins = prepared.margins(_margins_by(scorer.model.config.value, value), prepared.as_of)
     return score_days(customer_days(prepared.log), prepared, scorer, explain, progress, margins, acquired)
@@ -70,7 +70,7 @@ def score_days(
 ) -> ScoredTable:
     """Score the purchase days of a prepared log, with the overview of all customers.
 
-    ``margins`` are those of each customer (`Prepared.margins`), ``acquired`` is whence they came.
+    ``margins`` are those of each customer (`Prepared.margins`), ``acquired`` is where they came from.
     """
     scored = score_in_batches(
         scorer, days, prepared.as_of, explain, progress, margins=margins, acquired=acquired
@@ -151,7 +151,7 @@ def write_scored(scored: ScoredTable | SubscriberScores, output: str) -> None:
 
 
 def acquired_notes(scored: ScoredTable) -> list[str]:
-    """Return of how many scored customers it is not known whence they came."""
+    """Return of how many scored customers it is not known where they came from."""
     if ACQUISITION_SOURCE not in scored.columns:
         return []
     query = f"select count(*) from {scored.name} where {ACQUISITION_SOURCE.name} is null"
