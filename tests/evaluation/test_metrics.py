@@ -245,7 +245,6 @@ def test_wrong_input_is_refused(call, message):
 
 def test_coverage_counts_the_bounds():
     assert m.coverage([1, 2, 3, 4], [1, 0, 4, 0], [2, 2, 5, 3]) == 0.5
-    assert m.mean_width([1, 0], [2, 4]) == 2.5
 
 
 def test_metrics_are_data():

@@ -11,8 +11,10 @@ from scipy.special import ndtri
 # Of the interval that must leave out zero, and the probability with which the true difference is to be seen.
 LEVEL = 0.95
 POWER = 0.80
+# Standard errors that the interval reaches to either side.
+Z = float(ndtri((1.0 + LEVEL) / 2.0))
 # So many standard errors must an effect be away from zero to be seen: 2.8.
-MULTIPLE = float(ndtri((1.0 + LEVEL) / 2.0) + ndtri(POWER))
+MULTIPLE = Z + float(ndtri(POWER))
 
 
 def smallest_effect(spread: float, treated: float, control: float, variance_removed: float = 0.0) -> float:

@@ -243,17 +243,6 @@ def coverage(actual: ArrayLike, low: ArrayLike, high: ArrayLike) -> float:
     return float(np.mean((lows <= values) & (values <= highs)))
 
 
-def mean_width(low: ArrayLike, high: ArrayLike) -> float:
-    """Mean of high - low, in the unit of the values. Raises as `coverage`.
-
-    >>> mean_width([0, 2], [4, 8])
-    5.0
-    """
-    lows, highs = check_arrays(low=low, high=high)
-    _check_bounds(lows, highs)
-    return float(np.mean(highs - lows))
-
-
 def _measure(
     kernel: Callable[[Sample], Array],
     actual: ArrayLike,

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import chdtrc, ndtri, stdtr, stdtrit
+from scipy.special import chdtrc, stdtr, stdtrit
+
+from clvml.decide.power import LEVEL
 
 Array = NDArray[np.float64]
 
-LEVEL = 0.95
-# Standard errors that the interval of a large sample reaches to either side.
-Z = float(ndtri((1 + LEVEL) / 2))
 # The largest spends of a log are so rare that a control group holds none or one of them.
 CAPPED_AT = 0.99
 

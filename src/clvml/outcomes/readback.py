@@ -15,10 +15,11 @@ from scipy.special import ndtr
 
 from clvml.decide.plan_file import CONTROL, TREATED, PlanRecord
 from clvml.decide.playbook import Action, Effect, Playbook, SaveRate
+from clvml.decide.power import Z
 from clvml.decide.shrinkage import update
 from clvml.errors import InputError
 from clvml.log.finding import Finding
-from clvml.outcomes.effects import CAPPED_AT, Difference, Z, capped, compare, holm, p_value
+from clvml.outcomes.effects import CAPPED_AT, Difference, capped, compare, holm, p_value
 from clvml.outcomes.sentences import ALL, sentence
 
 # Fewer on either side tell nothing: the interval of a mean is not to be trusted.

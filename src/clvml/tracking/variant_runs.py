@@ -72,8 +72,12 @@ class ExperimentRuns:
             for run in self._find(store, VARIANT, key):
                 ours = run.data.tags.get(PARENT_TAG) == self.run_id
                 if run.info.status == "FINISHED" and (ours or not self._fresh):
-                    with contextlib.suppress(MlflowException, OSError):
-                        return str(run.info.run_id), self._predictions(store, run.info.run_id)
+                    with (
+                        contextlib.suppress(MlflowException, OSError),
+                        tempfile.TemporaryDirectory(prefix="clvml-") as folder,
+                    ):
+                        path = store.client.download_artifacts(run.info.run_id, PREDICTIONS_FILE, folder)
+                        return str(run.info.run_id), pd.read_parquet(path)
         return None
 
     def start(self, variant: VariantRecord) -> str:
@@ -169,10 +173,6 @@ class ExperimentRuns:
                 order_by=["attributes.start_time DESC"],
             )
         )
-
-    def _predictions(self, store: Store, run_id: str) -> pd.DataFrame:
-        with tempfile.TemporaryDirectory(prefix="clvml-") as folder:
-            return pd.read_parquet(store.client.download_artifacts(run_id, PREDICTIONS_FILE, folder))
 
 
 def search_storage(uri: str) -> Path:

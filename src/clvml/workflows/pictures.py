@@ -22,14 +22,7 @@ def draw_pictures(
 ) -> dict[str, bytes]:
     """Return PNGs by name: of the test on the newest test window, and of what drives churn.
 
-    Parameters
-    ----------
-    tested : Backtest or None
-        None where there is no test.
-    explanation : Explanation or None
-        None where there is none.
-    notes : list of str
-        A picture that is left out adds one.
+    A picture that is left out adds a note to ``notes``.
     """
     drawn: dict[str, bytes] = {}
     pictures: dict[str, Callable[[], Figure]] = {}

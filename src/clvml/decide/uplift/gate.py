@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
+from clvml.decide.power import Z
 from clvml.decide.uplift.doubly_robust import OutcomeModels, deal_folds
 from clvml.decide.uplift.honest_tree import Split, fit_tree
 
@@ -15,7 +15,6 @@ Array = NDArray[np.float64]
 
 FOLDS = 5
 SEEDS = (0, 1, 2)
-_LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def check_out_of_fold(
             product += float(away @ seen)
             square += float(away @ away)
             seen_square += float(seen @ seen)
-    half_width = float(ndtri((1.0 + _LEVEL) / 2.0)) * float(gained.std(ddof=1)) / np.sqrt(n)
+    half_width = Z * float(gained.std(ddof=1)) / np.sqrt(n)
     qini = float(gained.mean())
     # What differs by rounding alone is the same for everybody.
     slope = product / square if square > 1e-18 * seen_square else float("nan")

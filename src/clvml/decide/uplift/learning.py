@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from clvml.decide.playbook import EffectOf, SaveRate
+from clvml.decide.power import Z
 from clvml.decide.uplift.doubly_robust import OutcomeModels, deal_folds, design_matrix
 from clvml.decide.uplift.gate import FOLDS, Gate, check_out_of_fold
 from clvml.decide.uplift.honest_tree import EffectTree, fit_tree, tree_inputs
@@ -17,7 +17,6 @@ from clvml.decide.uplift.trial import Experiment, check_chance
 
 Array = NDArray[np.float64]
 
-_Z = float(ndtri(0.975))
 _SEED = 0
 
 
@@ -127,8 +126,8 @@ def learn(experiment: Experiment, arm: str, outcome: str) -> Uplift:
         mean_control=float(y[~treated].mean()),
         effect=effect,
         error=error,
-        low=effect - _Z * error,
-        high=effect + _Z * error,
+        low=effect - Z * error,
+        high=effect + Z * error,
         binary=bool(np.isin(y, (0.0, 1.0)).all()),
         gate=gate,
         leaves=_leaves(tree, tree.places(inputs), treated, y, effect, gate),
