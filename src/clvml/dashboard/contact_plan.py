@@ -199,6 +199,12 @@ class ContactPlans:
         with suppress(InputError), self._planning:
             self._everybody()
 
+    def forget(self) -> None:
+        """Let go of all customers and plans: the caches hold this object, and would keep them for a while."""
+        self._customers = None
+        self._made.cache_clear()
+        self._offers.cache_clear()
+
     def _settle(self, wish: Wish) -> ContactPlan:
         offer = self._offers(wish.cost, wish.save_rate)
         found = settled(offer.scores, offer.playbook, offer.choices, wish.budget, offer.held, brief=True)

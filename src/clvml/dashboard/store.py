@@ -197,7 +197,7 @@ class Snapshots:
         snapshot = Snapshot(
             facts, segments, tiers, moves, notes, columns, groups, own, connection, plans, contacts
         )
-        weakref.finalize(snapshot, _close, connection, path)
+        weakref.finalize(snapshot, _close, connection, path, plans)
         return snapshot
 
     def _moves(self, connection: duckdb.DuckDBPyConnection) -> tuple[list[dict[str, Any]], list[str]]:
@@ -296,7 +296,8 @@ def _stat(path: Path) -> tuple[int, int, int] | None:
     return state.st_size, state.st_mtime_ns, state.st_ino
 
 
-def _close(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def _close(connection: duckdb.DuckDBPyConnection, path: Path, plans: ContactPlans) -> None:
+    plans.forget()
     with suppress(duckdb.Error):
         connection.close()
     _remove(path)
