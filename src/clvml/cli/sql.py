@@ -93,7 +93,8 @@ def sql(
 def _kinds(model: str | None, settings: Config) -> tuple[EventKind, ...]:
     from clvml.scores.scorer import Scorer
     from clvml.scores.subscribers import load_scorer
-    from clvml.tracking import resolve_model, tracking_uri
+    from clvml.tracking.location import tracking_uri
+    from clvml.tracking.registry import resolve_model
 
     if model is None:
         raise InputError(
