@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clvml.cli.inputs import load_config, parse_date
+from clvml.cli.inputs import load_config, parse_date, store_uri
 from clvml.cli.options import ConfigOption, JsonOption, SetOption
 from clvml.cli.printing import print_json
 from clvml.errors import InputError
@@ -93,7 +92,6 @@ def sql(
 def _kinds(model: str | None, settings: Config) -> tuple[EventKind, ...]:
     from clvml.scores.scorer import Scorer
     from clvml.scores.subscribers import load_scorer
-    from clvml.tracking.location import tracking_uri
     from clvml.tracking.registry import resolve_model
 
     if model is None:
@@ -101,7 +99,7 @@ def _kinds(model: str | None, settings: Config) -> tuple[EventKind, ...]:
             "a model says which types of events it counts (data.events); name it with --model, or leave them out with"
             " --set data.events=null"
         )
-    uri = tracking_uri(os.environ.get("MLFLOW_TRACKING_URI"))
+    uri = store_uri()
     found = resolve_model(model, settings.tracking.registered_model, uri)
     scorer = load_scorer(found.directory, found.version, found.run_id)
     if not (isinstance(scorer, Scorer) and scorer.model.trees.events):
