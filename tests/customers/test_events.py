@@ -11,8 +11,8 @@ from clvml.customers.events import MOST_TYPES, EventKind, event_kinds
 from clvml.customers.snapshots import CustomerDays
 from clvml.log.event_table import EventTable, EventType
 
-TICKET = EventKind("event_ticket", "Ticket", ("ticket",))
-RARE = EventKind("events_rare", "", ("fax", "telex"))
+TICKET = EventKind("event_ticket", "Ticket", ("ticket",), "2023-01-01")
+RARE = EventKind("events_rare", "", ("fax", "telex"), "2023-01-01")
 NAMES = [one.name for one in (*TICKET.features, *RARE.features)]
 ROWS = [
     ("a", "2023-03-31", "ticket", 1),

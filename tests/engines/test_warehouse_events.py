@@ -20,9 +20,9 @@ from clvml.engines.warehouse import DIALECTS, counted_events, feature_sql
 HORIZON = 30
 FIRST = pd.Timestamp("2024-01-01")
 KINDS = (
-    EventKind("event_ticket", "Ticket", ("ticket",)),
-    EventKind("event_o_clock_call", "o'clock call", ("o_clock_call",)),
-    EventKind("events_rare", "", ("fax", "")),
+    EventKind("event_ticket", "Ticket", ("ticket",), "2023-01-01"),
+    EventKind("event_o_clock_call", "o'clock call", ("o_clock_call",), "2023-01-01"),
+    EventKind("events_rare", "", ("fax", ""), "2023-01-01"),
 )
 
 

@@ -72,6 +72,11 @@ def test_a_model_that_was_not_changed_is_read(folder):
         ("blend.0", -1.0, "blend.0"),
         ("blend.0", "1", "blend.0"),
         ("churn_share", 1.5, "churn_share"),
+        (
+            "events",
+            [{"name": "events", "label": "x", "types": ["x"], "recorded_from": "2024-13-01"}],
+            "month must be in 1..12",
+        ),
         ("churn_share", True, "churn_share"),
         ("churn_boosted", 1, "churn_boosted"),
         ("churn_trees", True, "files of trees that it needs are not named"),
@@ -107,9 +112,9 @@ def test_a_model_that_was_not_changed_is_read(folder):
         ("trained_days", 0, "trained_days"),
         ("trained_days", 1.5, "trained_days"),
         ("more", 1, "more"),
-        ("format_version", 5, "has format 5, this clvml reads 12; train it again"),
+        ("format_version", 5, "has format 5, this clvml reads 13; train it again"),
         ("format_version", True, "has format True"),
-        ("format_version", "12", "has format 12"),
+        ("format_version", "13", "has format 13"),
     ],
 )
 def test_what_cannot_be_is_said(folder, place, value, said):

@@ -155,9 +155,37 @@ def test_a_log_without_the_table_is_refused(shop, fitted):
         workflows.score(prepared, fitted.scorer)
 
 
-def test_served_models_take_events_in_a_feature_table_alone(shop, fitted, prepared):
-    with pytest.raises(InputError, match="which cannot stand beside purchases; give a feature table"):
-        pyfunc_predict(fitted.scorer, pd.read_csv(shop / "orders.csv"), prepared.as_of, NOW)
+def test_served_models_take_events_in_rows_beside_the_purchases(shop, fitted, prepared):
+    orders, events = (pd.read_csv(shop / f"{name}.csv") for name in ("orders", "events"))
+    expected = workflows.score(prepared, fitted.scorer).frame()
+
+    def served(orders, events):
+        return pyfunc_predict(fitted.scorer, pd.concat([orders, events]), prepared.as_of, NOW)
+
+    pd.testing.assert_frame_equal(served(orders, events), expected)
+    # Whatever happens from the day of the forecast on changes nothing, and neither do events of others.
+    ids = orders["customer_id"].drop_duplicates()
+    later = pd.DataFrame({"who": [*ids, "stranger"], "kind": "Ticket", "opened_at": str(prepared.as_of)})
+    pd.testing.assert_frame_equal(served(orders, pd.concat([events, later])), expected)
+    # What is known of one customer comes alone: that others had events, and since when, is known from training.
+    loud, quiet = events.loc[events["kind"] == "Ticket", "who"].iloc[0], ids.iloc[0]
+    told = events[events["who"] != quiet]
+    whole = served(orders, told)
+    assert loud != quiet
+    assert told.loc[told["who"] == loud, "opened_at"].min() > events["opened_at"].min()
+    for who in (loud, quiet):
+        found = served(orders[orders["customer_id"] == who], told[told["who"] == who])
+        row = whole[whole["customer_id"] == who].reset_index(drop=True)
+        pd.testing.assert_frame_equal(found, row, check_dtype=False)
+    with pytest.raises(
+        InputError, match="counts events of customers, and the input lacks column 'who'; give each"
+    ):
+        pyfunc_predict(fitted.scorer, orders, prepared.as_of, NOW)
+    with pytest.raises(InputError, match=r"are of no customer with a purchase \(such as 'X"):
+        served(orders, events.assign(who="X" + events["who"]))
+
+
+def test_served_models_take_events_in_a_feature_table(fitted, prepared):
     expected = workflows.score(prepared, fitted.scorer).frame()
     rows = pyfunc_predict(fitted.scorer, fitted.features, prepared.as_of, NOW).set_index("customer_id")
     pd.testing.assert_frame_equal(rows.loc[expected["customer_id"]].reset_index(), expected)

@@ -71,11 +71,14 @@ class EventKind(NamedTuple):
         What it is called in the table; empty for rare types together.
     types : tuple of str
         Keys of the types (`clvml.log.event_table.EventType`).
+    recorded_from : str
+        Day of the first event of the table (ISO 8601), of any type.
     """
 
     name: str
     label: str
     types: tuple[str, ...]
+    recorded_from: str
 
     @property
     def features(self) -> tuple[EventFeature, ...]:
@@ -94,11 +97,12 @@ def event_kinds(table: EventTable, customers: Mapping[str, int]) -> tuple[tuple[
     frequent = [key for key in found if customers[key] >= FEWEST_CUSTOMERS and (key or not table.typed)]
     own = frequent[:MOST_TYPES]
     rare = tuple(key for key in found if key not in own)
-    kinds = [EventKind(f"{PREFIX}_{key}" if key else f"{PREFIX}s", label[key], (key,)) for key in own]
+    begins = table.first_day.isoformat()
+    kinds = [EventKind(f"{PREFIX}_{key}" if key else f"{PREFIX}s", label[key], (key,), begins) for key in own]
     # A customer who has two of them counts twice, which matters little where so few are asked for.
     together = sum(customers[key] for key in rare) >= FEWEST_CUSTOMERS
     if together:
-        kinds.append(EventKind(f"{PREFIX}s_rare", "", rare))
+        kinds.append(EventKind(f"{PREFIX}s_rare", "", rare, begins))
     if not rare:
         return tuple(kinds), ""
     named = first_of((f"'{label[key]}'" for key in rare), most=10)

@@ -48,16 +48,17 @@ def with_events(log: PurchaseLog, data: DataConfig, until: date) -> PurchaseLog:
     return replace(log, events=events, quality=quality, fingerprint=fingerprint)
 
 
-def read_events(data: DataConfig) -> pd.DataFrame:
+def read_events(data: DataConfig, given: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return the table of ``data.events``: ``customer_id`` as in the log, ``day``, ``type`` (a key) and ``label``.
 
-    Ids and days that are not there are missing. Errors are those of `with_events`, but that of other customers.
+    ``given`` are its rows as texts, maybe none, where they are not read from ``data.events.source``. Ids and days
+    that are not there are missing. Errors are those of `with_events`, but that of other customers.
     """
     asked, where = _asked(data)
-    texts = read_table(asked.source, _KEY)
+    texts = read_table(asked.source, _KEY) if given is None else given
     id_column = asked.customer_id or data.columns.customer_id
     check_columns(texts, id_column, [asked.date, *([asked.type] if asked.type else [])], _KEY, where)
-    if texts.empty:
+    if texts.empty and given is None:
         raise InputError(f"{where} holds no event; export it again, or leave {_KEY} out")
     dates = texts[asked.date]
     days = days_of(dates, f"{where}: column '{asked.date}'", data.timezone)

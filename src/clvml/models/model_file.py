@@ -24,7 +24,7 @@ from clvml.models.rhythm import SHAPES
 from clvml.models.season import DAYS_OF_YEAR
 from clvml.models.tree_file import first_problem, read_json
 
-FORMAT_VERSION = 12
+FORMAT_VERSION = 13
 MODEL_FILE = "model.json"
 # The files beside it that a model may have.
 MODEL_FILES = (
@@ -163,6 +163,7 @@ class _EventKind(Part):
     name: Annotated[str, Field(max_length=100, pattern=r"^(event_\w+|events|events_rare)$")]
     label: Note
     types: Annotated[list[str], Field(min_length=1, max_length=1_000_000)]
+    recorded_from: Day
 
 
 class Stored(Part):
@@ -242,6 +243,8 @@ class State(Stored):
         known = features | {*PRIOR_COLUMNS, *attributes, *counts}
         if not set(self.predictors) <= known or len(set(self.predictors)) < len(self.predictors):
             raise ValueError("its predictors are not features of its columns")
+        for kind in self.events:
+            date.fromisoformat(kind.recorded_from)
         if date.fromisoformat(self.prior.first_day) > date.fromisoformat(self.as_of):
             raise ValueError("its first day is after its last")
         scales = self.spend_scale.model_dump(exclude_none=True) if self.spend_scale else {}
@@ -261,7 +264,8 @@ class State(Stored):
     @property
     def event_kinds(self) -> tuple[EventKind, ...]:
         """The events that it counts."""
-        return tuple(EventKind(kind.name, kind.label, tuple(kind.types)) for kind in self.events)
+        held = (one.model_dump() for one in self.events)
+        return tuple(EventKind(**{**one, "types": tuple(one["types"])}) for one in held)
 
     def check_config(self) -> None:
         """Raise ValueError where the configuration is invalid."""

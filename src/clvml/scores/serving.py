@@ -14,6 +14,7 @@ from clvml.log import read_purchase_log
 from clvml.log.attribute_reading import with_attributes_beside
 from clvml.log.attribute_table import AttributeColumn
 from clvml.log.derived import bind_formulas
+from clvml.log.events_beside import split_events, with_events_beside
 from clvml.log.presets import fit_preset
 from clvml.models.customer_model import CustomerModel
 from clvml.scores.columns import scored_columns
@@ -34,7 +35,8 @@ def pyfunc_predict(
     """Score a frame, which is a purchase log, a feature table or a table of subscriptions, as the MLflow model does.
 
     A purchase log gives one row per customer, best value first; a feature table gives a row for each of its rows, in
-    its order. Attributes of customers that the model reads stand beside their purchases, in every line.
+    its order. Attributes of customers that the model reads stand beside their purchases, in every line; events that it
+    counts stand between the purchases, in rows of their own (`clvml.log.events_beside.split_events`).
 
     Parameters
     ----------
@@ -53,7 +55,7 @@ def pyfunc_predict(
     Raises
     ------
     InputError
-        The frame is neither of the two, or nothing says which day its features are of.
+        The frame is neither of the two, lacks attributes or events, or nothing says which day its features are of.
     """
     if isinstance(model, SubscriptionScorer):
         return model.score_frame(frame, as_of)
@@ -70,11 +72,6 @@ def pyfunc_predict(
         read = scorer.model.trees.attributes
         told = [AttributeColumn(one.name, one.column, one.kind) for one in read]
         return scorer.rows(frame, as_of or _cutoff(frame), attributes=told)[_served_columns(scorer)]
-    if scorer.model.trees.events:
-        raise InputError(
-            "the model counts events of customers (data.events), which cannot stand beside purchases; give a feature"
-            " table (customer_id, purchase_days, ...), or score with `clvml score`"
-        )
     fitted, names = data, tuple(str(name) for name in frame.columns)
     with suppress(InputError):
         # Where it is no such export, what is needed of it is said below.
@@ -87,11 +84,16 @@ def pyfunc_predict(
             f"the input is not a purchase log ({', '.join(needed)}, ...) and no feature table (customer_id,"
             f" purchase_days, ...); its columns are {first_of(frame.columns) or 'none'}"
         )
+    kinds, events = scorer.model.trees.events, pd.DataFrame()
+    if kinds:
+        frame, events = split_events(frame, data, fitted.columns.order_date)
     with offline_database() as connection:
         log = read_purchase_log(data, source=frame, connection=connection, now=now, as_of=as_of)
         as_of = as_of or log.last_day + timedelta(days=1)
         if attributes := scorer.model.trees.attributes:
             log = with_attributes_beside(log, data, frame, [one.column for one in attributes])
+        if kinds:
+            log = with_events_beside(log, data, events, date.fromisoformat(kinds[0].recorded_from))
         margins = customer_margins(scorer.model.config.value, data, frame, now, as_of)
         scores = scorer.score(customer_days(log), as_of, margins=margins)
         return scores[_served_columns(scorer)]

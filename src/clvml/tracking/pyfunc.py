@@ -3,7 +3,8 @@
 The artifact holds data alone; this code comes with the installed package, so loading a model runs nothing
 that came with it. Input is one of two tables, told apart by their columns: a purchase log, one row per order or
 line, with the columns of the data that the model was trained on (ids and dates as text, amounts as numbers); or a
-feature table, one row per customer, as the query of `clvml sql` makes it. A model of subscriptions takes a table of
+feature table, one row per customer, as the query of `clvml sql` makes it. Events that the model counts stand
+between the purchases, in rows of their own (docs/events.md). A model of subscriptions takes a table of
 subscriptions with the columns of its training data. Output is the scored file: for a log one row per customer, best
 value first; for features a row for each row, in their order.
 

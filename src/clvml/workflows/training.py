@@ -24,6 +24,7 @@ from clvml.evaluation.folds import ModelColumns
 from clvml.explain import Reference, driver_sentences, driver_shares, drivers
 from clvml.explain.of_customers import contributions, fit_reference
 from clvml.log import PurchaseLog
+from clvml.log.events_beside import columns_beside
 from clvml.log.subscriptions import SubscriptionLog
 from clvml.models.customer_model import fit_customer_model
 from clvml.scores.customer_margin import own_clv
@@ -174,9 +175,7 @@ def train(prepared: Prepared[Any], config: Config, directory: Path, progress: Pr
     if not isinstance(prepared.log, SparkSample):
         with secondary("the report", notes):
             page = page_of(score_days(days, prepared, scorer, REASONS_SHOWN, margins=margins))
-    kept = replace(
-        record(prepared, scorer, explanation, tested, directory, notes, fitted.features), page=page
-    )
+    kept = replace(record(prepared, scorer, explanation, tested, directory, notes), page=page)
     return Trained(scorer, tested, kept, sentences)
 
 
@@ -253,12 +252,8 @@ def record(
     tested: Backtest | None,
     directory: Path,
     notes: Sequence[str] = (),
-    features: pd.DataFrame | None = None,
 ) -> TrainingRecord:
-    """Return what tracking keeps of a training whose model is saved in ``directory``.
-
-    ``features`` are those of the customers, as an example of the input of a model that counts events.
-    """
+    """Return what tracking keeps of a training whose model is saved in ``directory``."""
     config, log = scorer.model.config, prepared.log
     notes = [*notes, *scorer.model.notes]
     metrics: dict[str, float] = {}
@@ -291,9 +286,7 @@ def record(
         signature_example=(
             _subscription_example(log, config.data, prepared.as_of)
             if isinstance(config, SubscriptionConfig)
-            else _example(log, config.data)
-            if features is None or not isinstance(scorer, Scorer) or not scorer.model.trees.events
-            else _feature_example(features)
+            else _example(log, config.data, isinstance(scorer, Scorer) and bool(scorer.model.trees.events))
         ),
         notes=notes,
         model_name=MODEL_NAME,
@@ -324,21 +317,33 @@ def _tested_predictions(tested: Backtest) -> pd.DataFrame:
     return tested.predictions[list(columns)].rename(columns=columns)
 
 
-def _feature_example(features: pd.DataFrame) -> pd.DataFrame:
-    """Return a few customers of a feature table, as an example for MLflow: events cannot stand beside purchases."""
-    whole = features.dropna()
-    return (whole if len(whole) else features).head(_EXAMPLE_CUSTOMERS)
+def _example(log: PurchaseLog | SparkSample, data: DataConfig, counts_events: bool) -> pd.DataFrame:
+    """Return lines of a few customers under the names of the input, as an example for MLflow.
 
-
-def _example(log: PurchaseLog | SparkSample, data: DataConfig) -> pd.DataFrame:
-    """Return lines of a few customers under the names of the input, as an example for MLflow."""
+    What is known of the customers stands in every line, and their events in rows of their own.
+    """
     lines = _example_lines(log, data)
-    if log.attributes is None:
+    if log.attributes is None and not counts_events:
         return lines
     customer = data.columns.customer_id
-    asked = ", ".join(literal(str(one)) for one in lines[customer].unique())
-    known = log.frame(f"select * from ({log.attributes.latest()}) as latest where customer_id in ({asked})")
-    return lines.merge(known.rename(columns={"customer_id": customer}), how="left", on=customer)
+    asked = f"customer_id in ({', '.join(literal(str(one)) for one in lines[customer].unique())})"
+    if log.attributes is not None:
+        known = log.frame(f"select * from ({log.attributes.latest()}) as latest where {asked}")
+        lines = lines.merge(known.rename(columns={"customer_id": customer}), how="left", on=customer)
+    if log.events is None or not counts_events:
+        return lines
+    label = {one.key: one.label for one in log.events.types}
+    counted = log.frame(
+        f"select * from {log.events.table} where {asked} order by customer_id, day, type limit 20"
+    )
+    told = [counted["customer_id"], counted["day"].astype(str), counted["type"].map(label)]
+    events = pd.DataFrame(dict(zip(columns_beside(data).values(), told, strict=False)))
+    # A missing value is a gap, and an example must have none.
+    for name in lines.columns.difference(events.columns):
+        events[name] = 0.0 if pd.api.types.is_numeric_dtype(lines[name]) else ""
+    for name in events.columns.difference(lines.columns):
+        lines[name] = ""
+    return pd.concat([lines, events], ignore_index=True)
 
 
 def _example_lines(log: PurchaseLog | SparkSample, data: DataConfig) -> pd.DataFrame:
