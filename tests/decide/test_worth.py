@@ -11,7 +11,7 @@ from tests.decide.conftest import scored
 from clvml.config import ValueConfig
 from clvml.customers.subscription_snapshots import MONTH_DAYS
 from clvml.decide.formulas import formula_values
-from clvml.decide.worth import ALL, worth
+from clvml.decide.worth import ALL, payback_months, present_value, worth
 from clvml.errors import InputError
 from clvml.models.intervals import SpendIntervals
 from clvml.scores.totals import spend_variance, total_interval
@@ -29,6 +29,32 @@ FOUR = scored(
     segment=["VIP", "VIP", "lost", None],
     value_tier=["platinum", "gold", "silver", "bronze"],
 )
+
+
+def test_a_hundred_a_year_worked_by_hand():
+    assert present_value(100, 0.8, 0.1, years=3) == pytest.approx(205.1089, abs=1e-4)
+    assert present_value(100, 0.8, 0.1) == pytest.approx(333.3333, abs=1e-4)
+    assert present_value(100, 0.8, 0.1, years=500) == pytest.approx(present_value(100, 0.8, 0.1))
+    assert present_value(100, 1.0, 0.0) == math.inf
+
+
+def test_months_to_pay_back_worked_by_hand():
+    assert payback_months(120, 20) == 6
+    assert payback_months(120, 20, leaving=0.05) == 7
+    # Twenty a month from whom 5 % leave is 400 at most.
+    assert payback_months(400, 20, leaving=0.05) is None
+    assert payback_months(0, 20) == 0
+    assert payback_months(120, 0) is None
+
+
+@pytest.mark.parametrize("leaving", [0.0, 0.01, 0.3])
+def test_months_to_pay_back_are_those_of_a_loop(leaving):
+    for cost in (1, 19.9, 20, 55, 200):
+        earned, month = 0.0, 0
+        while earned < cost - 1e-9 and month < 10_000:
+            earned += 20 * (1 - leaving) ** month
+            month += 1
+        assert payback_months(cost, 20, leaving) == (month if month < 10_000 else None)
 
 
 def test_groups_come_to_the_whole():

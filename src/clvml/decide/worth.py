@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,6 +148,41 @@ def worth(
     )
     moved = movement(scores, before, notes) if before is not None else pd.DataFrame()
     return Worth(groups, _concentration(clv), formulas, moved, notes)
+
+
+def present_value(yearly: float, staying: float, rate: float, years: float = math.inf) -> float:
+    """Return the present value of a yearly margin, paid at the end of each year while a customer stays.
+
+    ``sum_t yearly * staying^(t - 1) / (1 + rate)^t``: the first year is sure; for ever that is
+    ``yearly / (1 + rate - staying)`` (Gupta and Lehmann 2003).
+
+    >>> round(present_value(100, 0.8, 0.1, years=3), 4), round(present_value(100, 0.8, 0.1), 4)
+    (205.1089, 333.3333)
+    """
+    each = staying / (1.0 + rate)
+    whole = yearly / (1.0 + rate) / (1.0 - each) if each < 1 else math.inf
+    return (
+        whole if math.isinf(years) else yearly / (1.0 + rate) * sum(each**year for year in range(int(years)))
+    )
+
+
+def payback_months(acquisition_cost: float, monthly_margin: float, leaving: float = 0.0) -> int | None:
+    """Return after how many whole months a customer has paid for the acquisition; None: never.
+
+    Each month a share of customers leaves: ``monthly_margin * sum_m (1 - leaving)^(m - 1)``.
+
+    >>> payback_months(120, 20), payback_months(120, 20, leaving=0.05), payback_months(500, 20, leaving=0.05)
+    (6, 7, None)
+    """
+    if acquisition_cost <= 0:
+        return 0
+    if monthly_margin <= 0:
+        return None
+    ratio = acquisition_cost / monthly_margin
+    if leaving == 0:
+        return math.ceil(ratio - 1e-9)
+    left = 1.0 - ratio * leaving
+    return math.ceil(math.log(left) / math.log1p(-leaving) - 1e-9) if left > 0 and leaving < 1 else None
 
 
 def months_to_pay_back(acquisition_cost: ArrayLike, earned: ArrayLike, margin_by: Array) -> Array:
