@@ -1,4 +1,4 @@
-"""Why churn risk and expected spend of a customer are what they are: SHAP values, reasons in words, drivers of all.
+"""Explanations of churn risk and expected spend: SHAP values, reasons for one customer, drivers of all customers.
 
 The plots are in `clvml.explain.driver_plots`, the only module to import matplotlib and shap: scoring needs neither.
 """

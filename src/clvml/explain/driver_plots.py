@@ -30,7 +30,7 @@ with warnings.catch_warnings():
     import shap
 
 INK, PALE = "#222222", "#767676"
-# Okabe and Ito (2008), told apart by colour-blind people: vermillion, blue; grey for neither.
+# Vermillion and blue of Okabe and Ito (2008), which colour-blind people can tell apart; grey for neither direction.
 COLOURS = {RAISES: "#D55E00", LOWERS: "#0072B2", MIXED: PALE, NONE: PALE}
 MOST_ROWS = 2_000
 NAME_WIDTH = 40
@@ -111,7 +111,7 @@ def plot_drivers_beeswarm(
     contributions, feature_list, features, top
         As in `plot_drivers_bar`.
     seed : int
-        Of the sample of at most 2,000 customers, and of the order in which dots overlap.
+        Seed of the sample of at most 2,000 customers, and of the order in which dots overlap.
 
     Examples
     --------
@@ -169,7 +169,7 @@ def _explanation(
 def _colour_values(features: pd.DataFrame) -> NDArray[np.float64]:
     """Return the ranks of the values: they spread evenly over the colours, however long the tail.
 
-    Where the ranks hardly vary, shap falls back on the minimum, which it cannot take of missing values.
+    Where the ranks hardly vary, shap falls back on the minimum, which it cannot compute with missing values.
     """
     ranks = features.astype(float).rank(pct=True).to_numpy(copy=True)
     for column in ranks.T:
@@ -183,7 +183,7 @@ def _colour_values(features: pd.DataFrame) -> NDArray[np.float64]:
 
 @contextmanager
 def _legacy_seed(seed: int) -> Iterator[None]:
-    # shap scatters its dots by numpy's global generator: seed it, and leave it as it was.
+    # shap scatters its dots with NumPy's global generator. It is seeded here, and restored afterwards.
     state = np.random.get_state()  # noqa: NPY002
     np.random.seed(seed)  # noqa: NPY002
     try:

@@ -1,4 +1,4 @@
-"""What a reason says of an attribute or of events: names and values, which are the user's own words."""
+"""The words of reasons about attributes and events: names and values that the user wrote."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from clvml.customers.subscription_snapshots import EARLY
 Array = NDArray[np.float64]
 Texts = NDArray[np.object_]
 
-# How the values of a reason begin that uses these words.
+# The values of a reason begin with a letter, which says which of these words belong to them.
 _LETTERS = {
     "v": "{attribute}: {value}",
     "r": "{attribute}: a rare value",
@@ -28,7 +28,7 @@ _LETTERS = {
     "e": "{event}: none on record",
 }
 WORDS = (*_LETTERS.values(), EARLY)
-# How the features begin that say the user's own words.
+# Prefixes of the features whose words the user wrote.
 OWN = ("attribute_", PREFIX, "early_")
 
 
@@ -41,7 +41,7 @@ class GivenPhrase:
         self.fields: set[str] = set()
 
     def sayable(self, columns: dict[str, Array], size: int) -> NDArray[np.bool_]:
-        """Return which values can be said: all but counts that were not recorded, and counts of rare types."""
+        """Return which values a reason can mention: all but counts that were not recorded, and counts of rare types."""
         if isinstance(self.given, Attribute):
             return np.ones(size, dtype=bool)
         if not self.given.label:
@@ -77,7 +77,9 @@ def _of_events(given: EventFeature, value: float) -> str:
 
 
 def say_own(name: str, values: str) -> tuple[str, dict[str, float | str]]:
-    """Return the words of a reason of one of the features `OWN`, and what belongs into them; errors of `say_values`.
+    """Return the words of a reason about one of the features `OWN`, and the values of their fields.
+
+    It raises as `say_values` does.
 
     >>> say_own("early_tickets", "3")
     ('{column} in the first days: {value:,.0f}', {'column': 'tickets', 'value': 3.0})
@@ -88,7 +90,7 @@ def say_own(name: str, values: str) -> tuple[str, dict[str, float | str]]:
 
 
 def say_values(values: str) -> tuple[str, dict[str, float | str]]:
-    """Return the words of such a reason, and what belongs into them, from the values of the scored file.
+    """Return the words of a reason about an attribute or events, and their fields, from the values of the scored file.
 
     >>> say_values("v;Channel;web")
     ('{attribute}: {value}', {'attribute': 'Channel', 'value': 'web'})
@@ -98,7 +100,7 @@ def say_values(values: str) -> tuple[str, dict[str, float | str]]:
     Raises
     ------
     ValueError
-        They are not such values.
+        The values do not belong to such a reason.
     """
     letter, *parts = values.split(";")
     words = _LETTERS.get(letter, "")
@@ -115,5 +117,5 @@ def _format(words: str, named: dict[str, float | str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text in one line, without the sign that separates values."""
+    """Return a text in one line, without the semicolons that separate values."""
     return " ".join(text.replace(";", ",").split())

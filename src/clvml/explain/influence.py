@@ -1,4 +1,4 @@
-"""Drivers: what moves the churn risk of all customers, as a table and in sentences."""
+"""Drivers: the features that influence the churn risk of all customers most, as a table and in sentences."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def drivers(
     DataFrame
         One row per feature, strongest first: ``feature, description, unit, mean_abs_shap`` [log-odds],
         ``direction``: which way high values go, by the rank correlation between value and SHAP value;
-        "mixed" where that is within 0.3 of zero, and of categories.
+        "mixed" where that is within 0.3 of zero, and for categories.
 
     Raises
     ------
@@ -80,10 +80,10 @@ def drivers(
 def driver_sentences(
     contributions: ArrayLike, feature_list: Sequence[Feature], features: pd.DataFrame, top: int = 5
 ) -> list[str]:
-    """Say what drives retention, one sentence per group of features, for readers who know no statistics.
+    """Return what drives retention, one sentence per group of features, for readers who know no statistics.
 
     The influence of a group is the mean absolute sum of its SHAP values, as a share of that of all groups.
-    Which customers leave is read off the rank correlation of that sum with a plain feature of the group.
+    The rank correlation of that sum with a plain feature of the group shows which customers leave.
 
     Parameters
     ----------

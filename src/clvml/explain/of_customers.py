@@ -1,4 +1,4 @@
-"""What each feature adds to the forecasts of a customer: exact, since both are sums on their scale.
+"""Contribution of each feature to the forecasts of a customer. It is exact, since both forecasts are sums.
 
 The logit of P(churn) and the logarithm of the expected spend are weighted sums of trees, of priors and, for spend, of
 log P(buy) (docs/model.md). Trees have their SHAP values, a prior the Shapley values of its few inputs.
@@ -27,7 +27,7 @@ from clvml.models.spend import STACKED
 
 Array = NDArray[np.float64]
 
-# What a prior reads, by the feature that says it; together they make every other number that it reads.
+# The inputs of a prior, by the feature that a reason names; every other number that it reads follows from them.
 INPUTS: dict[str, tuple[str, ...]] = {
     "purchase_days": ("purchase_days",),
     "days_since_last_order": ("days_since_last_order",),
@@ -35,10 +35,10 @@ INPUTS: dict[str, tuple[str, ...]] = {
     "spend_mean": ("spend_mean", "monetary_value"),
     "spend_sum_365d": ("spend_sum_365d", "spend_sum_180d", "spend_sum_90d"),
 }
-# What BTYD's number of purchases follows from; working it out takes most of the time.
+# The inputs of BTYD's expected purchases, whose computation takes most of the time.
 _OF_PURCHASES = frozenset(("purchase_days", "days_since_last_order", "gap_mean", "gap_std"))
 _READ = [name for names in INPUTS.values() for name in names]
-# The gap that those are taken to have who bought once, for what more purchases would change.
+# One-time buyers have no gap. They get that of the reference, since Shapley values also try more purchases.
 _GAP = "gap_mean"
 BATCH_ROWS = 16_384
 # Stands for zero in a logarithm.
@@ -52,7 +52,7 @@ def fit_reference(model: CustomerModel, features: pd.DataFrame, cutoff: date, se
     gap = float(gaps[gaps > 0].median()) if (gaps > 0).any() else float(model.horizon_days)
     inputs = inputs_of(known, gap).median()
     inputs["purchase_days"] = max(np.round(inputs["purchase_days"]), 1.0)
-    # The gap of the median is that of those who have one.
+    # The median gap of those who have one.
     inputs[_GAP] = gap
     reference = Reference(inputs={str(name): float(value) for name, value in inputs.items()})
     churn, value = contributions(model, reference, known, cutoff)
@@ -65,7 +65,7 @@ def fit_reference(model: CustomerModel, features: pd.DataFrame, cutoff: date, se
 
 
 def check_inputs(inputs: Mapping[str, float | str]) -> None:
-    """Raise ValueError where these cannot be those of a reference customer."""
+    """Raise ValueError where the inputs cannot belong to a reference customer."""
     if set(inputs) != set(_READ) or not all(isinstance(value, float) for value in inputs.values()):
         raise ValueError(f"inputs must be numbers: {', '.join(_READ)}")
     days, silent, gap, spread = (
@@ -100,8 +100,8 @@ def contributions(
     Returns
     -------
     tuple of arrays of shape (n, len(model.features) + 1)
-        In the order of ``model.features``, then the base: what the reference customer has, and trees on the mean. A row
-        adds up to the forecast.
+        In the order of ``model.features``, then the base: the forecast of the prior for the reference customer, and
+        the mean of the trees. A row adds up to the forecast.
     """
     shape = (len(features), len(model.features) + 1)
     if not reference.inputs or not len(features):
@@ -116,7 +116,7 @@ def contributions(
 
 
 def inputs_of(features: pd.DataFrame, gap: float) -> pd.DataFrame:
-    """Return what a prior reads, whole: of those who bought once, what a second purchase would be taken for."""
+    """Return the inputs of a prior, none missing: one-time buyers get those that a second purchase would give them."""
     own = features[_READ].astype(float)
     once = own["purchase_days"] <= 1
     own["gap_mean"] = own["gap_mean"].mask(once, gap).fillna(gap)
@@ -126,14 +126,14 @@ def inputs_of(features: pd.DataFrame, gap: float) -> pd.DataFrame:
 
 
 def history_of(inputs: pd.DataFrame) -> pd.DataFrame:
-    """Return the features that a prior reads, of inputs that may come of two customers."""
+    """Return the features that a prior reads, from inputs that may mix a customer and the reference."""
     frequency = inputs["purchase_days"] - 1.0
     recency = frequency * inputs["gap_mean"]
     return inputs.assign(frequency=frequency, recency=recency, T=recency + inputs["days_since_last_order"])
 
 
 class _Customers:
-    """The parts of the forecasts of some customers; contributions are of shape (features, n)."""
+    """Parts of the forecasts of some customers; contributions have the shape (features, n)."""
 
     def __init__(
         self,
@@ -151,7 +151,7 @@ class _Customers:
         self.frame = model.frame(features, cutoff, self.trees.horizon_days, log_from)
         self.rows = self.trees.rows(self.frame)
         self.purchases: dict[frozenset[str], tuple[Array, Array]] = {}
-        # Nothing that trees read depends on the last input but trailing spend, which depends on nothing else.
+        # Of what trees read, only trailing spend depends on the last input, and on no other input.
         self.games = self._game(self._btyd, list(INPUTS)[:-1])
 
     def churn(self) -> tuple[Array, Array]:
@@ -232,7 +232,7 @@ class _Customers:
         return mixed(spend.share, alone, phi, _log(prior), self._of("blend"))
 
     def _boosted(self, booster: xgb.Booster, start: str | None) -> Array:
-        """Return the contributions to what trees, and the prior that they start from, add up to."""
+        """Return the contributions to the sum of trees and of the prior that they start from."""
         phi = np.zeros((len(self.place), len(self.rows)))
         values = shap_values(booster, self.rows).T[:-1].astype(float)
         for name, own in zip(self.trees.predictors, values, strict=True):
@@ -253,7 +253,7 @@ class _Customers:
         return self._spread(self.games[game])
 
     def _spread(self, of_inputs: Array) -> Array:
-        """Return contributions of `INPUTS` as such of features."""
+        """Return contributions of `INPUTS` as contributions of features."""
         phi = np.zeros((len(self.place), of_inputs.shape[1]))
         # All inputs, or all but the last.
         for name, values in zip(INPUTS, of_inputs, strict=False):
@@ -261,7 +261,7 @@ class _Customers:
         return phi
 
     def _prior(self, inputs: pd.DataFrame, absent: frozenset[str]) -> pd.DataFrame:
-        """Return the prior's columns of inputs, of which those of these names are the reference's."""
+        """Return the prior's columns for inputs; those named ``absent`` have the values of the reference."""
         prior, history, days = self.trees.prior, history_of(inputs), self.trees.horizon_days
         absent &= _OF_PURCHASES
         if absent not in self.purchases:
@@ -269,7 +269,7 @@ class _Customers:
         return prior.forecast(history, self.cutoff, days, self.log_from, self.purchases[absent])
 
     def _btyd(self, inputs: pd.DataFrame, absent: frozenset[str] = frozenset()) -> dict[str, Array]:
-        """Return what churn takes from the prior, and trees read of it, on their scales."""
+        """Return the parts of the prior that the churn forecast and the trees use, on their scales."""
         frame, trees = self._prior(inputs, absent), self.trees
         read = {
             name for name in trees.predictors if name in PRIOR_COLUMNS and not name.startswith("trailing")
@@ -285,7 +285,7 @@ class _Customers:
         return found
 
     def _spend(self, inputs: pd.DataFrame, absent: frozenset[str]) -> dict[str, Array]:
-        """Return what spend takes from the prior, on its scale."""
+        """Return the parts of the prior that the spend forecast uses, on the logarithm."""
         frame, spend = self._prior(inputs, absent), self.trees.spend
         found = {"blend": _log(spend.blended(frame))}
         for form, one, start in zip(
@@ -306,6 +306,6 @@ def _log_buys(logit: Array) -> Array:
 
 
 def _within(logit: Array) -> Array:
-    """Return logits no further from zero than those of `logit_of` are."""
+    """Return logits clipped to the range of `logit_of`."""
     limit = float(logit_of(1.0))
     return np.clip(logit, -limit, limit)

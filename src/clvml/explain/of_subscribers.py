@@ -1,4 +1,4 @@
-"""What each feature adds to the churn risk of a subscriber, on the logit: exact, as of customers (`of_customers`)."""
+"""Contribution of each feature to the logit of a subscriber's churn risk, exact as in `of_customers`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from clvml.models.survival import prior_p_churn
 
 Array = NDArray[np.float64]
 
-# What the prior reads, by the feature that says it.
+# The inputs of the prior, by the feature that a reason names.
 INPUTS = {"current_days": "current_days", "period_days": "period_days", "plan_left_90d": "plan"}
 
 
@@ -29,9 +29,10 @@ def explained(model: ContractModel) -> list[Feature]:
 
 
 def fit_reference(model: ContractModel, features: pd.DataFrame) -> Reference:
-    """Return the median age of a subscription to the commonest plan, and what its inputs add on the mean.
+    """Return the median age of a subscription to the commonest plan, and the mean contributions of the prior's inputs.
 
-    No subscriber is typical of the prior, which knows days on which many leave: what it adds is told from the mean.
+    On some days of age many subscribers leave, so that no single subscriber is typical: contributions of the prior are
+    taken relative to their mean.
     """
     plan = str(features["plan"].mode().iloc[0])
     days = features.loc[features["plan"].astype(str) == plan, ["current_days", "period_days"]].median()
@@ -43,7 +44,7 @@ def fit_reference(model: ContractModel, features: pd.DataFrame) -> Reference:
 
 
 def check_inputs(inputs: Mapping[str, float | str]) -> None:
-    """Raise ValueError where these cannot be those of a reference subscriber."""
+    """Raise ValueError where the inputs cannot belong to a reference subscriber."""
     days, period = inputs.get("current_days"), inputs.get("period_days")
     if (
         set(inputs) != set(INPUTS.values())
@@ -55,10 +56,10 @@ def check_inputs(inputs: Mapping[str, float | str]) -> None:
 
 
 def contributions(model: ContractModel, reference: Reference, features: pd.DataFrame) -> Array:
-    """Return what each of `explained` adds to the logit of P(churn), then the base, shape (n, k + 1).
+    """Return the contribution of each of `explained` to the logit of P(churn), then the base, shape (n, k + 1).
 
-    A row adds up to the logit. What trees read of a plan, and of all plans, counts with what lately became of the
-    subscribers of the customer's plan.
+    A row adds up to the logit. Contributions of columns of trees that `explained` does not name, such as those of the
+    plans, are added to that of ``plan_left_90d``.
     """
     place = {feature.name: number for number, feature in enumerate(explained(model))}
     phi = np.zeros((len(place) + 1, len(features)))
@@ -67,7 +68,7 @@ def contributions(model: ContractModel, reference: Reference, features: pd.DataF
     for name, values in zip(INPUTS, _of_prior(model, reference, features), strict=True):
         phi[place[name]] += values - reference.means.get(name, 0.0)
     if model.trees is not None:
-        # Boosted from the prior, which therefore counts whole, and what the trees change of it by their share.
+        # Trees are boosted from the prior: the prior counts in full, and their change of it by their share.
         rows = matrix(features, model.plans)
         shap = shap_values(model.trees.booster_, rows.to_numpy(np.float32)).T
         for name, values in zip(rows.columns, shap, strict=False):
@@ -78,7 +79,7 @@ def contributions(model: ContractModel, reference: Reference, features: pd.DataF
 
 
 def _of_prior(model: ContractModel, reference: Reference, features: pd.DataFrame) -> Array:
-    """Return what the inputs add to the logit of the prior, shape (len(INPUTS), n)."""
+    """Return the contributions of the inputs to the logit of the prior, shape (len(INPUTS), n)."""
     return shapley(
         features[list(INPUTS.values())].reset_index(drop=True),
         reference.inputs,

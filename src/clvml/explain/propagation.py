@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# Two values that lie nearer than this have no secant between them that rounding leaves whole.
+# Between values that are closer than this, rounding errors spoil the slope of the secant.
 _NEAR = 1e-5
 
 
@@ -21,7 +21,7 @@ def shapley(
     players: Sequence[Sequence[str]],
     worth: Callable[[pd.DataFrame, frozenset[str]], dict[str, Array]],
 ) -> dict[str, Array]:
-    """Return exact Shapley values of functions of few inputs against a reference [1]_.
+    """Return exact Shapley values of functions of a few inputs, relative to a reference [1]_.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def shapley(
     reference : mapping of str to value
         The inputs of the customer that all are compared with.
     players : sequence of sequences of str
-        Columns of ``own``, those that come and go together in one; every set of players is tried.
+        Columns of ``own``; the columns of one player change together. All sets of players are evaluated.
     worth : callable
         Returns the functions of such a table, each of shape (n,); it is told which columns are the reference's.
 
@@ -68,10 +68,10 @@ def shapley(
 
 
 def pushed(phi: Array) -> Array:
-    """Return the share of each input in what moved a forecast to where it is, shape (inputs, n); a column adds up to 1.
+    """Return the share of each input in the change of a forecast, shape (inputs, n); a column adds up to 1.
 
-    Inputs that moved it the other way have none (the alpha-1-beta-0 rule of Bach et al. 2015), so that no share is
-    larger than 1 where inputs nearly cancel out.
+    Inputs that changed it in the opposite direction get 0 (the alpha-1-beta-0 rule of Bach et al. 2015), so that no
+    share is larger than 1 where inputs nearly cancel out.
 
     >>> pushed(np.array([[3.0], [1.0], [-2.0]])).T
     array([[0.75, 0.25, 0.  ]])
@@ -84,8 +84,8 @@ def pushed(phi: Array) -> Array:
 def through(link: Callable[[Array], Array], phi: Array, value: Array) -> Array:
     """Return the contributions to ``link(value)`` from those to the value, shape (features, n).
 
-    Each is multiplied by the slope between the base and the value, so that they add up to what the link makes of
-    their difference (the rescale rule: Chen, Lundberg and Lee 2022, Explaining a series of models by propagating
+    Each is multiplied by the slope of the link between the base and the value, so that they add up to the difference
+    of the link at the two (the rescale rule: Chen, Lundberg and Lee 2022, Explaining a series of models by propagating
     Shapley values, Nature Communications 13).
 
     >>> through(np.square, np.array([[1.0], [2.0]]), np.array([3.0]))
@@ -111,7 +111,7 @@ def mixed(share: float, one: Array, phi: Array, other: Array, other_phi: Array) 
         return np.logaddexp(np.log(share) + a, np.log1p(-share) + b)
 
     base, other_base = one - phi.sum(axis=0), other - other_phi.sum(axis=0)
-    # The Shapley values of two players, each carried on to its own inputs.
+    # The Shapley values of two players, each distributed over its own inputs.
     return through(lambda a: (together(a, other) + together(a, other_base)) / 2.0, phi, one) + through(
         lambda b: (together(one, b) + together(base, b)) / 2.0, other_phi, other
     )

@@ -1,4 +1,4 @@
-"""Whom the customers are compared with in an explanation, and what features are like among all of them."""
+"""The reference customer of an explanation, and the typical values of the features."""
 
 from __future__ import annotations
 
@@ -26,23 +26,21 @@ NEGLIGIBLE = 0.01
 
 _Number = Annotated[float, Field(ge=-1e15, le=1e15)]
 _Plan = Annotated[str, Field(max_length=1_000)]
-
-
 _Typical = tuple[_Number, Literal[-1, 1]]
 
 
 class Reference(Part):
-    """The customer whom all are compared with, saved with the model.
+    """The customer with whom all others are compared, saved with the model.
 
     Attributes
     ----------
     inputs : dict
-        What a prior reads, of this customer; empty where the model could not be explained, and nobody has a reason.
+        The prior's inputs of this customer; empty where the model could not be explained, so that nobody has a reason.
     means : dict of str to float
-        What the prior adds by a feature on the mean of all customers, where that is told from the mean.
+        Mean contribution of each input of the prior, where contributions are relative to their mean.
     churn, value : dict of str to tuple
-        Median among all customers, and 1 where high values raise the forecast, -1 where they lower it; of features
-        where one of the two is clear.
+        By feature: the median among all customers, and 1 where high values raise the forecast, -1 where they lower
+        it. Features without a clear direction are left out.
     """
 
     inputs: dict[str, _Number | _Plan] = Field(default_factory=dict)
@@ -51,7 +49,7 @@ class Reference(Part):
     value: dict[str, _Typical] = Field(default_factory=dict)
 
     def typical(self, forecast: Literal["churn", "value"]) -> dict[str, Typical]:
-        """Return what `clvml.explain.reasons` tells contradictions by."""
+        """Return the values by which `clvml.explain.reasons` recognises contradictory reasons."""
         return {name: Typical(*one) for name, one in getattr(self, forecast).items()}
 
     def save(self, directory: Path) -> None:
@@ -62,12 +60,12 @@ class Reference(Part):
     def load(
         cls, directory: Path, known: Sequence[Feature], check: Callable[[dict[str, float | str]], None]
     ) -> Reference:
-        """Return what `save` wrote, of a model that knows these features; ``check`` raises ValueError on its inputs.
+        """Return what `save` wrote for a model with these features; ``check`` raises ValueError on bad inputs.
 
         Raises
         ------
         InputError
-            There is no such file, or that of another model.
+            There is no such file, or it belongs to another model.
         """
         try:
             reference = cls.model_validate_json((directory / EXPLANATION).read_bytes())
@@ -86,7 +84,7 @@ class Reference(Part):
 def find_typical(
     features: pd.DataFrame, contributions: NDArray[np.float64], known: Collection[Feature]
 ) -> dict[str, _Typical]:
-    """Return the median and the direction of each feature whose contributions to these customers have one."""
+    """Return the median and the direction of each feature that has a clear direction among these customers."""
     strength = np.abs(contributions[:, :-1]).mean(axis=0)
     clear = strength >= NEGLIGIBLE * strength.sum()
     typical: dict[str, _Typical] = {}

@@ -1,9 +1,9 @@
 """Exact SHAP values of shallow trees by look-up.
 
-A leaf of a tree is reached through at most ``depth`` conditions, and its share in the SHAP values of a row depends
-on nothing but which of them the row meets. So all that a branch of up to eight splits can add is worked out once,
-for each of its 256 outcomes; a row then costs one comparison per split and one look-up per feature of a branch,
-for all rows of a block together. XGBoost walks every tree for every row instead (docs/benchmarks.md has the ratio).
+A leaf of a tree is reached through at most ``depth`` conditions, and its contribution to the SHAP values of a row
+depends only on which of them the row meets. So the contributions of a branch of up to eight splits are computed once,
+for each of its 256 outcomes. A row then costs one comparison per split and one look-up per feature of a branch,
+vectorised over the rows of a block. XGBoost walks every tree for every row instead (docs/benchmarks.md has the ratio).
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from scipy.special import logit
 Array = NDArray[np.float64]
 SinglePrecision = NDArray[np.float32]
 
-# Outcomes of a branch are numbered in a byte.
+# The number of an outcome of a branch has to fit into a byte.
 SPLITS = 8
-# Rows of a block: enough to hide what a call to NumPy costs, few enough to stay near the processor.
+# Rows of a block: enough to hide the overhead of a call to NumPy, few enough for the processor's cache.
 BLOCK_ROWS = 16_384
 # The look-up tables have to agree with XGBoost on so many rows, to this much of the largest value.
 CHECKED_ROWS = 8
 TOLERANCE = 1e-4
-# What makes the base score, which XGBoost keeps as a mean of the target, a prediction of the trees.
+# XGBoost keeps the base score as a mean of the target; the link turns it into a margin.
 _LINKS: dict[str, Callable[[float], float]] = {
     "reg:squarederror": float,
     "binary:logistic": logit,
@@ -67,7 +67,7 @@ class _Leaf(NamedTuple):
 
 @dataclass(frozen=True)
 class _Branch:
-    """Leaves that hang on the same few splits.
+    """Leaves that depend on the same few splits.
 
     Attributes
     ----------
@@ -133,7 +133,7 @@ class TreeTables:
     def values(self, matrix: SinglePrecision) -> SinglePrecision:
         """Return SHAP values, shape (rows, features + 1), the base last; NaN in ``matrix`` is missing.
 
-        Every row is worked out by itself, on all cores: the same values in whatever company.
+        Every row is computed by itself, on all cores: its values do not depend on the other rows.
         """
         values = np.empty((len(matrix), self.width + 1), dtype=np.float32)
         blocks = [slice(start, start + BLOCK_ROWS) for start in range(0, len(matrix), BLOCK_ROWS)]
@@ -150,7 +150,7 @@ class TreeTables:
             for _ in pool.map(work, blocks):
                 pass
         finally:
-            # An interrupt waits for the blocks under way and no others.
+            # An interrupt waits only for the blocks that have started.
             pool.shutdown(cancel_futures=True)
         return values
 
@@ -185,8 +185,8 @@ _tables: WeakKeyDictionary[xgb.Booster, TreeTables | None] = WeakKeyDictionary()
 def shap_values(booster: xgb.Booster, matrix: SinglePrecision) -> SinglePrecision:
     """Return exact SHAP values of a tree model: path-dependent TreeSHAP [1]_.
 
-    By look-up tables on all cores, in which every row is worked out by itself; by
-    XGBoost's own contributions where the tables are not for such a model or differ from them.
+    They come from look-up tables (`TreeTables`); from XGBoost's own contributions where the tables do not support the
+    model or differ from them.
 
     Parameters
     ----------
@@ -259,7 +259,7 @@ def _read_tree(tree: dict[str, Any]) -> tuple[dict[int, _Split], list[_Leaf]]:
 
 
 def _parts(leaves: list[_Leaf], depth: int = 0) -> list[list[_Leaf]]:
-    """Return the leaves of a subtree in groups that hang on at most eight splits each."""
+    """Return the leaves of a subtree in groups that depend on at most eight splits each."""
     if len({step.node for leaf in leaves for step in leaf.path}) <= SPLITS:
         return [leaves]
     if len(leaves) == 1:
@@ -304,7 +304,7 @@ def _shapley_by_shares(asked: set[tuple[float, ...]]) -> dict[tuple[float, ...],
         weights = [factorial(size) * factorial(k - size - 1) / factorial(k) for size in range(k)]
         shapley = np.empty((len(same), k, 2**k))
         for own in range(k):
-            # Position s: the worth of the sets of s other features, added up.
+            # Position s: the sum of the worths of the sets of s other features.
             sets = np.zeros((k, len(same), 2**k))
             sets[0] = 1.0
             for other in (place for place in range(k) if place != own):

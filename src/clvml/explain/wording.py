@@ -20,16 +20,15 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 _Clause = list[tuple[str, str, str, str]]
 
-# What moves a probability by less than about one point in a hundred, or spend by less than one in twenty, is not a
-# reason.
+# A smaller influence is no reason: it changes a probability by about one percentage point at most, or spend by 5 %.
 SMALLEST = 0.05
 SILENCE = "days_since_last_order"
 # A larger percentage comes of a division by almost nothing, and reads as a mistake.
 LARGEST_PERCENTAGE = 9.995
-# Below it, a rank correlation leaves more customers against the rule than a sentence should pass over.
+# Below it, a rank correlation has too many exceptions for a sentence.
 WEAK = 0.3
 BATCH_ROWS = 16_384
-# What the words of a feature come to where its value is zero, and how a person says it.
+# Words with a value of zero in them, and a more natural wording.
 WHEN_ZERO = {
     "came back on 0 days after the first purchase": "has not come back since the first purchase",
     "last purchase after 0% of the time as a customer": "has not come back since the first purchase",
@@ -44,7 +43,7 @@ _NOUNS_AFTER_ONE = re.compile(
 
 
 class Typical(NamedTuple):
-    """What a feature is like among all customers, to tell whether a value can be a reason.
+    """Typical value and direction of a feature, to decide whether a value can be a reason.
 
     Attributes
     ----------
@@ -66,25 +65,25 @@ def reasons(
     given: Sequence[Given] = (),
     forecast: str = "churn risk",
 ) -> pd.DataFrame:
-    """Say for each customer what raises or lowers a forecast most: the churn risk, or the expected spend.
+    """Return for each customer the reasons that raise or lower a forecast most: the churn risk, or the expected spend.
 
-    SHAP values are summed within the groups of features (`clvml.customers.Feature.group`), because features
-    that move together share one influence between them. The groups of largest absolute sum give one reason
-    each: their feature of largest value in the direction of the sum, among those that can be said; ties go
-    to what stands first in the list. Groups of less than 0.05 are not worth a reason. Not said is
+    SHAP values are summed within the groups of features (`clvml.customers.Feature.group`), because correlated features
+    share one influence between them. The groups of largest absolute sum give one reason each: the feature with the
+    largest value in the direction of the sum. Ties go to the first in the list. Groups below 0.05 give no reason. A
+    feature gives no reason where it has
 
     - a first clause with a value that is missing, negative because of refunds, or a percentage above 999 %;
     - a zero within the last so many days: the days since the last purchase say it better;
-    - with `typical`, what contradicts itself, such as "no purchase for 218 days; usually every 30 (lowers
-      churn risk)". It comes of a value that is bad but not as bad as some: it must lie on the side of the
-      median that its feature's direction explains, and a silence on that side of what is usual for the customer.
+    - with `typical`, a value that contradicts its direction, such as "no purchase for 218 days; usually every 30
+      (lowers churn risk)". The value must lie on the side of the median that the feature's direction explains, and the
+      days since the last purchase on that side of the customer's usual gap as well.
 
-    A clause after ``;`` is left out where it cannot be said.
+    A clause after ``;`` is left out where one of these applies to it.
 
     Parameters
     ----------
     features : DataFrame
-        One row per customer; the columns the words of the features speak of.
+        One row per customer; the columns that the words of the features name.
     contributions : array-like of shape (customers, len(feature_list) + 1)
         As `clvml.explain.of_customers.contributions` returns them; the last column, the base, is not used.
     feature_list : sequence of Feature
@@ -92,9 +91,9 @@ def reasons(
     top, forecast : int, str
         Reasons per customer, and what they say is raised or lowered.
     typical : mapping of str to Typical, optional
-        By feature name, as `Reference.typical` returns it; without it, no value is taken for contradictory.
+        By feature name, as `Reference.typical` returns it; without it, no value counts as contradictory.
     given : sequence of Attribute or EventFeature
-        Those among the features; their words are their name and value.
+        The attributes and event counts among the features; their words are their name and value.
 
     Returns
     -------
@@ -151,7 +150,7 @@ def reasons(
 
 
 def say_reason(key: str, values: str) -> tuple[str, dict[str, float | str], int]:
-    """Return the words of a reason, the numbers and names that belong into them, and its direction.
+    """Return the words of a reason, the numbers and names of their fields, and its direction.
 
     Parameters
     ----------
@@ -161,12 +160,12 @@ def say_reason(key: str, values: str) -> tuple[str, dict[str, float | str], int]
     Returns
     -------
     tuple of (str, dict of str to float or str, int)
-        Words with fields, to be translated; what belongs into each; 1 where they raise the forecast, else -1.
+        Words with fields, to be translated; the value of each field; 1 where the reason raises the forecast, else -1.
 
     Raises
     ------
     ValueError
-        The key is of no feature, or the values do not fit its words.
+        The key names no feature, or the values do not fit its words.
 
     >>> say_reason("days_since_last_order+", "94;31")
     ('no purchase for {days_since_last_order:.0f} days; usually every {gap_mean:.0f}', \
@@ -215,7 +214,7 @@ def check_contributions(
 def direction_of(values: Array, phi: Array) -> int:
     """Return 1 where the SHAP values rise with the value, -1 where they fall, 0 where neither is clear.
 
-    By the rank correlation over the rows where the value is not missing: clear from 0.3.
+    The direction is clear from a rank correlation of 0.3, over the rows where the value is not missing.
 
     >>> direction_of(np.array([1, 2, np.nan, 4]), np.array([-0.1, 0.0, 5.0, 0.3]))
     1
@@ -233,7 +232,7 @@ def group_sums(phi: Array, feature_list: Sequence[Feature]) -> tuple[list[str], 
     names = list(dict.fromkeys(feature.group for feature in feature_list))
     member = np.array([names.index(feature.group) for feature in feature_list], dtype=np.intp)
     sums = np.column_stack([phi[:, member == group].sum(axis=1) for group in range(len(names))])
-    return list(names), member, sums
+    return names, member, sums
 
 
 def _choose(
@@ -241,7 +240,7 @@ def _choose(
 ) -> tuple[Indices, NDArray[np.bool_]]:
     """Return which feature gives the reason of each rank (-1: none), and whether it raises the forecast.
 
-    `sayable` holds the SHAP values with 0 for what cannot be said.
+    `sayable` holds the SHAP values, 0 where a feature cannot give a reason.
     """
     _, member, sums = group_sums(phi, feature_list)
     chosen = np.full((len(phi), top), -1, dtype=np.intp)
@@ -273,11 +272,11 @@ def _sayable(
     if feature.name not in columns:
         return np.zeros(len(phi), dtype=bool)
     sayable = phrase.sayable(columns, len(phi))
-    # Features that share words (a sum and a decayed sum) are one to the reader: each must agree.
+    # A reader cannot tell apart features that share words (a sum and a decayed sum): each must agree.
     for name in sharing:
         sayable &= ~_contradicts(name, columns, phi, typical)
-    # Where the feature itself is missing (a ratio to the usual gap, of those who bought once), the values in
-    # its first clause speak for it.
+    # Where the feature itself is missing (a ratio to the usual gap, of one-time buyers), the values in its first
+    # clause are checked instead.
     absent = np.isnan(columns[feature.name])
     for name in phrase.said:
         sayable &= ~(absent & _contradicts(name, columns, phi, typical))
@@ -294,10 +293,10 @@ def _contradicts(
     typical: Mapping[str, Typical],
     usual: str | None = None,
 ) -> NDArray[np.bool_]:
-    """Return who has a value on the wrong side of the median, or of their own column ``usual``."""
+    """Return which customers have a value on the wrong side of the median, or of their own column ``usual``."""
     if name not in typical or name not in columns or (usual and usual not in columns):
         return np.zeros(len(phi), dtype=bool)
-    # A value at the median goes either way; a missing one is nowhere (NaN compares as False).
+    # A value at the median never contradicts, nor does a missing one (NaN compares as False).
     middle = columns[usual] if usual else typical[name].median
     beyond = np.sign(columns[name] - middle) * typical[name].direction
     return beyond * np.sign(phi) < 0
@@ -324,7 +323,7 @@ def _write(
 
 
 class _Phrase:
-    """The words of a feature, taken apart once into clauses.
+    """The words of a feature, split into clauses.
 
     A clause is a list of (text, the text after a 1, field, format of the field).
     """

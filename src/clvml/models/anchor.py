@@ -1,4 +1,4 @@
-"""The level: what all customers together are expected to do, by forecasts that know a year.
+"""The level: total spend and mean churn of all customers, from forecasts that know the season of a whole year.
 
 total  = exp( sum_k w_k (log total_k + mean miss_k / 3) / sum_k w_k ),    k = BTYD, trailing 365 days
 miss_k = log actual - log total_k in each training window
@@ -25,17 +25,17 @@ ANCHORS = ["btyd_spend", "trailing_365d"]
 # the logarithm of totals that no forecast can avoid: the larger it is, the more equal are the weights of the forecasts.
 _LASTING_MISS = 1.0 / 3.0
 _LEVEL_NOISE = 0.1
-# No miss counts for more: a window in which nothing was sold, or a great deal refunded, says little of the next.
+# Larger misses are clipped: a window without sales, or with large refunds, says little about the next.
 _LARGEST_MISS = float(np.log(4.0))
-# How many windows of the log itself the usual spread of the level counts for: windows are few and alike.
+# Weight of the usual spread of the level, in windows of the log: its windows are few and correlated.
 _USUAL_WINDOWS = 4.0
 
 
 class Level(NamedTuple):
-    """What brings the trees to the level at which the prior expects the customer base as a whole.
+    """Corrections that bring the total of the trees to the total that the prior expects.
 
-    Trees know who buys more than whom, but take the level of the training windows for that of all time: a
-    model trained on autumns expects an autumn. The prior knows a year and the wear of the customer base.
+    Trees rank customers well, but take the level of the training windows for that of all time: a model trained on
+    autumns expects an autumn. The prior knows the season of a year and how many customers drop out.
 
     Attributes
     ----------
@@ -61,26 +61,26 @@ NO_CORRECTION = Level()
 
 
 def totals_by_window(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return what was spent in each training window, and what BTYD and trailing spend said, one row per cutoff."""
+    """Return actual total spend and the totals that BTYD and trailing spend forecast, one row per training cutoff."""
     levels = frame[["cutoff", "actual_spend", *ANCHORS]]
     return levels.assign(actual_spend=levels["actual_spend"].clip(lower=0.0)).groupby("cutoff").sum()
 
 
 def churn_shift(now: pd.DataFrame, p_churn: Array) -> float:
-    """Return what brings the mean P(churn) of today's customers, shape (n,), to that of BTYD, on the logit scale."""
+    """Return the difference on the logit of mean P(churn) by BTYD and by trees, shape (n,), for today's customers."""
     return float(logit_of(now["btyd_p_churn"].mean()) - logit_of(p_churn.mean()))
 
 
 def fit_level(
     now: pd.DataFrame, shift: float, spends: Mapping[str, Array], totals: pd.DataFrame, horizon_days: int
 ) -> Level:
-    """Return what brings the trees' predictions of all customers of today to the level of the prior.
+    """Return the corrections that bring the trees' total for today's customers to the level of the prior.
 
     ``now`` holds the prior's columns of these customers, ``spends`` the trees' E[spend] by each form, shape (n,), at
-    a P(churn) that was moved by ``shift``. Part of what each of the two forecasts of a window's total
-    (`totals_by_window`) missed on average is added to what it says now; each counts by how near it would have come
-    with that: trailing spend is sound where the customer base is steady, and far too high where a cohort fades. What
-    both together would have missed by tells how far the level can be relied on.
+    a P(churn) that was shifted by ``shift``. Part of the mean miss of each forecast of a window's total
+    (`totals_by_window`) is added to its forecast of today's total. Its weight falls with its mean squared miss
+    after this correction: trailing spend is good where the customer base is steady, and far too high where a cohort
+    fades. The spread of the level comes from the misses of the weighted mean of both.
     """
     actual = _log(totals["actual_spend"])
     anchor = trust = 0.0

@@ -26,7 +26,7 @@ from clvml.models.tree_file import read_trees, write_trees
 Array = NDArray[np.float64]
 Loss = Literal["tweedie", "gamma"]
 
-# Probabilities beyond this are taken for this: their logits would drown what the trees can say.
+# Probabilities are clipped this far from 0 and 1: with larger logits, trees could hardly change the prior.
 PROBABILITY_MARGIN = 1e-4
 # A prior spend below this share of the mean spend is raised to it, so that its logarithm is finite.
 LEAST_PRIOR_SHARE = 1e-3
@@ -39,7 +39,7 @@ def logit_of(probability: ArrayLike) -> Array:
 
 
 def feature_types(names: Iterable[str], categories: Collection[str]) -> list[str] | None:
-    """Return what XGBoost calls the types of its columns; None where all are numbers."""
+    """Return XGBoost's names of the types of the columns; None where all are numbers."""
     return ["c" if name in categories else "float" for name in names] if categories else None
 
 
@@ -95,7 +95,7 @@ class _Boosted(BaseEstimator):
         return self.margin(rows, prior)
 
     def margin(self, rows: NDArray[np.float32], prior: ArrayLike | None = None) -> Array:
-        """Return what trees and prior add up to, shape (n,), for rows (n, k) that need no check."""
+        """Return the sum of trees and prior on their scale, shape (n,), for rows (n, k) that need no check."""
         # Straight from the array: a DMatrix would cost as much as the trees.
         margin = self.booster_.inplace_predict(
             rows, predict_type="margin", base_margin=self._prior_margin(prior, len(rows))
@@ -286,7 +286,7 @@ class SpendRegressor(RegressorMixin, _Boosted):
         return self.expected(self._margin(X, prior))
 
     def expected(self, margin: Array) -> Array:
-        """Return E[spend] of what `margin` gives, shape (n,)."""
+        """Return E[spend] for the values of `margin`, shape (n,)."""
         return np.exp(margin) * self.scale_
 
     def load(self, path: Path, scale: float, features: Sequence[str] | None = None) -> SpendRegressor:

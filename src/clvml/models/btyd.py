@@ -1,4 +1,4 @@
-"""Purchases to come and churn from a customer's history: the MBG/NBD and BG/NBD models.
+"""Future purchases and churn from a customer's history: the MBG/NBD and BG/NBD models.
 
 "Buy till you die": while active, a customer buys at a constant rate, and after a purchase drops out for good
 with a constant probability. Rates vary between customers by a gamma law, probabilities by a beta law.
@@ -27,11 +27,11 @@ _PARAMS = ("r", "alpha", "a", "b")
 
 
 class BetaGeometric(BaseEstimator):
-    r"""Purchase days to come and P(no purchase), from ``frequency``, ``recency`` and ``T``.
+    r"""Future purchase days and P(no purchase), from ``frequency``, ``recency`` and ``T``.
 
     A customer buys as a Poisson process of rate ``lambda ~ Gamma(r, alpha)`` and drops out after a purchase
     with probability ``p ~ Beta(a, b)``. In the MBG/NBD this can happen after the first purchase as well; the
-    BG/NBD takes every one-time buyer for active for ever, which makes its churn of them too low.
+    BG/NBD takes every one-time buyer as active for ever, so that it predicts too little churn for them.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class BetaGeometric(BaseEstimator):
     penalizer : float, default=0.01
         Weight of ``sum((log params - log prior mode) ** 2)`` against the summed log-likelihood, prior mode
         ``r = 0.5, alpha = 0.3 * mean T, a = 0.8, b = 2``. It equals a normal prior on each log-parameter of
-        standard deviation ``sqrt(1 / (2 * penalizer))``, 7 by default: nothing beside a hundred customers who
+        standard deviation ``sqrt(1 / (2 * penalizer))``, 7 by default: negligible with a hundred customers who
         come back, but it keeps the parameters finite where the likelihood is flat (nobody came back).
 
     Attributes
@@ -126,7 +126,7 @@ class BetaGeometric(BaseEstimator):
                 f"a purchase model needs at least one customer, got {len(x)} with total weight "
                 f"{weight.sum():g}; widen the history or loosen its filters"
             )
-        # Mean T sets the unit of time inside, so that start points and bounds mean the same for any data.
+        # Mean T is the unit of time in the fit, so that start points and bounds mean the same for any data.
         unit = float(weight @ age / weight.sum())
         if unit == 0:
             raise InputError(
@@ -155,7 +155,7 @@ class BetaGeometric(BaseEstimator):
         Returns
         -------
         ndarray of shape (n_customers,)
-            Between 0 and ``horizon * (r + frequency) / (alpha + T)``, the purchases of who never drops out.
+            Between 0 and ``horizon * (r + frequency) / (alpha + T)``, the purchases of a customer who never drops out.
 
         Raises
         ------
@@ -203,7 +203,7 @@ class BetaGeometric(BaseEstimator):
         p, density = dropout_nodes(a, b + x_values + self._offset, alpha / (r + x_values))
         while_alive = expected_per_p(r + x_values, p, density, row_x, windows, alpha + age)
         order = np.argsort(windows, kind="stable")
-        # The terms rise with the horizon, but only to within their last bits.
+        # The terms rise with the horizon, except for rounding errors.
         while_alive[:, order] = np.maximum.accumulate(while_alive[:, order], axis=1)
         return while_alive * self._p_alive(x, t_x, age)[:, None]
 
@@ -212,7 +212,7 @@ class BetaGeometric(BaseEstimator):
     ) -> Array:
         """P(no purchase day in ``(T, T + horizon]``), given the history: churn over a window, exactly.
 
-        A customer buys nothing if dropped out, or alive and waiting:
+        A customer buys nothing after dropping out, or while waiting for the next purchase:
         ``1 - P(alive) * (1 - ((alpha + T) / (alpha + T + h)) ** (r + x))``.
 
         Parameters
@@ -241,7 +241,7 @@ class BetaGeometric(BaseEstimator):
     def days_to_purchase(
         self, probability: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
     ) -> Array:
-        """The window at whose end a purchase has this probability [days]; infinite where none is long enough.
+        """Length of the window within which a purchase has this probability [days]; infinite where none is long enough.
 
         Parameters
         ----------
@@ -269,9 +269,9 @@ class BetaGeometric(BaseEstimator):
         return days
 
     def p_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Array:
-        """P(not dropped out by the cutoff), given the history; of one-time buyers, 1 in the BG/NBD.
+        """P(not dropped out by the cutoff), given the history; 1 for one-time buyers in the BG/NBD.
 
-        No measure of churn: use `p_no_purchase`.
+        It is no measure of churn: use `p_no_purchase`.
 
         Parameters
         ----------
@@ -291,7 +291,7 @@ class BetaGeometric(BaseEstimator):
         return self._p_alive(*check_history(frequency, recency, T))
 
     def odds_of_leaving(self, frequency: ArrayLike) -> Array:
-        """Odds that the last purchase was the last of all, before the silence since then is looked at.
+        """Odds that the customer dropped out at the last purchase, before the days since then are considered.
 
         Raises
         ------

@@ -25,17 +25,17 @@ def expected_per_p(
 ) -> Array:
     """``E_p[(1 - (1 + p u) ** -shape) / p]`` of ``u`` = window / days, shape (len(row), len(windows)).
 
-    Of one shape this is a smooth curve of ``log u``. It is averaged over the nodes at a few Chebyshev points of each
-    panel of that axis, and interpolated between them to 1e-12. Panels are the same whatever is asked, so that nobody's
-    value depends on the others.
+    For one shape this is a smooth curve of ``log u``. It is averaged over the nodes at a few Chebyshev points of each
+    panel of that axis, and interpolated between them to 1e-12. Panels do not depend on the customers asked for, so
+    that no customer's value depends on the others.
 
     Parameters
     ----------
     shapes : array of shape (k,)
     p, density : arrays of shape (k, nodes)
-        Of `dropout_nodes`.
+        As `dropout_nodes` returns them.
     row : array of shape (n,)
-        Which of the shapes a customer has.
+        Index into ``shapes`` of each customer.
     windows : array of shape (m,)
     days : array of shape (n,)
     """
@@ -62,12 +62,12 @@ def expected_per_p(
     for chunk in chunks:
         place, cell = places(chunk)
         cell = number[cell]
-        # Clenshaw's sum.
+        # Clenshaw's recurrence.
         twice = 4.0 * place - 2.0
         now, before = np.zeros_like(place), np.zeros_like(place)
         for coefficient in series[:0:-1]:
             now, before = coefficient[cell] + twice * now - before, now
-        # No more than who never drops out.
+        # No more than the purchases of a customer who never drops out.
         most = shapes[row[chunk], None] * windows / days[chunk, None]
         expected[chunk] = np.minimum(series[0][cell] + twice / 2.0 * now - before, most)
     return expected
@@ -80,7 +80,7 @@ def _chebyshev_series(shapes: Array, p: Array, density: Array, panels: Array) ->
     for angle in angles:
         u = np.exp((panels + (np.cos(angle) + 1.0) / 2.0) * _PANEL)
         died = -np.expm1(-shapes[:, None] * np.log1p(p * u[:, None]))
-        # No matrix product: its last bits depend on how many panels are in it.
+        # No matrix product: its rounding depends on the number of panels.
         cosines = np.cos(np.arange(_POINTS) * angle) * (2.0 / _POINTS)
         series += cosines[:, None] * (died * (density / p)).sum(axis=1)
     series[0] /= 2.0
@@ -96,7 +96,7 @@ def dropout_nodes(a: float, b: Array, days_per_purchase: Array) -> tuple[Array, 
     """
     mode = np.log(a / b)
     peak = _log_beta(mode, a, b)
-    # What is averaged is at most 1 / p, and flat below the p that matters in no horizon.
+    # The integrand is at most 1 / p, and flat for p too small to matter within the longest horizon.
     gap = mode - np.minimum(np.minimum(mode, 0.0), np.log(days_per_purchase / _LONGEST_HORIZON))
     left = _distance(lambda d: peak - _log_beta(mode - d, a, b) - np.minimum(d, gap), gap + 25.0)
     right = _distance(lambda d: peak - _log_beta(mode + d, a, b), np.maximum(-mode, 0.0) + 25.0)
@@ -114,7 +114,7 @@ def _log_beta(y: Array, a: float, b: Array) -> Array:
 
 
 def _distance(fall: Callable[[Array], Array], longest: Array) -> Array:
-    """Where ``fall`` (convex, 0 at 0) has grown to 40, that is, the density to e-40; at most ``longest``."""
+    """Distance at which ``fall`` (convex, 0 at 0) reaches 40, where the density is exp(-40); at most ``longest``."""
     low, high = np.zeros_like(longest), longest
     for _ in range(30):
         middle = (low + high) / 2

@@ -14,7 +14,7 @@ from clvml.models.optimum import find_minimum
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-# Prior mode of (r, alpha / mean T, a, b): an ordinary shop, so that the weak prior pulls nowhere strange.
+# Prior mode of (r, alpha / mean T, a, b): typical values of a shop.
 PRIOR_MODE = np.array([0.5, 0.3, 0.8, 2.0])
 _STARTS = np.array([PRIOR_MODE, [1.0, 1.0, 0.5, 5.0], [0.1, 0.1, 2.0, 2.0], [5.0, 3.0, 0.1, 1.0]])
 _LOG_BOUNDS = [(-10.0, 10.0)] * 4
@@ -22,10 +22,10 @@ _WARM_START_ROWS = 50_000
 
 
 class Histories(NamedTuple):
-    """Distinct histories with their weights, and the distinct values their parts take.
+    """Distinct histories with their weights, and the distinct values of their parts.
 
-    A row is a distinct history; ``row_x`` and its like say which value it has. ``of_x`` and ``of_age`` are
-    the weights, ``x_of_age`` the weighted purchases, summed over the rows of each value.
+    A row is a distinct history; ``row_x``, ``row_t_x`` and ``row_age`` are its indices into the values. ``of_x`` and
+    ``of_age`` are the weights, ``x_of_age`` the weighted purchases, summed over the rows of each value.
     """
 
     weight: Array
@@ -42,7 +42,7 @@ class Histories(NamedTuple):
 
 
 def collapse(x: Array, t_x: Array, age: Array, weight: Array) -> Histories:
-    """Count equal histories once; rows of no weight go.
+    """Count equal histories once, and drop rows of weight 0.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def maximise(histories: Histories, offset: int, penalizer: float) -> tuple[Array
     starts = np.log(_STARTS)
     every = math.ceil(len(histories.weight) / _WARM_START_ROWS)
     if every > 1:
-        # Sorted rows, so each k-th is a sample spread over all frequencies and ages, and nothing is random.
+        # Rows are sorted, so every k-th row is a sample spread over all frequencies and ages, without randomness.
         kept = slice(every // 2, None, every)
         weight, _, row_x, row_t_x, row_age, *values = histories[:8]
         sample = _sum_by_value(weight[kept], row_x[kept], row_t_x[kept], row_age[kept], *values)
@@ -112,7 +112,7 @@ def maximise(histories: Histories, offset: int, penalizer: float) -> tuple[Array
 def loss(log_theta: Array, histories: Histories, offset: int, penalizer: float) -> tuple[float, Array]:
     """Penalised negative log-likelihood per customer and its gradient, both in log-parameters.
 
-    What depends on one part of the history alone is computed once per value of that part.
+    Terms that depend on one part of the history alone are computed once per value of that part.
 
     References
     ----------

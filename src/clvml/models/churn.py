@@ -3,7 +3,7 @@
     logit P = share * logit(trees) + (1 - share) * logit(prior)
     logit(prior) = slope * logit(BTYD's P(no purchase))
 
-What the slope and the share are for stands in docs/model.md.
+docs/model.md explains the slope and the share.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from clvml.models.model_file import State
 Array = NDArray[np.float64]
 Rows = NDArray[np.float32]
 
-# Stacking weights that the trees may have beside BTYD, on the logit scale. The first is also used where the log is too
-# short to hold out a window and choose one: trees trained on few windows are too sure, most where customers are few.
+# Stacking weights of the trees to choose from, on the logit scale; BTYD has the rest. The first is used where the log
+# is too short to hold out a window: trees trained on few windows are overconfident, most of all with few customers.
 SHARES = (0.75, 1.0, 0.5, 0.25, 0.0)
 _LARGEST_LOGIT = float(logit_of(1.0))
 _FILE = "churn.json"
 
 
 class ChurnChoice(NamedTuple):
-    """What the trees count beside BTYD, from 0 to 1, and whether they are boosted from it."""
+    """Stacking weight of the trees, from 0 to 1, and whether they are boosted from BTYD."""
 
     share: float = SHARES[0]
     boosted: bool = True
@@ -54,7 +54,7 @@ class Churn:
     slope : float
         Factor of the logits of BTYD's P(no purchase), from 0 to 1.
     base : {"blend", "btyd", "trailing", "none"}
-        What trees were boosted from; "trailing" says nothing of churn.
+        What trees were boosted from; "trailing" holds no forecast of churn.
     rival : ChurnClassifier or None
         Trees that start from nothing, where they are to be compared (`best`).
     """
@@ -77,8 +77,8 @@ class Churn:
     ) -> Churn:
         """Fit on snapshots with the prior's columns, what the trees read of them, and a weight for each, shape (n,).
 
-        ``choice`` says which trees to grow; without one, both kinds are, for `best`. ``boosting`` are the parameters
-        of `ChurnClassifier`.
+        ``choice`` says which trees to train; without one, both kinds are trained, for `best`. ``boosting`` are the
+        parameters of `ChurnClassifier`.
         """
         churned = frame["churned"].to_numpy()
         slope = _calibration_slope(frame, churned, weights)
@@ -113,11 +113,11 @@ class Churn:
         return _calibrated(frame, self.base, self.slope)
 
     def best(self, frame: pd.DataFrame, rows: Rows, churned: ArrayLike) -> ChurnChoice:
-        """Return which trees, at which share, rank and spread unseen customers best, whatever their level.
+        """Return the trees and the share with the least log loss on unseen customers, whatever their level.
 
-        The log loss of each is taken at the level that came true, since the level of one window is one draw. Trees
+        Forecasts are first shifted to the observed churn rate, since the level of one window is a single draw. Trees
         that start from nothing have to be better by more than the standard error of the difference (Breiman et al.
-        1984, section 3.4.3), lest the kind changes with every training.
+        1984, section 3.4.3), so that the choice does not change with every training.
         """
         y = np.asarray(churned, dtype=float)
         if self.trees is None or not 0.0 < y.mean() < 1.0:
@@ -135,7 +135,7 @@ class Churn:
         return other if gain.mean() > gain.std() / np.sqrt(len(gain)) else choice
 
     def chosen(self, choice: ChurnChoice) -> Churn:
-        """Return the same with the trees that were chosen (`best`)."""
+        """Return this forecast with the chosen trees (`best`)."""
         trees = self.trees if choice.boosted or self.rival is None else self.rival
         return replace(self, trees=trees, choice=choice)
 
@@ -149,7 +149,7 @@ class Churn:
         return logits, logits if prior is None else logit_of(prior)
 
     def save(self, directory: Path) -> dict[str, Any]:
-        """Write the trees into a directory, and return the rest as it stands in ``model.json``."""
+        """Write the trees into a directory, and return the other values for ``model.json``."""
         if self.trees is not None:
             self.trees.save(directory / _FILE)
         return {
@@ -169,10 +169,10 @@ class Churn:
 
 
 def best_share(trees: Array, prior: Array, churned: Array) -> tuple[float, Array]:
-    """Return what the logits of trees count beside those of the prior, all of shape (n,), and each customer's log loss.
+    """Return the stacking weight of the trees' logits, and each customer's log loss with it, shape (n,).
 
-    Of `SHARES`, the one of least log loss at the level that came true; customers that the trees have not seen, some of
-    whom churned.
+    It is the one of `SHARES` with the least mean log loss at the observed churn rate. The customers must be unseen by
+    the trees, and some but not all of them must have churned.
     """
     losses = {
         share: _losses_at_true_level(share * trees + (1.0 - share) * prior, churned) for share in SHARES
@@ -186,9 +186,9 @@ def _calibrated(frame: pd.DataFrame, base: str, slope: float) -> Array | None:
 
 
 def _calibration_slope(frame: pd.DataFrame, churned: Array, weights: Array) -> float:
-    """Return by how much the logits of BTYD's P(no purchase) spread too far, from 0 to 1: logistic regression.
+    """Return the calibration slope of the logits of BTYD's P(no purchase), from 0 to 1, by logistic regression.
 
-    Where nearly everybody buys again, BTYD is far too sure of it, and trees that start there do not get away.
+    Where nearly everybody buys again, BTYD is overconfident, and trees that start from it do not correct that.
     """
     if churned.min() == churned.max():
         return 1.0
@@ -198,7 +198,7 @@ def _calibration_slope(frame: pd.DataFrame, churned: Array, weights: Array) -> f
 
 
 def _losses_at_true_level(logits: Array, churned: Array) -> Array:
-    """Return each customer's log loss, shape (n,), by probabilities that are moved to the share that churned."""
+    """Return each customer's log loss, shape (n,), with the logits shifted to the observed churn rate."""
     shift = brentq(lambda by: float(expit(logits + by).mean() - churned.mean()), -50.0, 50.0)
     p = np.clip(expit(logits + shift), PROBABILITY_MARGIN, 1.0 - PROBABILITY_MARGIN)
     return -(churned * np.log(p) + (1.0 - churned) * np.log1p(-p))

@@ -60,7 +60,7 @@ class ContractState(Stored):
 
     def check_config(self) -> None:
         """Raise ValueError where the configuration is invalid, or the prior lacks hazards that it needs."""
-        self.parsed_config  # noqa: B018 - of the user's own making, and checked like the rest
+        self.parsed_config  # noqa: B018 - parsing it checks it
         whole = {one.period_days: len(one.by_day) for one in self.hazards if one.plan == ""}
         if not whole or any(len(one.by_day) > whole.get(one.period_days, 0) for one in self.hazards):
             raise ValueError("its prior lacks hazards of a billing period")
@@ -86,15 +86,15 @@ class ContractModel:
     hazards : dict
         The prior, fitted at ``as_of``.
     stayers : tuple of float
-        Quantiles of what stayers pay, as a share of today's price (`subscriber_intervals.stayers_revenue`).
+        Quantiles of what those who stay pay, as a share of today's price (`subscriber_intervals.stayers_revenue`).
     trees : ChurnClassifier or None
         Boosted from the prior on the logit; None where there was nothing to learn from: the prior stands alone.
     share : float
-        What the trees count beside the prior, on the logit, from 0 to 1.
+        Stacking weight of the trees on the logit, from 0 to 1; the prior has the rest.
     tiers : tuple of float
         Least ``clv`` [currency] of the value tiers, highest first, from the customers at ``as_of``.
     notes : tuple of str
-        What to know of the training, in words.
+        Remarks on the training, in words.
     """
 
     config: SubscriptionConfig
@@ -118,7 +118,7 @@ class ContractModel:
         Raises
         ------
         InputError
-            Nobody is.
+            Nobody is subscribed.
         """
         features = subscription_features(
             subscriptions, cutoff, tuple(self.config.data.early_columns), self.config.data.early_days
@@ -129,7 +129,7 @@ class ContractModel:
 
     @one_blas_thread
     def predict(self, features: pd.DataFrame, value: ValueConfig | None = None) -> pd.DataFrame:
-        """Predict the customers of a feature table (`features`); ``value`` instead of the trained one.
+        """Predict the customers of a feature table (`features`), with ``value`` instead of the trained configuration.
 
         Returns
         -------
@@ -147,7 +147,7 @@ class ContractModel:
             {
                 "p_churn": p,
                 "expected_spend": spend[:, 0],
-                # To the cent and outwards, or rounding would leave out who pays exactly that.
+                # Rounded outwards to the cent, so that the interval holds customers who pay exactly that price.
                 "expected_spend_low": np.floor(np.minimum(low, spend[:, 0]) * 100.0 + 1e-6) / 100.0,
                 "expected_spend_high": np.ceil(np.maximum(high, spend[:, 0]) * 100.0 - 1e-6) / 100.0,
                 "clv": lifetime_value(spend[:, 1:], value),
@@ -156,14 +156,14 @@ class ContractModel:
         )
 
     def revenue(self, features: pd.DataFrame, p_churn: ArrayLike, days: Sequence[int]) -> Array:
-        """Return the revenue of the next so many days [currency], shape (n, len(days)).
+        """Return the expected revenue of the next so many days [currency], shape (n, len(days)).
 
-        The price stays. Customers leave on the days on which their plan is left, as many as ``p_churn`` leave within
-        the horizon.
+        Prices stay as they are. Customers leave by the hazards of their plan, scaled so that ``p_churn`` of them leave
+        within the horizon.
         """
         paid = np.empty((len(features), len(days)))
         for rows, survived in self._survival(features, p_churn, max(days)):
-            # A day is paid by who is subscribed at its end.
+            # Customers pay for a day when they are subscribed at its end.
             paid[rows] = np.cumsum(survived[:, 1:], axis=1)[:, np.asarray(days) - 1]
         return _daily_price(features)[:, None] * paid
 
@@ -177,7 +177,7 @@ class ContractModel:
     def _survival(
         self, features: pd.DataFrame, p_churn: ArrayLike, days: int
     ) -> Iterator[tuple[slice, Array]]:
-        """Yield customers and P(still subscribed after so many days), some at a time: all would need much memory."""
+        """Yield rows and their P(still subscribed after so many days), in chunks that limit memory."""
         p, horizon = np.asarray(p_churn, dtype=float), self.horizon_days
         step = max(_CELLS // max(days, horizon), 1)
         for begin in range(0, len(features), step):
@@ -244,7 +244,7 @@ class ContractModel:
 
 @one_blas_thread
 def fit_contract_model(subscriptions: pd.DataFrame, as_of: date, config: SubscriptionConfig) -> ContractModel:
-    """Train on what was known before ``as_of``: the prior, trees from it, and what each counts.
+    """Train on what was known before ``as_of``: the prior, trees boosted from it, and the stacking weight.
 
     Raises
     ------
@@ -265,7 +265,7 @@ def fit_contract_model(subscriptions: pd.DataFrame, as_of: date, config: Subscri
             " the plans predicts alone"
         )
         return replace(model, notes=(note,))
-    # The newest window that has ended, for trees that have not seen it.
+    # The stacking weight is chosen on the newest window that has ended, with trees that have not seen it.
     held = as_of - timedelta(days=data.grace_days + horizon)
     earlier = _with_trees(known_at(known, held), held, config)
     if earlier.trees is None:
@@ -299,7 +299,7 @@ def _with_trees(known: pd.DataFrame, as_of: date, config: SubscriptionConfig) ->
     counts = rows["plan"].value_counts()
     plans = tuple(sorted(str(plan) for plan in counts.index[counts >= LEAST_PLAN]))
     trees = ChurnClassifier(**config.model.model_dump(), random_state=config.seed)
-    # The prior of today at every cutoff: what it lacked at earlier ones, such as a first yearly renewal, is no lesson.
+    # Every cutoff uses today's prior: trees must not learn what earlier priors lacked, such as a first yearly renewal.
     trees.fit(matrix(rows, plans), y, prior=prior_p_churn(hazards, rows, horizon))
     return ContractModel(config, as_of, plans, hazards, trees)
 
@@ -309,12 +309,12 @@ def _daily_price(features: pd.DataFrame) -> Array:
 
 
 def _columns(early: tuple[str, ...], plans: tuple[str, ...]) -> list[str]:
-    """Return the names of what trees read."""
+    """Return the names of the trees' columns."""
     return [*FEATURES, *early, *(f"plan_{number}" for number in range(len(plans)))]
 
 
 def matrix(features: pd.DataFrame, plans: tuple[str, ...]) -> pd.DataFrame:
-    """Return what trees read of a feature table, where these plans are told apart."""
+    """Return the trees' columns of a feature table, with an indicator for each of these plans."""
     told = {f"plan_{number}": (features["plan"] == plan).astype(float) for number, plan in enumerate(plans)}
     numbers = features.drop(columns=["customer_id", "plan"])
     return numbers.astype(float).assign(**told)

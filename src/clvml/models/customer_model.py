@@ -60,16 +60,15 @@ class CustomerModel:
     trees : Trees
         Prior and boosted trees.
     intervals : SpendIntervals
-        From forecasts of the newest training window by a model that had not seen it.
+        Learnt from forecasts of the newest training window by a model that had not seen it.
     fallback : dict of str to float
-        ``p_churn`` and ``spend`` of customers about whom nothing but refunds is known.
+        ``p_churn`` and ``spend`` of customers without a purchase day.
     tiers : tuple of float
         Least ``clv`` [currency] of the tiers, highest first, from the customers at ``as_of``.
     thresholds : dict of str to float
-        Other limits from these customers, so that what is said of a customer never depends on who else is
-        scored.
+        Other limits from these customers, so that a customer's segment does not depend on who else is scored.
     notes : tuple of str
-        What was done because the log is short or unusual, in words.
+        Remarks on the training, such as what a short log made necessary, in words.
     """
 
     config: Config
@@ -89,7 +88,7 @@ class CustomerModel:
 
     @property
     def features(self) -> tuple[Feature, ...]:
-        """The features that the model knows of, those of attributes and events last."""
+        """The features of the model, those of attributes and events last."""
         return (*available_features(self.columns), *(one.feature for one in self.trees.given))
 
     def read(self, features: pd.DataFrame) -> pd.DataFrame:
@@ -102,11 +101,6 @@ class CustomerModel:
         """
         self.check_features(features.columns)
         return read_given(features, self.trees.given)
-
-    @property
-    def newest_cutoff(self) -> date:
-        """The newest training cutoff; ``as_of`` where no trees were grown."""
-        return self.as_of - timedelta(days=self.trees.horizon_days if self.trees.predictors else 0)
 
     @one_blas_thread
     def predict(
@@ -125,9 +119,9 @@ class CustomerModel:
         cutoff : date
             The first day not observed.
         value : ValueConfig, optional
-            Margin, discount and so on, instead of the trained ones.
+            Margin, discount rate and retention cost instead of the trained ones.
         log_from : date, optional
-            First day of the log that the features are of; that of the log trained on where it is earlier or not given.
+            First day of the log of the features; by default, or if earlier, that of the training log.
 
         Returns
         -------
@@ -182,9 +176,9 @@ class CustomerModel:
     def _at_horizon(
         self, features: pd.DataFrame, cutoff: date, log_from: date | None
     ) -> tuple[pd.DataFrame, Array, Array]:
-        """Return the features with the prior, P(no purchase) and E[spend], all of the whole horizon.
+        """Return the features with the prior's columns, P(no purchase) and E[spend], all over the whole horizon.
 
-        What trees learnt of a shorter horizon is carried on by the prior: the odds of no purchase change as
+        The prior extends forecasts of trees that were trained on a shorter horizon: the odds of no purchase change as
         the prior's do, and spend grows as its expected purchases.
         """
         frame = self.frame(features, cutoff, log_from=log_from)
@@ -207,9 +201,9 @@ class CustomerModel:
         horizon_days: int | None = None,
         log_from: date | None = None,
     ) -> pd.DataFrame:
-        """Return the features with the columns of the prior beside them, of the whole horizon unless given.
+        """Return the features and the columns of the prior, over the whole horizon by default.
 
-        Raises as `read` does.
+        It raises as `read` does.
         """
         forecast = self.trees.prior.forecast(features, cutoff, horizon_days or self.horizon_days, log_from)
         return pd.concat([self.read(features), forecast], axis="columns")
@@ -292,12 +286,12 @@ def _check_finite(predicted: pd.DataFrame) -> None:
 def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> CustomerModel:
     """Train on everything before ``as_of`` and nothing after.
 
-    Snapshots at the training cutoffs are stacked; the prior is fitted at ``as_of``; trees are boosted from it.
-    Whether those of churn are, and what they count beside BTYD, is chosen, and intervals are learnt, on the newest
-    training window, from a model trained only on windows that had ended before it began.
+    Snapshots at the training cutoffs are stacked; the prior is fitted at ``as_of``; trees are boosted from it. A model
+    that was trained only on windows that had ended before the newest one began predicts this window. Its forecasts
+    choose whether churn trees are boosted from BTYD, and the stacking weights, and the intervals are learnt from them.
 
-    A log too short for the horizon trains a shorter one (`clvml.customers.windows.trainable`), which the prior
-    carries on; where nothing can be trained at all, the prior predicts alone. The model's notes say which was done.
+    On a log too short for the horizon, trees are trained on a shorter one (`clvml.customers.windows.trainable`), and
+    the prior extends it. Where no trees can be trained, the prior predicts alone. The model's notes say which was done.
 
     Raises
     ------
@@ -324,7 +318,7 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     notes += filter(None, [left_out, note])
     ended = {c: s for c, s in snapshots.items() if c + timedelta(days=trained) <= newest}
     held_out = snapshots[newest]
-    # Where the trees cannot be tried on a window that they have not seen, the prior counts as much as one window.
+    # Where no unseen window is left to test the trees on, the prior counts as much as one window.
     unseen, churn_choice, spend_share = None, ChurnChoice(), len(cutoffs) / (len(cutoffs) + 1)
     weights = USUAL_WEIGHTS
     if ended:
@@ -381,7 +375,7 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
 
 
 def _prior_alone(days: CustomerDays, as_of: date, config: Config, reason: str) -> CustomerModel:
-    """Return a model without trees, for a log on which none can be grown."""
+    """Return a model without trees, for a log on which none can be trained."""
     horizon = config.windows.horizon_days
     prior = fit_prior(days, as_of, horizon, config.model.season)
     now = days.features(as_of, horizon)

@@ -36,15 +36,15 @@ class GammaGamma(BaseEstimator):
     r"""Expected spend per purchase, from ``frequency`` and ``monetary_value``.
 
     A customer's purchases are gamma distributed with shape ``p`` and a rate of the customer's own, drawn from
-    ``Gamma(q, v)``. The mean spend seen is then drawn towards the mean of all customers, the more so the
-    fewer purchases it rests on. Spend and frequency are taken as independent.
+    ``Gamma(q, v)``. The observed mean spend is shrunk towards the mean of all customers, the more so the fewer
+    purchases it rests on. Spend and frequency are assumed independent.
 
     Parameters
     ----------
     penalizer : float, default=0.01
         Weight of ``sum((log params - log prior mode) ** 2)`` against the summed log-likelihood, prior mode
-        ``p = 6, q - 1 = 2.7, v = 0.45 * mean spend`` (a shop like CDNOW). It matters only where the data say
-        next to nothing (a few customers, all spend equal).
+        ``p = 6, q - 1 = 2.7, v = 0.45 * mean spend`` (a shop like CDNOW). It matters only where the data hold
+        little information (few customers, or equal spend of all).
 
     Attributes
     ----------
@@ -91,8 +91,8 @@ class GammaGamma(BaseEstimator):
     ) -> GammaGamma:
         """Estimate ``p``, ``q`` and ``v`` by (weakly penalised) maximum likelihood.
 
-        Only customers with ``frequency >= 1`` and ``monetary_value > 0`` count: without a repeat purchase
-        there is no mean to learn from, and a mean that refunds have eaten up is not a draw from a gamma law.
+        Only customers with ``frequency >= 1`` and ``monetary_value > 0`` count: without a repeat purchase there is no
+        mean to learn from, and a gamma distribution has no mean of 0 or less, which refunds can bring about.
 
         Parameters
         ----------
@@ -124,7 +124,7 @@ class GammaGamma(BaseEstimator):
                 f"{len(x)} is one; use the mean of first purchases instead, or a longer history"
             )
         x, money, weight = x[counts], money[counts], weight[counts]
-        # Mean spend sets the unit of money inside: start points and bounds then mean the same for any data.
+        # Mean spend is the unit of money in the fit, so that start points and bounds mean the same for any data.
         unit = float(weight @ money / weight.sum())
         theta, self.converged_ = _maximise(x, money / unit, weight, self.penalizer, n_free=3)
         self.mean_matched_ = bool(theta[0] * theta[2] / theta[1] > _LARGEST_MEAN_RATIO)
@@ -214,7 +214,7 @@ def _check_spend(frequency: ArrayLike, monetary_value: ArrayLike) -> tuple[Array
     x = check_vector("frequency", frequency)
     money = np.array(monetary_value)
     if money.shape == x.shape:
-        # Without a repeat purchase there is no mean, and any stand-in for it will do.
+        # Without a repeat purchase there is no mean; its value is not used.
         money[x == 0] = 0
     return x, check_vector("monetary_value", money, len(x), least=-math.inf)
 
@@ -240,7 +240,7 @@ def _tabulate(x: Array, mean_spend: Array, weight: Array) -> _Spend:
 def _maximise(
     x: Array, mean_spend: Array, weight: Array, penalizer: float, n_free: int
 ) -> tuple[Array, bool]:
-    """Return (p, q - 1, v), and whether the gradient vanished; with two free, ``v`` holds the mean at 1."""
+    """Return (p, q - 1, v), and whether the gradient vanished; with two free parameters, ``v`` keeps the mean at 1."""
     starts, bounds = np.log(_STARTS[:, :n_free]), _LOG_BOUNDS[:n_free]
     every = math.ceil(len(x) / _WARM_START_ROWS)
     if every > 1:

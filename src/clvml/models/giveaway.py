@@ -1,4 +1,4 @@
-"""Attributes and events as a training learns them; attributes that give the future away are refused."""
+"""Attributes and events used in training. Attributes that leak the future are refused."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from clvml.errors import InputError
 
 Array = NDArray[np.float64]
 
-# An attribute that alone tells so well who will churn (area under the ROC curve), or what buyers will spend (rank
-# correlation), was written afterwards.
+# An attribute that alone predicts churn (area under the ROC curve) or the spend of buyers (rank correlation) this well
+# must have been written after the window.
 NEAR_PERFECT = 0.95
 _FEWEST_ROWS = 50
 _BINS = 50
-# Typing errors are below this share of the dates.
+# Typing errors may bring up to this share of the dates after a cutoff.
 _LATE_SHARE = 0.01
 
 
 def learn_attributes(
     days: CustomerDays, snapshots: dict[date, pd.DataFrame], config: Config
 ) -> tuple[tuple[Attribute, ...], dict[date, pd.DataFrame], str]:
-    """Return the attributes to train with, the snapshots with these as a model reads them, and a note.
+    """Return the attributes to train with, the snapshots with their encoded values, and a note.
 
-    ``snapshots`` hold features and labels by cutoff. What values are common is told from the newest.
+    ``snapshots`` hold features and labels by cutoff. The newest decides which values are common.
 
     Raises
     ------
@@ -48,16 +48,16 @@ def learn_attributes(
     newest = snapshots[max(snapshots)]
     attributes = tuple(one.with_levels(newest[one.name]) for one in usable)
     read = {cutoff: read_given(frame, attributes) for cutoff, frame in snapshots.items()}
-    # What a dated row says was known then, however well it tells the future.
+    # A dated row was known on its date, however well it predicts the future.
     if not days.attributes.dated:
         _refuse_giveaways(attributes, read, {cutoff: days.dates_not_before(cutoff) for cutoff in snapshots})
     return attributes, read, note
 
 
 def learn_events(days: CustomerDays, cutoff: date, config: Config) -> tuple[CustomerDays, str]:
-    """Return the days that count the events to train with, and a note on rare types.
+    """Return the customer days that count the events to train with, and a note on rare types.
 
-    ``cutoff`` is the newest of training: which types are frequent is told from what lies before it.
+    ``cutoff`` is the newest training cutoff: events before it decide which types are frequent.
     """
     if days.events is None or "events" in config.model.leave_out:
         return days.counting(()), ""
@@ -74,17 +74,16 @@ def _refuse_giveaways(
 
     Parameters
     ----------
-    attributes : tuple of Attribute
     snapshots : dict
-        By cutoff: features with the attributes as a model reads them, and labels.
+        By cutoff: features with encoded attributes, and labels.
     late : dict
-        By cutoff, of each attribute that is a date, how many customers have one and one not before the cutoff.
+        By cutoff and attribute that is a date: how many customers have a date, and how many one not before the cutoff.
 
     Raises
     ------
     InputError
-        An attribute is a date that for more than one in a hundred lies after a cutoff before which they bought, or it
-        alone tells nearly perfectly who churns or what is spent.
+        An attribute is a date that lies after a cutoff for more than 1 % of the customers who had bought before it, or
+        it alone predicts churn or spend nearly perfectly.
     """
     for one in attributes:
         for cutoff, counts in late.items():
@@ -108,7 +107,7 @@ def _refuse_giveaways(
 
 
 def _told(one: Attribute, frame: pd.DataFrame) -> str:
-    """Return what an attribute alone tells nearly perfectly of a window; empty where nothing."""
+    """Return what an attribute alone predicts nearly perfectly in a window, in words; empty where nothing."""
     churned = frame["churned"].to_numpy() == 1
     values, spend = frame[one.name].to_numpy(float), frame["actual_spend"].to_numpy(float)
     if min(churned.sum(), (~churned).sum()) >= _FEWEST_ROWS:
@@ -124,7 +123,7 @@ def _told(one: Attribute, frame: pd.DataFrame) -> str:
 
 
 def _risk(values: Array, churned: NDArray[np.bool_], is_category: bool) -> Array:
-    """Return the share that churned among the other half of the customers with the same value, shape (n,)."""
+    """Return the churn rate of customers with the same value in the other half of the rows, shape (n,)."""
     half = np.arange(len(values)) % 2 == 0
     bins = values
     if not is_category:

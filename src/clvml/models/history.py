@@ -1,4 +1,4 @@
-"""Checks of what the purchase and spend models are given: one row per customer, in plain arrays."""
+"""Checks of the inputs of the purchase and spend models: arrays with one row per customer."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def check_history(frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> tup
     ------
     ValueError
         If `check_vector` refuses one of them; if a frequency is not a whole number, a recency exceeds ``T``, or
-        ``recency`` is 0 where a customer came back or above 0 where not.
+        ``recency`` is 0 for a customer who came back or above 0 for one who did not.
 
     Examples
     --------

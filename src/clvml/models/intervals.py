@@ -1,4 +1,4 @@
-"""Intervals for the spend of one customer and of groups, learnt from forecasts that have come due."""
+"""Prediction intervals for the spend of one customer and of groups, learnt from out-of-time forecasts."""
 
 from __future__ import annotations
 
@@ -17,41 +17,40 @@ _GROUP_SIZE = 200
 _MOST_GROUPS = 15
 # Shares at which the quantiles of a group are kept.
 SHARES = np.linspace(0.0, 1.0, 101)
-# Standard deviation of the logarithm by which all customers together come in above or below the forecast, as past
-# windows of several logs showed.
+# Standard deviation of the logarithm of actual over expected total spend of all customers, measured on past windows of
+# several logs.
 LEVEL_SPREAD = 0.25
-# The same where the log is too short to train on, and a rule of thumb has to do.
+# The same, assumed where the log is too short to train on.
 SHORT_LOG_SPREAD = 0.4
-# The same of what a buyer spends: most of what a total misses is the number of buyers, which P(churn) allows for.
+# The same for the spend per buyer: most of the error of a total is in the number of buyers, which P(churn) covers.
 BUYER_SPREAD = 0.1
-# The same for buyers where the log is too short to hold out a window: trees fit the customers that they were trained on
-# too well.
+# The same where the log is too short to hold out a window: trees overfit the customers that they were trained on.
 SHORT_LOG_BUYER_SPREAD = 0.25
-# How much of what buyers as a whole spent beyond the forecast of one window is not expected to last.
+# The share of the error in all buyers' spend in one window that is not expected to recur.
 _PASSING_SURPRISE = 2.0 / 3.0
 # Ratios are cut at this quantile of the buyers; otherwise a few of them would decide the mean.
 _TRIMMED_SHARE = 0.99
 # Three points with the mean and the variance of a normal distribution.
 _LEVEL_DRAWS = np.sqrt(1.5) * np.array([-1.0, 0.0, 1.0])
-# Spread of the logarithm of a buyer's spend around its expectation, where no forecast has come due yet.
+# Standard deviation of the logarithm of a buyer's spend, assumed where there is no out-of-time forecast.
 _ASSUMED_SPREAD = 1.0
 _LEAST = 1e-9
 
 
 @dataclass(frozen=True)
 class SpendIntervals:
-    """How far what buyers spend lies from what they were expected to spend.
+    """Distribution of the ratio of actual to expected spend of buyers.
 
-    A customer buys nothing with the churn probability of the model, and otherwise a multiple of
-    ``expected_spend / (1 - p_churn)``. The distribution of that multiple is learnt from forecasts out of time, in
+    A customer buys nothing with probability ``p_churn``, and otherwise spends a multiple of
+    ``expected_spend / (1 - p_churn)``. The distribution of that multiple is learnt from out-of-time forecasts, in
     groups of similar expected spend, and interpolated between them: split-conformal prediction within groups
-    (Vovk et al. 2005, section 4.5) of those who buy. Since the chance of no purchase is the customer's own, the
-    interval follows a customer base that grows more or less active.
+    (Vovk et al. 2005, section 4.5) of those who buy. Since each customer has a probability of no purchase, intervals
+    follow a customer base that becomes more or less active.
 
     Attributes
     ----------
     level : float
-        Share of customers whose spend the interval should hold.
+        Share of customers whose spend the interval should cover.
     expected : tuple of float
         Median expected spend of each group, rising [currency].
     ratios : tuple of tuple of float
@@ -59,7 +58,7 @@ class SpendIntervals:
     variances : tuple of float
         Per group, the variance of that ratio.
     level_spread : float
-        Standard deviation of the logarithm by which all customers together come in above or below the forecast.
+        Standard deviation of the logarithm of actual over expected total spend of all customers.
     """
 
     level: float
@@ -70,7 +69,7 @@ class SpendIntervals:
 
     @classmethod
     def assumed(cls, level: float = 0.8) -> SpendIntervals:
-        """Return intervals for a model of which no forecast has come due: log-normal spend of buyers."""
+        """Return intervals for a model without out-of-time forecasts: log-normal spend of buyers."""
         shares = np.clip(SHARES, 1e-3, 1.0 - 1e-3)
         spread = float(np.hypot(_ASSUMED_SPREAD, SHORT_LOG_SPREAD))
         ratios = np.exp(spread * ndtri(shares) - spread**2 / 2.0)
@@ -80,9 +79,9 @@ class SpendIntervals:
     def interval(self, expected: ArrayLike, p_churn: ArrayLike) -> tuple[Array, Array]:
         """Return the low and the high end of spend, shape (n,) each, in the unit of the expectation.
 
-        The low end is zero where nothing may well be bought, and the interval then holds ``level`` of the
-        customers below its high end. Where nothing is bought with P >= ``level``, zero alone would be held often
-        enough; the high end is then the expectation, and the interval holds more than ``level``.
+        The low end is 0 where P(no purchase) exceeds ``(1 - level) / 2``, and the high end then is the quantile at
+        ``level``. Where P(no purchase) is ``level`` or more, that quantile is 0; the high end is then the expectation,
+        and the interval covers more than ``level``.
 
         Parameters
         ----------
@@ -108,8 +107,8 @@ class SpendIntervals:
     def total_interval(self, expected: float, variance: float) -> tuple[float, float]:
         """Return the low and the high end of the spend of a group of customers.
 
-        Customers go their own ways, so that much of it cancels out in a group; that all come in higher or lower
-        together does not. The total is taken as log-normal with both variances.
+        Errors of single customers are independent, so that they partly cancel out in a group; a common error of the
+        level does not. The total is taken as log-normal with both variances.
 
         Parameters
         ----------
@@ -130,7 +129,7 @@ class SpendIntervals:
         return float(min(middle * np.exp(-reach), expected)), float(max(middle * np.exp(reach), expected))
 
     def _quantile(self, expected: Array, shares: Array) -> Array:
-        """Return the ratio below which each customer's share lies, shape (n,)."""
+        """Return each customer's quantile of the ratio at the share asked for, shape (n,)."""
         table = np.asarray(self.ratios)
         group = np.interp(_log(expected), _log(self.expected), np.arange(len(table), dtype=float))
         at = np.clip(shares, 0.0, 1.0) * (len(SHARES) - 1)
@@ -171,10 +170,10 @@ def fit_intervals(
     level_spread: float = LEVEL_SPREAD,
     buyer_spread: float = BUYER_SPREAD,
 ) -> SpendIntervals:
-    """Learn intervals from forecasts (n,) and what was spent (n,), out of time.
+    """Learn intervals from out-of-time forecasts and actual spend.
 
-    What buyers as a whole spent above or below the forecast is one draw of a level: two thirds of it are taken out,
-    and the ratios are widened by ``buyer_spread``.
+    The error in all buyers' spend is a single draw of the level: two thirds of it are removed, and the ratios are
+    widened by ``buyer_spread``.
 
     Parameters
     ----------
@@ -182,10 +181,9 @@ def fit_intervals(
         Expected spend, non-negative, probability of no purchase, and actual net spend [same currency]. Negative
         spend counts as none, as it does for the trees.
     level : float
-        Share of customers to be held.
+        Share of customers to be covered.
     level_spread, buyer_spread : float
-        Standard deviations of the logarithm by which the spend of all customers together, and of a buyer, may come
-        in above or below.
+        Standard deviations of the logarithm of actual over expected spend, of all customers' total and per buyer.
 
     Returns
     -------
