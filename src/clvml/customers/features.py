@@ -74,7 +74,7 @@ _OF_DAYS = (
         "sum(purchase)",
         "days",
         "days with at least one line of positive amount",
-        "bought on {purchase_days:.0f} of {T:.0f} days as a customer",
+        "{purchase_days:.0f} purchases in {T:.0f} days as a customer",
         "frequency",
     ),
     Feature(
