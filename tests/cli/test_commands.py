@@ -225,7 +225,7 @@ def test_score_a_past_date_without_reasons(run, shopping, tmp_path):
     assert table[["reason_1", "reason_2", "reason_3"]].isna().all(axis=None)
 
 
-def test_whence_customers_came_stands_in_the_scored_file(run, fails, shopping, tmp_path):
+def test_where_customers_came_from_stands_in_the_scored_file(run, fails, shopping, tmp_path):
     came = ["=ads", "007", None, "fair, spring"]
     customers = sorted(set(shopping.lines["customer_id"]))
     sources = {name: came[place % 4] for place, name in enumerate(customers)}
@@ -259,7 +259,7 @@ def test_whence_customers_came_stands_in_the_scored_file(run, fails, shopping, t
     )
     write(tmp_path / "others.csv", "customer_id,acquisition_source\nnobody,ads\n")
     said = fails(*asked[:4], "--acquired", "others.csv", "-o", "t.csv")
-    assert "no customer of the log is among the 1 of whom is known whence they came" in said
+    assert "no customer of the log is among the 1 with a known acquisition source" in said
 
 
 def older(folder):

@@ -107,7 +107,7 @@ def test_columns_and_counts_that_do_not_agree_are_said(altered):
         (lambda learner, tree: tree["tree_param"].update(num_nodes="99999999999"), "num_nodes"),
         (
             lambda learner, tree: tree["tree_param"].update(num_feature="4"),
-            "its number of features is another",
+            "its number of features differs",
         ),
         (lambda learner, tree: tree["tree_param"].update(num_deleted="1"), "num_deleted"),
         (lambda learner, tree: tree["tree_param"].update(size_leaf_vector="2"), "size_leaf_vector"),
@@ -135,7 +135,7 @@ def test_columns_and_counts_that_do_not_agree_are_said(altered):
         (lambda learner, tree: learner["objective"].update(name="rank:map"), "its objective is 'rank:map'"),
         (
             lambda learner, tree: learner["feature_names"].reverse(),
-            "its features are others, or in another order",
+            "its features differ from those of the model, or in order",
         ),
         (lambda learner, tree: learner.pop("feature_names"), "feature_names"),
     ):

@@ -152,7 +152,7 @@ def test_what_is_not_there_is_refused():
         parse_config(config)
 
 
-def test_segments_may_ask_whence_customers_came(shop):
+def test_segments_may_ask_where_customers_came_from(shop):
     scorer = Scorer.load(_directory(shop))
     rules = {"fair": "acquisition_source = 'fair'", "the rest": "true"}
     config = scorer.model.config.model_copy(update={"segments": rules})
@@ -162,7 +162,7 @@ def test_segments_may_ask_whence_customers_came(shop):
     found = workflows.score(prepared, scorer, "none", acquired=acquired).frame().set_index("customer_id")
     assert set(found.index[found["segment"] == "fair"]) == {"C0001", "C0003"}
     assert found["acquisition_source"].dropna().to_dict() == acquired.to_dict()
-    with pytest.raises(InputError, match="names acquisition_source; say whence"):
+    with pytest.raises(InputError, match="names acquisition_source; say where"):
         workflows.score(prepared, scorer, "none")
 
 

@@ -78,7 +78,7 @@ def check_inputs(inputs: Mapping[str, float | str]) -> None:
         and 1 <= gap <= 1e6
         and 0 <= spread <= 1e6
     ):
-        raise ValueError("inputs are those of no customer")
+        raise ValueError("inputs are impossible for a customer")
 
 
 def contributions(

@@ -52,7 +52,7 @@ def check_inputs(inputs: Mapping[str, float | str]) -> None:
         or not (isinstance(days, float) and 0 <= days <= 1e5)
         or not (isinstance(period, float) and 1e-3 <= period <= 1e6)
     ):
-        raise ValueError("inputs are those of no subscriber")
+        raise ValueError("inputs are impossible for a subscriber")
 
 
 def contributions(model: ContractModel, reference: Reference, features: pd.DataFrame) -> Array:

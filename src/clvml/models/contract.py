@@ -65,7 +65,7 @@ class ContractState(Stored):
         if not whole or any(len(one.by_day) > whole.get(one.period_days, 0) for one in self.hazards):
             raise ValueError("its prior lacks hazards of a billing period")
         if self.trees and _TREES_FILE not in self.files:
-            raise ValueError("files of trees that it needs are not named")
+            raise ValueError("it does not name all files of its trees")
 
     @property
     def parsed_config(self) -> SubscriptionConfig:

@@ -1,4 +1,4 @@
-"""``model.json``: the numbers and words of a model, and a digest of each of its files, checked before use."""
+"""``model.json``: parameters of a model and a digest of each of its files, checked before use."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class _Btyd(Part):
     variant: Literal["mbg", "bg"]
     penalizer: Money
     params: Parameters
-    # Of the fit; nothing is reckoned with them.
+    # Statistics of the fit; no forecast uses them.
     log_likelihood: float | None
     converged: bool
     n_customers: Annotated[int, Field(ge=0)]
@@ -101,7 +101,7 @@ class _Prior(Part):
     @model_validator(mode="after")
     def _whole(self) -> _Prior:
         if len(self.rhythm) not in (0, len(SHAPES)):
-            raise ValueError(f"the shares of its rhythm are not {len(SHAPES)}")
+            raise ValueError(f"its rhythm does not have {len(SHAPES)} shares")
         return self
 
 
@@ -124,7 +124,7 @@ class _Intervals(Part):
     @model_validator(mode="after")
     def _agree(self) -> _Intervals:
         if not len(self.expected) == len(self.ratios) == len(self.variances):
-            raise ValueError("groups, ratios and variances are not equally many")
+            raise ValueError("groups, ratios and variances differ in number")
         if self.expected != sorted(self.expected):
             raise ValueError("the expected spend of the groups does not rise")
         return self
@@ -172,9 +172,9 @@ class Stored(Part):
     Attributes
     ----------
     MODE : str
-        Of its configuration.
+        Mode of the configuration.
     FORMAT : int
-        Version of what is saved.
+        Version of the file format.
     """
 
     MODE: ClassVar[str]
@@ -191,7 +191,7 @@ class Stored(Part):
     @model_validator(mode="after")
     def _tiers_fall(self) -> Stored:
         if len(self.tiers) not in (0, 3) or self.tiers != sorted(self.tiers, reverse=True):
-            raise ValueError("the limits of its tiers do not fall")
+            raise ValueError("the limits of its tiers are not three falling numbers")
         self.check_config()
         return self
 
@@ -232,13 +232,13 @@ class State(Stored):
     def _agree(self) -> State:
         attributes = [one.name for one in self.attributes]
         if len(set(attributes)) < len(attributes):
-            raise ValueError("two of its attributes are one")
+            raise ValueError("two of its attributes have the same name")
         types = [key for kind in self.events for key in kind.types]
         if len(set(types)) < len(types):
-            raise ValueError("a type of events is counted twice")
+            raise ValueError("a type of events belongs to two kinds")
         counts = [one.name for one in all_given((), self.event_kinds)]
         if len(set(counts)) < len(counts):
-            raise ValueError("two of its kinds of events are one")
+            raise ValueError("two of its kinds of events have the same name")
         features = {feature.name for feature in available_features(self.columns)}
         known = features | {*PRIOR_COLUMNS, *attributes, *counts}
         if not set(self.predictors) <= known or len(set(self.predictors)) < len(self.predictors):
@@ -246,11 +246,11 @@ class State(Stored):
         for kind in self.events:
             date.fromisoformat(kind.recorded_from)
         if date.fromisoformat(self.prior.first_day) > date.fromisoformat(self.as_of):
-            raise ValueError("its first day is after its last")
+            raise ValueError("its first day is after as_of")
         scales = self.spend_scale.model_dump(exclude_none=True) if self.spend_scale else {}
         needed = ["churn.json"] * self.churn_trees + [f"{name}.json" for name in scales]
         if not set(needed) <= set(self.files):
-            raise ValueError("files of trees that it needs are not named")
+            raise ValueError("it does not name all files of its trees")
         if needed and not self.predictors:
             raise ValueError("its trees have no predictors")
         return self
@@ -269,7 +269,7 @@ class State(Stored):
 
     def check_config(self) -> None:
         """Raise ValueError where the configuration is invalid."""
-        self.parsed_config  # noqa: B018 - of the user's own making, and checked like the rest
+        self.parsed_config  # noqa: B018 - parsing it checks it
 
     @property
     def parsed_config(self) -> Config:
@@ -287,7 +287,7 @@ def write_state(state: Mapping[str, Any], directory: Path, kind: type[Stored]) -
 
 
 def stored_mode(directory: Path) -> str:
-    """Return the mode of the configuration in ``model.json``, "purchase" where nothing else is said or readable."""
+    """Return the mode of the configuration in ``model.json``; "purchase" where there is none or it cannot be read."""
     try:
         return "subscription" if _mode_of(read_json(directory / MODEL_FILE)) == "subscription" else "purchase"
     except (OSError, ValueError, RecursionError):
@@ -295,13 +295,13 @@ def stored_mode(directory: Path) -> str:
 
 
 def read_state(directory: Path, kind: type[Kind]) -> Kind:
-    """Return what ``model.json`` holds, with everything checked that the model rests on.
+    """Return the checked content of ``model.json``, after checking the digests of the model's files.
 
     Raises
     ------
     InputError
-        There is none, it is of another kind or format, it or one of the files that it names was changed, or what it
-        says cannot be.
+        There is no such file, it is of another kind or format, it or a file that it names was changed, or a value is
+        impossible.
     """
     path = directory / MODEL_FILE
     try:
@@ -346,7 +346,7 @@ def _mode_of(raw: Any) -> Any:
 
 
 def digest_of(state: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of the content of ``model.json`` but for its digest, however it is written.
+    """Return the SHA-256 of the content of ``model.json`` without its digest, whatever the order of its keys.
 
     >>> digest_of({"b": 1, "a": 2, "digest": "x"}) == digest_of({"a": 2, "b": 1})
     True
@@ -364,6 +364,6 @@ def _digest_of_file(path: Path) -> str:
 
 def _changed(path: Path) -> str:
     return (
-        f"'{path}' was changed since the training wrote it (its digest is another), so its scores would not be those "
+        f"'{path}' was changed since the training wrote it (its digest differs), so its scores would not be those "
         "of the model; give the model as it was written, or train it again"
     )

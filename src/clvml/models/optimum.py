@@ -1,4 +1,4 @@
-"""The lowest point of a smooth loss of a few parameters."""
+"""Minimum of a smooth loss of a few parameters."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def find_minimum(
     starts : ndarray of shape (n_starts, n_params)
         Tried in turn until one converges.
     bounds : sequence of (low, high)
-        One pair per parameter. At a bound, only the gradient that leads back inside must vanish.
+        One pair per parameter. At a bound, the gradient may point outwards.
     args : tuple
         Passed on to ``loss``.
 
@@ -52,7 +52,7 @@ def find_minimum(
             bounds=bounds,
             options={"maxiter": 1000, "maxcor": 20, "ftol": 1e-15, "gtol": 1e-9},
         )
-        # L-BFGS reports failure when rounding stops it at the optimum: the gradient is the better witness.
+        # L-BFGS reports failure where rounding stops it at the optimum, so convergence is judged by the gradient.
         if np.abs(found.x - np.clip(found.x - found.jac, low, high)).max() < _GRADIENT_TOLERANCE:
             return found.x, True
         if found.fun < best_loss:

@@ -1,4 +1,4 @@
-"""From one horizon to others: spend by any day, the next order, and lifetime value."""
+"""Forecasts beyond the horizon of training: spend by any day, the next order, and lifetime value."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Array = NDArray[np.float64]
 HORIZONS = (30, 90, 180, 365)
 _MONTH_DAYS = 30
 _LONGEST_WAIT_DAYS = 365
-# Those who come back later are no longer due: their date would be late for nearly all who do come.
+# Later returns do not count for the next order: with them, its date would be too late for nearly all who come back.
 _RETURN_DAYS = 180
-# Of regular customers, so that one who buys every year has a next order on the day after the last.
+# Regular customers may wait longer, so that one who buys once a year has a next order.
 _LONGEST_REGULAR_WAIT_DAYS = 730
 
 
 def growth(
     prior: Prior, features: pd.DataFrame, cutoff: date, horizon_days: int, horizons: Sequence[int]
 ) -> Array:
-    """Return what each customer buys by other horizons as a multiple of what they buy by ``horizon_days``.
+    """Return the expected purchases of each customer by other horizons over those by ``horizon_days``.
 
     Shape (n, len(horizons)); never falls from a shorter to a longer horizon, and is 1 at ``horizon_days``. The
     shape is that of the expected purchases of BTYD on the clock of the season.
@@ -35,7 +35,7 @@ def growth(
     clock = np.cumsum(prior.season.curve(cutoff, asked[-1]))[np.asarray(asked) - 1]
     orders = prior.btyd.expected_purchases_curve(clock, *prior.season.history(features, cutoff))
     of_horizon = orders[:, [asked.index(horizon_days)]]
-    # A customer of whom BTYD expects nothing at all has no shape of their own: time alone sets it.
+    # Where BTYD expects no purchase at all, purchases grow in proportion to time.
     nothing = of_horizon[:, 0] <= 0
     orders[nothing] = clock
     of_horizon[nothing] = clock[asked.index(horizon_days)]
@@ -53,9 +53,9 @@ def spend_by_days(
 ) -> Array:
     """Return the expected spend by other horizons, shape (n, len(horizons)), from that of ``horizon_days``.
 
-    It grows as the purchases that BTYD expects (`growth`). Of a regular customer it grows by the purchases that the
-    rhythm puts between two horizons, each worth what the customer spends on a purchase day: what is expected before
-    the next order is due says little of the order, and a multiple of it still less.
+    It grows as the purchases that BTYD expects (`growth`). For a regular customer it grows by the purchases that the
+    rhythm expects between two horizons, each at the customer's spend per purchase day: the small spend expected before
+    the next order is due cannot be scaled up to that order.
     """
     spend = expected[:, None] * growth(prior, features, cutoff, horizon_days, horizons)
     chance, due = prior.due(features)
@@ -67,7 +67,7 @@ def spend_by_days(
     of_horizon = orders[:, [asked.index(horizon_days)]]
     orders = orders[:, [asked.index(horizon) for horizon in horizons]]
     mine, value = expected[regular, None], prior.value(features[regular])[:, None]
-    # What trees say of the horizon counts as purchases seen, the customer's usual spend as one more.
+    # The price is shrunk: the trees' spend over the horizon, and one more purchase at the customer's usual spend.
     price = (mine + value) / (of_horizon + 1.0)
     share = np.divide(orders, of_horizon, out=np.zeros_like(orders), where=of_horizon > 0)
     by_rhythm = np.where(orders < of_horizon, mine * share, mine + price * (orders - of_horizon))
@@ -78,11 +78,11 @@ def spend_by_days(
 def next_order_days(
     prior: Prior, features: pd.DataFrame, cutoff: date, horizon_days: int, p_churn: Array
 ) -> Array:
-    """Return the days until a customer who comes back within half a year is back as likely as not, shape (n,).
+    """Return the median wait of a customer who comes back within half a year, shape (n,) [days].
 
-    NaN where staying away for a year is likelier than coming back. P(purchase by a day) is ``1 - p_churn`` at the
-    horizon and follows BTYD elsewhere; the median wait of those who come back is BTYD's alone. Customers who are
-    likelier regular than not follow their rhythm, and two years count instead of one.
+    NaN where P(purchase within a year) is below 0.5. P(purchase by a day) is ``1 - p_churn`` at the horizon and scales
+    with BTYD elsewhere; the median wait is BTYD's alone. Customers with P(regular) of at least 0.5 follow their rhythm,
+    and two years count instead of one.
     """
     grid = np.arange(0, _RETURN_DAYS + 1, 5)
     clock = np.cumsum(prior.season.curve(cutoff, max(_LONGEST_WAIT_DAYS, horizon_days)))
@@ -101,12 +101,12 @@ def next_order_days(
     chance, due = prior.due(features)
     if due is not None:
         regular = chance > 0
-        # As with the price of a purchase in `spend_by_days`: before the order is due, a multiple says nothing.
+        # Shrunk as the price in `spend_by_days`: before the order is due, the ratio of the two is meaningless.
         scale = (2.0 - p_churn[regular]) / (1.0 + due.p_purchase(horizon_days))
         by_then = due.p_purchase(_LONGEST_REGULAR_WAIT_DAYS)
         waits = np.where(scale * by_then >= 0.5, due.wait_until(0.5 * by_then), np.nan)
         days[regular] = np.where(chance[regular] >= 0.5, waits, days[regular])
-    # Rounded first, or a day and a rounding error would be the day after.
+    # Rounded first, so that a rounding error does not move the date by a day.
     return np.ceil(np.round(days, 6))
 
 
@@ -123,18 +123,18 @@ def lifetime_value(spend_by: Array, value: ValueConfig) -> Array:
     Notes
     -----
     ``margin * sum_k spend_k / (1 + rate) ** (t_k / 365) - retention_cost``, with the spend between two days
-    of the grid discounted from the middle of them.
+    of the grid discounted from the middle between them.
     """
     days = np.asarray([0, *value_days(value)], dtype=float)
     middle = (days[1:] + days[:-1]) / 2.0
     discount = (1.0 + value.discount_rate) ** (-middle / 365.0)
     each = np.diff(spend_by, axis=1, prepend=0.0)
-    # No matrix product: its last bits depend on how many customers are in it.
+    # No matrix product: its rounding depends on the number of customers.
     return value.margin * (each * discount).sum(axis=1) - value.retention_cost
 
 
 def value_days(value: ValueConfig) -> list[int]:
-    """Return the days at which `lifetime_value` wants the spend: every 30, and the value horizon.
+    """Return the days at which `lifetime_value` needs the spend: every 30, and the value horizon.
 
     >>> value_days(ValueConfig(horizon_days=70))
     [30, 60, 70]

@@ -1,4 +1,4 @@
-"""What is expected of each customer before any tree is grown: BTYD, trailing spend and the season."""
+"""The prior forecasts, without any trees: BTYD, trailing spend and the season."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from clvml.models.season import Season, fit_season
 Array = NDArray[np.float64]
 
 BTYD_COLUMNS = ("btyd_p_churn", "btyd_orders", "btyd_value")
-# Forecasts of spend, of which `fit_blend` makes one.
+# Forecasts of spend that `fit_blend` combines.
 SPEND_COLUMNS = ("btyd_spend", "own_value_spend", "trailing_365d", "trailing_180d", "trailing_90d")
 PRIOR_COLUMNS = (*BTYD_COLUMNS, *SPEND_COLUMNS)
 
@@ -39,17 +39,17 @@ FORECAST_FEATURES = (
     "spend_sum_90d",
 )
 
-# And those that it reads where the log shows regular customers.
+# It reads these as well where the log shows regular customers.
 RHYTHM_FEATURES = ("purchase_days", "days_since_last_order", "gap_mean", "gap_std")
 
-# No forecast is worth more than this many times itself: a single absurd amount must not lift everyone's spend.
+# Largest weight in the blend: a single absurd amount must not raise everyone's forecast.
 _LARGEST_WEIGHT = 2.0
 
-# Windows over which the surprises of the season are taken, and the log that BTYD needs before the first.
+# Length of the windows of `_surprises`, and of the log that BTYD needs before the first of them.
 _SURPRISE_DAYS = 30
 _BURN_IN_DAYS = 60
 _YEARS_OF_SURPRISES = 3
-# So many purchase days do not fail to come by chance (P = .007).
+# If this many purchase days are expected, none at all is hardly chance (Poisson: P = .007).
 _MISSED_ORDERS = 5.0
 
 
@@ -57,12 +57,12 @@ _MISSED_ORDERS = 5.0
 class Prior:
     """Forecasts that need a handful of parameters only, fitted on all history before a cutoff.
 
-    The season enters as a stretched clock: 90 days at index 1.2 are 108 usual days, for the number of
-    purchases, the chance of none, and spend alike, and for the days of the history that BTYD looks back on.
+    The season stretches time: 90 days at index 1.2 are 108 usual days, both in the forecasts of purchases, churn and
+    spend and in the history that BTYD reads.
 
-    BTYD takes waits for exponential: it does not tell a customer who is due tomorrow from one who bought yesterday.
-    Where the log shows regular customers, their forecast is a mean of BTYD and of the forecast from their rhythm,
-    weighted by the chance that they are regular.
+    BTYD assumes exponential waits, which have no memory: when a regular customer is due makes no difference. Where the
+    log shows regular customers, their forecast is a mean of BTYD and of the forecast from their rhythm, weighted by
+    the probability that they are regular.
 
     Attributes
     ----------
@@ -97,8 +97,8 @@ class Prior:
     ) -> pd.DataFrame:
         """Return `PRIOR_COLUMNS` for each row of the feature table of one cutoff, same index.
 
-        ``log_from`` is the first day of the log that the features are of, where that is not the one trained on;
-        ``purchases`` what `purchases` returns of them, where that is known.
+        ``log_from`` is the first day of the log of the features, where that is not the training log. ``purchases`` is
+        the result of `purchases` for the features, where it is known already.
         ``btyd_p_churn`` is P(no purchase in the window), ``btyd_orders`` purchase days, the others currency.
         """
         p_churn, orders = purchases or self.purchases(features, cutoff, horizon_days)
@@ -137,7 +137,7 @@ class Prior:
         return p_churn, orders
 
     def due(self, features: pd.DataFrame) -> tuple[Array, Due | None]:
-        """Return P(regular) of each customer, shape (n,), and when those of whom it is above 0 are due, if any."""
+        """Return P(regular) of each customer, shape (n,), and `Due` of those with P above 0, None without any."""
         chance, variation = self.rhythm.regularity(features)
         regular = chance > 0
         if not regular.any():
@@ -182,14 +182,15 @@ class Prior:
 def fit_prior(
     days: CustomerDays, cutoff: date, horizon_days: int, season: bool = True, rhythm: bool = True
 ) -> Prior:
-    """Fit on the history before ``cutoff`` alone; without ``season``, every day of the year is as usual.
+    """Fit on the history before ``cutoff`` alone; without ``season``, the season is flat.
 
     Without ``rhythm``, every wait is exponential, as in the published model.
 
-    One fit serves all earlier training cutoffs as well: four parameters cannot remember a customer, and
-    trees that correct one and the same forecast at every cutoff learn what holds at the next.
+    The same fit is used at all earlier training cutoffs: four parameters cannot memorise a customer, and trees that
+    correct the same forecast at every cutoff learn corrections that hold at the next.
     """
-    customers = _customers(days, cutoff, horizon_days)
+    customers = days.features(cutoff, horizon_days)
+    customers = customers[customers["purchase_days"] > 0]
     if customers.empty:
         raise InputError(f"no purchase of positive amount before {cutoff}; choose a later date or more data")
     btyd = BetaGeometric().fit(customers["frequency"], customers["recency"], customers["T"])
@@ -197,7 +198,7 @@ def fit_prior(
     try:
         gamma_gamma = GammaGamma().fit(customers["frequency"], customers["monetary_value"])
     except InputError:
-        # Nobody came back with positive spend: there is nothing to learn a spread from.
+        # Nobody came back with positive spend, so that the spread between customers cannot be learnt.
         gamma_gamma = None
     shares = fit_rhythm(customers) if rhythm else Rhythm()
     prior = Prior(btyd, gamma_gamma, mean_value, Season.flat(), days.first_day, shares)
@@ -213,7 +214,7 @@ def fit_prior(
 
 
 def fit_blend(forecasts: ArrayLike, spend: ArrayLike, weights: ArrayLike) -> Array:
-    """Return the non-negative weights, shape (k,), with which forecasts of spend add up best.
+    """Return the non-negative weights, shape (k,), of the best linear combination of forecasts of spend.
 
     Minimises the Tweedie deviance of power 1.5 by iteratively re-weighted non-negative least squares, so that
     the many small customers count beside the few very large ones.
@@ -225,7 +226,7 @@ def fit_blend(forecasts: ArrayLike, spend: ArrayLike, weights: ArrayLike) -> Arr
     spend : array of shape (n,)
         What was spent [currency], non-negative.
     weights : array of shape (n,)
-        Importance of each row.
+        Weight of each row.
     """
     forecasts, spend = np.asarray(forecasts, dtype=float), np.asarray(spend, dtype=float)
     blend = np.full(forecasts.shape[1], 1.0 / forecasts.shape[1])
@@ -241,13 +242,8 @@ def fit_blend(forecasts: ArrayLike, spend: ArrayLike, weights: ArrayLike) -> Arr
     return blend
 
 
-def _customers(days: CustomerDays, cutoff: date, horizon_days: int) -> pd.DataFrame:
-    features = days.features(cutoff, horizon_days)
-    return features[features["purchase_days"] > 0]
-
-
 def _chance(customers: pd.DataFrame) -> float:
-    """Return the variance of the logarithm of all sales together, were purchases independent of each other."""
+    """Return the variance of the logarithm of total sales if all purchases were independent."""
     number = customers["purchase_days"]
     squares = customers["spend_mean"] ** 2 + customers["spend_std"].fillna(0.0) ** 2
     spent = (number * customers["spend_mean"]).sum()
@@ -255,7 +251,7 @@ def _chance(customers: pd.DataFrame) -> float:
 
 
 def _surprises(days: CustomerDays, cutoff: date, prior: Prior) -> list[tuple[date, int, float]]:
-    """Return (start, days, actual over expected spend) of past windows, where there is a year of them."""
+    """Return (start, days, actual over expected spend) of past windows; empty unless they cover a year."""
     step = timedelta(days=_SURPRISE_DAYS)
     first = days.first_day + timedelta(days=_BURN_IN_DAYS)
     last = min(cutoff - first, timedelta(days=_YEARS_OF_SURPRISES * 365))

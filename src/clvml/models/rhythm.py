@@ -1,4 +1,4 @@
-"""Regular buyers: how regular the gaps of each customer are, and which purchases follow from that."""
+"""Regular buyers: how regular the waits of each customer are, and the purchases to expect from that."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from scipy.special import expit, gammaln, log_ndtr, ndtr, ndtri_exp
 
 Array = NDArray[np.float64]
 
-# Shapes of gamma-distributed waits: 1 is an exponential wait, which forgets; the larger, the more like clockwork.
+# Shapes of gamma-distributed waits: 1 is an exponential wait without memory; larger shapes are more regular.
 SHAPES = np.array([0.5, *(2.0**power for power in range(11))])
 # From this shape on (waits vary by a third of their mean or less) a customer counts as regular.
 REGULAR_SHAPE = 8.0
-# So many customers of exponential waits are added to those of the log.
+# Customers with exponential waits that are added to those of the log, as a prior.
 _USUAL_CUSTOMERS = 20.0
 _ROUNDS = 200
-# A smaller share of regular customers is left to the usual forecast: it may be chance, and changes little.
+# A smaller share of regular customers is ignored: it may be chance, and changes little.
 LEAST_SHARE = 0.1
-# Purchase days from the next one on of which the distribution is worked out; later ones come at the mean rate.
+# The distribution of so many purchase days is computed, from the next one on; later ones come at the mean rate.
 _WORKED_OUT = 6
-# A customer whose waits make it less likely than this is not taken for regular at all.
+# A smaller P(regular) is set to 0.
 _LEAST_CHANCE = 0.05
 
 
@@ -31,14 +31,14 @@ class Rhythm:
     """The shares of a customer base by the shape of its waits between purchase days.
 
     The waits of a customer are gamma distributed with a mean and a shape of the customer's own [1]_. Given the shape,
-    their proportions are Dirichlet distributed whatever the mean, so that the shares of `SHAPES` in the customer base
-    are found without any law of the means, and each customer's shape from these shares and the customer's own
+    their proportions are Dirichlet distributed whatever the mean. So the shares of `SHAPES` in the customer base are
+    estimated without a distribution of the means, and each customer's shape from these shares and the customer's own
     waits (empirical Bayes).
 
     Attributes
     ----------
     shares : tuple of float
-        Of each of `SHAPES`, adding up to 1; empty where no share of regular customers can be told from chance.
+        One share for each of `SHAPES`, adding up to 1; empty where regular customers may be chance.
 
     References
     ----------
@@ -62,9 +62,9 @@ class Rhythm:
         return float(np.asarray(self.shares)[SHAPES >= REGULAR_SHAPE].sum()) if self.shares else 0.0
 
     def regularity(self, features: pd.DataFrame) -> tuple[Array, Array]:
-        """Return P(the customer is regular) and the squared variation of the waits if so, shape (n,) each.
+        """Return P(regular) and the squared coefficient of variation of a regular customer's waits, shape (n,) each.
 
-        Customers of fewer than two waits have shown no rhythm: P is 0.
+        P is 0 for customers with fewer than two waits.
         """
         chance, variation = np.zeros(len(features)), np.full(len(features), 1.0 / REGULAR_SHAPE)
         if not self.shares:
@@ -77,14 +77,14 @@ class Rhythm:
         chance[told] = np.minimum(regular.sum(axis=1), 1.0)
         chance[chance < _LEAST_CHANCE] = 0.0
         shapes = SHAPES[SHAPES >= REGULAR_SHAPE]
-        # The mean over shapes would go by the largest variation that is not ruled out.
+        # A geometric mean: the largest possible variation would dominate the arithmetic mean.
         logs = (regular * np.log(shapes)).sum(axis=1) / np.maximum(chance[told], 1e-300)
         variation[told] = np.exp(-logs)
         return chance, variation
 
 
 def fit_rhythm(customers: pd.DataFrame) -> Rhythm:
-    """Find the shares by expectation maximisation (Laird 1978, JASA 73), from customers of two waits or more.
+    """Estimate the shares by expectation maximisation (Laird 1978, JASA 73), from customers with two waits or more.
 
     Parameters
     ----------
@@ -112,13 +112,13 @@ def _variation(features: pd.DataFrame) -> tuple[Array, Array]:
     waits = np.maximum(features["purchase_days"].to_numpy(float) - 1.0, 0.0)
     mean = features["gap_mean"].to_numpy(float)
     squared = (features["gap_std"].to_numpy(float) / mean) ** 2
-    # Dates are whole days, so a wait is known to about half a day.
+    # Dates are whole days, so that a wait is known to half a day only.
     rounding = (0.5 / mean) ** 2
     return waits, np.where(waits >= 2, np.maximum(squared, rounding), np.nan)
 
 
 def _log_density(waits: Array, squared: Array) -> Array:
-    """Return the log-density of the squared variation of n waits under each of `SHAPES`, up to a constant a row."""
+    """Return the log-density of the squared variation of n waits under each of `SHAPES`, up to a constant per row."""
     n, k = waits[:, None], SHAPES[None, :]
     # Moments of the sum of squares of a Dirichlet(k, ..., k) vector.
     first = (k + 1) / (n * k + 1)
@@ -138,11 +138,11 @@ def _log_density(waits: Array, squared: Array) -> Array:
 
 
 class Due:
-    """When customers are due who buy in a regular rhythm, one row each.
+    """Next purchases of customers who buy regularly, one row each.
 
-    The next wait is log-normal with mean and variation of the waits so far; how little a few waits tell of their mean
-    widens it. The customer may have dropped out at the last purchase, and may drop out at each to come; the longer
-    the silence beyond the usual wait, the likelier the first.
+    The next wait is log-normal with the mean and the variation of the waits so far, widened for the standard error of
+    their mean. The customer may have dropped out at the last purchase, and may drop out at each future one. The more
+    days since the last purchase beyond the usual wait, the likelier the former.
 
     Parameters
     ----------
@@ -151,9 +151,9 @@ class Due:
     variation : array of shape (n,)
         Squared coefficient of variation of the waits.
     waits : array of shape (n,)
-        How many waits were seen.
+        Number of waits so far.
     odds_of_leaving : array of shape (n,)
-        Odds that a purchase is the last, by the history before the silence.
+        Odds that a customer drops out at a purchase, from the history up to the last purchase.
     """
 
     def __init__(
@@ -172,8 +172,8 @@ class Due:
     def orders(self, days: ArrayLike) -> Array:
         """Return the expected purchase days within so many days, shape (n, k) of rising days of shape (k,).
 
-        The first comes as in `p_purchase`. The sums of later waits are taken as normal, and from the seventh purchase
-        on as coming at the mean rate.
+        The first comes as in `p_purchase`. The sums of later waits are taken as normal. From the seventh purchase on,
+        purchases come at the mean rate.
         """
         days = np.asarray(days, dtype=float)
         first = self._next_by(days)
@@ -190,7 +190,7 @@ class Due:
         return self._of(self.alive, days) * -np.expm1(np.log(stays) * count) / (1.0 - stays)
 
     def wait_until(self, probability: Array) -> Array:
-        """Return the days after which a purchase has come with this probability, shape (n,); infinite where never."""
+        """Return the days within which a purchase has this probability, shape (n,); infinite where none is enough."""
         given = probability / np.maximum(self.alive, 1e-12)
         days = np.full(len(given), np.inf)
         can = given < 1.0
@@ -204,7 +204,7 @@ class Due:
     def _next_by(self, days: ArrayLike) -> Array:
         """Return P(the next purchase day within so many days | not dropped out)."""
         until = self._of(self.silent, days) + np.asarray(days, dtype=float)
-        # Of survival that has not moved, rounding may make it rise.
+        # Rounding may make survival rise where it is constant.
         return -np.expm1(np.minimum(self._log_survival(until) - self._of(self.waited, days), 0.0))
 
     def _log_survival(self, wait: Array) -> Array:
@@ -212,7 +212,7 @@ class Due:
         return log_ndtr(-(np.log(np.maximum(wait, 0.5) / mean) / spread + spread / 2.0))
 
     def _rest(self) -> tuple[Array, Array]:
-        """Return mean and variance of the rest of the wait under way."""
+        """Return mean and variance of the rest of the current wait."""
         z = np.log(np.maximum(self.silent, 0.5) / self.mean) / self.spread + self.spread / 2.0
         first = self.mean * np.exp(log_ndtr(self.spread - z) - self.waited)
         second = self.mean**2 * np.exp(self.spread**2 + log_ndtr(2.0 * self.spread - z) - self.waited)

@@ -1,4 +1,4 @@
-"""The season of a log: how much more or less than usual is sold at a time of the year."""
+"""The season of a log: sales at a time of the year relative to the usual."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ Array = NDArray[np.float64]
 
 DAYS_OF_YEAR = 365
 SMOOTHING_DAYS = 15
-# Days whose plain mean varies as little as the smoothed one.
+# Number of days whose plain mean has the variance of the smoothed value.
 _KERNEL_DAYS = 2.0 * np.sqrt(np.pi) * SMOOTHING_DAYS
-# A season seen once is partly chance: one year of log counts for this share of what it shows, two years for
-# 1 - (1 - share) ** 2, and so on.
+# A season seen once is partly chance: it is shrunk to this share after one year, to 1 - (1 - share) ** 2 after two
+# years, and so on.
 TRUST_IN_ONE_YEAR = 0.75
-# A day that sells less than this share of the usual is taken for one that sells it: nothing has no logarithm.
+# Sales are raised to this share of the usual, so that their logarithm is finite.
 _LEAST_INDEX = 0.1
 # Two centuries; days before them are usual ones.
 _LONGEST_HISTORY = 73_000
-# The days of a log's first year in which it has just begun, in which it is well under way, and the end of it.
+# Ends of the beginning, the middle and the whole of a log's first year [days], for `running_share`.
 _YEAR_OF_ARRIVALS = (60, 180, 365)
 
 
 @dataclass(frozen=True)
 class Season:
-    """Sales of each day of the year relative to what the customer base alone would explain.
+    """Sales of each day of the year, relative to the expected sales of the customer base without a season.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class Season:
     def history(self, features: pd.DataFrame, cutoff: date) -> tuple[Array, Array, Array]:
         """Return ``frequency``, and ``recency`` and ``T`` in usual days, shape (n,) each.
 
-        A silence of 90 days at index .5 is one of 45 usual days: what hardly anybody buys then is not missed.
+        90 days without a purchase at index .5 are 45 usual days, since fewer purchases are expected then.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class Season:
         if not self.years or not len(T):
             return frequency, recency, T
         days = int(min(np.ceil(T.max()), _LONGEST_HISTORY))
-        # Counted back from the cutoff, so that nobody's value depends on who else there is.
+        # Counted back from the cutoff, so that no customer's value depends on the others.
         usual = np.cumsum(self.curve(cutoff - timedelta(days=days), days)[::-1])
         usual = np.concatenate([[0.0], usual])
 
@@ -105,32 +105,33 @@ def fit_season(
     ages: ArrayLike = (),
     chance: float = 0.0,
 ) -> Season:
-    """Learn the season from what two views of the log agree on.
+    """Estimate the season from two views of the log, as far as they agree.
 
-    Sales per day show the season, but also growth and the arrival of a cohort. The surprise of past windows,
-    what customers spent over what BTYD expected of the same customers, is free of both, but high where the
-    log begins and BTYD knows little of anyone. Each view is smoothed and shrunk towards 1 by the years seen;
-    where both point the same way the smaller step is taken, elsewhere none. The more alike the two are over the
-    year (squared correlation), or the surer it is that the log begins amid a running business, whose sales hold
-    neither growth from nothing nor a cohort (`running_share`), the more the season is that of the sales themselves.
+    Sales per day show the season, but also growth and the arrival of a cohort. The ratio of actual spend to the spend
+    that BTYD expected of the same customers, in past windows, is free of both. But it is too high where the log begins
+    and BTYD knows little about anyone. Both views are smoothed. Where they deviate from 1 in the same direction, the
+    smaller deviation is taken, elsewhere none. The season is a mean of that and of the season of the sales, which
+    counts the more, the higher the squared correlation of the two views over the year, or `running_share`: a log that
+    begins amid a running business holds neither growth from nothing nor a cohort. The season is shrunk towards 1 by
+    the number of years.
 
     Parameters
     ----------
     daily_totals : Series of float
         Net sales [currency] of every day up to the cutoff, indexed by day.
     surprises : sequence of (start, days, ratio)
-        Windows of the history with actual over expected spend.
+        Past windows, with actual over expected spend.
     ages : array of shape (customers,)
         Days from each customer's first purchase to the cutoff (``T``).
     chance : float
-        Variance of the logarithm of a usual day's sales that independent purchases alone bring. Both views hold it,
-        so that they agree on what is none; the season shrinks by its share of what sales vary.
+        Variance of the logarithm of a usual day's sales if purchases were independent. Both views contain this noise,
+        so that they may agree on it; the season is shrunk by its share of the variance of sales.
 
     Returns
     -------
     Season
-        Flat where sales cover less than a year, nothing was sold in one, they vary no more than by chance, or they are
-        all there is to go by and may hold growth or a cohort.
+        Flat where sales cover less than a year, a year has no sales, sales vary no more than by chance, or there are
+        too few past windows and `running_share` is 0.
     """
     years = len(daily_totals) // DAYS_OF_YEAR
     covered = sum(days for _, days, _ in surprises) >= DAYS_OF_YEAR - 5
@@ -145,7 +146,7 @@ def fit_season(
     means = sales.mean(axis=1, keepdims=True)
     if not np.all(means > 0):
         return Season.flat()
-    # Each year over its own mean: what growth is left from year to year is not season.
+    # Each year is divided by its own mean, which removes the remaining growth from year to year.
     first = pd.Timestamp(recent.index[0]).date()
     of_sales = _level(_days_of_year(first, len(recent)), (sales / means).ravel())
     of_sales = np.log(np.maximum(_smooth_around(of_sales), _LEAST_INDEX))
@@ -162,15 +163,15 @@ def fit_season(
     )
     believed = max(max(_correlation(of_sales, of_customers), 0.0) ** 2, running)
     season = believed * of_sales + (1.0 - believed) * agreed
-    season *= _trust(years) * beyond_chance
+    season *= (1.0 - (1.0 - TRUST_IN_ONE_YEAR) ** years) * beyond_chance
     return Season(index=tuple(np.round(np.exp(season), 6).tolist()), years=years)
 
 
 def running_share(daily_totals: pd.Series, ages: ArrayLike) -> float:
-    """Return how surely a log begins amid a running business, from 0 to 1.
+    """Return how likely a log begins amid a running business, from 0 to 1.
 
-    The customers of a running business come to be known soon after the log begins and few later, while it sells as
-    much as before. A young business goes on meeting customers, and the sales of a cohort fade.
+    Most customers of a running business appear soon after the log begins and few later, while its sales stay level.
+    A young business keeps gaining customers, and the sales of a cohort fade.
 
     Parameters
     ----------
@@ -198,13 +199,13 @@ def running_share(daily_totals: pd.Series, ages: ArrayLike) -> float:
     if arrivals_begun <= 0 or sales_begun <= 0:
         return 0.0
     known = np.clip(1.0 - arrivals_late / arrivals_begun, 0.0, 1.0)
-    # Sales that have halved are those of a cohort.
+    # Sales that have halved count as those of a cohort.
     steady = np.clip(2.0 * sales_late / sales_begun - 1.0, 0.0, 1.0)
     return float(known * steady)
 
 
 def _of_customers(surprises: Sequence[tuple[date, int, float]]) -> Array:
-    """Return the mean surprise by day of the year on the logarithm, around zero, shape (365,)."""
+    """Return the mean logarithm of actual over expected spend by day of the year, centred at 0, shape (365,)."""
     days = np.concatenate([_days_of_year(start, n) for start, n, _ in surprises])
     ratios = np.concatenate([np.full(n, np.log(max(ratio, _LEAST_INDEX))) for _, n, ratio in surprises])
     smooth = _smooth_around(_level(days, ratios))
@@ -212,9 +213,9 @@ def _of_customers(surprises: Sequence[tuple[date, int, float]]) -> Array:
 
 
 def _growth(daily_totals: pd.Series) -> float:
-    """Return the growth of sales per year on the logarithm: the newest days against the same a year before.
+    """Return the growth of sales per year on the logarithm: the newest days against the same days a year before.
 
-    It counts for as much of itself as it covers of a year, since a few weeks may differ by chance.
+    It is multiplied by the share of a year that these days cover, since a few weeks may differ by chance.
     """
     sales = daily_totals.to_numpy(dtype=float)
     days = min(len(sales) - DAYS_OF_YEAR, DAYS_OF_YEAR)
@@ -235,12 +236,8 @@ def _correlation(one: Array, other: Array) -> float:
     return float((one * other).sum() / spread) if spread > 0 else 0.0
 
 
-def _trust(years: int) -> float:
-    return float(1.0 - (1.0 - TRUST_IN_ONE_YEAR) ** years)
-
-
 def _days_of_year(start: date, days: int) -> NDArray[np.int64]:
-    """Return the place in the index of each day of ``[start, start + days)``, shape (days,)."""
+    """Return the position in the index of each day of ``[start, start + days)``, shape (days,)."""
     dates = np.datetime64(start, "D") + np.arange(days)
     months = dates.astype("datetime64[M]")
     month, day = months.astype(int) % 12, (dates - months).astype(int)
@@ -251,7 +248,7 @@ def _days_of_year(start: date, days: int) -> NDArray[np.int64]:
 def _level(days: NDArray[np.int64], values: Array) -> Array:
     counts = np.bincount(days, minlength=DAYS_OF_YEAR)
     sums = np.bincount(days, values, DAYS_OF_YEAR)
-    # A day of the year that no window covers (at most a few) takes the level of all.
+    # A day of the year that no window covers (at most a few) gets the mean of all.
     return np.where(counts > 0, sums / np.maximum(counts, 1), values.mean())
 
 

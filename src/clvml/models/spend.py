@@ -2,8 +2,8 @@
 
     E = level * tweedie^w_1 * hurdle^w_2 * alone^w_3,    w >= 0, sum of w = 1
 
-By one Tweedie model; by P(buy) times the spend of buyers, from a gamma model; and by the same with trees that start
-from nothing (docs/model.md).
+The forms: a Tweedie model; the hurdle, which is P(buy) times the spend of buyers by a gamma model; and alone, which
+is the hurdle with trees that start from nothing (docs/model.md).
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from clvml.models.prior import SPEND_COLUMNS, fit_blend
 Array = NDArray[np.float64]
 Rows = NDArray[np.float32]
 
-# P(buy) below which the spend of a buyer is not divided out of a prior any further.
+# Least P(buy) by which a prior is divided to get the spend of a buyer.
 _LEAST_P_BUY = 0.02
 STACKED = ("tweedie", "hurdle", "alone")
 FORMS = (*STACKED, "mean", "stack")
 # Stacking weights of the three where the log is too short to hold out a window, and how strongly learnt weights are
-# drawn towards them (docs/decisions/013 and 016).
+# shrunk towards them (docs/decisions/013 and 016).
 USUAL_WEIGHTS: tuple[float, ...] = (0.4, 0.4, 0.2)
 _HELD_TO_USUAL = 0.03
 # Stands for zero in a logarithm.
@@ -48,15 +48,15 @@ class Spend:
     blend : array of shape (k,)
         Weights of the prior's forecasts of spend (`SPEND_COLUMNS`).
     tweedie, gamma : SpendRegressor or None
-        Both or none.
+        Both are given or neither.
     gamma_alone : SpendRegressor or None
         Spend of buyers by trees that start from nothing, where the others start from a prior.
     base : {"blend", "btyd", "trailing", "none"}
         What the trees were boosted from.
     share : float
-        What the trees count beside the prior that they were boosted from, from 0 to 1.
+        Weight of the trees, from 0 to 1; the prior that they were boosted from has the rest.
     weights : tuple of float
-        What each of `STACKED` counts in their geometric mean, the stack; they add up to 1.
+        Weight of each of `STACKED` in their geometric mean, the stack; they add up to 1.
     """
 
     blend: Array = field(default_factory=lambda: _one_forecast("btyd_spend"))
@@ -80,8 +80,8 @@ class Spend:
     ) -> Spend:
         """Fit on snapshots with the prior's columns, what the trees read of them, and a weight for each, shape (n,).
 
-        ``share`` is what the trees count beside their prior, ``stacking`` what their forms do. ``boosting`` are the
-        parameters of `SpendRegressor`.
+        ``share`` is the weight of the trees beside their prior, ``stacking`` the weights of the forms. ``boosting`` are
+        the parameters of `SpendRegressor`.
         """
         spend = frame["actual_spend"].clip(lower=0.0).to_numpy()
         blend = _blend_of(base, frame, spend, weights)
@@ -117,14 +117,14 @@ class Spend:
         return _blended(frame, self.blend)
 
     def starts(self, frame: pd.DataFrame) -> tuple[Array | None, Array | None]:
-        """Return what trees of spend, and those of buyers' spend, start from, shape (n,) each; None: from nothing."""
+        """Return the priors of the trees of spend and of buyers' spend, shape (n,) each; None: they have none."""
         prior = self.prior(frame)
         return prior, _given_purchase(prior, frame)
 
     def forms(self, frame: pd.DataFrame, rows: Rows, p_churn: Array, level: Level) -> dict[str, Array]:
         """Return E[spend] by each of `FORMS`, shape (n,) each: means of trees and their prior, if they have one.
 
-        ``frame`` holds the prior's columns, ``rows`` what the trees read. Trees are brought to the ``level``.
+        ``frame`` holds the prior's columns, ``rows`` those of the trees. Each form is multiplied by its ``level``.
         """
         if self.tweedie is None or self.gamma is None:
             return dict.fromkeys(FORMS, self.blended(frame))
@@ -151,12 +151,12 @@ class Spend:
         return float(total / product) if total > 0 else 1.0
 
     def best_weights(self, forms: Mapping[str, Array], spend: ArrayLike) -> tuple[float, ...]:
-        """Return what each of `STACKED` is to count, from forecasts of customers that the trees have not seen.
+        """Return the stacking weights of `STACKED`, from forecasts for customers that the trees have not seen.
 
         Non-negative weights that add up to 1 (Breiman 1996, Stacked regressions) minimise the squared error of square
-        roots, between that of money, which a few large customers decide, and that of logarithms, which the many small
-        ones do. The stack is taken at the level that came true, since the level of one window is one draw. The weights
-        are held to the usual ones.
+        roots. It is a compromise: a few large customers decide the error in money, and the many small ones that of
+        logarithms. The stack is scaled to the actual total, since the level of one window is a single draw. The
+        weights are shrunk towards the usual ones.
         """
         actual = np.clip(np.asarray(spend, dtype=float), 0.0, None)
         if self.gamma_alone is None or actual.sum() <= 0:
@@ -180,7 +180,7 @@ class Spend:
         return tuple(map(float, weights / weights.sum()))
 
     def save(self, directory: Path) -> dict[str, Any]:
-        """Write the trees into a directory, and return the rest as it stands in ``model.json``."""
+        """Write the trees into a directory, and return the other values for ``model.json``."""
         for name, trees in self.trees.items():
             trees.save(directory / f"{name}.json")
         return {
@@ -207,12 +207,12 @@ class Spend:
 
 
 def _blended(frame: pd.DataFrame, blend: Array) -> Array:
-    """Return the blended prior forecast of spend, shape (n,); no matrix product, so each row stands alone."""
+    """Return the blended prior forecast, shape (n,); without a matrix product, whose rounding depends on all rows."""
     return sum(weight * frame[name].to_numpy() for name, weight in zip(SPEND_COLUMNS, blend, strict=True))
 
 
 def _geometric_mean(forecasts: Sequence[Array], weights: Sequence[float]) -> Array:
-    """Return the weighted geometric mean, shape (n,); no matrix product, so each row stands alone."""
+    """Return the weighted geometric mean, shape (n,); without a matrix product, whose rounding depends on all rows."""
     return np.exp(
         sum(
             weight * np.log(np.maximum(spend, _LEAST))
@@ -234,7 +234,7 @@ def _one_forecast(name: str) -> Array:
 
 
 def _given_purchase(prior: Array | None, frame: pd.DataFrame) -> Array | None:
-    """Return the prior spend of each customer, if they buy at all."""
+    """Return the prior expected spend of each customer given a purchase, shape (n,)."""
     if prior is None:
         return None
     return prior / np.clip(1.0 - frame["btyd_p_churn"].to_numpy(), _LEAST_P_BUY, 1.0)

@@ -1,4 +1,4 @@
-"""Intervals for the revenue of one subscriber: who leaves pays until then, who stays much as now."""
+"""Prediction intervals for the revenue of one subscriber, from survival and from the payments of those who stay."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from clvml.models.intervals import SHARES
 
 Array = NDArray[np.float64]
 
-# What who stays pays, as a share of today's price, where no window has ended.
+# Payments of those who stay, as a share of today's price, assumed where no window has ended.
 SAME_PRICE = (1.0,)
 _LEVEL = 0.8
 
 
 def stayers_revenue(subscriptions: pd.DataFrame, as_of: date, horizon_days: int) -> tuple[float, ...]:
-    """Return the quantiles, at `SHARES`, of what stayers earned in the newest window over the price at its beginning.
+    """Return the quantiles, at `SHARES`, of the revenue from stayers over that at their price when the window began.
 
-    It ends at ``as_of``. Above 1 where they took a dearer plan or more of it. `SAME_PRICE` where nobody stayed.
+    It is the newest window, which ends at ``as_of``. Quantiles above 1 come from upgrades. `SAME_PRICE` where nobody
+    stayed.
     """
     begin = as_of - timedelta(days=horizon_days)
     features = subscription_features(known_at(subscriptions, begin), begin)
@@ -37,16 +38,16 @@ def stayers_revenue(subscriptions: pd.DataFrame, as_of: date, horizon_days: int)
         return SAME_PRICE
     earned = stayed["customer_id"].map(subscription_revenue(subscriptions, begin, horizon_days)).fillna(0.0)
     ratio = earned / (stayed["monthly_price"] / MONTH_DAYS * horizon_days)
-    # Six digits: who pays as before is not a rounding error away from 1.
+    # Rounded, so that an unchanged price gives exactly 1.
     return tuple(np.quantile(ratio.round(6), SHARES, method="inverted_cdf").tolist())
 
 
 def shares_paid(survived: Array, stayers: tuple[float, ...]) -> tuple[Array, Array]:
-    """Return the low and the high end of the revenue of the horizon over that at today's price, shape (n,) each.
+    """Return the low and the high end of the revenue over the horizon relative to today's price, shape (n,) each.
 
-    The revenue is a mixture: who leaves pays until that day, who stays what stayers paid before. The high end is the
-    quantile at 90 %, and 80 % lie between the ends. Many pay exactly today's price, which then is the high end; nothing
-    lies above it, so that all who are left out lie below.
+    The revenue has a mixture distribution: those who leave pay until that day, those who stay pay as earlier stayers
+    did. The high end is the quantile at 90 %, and the interval covers 80 %. Where the high end is today's price, which
+    many pay exactly, nothing lies above it, and the other 20 % lie below the low end.
 
     Parameters
     ----------

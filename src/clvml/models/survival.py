@@ -3,9 +3,9 @@
     h(plan, t)   = (ended(plan, t) + 200 h(period, t)) / (at risk(plan, t) + 200)
     h(period, t) = (ended(t) + 200 h(period, t - period)) / (at risk(t) + 200)
 
-The hazard of each day as Kaplan & Meier (1958) count it. Where few have been seen, it is drawn towards that of all
-plans of the billing period, and that towards the days one period before: many leave on certain days after a renewal,
-and nobody has been seen for longer than the log.
+h is the hazard of each day, estimated as by Kaplan & Meier (1958). With few subscriptions at risk, it is shrunk
+towards the hazard of all plans of the billing period, and that towards the days one period before: many leave on
+certain days after a renewal, and no subscription has been observed for longer than the log.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ Hazards = Mapping[tuple[float, str], Array]
 
 # A plan with fewer subscriptions is predicted by the hazards of its billing period.
 LEAST_PLAN = 500
-# Subscriptions at risk that the hazard drawn towards counts for (docs/decisions/018).
+# Weight of the hazard shrunk towards, in subscriptions at risk (docs/decisions/018).
 _HELD = 200.0
 
 
 def fit_hazards(subscriptions: pd.DataFrame, cutoff: date) -> dict[tuple[float, str], Array]:
-    """Return P(ends on this day of its age, if it ran until then), by day from 0, for each billing period and plan.
+    """Return the daily hazards P(ends on this day of age | ran until then), from day 0, by billing period and plan.
 
-    Plan ``""`` stands for all of a billing period [days]. Only what was known at the cutoff counts: what still runs
-    is right censored.
+    Plan ``""`` stands for all plans of a billing period [days]. Only what was known at the cutoff is used:
+    subscriptions that still run are right-censored.
     """
     known = known_at(subscriptions, cutoff)
     ended = known["end"].notna()
@@ -52,7 +52,7 @@ def fit_hazards(subscriptions: pd.DataFrame, cutoff: date) -> dict[tuple[float, 
             if len(part) >= LEAST_PLAN:
                 died, at_risk = _counts(days.loc[part], ended.loc[part])
                 hazards[period, str(plan)] = (died + _HELD * whole[: len(died)]) / (at_risk + _HELD)
-    # Nine digits are read back from the model's file as they were.
+    # Rounded to nine digits, which the model's file stores exactly.
     return {key: np.round(hazard, 9) for key, hazard in hazards.items()}
 
 
@@ -67,11 +67,10 @@ def prior_p_churn(hazards: Hazards, features: pd.DataFrame, horizon_days: int) -
 def survival(hazards: Hazards, features: pd.DataFrame, p_churn: Array, horizon_days: int, days: int) -> Array:
     """Return P(still subscribed after so many days), from 0 to ``days``, at least the horizon: shape (n, days + 1).
 
-    That of the plan and age, with proportional hazards (Cox 1972): as much higher or lower as ``p_churn`` within the
-    horizon asks for.
+    The hazards of plan and age are scaled in proportion (Cox 1972), so that P(churn) over the horizon is ``p_churn``.
     """
     left = np.empty((len(features), days + 1))
-    # A hazard of nothing could not be made as high as p_churn asks for.
+    # A hazard of 0 could not be scaled to p_churn.
     least = -1e-9 * np.arange(days + 1)
     for rows, age, curve in _curves(hazards, features, days):
         left[rows] = curve[age[:, None] + np.arange(days + 1)] - curve[age][:, None] + least
@@ -108,10 +107,10 @@ def _period_before(hazard: Array, day: int, period: float, usual: float) -> floa
 
 
 def _counts(days: pd.Series, ended: pd.Series) -> tuple[Array, Array]:
-    """Return how many ended on each day of age, and how many could have, from day 0 to the last day seen."""
+    """Return how many ended on each day of age, and how many were at risk, from day 0 to the last day observed."""
     ran, gone = days.to_numpy(), ended.to_numpy()
     size = int((ran + gone).max())
     died = np.bincount(ran[gone], minlength=size)[:size].astype(float)
-    # One that still runs on its n-th day has been seen to survive the days 0 to n - 1.
+    # A subscription that still runs on its n-th day has survived the days 0 to n - 1.
     left = np.cumsum(np.bincount(ran + gone, minlength=size + 1)[:size])
     return died, (len(ran) - left).astype(float)

@@ -1,7 +1,7 @@
-"""Tree files: XGBoost's JSON, checked before XGBoost or a look-up table follows an index of it.
+"""Tree files: XGBoost's JSON, checked before XGBoost or a look-up table uses an index in it.
 
-XGBoost trusts what it loads: a child that lies outside the tree ends the process, and a cycle never ends. So nothing of
-a file reaches it but what was checked here, written anew.
+XGBoost does not check what it loads: a child index outside the tree crashes the process, and a cycle never ends. So it
+gets only the values that were checked here, serialised again.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from clvml.errors import InputError
 
 Integers = NDArray[np.int64]
 
-# The most that `model.max_depth` takes, and far more than any training writes.
+# The largest `model.max_depth`, and a file size far above that of any training.
 DEEPEST = 16
 LARGEST_FILE = 1 << 28
-# Beyond the levels that an attribute may have.
+# Above the number of levels that an attribute may have.
 MOST_CODES = 255
 _ROOT = 2**31 - 1
 _NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?"
@@ -36,7 +36,7 @@ Nothing = Annotated[list[int], Field(max_length=0)]
 
 
 class _Part(BaseModel):
-    # What newer releases of XGBoost add is left out.
+    # Fields that newer releases of XGBoost add are ignored.
     model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
 
 
@@ -60,8 +60,7 @@ class _Tree(_Part):
     base_weights: list[float]
     loss_changes: list[float]
     sum_hessian: list[float]
-    # Of the splits by category: all codes that go right, the nodes, and where in the codes each begins and how many it
-    # has.
+    # For splits by category: all codes that go right, the nodes, and the start and the number of each node's codes.
     categories: list[int]
     categories_nodes: list[int]
     categories_segments: list[int]
@@ -178,7 +177,7 @@ def read_json(path: Path) -> Any:
 
 
 def first_problem(error: Exception) -> str:
-    """Return in a line what is wrong, and where."""
+    """Return the first problem of an error and its place, in one line."""
     if not isinstance(error, ValidationError):
         return str(error).strip().partition("\n")[0][:300] or type(error).__name__
     first, *others = error.errors(include_url=False)
@@ -199,7 +198,7 @@ def _check_learner(learner: _Learner, objective: str, features: Sequence[str] | 
     if names and (len(names) != width or len(set(names)) != width):
         raise ValueError(f"{len(names)} names of {width} features")
     if features is not None and list(features) != names:
-        raise ValueError("its features are others, or in another order")
+        raise ValueError("its features differ from those of the model, or in order")
     if learner.feature_types and len(learner.feature_types) != width:
         raise ValueError(f"{len(learner.feature_types)} types of {width} features")
     categories = {place for place, kind in enumerate(learner.feature_types) if kind == "c"}
@@ -210,7 +209,7 @@ def _check_learner(learner: _Learner, objective: str, features: Sequence[str] | 
         and forest.iteration_indptr == list(range(len(trees) + 1))
         and [tree.id for tree in trees] == list(range(len(trees)))
     ):
-        raise ValueError("the number of its trees is not the one that it says")
+        raise ValueError("the number of its trees is not the number that it states")
     for tree in trees:
         problem = _problem_of(tree, width) or _problem_of_categories(tree, categories)
         if problem:
@@ -218,7 +217,7 @@ def _check_learner(learner: _Learner, objective: str, features: Sequence[str] | 
 
 
 def _problem_of(tree: _Tree, width: int) -> str:
-    """Return what keeps nodes from being one tree with a root at node 0; empty where nothing does."""
+    """Return why the nodes are not one tree with its root at node 0; empty where they are."""
     nodes = int(tree.tree_param.num_nodes)
     columns = (
         tree.left_children, tree.right_children, tree.parents, tree.split_indices, tree.split_type, tree.default_left,
@@ -227,7 +226,7 @@ def _problem_of(tree: _Tree, width: int) -> str:
     if nodes < 1 or any(len(column) != nodes for column in columns):
         return f"its columns do not all have {nodes} nodes"
     if int(tree.tree_param.num_feature) != width:
-        return "its number of features is another"
+        return "its number of features differs"
     left, right, parents, features = (_whole(column) for column in columns[:4])
     splits = np.flatnonzero(left != -1)
     children = np.concatenate([left[splits], right[splits]])
@@ -258,7 +257,7 @@ def _problem_of(tree: _Tree, width: int) -> str:
 
 
 def _problem_of_categories(tree: _Tree, categories: set[int]) -> str:
-    """Return what keeps the splits by category of a tree from being read; empty where nothing does."""
+    """Return why the splits by category of a tree are invalid; empty where they are valid."""
     nodes = [node for node, kind in enumerate(tree.split_type) if kind]
     if any(tree.left_children[node] == -1 for node in nodes):
         return "a leaf is split by category"
@@ -278,5 +277,5 @@ def _problem_of_categories(tree: _Tree, categories: set[int]) -> str:
 
 
 def _whole(column: list[int]) -> Integers:
-    # What does not fit is not a node, nor a feature.
+    # Numbers outside 32 bits are clipped: neither a node nor a feature has such an index.
     return np.asarray([min(max(number, -2), 2**31) for number in column], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Churn and spend on one prior, brought to one level: what is fitted twice, for selection and for use."""
+"""Churn and spend from one prior, at one level. It is fitted twice: for model selection and for use."""
 
 from __future__ import annotations
 
@@ -27,19 +27,17 @@ from clvml.models.spend import STACKED, USUAL_WEIGHTS, Spend
 
 Array = NDArray[np.float64]
 
-# A training cutoff this many days older than the newest weighs 1/e of it.
+# A training cutoff that is this many days older than the newest has 1/e of its weight.
 _WEIGHT_DAYS = 90.0
 
 
 class NothingToLearn(Exception):
-    """The training windows hold nothing that trees could learn from; the message says what is missing."""
+    """The training windows hold too little to train trees on; the message says what is missing."""
 
 
 @dataclass(frozen=True)
 class Trees:
-    """Churn and spend on one prior.
-
-    Where there was nothing to learn from, the prior stands alone.
+    """Churn and spend from one prior, which predicts alone where no trees could be trained.
 
     Attributes
     ----------
@@ -64,11 +62,11 @@ class Trees:
 
     @property
     def given(self) -> tuple[Given, ...]:
-        """What the trees read of other tables than the purchases."""
+        """The features from attributes and events."""
         return all_given(self.attributes, self.events)
 
     def p_churn(self, frame: pd.DataFrame) -> Array:
-        """Return P(no purchase), shape (n,), of features with the prior's columns, at the level of the anchor."""
+        """Return P(no purchase), shape (n,), for features with the prior's columns, at the level of the anchor."""
         return expit(self.churn.logits(frame, self.rows(frame)) + self.level.churn_shift)
 
     def spends(self, frame: pd.DataFrame, p_churn: Array) -> dict[str, Array]:
@@ -76,9 +74,9 @@ class Trees:
         return self.spend.forms(frame, self.rows(frame), p_churn, self.level)
 
     def chosen_on(self, frame: pd.DataFrame) -> Trees:
-        """Return the trees with what predicts customers best whom they have not seen: churn trees, weights of forms.
+        """Return the trees with the churn trees and stacking weights that predict unseen customers best.
 
-        ``frame`` holds features, the prior's columns and labels of one window.
+        ``frame`` holds features, the prior's columns and labels of one window that the trees have not seen.
         """
         choice = self.churn.best(frame, self.rows(frame), frame["churned"])
         chosen = replace(self, churn=self.churn.chosen(choice))
@@ -87,7 +85,7 @@ class Trees:
         return replace(chosen, spend=spend, level=self.level._replace(stack=spend.level_of_stack(forms)))
 
     def check_features(self, names: Collection[str], columns: Collection[str]) -> None:
-        """Raise `InputError` where a feature table lacks what the trees read; ``columns`` are those of the log."""
+        """Raise `InputError` where a feature table lacks features of the trees; ``columns`` are those of the log."""
         lacking = [one.column for one in self.attributes if one.name not in names]
         if lacking:
             raise InputError(
@@ -111,7 +109,7 @@ class Trees:
             )
 
     def rows(self, frame: pd.DataFrame) -> NDArray[np.float32]:
-        """Return what the trees read of features with the prior's columns, shape (n, predictors).
+        """Return the predictors of the trees from features with the prior's columns, shape (n, predictors).
 
         Raises
         ------
@@ -144,9 +142,9 @@ def fit_trees(
 ) -> Trees:
     """Fit the prior on what lies before ``as_of``, and trees on snapshots labelled over ``horizon_days``.
 
-    ``churn_choice`` says which churn trees to grow; without one, both kinds are, for `Trees.chosen_on`.
-    ``spend_share`` is what the trees of spend count beside their prior, ``spend_weights`` what their forms do.
-    In the snapshots, ``attributes`` are as a model reads them (`read_given`).
+    ``churn_choice`` says which churn trees to train; without one, both kinds are trained, for `Trees.chosen_on`.
+    ``spend_share`` is the weight of the trees of spend beside their prior, ``spend_weights`` are those of the forms.
+    The snapshots hold encoded ``attributes`` (`read_given`).
 
     Raises
     ------
@@ -170,7 +168,7 @@ def fit_trees(
     kept = np.random.default_rng(config.seed).random(len(frame)) < chances
     spenders = (frame["actual_spend"] > 0).to_numpy()
     if not kept[spenders].any():
-        # Too few to be left to chance.
+        # There are too few to sample from: all are kept.
         kept, chances = kept | spenders, np.where(spenders, 1.0, chances)
     frame, weights = frame[kept], weights[kept] / chances[kept]
     given = all_given(attributes, days.kinds)
@@ -211,16 +209,16 @@ def _boosting_parameters(model: ModelConfig, seed: int, attributes: Sequence[Att
 
 
 def _chances(weights: Array, most: int) -> Array:
-    """Return the chance of each row to be trained on, in proportion to its weight, for ``most`` rows in all.
+    """Return the probability of keeping each row, in proportion to its weight, for ``most`` expected rows.
 
-    A row that weighs little costs as much time as one that weighs much: dropping such rows and raising the
-    weight of those that stay by as much loses the least.
+    Rows of small weight cost as much time as the others. Sampling them and dividing the weight of those kept by the
+    probability loses the least information.
     """
     if len(weights) <= most:
         return np.ones(len(weights))
     chances = weights * (most / weights.sum())
     for _ in range(20):
-        # Rows that are sure to stay leave their surplus to the others.
+        # Rows with a probability above 1 pass on the excess to the others.
         sure = chances >= 1.0
         left = most - sure.sum()
         if left <= 0 or sure.all():

@@ -1,4 +1,4 @@
-"""How old scores are, and the model behind them."""
+"""Notes on the age of scores and of their model."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from datetime import date
 def age_notes(
     as_of: date, horizon_days: int, today: date | None = None, trained_as_of: date | None = None
 ) -> list[str]:
-    """Return what to know about the age of scores; nothing where there is nothing to say.
+    """Return notes on old or future scores, and on an old or later model; empty where all is usual.
 
     Parameters
     ----------
     as_of : date
-        Of the scores.
+        Date of the scores.
     horizon_days : int
         Days of future predicted.
     today : date, optional
-        None where a past date was asked for.
+        None where the user asked for a past date.
     trained_as_of : date, optional
         The first day that the model did not see; None where it is not known.
 
@@ -35,7 +35,7 @@ def age_notes(
             f"the scores are as of {as_of}, {silent:,} days ago and longer than the horizon of {horizon_days:,} days:"
             " they say what was to be expected then, not what is ahead"
         )
-    # Scores of today's orders are as of tomorrow, here or where the day has begun already.
+    # Scores of today's orders are as of tomorrow, which may have begun in another time zone.
     elif today and silent < -2:
         notes.append(
             f"the scores are as of {as_of}, {-silent:,} days ahead: nobody has seen what is ordered until then, and"

@@ -1,7 +1,7 @@
-"""Scoring in batches: a customer base of any size within a limit of memory, the same rows as in one piece.
+"""Scoring in batches: a customer base of any size in bounded memory, with the same rows as all at once.
 
-The features of all customers become a table in DuckDB, which spills; Python sees a few batches of it at a time. What it
-makes of a customer depends on nothing but that customer, so the size of a batch changes no value.
+The features of all customers become a table in DuckDB, which spills to disk; Python reads a few batches at a time. A
+customer's row depends only on that customer, so that the size of a batch changes no value.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from clvml.storage.sql import identifier
 
 Progress = Callable[[int, int], None]
 
-# Enough to hide what a call costs, few enough that an interrupt, which waits for the call under way, is quick.
+# Enough to hide the overhead of a call, few enough that an interrupt, which waits for the running call, is quick.
 BATCH_ROWS = 32_768
-# As many rows as DuckDB lays together. Of fewer, each addition makes it lay them anew.
+# The size of a row group of DuckDB. It would rewrite a smaller one at each addition.
 APPENDED_ROWS = 122_880
-# NumPy and XGBoost let another thread of Python work meanwhile; more than two would mostly wait for each other.
+# NumPy and XGBoost release Python's lock for another thread; more than two would mostly wait for each other.
 _AT_A_TIME = 2
 _FEATURES = "customer_features"
 _INCOMING = "clvml_rows"
@@ -51,12 +51,12 @@ class ScoredTable:
     Attributes
     ----------
     name : str
-        Table with ``columns`` and ``place``, the number of the customer in the table of features; one of its own by
-        default.
+        Table with ``columns`` and ``place``, the row number of the customer in the table of features. The default is a
+        new name.
     overview : dict or None
-        What is known of all customers together (`clvml.scores.overview`), written beside a file.
+        Summary of all customers (`clvml.scores.overview`), written beside a file.
     columns : tuple of Column
-        What is written of each row.
+        The columns that are written.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -84,7 +84,7 @@ class ScoredTable:
             self.connection.unregister(_INCOMING)
 
     def set_reasons(self, reasons: pd.DataFrame) -> None:
-        """Write the reasons of some customers: ``customer_id`` and columns of reasons, no reason where empty."""
+        """Write the reasons of some customers: ``customer_id`` and columns of reasons. Empty texts become missing."""
         given = reasons.replace("", pd.NA)
         self.connection.register(_INCOMING, pa.Table.from_pandas(given, preserve_index=False))
         try:
@@ -103,12 +103,12 @@ class ScoredTable:
 
     def total(self, column: str) -> float:
         """Return the sum of a column of money, the same in any order of the rows."""
-        # Whole cents; a double holds them exactly up to 90 million million.
+        # Whole cents, so that the order does not matter; a double holds them exactly up to 9e15.
         cents = f"sum(round({column} * 100)::HUGEINT)"
         return float(self.connection.execute(f"select {cents} from {self.name}").fetchall()[0][0] or 0) / 100
 
     def segments(self, intervals: SpendIntervals) -> pd.DataFrame:
-        """Return what there is of each segment, the most valuable first, and of all customers.
+        """Return the sums over each segment, the most valuable first, and over all customers.
 
         Columns ``segment`` (``all`` in the last row), ``customers``, ``p_churn`` (mean), ``expected_spend``,
         ``expected_spend_low``, ``expected_spend_high`` (of the total, which is not a sum of the customers' intervals)
@@ -128,7 +128,7 @@ class ScoredTable:
         pairs = zip(sums["expected_spend"], sums.pop("variance"), strict=True)
         ends = [intervals.total_interval(total, variance) for total, variance in pairs]
         sums["expected_spend_low"], sums["expected_spend_high"] = zip(*ends, strict=True)
-        # Sums in another order differ in their last bits.
+        # Rounded, since the order of a sum changes its last bits.
         places = {name: 6 if name == "p_churn" else 2 for name in sums.columns.drop(["segment", "customers"])}
         return sums.astype({"customers": int}).round(places)
 
@@ -153,7 +153,7 @@ class ScoredTable:
         return pd.concat(self.frames(), ignore_index=True)
 
     def write(self, path: Path) -> None:
-        """Write the rows as `clvml.storage.files.write_table` would, to the byte in CSV, but not all at once.
+        """Write the rows in batches; a CSV file has the same bytes as from `clvml.storage.files.write_table`.
 
         Raises
         ------
@@ -201,21 +201,21 @@ def score_in_batches(
     as_of : date
         The first day not observed.
     explain : "all", "none" or int
-        Whose reasons to give; a number: of so many customers with most value at risk.
+        Whose reasons to give; a number: those of so many customers with most value at risk.
     progress : callable
-        Told how many customers of how many are scored.
+        Called with the number of customers scored so far, and of all.
     batch_rows : int
         Customers that are scored together.
     margins : Series, optional
-        Each customer's own margin, by customer id; that of all counts where it is not known.
+        Each customer's own margin, by customer id; the configured margin applies where it is not known.
     acquired : Series, optional
-        Each customer's `ACQUISITION_SOURCE`, by customer id; a column of the rows then.
+        Each customer's `ACQUISITION_SOURCE`, by customer id; adds this column to the rows.
 
     Raises
     ------
     InputError
-        No line is dated before ``as_of``, the log lacks columns of the training data, or of nobody is known whence
-        they came.
+        No line is dated before ``as_of``, the log lacks columns of the training data, or no customer of the log has an
+        acquisition source.
     """
     connection = days.connection
     query = days.counting(scorer.model.trees.events).features_query(as_of, scorer.model.horizon_days)
@@ -271,10 +271,10 @@ def score_in_batches(
 
 
 def strangers(acquired: pd.Series) -> InputError:
-    """Return what to say where nobody of whom it is known whence they came is in the log."""
+    """Return the error where no customer with an acquisition source is in the log."""
     return InputError(
-        f"no customer of the log is among the {len(acquired):,} of whom is known whence they came; their ids"
-        f" are such as {first_of(acquired.index, most=3)}"
+        f"no customer of the log is among the {len(acquired):,} with a known acquisition source; their ids are such"
+        f" as {first_of(acquired.index, most=3)}"
     )
 
 
@@ -287,10 +287,10 @@ def explain_most_at_risk(
     log_from: date,
     batch_rows: int = BATCH_ROWS,
 ) -> None:
-    """Give reasons to so many customers with most value at risk, whatever made their features.
+    """Add the reasons of so many customers with most value at risk to the scored rows.
 
-    ``features_of`` returns the features of the rows of a frame of ``customer_id, place``, in any order;
-    ``as_of`` and ``log_from`` are as in `Scorer.rows`.
+    ``features_of`` returns the features for a frame of ``customer_id, place``, in any order, so that any engine can
+    compute them; ``as_of`` and ``log_from`` are as in `Scorer.rows`.
     """
     chosen = scored.connection.execute(
         f"select customer_id, place from {scored.name} order by at_risk desc nulls last, customer_id limit {customers}"
@@ -305,7 +305,7 @@ def explain_most_at_risk(
 def _in_parallel(
     work: Callable[[pd.DataFrame], pd.DataFrame], batches: Iterator[pd.DataFrame]
 ) -> Iterator[pd.DataFrame]:
-    """Yield what ``work`` makes of each batch, in their order; no more batches are taken than are worked on."""
+    """Yield the result of ``work`` for each batch, in order; batches are read only when a worker is free."""
     pool = ThreadPoolExecutor(_AT_A_TIME)
     under_way: deque[Future[pd.DataFrame]] = deque()
     try:
@@ -316,27 +316,27 @@ def _in_parallel(
         while under_way:
             yield under_way.popleft().result()
     finally:
-        # An interrupt waits for the batches under way and no others.
+        # An interrupt waits only for the batches that have started.
         pool.shutdown(cancel_futures=True)
 
 
 def _features(connection: duckdb.DuckDBPyConnection, where: str) -> pd.DataFrame:
-    # Through Arrow at a third of the cost of DuckDB's own way.
+    # Through Arrow, which takes a third of the time of DuckDB's own conversion.
     rows = connection.sql(f"select * exclude (cutoff), rowid as place from {_FEATURES} where {where}")
     return pd.DataFrame(rows.to_arrow_table().to_pandas(split_blocks=True))
 
 
 def _text_bytes(texts: pa.StringArray) -> memoryview:
-    """Return the texts one after the other, as they lie in memory."""
+    """Return the concatenated bytes of the texts, without a copy."""
     _, offsets, content = texts.cast(pa.string()).buffers()
     ends = np.frombuffer(offsets, np.int32)[texts.offset :]
     return memoryview(content)[ends[0] : ends[len(texts)]]
 
 
 def _line_sql(columns: Iterable[Column]) -> str:
-    """Return SQL of a row as a line of CSV, to the byte as pandas writes it."""
+    """Return SQL of a row as a line of CSV, with the same bytes as from pandas."""
     *cells, last = map(_cell_sql, columns)
-    # One call: each || would copy the line so far.
+    # A single call, since each || would copy the line so far.
     return f"concat_ws(',', {', '.join(cells)}, concat({last}, chr(10))) as line"
 
 
@@ -345,7 +345,7 @@ def _cell_sql(column: Column) -> str:
     if column.kind == "whole" or (column.kind == "text" and column.own):
         return f"coalesce({name}::VARCHAR, '')"
     if column.kind == "number":
-        # Python turns to exponents one power of ten later.
+        # Python switches to exponents one power of ten later.
         long = f"abs({name}) >= 1e15 and abs({name}) < 1e16"
         return f"coalesce(case when {long} then printf('%.1f', {name}) else {name}::VARCHAR end, '')"
     formula, number = (pattern.replace("'", "''") for pattern in (FORMULA, NUMBER))
@@ -354,6 +354,6 @@ def _cell_sql(column: Column) -> str:
     quoted = (
         f"when regexp_matches({name}, '[,\"\\r\\n]') then '\"' || replace({escaped}, '\"', '\"\"') || '\"'"
     )
-    # Almost every text is of this kind, and one look is enough.
+    # Almost every text is plain, and needs this one test only.
     usual = f"when regexp_full_match({name}, '[0-9A-Za-z][^,\"\\r\\n]*') then {name}"
     return f"coalesce(case {usual} {quoted} else {escaped} end, '')"

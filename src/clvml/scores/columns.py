@@ -1,4 +1,4 @@
-"""The columns of the scored table, as data: the scorer, its writers and readers, Spark and the docs follow it."""
+"""The columns of the scored table, as data for the scorer, writers and readers of its file, Spark and the docs."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class Column:
     Attributes
     ----------
     kind : {"text", "whole", "number"}
-        Text may be missing, and of the numbers only those at the end of the file.
+        Text may be missing; numbers only in the columns at the end of the file.
     description : str
         One line, without the unit.
     unit : str
-        Of a number: ``currency``, ``days``, ``purchase days`` or ``share``.
+        Unit of a number: ``currency``, ``days``, ``purchase days`` or ``share``.
     decimals : int or None
-        To which a number is rounded; None: not at all.
+        Decimals that a number is rounded to; None: not rounded.
     own : bool
-        Text of clvml's or MLflow's making, which holds nothing that CSV or a spreadsheet takes for more than text.
+        Text that clvml or MLflow made, which needs no quotes in CSV and no escape in a spreadsheet.
     """
 
     name: str
@@ -71,7 +71,7 @@ def _for_other_languages(reasons: tuple[str, ...], forecast: str) -> tuple[Colum
     )
 
 
-# What stands first in every scored file; further columns go to the end.
+# The first columns of every scored file; further columns are added at the end.
 SCORED = (
     Column("customer_id", "text", "as in the purchase log", own=False),
     Column("as_of", "text", "first day not used; everything is predicted from here"),
@@ -97,7 +97,7 @@ SCORED = (
         "text",
         "platinum, gold, silver, bronze: the top 5, 20, 50 and 100 % of `clv` in training",
     ),
-    # Names of the configuration.
+    # Users name segments in the configuration.
     Column("segment", "text", "what to do about the customer (docs/scoring.md)", own=False),
     Column(
         "reason_1",
@@ -118,7 +118,7 @@ SCORED = (
     ),
     *_for_other_languages(REASONS, "risk"),
 )
-# Stand at the end where `clvml score --value-reasons` was asked for.
+# Added at the end by `clvml score --value-reasons`.
 VALUE_REASONS = (
     Column(
         "value_reason_1",
@@ -131,17 +131,20 @@ VALUE_REASONS = (
     *_for_other_languages(tuple(f"value_{reason}" for reason in REASONS), "spend"),
 )
 COLUMNS = tuple(column.name for column in SCORED)
-# Stands at the end where `clvml score --acquired` was asked for it; segments may name it.
+# Added at the end by `clvml score --acquired`; rules of segments may name it.
 ACQUISITION_SOURCE = Column(
-    "acquisition_source", "text", "whence the customer came; only with `clvml score --acquired`", own=False
+    "acquisition_source",
+    "text",
+    "where the customer came from; only with `clvml score --acquired`",
+    own=False,
 )
-# Columns that a file of an older version lacks, and that nothing but pages needs.
+# Columns that files of older versions lack, and that only pages need.
 FURTHER = COLUMNS[COLUMNS.index("run_id") + 1 :]
 REASON_COLUMNS = tuple(name for name in COLUMNS if name.startswith("reason_"))
-# The segment of a subscriber, wherever one is asked for.
+# Serves as the segment of a subscriber.
 PLAN = Column("plan", "text", "plan of the current subscription: of those that run, the newest", own=False)
-# A scored file of subscriptions: what does not apply is left out.
 _BY_NAME = {column.name: column for column in SCORED}
+# The columns of a scored file of subscriptions.
 SUBSCRIBERS = (
     *(_BY_NAME[name] for name in ("customer_id", "as_of", "horizon_days")),
     replace(_BY_NAME["p_churn"], description="probability of no subscription at the end of the horizon"),
@@ -171,19 +174,19 @@ def is_of_subscribers(names: Collection[str]) -> bool:
 
 
 def as_written(values: Mapping[str, Any], columns: Sequence[Column], index: pd.Index) -> pd.DataFrame:
-    """Return values by name as the columns of a table: rounded, and text of one type; an empty text is missing.
+    """Return a table from values by column name: numbers rounded, text of one type, empty text missing.
 
-    A value is a column of as many rows as the index, or a text or whole number for all of them.
+    A value is a column with the length of the index, or one text or whole number for all rows.
     """
 
     def shown(column: Column) -> Any:
         held = values[column.name]
         if column.kind == "number":
-            # Adding zero turns -0.0, which reads like a loss, into 0.0.
+            # Adding 0.0 turns -0.0, which would look like a loss, into 0.0.
             return held if column.decimals is None else held.round(column.decimals) + 0.0
         if column.kind == "whole":
             return held
-        # One text type for all, so that a column without any value has it too.
+        # One text type, also for a column without any value.
         if isinstance(held, str):
             return pd.array([held or None], dtype="string").repeat(len(index))
         return pd.Series(held, dtype="string").array
@@ -204,7 +207,7 @@ def scored_columns(
 
 
 def attribute_column(one: AttributeColumn) -> Column:
-    """Return an attribute of customers as a column of the scored file, under its own name unless that has a meaning.
+    """Return an attribute as a column of the scored file, under its own name unless clvml uses that name already.
 
     >>> [attribute_column(AttributeColumn(f"attribute_{it}", it, "category")).name for it in ("channel", "segment")]
     ['channel', 'attribute_segment']
@@ -217,10 +220,10 @@ def attribute_column(one: AttributeColumn) -> Column:
     return Column(name, "text", one.column, own=False)
 
 
-# How the texts of a scored file are read, so that an id is not a number.
+# Types for reading a scored file, so that an id is not read as a number.
 _READ = (*scored_columns(value_reasons=True, acquired=True), PLAN)
 TEXTS = {column.name: column.dtype for column in _READ if column.kind == "text"}
-# What pages, rules and `clvml worth` know under these names, in small letters.
+# Names that pages, rules and `clvml worth` use, in lower case.
 _TAKEN = {
     name.casefold()
     for name in (
@@ -232,7 +235,7 @@ _TAKEN = {
 
 
 def typed(frame: pd.DataFrame, columns: Sequence[Column] = SCORED) -> pd.DataFrame:
-    """Return a frame with these columns in their order and types; text that lacks is missing.
+    """Return a frame with these columns in their order and types; text that is absent is missing.
 
     >>> typed(pd.DataFrame({name: [] for name in COLUMNS})).dtypes["clv"]
     dtype('float64')

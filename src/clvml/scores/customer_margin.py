@@ -1,4 +1,4 @@
-"""A customer's own margin, from a cost column of the log or from the categories they buy, and their value at it."""
+"""Each customer's own margin, from a cost column or the categories of their purchases, and the CLV at that margin."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from clvml.log import read_purchase_log
 from clvml.log.derived import cost_of
 from clvml.storage.sql import MONEY
 
-# Column beside the features; missing for a customer of whom it is not known.
+# Column beside the features; missing where a customer's margin is not known.
 OWN_MARGIN = "own_margin"
 
 
 def own_clv(clv: ArrayLike, margin: ArrayLike, value: ValueConfig) -> NDArray[np.float64]:
-    """Return what customers are worth at their own margin instead of that of all, shape (n,) [currency].
+    """Return the CLV of customers at their own margin instead of the configured one, shape (n,) [currency].
 
     >>> own_clv([300.0, 300.0], [0.6, np.nan], ValueConfig(margin=0.3)).tolist()
     [600.0, 300.0]
@@ -32,7 +32,7 @@ def own_clv(clv: ArrayLike, margin: ArrayLike, value: ValueConfig) -> NDArray[np
 
 
 def margin_columns(value: ValueConfig) -> tuple[tuple[str, Kind], ...]:
-    """Return the columns of the log that tell margins, and what each is read as.
+    """Return the columns of the log that margins are computed from, and the type of each.
 
     >>> margin_columns(ValueConfig(cost="unit_cost * quantity"))
     (('unit_cost', 'number'), ('quantity', 'number'))
@@ -46,18 +46,18 @@ def margin_columns(value: ValueConfig) -> tuple[tuple[str, Kind], ...]:
 def customer_margins(
     value: ValueConfig, data: DataConfig, source: str | pd.DataFrame | None, now: datetime, as_of: date
 ) -> pd.Series | None:
-    """Return each customer's margin before a date as a share of net spend, by customer id; None where all are alike.
+    """Return each customer's margin before a date as a share of net spend, by customer id; None if not configured.
 
-    What a customer bought so far is drawn to the margin of all as if by the spend of one average customer more, so that
-    a single order tells little.
+    It is shrunk towards the margin of all customers, with the spend of one average customer as weight, so that a
+    single order changes it little.
 
     Parameters
     ----------
     value : ValueConfig
     data : DataConfig
-        How the log is read; it is read once more.
+        How the log is read; this function reads it again.
     source : str, DataFrame or None
-        The log; that of ``data`` where left out.
+        The log; by default that of ``data``.
     now : datetime
     as_of : date
         The first day not observed.
@@ -76,7 +76,7 @@ def customer_margins(
             "value.margins needs the money of each line, and data.amount_per is order; map the money of a line and set"
             " data.amount_per: line, or name the costs of the lines in value.cost"
         )
-    # Refunds take their cost back.
+    # Refunds also reverse the cost.
     sources = {name: own.model_copy(update={"refunds": "net"}) for name, own in data.sources.items()}
     data = data.model_copy(update={"refunds": "net", "sources": sources})
     log = read_purchase_log(data, source=source, now=now, as_of=as_of, value=value)
@@ -97,10 +97,10 @@ def customer_margins(
 
 
 def shrunk_margins(found: pd.DataFrame) -> pd.Series:
-    """Return the margin of each customer from ``spend`` and ``earned``, drawn to that of all, between -1 and 1.
+    """Return each customer's margin from ``spend`` and ``earned``, shrunk towards that of all, between -1 and 1.
 
     >>> found = pd.DataFrame({"spend": [100.0, 300.0], "earned": [80.0, 60.0]}, index=["a", "b"])
-    >>> shrunk_margins(found).round(3).to_dict()  # .35 of all, and a customer of 200 more
+    >>> shrunk_margins(found).round(3).to_dict()  # .35 for all, with a weight of 200
     {'a': 0.5, 'b': 0.26}
     """
     total = float(found["spend"].sum())

@@ -1,7 +1,6 @@
-"""The overview of a scoring: what a page about the customers needs beside the scored rows.
+"""The overview of a scoring: summaries that report and dashboard need besides the scored rows.
 
-It is written beside the scored file, as JSON, so that a report or a dashboard needs nothing else: neither the
-purchase log nor the model.
+It is written beside the scored file, as JSON, so that they need neither the purchase log nor the model.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ FORMAT = 1
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 STEP_DAYS = 30
-# Quarters of first purchase that are followed, and how many quarters long.
+# Number of cohorts (quarters of first purchase) shown, and of quarters that each is followed.
 COHORTS = 12
 
 
@@ -52,7 +51,7 @@ class _Step(_Part):
     first_day: date
     days: Annotated[int, Field(gt=0)]
     expected_spend: float
-    # Missing of subscriptions.
+    # None for subscriptions.
     expected_spend_low: float | None = None
     expected_spend_high: float | None = None
 
@@ -110,7 +109,7 @@ class _Quality(_Part):
 
 
 class Overview(_Part):
-    """What an overview must hold to be shown; `build_overview` says what the parts are."""
+    """Schema of an overview; `build_overview` describes its parts."""
 
     format: Literal[1]
     as_of: date
@@ -124,7 +123,7 @@ class Overview(_Part):
     outlook: list[_Step]
     turnover: list[_Month]
     cohorts: list[_Cohort]
-    # Of subscriptions.
+    # Only for subscriptions.
     retention: list[_Retention] = []
     new_customers: _NewCustomers | None
     quality: _Quality
@@ -150,7 +149,7 @@ def build_overview(
     quality: dict[str, Any],
     evidence: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return what is known of all customers together, ready for JSON.
+    """Return the summaries of all customers, ready for JSON.
 
     Parameters
     ----------
@@ -159,11 +158,11 @@ def build_overview(
     days : CustomerDays
         The purchase days that were scored.
     model : CustomerModel
-        What scored them.
+        The model that scored them.
     as_of : date
         The first day not observed.
     currency : str or None
-        Of the log.
+        Currency of the log.
     quality : dict
         The data-quality report (`clvml.log.QualityReport.to_dict`).
     evidence : dict, optional
@@ -176,7 +175,7 @@ def build_overview(
         ``all``: expected spend with the 80 % interval of the sum), ``turnover`` (net spend and buyers per month
         before ``as_of``), ``cohorts`` (per quarter of first purchase, the share who bought in each quarter after),
         ``new_customers`` (what new customers brought within the value horizon, None where the log is too short),
-        ``value``, ``quality``, ``evidence`` and what identifies the scoring.
+        ``value``, ``quality``, ``evidence`` and the dates and numbers that identify the scoring.
     """
     segments = scored.segments(model.intervals)
     return {
@@ -198,7 +197,7 @@ def build_overview(
 
 
 def write_overview(overview: dict[str, Any] | None, scores: Path) -> None:
-    """Write the overview beside the scored file, whole or not at all; without one, that of an older file goes."""
+    """Write the overview beside the scored file, completely or not at all; None removes that of an older file."""
     if overview is None:
         overview_path(scores).unlink(missing_ok=True)
         return
@@ -233,7 +232,7 @@ def read_overview(scores: Path) -> dict[str, Any] | None:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a scored file was made with, as far as its overview says.
+    """Origin of a scored file, as far as its overview states it.
 
     Attributes
     ----------
@@ -249,11 +248,11 @@ class Origin:
 
 
 def origin_of(scores: Path) -> Origin:
-    """Return what a scored file was made with; nothing where that cannot be known."""
+    """Return the origin of a scored file; it is empty without a readable overview."""
     try:
         found = read_overview(scores)
     except InputError:
-        # Whoever shows the overview says so.
+        # Whoever shows the overview reports this error.
         found = None
     if found is None:
         return Origin()
@@ -266,10 +265,10 @@ def origin_of(scores: Path) -> Origin:
 
 
 def _outlook(scored: ScoredTable, model: CustomerModel, as_of: date) -> list[dict[str, Any]]:
-    """Return expected spend by steps of 30 days: exact at the horizons of the scored file, by the season between.
+    """Return expected spend by steps of 30 days: exact at the horizons of the scored file, interpolated by the season.
 
-    The variance of a step is its share of that of the horizon: what customers do in different months is taken as
-    independent, given their expectation.
+    The variance of a step is its share of that of the horizon: the spend of a customer in different months is taken as
+    independent, given its expectation.
     """
     columns = [f"expected_spend_{days}d" for days in HORIZONS]
     sums = scored.connection.execute(
@@ -340,7 +339,7 @@ def _cohorts(days: CustomerDays, as_of: date) -> list[dict[str, Any]]:
         """,
         [as_of],
     ).df()
-    # A quarter that is not over would look like a loss.
+    # Only whole quarters: one that is not over would look like a loss.
     over = pd.Period(as_of, freq="Q").ordinal - 1
     cohorts = []
     for first, own in rows.groupby("first"):
@@ -361,8 +360,8 @@ def _cohorts(days: CustomerDays, as_of: date) -> list[dict[str, Any]]:
 def _new_customers(days: CustomerDays, as_of: date, horizon_days: int) -> dict[str, Any] | None:
     """Return what new customers brought within ``horizon_days`` of their first purchase, on average.
 
-    Of those whose horizon is over, the latest year's. The customers of the first 90 days of a log are left out: many
-    of them were customers before it began.
+    It covers the latest year of customers whose horizon is over. Customers of the first 90 days of a log are left out:
+    many of them were customers before it began.
     """
     newest = as_of - timedelta(days=horizon_days)
     oldest = max(days.first_day + timedelta(days=90), newest - timedelta(days=365))

@@ -1,4 +1,4 @@
-"""Rules over columns of a table of customers: a small grammar of conditions, and nothing else of SQL."""
+"""Rules over columns of a table of customers: conditions of a small grammar, which cannot run other SQL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from clvml.storage.workspace import offline_database
 
 
 def parse_rule(rule: str, where: str = "the rule") -> Expression:
-    """Return a rule as an expression that was checked; ``where`` names it in errors.
+    """Return a rule as a checked expression; ``where`` names it in errors.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def columns_of(rule: str, where: str) -> list[str]:
 
 
 def matches(table: pd.DataFrame, rule: str, where: str) -> NDArray[np.bool_]:
-    """Return which rows a rule holds for, shape (n,); where it cannot be told because a value is missing: no.
+    """Return for which rows a rule holds, shape (n,); False where a missing value leaves that open.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def matches(table: pd.DataFrame, rule: str, where: str) -> NDArray[np.bool_]:
 
 
 def first_match(table: pd.DataFrame, rules: Mapping[str, str], where: str) -> NDArray[np.intp]:
-    """Return the place of the first rule that holds for each row, shape (n,); -1 where none does.
+    """Return the index of the first rule that holds for each row, shape (n,); -1 where none does.
 
     Parameters
     ----------

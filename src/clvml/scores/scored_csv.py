@@ -1,4 +1,4 @@
-"""A scored file of CSV, read as it was before it was written."""
+"""Reading a scored CSV file as it was before it was written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _KNOWN = {column.name for column in (*scored_columns(value_reasons=True, acquire
 
 
 def read_scored_csv(path: Path) -> pd.DataFrame:
-    """Read a scored file of CSV; texts are missing where they are empty, and `NA` is Namibia."""
+    """Read a scored CSV file; only empty texts are missing, so that `NA` can stand for Namibia."""
 
     def read(dtype: Any, places: list[int] | None = None) -> pd.DataFrame:
         return pd.read_csv(path, dtype=dtype, usecols=places, keep_default_na=False, na_values=[""])
@@ -24,7 +24,7 @@ def read_scored_csv(path: Path) -> pd.DataFrame:
     own = [name for name in names if name not in _KNOWN]
     texts = read("string", [names.index(name) for name in own]) if own else scores
     for name in own:
-        # A number that begins with a zero is a postcode or the like.
+        # Digits with a leading zero are a code, such as a postcode.
         is_code = texts[name].str.fullmatch(r"0\d+").any()
         if is_code or not pd.api.types.is_numeric_dtype(scores[name]):
             scores[name] = texts[name]

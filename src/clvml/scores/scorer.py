@@ -30,7 +30,6 @@ from clvml.scores.columns import (
     REASONS,
     SCORED,
     SUBSCRIBERS,
-    Column,
     as_written,
     attribute_column,
     is_of_subscribers,
@@ -54,7 +53,7 @@ class Scorer:
     Attributes
     ----------
     reference : Reference
-        The customer whom all are compared with in the reasons.
+        The customer with whom reasons compare all others.
     version, run_id : str
         Written into each row; empty where unknown.
     evidence : dict or None
@@ -110,7 +109,7 @@ class Scorer:
         as_of : date
             The first day not observed.
         explain : "all", "none" or int
-            Whose reasons to give; a number: of so many customers with most value at risk
+            Whose reasons to give; a number: those of so many customers with most value at risk
             (``p_churn * expected_spend``).
         margins : Series, optional
             Each customer's own margin, by customer id (`clvml.scores.customer_margin`).
@@ -118,8 +117,8 @@ class Scorer:
         Returns
         -------
         DataFrame
-            `scored_columns`, one row per customer, by ``clv`` falling, then by ``customer_id``. What is not there, such
-            as the next order of a customer who will hardly order again, is missing and never an empty text.
+            `scored_columns`, one row per customer, by ``clv`` falling, then by ``customer_id``. Text without a value,
+            such as the next order date of a customer who will hardly order again, is missing, never empty.
 
         Raises
         ------
@@ -142,7 +141,7 @@ class Scorer:
         return ranked.drop(columns="at_risk").reset_index(drop=True)
 
     def attributes_of(self, known: AttributeTable | None) -> tuple[AttributeColumn, ...]:
-        """Return the attributes that are columns of the scores: that tell customers apart, or that the model reads."""
+        """Return the attributes that become columns of the scores: those that vary, and those that the model reads."""
         read = {one.name for one in self.model.trees.attributes}
         return tuple(one for one in known.columns if one.name in read or not one.useless) if known else ()
 
@@ -154,27 +153,27 @@ class Scorer:
         log_from: date | None = None,
         attributes: Sequence[AttributeColumn] = (),
     ) -> pd.DataFrame:
-        """Score the customers of a feature table, of all or of a part: nobody's row depends on the others.
+        """Score the customers of a feature table, which may be a part of all: no row depends on the other rows.
 
         Parameters
         ----------
         features : DataFrame
-            One row per customer, as `CustomerDays.features` or its SQL on another engine gives it; and each one's own
-            margin in `OWN_MARGIN`, where it is there.
+            One row per customer, as `CustomerDays.features` or its SQL on another engine returns it; optionally with
+            the customer's own margin in `OWN_MARGIN`.
         as_of : date
             The first day not observed: the cutoff of the features.
         explain : bool
             Whether to give reasons.
         log_from : date, optional
-            First day of the log; that of the log trained on where it is earlier or not given.
+            First day of the log; by default, or if earlier, that of the training log.
         attributes : sequence of AttributeColumn
-            Those that are columns of the scores as well.
+            Attributes that become columns of the scores as well.
 
         Returns
         -------
         DataFrame
-            `scored_columns`, in the order of `features`, with `ACQUISITION_SOURCE` where they have it, and ``at_risk``:
-            P(churn) times expected spend [currency], missing for customers without a purchase day.
+            `scored_columns`, in the order of `features`, with `ACQUISITION_SOURCE` where `features` have it, and
+            ``at_risk``: P(churn) times expected spend [currency], missing for customers without a purchase day.
         """
         model = self.model
         predicted = model.predict(features, as_of, log_from=log_from)
@@ -216,9 +215,9 @@ class Scorer:
     def reasons(self, features: pd.DataFrame, as_of: date, log_from: date | None = None) -> pd.DataFrame:
         """Return the reasons of each customer of a feature table, same index; the first is never empty.
 
-        `REASON_COLUMNS`; with ``value_reasons`` also those of `clvml.scores.columns.VALUE_REASONS`. Of customers
-        without a purchase day, it says what they have instead of purchases. Where no influence is worth a word, or none
-        can be said, it says that. ``as_of`` and ``log_from`` are as in `rows`.
+        `REASON_COLUMNS`; with ``value_reasons`` also those of `clvml.scores.columns.VALUE_REASONS`. For customers
+        without a purchase day, the first reason names refunds or free items. Where no influence is large enough, or
+        none can be put into words, it says so. ``as_of`` and ``log_from`` are as in `rows`.
         """
         bought = (features["purchase_days"] > 0).to_numpy()
         customers = features if bought.all() else features[bought]
@@ -257,14 +256,14 @@ def customer_days(log: PurchaseLog) -> CustomerDays:
 
 def _dates(start: date, days: pd.Series) -> NDArray[Any]:
     """Return ISO dates ``days`` after ``start``, shape (n,); None where days are missing."""
-    # A few hundred days come again and again, and writing a date is slow; a missing one is the last, at -1.
+    # Formatting a date is slow, so that each distinct one is formatted once. The code -1 of a missing one is the last.
     codes, moves = pd.factorize(days)
     moved = np.datetime64(start, "D") + np.asarray(moves).astype("timedelta64[D]")
     return np.asarray([*np.datetime_as_string(moved), None], dtype=object)[codes]
 
 
 def _check_scores(scores: pd.DataFrame, names: Sequence[str]) -> None:
-    """Raise ValueError where a table with these numbers is not what the contract of the scored file promises."""
+    """Raise ValueError where a table with these columns of numbers breaks the contract of the scored file."""
     numbers = scores[list(names)].astype(float)
     finite = numbers.abs() < np.inf
     forecasts = [name for name in names if name.startswith("expected_")]
@@ -272,7 +271,7 @@ def _check_scores(scores: pd.DataFrame, names: Sequence[str]) -> None:
     horizon = numbers["horizon_days"]
     ends = [name for name in ("expected_spend_low", "expected_spend", "expected_spend_high") if name in names]
     interval = numbers[ends]
-    # Money is written in cents.
+    # Money is rounded to cents.
     cent = 0.011
     wrong = {
         "a number is missing or not finite": ~finite.all(axis="columns"),
@@ -290,7 +289,7 @@ def _check_scores(scores: pd.DataFrame, names: Sequence[str]) -> None:
         if rows.any():
             raise ValueError(f"{what}, for example for customer '{scores.loc[rows, 'customer_id'].iloc[0]}'")
     as_of = date.fromisoformat(str(scores["as_of"].iloc[0]))
-    # As far ahead as the scores look, there must be days.
+    # Raises OverflowError where a horizon ends after the year 9999.
     as_of + timedelta(days=int(max(horizon.iloc[0], *HORIZONS)))
     for text in scores["last_order_date"].dropna().unique() if "last_order_date" in scores else ():
         if date.fromisoformat(str(text)) >= as_of:
@@ -300,7 +299,7 @@ def _check_scores(scores: pd.DataFrame, names: Sequence[str]) -> None:
 def read_scores(path: Path) -> pd.DataFrame:
     """Return a scored file (.csv or .parquet) as it was before it was written: ids as text, missing as missing.
 
-    One of subscriptions has a ``segment`` besides: the plan.
+    A file of subscriptions gets a ``segment``: the plan.
 
     Raises
     ------
@@ -323,7 +322,8 @@ def read_scores(path: Path) -> pd.DataFrame:
         raise InputError(
             f"scored file '{path}' cannot be read ({reason}); make it again with `clvml score`"
         ) from None
-    columns = [column for column in _columns_of(scores) if column.name not in FURTHER]
+    known = SUBSCRIBERS if is_of_subscribers(scores.columns) else SCORED
+    columns = [column for column in known if column.name not in FURTHER]
     missing = [column.name for column in columns if column.name not in scores]
     if missing or scores.empty:
         lacks = f"lacks {', '.join(missing[:5])}" if missing else "holds no customer"
@@ -349,14 +349,10 @@ def read_scores(path: Path) -> pd.DataFrame:
 
 
 def with_segment(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return a scored table that has a ``segment``: of subscribers it is the plan."""
+    """Return a scored table with a ``segment``, which is the plan for subscribers."""
     return scores.assign(segment=scores[PLAN.name]) if is_of_subscribers(scores.columns) else scores
 
 
 def scored_table(scores: pd.DataFrame | str | Path) -> pd.DataFrame:
-    """Return a scored table, or that of a scored file, as whoever decides about customers reads it."""
+    """Return a scored table, or that of a scored file, with a ``segment``."""
     return with_segment(scores) if isinstance(scores, pd.DataFrame) else read_scores(Path(scores))
-
-
-def _columns_of(scores: pd.DataFrame) -> tuple[Column, ...]:
-    return SUBSCRIBERS if is_of_subscribers(scores.columns) else SCORED

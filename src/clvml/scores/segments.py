@@ -1,4 +1,4 @@
-"""What to do about a customer: rules over what is known of them, of which the first that holds decides."""
+"""Segments: an ordered list of rules over scores and features, of which the first that holds decides."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from clvml.scores.columns import ACQUISITION_SOURCE, REASON_COLUMNS, SCORED, att
 from clvml.scores.rules import check_columns, columns_of, first_match
 from clvml.storage.sql import literal
 
-# What rules may name beside the features: the scores, and the spend from which a customer is a big one.
+# Columns that rules may name: features, scores, and the spend from which a customer is a big spender.
 BIG_SPEND = "big_spend_365d"
 _NOT_YET = ("segment", "as_of", "model_version", "run_id", *REASON_COLUMNS)
 KNOWN = (
@@ -27,12 +27,12 @@ KNOWN = (
     BIG_SPEND,
 )
 
-# Segments whose customers are left alone: nobody of them is on a call list, whatever they have to lose.
+# Segments that never go on a call list, whatever their value at risk.
 LEFT_ALONE = ("lost",)
 
 
 def may_be_called(segment: str = "segment") -> str:
-    """Return the SQL condition of who may be on a call list, by the column of the segment.
+    """Return the SQL condition for customers who may go on a call list; ``segment`` is the column of the segment.
 
     >>> may_be_called()
     "coalesce(segment, '') not in ('lost')"
@@ -41,12 +41,12 @@ def may_be_called(segment: str = "segment") -> str:
 
 
 def check_segments(rules: Mapping[str, str], attributes: AttributeTable | None = None) -> None:
-    """Refuse rules that cannot be worked out for customers with such attributes.
+    """Refuse rules that cannot be evaluated for customers with these attributes.
 
     Raises
     ------
     InputError
-        A rule is not a condition, or names what is neither a feature nor a score or attribute.
+        A rule is not a condition, or names no feature, score or attribute.
     """
     own = [attribute_column(one).name for one in attributes.useful] if attributes else []
     for name, rule in rules.items():
@@ -59,7 +59,7 @@ def segment(
     thresholds: Mapping[str, float],
     rules: Mapping[str, str] = SEGMENTS,
 ) -> NDArray[Any]:
-    """Return what to do about each customer, shape (n,): the name of the first rule that holds.
+    """Return the segment of each customer, shape (n,): the name of the first rule that holds.
 
     Parameters
     ----------
@@ -68,28 +68,27 @@ def segment(
     scores : mapping
         Scored columns by name, shape (n,) each: ``p_churn``, ``value_tier``, ...
     thresholds : mapping
-        Of training (`clvml.scores.scorer.spend_thresholds`); without a big spend nobody is a big spender.
+        From training (`clvml.scores.tiers.spend_thresholds`); without `BIG_SPEND` nobody is a big spender.
     rules : mapping
         Names and rules, in their order; the last holds for everybody.
 
     Raises
     ------
     InputError
-        A rule names a column that is not there, such as the articles of a log without products, or whence customers
-        came.
+        A rule names a column that is absent, such as the number of products of a log without products, or the
+        acquisition source.
     """
     known = {**scores, BIG_SPEND: thresholds.get(BIG_SPEND, np.inf)}
-    read = {name: known[name] if name in known else features.get(name) for name in _named(rules)}
+    named = sorted(
+        {column for name, rule in rules.items() for column in columns_of(rule, f"segments.{name}")}
+    )
+    read = {name: known[name] if name in known else features.get(name) for name in named}
     if ACQUISITION_SOURCE.name in read and read[ACQUISITION_SOURCE.name] is None:
         raise InputError(
-            f"a rule of segments names {ACQUISITION_SOURCE.name}; say whence customers came (clvml score --acquired"
-            " FILE)"
+            f"a rule of segments names {ACQUISITION_SOURCE.name}; say where customers came from (clvml score"
+            " --acquired FILE)"
         )
     table = pd.DataFrame(
         {name: values for name, values in read.items() if values is not None}, index=features.index
     )
     return np.asarray([*rules], dtype=object)[first_match(table, rules, "segments")]
-
-
-def _named(rules: Mapping[str, str]) -> list[str]:
-    return sorted({column for name, rule in rules.items() for column in columns_of(rule, f"segments.{name}")})

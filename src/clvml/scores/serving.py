@@ -1,4 +1,4 @@
-"""Scoring what a server is sent: a purchase log, a feature table or a table of subscriptions."""
+"""Scoring on a server, of a purchase log, a feature table or a table of subscriptions."""
 
 from __future__ import annotations
 
@@ -35,27 +35,27 @@ def pyfunc_predict(
     """Score a frame, which is a purchase log, a feature table or a table of subscriptions, as the MLflow model does.
 
     A purchase log gives one row per customer, best value first; a feature table gives a row for each of its rows, in
-    its order. Attributes of customers that the model reads stand beside their purchases, in every line; events that it
-    counts stand between the purchases, in rows of their own (`clvml.log.events_beside.split_events`).
+    its order. A purchase log holds the attributes that the model reads in every line, and the events that it counts in
+    rows of their own (`clvml.log.events_beside.split_events`).
 
     Parameters
     ----------
     model : Scorer, SubscriptionScorer or Path
         A loaded model or the directory of one.
     frame : DataFrame
-        A purchase log, with columns as in the configuration the model was trained with, of one of several sources
-        with columns of our own names; or ``customer_id`` and the features (`clvml.customers.features_query`), and
-        each customer's margin in `OWN_MARGIN` where the model counts own ones.
+        A purchase log, with columns as in the configuration of the training; where that has several sources, one of
+        them with clvml's column names. Or ``customer_id`` and the features (`clvml.customers.features_query`), and each
+        customer's margin in `OWN_MARGIN` where margins differ between customers.
     as_of : date, optional
-        The first day not observed. Without one it is the day after the last order, or what column ``cutoff`` of the
-        feature table says.
+        The first day not observed. The default is the day after the last order, or column ``cutoff`` of the feature
+        table.
     now : datetime, optional
-        Order dates after it are rejected; the present without one.
+        Order dates after it are rejected; the default is the present.
 
     Raises
     ------
     InputError
-        The frame is neither of the two, lacks attributes or events, or nothing says which day its features are of.
+        The frame is none of these tables, lacks attributes or events, or the cutoff of its features is unknown.
     """
     if isinstance(model, SubscriptionScorer):
         return model.score_frame(frame, as_of)
@@ -68,13 +68,13 @@ def pyfunc_predict(
                 f"the feature table lacks {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}; give all that"
                 " `clvml sql` selects"
             )
-        # Rules of segments may name attributes; who sends them need not be sent them back.
+        # Rules of segments may name attributes, but the result does not repeat them.
         read = scorer.model.trees.attributes
         told = [AttributeColumn(one.name, one.column, one.kind) for one in read]
         return scorer.rows(frame, as_of or _cutoff(frame), attributes=told)[_served_columns(scorer)]
     fitted, names = data, tuple(str(name) for name in frame.columns)
     with suppress(InputError):
-        # Where it is no such export, what is needed of it is said below.
+        # Where the preset does not fit, the check below says which columns are needed.
         fitted, names = fit_preset(data, names, "the input")
     amount = bind_formulas(fitted, None).computed.get("amount")
     of_amount = amount.columns if amount and fitted.columns.amount not in names else (fitted.columns.amount,)
@@ -104,7 +104,7 @@ def _served_columns(scorer: Scorer) -> list[str]:
 
 
 def _served(model: CustomerModel) -> DataConfig:
-    """Return how a log is read that comes to a server: one of several sources under our names, else as in training."""
+    """Return how a server reads a log: as in training; with several sources, one of them with clvml's column names."""
     data = model.config.data
     if not data.sources:
         return data

@@ -1,4 +1,4 @@
-"""The overview of a scoring of subscriptions, beside `clvml.scores.overview` of purchases."""
+"""The overview of a scoring of subscriptions; `clvml.scores.overview` is that of purchases."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def subscriber_overview(
     as_of: date,
     evidence: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return what is known of all subscribers together, ready for JSON.
+    """Return the summaries of all subscribers, ready for JSON.
 
     Parameters
     ----------
     scores : DataFrame
         The scored rows.
     log : SubscriptionLog
-        What was scored.
+        The subscriptions that were scored.
     model : ContractModel
-        What scored it.
+        The model that scored them.
     as_of : date
         The first day not observed.
     evidence : dict, optional
@@ -42,9 +42,9 @@ def subscriber_overview(
     Returns
     -------
     dict
-        As `clvml.scores.overview.build_overview`, without what is of purchases: ``turnover`` is the revenue earned
-        per month, ``buyers`` are those who were subscribed in it, and ``retention`` says what is left of the cohorts
-        (`clvml.customers.cohorts`), by quarter.
+        As `clvml.scores.overview.build_overview`, without the parts for purchases: ``turnover`` is the revenue earned
+        per month, ``buyers`` are the customers who were subscribed in it, and ``retention`` is that of the cohorts by
+        quarter (`clvml.customers.cohorts`).
     """
     known = known_at(log.frame, as_of)
     return {
@@ -67,7 +67,7 @@ def subscriber_overview(
 
 
 def _all(scores: pd.DataFrame, horizon_days: int) -> dict[str, Any]:
-    """Return the sums over all subscribers, as a segment of purchases has them."""
+    """Return the sums over all subscribers, with the keys of a segment of purchases."""
     full = scores["monthly_price"] / MONTH_DAYS * horizon_days
     lost = (full - scores["expected_spend"]).clip(lower=0.0)
     low, high = retained_interval(full.sum(), lost.sum(), lost_variance(full, lost).sum())
@@ -109,7 +109,7 @@ def _outlook(
 
 
 def _turnover(known: pd.DataFrame, as_of: date) -> list[dict[str, Any]]:
-    """Return the revenue of each of the last months before ``as_of``, the newest up to it."""
+    """Return the revenue of each of the last months before ``as_of``; the newest month ends there."""
     last = as_of - timedelta(days=1)
     first = known["start"].min().date()
     rows = []

@@ -27,7 +27,7 @@ from clvml.storage.files import write_table
 
 @dataclass(frozen=True)
 class SubscriptionScorer:
-    """A trained model of subscriptions with its explanation, as `clvml.scores.scorer.Scorer` of purchases."""
+    """A trained model of subscriptions with its explanation; `clvml.scores.scorer.Scorer` is that of purchases."""
 
     model: ContractModel
     reference: Reference
@@ -56,7 +56,7 @@ class SubscriptionScorer:
         self.model.save(directory)
 
     def with_value_reasons(self) -> Scorer:
-        """Raise InputError: reasons for the expected spend are of purchases."""
+        """Raise InputError: only purchases have reasons for the expected spend."""
         raise InputError(
             "reasons for the expected spend are given with purchase logs only; leave them out with mode: subscription"
         )
@@ -73,7 +73,7 @@ class SubscriptionScorer:
         as_of : date
             The first day not observed.
         explain : "all", "none" or int
-            Whose reasons to give; a number: of so many customers with most value at risk
+            Whose reasons to give; a number: those of so many customers with most value at risk
             (``p_churn * expected_spend``).
 
         Raises
@@ -118,7 +118,7 @@ class SubscriptionScorer:
     def score_frame(self, frame: pd.DataFrame, as_of: date | None) -> pd.DataFrame:
         """Score a table of subscriptions with the columns of the training data, as the MLflow model does.
 
-        Without a date, as of the day after the last subscription began, or after the last payment.
+        The default date is the day after the last subscription began, or after the last payment.
         """
         data = self.model.config.data
         log = read_subscription_log(data, frame, as_of)
@@ -145,7 +145,7 @@ class SubscriberScores:
     frame : DataFrame
         The columns `clvml.scores.columns.SUBSCRIBERS`.
     overview : dict or None
-        What is written beside the file (`clvml.scores.subscriber_overview`).
+        Summary that is written beside the file (`clvml.scores.subscriber_overview`).
     """
 
     frame: pd.DataFrame
@@ -161,7 +161,7 @@ class SubscriberScores:
         return round(float(self.frame[column].sum()), 2)
 
     def plans(self) -> pd.DataFrame:
-        """Return what there is of each plan, the most valuable first.
+        """Return the sums over each plan, the most valuable first.
 
         Columns ``plan``, ``customers``, ``p_churn`` (mean), ``monthly_price``, ``expected_spend``, ``clv`` [currency].
         """
@@ -171,7 +171,7 @@ class SubscriberScores:
         return table.sort_values(["clv", "plan"], ascending=[False, True]).reset_index()
 
     def frames(self) -> Iterator[pd.DataFrame]:
-        """Yield all rows, at once."""
+        """Yield one frame with all rows."""
         yield self.frame
 
     def write(self, path: Path) -> None:

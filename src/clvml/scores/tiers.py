@@ -1,4 +1,4 @@
-"""Bands of customers by a number: value tiers, and who spends much."""
+"""Bands of customers by a number: value tiers, and big spenders."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.float64]
 
 TIERS = ("platinum", "gold", "silver", "bronze")
-# The share of customers that each tier but the last holds together with those above it.
+# Cumulative shares of customers, from the highest tier to the last but one.
 TIER_SHARES = (0.05, 0.20, 0.50)
-# The share of the last year's buyers who spent so much that losing them hurts, whatever they are worth now.
+# Share of the last year's buyers who count as big spenders, whatever their CLV now.
 _SPENDER_SHARE = 0.20
 
 
@@ -22,7 +22,7 @@ def tier_thresholds(clv: Numbers) -> tuple[float, ...]:
 
 
 def spend_thresholds(spend_365d: Numbers) -> dict[str, float]:
-    """Return the spend of the last year from which a customer is a big one, for `segment` to apply to any file.
+    """Return the spend of the last year from which a customer is a big spender, for `segment` to apply to any file.
 
     >>> spend_thresholds(np.array([0.0, 10.0, 20.0, 30.0, 40.0, 50.0]))
     {'big_spend_365d': 42.0}

@@ -1,4 +1,4 @@
-"""What customers come to together, read off the scored table alone."""
+"""Totals over groups of customers, and their intervals, from the scored table alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-# By how much all customers together come in above or below the forecast (standard deviation of the logarithm).
 from clvml.config import ValueConfig
 from clvml.customers.subscription_snapshots import MONTH_DAYS
 from clvml.models.intervals import LEVEL_SPREAD
@@ -16,10 +15,9 @@ from clvml.models.outlook import lifetime_value, value_days
 Array = NDArray[np.float64]
 
 LEVEL = 0.8
-# Standard errors on each side of an interval of that level.
+# Half the width of an interval of that level, in standard errors.
 REACH = float(ndtri(0.5 + LEVEL / 2.0))
-# By how much what is lost of subscribers together comes in above or below the forecast, in the same way
-# (docs/decisions/019).
+# Standard deviation of the logarithm of actual over expected lost revenue of all subscribers (docs/decisions/019).
 LOSS_SPREAD = 0.1
 
 __all__ = ["LEVEL", "LEVEL_SPREAD", "REACH", "spend_variance", "total_interval"]
@@ -28,7 +26,8 @@ __all__ = ["LEVEL", "LEVEL_SPREAD", "REACH", "spend_variance", "total_interval"]
 def spend_variance(scores: pd.DataFrame) -> Array:
     """Return the variance of each customer's spend around the expectation, shape (n,) [currency squared].
 
-    What the interval is wide, and not less than who may not buy at all brings about: ``mean^2 p / (1 - p)``.
+    It follows from the width of the interval, and is at least ``mean^2 p / (1 - p)``, the variance that P(no purchase)
+    alone causes.
 
     Parameters
     ----------
@@ -49,8 +48,8 @@ def total_interval(
 ) -> tuple[Array, Array]:
     """Return the 80 % interval of the totals of groups of customers, shape (g,) each.
 
-    As `clvml.models.intervals.SpendIntervals.total_interval`: what customers do each for themselves cancels out in a
-    group, that all come in higher or lower together does not.
+    As `clvml.models.intervals.SpendIntervals.total_interval`: independent errors of customers partly cancel out in a
+    group, a common error of the level does not.
 
     >>> low, high = total_interval(np.array([1000.0, 0.0]), np.array([0.0, 0.0]))
     >>> low.round().tolist(), high.round().tolist()
@@ -65,14 +64,14 @@ def total_interval(
 
 
 def retained_interval(full: ArrayLike, lost: ArrayLike, variance: ArrayLike) -> tuple[Array, Array]:
-    """Return the 80 % interval of what is left of ``full`` in groups of subscribers, shape (g,) each.
+    """Return the 80 % interval of the revenue that groups of subscribers retain, shape (g,) each.
 
-    Only what is lost is uncertain, which is little of the revenue of a few months.
+    Only the lost revenue is uncertain, which is a small part over a few months.
 
     Parameters
     ----------
     full, lost, variance : array-like, shape (g,)
-        Sums of what customers would bring if all stayed, of what is expected to be lost of it, and of `lost_variance`.
+        Sums of the revenue if all stayed, of the revenue expected to be lost, and of `lost_variance`.
 
     >>> low, high = retained_interval([1000.0], [100.0], [0.0])
     >>> low.round().tolist(), high.round().tolist()
@@ -84,9 +83,9 @@ def retained_interval(full: ArrayLike, lost: ArrayLike, variance: ArrayLike) -> 
 
 
 def lost_variance(full: ArrayLike, lost: ArrayLike) -> Array:
-    """Return the variance of what is lost of each subscriber, shape (n,): at most ``lost * (full - lost)``.
+    """Return an upper bound of the variance of each subscriber's lost revenue, shape (n,): ``lost * (full - lost)``.
 
-    Nothing between nothing and ``full`` with this mean varies more (Bhatia & Davis 2000).
+    No variable between 0 and ``full`` with this mean has a larger variance (Bhatia & Davis 2000).
     """
     gone = np.asarray(lost, dtype=float)
     variance: Array = gone * np.maximum(np.asarray(full, dtype=float) - gone, 0.0)
@@ -94,7 +93,7 @@ def lost_variance(full: ArrayLike, lost: ArrayLike) -> Array:
 
 
 def lost_value(scores: pd.DataFrame, value: ValueConfig) -> Array:
-    """Return what is expected to be lost of the value that subscribers would have if all stayed, shape (n,)."""
+    """Return the CLV of each subscriber if all stayed, less the expected CLV, shape (n,) [currency]."""
     days = np.asarray(value_days(value), dtype=float)
     daily = scores["monthly_price"].to_numpy(dtype=float)[:, None] / MONTH_DAYS
     lost: Array = np.maximum(lifetime_value(daily * days, value) - scores["clv"].to_numpy(), 0.0)

@@ -70,7 +70,9 @@ def test_customers_are_scored_as_on_duckdb(both, explain):
     with duckdb.connect() as connection:
         found = workflows.score_on_spark(there, scorer, connection, explain, came).frame()
         assert (found["acquisition_source"] == "=fair").sum() == 100
-        with pytest.raises(InputError, match="no customer of the log is among the 1 of whom is known whence"):
+        with pytest.raises(
+            InputError, match="no customer of the log is among the 1 with a known acquisition source"
+        ):
             workflows.score_on_spark(there, scorer, connection, "none", pd.Series(["ads"], index=["nobody"]))
     assert [*found.columns][-2:] == ["channel", "age"] or [*found.columns][-3:] == [
         "channel",
