@@ -57,13 +57,25 @@ def test_refunds_in_a_column_of_their_own(hint, read):
 
 
 @pytest.mark.parametrize(
-    ("name", "yes", "no"), [("Storno", "ja", "nein"), ("is_test", "true", "false"), ("cancelled", "1", "")]
+    ("name", "yes", "no"),
+    [
+        ("Storno", "ja", "nein"),
+        ("is_test", "true", "false"),
+        ("cancelled", "1", ""),
+        ("Test_Order_", "x", ""),
+        ("Storno_Kz", "J", "N"),
+    ],
 )
 def test_a_column_that_marks_lines_as_not_bought(hint, name, yes, no):
     found = hint(_text(name, [no, no, no, yes]))["status-column"]
     empty = f"{name} is null or " if not no else ""
     assert f"data.where: \"{empty}{name} not in ('{yes}')\" leaves them out" in found.text
-    assert "status-column" not in hint(_text("testimonials", [no, yes, "2"]))
+    assert "status-column" not in hint(_text(name, [no, yes, "2"]))
+
+
+@pytest.mark.parametrize("name", ["cancel_at_period_end", "Stornierbar", "cancellable", "Testimonials"])
+def test_a_column_whose_name_only_begins_like_a_mark_leaves_nothing_out(hint, name):
+    assert "status-column" not in hint(_text(name, ["no", "no", "yes"]))
 
 
 def test_a_price_beside_a_quantity(hint):

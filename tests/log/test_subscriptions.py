@@ -53,6 +53,11 @@ def test_what_cannot_be_used_is_counted_with_its_money(column, value, reason, mo
     assert (len(log.frame), log.rows_in) == (299, 300)
 
 
+def test_money_that_no_row_of_a_reason_has_is_not_known():
+    table = rows(customer_id="", price="free?")
+    assert [count.money for count in read_subscriptions(table, NAMES).reasons] == [None]
+
+
 def test_many_bad_rows_are_refused_with_their_reasons():
     table = rows()
     table["end"] = "2020-01-01"

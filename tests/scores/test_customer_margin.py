@@ -108,6 +108,34 @@ def test_a_log_that_is_kept_has_the_margins(tmp_path, keys):
     assert name not in pd.read_parquet(tmp_path / "plain.parquet")
 
 
+@pytest.mark.parametrize(
+    ("mapped", "keys", "told"),
+    [
+        ({"amount": "price * amount"}, {"cost": "amount * 4"}, [12.0, 8.0]),
+        (
+            {"product_id": "sku"},
+            {"margins": {"column": "product_id", "shares": {"hats": 0.5}}},
+            ["shoes", "hats"],
+        ),
+        ({"order_id": "no", "amount_per": "order"}, {"cost": "amount * 4"}, [12.0, 8.0]),
+    ],
+)
+def test_a_kept_log_tells_margins_of_the_file_that_was_read(tmp_path, mapped, keys, told):
+    """Names that both files have mean something else in each."""
+    head = "customer_id,order_date,amount,price,product_id,sku,no"
+    (tmp_path / "shop.csv").write_text(f"{head}\na,2024-01-05,3,10,shoes,S1,7\na,2024-01-05,2,10,hats,S2,7\n")
+    columns = {**DATA.columns.model_dump(exclude_none=True), **mapped}
+    own = {"source": str(tmp_path / "shop.csv"), "amount_per": columns.pop("amount_per", "line")}
+    data = DataConfig.model_validate({"columns": columns, "sources": {"shop": own}})
+    value = ValueConfig.model_validate(keys)
+    raw = workflows.prepare(data, NOW, value=value).log
+    raw.write(tmp_path / "log.parquet")
+    kept = workflows.prepare(data, NOW, str(tmp_path / "log.parquet"), value=value).log
+    name = "cost" if value.cost else "category"
+    for log in (raw, kept):
+        assert log.frame(f"select {name} from {log.table} order by rowid")[name].tolist() == told
+
+
 def test_one_margin_for_all_reads_nothing():
     assert customer_margins(ValueConfig(), DATA, "not there.csv", NOW, AS_OF) is None
 

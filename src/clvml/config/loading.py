@@ -16,7 +16,7 @@ from clvml.storage.yaml_text import RepeatedKey, parse_yaml, read_yaml
 _SHOWN_PROBLEMS = 10
 _SHOWN_LETTERS = 100
 SUBSCRIPTION_COMMANDS = (
-    "`clvml check`, `train`, `backtest`, `score`, `experiment`, `compare`, `promote`, `monitor`,"
+    "`clvml check`, `train`, `backtest`, `score`, `worth`, `experiment`, `compare`, `promote`, `monitor`,"
     " `readback` and `dashboard`"
 )
 

@@ -20,6 +20,8 @@ from clvml.log.staging import STAGED, Staged, build_staged, number_operand, text
 
 COMPUTED = ("amount", "quantity")
 _HEADS = "clvml_heads"
+# How the columns begin of a file that `PurchaseLog.write` wrote.
+_WRITTEN = ("line", "customer_id", "order_date", "amount")
 IN_WHERE = "in_where"
 
 
@@ -100,23 +102,25 @@ def bind_formulas(
 def cost_of(value: ValueConfig, available: Sequence[str] = ()) -> str | None:
     """Return what a line cost as an expression over the columns of a file, None where no cost is asked for.
 
-    A file that `PurchaseLog.write` wrote has it in the column ``cost``.
+    A file that `PurchaseLog.write` wrote has it in the column ``cost``; what else is there may mean something else.
 
-    >>> cost_of(ValueConfig(cost="unit cost")), cost_of(ValueConfig(cost="a * b"), ["line", "amount", "cost"])
+    >>> cost_of(ValueConfig(cost="unit cost")), cost_of(ValueConfig(cost="a * b"), [*_WRITTEN, "cost"])
     ('"unit cost"', 'cost')
     """
     if value.cost is None:
         return None
+    if _is_kept(available, "cost"):
+        return "cost"
     try:
-        cost = parse_expression(value.cost, "number", "value.cost")
+        parse_expression(value.cost, "number", "value.cost")
     except InputError:
-        return _kept(value.cost, "cost", available) or written(value.cost)
-    return next(filter(None, (_kept(name, "cost", available) for name in cost.columns)), value.cost)
+        return written(value.cost)
+    return value.cost
 
 
-def _kept(name: str, ours: str, available: Sequence[str]) -> str:
-    """Return our name of a column where a file lacks it that `PurchaseLog.write` wrote; else nothing."""
-    return ours if name not in available and {"line", ours} <= set(available) else ""
+def _is_kept(available: Sequence[str], ours: str) -> bool:
+    """Return whether `PurchaseLog.write` wrote a file, and a column of ours with it."""
+    return tuple(available[: len(_WRITTEN)]) == _WRITTEN and ours in available
 
 
 def place_of_category(value: ValueConfig | None, available: Sequence[str], origin: str) -> dict[str, int]:
@@ -129,8 +133,7 @@ def place_of_category(value: ValueConfig | None, available: Sequence[str], origi
     """
     if value is None or value.margins is None:
         return {}
-    column = value.margins.column
-    column = _kept(column, "category", available) or column
+    column = "category" if _is_kept(available, "category") else value.margins.column
     if column not in available:
         raise InputError(
             f"value.margins.column: '{origin}' has no column '{column}'{did_you_mean(column, available)}; its columns"

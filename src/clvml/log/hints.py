@@ -54,7 +54,11 @@ _SPLIT_ORDERS = 20
 # DuckDB chokes on a query of very many columns, and each query reads the file again.
 _AT_ONCE, _MOST_COLUMNS = 50, 300
 # A column of yes and no that marks lines as not bought.
-_MARK_NAMES = re.compile(r"^(?:is)?[\W_]*(?:storn|cancel|void|test|deleted|annul|gelöscht)", re.IGNORECASE)
+_MARK_NAMES = re.compile(
+    r"^(?:is|ist)?[\W_]*(?:storn(?:o|iert|ierung)|cancel(?:l?ed|lation)?|void(?:ed)?|deleted|annul(?:l?ed|é|lato)?|"
+    r"gelöscht|test(?:[\W_]?(?:order|bestellung|mode))?)(?:[\W_]*(?:flag|kz|kennzeichen))?[\W_]*$",
+    re.IGNORECASE,
+)
 _YES, _NO = (
     {"true", "t", "yes", "y", "1", "ja", "j", "oui", "x"},
     {"false", "f", "no", "n", "0", "nein", "non"},
@@ -141,7 +145,7 @@ def _status(file: _File, amount: str | None) -> Iterator[Finding]:
     candidates = []
     for name, words in _few_values(file, free[:_MOST_COLUMNS]):
         if _is_mark(name, words):
-            candidates.append(((False, True, False), -file.names.index(name), name))
+            candidates.append(((False, True, False), -file.names.index(name), name, True))
         elif any(_is_unbought(word, refunds=True) for word in words):
             # The status of a payment tells more than that of a parcel.
             rank = (
@@ -151,11 +155,10 @@ def _status(file: _File, amount: str | None) -> Iterator[Finding]:
             )
             # A single word among others, such as a product, is not a status.
             if rank[0] or _STATUS_NAMES.search(name):
-                candidates.append((rank, -file.names.index(name), name))
+                candidates.append((rank, -file.names.index(name), name, False))
     if not candidates:
         return
-    name = max(candidates)[2]
-    marks = _is_mark(name, dict(_few_values(file, [name]))[name])
+    _, _, name, marks = max(candidates)
     money = "NULL" if amount is None else file.number(amount)
     needed = {f"c{file.names.index(column)}" for column in (name, *([amount] if amount else []))}
     by_value = file.run(

@@ -237,13 +237,15 @@ def usable_rows(
     if money.empty:
         raise InputError(f"{where} holds no {what}; give a table with at least one row")
     left = pd.Series(True, index=money.index)
+    known = money.where(money.abs() < LARGEST_PRICE)
     reasons: list[ReasonCount] = []
     for reason, wrong in faults.items():
         found = left & wrong.fillna(False).astype(bool)
         if found.any():
-            # Of the reasons, one alone says that the money could not be read.
-            known = None if reason.endswith("that is not a number") else float(money[found].sum())
-            reasons.append(ReasonCount(reason, "rejected", int(found.sum()), known))
+            lost = known[found].sum(min_count=1)
+            reasons.append(
+                ReasonCount(reason, "rejected", int(found.sum()), None if pd.isna(lost) else float(lost))
+            )
         left &= ~found
     unread = sum(count.rows for count in reasons if count.reason not in tolerated)
     if unread > _MAX_REJECTED * len(money) or not left.any():

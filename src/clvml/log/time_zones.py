@@ -8,14 +8,16 @@ import duckdb
 
 from clvml.storage.sql import literal
 
-_UTC = re.compile(r"(?:(?<![A-Za-z])(?:utc|gmt)|U(?:TC|tc)|G(?:MT|mt))(?![A-Za-z]| ?[+-]? ?\d)")
+_UTC = re.compile(r"(?:(?<![A-Za-z])(?:utc|gmt)|(?<![A-Z])(?:U(?:TC|tc)|G(?:MT|mt)))(?![A-Za-z]| ?[+-]? ?\d)")
 
 
 def says_utc(column: str) -> bool:
     """Return whether the name of a column says that its times are UTC.
 
-    >>> says_utc("Created date (UTC)"), says_utc("date_created_gmt"), says_utc("Date (GMT+2)"), says_utc("createdAt")
-    (True, True, False, False)
+    >>> [says_utc(name) for name in ("Created date (UTC)", "date_created_gmt", "createdUTC")]
+    [True, True, True]
+    >>> [says_utc(name) for name in ("Date (GMT+2)", "createdAt", "DEBUTC")]
+    [False, False, False]
     """
     return _UTC.search(column) is not None
 
