@@ -78,7 +78,19 @@ def test_who_is_still_subscribed_and_what_came_in_is_held_against_the_control_gr
     assert "of the treated were subscribed at the end and 64.0% of the control group" in told["sentences"][0]
 
 
-def test_the_window_and_the_grace_period_must_be_over(campaign, tmp_path):
-    code, _, err = campaign(*COMMAND, "--as-of", "2025-07-03")
+@pytest.mark.parametrize("as_of", ["2025-03-01", "2025-06-15", "2025-07-03", "2025-07-06"])
+def test_the_window_and_the_grace_period_must_be_over(campaign, as_of):
+    code, _, err = campaign(*COMMAND, "--as-of", as_of)
+    said = re.sub(r"\s+", " ", err)
     assert code == 2
-    assert "data up to 2025-07-07 is needed, and it ends before 2025-07-03" in re.sub(r"\s+", " ", err)
+    assert "the window of the plan ends on 2025-06-30, and who subscribes anew within 7 days after" in said
+    assert f"data up to 2025-07-06 is needed (--as-of 2025-07-07), and it ends before {as_of}; read" in said
+    assert campaign(*COMMAND, "--as-of", "2025-07-07")[0] == 0
+
+
+def test_without_a_grace_period_the_window_alone_must_be_over(campaign):
+    without = ("--set", "data.grace_days=0")
+    code, _, err = campaign(*COMMAND, *without, "--as-of", "2025-06-29")
+    said = re.sub(r"\s+", " ", err)
+    assert code == 2
+    assert "ends on 2025-06-30: data up to 2025-06-29 is needed (--as-of 2025-06-30), and it ends" in said

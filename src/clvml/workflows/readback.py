@@ -97,21 +97,25 @@ def readback(
             "the plan holds nobody out: what its campaign did cannot be told from what would have happened anyway; plan"
             " the next one with control.share above 0"
         )
-    end = prepared.as_of - timedelta(days=grace_days)
-    if end < until <= prepared.as_of:
-        raise InputError(
-            f"the window of the plan ends on {until}, and who subscribes anew within {grace_days} days after it has"
-            f" stayed: data up to {until + timedelta(days=grace_days)} is needed, and it ends before"
-            f" {prepared.as_of}; read back later, or give newer data"
-        )
-    check_window(record, end)
     log = prepared.log
     subscribers = isinstance(log, SubscriptionLog)
     if isinstance(log, SubscriptionLog):
+        needed = until + timedelta(days=grace_days)
+        if prepared.as_of < needed:
+            grace = (
+                f", and who subscribes anew within {grace_days} days after it has stayed"
+                if grace_days
+                else ""
+            )
+            raise InputError(
+                f"the window of the plan ends on {until}{grace}: data up to {needed - timedelta(days=1)} is needed"
+                f" (--as-of {needed}), and it ends before {prepared.as_of}; read back later, or give newer data"
+            )
         frame = known_at(log.frame, prepared.as_of)
         names = frame.loc[frame["start"] < pd.Timestamp(start), "customer_id"]
         labels = _subscriber_labels(frame, start, record.horizon_days, grace_days)
     else:
+        check_window(record, prepared.as_of)
         names = log.connection.execute(
             f"select distinct customer_id from {log.table} where order_day < ?", [start]
         ).df()["customer_id"]
