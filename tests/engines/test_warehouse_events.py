@@ -16,6 +16,7 @@ from clvml.cli import main
 from clvml.config import parse_config
 from clvml.customers.events import EventKind
 from clvml.engines.warehouse import DIALECTS, counted_events, feature_sql
+from clvml.errors import InputError
 
 HORIZON = 30
 FIRST = pd.Timestamp("2024-01-01")
@@ -120,6 +121,17 @@ def test_spark(shop, spark, tmp_path):
         frame.to_parquet(tmp_path / f"{name}.parquet", index=False, coerce_timestamps="us")
         spark.read.parquet(str(tmp_path / f"{name}.parquet")).createOrReplaceTempView(name)
     same(spark.sql(query_of(shop, "spark")).toArrow().to_pandas(), expected)
+
+
+def test_a_table_of_events_without_a_date_is_refused(shop, tmp_path):
+    _, data, *_ = shop
+    path = tmp_path / "tickets.csv"
+    path.write_text("id,at,kind\nc001,,fax\n,2024-01-05,fax\n")
+    events = data.events.model_copy(update={"source": str(path)})
+    with pytest.raises(
+        InputError, match=r"tickets.csv' \(data.events\) holds no event of a customer with a date"
+    ):
+        counted_events(data.model_copy(update={"events": events}), "events", KINDS)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

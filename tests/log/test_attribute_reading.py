@@ -16,7 +16,7 @@ LOG = "customer,day,amount\n" + "".join(f"c{n},2024-01-{n:02d},10\n" for n in ra
 def joined(read, tmp_path):
     """Return a function that reads a log and a table of customers, given as text."""
 
-    def _joined(text, log=LOG, customer_ids=None, **keys):
+    def _joined(text, log=LOG, customer_ids=None, timezone="UTC", **keys):
         path = tmp_path / "customers.csv"
         path.write_text(text)
         purchases = read(log, customer_ids=customer_ids)
@@ -25,6 +25,7 @@ def joined(read, tmp_path):
                 "source": "orders.csv",
                 "columns": {"customer_id": "customer", "order_date": "day", "amount": "amount"},
                 "customer_ids": customer_ids,
+                "timezone": timezone,
                 "attributes": {"source": str(path), **keys},
             }
         )
@@ -173,3 +174,12 @@ def test_a_database_says_what_a_file_says(joined, stored):
         InputError, match=r"data.attributes: .*has no table 'shop_customer' .did you mean 'shop_customers'"
     ):
         joined("unused\n", source=f"{url}?table=shop_customer")
+
+
+@pytest.mark.parametrize(("name", "day"), [("since (UTC)", 6), ("since", 5)])
+def test_rows_hold_from_a_day_in_the_zone_of_the_purchases(joined, name, day):
+    text = table(f"{name},tier", lambda n: f"2024-01-05 23:30,{'ab'[n % 2]}")
+    log = joined(text, timezone="Europe/Berlin", valid_from=name)
+    assert {one.date() for one in log.frame("select valid_from from customer_attributes")["valid_from"]} == {
+        date(2024, 1, day)
+    }

@@ -85,6 +85,20 @@ def test_days_are_those_of_the_zone_of_the_purchases(joined):
     assert joined(table).quality.events.last_day == date(2024, 1, 5)
 
 
+def test_times_in_a_column_called_utc_are_moved_as_those_of_purchases_are(joined):
+    """The column is called alike in both files."""
+    head, name = "customer,Created (UTC),kind\n", "Created (UTC)"
+    rows = "c1,2024-01-05 23:30,ticket\nc1,2024-01-08T23:30:00+01:00,ticket\n"
+    keys = {"columns": {"customer_id": "customer", "order_date": name, "amount": "kind"}}
+    zone = {"timezone": "Europe/Berlin"}
+    log = joined(head + rows, log=(head + rows).replace("ticket", "5"), date=name, data=zone | keys)
+    for table, day in ((log.table, "order_day"), (log.events.table, "day")):
+        found = log.connection.execute(f"select {day}::varchar from {table} order by 1").fetchall()
+        assert found == [("2024-01-06",), ("2024-01-08",)]
+    dates = joined(head + "c1,2024-01-05,ticket\n", date=name, data={"timezone": "America/New_York"})
+    assert dates.quality.events.last_day == date(2024, 1, 5)
+
+
 def test_a_table_without_types_is_called_as_its_file_and_the_fingerprint_is_also_of_events(joined, read):
     log = joined(HEAD + "c1,2024-01-05,a\nc1,2024-01-06,b\n", type=None)
     assert [tuple(one) for one in log.events.types] == [("", "tickets", 2)]

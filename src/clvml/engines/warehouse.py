@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
+import pandas as pd
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect, NormalizationStrategy
@@ -27,6 +28,7 @@ from clvml.log.attribute_table import AttributeColumn
 from clvml.log.derived import COMPUTED, bind_formulas
 from clvml.log.event_reading import read_events
 from clvml.log.line_rules import QUANTITY_FITS
+from clvml.storage.addresses import hide_password
 from clvml.storage.sql import identifier, literal
 
 # Those whose SQL is run in the tests come first; of the others it is only known that sqlglot can parse it.
@@ -65,12 +67,17 @@ def counted_events(data: DataConfig, table: str, kinds: tuple[EventKind, ...]) -
     Raises
     ------
     InputError
-        The source cannot be read (`clvml.log.event_reading.read_events`).
+        The source cannot be read (`clvml.log.event_reading.read_events`), or has no event of a customer with a date.
     """
     frame = read_events(data)
     counted = {key for kind in kinds for key in kind.types}
     told = frame[frame["type"].isin(counted)].drop_duplicates("label")
     first = frame.loc[frame["customer_id"].notna(), "day"].min()
+    if pd.isna(first):
+        source = hide_password(data.events.source) if data.events else ""
+        raise InputError(
+            f"'{source}' (data.events) holds no event of a customer with a date; correct data.events, or leave it out"
+        )
     return CountedEvents(table, kinds, first.date(), dict(zip(told["label"], told["type"], strict=True)))
 
 

@@ -27,6 +27,7 @@ from clvml.log.identity import folded_sql
 from clvml.log.quality import QualityReport
 from clvml.log.reading import PurchaseLog, hashed
 from clvml.log.table import days_of, read_table, with_numbers
+from clvml.log.time_zones import says_utc
 from clvml.storage.addresses import hide_password
 from clvml.storage.sql import MONEY, Run
 
@@ -154,7 +155,7 @@ def ids_as_logged(ids: pd.Series, data: DataConfig) -> pd.Series:
 
 
 def _moments(texts: pd.Series, name: str, where: str, timezone: str) -> NDArray[np.datetime64]:
-    days = days_of(texts, f"{where}: column '{name}'", timezone)
+    days = days_of(texts, f"{where}: column '{name}'", timezone, in_utc=says_utc(name))
     unread = np.isnat(days)
     if unread.any():
         example = texts[unread].dropna()

@@ -19,6 +19,7 @@ from clvml.log.event_table import TABLE, EventCount, EventTable, EventType
 from clvml.log.finding import Finding
 from clvml.log.reading import PurchaseLog
 from clvml.log.table import days_of, read_table
+from clvml.log.time_zones import says_utc
 from clvml.storage.addresses import hide_password, is_address, parse_address
 
 _GIVEN = "clvml_given_events"
@@ -61,7 +62,7 @@ def read_events(data: DataConfig, given: pd.DataFrame | None = None) -> pd.DataF
     if texts.empty and given is None:
         raise InputError(f"{where} holds no event; export it again, or leave {_KEY} out")
     dates = texts[asked.date]
-    days = days_of(dates, f"{where}: column '{asked.date}'", data.timezone)
+    days = days_of(dates, f"{where}: column '{asked.date}'", data.timezone, in_utc=says_utc(asked.date))
     unread = np.isnat(days) & dates.notna().to_numpy()
     if unread.sum() > data.max_unreadable * len(texts):
         raise InputError(

@@ -22,6 +22,7 @@ from clvml.log.dates import (
 from clvml.log.numbers import Spelling, compare_formats, parse_number
 from clvml.log.parts import copied_part, read_parts
 from clvml.log.side_tables import refuse_broken
+from clvml.log.time_zones import moved_sql
 from clvml.storage.addresses import hide_password, is_address
 from clvml.storage.files import unescaped
 
@@ -91,10 +92,13 @@ def with_numbers(table: pd.DataFrame, what: str) -> pd.DataFrame:
     return pd.DataFrame({name: _numbers(table[name], f"{what}: column '{name}'") for name in table})
 
 
-def days_of(texts: pd.Series, where: str, timezone: str = "UTC") -> NDArray[np.datetime64]:
+def days_of(
+    texts: pd.Series, where: str, timezone: str = "UTC", *, in_utc: bool = False
+) -> NDArray[np.datetime64]:
     """Return the days of a column of dates, in any format that a log may write them, shape (n,); NaT of no date.
 
-    Moments with a distance from UTC are of the day that they have in ``timezone``.
+    Moments with a distance from UTC are of the day that they have in ``timezone``, and all others are, too, where the
+    column is ``in_utc`` and not of dates alone.
 
     Raises
     ------
@@ -104,7 +108,7 @@ def days_of(texts: pd.Series, where: str, timezone: str = "UTC") -> NDArray[np.d
     known = texts.astype(object).where(texts.notna().to_numpy(), None)
     given = pa.table({"place": pa.array(range(len(known))), "text": pa.array(known, pa.string())})
     with duckdb.connect() as connection:
-        iso, _ = iso_sql("text", timezone)
+        iso, iso_zoned = iso_sql("text", timezone)
         connection.register("given", given)
         connection.execute(f"create table texts as select 0 as part, place, text, {iso} as day from given")
         connection.execute("create table others as select * from texts where day is null")
@@ -115,9 +119,14 @@ def days_of(texts: pd.Series, where: str, timezone: str = "UTC") -> NDArray[np.d
             raise InputError(
                 f"{where} holds '{held}', and nothing in it tells day, month and year apart; give dates as YYYY-MM-DD"
             )
-        other, _ = date_sql("text", readings.format, timezone)
+        other, other_zoned = date_sql("text", readings.format, timezone)
+        connection.execute(
+            f"create table moments as select place, coalesce(day, {within_calendar(other)}) as order_ts,"
+            f" case when day is null then {other_zoned} else {iso_zoned} end as zoned from texts"
+        )
+        moved = moved_sql(connection, "moments", "UTC", timezone, "not zoned") if in_utc else "order_ts"
         days = connection.execute(
-            f"select coalesce(day, {within_calendar(other)})::date as day from texts order by place"
+            f"select (case when zoned then order_ts else {moved} end)::date as day from moments order by place"
         ).fetchnumpy()["day"]
     return np.ma.filled(np.ma.asarray(days).astype("datetime64[D]"), np.datetime64("NaT"))
 
