@@ -1,4 +1,4 @@
-"""Make up whence the customers of Online Retail II came and what that cost, for docs/acquisition.md.
+"""Make up where the customers of Online Retail II came from and what that cost, for docs/acquisition.md.
 
     python examples/acquisition.py 2011-06-01        into out/acquisition: acquired.csv, spend.csv
 

@@ -1,5 +1,8 @@
 """The number of threads changes no forecast: what fits and predicts multiplies with one."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -33,8 +36,31 @@ def test_a_likelihood_of_long_vectors_is_the_same_to_the_last_bit():
     assert made[0] == made[1]
 
 
+def test_calls_that_overlap_share_the_limit():
+    first, second = Event(), Event()
+
+    @one_blas_thread
+    def outer():
+        first.set()
+        second.wait(10)
+        return threads()
+
+    @one_blas_thread
+    def inner():
+        first.wait(10)
+        return threads()
+
+    with threadpool_limits(2, user_api="blas"), ThreadPoolExecutor(2) as pool:
+        held = pool.submit(outer)
+        assert pool.submit(inner).result() == {1}
+        # The one that ended has not lifted the limit of the other.
+        second.set()
+        assert held.result() == {1}
+        assert threads() == {2}
+
+
 @pytest.mark.parametrize(
     "function", [fit_customer_model, CustomerModel.predict, fit_contract_model, ContractModel.predict]
 )
 def test_what_fits_and_predicts_is_under_the_limit(function):
-    assert function.__wrapped__
+    assert "one_blas_thread" in function.__code__.co_qualname

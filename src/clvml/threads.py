@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from threading import Lock
 from typing import Any, TypeVar, cast
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import OpenBLASController, threadpool_limits
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,4 +39,41 @@ def one_blas_thread(function: F) -> F:
     A product of long vectors is a sum whose order, and so whose last bits, follow the number of threads: a forecast
     would differ by a cent from machine to machine.
     """
-    return cast(F, threadpool_limits.wrap(limits=1, user_api="blas")(function))
+
+    @wraps(function)
+    def limited(*args: Any, **kwargs: Any) -> Any:
+        with _one_thread:
+            return function(*args, **kwargs)
+
+    return cast(F, limited)
+
+
+class _OneThread:
+    """The limit is that of the whole process: the first that needs it sets it, and the last lifts it."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside = Lock(), 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                _any_thread_may_set()
+                self._limit = threadpool_limits(1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                _any_thread_may_set()
+                self._limit.restore_original_limits()
+                _any_thread_may_set()
+
+
+def _any_thread_may_set() -> None:
+    # From version 3.7 on, only the thread that set a limit first may change it, and others do nothing.
+    if hasattr(OpenBLASController, "clear_controlling_thread"):
+        OpenBLASController.clear_controlling_thread(force=True)
+
+
+_one_thread = _OneThread()

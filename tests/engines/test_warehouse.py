@@ -164,10 +164,8 @@ def test_command(monkeypatch, capsys):
     assert (code, query) == (0, feature_sql(data, "shop.lines", date(2024, 1, 1), 30, "postgres") + ";\n")
     code, printed, _ = run(*options, "--json")
     assert code == 0
-    assert (
-        '"dialect": "postgres", "table": "orders", "customers": null, "as_of": "2024-01-01", "horizon_days": 30'
-        in printed
-    )
+    tables = '"table": "orders", "customers": null, "events": null'
+    assert f'"dialect": "postgres", {tables}, "as_of": "2024-01-01", "horizon_days": 30' in printed
     assert run("-d", "spark", "--as-of", "2024-01-01")[0] == 2
     assert (
         run("-d", "spark")[2]

@@ -93,6 +93,7 @@ def test_the_total_is_held_against_what_may_be_lost() -> None:
     assert found.metrics["interval_coverage"] == 0.5
     assert found.recommendation == "recalibrate"
     assert "customers spent 46 where 39 was expected" in found.reasons[0]
+    assert "drift and the age of the model (the model cannot be read)" in found.unjudged
     table = subscriptions().query("customer_id in ['stays', 'leaves']")
     two = scores[scores["customer_id"].isin(["stays", "leaves"])].assign(p_churn=0.5, expected_spend=6.5)
     as_expected = monitor_subscribers(two, table, date(2024, 5, 8), None, grace_days=7)

@@ -238,7 +238,7 @@ def test_a_model_of_another_name_that_was_trained_later_is_told(make_record, uri
     found = resolve_model("champion", None, uri)
     assert (found.version, found.directory) == ("1", resolve_model("champion", "clvml", uri).directory)
     assert re.match(
-        r"the model is 'clvml', .* 'other' was trained later .* models:/other@champion", found.note
+        r"the model is 'clvml', .* 'other' was trained later .* 'models:/other@champion'", found.note
     )
     assert resolve_model("champion", "clvml", uri).note == ""
     assert resolve_model("models:/clvml@champion", None, uri).note == ""

@@ -44,8 +44,10 @@ _CODE = (
     "models",
     "evaluation/backtest",
     "evaluation/baselines",
+    "evaluation/folds",
     "evaluation/sbg",
     "evaluation/subscription_rules",
+    "threads",
 )
 _LABELS = ["cutoff", "customer_id", "actual_spend", "churned"]
 

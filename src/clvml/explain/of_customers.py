@@ -24,6 +24,7 @@ from clvml.models.customer_model import CustomerModel
 from clvml.models.outlook import spend_by_days
 from clvml.models.prior import PRIOR_COLUMNS
 from clvml.models.spend import STACKED
+from clvml.threads import one_blas_thread
 
 Array = NDArray[np.float64]
 
@@ -45,6 +46,7 @@ BATCH_ROWS = 16_384
 _LEAST = 1e-9
 
 
+@one_blas_thread
 def fit_reference(model: CustomerModel, features: pd.DataFrame, cutoff: date, seed: int) -> Reference:
     """Return the median customer of a feature table of customers who bought something, and what is typical of all."""
     known = features.sample(min(len(features), TYPICAL_ROWS), random_state=seed)
@@ -81,6 +83,7 @@ def check_inputs(inputs: Mapping[str, float | str]) -> None:
         raise ValueError("inputs are impossible for a customer")
 
 
+@one_blas_thread
 def contributions(
     model: CustomerModel,
     reference: Reference,

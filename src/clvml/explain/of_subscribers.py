@@ -16,6 +16,7 @@ from clvml.explain.treeshap import shap_values
 from clvml.models.boosting import logit_of
 from clvml.models.contract import ContractModel, matrix
 from clvml.models.survival import prior_p_churn
+from clvml.threads import one_blas_thread
 
 Array = NDArray[np.float64]
 
@@ -28,6 +29,7 @@ def explained(model: ContractModel) -> list[Feature]:
     return explained_features(model.config.data.early_columns)
 
 
+@one_blas_thread
 def fit_reference(model: ContractModel, features: pd.DataFrame) -> Reference:
     """Return the median age of a subscription to the commonest plan, and the mean contributions of the prior's inputs.
 
@@ -38,9 +40,10 @@ def fit_reference(model: ContractModel, features: pd.DataFrame) -> Reference:
     days = features.loc[features["plan"].astype(str) == plan, ["current_days", "period_days"]].median()
     reference = Reference(inputs={"plan": plan, **{str(name): float(value) for name, value in days.items()}})
     means = _of_prior(model, reference, features).mean(axis=1)
-    reference = reference.model_copy(update={"means": dict(zip(INPUTS, map(float, means), strict=True))})
+    said = dict(zip(INPUTS, map(float, means), strict=True))
+    reference = Reference(inputs=reference.inputs, means=said)
     phi = contributions(model, reference, features)
-    return reference.model_copy(update={"churn": find_typical(features, phi, explained(model))})
+    return Reference(inputs=reference.inputs, means=said, churn=find_typical(features, phi, explained(model)))
 
 
 def check_inputs(inputs: Mapping[str, float | str]) -> None:
@@ -55,6 +58,7 @@ def check_inputs(inputs: Mapping[str, float | str]) -> None:
         raise ValueError("inputs are impossible for a subscriber")
 
 
+@one_blas_thread
 def contributions(model: ContractModel, reference: Reference, features: pd.DataFrame) -> Array:
     """Return the contribution of each of `explained` to the logit of P(churn), then the base, shape (n, k + 1).
 

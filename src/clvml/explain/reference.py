@@ -24,7 +24,8 @@ TYPICAL_ROWS = 10_000
 # Below this share of all influence, a direction is an accident of the few trees that use the feature.
 NEGLIGIBLE = 0.01
 
-_Number = Annotated[float, Field(ge=-1e15, le=1e15)]
+# A median may be that of an id or of a moment in nanoseconds.
+_Number = Annotated[float, Field(ge=-1e300, le=1e300)]
 _Plan = Annotated[str, Field(max_length=1_000)]
 _Typical = tuple[_Number, Literal[-1, 1]]
 

@@ -50,7 +50,7 @@ class ContractState(Stored):
     """What ``model.json`` holds of a model of subscriptions."""
 
     MODE: ClassVar[str] = "subscription"
-    FORMAT: ClassVar[int] = 3
+    FORMAT: ClassVar[int] = 4
 
     plans: list[str]
     hazards: list[_Hazard]
@@ -162,7 +162,7 @@ class ContractModel:
         within the horizon.
         """
         paid = np.empty((len(features), len(days)))
-        for rows, survived in self._survival(features, p_churn, max(days)):
+        for rows, survived in self._survival(features, p_churn, max(days, default=0)):
             # Customers pay for a day when they are subscribed at its end.
             paid[rows] = np.cumsum(survived[:, 1:], axis=1)[:, np.asarray(days) - 1]
         return _daily_price(features)[:, None] * paid

@@ -200,7 +200,7 @@ def _judged(
         )
     metrics = _metrics(outcome, compared == horizon)
     recommendation, reasons = _recommend(outcome, metrics, drifted, promised, scorer, until)
-    unjudged = _unjudged(metrics, drifted, promised, scorer)
+    unjudged = _unjudged(metrics, drifted, promised, scorer, is_of_subscribers(scores.columns))
     return Monitoring(
         as_of=as_of,
         until=until,
@@ -362,6 +362,7 @@ def _unjudged(
     drift: pd.DataFrame,
     promised: Mapping[str, float],
     scorer: Scorer | SubscriptionScorer | None,
+    subscribers: bool,
 ) -> list[str]:
     """Return what the recommendation knows nothing of."""
     missing = []
@@ -372,7 +373,9 @@ def _unjudged(
     elif "interval_coverage" not in metrics:
         missing.append("the total (the scores have no intervals)")
     if scorer is None:
-        missing.append("total spend, drift and the age of the model (the model cannot be read)")
+        # The total of subscribers is judged from their scores alone.
+        total = "" if subscribers else "total spend, "
+        missing.append(f"{total}drift and the age of the model (the model cannot be read)")
     elif drift.empty:
         missing.append("drift (the data does not reach back to the training)")
     return missing

@@ -159,17 +159,18 @@ def _trained_later(store: Store, name: str) -> str:
     """Return a note on a model of another name that was trained after the newest of this one, empty where none was."""
     newest = {
         found.name: max((version.creation_timestamp for version in found.latest_versions), default=0)
-        for found in store.client.search_registered_models(max_results=100)
+        for found in all_pages(store.client.search_registered_models)
         # A server may hold models of other people.
         if found.name == name or found.description == _DESCRIPTION
     }
+    newest.setdefault(name, 0)
     last = max(newest, key=lambda each: (newest[each], each == name), default=name)
     if last == name:
         return ""
     day = datetime.fromtimestamp(newest[last] / 1000, UTC).date()
     return (
         f"the model is '{name}', which is taken where none is named; '{last}' was trained later ({day}): --model"
-        f" models:/{last}@champion takes that one"
+        f" 'models:/{last}@champion' takes that one"
     )
 
 
