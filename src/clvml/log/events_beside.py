@@ -14,6 +14,8 @@ from clvml.log.event_table import TABLE, EventTable
 from clvml.log.reading import PurchaseLog
 
 _GIVEN = "clvml_given_events_beside"
+# Larger floats are no exact whole numbers.
+_LARGEST = 1e15
 
 
 def columns_beside(data: DataConfig) -> dict[str, str]:
@@ -49,21 +51,36 @@ def split_events(frame: pd.DataFrame, data: DataConfig, ordered: str) -> tuple[p
             f" of its own beside the purchases, with its date in '{dated}', which is empty in purchases (without"
             " any event leave it empty), or give a feature table"
         )
-    texts = (
-        frame[list(called.values())]
-        .astype("string")
-        .apply(lambda column: column.str.strip())
-        .replace("", pd.NA)
-    )
-    happened = texts[dated].notna()
-    both = happened & frame[ordered].astype("string").str.strip().fillna("").ne("")
+    happened = _texts(frame[[dated]])[dated].notna()
+    both = happened & _texts(frame[[ordered]])[ordered].notna()
     if both.any():
         raise InputError(
             f"the date of a purchase ('{ordered}') and that of an event ('{dated}') stand in one row, {both.sum():,}"
-            " times; give each purchase and each event in a row of its own"
+            f" times; give each purchase and each event in a row of its own, and leave '{dated}' of purchases empty"
         )
-    events = texts[happened].set_axis(list(called), axis="columns")
-    return frame[~happened].reset_index(drop=True), events.reset_index(drop=True)
+    purchases, events = frame[~happened], frame[happened]
+    if happened.any():
+        purchases, events = _whole(purchases), _whole(events)
+    events = _texts(events[list(called.values())]).set_axis(list(called), axis="columns")
+    return purchases.reset_index(drop=True), events.reset_index(drop=True)
+
+
+def _texts(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.astype("string").apply(lambda column: column.str.strip()).replace("", pd.NA)
+
+
+def _whole(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with whole numbers as such: the empty cells of rows between them have made them floats."""
+    known = {
+        name: column.dropna() for name, column in rows.items() if pd.api.types.is_float_dtype(column.dtype)
+    }
+    # As text, 5.0 is not 5.
+    whole = [
+        name
+        for name, numbers in known.items()
+        if len(numbers) and (numbers % 1 == 0).all() and (numbers.abs() < _LARGEST).all()
+    ]
+    return rows.astype(dict.fromkeys(whole, "Int64"))
 
 
 def with_events_beside(
