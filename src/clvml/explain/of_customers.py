@@ -41,7 +41,7 @@ _OF_PURCHASES = frozenset(("purchase_days", "days_since_last_order", "gap_mean",
 _READ = [name for names in INPUTS.values() for name in names]
 # One-time buyers have no gap. They get that of the reference, since Shapley values also try more purchases.
 _GAP = "gap_mean"
-BATCH_ROWS = 16_384
+BATCH_ROWS = 32_768
 # Stands for zero in a logarithm.
 _LEAST = 1e-9
 
