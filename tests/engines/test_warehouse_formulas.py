@@ -63,3 +63,9 @@ def test_ids_that_are_folded_or_left_out_are_refused(keys):
     data = DATA.model_copy(update=keys)
     with pytest.raises(InputError, match=r"customer ids as they are, .*data\.customer_ids=as_is"):
         feature_sql(data, "orders", date(2024, 2, 1), 90, "duckdb")
+
+
+def test_cells_as_in_the_line_above_are_refused():
+    data = DATA.model_copy(update={"fill_down": True})
+    with pytest.raises(InputError, match=r"no order of lines, .*data\.fill_down=false"):
+        feature_sql(data, "orders", date(2024, 2, 1), 90, "duckdb")

@@ -206,6 +206,11 @@ class DataConfig(Section):
         description="line: each row has its own money; order: the money of an order stands in one or in all of its"
         " rows and counts once, and empty cells of the others are as in the first",
     )
+    fill_down: bool | None = Field(
+        None,
+        description="whether empty customers, dates and order numbers are as in the line above, as in reports and"
+        " merged cells; by default only of lines that have neither customer nor date, with a warning",
+    )
     refunds: Literal["net", "drop", "reject"] = Field(
         "net",
         description="lines of negative amount: net against purchases, drop (counted), or reject (to the rejects file)",

@@ -183,6 +183,11 @@ def _lines_query(data: DataConfig, table: str, cutoff: date, dialect: str, optio
             "the SQL counts the money of every line, and data.amount_per is order; make a view that has the money once"
             " per order, name it with --table, and add --set data.amount_per=line"
         )
+    if data.fill_down:
+        raise InputError(
+            "a table knows no order of lines, and data.fill_down takes empty cells from the line above; load the log"
+            " that 'clvml check --log log.parquet' writes, name it with --table, and add --set data.fill_down=false"
+        )
     if data.guests == "reject" or data.customer_ids in ("casefold", "loose"):
         wanted = f"data.customer_ids is {data.customer_ids}" if data.customer_ids else "data.guests is reject"
         raise InputError(

@@ -20,6 +20,7 @@ from clvml.log.line_rules import (
     CONVERTED_ZONE,
     DECIMAL_ID,
     EMPTIED_QUANTITY,
+    FILLED_DOWN,
     FOLDED_ID,
     QUANTITY_FITS,
     REFUND,
@@ -93,7 +94,7 @@ def build_verdicts(
         CREATE TEMP TABLE {JUDGED} AS
         SELECT rowid AS place, part, {_reason_sql(connection, staged, data, now, as_of)} AS reason, {ids},
                order_ts, amount, {quantity}{cost}
-               {trimmed} AS trimmed, {folded} AS folded, {decimal} AS decimal_id, zoned,
+               {trimmed} AS trimmed, {folded} AS folded, {decimal} AS decimal_id, zoned, filled,
                CASE WHEN {is_whole} AND isfinite(amount) AND abs(amount) < 1e15
                     THEN amount::{MONEY} END AS money,
                CASE WHEN broken IS NOT NULL THEN NOT coalesce({is_whole} AND isfinite(amount), false)
@@ -143,6 +144,7 @@ def count_reasons(
         (FOLDED_ID, "changed", "folded"),
         (TRIMMED_ID, "changed", "trimmed"),
         (DECIMAL_ID, "changed", "decimal_id"),
+        (FILLED_DOWN, "changed", "filled"),
         (CONVERTED_ZONE, "changed", "zoned"),
     ]
     if "quantity" in staged.columns:

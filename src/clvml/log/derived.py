@@ -14,9 +14,12 @@ import duckdb
 from clvml.config import DataConfig, ValueConfig
 from clvml.errors import InputError, did_you_mean, first_of
 from clvml.expressions import Expression, Kind, parse_expression
+from clvml.log.fill_down import fill_groups
+from clvml.log.frame import FRAME
 from clvml.log.mapping import written
 from clvml.log.parts import Part
-from clvml.log.staging import STAGED, Staged, build_staged, number_operand, text_operand
+from clvml.log.staging import STAGED, TOTAL_LINE, Staged, build_staged, number_operand, text_operand
+from clvml.storage.sql import literal
 
 COMPUTED = ("amount", "quantity")
 _HEADS = "clvml_heads"
@@ -194,6 +197,14 @@ def stage_operands(
     for ours, expression in formulas.computed.items():
         _add(connection, ours, "DOUBLE", formulas.amount_sql(expression))
         _add(connection, f"{ours}_text", "VARCHAR", formulas.text_sql(expression))
+    found = fill_groups(
+        connection,
+        mapping,
+        _operands(formulas),
+        data.fill_down,
+        # A table of a database has no order.
+        in_order=parts[0].path is not None or parts[0].name == FRAME,
+    )
     if data.amount_per == "order":
         check_order_number(mapping)
         _count_orders_once(connection, filled_columns(mapping, formulas), "cost" in formulas.computed)
@@ -201,7 +212,12 @@ def stage_operands(
         _add(connection, IN_WHERE, "BOOLEAN", formulas.sql(formulas.where))
     theirs = {number_operand(position): name for name, position in formulas.numbers.items()}
     read_as = {theirs.get(ours, ours): written for ours, written in staged.read_as.items()}
-    return replace(staged, columns=(*mapping, *formulas.computed), read_as=read_as)
+    return replace(
+        staged,
+        columns=(*mapping, *formulas.computed),
+        read_as=read_as,
+        warnings=(*staged.warnings, *found),
+    )
 
 
 def check_order_number(mapping: Collection[str]) -> None:
@@ -216,14 +232,22 @@ def filled_columns(mapping: Collection[str], formulas: Formulas) -> list[str]:
     """Return the columns of which an empty cell is as in the first line of its order."""
     return [
         *("customer_id", "order_ts", "date_text", *(["currency"] if "currency" in mapping else [])),
-        *dict.fromkeys(text_operand(position) for position in formulas.texts.values()),
-        *dict.fromkeys(number_operand(position) for position in formulas.numbers.values()),
+        *_operands(formulas),
     ]
+
+
+def _operands(formulas: Formulas) -> list[str]:
+    """Return what the staged table calls the columns of expressions."""
+    texts = [text_operand(position) for position in formulas.texts.values()]
+    return list(
+        dict.fromkeys([*texts, *(number_operand(position) for position in formulas.numbers.values())])
+    )
 
 
 def _add(connection: duckdb.DuckDBPyConnection, name: str, kind: str, sql: str) -> None:
     connection.execute(f"ALTER TABLE {STAGED} ADD COLUMN {name} {kind}")
-    connection.execute(f"UPDATE {STAGED} SET {name} = {sql} WHERE broken IS NULL")
+    total = literal(TOTAL_LINE)
+    connection.execute(f"UPDATE {STAGED} SET {name} = {sql} WHERE coalesce(broken, {total}) = {total}")
 
 
 def _count_orders_once(connection: duckdb.DuckDBPyConnection, filled: list[str], has_cost: bool) -> None:

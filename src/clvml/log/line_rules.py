@@ -32,6 +32,7 @@ REFUND = "refund"
 DECIMAL_ID = "id written as a decimal number"
 FOLDED_ID = "customer id written alike (data.customer_ids)"
 TRIMMED_ID = "blanks around an id"
+FILLED_DOWN = "empty cells as in the line above (data.fill_down)"
 CONVERTED_ZONE = "time converted to data.timezone"
 EMPTIED_QUANTITY = "quantity is not a number below 1e15 (left empty)"
 

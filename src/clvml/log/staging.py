@@ -191,12 +191,11 @@ def _select(
     )
 
 
-def _mark_totals(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...]) -> None:
+def _mark_totals(connection: duckdb.DuckDBPyConnection, columns: Collection[str]) -> None:
     """Mark totals below a table: last lines without a date, and with money alone or with the word for a total."""
     last = connection.execute(f"SELECT max(rowid) FROM {_GATHERED} GROUP BY part").fetchall()
     places = ", ".join(str(row[0] - back) for row in last for back in range(_LAST_LINES))
-    texts = [name for name in (*IDS, "date_text") if name in (*columns, "date_text")]
-    is_named = " OR ".join(f"coalesce(regexp_full_match(lower({text}), {_TOTAL}), false)" for text in texts)
+    is_named = total_named_sql(columns)
     is_money = "customer_id IS NULL AND date_text IS NULL"
     is_money += " AND coalesce(amount::VARCHAR, amount_text) IS NOT NULL" if "amount" in columns else ""
     if places:
@@ -205,6 +204,12 @@ def _mark_totals(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...]
             f" AND coalesce(broken, {literal(TOO_FEW_COLUMNS)}) = {literal(TOO_FEW_COLUMNS)}"
             f" AND order_ts IS NULL AND ({is_named} OR ({is_money} AND broken IS NULL))"
         )
+
+
+def total_named_sql(columns: Collection[str]) -> str:
+    """Return the SQL of whether a line says in one of its columns that it is a total."""
+    texts = [name for name in (*IDS, "date_text") if name in (*columns, "date_text")]
+    return " OR ".join(f"coalesce(regexp_full_match(lower({text}), {_TOTAL}), false)" for text in texts)
 
 
 def _type(

@@ -145,6 +145,9 @@ DOUBTS = {
     "assumed-format": N_("How some numbers or dates are written was assumed."),
     "concentration": N_("Few customers hold much of the money: what they do decides the totals."),
     "currency-on-some-lines": N_("Only some amounts say their currency, and all are added up."),
+    "customer-in-first-line": N_(
+        "Many lines name no customer: of guests, or of the customer in a line above."
+    ),
     "customers-without-attributes": N_("Of some customers no attributes are known."),
     "empty-mapping": N_("The table of customer numbers that belong together is empty."),
     "events-begin-late": N_("What customers did before their events were recorded is not known."),
@@ -152,6 +155,7 @@ DOUBTS = {
         "The table of events ends before the purchases: customers look as if nothing had happened since."
     ),
     "few-returns": N_("Hardly anybody came back: there is little to learn from."),
+    "filled-down": N_("Lines without customer and date count for the customer in the line above."),
     "guest-customer": N_("A customer number stands for nobody in particular, and counts as one customer."),
     "horizon-shorter-than-rhythm": N_(
         "Some customers buy less often than once in the time looked ahead, and look lost between two purchases."

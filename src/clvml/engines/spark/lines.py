@@ -112,6 +112,11 @@ def read_lines(session: Any, data: DataConfig, source: str, now: datetime, as_of
             "orders in several files are not compared on Spark, and data.overlaps is latest; give files that do not"
             " overlap with --set data.overlaps=keep, or read them without --engine spark"
         )
+    if data.fill_down:
+        raise InputError(
+            "Spark knows no order of lines, and data.fill_down takes empty cells from the line above; give what"
+            " 'clvml check --log log.parquet' writes with --set data.fill_down=false, or leave out --engine"
+        )
     session.conf.set("spark.sql.session.timeZone", data.timezone)
     # What is kept for several uses may be of few parts, too: hundreds of tiny ones take ten times as long.
     session.conf.set("spark.sql.optimizer.canChangeCachedPlanOutputPartitioning", "true")
