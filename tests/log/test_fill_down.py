@@ -1,7 +1,13 @@
 """Customer, date and order that stand in the first line of a group only."""
 
+from datetime import datetime
+
 import pytest
 from tests.log.workbooks import write_xlsx
+
+from clvml.config import DataConfig
+from clvml.engines.spark import read_lines
+from clvml.errors import InputError
 
 HEADER = "customer,no,day,amount,item,State\n"
 COLUMNS = {"order_id": "no", "product_id": "item"}
