@@ -96,6 +96,9 @@ def test_conditions(text, value):
         ("2 * 3 + 4 / 8", 6.5),
         ("Amount", 10.0),
         ("Status * 2", None),
+        ("case when Status = 'Paid' then -Amount else Amount end", -10.0),
+        ("case when Status = 'x' then 1 when b < 0 then a * 3 else b end + 1", 4.0),
+        ("2 * CASE WHEN select = 'x' THEN 1 ELSE Amount END", 20.0),
     ],
 )
 def test_amounts(text, value):
@@ -118,6 +121,11 @@ def test_amounts(text, value):
         ),
         *(
             "lower(Status) = 'x'",
+            "case when a = 1 then b end > 1",
+            "case a when 1 then 2 else 3 end > 1",
+            "case when a then 2 else Status = 'x' end > 1",
+            "case when a = 1 then true else false end",
+            "case when a = 1 then 2 else 3",
             "a in (select 1)",
             "(select 1) = a",
             "exists (a)",
@@ -286,3 +294,18 @@ def test_lists_the_columns_by_first_use():
     expression = parse_expression("b > 1 and Status = 'x' or b = 'y'", "truth", "test")
     assert expression.columns == ("b", "Status")
     assert expression.uses == (("b", "number"), ("Status", "text"), ("b", "text"))
+
+
+def test_words_of_a_case_are_names_outside_one():
+    assert parse_expression("case = 1 or end is null and then > else", "truth", "test").columns == (
+        "case",
+        "end",
+        "then",
+        "else",
+    )
+
+
+def test_cases_in_each_other_have_an_end():
+    text = "case when a = 1 then 1 else " * (DEEPEST + 1) + "2" + " end" * (DEEPEST + 1)
+    with pytest.raises(InputError, match=f"more than {DEEPEST} cases in each other"):
+        parse_expression(text, "number", "test", COLUMNS)

@@ -1,8 +1,8 @@
 """Expressions over columns that users write: row filters and amounts, in a small grammar that is safe to run.
 
 Names of columns, numbers, texts, ``+ - * /``, comparisons, ``and``, ``or``, ``not``, ``in``, ``between``, ``is null``,
-``like`` and ``ilike``: everything else is refused, functions, casts and subqueries first. sqlglot splits and parses the
-text; the tree is checked node by node, and its SQL is written here, so that nothing passes that is not known.
+``like``, ``ilike`` and ``case when``: everything else is refused, functions, casts and subqueries first. sqlglot splits
+and parses the text; the tree is checked node by node, and its SQL is written here, so that nothing unknown passes.
 
 What it means is the same on every engine. A comparison with an empty cell is neither true nor false. In a sum empty
 cells count as 0, unless all of it is empty; a product with an empty cell is empty, and so is a division by 0.
@@ -31,7 +31,8 @@ MOST_WORDS = 500
 DEEPEST = 8
 ALLOWED = (
     "allowed are names of columns (in double quotes where they are not one plain word), numbers, 'texts', true, false,"
-    " + - * /, = <> < <= > >=, and, or, not, in, between, is null, like, ilike and parentheses"
+    " + - * /, = <> < <= > >=, and, or, not, in, between, is null, like, ilike, case when ... then ... else ... end and"
+    " parentheses"
 )
 
 # fmt: off
@@ -44,6 +45,8 @@ _SIGNS = (
     TokenType.LTE, TokenType.GT, TokenType.GTE, TokenType.L_PAREN, TokenType.R_PAREN, TokenType.COMMA,
 )
 # fmt: on
+# Names of columns, but between the first two of them and `end`.
+_CASE = (TokenType.CASE, TokenType.WHEN, TokenType.THEN, TokenType.ELSE, TokenType.END)
 _VALUES = (TokenType.IDENTIFIER, TokenType.STRING, TokenType.NUMBER)
 _COMPARISONS = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 _JOINED = {exp.And: "and", exp.Or: "or", exp.Mul: "*"}
@@ -147,18 +150,24 @@ def _tokens(text: str, what: str) -> list[Token]:
         raise InputError(f"{what} is empty; write an expression, or leave the key out")
     if len(tokens) > MOST_WORDS:
         raise InputError(f"{what} has {len(tokens):,} words and signs; the limit is {MOST_WORDS}")
-    read, depth = 0, 0
+    read, depth, cases = 0, 0, 0
     for place, token in enumerate(tokens):
         written = text[token.start : token.end + 1]
         if text[read : token.start].strip() or token.comments:
             raise _refusal(what, text, "has a comment, which is not allowed", read)
         read = token.end + 1
-        if token.token_type in _PARTS:
+        following = tokens[place + 1] if place + 1 < len(tokens) else None
+        begins = token.token_type is TokenType.CASE and following and following.token_type is TokenType.WHEN
+        cases += bool(begins)
+        if cases and token.token_type in _CASE:
+            cases -= token.token_type is TokenType.END
+            if cases > DEEPEST:
+                raise _refusal(what, text, f"has more than {DEEPEST} cases in each other", token.start)
+        elif token.token_type in _PARTS:
             depth += _PARTS[token.token_type]
             if depth > DEEPEST:
                 raise _refusal(what, text, f"has more than {DEEPEST} parentheses in each other", token.start)
         elif _is_word(token, written):
-            following = tokens[place + 1] if place + 1 < len(tokens) else None
             if following is not None and following.token_type is TokenType.L_PAREN:
                 raise _refusal(what, text, f"calls '{written}', and functions are not allowed", token.start)
             tokens[place] = token = Token(
@@ -210,6 +219,14 @@ def _check(node: Node, kind: Kind, what: str, text: str) -> Iterator[tuple[str, 
             raise refuse(f"has '{node.sql()}', which is not a name of a column")
         yield node.name, kind
         return
+    if isinstance(node, exp.Case) and kind == "number":
+        if node.this or node.args.get("default") is None:
+            raise refuse("has a case without when, or without else")
+        for branch in node.args["ifs"]:
+            yield from check(branch.this, "truth")
+            yield from check(branch.args["true"], kind)
+        yield from check(node.args["default"], kind)
+        return
     if found is None or any(value for key, value in node.args.items() if key not in _KNOWN_ARGUMENTS):
         raise refuse(f"has '{node.sql()}', which is not allowed")
     if found != kind:
@@ -258,7 +275,7 @@ def _kind(node: Node) -> Kind | None:
         return _kind(node.this)
     if isinstance(node, exp.Literal):
         return "text" if node.is_string else "number"
-    if type(node) in (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Neg):
+    if type(node) in (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Neg, exp.Case):
         return "number"
     if type(node) in (
         *(exp.And, exp.Or, exp.Not, exp.Boolean, exp.Is, exp.In, exp.Between, exp.Like, exp.ILike),
@@ -301,6 +318,12 @@ def _sql(node: Node, kind: Kind, reading: Reading, dialect: str) -> str:
         return f"({write(node.this)})"
     if isinstance(node, exp.Not | exp.Neg):
         return f"({'not' if isinstance(node, exp.Not) else '-'} {write(node.this)})"
+    if isinstance(node, exp.Case):
+        branches = "".join(
+            f" when {write(branch.this, 'truth')} then {write(branch.args['true'])}"
+            for branch in node.args["ifs"]
+        )
+        return f"(case{branches} else {write(node.args['default'])} end)"
     if isinstance(node, exp.Is):
         return f"({write(node.this, _kind(node.this) or 'text')} is null)"
     if isinstance(node, exp.Div):

@@ -47,6 +47,17 @@ def test_only_purchases_count_and_less_their_refunds():
         )
 
 
+def test_a_sign_that_another_column_tells():
+    columns = DATA.columns.model_copy(
+        update={"amount": "case when State = 'paid' then -Amount else Amount end"}
+    )
+    data = DATA.model_copy(update={"columns": columns, "where": None})
+    with duckdb.connect() as connection:
+        connection.register("orders", LINES)
+        found = connection.sql(feature_sql(data, "orders", date(2024, 2, 1), 90, "duckdb")).df()
+    assert _spend(found) == {"ann": -15.0, "bob": 10.0}
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_every_dialect_says_it(dialect):
     assert "void" in feature_sql(DATA, "orders", date(2024, 2, 1), 90, dialect)

@@ -158,11 +158,11 @@ def test_files_that_only_the_careful_reader_takes(hint):
     ],
 )
 def test_a_status_in_words_and_sentences(hint, bought, other):
-    assert hint(_text("kind", [bought, bought, other, bought]))["status-column"].rows == 10
+    assert hint(_text("state", [bought, bought, other, bought]))["status-column"].rows == 10
 
 
 def test_refunds_that_are_negative_come_off_by_themselves(hint):
-    text = _text("kind", ["sale", "refund"])
+    text = _text("state", ["sale", "refund"])
     negative = "\n".join(
         line.replace(",10.00,", ",-10.00,") if "refund" in line else line for line in text.splitlines()
     )

@@ -149,7 +149,7 @@ def _is_expression(text: str, available: Sequence[str] | None) -> bool:
     """Return whether a text is meant as an expression, and not as the name of a column."""
     if available is not None and text in available:
         return False
-    has_signs = any(sign in text for sign in ("*", "/", "+", '"', "`", " - "))
+    has_signs = any(sign in text.lower() for sign in ("*", "/", "+", '"', "`", " - ", "case when "))
     try:
         expression = parse_expression(text, "number", "expression")
     except InputError:

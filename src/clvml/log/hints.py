@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from clvml.config import DataConfig, read_preset
+from clvml.log.credit_notes import ByValue, credit_findings, is_credit
 from clvml.log.derived import bind_formulas
 from clvml.log.finding import Finding
 from clvml.log.line_rules import MISSING_AMOUNT
@@ -63,6 +64,7 @@ _YES, _NO = (
     {"true", "t", "yes", "y", "1", "ja", "j", "oui", "x"},
     {"false", "f", "no", "n", "0", "nein", "non"},
 )
+_STATES = re.compile(r"stat[eou]|zustand|état|etat", re.IGNORECASE)
 _STATUS_NAMES = re.compile(r"stat[eou]|zustand|état|etat|type?\b|\bart\b", re.IGNORECASE)
 
 
@@ -104,9 +106,16 @@ def column_findings(log: PurchaseLog, data: DataConfig, parts: list[Part]) -> It
     file = _File(log.connection, parts, names, frozenset(used))
     amount = fitted.columns.amount if "amount" not in formulas.computed else None
     yield from _preset(data, parts[0].columns)
+    free = sorted(
+        (name for name in file.names if name not in file.used),
+        key=lambda name: not _STATUS_NAMES.search(name),
+    )
+    few = list(_few_values(file, free[:_MOST_COLUMNS]))
     if fitted.where is None:
-        yield from _status(file, amount)
+        yield from _status(file, amount, few)
     if amount is not None:
+        documents = [(name, words) for name, words in few if not _STATES.search(name)]
+        yield from credit_findings(amount, documents, lambda name: _by_value(file, name, amount), _yaml)
         yield from _refunds(file, amount)
         # What a preset maps is what its export means.
         if data.preset is None or amount != read_preset(data.preset).data["columns"]["amount"]:
@@ -137,13 +146,11 @@ def _preset(data: DataConfig, columns: tuple[str, ...]) -> Iterator[Finding]:
         yield Finding(f"about-{data.preset}", " ".join(note.split()))
 
 
-def _status(file: _File, amount: str | None) -> Iterator[Finding]:
-    free = sorted(
-        (name for name in file.names if name not in file.used),
-        key=lambda name: not _STATUS_NAMES.search(name),
-    )
+def _status(file: _File, amount: str | None, few: list[tuple[str, list[str]]]) -> Iterator[Finding]:
     candidates = []
-    for name, words in _few_values(file, free[:_MOST_COLUMNS]):
+    for name, words in few:
+        # What has a line of its own is taken off, and not left out.
+        words = [word for word in words if amount is None or _STATES.search(name) or not is_credit(word)]
         if _is_mark(name, words):
             candidates.append(((False, True, False), -file.names.index(name), name, True))
         elif any(_is_unbought(word, refunds=True) for word in words):
@@ -159,12 +166,7 @@ def _status(file: _File, amount: str | None) -> Iterator[Finding]:
     if not candidates:
         return
     _, _, name, marks = max(candidates)
-    money = "NULL" if amount is None else file.number(amount)
-    needed = {f"c{file.names.index(column)}" for column in (name, *([amount] if amount else []))}
-    by_value = file.run(
-        f"SELECT value, count(*), sum(money::{MONEY}) FROM (SELECT {file.cell(name)} AS value, {money} AS money"
-        f" FROM {file.rows(', '.join(sorted(needed)))}) GROUP BY value ORDER BY 2 DESC, 1"
-    )
+    by_value = _by_value(file, name, amount)
     has_refunds = any(_is_refund(file, other) for other in file.names)
     # Refunds that are negative come off by themselves.
     bad = [
@@ -173,13 +175,14 @@ def _status(file: _File, amount: str | None) -> Iterator[Finding]:
         if row[0] is not None
         and (row[0].casefold() in _YES if marks else _is_unbought(row[0], refunds=not has_refunds))
         and (row[2] is None or row[2] > 0 or not _REFUNDED.search(row[0].casefold()))
+        and (amount is None or _STATES.search(name) or not is_credit(row[0]))
     ]
     if not bad:
         return
     rows = sum(row[1] for row in bad)
-    listed = ", ".join(f"{value} ({count:,})" for value, count, _ in by_value[:6] if value is not None)
+    listed = ", ".join(f"{value} ({count:,})" for value, count, *_ in by_value[:6] if value is not None)
     column = written(name)
-    condition = f"{column} not in ({', '.join(literal(row[0]) for row in bad)})"
+    condition = f"{column} not in ({', '.join(literal(row[0] or '') for row in bad)})"
     if any(row[0] is None for row in by_value):
         condition = f"{column} is null or {condition}"
     yield Finding(
@@ -188,6 +191,16 @@ def _status(file: _File, amount: str | None) -> Iterator[Finding]:
         f" data.where: {_yaml(condition)} leaves them out",
         rows,
         float(sum(row[2] or 0 for row in bad)) if amount is not None else None,
+    )
+
+
+def _by_value(file: _File, name: str, amount: str | None) -> ByValue:
+    """Return each value of a column, the most frequent first: its lines, their money, and how many are negative."""
+    money = "NULL" if amount is None else file.number(amount)
+    needed = {f"c{file.names.index(column)}" for column in (name, *([amount] if amount else []))}
+    return file.run(
+        f"SELECT value, count(*), sum(money::{MONEY}), count(*) FILTER (money < 0) FROM (SELECT {file.cell(name)}"
+        f" AS value, {money} AS money FROM {file.rows(', '.join(sorted(needed)))}) GROUP BY value ORDER BY 2 DESC, 1"
     )
 
 

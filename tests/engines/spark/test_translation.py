@@ -30,6 +30,7 @@ ROWS = {"customer_id": "who", "order_date": "day"}
     [
         ("stripe_payments.csv", {}, {"preset": "stripe", "timezone": "America/Los_Angeles"}),
         (None, {**ROWS, "amount": "a - b + 1 - 0.1 * a / b"}, {}),
+        (None, {**ROWS, "amount": "case when what ilike 'pa%' and b > 1 then -a else a end"}, {}),
         (None, {**ROWS, "amount": "a"}, {"where": "what is null or what ilike 'PA_d%' or what = 'it''s ü'"}),
         (
             "shopify_orders.csv",
