@@ -9,12 +9,11 @@ from clvml.config.data import (
     AttributesConfig,
     ColumnsConfig,
     DataConfig,
-    IdentityConfig,
-    KeysConfig,
     Preset,
     PresetName,
     read_preset,
 )
+from clvml.config.identity_keys import IdentityConfig, KeysConfig
 from clvml.config.loading import (
     assign,
     overridden,

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from clvml.config.base_section import ColumnNames, Section
 from clvml.config.event_keys import EventsConfig
+from clvml.config.identity_keys import IdentityConfig, KeysConfig
 from clvml.errors import did_you_mean
 from clvml.storage.addresses import hide_password
 
@@ -55,61 +56,6 @@ class Preset(Section):
 def read_preset(name: PresetName) -> Preset:
     """Return how the exports of a system are read."""
     return Preset.model_validate(yaml.safe_load((_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")))
-
-
-class KeysConfig(Section):
-    """What tells who a customer of a source is, beside the id."""
-
-    source: str | None = Field(
-        None,
-        description="table of the customers that has the keys; by default they stand beside the purchases",
-    )
-    customer_id: str | None = Field(
-        None, description="its column of the id; by default that of the purchases"
-    )
-    columns: dict[str, str] = Field(
-        default_factory=dict,
-        description="its columns by the key that they hold: email and phone are normalised, others (loyalty, device,"
-        " ...) compared without case and blanks",
-    )
-    alike: dict[Literal["name", "address", "postcode"], str] = Field(
-        default_factory=dict,
-        description="its columns by what they hold of name, address and postcode: customers are found by their likeness"
-        " (needs clvml[linkage])",
-    )
-
-    @model_validator(mode="after")
-    def _say_something(self) -> KeysConfig:
-        if not self.columns and not self.alike:
-            raise ValueError("keys name no column; give columns, or alike")
-        if self.alike and ("name" not in self.alike or len(self.alike) == 1):
-            raise ValueError("a likeness needs a name, and an address or postcode; give them in alike")
-        written = {"name", "address", "postcode"} & set(self.columns)
-        if written:
-            raise ValueError(
-                f"many share a {min(written)}, so it is not a key of columns; give it in alike, by likeness"
-            )
-        return self
-
-
-class IdentityConfig(Section):
-    """How ids of several sources become one customer (docs/identity.md)."""
-
-    mapping: str | None = Field(
-        None,
-        description="table of ids that are known to be one customer (columns source, customer_id, unified_id)",
-    )
-    phone_region: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = Field(
-        None, description="country of phone numbers without a country code, such as DE"
-    )
-    max_shared: Annotated[int, Field(ge=2, le=10**6)] = Field(
-        10,
-        description="customers that may share a key; one that more share, such as a shop's own e-mail, is cut",
-    )
-    likeness: Annotated[float, Field(ge=0.5, lt=1)] = Field(
-        0.95,
-        description="probability from which ids whose names and addresses (keys.alike) are alike are one customer",
-    )
 
 
 class AttributesConfig(Section):
@@ -158,7 +104,18 @@ _OUR_NAMES = {
 }
 # Keys that say how all sources become one log, and keys that say how a file is read.
 _OF_THE_WHOLE = ("rates", "identity", "attributes", "events")
-_OF_A_SOURCE = ("keys", "preset", "columns", "where", "amount_per", "ignore_columns", "formats", "sheets")
+_OF_A_SOURCE = (
+    "keys",
+    "preset",
+    "columns",
+    "where",
+    "amount_per",
+    "ignore_columns",
+    "formats",
+    "sheets",
+    "encoding",
+    "fill_down",
+)
 
 
 def _inherited(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
@@ -249,6 +206,11 @@ class DataConfig(Section):
         default_factory=dict,
         description='how a column is written, where its texts leave that open: an example of a number ("1.234,56") or'
         ' the pattern of a date ("%d/%m/%Y", excel, epoch seconds), by our name of the column or the input\'s',
+    )
+    encoding: str | None = Field(
+        None,
+        description="encoding of text files that are not UTF-8 or UTF-16, such as cp1250; by default cp1252, cp1250 or"
+        " cp1251, as their words tell",
     )
     sheets: list[str] = Field(
         default_factory=list,
@@ -377,6 +339,20 @@ class DataConfig(Section):
 
             parse_expression(where, "truth", "the row filter")
         return where
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_code_page(cls, name: str | None) -> str | None:
+        text = "customer_id;1,50"
+        try:
+            fits = name is None or text.encode(name) == text.encode()
+        except (LookupError, UnicodeError):
+            fits = False
+        if not fits:
+            raise ValueError(
+                f"'{name}' is no encoding of text that is not UTF-8 or UTF-16; give cp1250, cp1251, cp850 or the like"
+            )
+        return name
 
     @field_validator("timezone")
     @classmethod

@@ -70,7 +70,7 @@ def read_layout(path: Path, encoding: str | None = None) -> Layout:
     InputError
         The file is empty or no text, or packed data are damaged.
     """
-    encoding = encoding or scan_text(path)[1]
+    encoding = encoding or scan_text(path).encoding
     with damage_reported(path), open_text(path, encoding) as text:
         sample = _sample(text)
     first = next((number for number, line in enumerate(sample) if line.strip()), None)

@@ -36,7 +36,7 @@ def copy_json_lines(
     InputError
         No line holds an object, or the file cannot be read.
     """
-    _, encoding = scan_text(path)
+    encoding = scan_text(path).encoding
     kinds: dict[str, str] = {}
     for _, cells in _objects(path, encoding):
         for name, value in (cells or {}).items():

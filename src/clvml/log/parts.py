@@ -179,11 +179,13 @@ def _read_file(
     if kind == "JSON lines":
         columns, types = copy_json_lines(connection, path, table)
         return [_typed_part(str(path), table, columns, types, kind, path)]
-    lines, encoding = scan_text(path)
+    lines, encoding, doubt = scan_text(path, data.encoding if data else None)
     layout = read_layout(path, encoding)
     relation, types = delimited_relation(path, layout), ("VARCHAR",) * len(layout.columns)
-    repeated = layout.repeated
-    return [Part(str(path), relation, layout.columns, types, kind, path, layout, lines, repeated=repeated)]
+    part = Part(
+        str(path), relation, layout.columns, types, kind, path, layout, lines, repeated=layout.repeated
+    )
+    return [replace(part, findings=(doubt,)) if doubt else part]
 
 
 def _workbook_parts(

@@ -10,11 +10,13 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, AnyStr, cast
+from typing import IO, AnyStr, NamedTuple, cast
 
 import pyarrow as pa
 
 from clvml.errors import InputError, first_of
+from clvml.log.code_pages import MOST_WORDS, WORD, guess_code_page
+from clvml.log.finding import Finding
 
 PACKED = (".gz", ".zst", ".zip")
 _BLOCK_BYTES = 1 << 20
@@ -26,6 +28,17 @@ _WINDOWS_BYTES = frozenset(range(0x80, 0xA0))
 _UNDEFINED_BYTES = frozenset(b"\x81\x8d\x8f\x90\x9d")
 
 
+_REGIONS = {"cp1250": "Central European", "cp1251": "Cyrillic"}
+
+
+class Scan(NamedTuple):
+    """What a text file is: its lines, its encoding, and a doubt about that."""
+
+    lines: int
+    encoding: str
+    doubt: Finding | None = None
+
+
 def shown_encoding(encoding: str) -> str:
     """Return the name of an encoding as people know it.
 
@@ -35,10 +48,11 @@ def shown_encoding(encoding: str) -> str:
     return "cp1252" if encoding == "latin-1" else encoding.removesuffix("-le").removesuffix("-be")
 
 
-def scan_text(path: Path) -> tuple[int, str]:
+def scan_text(path: Path, code_page: str | None = None) -> Scan:
     """Read a file once; return how many lines it has, blank ones at the end left out, and its encoding.
 
-    That is ``utf-8``, ``utf-16-le``, ``utf-16-be``, ``cp1252`` or ``latin-1``.
+    That is ``utf-8``, ``utf-16-le``, ``utf-16-be``, or else ``code_page``; where that is not known ``cp1252`` or
+    ``latin-1``, or what its words look like.
 
     Raises
     ------
@@ -61,13 +75,15 @@ def scan_text(path: Path) -> tuple[int, str]:
             block = stream.read(_BLOCK_BYTES)
     if utf16 := _utf16(head):
         with damage_reported(path), open_text(path, utf16) as text:
-            return sum(1 for line in bounded_lines(text) if line.strip("\r\n")), utf16
+            return Scan(sum(1 for line in bounded_lines(text) if line.strip("\r\n")), utf16)
     if has_null:
         raise InputError(
             f"'{path}' is not a text file, whatever its name; save it as CSV with UTF-8 encoding"
         )
     is_utf8 = is_utf8 and _decodes(decoder, b"", final=True)
-    return lines + seen, "utf-8" if is_utf8 else _one_byte_encoding(path)
+    if is_utf8:
+        return Scan(lines + seen, "utf-8")
+    return Scan(lines + seen, *_one_byte_encoding(path, code_page))
 
 
 def open_bytes(path: Path) -> IO[bytes]:
@@ -174,9 +190,10 @@ def _utf16(head: bytes) -> str:
     return ""
 
 
-def _one_byte_encoding(path: Path) -> str:
-    """Return the encoding of a file that is not UTF-8, and refuse one of which some lines are."""
+def _one_byte_encoding(path: Path, code_page: str | None) -> tuple[str, Finding | None]:
+    """Return the encoding of a file that is not UTF-8 and a doubt about it, and refuse one of which some lines are."""
     utf8 = other = 0
+    words: dict[bytes, None] = {}
     windows: set[int] = set()
     with damage_reported(path), open_bytes(path) as stream:
         for number, line in enumerate(bounded_lines(stream), start=1):
@@ -187,9 +204,23 @@ def _one_byte_encoding(path: Path) -> str:
             else:
                 other = other or number
                 windows.update(_WINDOWS_BYTES.intersection(line))
+                if code_page is None and len(words) < MOST_WORDS:
+                    words.update(dict.fromkeys(WORD.findall(line)))
             if utf8 and other:
                 raise InputError(
                     f"'{path}' mixes encodings: line {utf8:,} is UTF-8 and line {other:,} is not; export it again in"
                     " one encoding, UTF-8 if there is a choice"
                 )
-    return "latin-1" if not windows or windows & _UNDEFINED_BYTES else "cp1252"
+    if code_page is not None:
+        return code_page, None
+    western = "latin-1" if not windows or windows & _UNDEFINED_BYTES else "cp1252"
+    guessed, word = guess_code_page(words)
+    if guessed == "cp1252":
+        return western, None
+    if guessed:
+        text = f"words such as '{word.decode(guessed, errors='replace')}' are read as {guessed} ({_REGIONS[guessed]})"
+        text += "; data.encoding names another"
+    else:
+        text = f"words such as '{word.decode(western, errors='replace')}' make no sense as cp1252, as which it is read"
+        text += "; name the right one in data.encoding, such as cp1253, cp850, koi8-r or mac_roman"
+    return guessed or western, Finding("assumed-encoding", f"'{path}' is not UTF-8, and {text}")

@@ -142,6 +142,7 @@ REJECTIONS = {
 DOUBTS = {
     "overlapping-subscriptions": N_("Some subscriptions of a customer overlap, and add up."),
     "no-plan": N_("Some subscriptions have no plan."),
+    "assumed-encoding": N_("How letters with accents are encoded was assumed."),
     "assumed-format": N_("How some numbers or dates are written was assumed."),
     "concentration": N_("Few customers hold much of the money: what they do decides the totals."),
     "currency-on-some-lines": N_("Only some amounts say their currency, and all are added up."),
