@@ -14,7 +14,6 @@ from clvml.errors import InputError
 from clvml.models import customer_model
 from clvml.models.churn import ChurnChoice
 from clvml.models.customer_model import CustomerModel, fit_customer_model
-from clvml.models.intervals import BUYER_SPREAD, SHORT_LOG_BUYER_SPREAD
 from clvml.models.model_file import FORMAT_VERSION
 from clvml.models.prior import BTYD_COLUMNS
 
@@ -117,7 +116,7 @@ def test_same_seed_same_numbers_whatever_happens_later(log, features, predicted)
 def test_what_chooses_the_churn_trees_has_not_seen_the_window_they_are_chosen_on(monkeypatch):
     days = customer_days(simulate_log(300, 300, seed=5))
     end, horizon = FIRST + timedelta(days=300), timedelta(days=50)
-    fitted, spreads = [], []
+    fitted = []
 
     def noted(days, snapshots, as_of, settings, trained, *choice, attributes):
         fitted.append((as_of, list(snapshots), choice))
@@ -125,13 +124,7 @@ def test_what_chooses_the_churn_trees_has_not_seen_the_window_they_are_chosen_on
 
     fit_trees = customer_model.fit_trees
 
-    def noted_spread(*forecasts, buyer_spread, **rest):
-        spreads.append(buyer_spread)
-        return fit_intervals(*forecasts, buyer_spread=buyer_spread, **rest)
-
-    fit_intervals = customer_model.fit_intervals
     monkeypatch.setattr(customer_model, "fit_trees", noted)
-    monkeypatch.setattr(customer_model, "fit_intervals", noted_spread)
     model = fit_customer_model(days, end, config(50, max_cutoffs=6))
     (held_out, seen, none), (final, cutoffs, choice) = fitted
     assert final == end
@@ -147,7 +140,6 @@ def test_what_chooses_the_churn_trees_has_not_seen_the_window_they_are_chosen_on
     assert fitted[-1][-1] == (ChurnChoice(), 2 / 3, (0.4, 0.4, 0.2))
     assert short.trees.churn.choice == ChurnChoice()
     assert short.notes[0].startswith("the log is too short to hold out a training window: its intervals")
-    assert spreads == [BUYER_SPREAD, SHORT_LOG_BUYER_SPREAD]
     assert (model.trees.spend.share, short.trees.spend.share) == (1.0, 2 / 3)
 
 

@@ -23,12 +23,7 @@ from clvml.models.anchor import Level
 from clvml.models.boosting import logit_of
 from clvml.models.churn import Churn, ChurnChoice
 from clvml.models.giveaway import learn_attributes, learn_events
-from clvml.models.intervals import (
-    BUYER_SPREAD,
-    SHORT_LOG_BUYER_SPREAD,
-    SpendIntervals,
-    fit_intervals,
-)
+from clvml.models.intervals import SpendIntervals, fit_intervals
 from clvml.models.model_file import State, read_state, write_state
 from clvml.models.outlook import (
     HORIZONS,
@@ -39,7 +34,7 @@ from clvml.models.outlook import (
 )
 from clvml.models.prior import Prior, fit_prior
 from clvml.models.spend import USUAL_WEIGHTS, Spend
-from clvml.models.trees import NothingToLearn, Trees, fit_trees, with_prior
+from clvml.models.trees import NothingToLearn, Trees, cross_fitted, fit_trees, with_prior
 from clvml.threads import one_blas_thread
 
 Array = NDArray[np.float64]
@@ -60,7 +55,7 @@ class CustomerModel:
     trees : Trees
         Prior and boosted trees.
     intervals : SpendIntervals
-        Learnt from forecasts of the newest training window by a model that had not seen it.
+        Learnt from forecasts of the newest training window by a model that had not seen it, or not these customers.
     fallback : dict of str to float
         ``p_churn`` and ``spend`` of customers without a purchase day.
     tiers : tuple of float
@@ -327,6 +322,8 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
             both = fit_trees(days, ended, newest, config, trained, attributes=attributes)
             frame = with_prior(held_out, both.prior, newest, trained)
             unseen = both.chosen_on(frame)
+            p_churn = unseen.p_churn(frame)
+            spend = unseen.spends(frame, p_churn)[config.model.spend]
             churn_choice, spend_share, weights = unseen.churn.choice, 1.0, unseen.spend.weights
     try:
         trees = fit_trees(
@@ -335,18 +332,15 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     except NothingToLearn as reason:
         return _prior_alone(days, as_of, config, str(reason))
     if unseen is None:
-        frame = with_prior(held_out, trees.prior, newest, trained)
+        p_churn, spend = cross_fitted(trees, snapshots, config)
         notes.append(
-            "the log is too short to hold out a training window: its intervals come from customers the model was"
-            " trained on, and are widened for that"
+            "the log is too short to hold out a training window: its intervals come from forecasts of each half of the"
+            " customers by trees of the other half"
         )
     if trees.churn.trees is None:
         notes.append(
             "the training windows show no churn to learn from: the purchase model (BTYD) predicts it"
         )
-    selection = unseen or trees
-    p_churn = selection.p_churn(frame)
-    spend = selection.spends(frame, p_churn)[config.model.spend]
     once = pd.concat([snapshot[snapshot["purchase_days"] == 1] for snapshot in snapshots.values()])
     if once.empty:
         once = held_out
@@ -354,21 +348,19 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
         notes.append(
             "less than a year of history, or no season that can be told from chance or growth: forecasts carry none"
         )
+    # Of spend over the whole horizon, which intervals are looked up by.
+    longer = horizon / trained
     return CustomerModel(
         config=config,
         as_of=as_of,
         columns=days.columns,
         trees=trees,
         intervals=fit_intervals(
-            spend,
-            p_churn,
-            held_out["actual_spend"],
-            level_spread=trees.level.spread,
-            buyer_spread=BUYER_SPREAD if unseen else SHORT_LOG_BUYER_SPREAD,
+            longer * spend, p_churn, longer * held_out["actual_spend"], level_spread=trees.level.spread
         ),
         fallback={
-            "p_churn": float(once["churned"].mean()) ** (horizon / trained),
-            "spend": max(float(once["actual_spend"].mean()), 0.0) * horizon / trained,
+            "p_churn": float(once["churned"].mean()) ** longer,
+            "spend": max(float(once["actual_spend"].mean()), 0.0) * longer,
         },
         notes=tuple(notes),
     )

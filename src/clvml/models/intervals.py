@@ -1,4 +1,4 @@
-"""Prediction intervals for the spend of one customer and of groups, learnt from out-of-time forecasts."""
+"""Prediction intervals for the spend of one customer and of groups, learnt from forecasts of what was not seen."""
 
 from __future__ import annotations
 
@@ -20,19 +20,11 @@ SHARES = np.linspace(0.0, 1.0, 101)
 # Standard deviation of the logarithm of actual over expected total spend of all customers, measured on past windows of
 # several logs.
 LEVEL_SPREAD = 0.25
-# The same, assumed where the log is too short to train on.
-SHORT_LOG_SPREAD = 0.4
-# The same for the spend per buyer: most of the error of a total is in the number of buyers, which P(churn) covers.
-BUYER_SPREAD = 0.1
-# The same where the log is too short to hold out a window: trees overfit the customers that they were trained on.
-SHORT_LOG_BUYER_SPREAD = 0.25
 # The share of the error in all buyers' spend in one window that is not expected to recur.
 _PASSING_SURPRISE = 2.0 / 3.0
 # Ratios are cut at this quantile of the buyers; otherwise a few of them would decide the mean.
 _TRIMMED_SHARE = 0.99
-# Three points with the mean and the variance of a normal distribution.
-_LEVEL_DRAWS = np.sqrt(1.5) * np.array([-1.0, 0.0, 1.0])
-# Standard deviation of the logarithm of a buyer's spend, assumed where there is no out-of-time forecast.
+# Standard deviation of the logarithm of a buyer's spend, assumed where there is no forecast to learn it from.
 _ASSUMED_SPREAD = 1.0
 _LEAST = 1e-9
 
@@ -42,10 +34,10 @@ class SpendIntervals:
     """Distribution of the ratio of actual to expected spend of buyers.
 
     A customer buys nothing with probability ``p_churn``, and otherwise spends a multiple of
-    ``expected_spend / (1 - p_churn)``. The distribution of that multiple is learnt from out-of-time forecasts, in
-    groups of similar expected spend, and interpolated between them: split-conformal prediction within groups
-    (Vovk et al. 2005, section 4.5) of those who buy. Since each customer has a probability of no purchase, intervals
-    follow a customer base that becomes more or less active.
+    ``expected_spend / (1 - p_churn)``. The distribution of that multiple is learnt from forecasts of a window or of
+    customers that the model had not seen, in groups of similar expected spend, and interpolated between them:
+    split-conformal prediction within groups (Vovk et al. 2005, section 4.5) of those who buy. Since each customer has a
+    probability of no purchase, intervals follow a customer base that becomes more or less active.
 
     Attributes
     ----------
@@ -69,12 +61,11 @@ class SpendIntervals:
 
     @classmethod
     def assumed(cls, level: float = 0.8) -> SpendIntervals:
-        """Return intervals for a model without out-of-time forecasts: log-normal spend of buyers."""
+        """Return intervals for a model without forecasts to learn from: log-normal spend of buyers."""
         shares = np.clip(SHARES, 1e-3, 1.0 - 1e-3)
-        spread = float(np.hypot(_ASSUMED_SPREAD, SHORT_LOG_SPREAD))
-        ratios = np.exp(spread * ndtri(shares) - spread**2 / 2.0)
+        ratios = np.exp(_ASSUMED_SPREAD * ndtri(shares) - _ASSUMED_SPREAD**2 / 2.0)
         variance = float(np.exp(_ASSUMED_SPREAD**2) - 1.0)
-        return cls(level, (1.0,), (tuple(ratios.tolist()),), (variance,), SHORT_LOG_SPREAD)
+        return cls(level, (1.0,), (tuple(ratios.tolist()),), (variance,))
 
     def interval(self, expected: ArrayLike, p_churn: ArrayLike) -> tuple[Array, Array]:
         """Return the low and the high end of spend, shape (n,) each, in the unit of the expectation.
@@ -117,7 +108,7 @@ class SpendIntervals:
 
         >>> intervals = SpendIntervals.assumed()
         >>> [round(end) for end in intervals.total_interval(1000.0, 0.0)]
-        [553, 1541]
+        [704, 1335]
         >>> intervals.total_interval(0.0, 0.0)
         (0.0, 0.0)
         """
@@ -168,12 +159,10 @@ def fit_intervals(
     actual: ArrayLike,
     level: float = 0.8,
     level_spread: float = LEVEL_SPREAD,
-    buyer_spread: float = BUYER_SPREAD,
 ) -> SpendIntervals:
-    """Learn intervals from out-of-time forecasts and actual spend.
+    """Learn intervals from forecasts for customers or a window that the model had not seen, and actual spend.
 
-    The error in all buyers' spend is a single draw of the level: two thirds of it are removed, and the ratios are
-    widened by ``buyer_spread``.
+    The error in all buyers' spend is a single draw of the level: two thirds of it are removed.
 
     Parameters
     ----------
@@ -182,8 +171,8 @@ def fit_intervals(
         spend counts as none, as it does for the trees.
     level : float
         Share of customers to be covered.
-    level_spread, buyer_spread : float
-        Standard deviations of the logarithm of actual over expected spend, of all customers' total and per buyer.
+    level_spread : float
+        Standard deviation of the logarithm of actual over expected total spend of all customers.
 
     Returns
     -------
@@ -203,14 +192,14 @@ def fit_intervals(
     # Customers of equal expectation stay together, so that the middles of the groups differ.
     starts = np.unique([part[0] for part in np.array_split(np.sort(mean), groups)])
     group = np.searchsorted(starts, mean, side="right") - 1
-    middles, ratios, variances = [], [], []
-    for number in range(len(starts)):
-        own = ratio[group == number]
-        drawn = np.concatenate([own * np.exp(buyer_spread * draw) for draw in _LEVEL_DRAWS])
-        middles.append(float(np.median(mean[group == number])))
-        ratios.append(tuple(np.quantile(drawn, SHARES).tolist()))
-        variances.append(float(np.mean((own - own.mean()) ** 2)))
-    return SpendIntervals(level, tuple(middles), tuple(ratios), tuple(variances), level_spread)
+    grouped = [(mean[group == number], ratio[group == number]) for number in range(len(starts))]
+    return SpendIntervals(
+        level,
+        expected=tuple(float(np.median(own)) for own, _ in grouped),
+        ratios=tuple(tuple(np.quantile(own, SHARES).tolist()) for _, own in grouped),
+        variances=tuple(float(own.var()) for _, own in grouped),
+        level_spread=level_spread,
+    )
 
 
 def _log(expected: ArrayLike) -> Array:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.util import hash_pandas_object
 from scipy.special import expit
 
 from clvml.config import PRIOR, Config, ModelConfig
@@ -152,38 +154,11 @@ def fit_trees(
         Fewer than two customers bought anything before the newest of the snapshots, or none after.
     """
     prior = fit_prior(days, as_of, config.windows.horizon_days, config.model.season)
-    newest = max(snapshots)
-    frame = pd.concat(
-        [with_prior(snapshot, prior, cutoff, horizon_days) for cutoff, snapshot in snapshots.items()],
-        ignore_index=True,
-    )
-    customers = frame["customer_id"].nunique()
-    if customers < 2 or not (frame["actual_spend"] > 0).any():
-        spent = "" if customers < 2 else ", none of whom bought again"
-        raise NothingToLearn(f"the training windows hold {customers} customer(s){spent}")
-    age = np.concatenate([np.full(len(s), (newest - cutoff).days) for cutoff, s in snapshots.items()])
-    weights = np.exp(-age / _WEIGHT_DAYS)
-    totals = totals_by_window(frame)
-    chances = _chances(weights, config.model.max_rows)
-    kept = np.random.default_rng(config.seed).random(len(frame)) < chances
-    spenders = (frame["actual_spend"] > 0).to_numpy()
-    if not kept[spenders].any():
-        # There are too few to sample from: all are kept.
-        kept, chances = kept | spenders, np.where(spenders, 1.0, chances)
-    frame, weights = frame[kept], weights[kept] / chances[kept]
     given = all_given(attributes, days.kinds)
     predictors = _predictors(days.columns, config.model.leave_out, given)
-    X, base = frame[list(predictors)], config.model.base
-    boosting = _boosting_parameters(config.model, config.seed, attributes)
-    trees = Trees(
-        prior,
-        horizon_days,
-        predictors,
-        attributes,
-        days.kinds,
-        Churn.fit(frame, X, weights, base, boosting, churn_choice),
-        Spend.fit(frame, X, weights, base, boosting, spend_share, spend_weights),
-    )
+    trees = Trees(prior, horizon_days, predictors, attributes, days.kinds)
+    frames = {cutoff: with_prior(s, prior, cutoff, horizon_days) for cutoff, s in snapshots.items()}
+    trees, totals = _grown(trees, frames, config, churn_choice, spend_share, spend_weights)
     now = days.features(as_of, config.windows.horizon_days)
     now = read_given(now[now["purchase_days"] > 0], given)
     now = with_prior(now, prior, as_of, horizon_days)
@@ -195,6 +170,70 @@ def fit_trees(
         level = Level(spread=level.spread)
     levelled = {name: getattr(level, name) * spends[name] for name in STACKED}
     return replace(trees, level=level._replace(stack=trees.spend.level_of_stack(levelled)))
+
+
+def cross_fitted(trees: Trees, snapshots: Mapping[date, pd.DataFrame], config: Config) -> tuple[Array, Array]:
+    """Return P(no purchase) and E[spend] of the customers of the newest snapshot, shape (n,) each, unseen by the trees.
+
+    Each half of the customers is predicted by trees that were grown on the other half (cross-fitting), or by the prior
+    where that half holds nothing to learn from. Hashes of their ids say who belongs to which half.
+    The level is that of the snapshots and not that of the anchor, which is today's. ``trees`` were fitted on these
+    ``snapshots`` (`fit_trees`).
+    """
+    newest, frames, halves = max(snapshots), {}, {}
+    for cutoff, snapshot in snapshots.items():
+        frames[cutoff] = with_prior(snapshot, trees.prior, cutoff, trees.horizon_days)
+        halves[cutoff] = hash_pandas_object(snapshot["customer_id"], index=False).to_numpy() % 2
+    p_churn, spend = np.empty((2, len(frames[newest])))
+    for half in np.unique(halves[newest]):
+        grown = replace(trees, churn=Churn(), spend=Spend(), level=NO_CORRECTION)
+        others = {cutoff: frame[halves[cutoff] != half] for cutoff, frame in frames.items()}
+        with suppress(NothingToLearn):
+            choices = trees.churn.choice, trees.spend.share, trees.spend.weights
+            grown, _ = _grown(grown, others, config, *choices)
+        own = halves[newest] == half
+        frame = frames[newest][own]
+        p_churn[own] = grown.p_churn(frame)
+        stack = grown.spend.level_of_stack(grown.spends(frame, p_churn[own]))
+        grown = replace(grown, level=Level(stack=stack))
+        spend[own] = grown.spends(frame, p_churn[own])[config.model.spend]
+    return p_churn, spend
+
+
+def _grown(
+    trees: Trees,
+    frames: Mapping[date, pd.DataFrame],
+    config: Config,
+    churn_choice: ChurnChoice | None,
+    spend_share: float,
+    spend_weights: tuple[float, ...],
+) -> tuple[Trees, pd.DataFrame]:
+    """Return ``trees`` with those of churn and spend, at no level, and `totals_by_window`.
+
+    ``frames`` are snapshots with the prior's columns; it raises as `fit_trees` does.
+    """
+    newest, frame = max(frames), pd.concat(frames.values(), ignore_index=True)
+    customers = frame["customer_id"].nunique()
+    if customers < 2 or not (frame["actual_spend"] > 0).any():
+        spent = "" if customers < 2 else ", none of whom bought again"
+        raise NothingToLearn(f"the training windows hold {customers} customer(s){spent}")
+    age = np.concatenate([np.full(len(rows), (newest - cutoff).days) for cutoff, rows in frames.items()])
+    weights = np.exp(-age / _WEIGHT_DAYS)
+    totals = totals_by_window(frame)
+    chances = _chances(weights, config.model.max_rows)
+    kept = np.random.default_rng(config.seed).random(len(frame)) < chances
+    spenders = (frame["actual_spend"] > 0).to_numpy()
+    if not kept[spenders].any():
+        # There are too few to sample from: all are kept.
+        kept, chances = kept | spenders, np.where(spenders, 1.0, chances)
+    frame, weights = frame[kept], weights[kept] / chances[kept]
+    X, base = frame[list(trees.predictors)], config.model.base
+    boosting = _boosting_parameters(config.model, config.seed, trees.attributes)
+    return replace(
+        trees,
+        churn=Churn.fit(frame, X, weights, base, boosting, churn_choice),
+        spend=Spend.fit(frame, X, weights, base, boosting, spend_share, spend_weights),
+    ), totals
 
 
 def with_prior(snapshot: pd.DataFrame, prior: Prior, cutoff: date, horizon_days: int) -> pd.DataFrame:
