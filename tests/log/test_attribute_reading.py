@@ -183,3 +183,14 @@ def test_rows_hold_from_a_day_in_the_zone_of_the_purchases(joined, name, day):
     assert {one.date() for one in log.frame("select valid_from from customer_attributes")["valid_from"]} == {
         date(2024, 1, day)
     }
+
+
+@pytest.mark.parametrize("theirs", ["'=2", "=2"])
+def test_ids_with_an_apostrophe_before_a_formula_are_found(joined, theirs):
+    log = joined(
+        table("age", lambda n: n) + f"{theirs},70\n'@x,80\n", log=LOG + "'=2,2024-01-02,5\n@x,2024-01-03,5\n"
+    )
+    known = dict(
+        log.connection.execute(f"select customer_id, attribute_age from {log.attributes.table}").fetchall()
+    )
+    assert (known["'=2"], known["@x"]) == (70.0, 80.0)

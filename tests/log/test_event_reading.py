@@ -169,3 +169,8 @@ def test_a_table_that_is_not_there_is_refused_and_columns_differ(joined):
         joined(HEAD + "c1,2024-01-05,a\n", source="none.csv")
     with pytest.raises(ValueError, match="'at' is given for two things; a column is id, date or type"):
         joined(HEAD, type="at")
+
+
+def test_ids_with_an_apostrophe_before_a_formula_are_found(joined):
+    log = joined(HEAD + "'=2,2024-01-05,call\nc1,2024-01-05,call\n", log=LOG + "'=2,2024-01-02,5\n")
+    assert log.quality.events.customers == 2

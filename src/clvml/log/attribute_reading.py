@@ -29,6 +29,7 @@ from clvml.log.reading import PurchaseLog, hashed
 from clvml.log.table import days_of, read_table, with_numbers
 from clvml.log.time_zones import says_utc
 from clvml.storage.addresses import hide_password
+from clvml.storage.files import FORMULA
 from clvml.storage.sql import MONEY, Run
 
 _GIVEN = "clvml_given_attributes"
@@ -58,6 +59,7 @@ def with_attributes(log: PurchaseLog, data: DataConfig, given: pd.DataFrame | No
     if data.attributes is None:
         return log
     frame, known = read_customer_table(data, given)
+    frame["customer_id"] = ids_found(log.connection, log.table, frame["customer_id"])
     store(log.connection, frame)
     found = missing_customers(lambda query: log.connection.execute(query).fetchall(), log.table, known, data)
     return replace(
@@ -152,6 +154,21 @@ def ids_as_logged(ids: pd.Series, data: DataConfig) -> pd.Series:
     with duckdb.connect() as connection:
         connection.register(_GIVEN, given)
         return connection.execute(f"select {folded_sql(data.customer_ids)} as id from {_GIVEN}").df()["id"]
+
+
+def ids_found(connection: duckdb.DuckDBPyConnection, customers: str, ids: pd.Series) -> pd.Series:
+    """Return ids with the apostrophe before what a spreadsheet would run where the log has them with it alone.
+
+    Reading a table takes it off, and leaves it in the log, which may be of an export that writes it in all its tables.
+    """
+    runs = ids[ids.str.match(FORMULA).fillna(False).astype(bool)].unique()
+    if not len(runs):
+        return ids
+    told = connection.execute(
+        f"select distinct customer_id from {customers} where regexp_matches(customer_id, ?)", [FORMULA]
+    ).fetchall()
+    logged = {one for (one,) in told}
+    return ids.replace({one: f"'{one}" for one in runs if one not in logged and f"'{one}" in logged})
 
 
 def _moments(texts: pd.Series, name: str, where: str, timezone: str) -> NDArray[np.datetime64]:

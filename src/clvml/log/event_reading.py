@@ -13,7 +13,7 @@ import pandas as pd
 from clvml.config import DataConfig
 from clvml.config.event_keys import EventsConfig
 from clvml.errors import InputError
-from clvml.log.attribute_reading import check_columns, fingerprint_with, ids_as_logged
+from clvml.log.attribute_reading import check_columns, fingerprint_with, ids_as_logged, ids_found
 from clvml.log.attribute_table import words_of
 from clvml.log.event_table import TABLE, EventCount, EventTable, EventType
 from clvml.log.finding import Finding
@@ -126,6 +126,7 @@ def count_events(
         No event of a customer lies before ``until``.
     """
     asked, where = _asked(data)
+    frame = frame.assign(customer_id=ids_found(connection, customers, frame["customer_id"]))
     known = f"customer_id in (select customer_id from {customers})"
     after = f"on {until} or later"
     reason = (

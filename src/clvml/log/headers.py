@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 _SEARCHED = 30
 _VALUE = re.compile(r"[-+(€$£]*\d[\d.,:/'\s+TZ%€$£)-]*")
@@ -48,6 +48,29 @@ def column_names(header: Sequence[str]) -> tuple[tuple[str, ...], frozenset[str]
             candidate, copy = f"{stem}_{copy}", copy + 1
         names.append(candidate)
     return tuple(names), repeated
+
+
+def prefer_filled(
+    columns: Sequence[str], repeated: Collection[str], filled: Collection[int]
+) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Give a name that several columns have to the one that holds something; return names, and those still repeated.
+
+    ``columns`` and ``repeated`` are those of `column_names`, ``filled`` the places of columns that are not empty.
+
+    >>> prefer_filled(("a", "b", "a_2"), {"a"}, {1, 2})
+    (('a_2', 'b', 'a'), frozenset())
+    """
+    names, still = list(columns), set(repeated)
+    for name in repeated:
+        copies = [
+            place for place, other in enumerate(columns) if re.fullmatch(rf"{re.escape(name)}(_\d+)?", other)
+        ]
+        held = [place for place in copies if place in filled]
+        if len(held) == 1:
+            first = columns.index(name)
+            names[first], names[held[0]] = names[held[0]], name
+            still.remove(name)
+    return tuple(names), frozenset(still)
 
 
 def _filled(record: Sequence[str]) -> int:

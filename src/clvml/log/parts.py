@@ -19,6 +19,7 @@ from clvml.log.database import copy_table
 from clvml.log.delimited import Layout, copy_carefully, delimited_relation, read_layout
 from clvml.log.finding import Finding
 from clvml.log.frame import FRAME, register_frame
+from clvml.log.headers import prefer_filled
 from clvml.log.json_lines import copy_json_lines
 from clvml.log.text_files import PACKED, packed_name, scan_text
 from clvml.log.workbook import copy_sheet, read_sheets
@@ -185,7 +186,8 @@ def _read_file(
     part = Part(
         str(path), relation, layout.columns, types, kind, path, layout, lines, repeated=layout.repeated
     )
-    return [replace(part, findings=(doubt,)) if doubt else part]
+    part = replace(part, findings=(doubt,)) if doubt else part
+    return [_with_filled(connection, part, table, data)]
 
 
 def _workbook_parts(
@@ -199,12 +201,48 @@ def _workbook_parts(
         name = str(path) if len(sheets) == 1 else f"{path}, sheet {sheet.name}"
         part = _typed_part(name, f"{table}_{number}", sheet.columns, sheet.types, "Excel", path)
         # A repeated name is refused where it is mapped, as it is in a delimited file.
-        parts.append(replace(part, repeated=sheet.repeated))
+        parts.append(_with_filled(connection, replace(part, repeated=sheet.repeated), table, data))
     if others:
         listed = ", ".join(f"'{name}'" for name in others)
         text = f"'{path}': sheets {listed} were left out; name those to read in data.sheets"
         parts[0] = replace(parts[0], findings=(Finding("sheets-left-out", text),))
     return parts
+
+
+def _with_filled(
+    connection: duckdb.DuckDBPyConnection, part: Part, table: str, data: DataConfig | None
+) -> Part:
+    """Return a part of which a name that several columns have is that of the one that is not empty."""
+    if not part.repeated:
+        return part
+    try:
+        read = (
+            part
+            if part.layout is None or is_plain(part)
+            else copied_part(connection, part, f"{table}_filled")
+        )
+        counts = ", ".join(
+            f"count(nullif(trim(c{place}::VARCHAR), ''))" for place in range(len(part.columns))
+        )
+        found = connection.execute(f"SELECT {counts} FROM {read.relation}").fetchall()[0]
+    except (duckdb.Error, InputError):
+        # Whatever is wrong with the file is said when it is read.
+        return part
+    filled = {place for place, count in enumerate(found) if count}
+    columns, repeated = prefer_filled(part.columns, part.repeated, filled)
+    told = "" if data is None else " ".join([*data.columns.mapped().values(), data.where or ""])
+    findings = [
+        Finding(
+            "empty-column-passed-over",
+            f"'{part.name}' has several columns called '{name}'; the one that is not empty is read",
+        )
+        for name in sorted(part.repeated - repeated)
+        if name in told
+    ]
+    layout = part.layout and replace(part.layout, columns=columns, repeated=repeated)
+    return replace(
+        part, columns=columns, repeated=repeated, layout=layout, findings=(*part.findings, *findings)
+    )
 
 
 def _typed_part(
