@@ -35,6 +35,8 @@ def _proposed(found):
         ("Type", "Charge", "Refund"),
         ("Belegart", "Rechnung", "Gutschrift"),
         ("Belegart", "Rechnung", "Stornorechnung"),
+        ("Type", "SI", "SC"),
+        ("Art", "RE", "GU"),
         ("Vorgang", "Verkauf", "Retoure"),
         ("Type de pièce", "Facture", "Avoir"),
         ("Tipo", "Factura", "Abono"),

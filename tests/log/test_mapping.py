@@ -6,7 +6,7 @@ import pytest
 
 from clvml.config import ColumnsConfig
 from clvml.errors import InputError
-from clvml.log.mapping import map_columns, propose_columns
+from clvml.log.mapping import map_columns, propose_columns, propose_difference
 
 NAMES = {"customer_id": "customer_id", "order_date": "order_date", "amount": "amount"}
 
@@ -138,3 +138,10 @@ def test_usual_names_in_several_languages(header, columns):
 )
 def test_articles_are_found_in_several_languages(name):
     assert propose_columns({}, ["Kunde", "Datum", "Betrag", name])["product_id"] == name
+
+
+def test_debit_less_credit_where_no_column_is_an_amount():
+    assert propose_difference(["Soll", "Haben", "Konto"], None) == "Soll - Haben"
+    assert propose_difference(["Debit (EUR)", "Credit (EUR)"], None) == '"Debit (EUR)" - "Credit (EUR)"'
+    assert propose_difference(["Soll", "Haben", "Betrag"], "Betrag") is None
+    assert propose_difference(["Soll", "Konto"], None) is None

@@ -34,7 +34,7 @@ from clvml.log.line_rules import (
     treatment_of,
 )
 from clvml.log.overlaps import drop_older_states
-from clvml.log.staging import IDS, STAGED, TOTAL_LINE, Staged
+from clvml.log.staging import HEADER_LINE, IDS, STAGED, TOTAL_LINE, Staged
 from clvml.storage.sql import MONEY, literal
 
 VERDICTS = "clvml_verdicts"
@@ -97,7 +97,8 @@ def build_verdicts(
                {trimmed} AS trimmed, {folded} AS folded, {decimal} AS decimal_id, zoned, filled,
                CASE WHEN {is_whole} AND isfinite(amount) AND abs(amount) < 1e15
                     THEN amount::{MONEY} END AS money,
-               CASE WHEN broken IS NOT NULL THEN NOT coalesce({is_whole} AND isfinite(amount), false)
+               CASE WHEN broken = {literal(HEADER_LINE)} THEN false
+                    WHEN broken IS NOT NULL THEN NOT coalesce({is_whole} AND isfinite(amount), false)
                     ELSE amount_text IS NOT NULL OR coalesce(NOT abs(amount) < 1e15, false) END AS unread,
                digest, NULL::VARCHAR AS repeat
         FROM {STAGED}

@@ -23,6 +23,8 @@ _SIDE_NAMES = re.compile(
     r"soll|haben|debit|débit|credit|crédit|kennz|vorzeichen|sign|sens|indicator|\b(?:s|d)/?(?:h|c)\b|\b(?:dr|cr|kz|art|type?)\b",
     re.IGNORECASE,
 )
+# Codes of documents, and those of the sales that stand beside them.
+_CODES = {"sc": "si", "cn": "inv", "crn": "inv", "gu": "re", "gs": "re", "av": "fa", "nc": "fa", "cm": "in"}
 # Payments are booked beside invoices where the smaller side has more of the lines.
 _MOST = 1 / 3
 
@@ -72,6 +74,10 @@ def credit_findings(
                     lines[sides[1]],
                     sum(float(row[2] or 0) for row in found if row[0] not in kept),
                 )
+        elif codes := [code for code, sale in _CODES.items() if {code, sale} <= told]:
+            found = by_value(name)
+            credited = [row for row in found if (row[0] or "").casefold() in codes]
+            yield from _turned(amount, name, found, credited, quoted)
         elif any(is_credit(word) for word in words) and not all(is_credit(word) for word in words):
             found = by_value(name)
             yield from _turned(amount, name, found, [row for row in found if is_credit(row[0] or "")], quoted)

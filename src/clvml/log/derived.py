@@ -19,6 +19,7 @@ from clvml.log.frame import FRAME
 from clvml.log.mapping import written
 from clvml.log.parts import Part
 from clvml.log.staging import STAGED, TOTAL_LINE, Staged, build_staged, number_operand, text_operand
+from clvml.log.subtotals import mark_subtotals
 from clvml.storage.sql import literal
 
 COMPUTED = ("amount", "quantity")
@@ -197,6 +198,7 @@ def stage_operands(
     for ours, expression in formulas.computed.items():
         _add(connection, ours, "DOUBLE", formulas.amount_sql(expression))
         _add(connection, f"{ours}_text", "VARCHAR", formulas.text_sql(expression))
+    mark_subtotals(connection, mapping)
     found = fill_groups(
         connection,
         mapping,

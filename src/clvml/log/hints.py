@@ -17,7 +17,7 @@ from clvml.config import DataConfig, read_preset
 from clvml.log.credit_notes import ByValue, credit_findings, is_credit
 from clvml.log.derived import bind_formulas
 from clvml.log.finding import Finding
-from clvml.log.line_rules import MISSING_AMOUNT
+from clvml.log.line_totals import order_total_findings, total_findings
 from clvml.log.mapping import is_unit_price, is_usual, plain, written
 from clvml.log.numbers import Spelling, compare_formats, number_sql, spellings_sql
 from clvml.log.parts import Part
@@ -36,7 +36,7 @@ _NOT_BOUGHT = re.compile(
     r"abandon|incomplete|draft|trash|requires|blocked|on[ -]hold|revers|chargeback|dispute lost|storn|"
     r"abgebroch|fehlgeschlag|abgelehn|gesperrt|nicht bezahlt|unbezahlt|offen|widerruf|annul|échou|echou|refus|"
     r"en attente|impay|cancelad|fallid|rechazad|pendiente|anulad|geannul|mislukt|in attesa|anulow|"
-    r"nieopłac|odrzuc|zrušen|отмен)"
+    r"ausstehend|nieopłac|odrzuc|zrušen|отмен)"
 )
 _REFUNDED = re.compile(
     r"(?:^|[\W_]|wc)(?:refund|returned|credit ?note|erstattet|retour|gutschrift|rückerstatt|rembours|avoir|reembols|"
@@ -112,9 +112,15 @@ def column_findings(log: PurchaseLog, data: DataConfig, parts: list[Part]) -> It
     )
     few = list(_few_values(file, free[:_MOST_COLUMNS]))
     if fitted.where is None:
-        yield from _status(file, amount, few)
+        yield from _status(file, amount, few, log.quality.refund_line_share > 0)
     if amount is not None:
         documents = [(name, words) for name, words in few if not _STATES.search(name)]
+        order = fitted.columns.order_id
+        if order in file.names and fitted.amount_per == "line" and fitted.where is None:
+            free_names = [name for name, _ in few]
+            yield from total_findings(
+                file.run, lambda name: _lines(file, order, amount, name), free_names, _yaml
+            )
         yield from credit_findings(amount, documents, lambda name: _by_value(file, name, amount), _yaml)
         yield from _refunds(file, amount)
         # What a preset maps is what its export means.
@@ -123,7 +129,7 @@ def column_findings(log: PurchaseLog, data: DataConfig, parts: list[Part]) -> It
     if fitted.columns.currency is None and data.currency is None:
         yield from _currency(file)
     yield from _empty(log, fitted)
-    yield from _order_totals(log, fitted)
+    yield from order_total_findings(log, fitted)
     yield from _other_customers(file, log.quality)
 
 
@@ -146,11 +152,14 @@ def _preset(data: DataConfig, columns: tuple[str, ...]) -> Iterator[Finding]:
         yield Finding(f"about-{data.preset}", " ".join(note.split()))
 
 
-def _status(file: _File, amount: str | None, few: list[tuple[str, list[str]]]) -> Iterator[Finding]:
+def _status(
+    file: _File, amount: str | None, few: list[tuple[str, list[str]]], has_refunds: bool
+) -> Iterator[Finding]:
     candidates = []
     for name, words in few:
         # What has a line of its own is taken off, and not left out.
-        words = [word for word in words if amount is None or _STATES.search(name) or not is_credit(word)]
+        if (amount is not None or has_refunds) and not _STATES.search(name):
+            words = [word for word in words if not is_credit(word)]
         if _is_mark(name, words):
             candidates.append(((False, True, False), -file.names.index(name), name, True))
         elif any(_is_unbought(word, refunds=True) for word in words):
@@ -167,13 +176,13 @@ def _status(file: _File, amount: str | None, few: list[tuple[str, list[str]]]) -
         return
     _, _, name, marks = max(candidates)
     by_value = _by_value(file, name, amount)
-    has_refunds = any(_is_refund(file, other) for other in file.names)
+    told_apart = any(_is_refund(file, other) for other in file.names)
     # Refunds that are negative come off by themselves.
     bad = [
         row
         for row in by_value
         if row[0] is not None
-        and (row[0].casefold() in _YES if marks else _is_unbought(row[0], refunds=not has_refunds))
+        and (row[0].casefold() in _YES if marks else _is_unbought(row[0], refunds=not told_apart))
         and (row[2] is None or row[2] > 0 or not _REFUNDED.search(row[0].casefold()))
         and (amount is None or _STATES.search(name) or not is_credit(row[0]))
     ]
@@ -201,6 +210,16 @@ def _by_value(file: _File, name: str, amount: str | None) -> ByValue:
     return file.run(
         f"SELECT value, count(*), sum(money::{MONEY}), count(*) FILTER (money < 0) FROM (SELECT {file.cell(name)}"
         f" AS value, {money} AS money FROM {file.rows(', '.join(sorted(needed)))}) GROUP BY value ORDER BY 2 DESC, 1"
+    )
+
+
+def _lines(file: _File, order: str, amount: str, name: str | None) -> str:
+    """Return the relation of order number, money and the cell of a column of all lines."""
+    needed = sorted({f"c{file.names.index(column)}" for column in (order, amount, *([name] if name else []))})
+    value = file.cell(name) if name else "NULL"
+    return (
+        f"(SELECT {file.cell(order)} AS order_id, {file.number(amount)}::{MONEY} AS amount, {value} AS value"
+        f" FROM {file.rows(', '.join(needed))} WHERE {file.cell(order)} IS NOT NULL)"
     )
 
 
@@ -314,37 +333,6 @@ def _empty(log: PurchaseLog, data: DataConfig) -> Iterator[Finding]:
                 " another column",
                 log.quality.rows_out,
             )
-
-
-def _order_totals(log: PurchaseLog, data: DataConfig) -> Iterator[Finding]:
-    if "order_id" not in log.columns or data.amount_per == "order":
-        return
-    missing = sum(count.rows for count in log.quality.reasons if count.reason == MISSING_AMOUNT)
-    if missing >= 0.05 * log.quality.rows_in:
-        yield Finding(
-            "lines-without-amount",
-            f"{missing:,} lines have no amount and are left out; where the total stands in the first line of an order"
-            " only, data.amount_per: order counts the others for products and units",
-            missing,
-        )
-    orders, same, totals, rows, money = log.connection.execute(
-        f"""
-        SELECT count(*), count(*) FILTER (low = high), count(DISTINCT high) FILTER (low = high),
-               sum(line_count - 1) FILTER (low = high), sum((line_count - 1) * high::{MONEY}) FILTER (low = high)
-        FROM (
-            SELECT min(amount) AS low, max(amount) AS high, count(*) AS line_count FROM {log.table}
-            WHERE order_id IS NOT NULL GROUP BY order_id HAVING count(*) > 1
-        )
-        """
-    ).fetchall()[0]
-    if orders >= _SPLIT_ORDERS and same >= 0.95 * orders and totals >= 5:
-        yield Finding(
-            "order-total-repeated",
-            f"{same:,} of the {orders:,} orders with several lines have the same amount in each of them, as where the"
-            " total of the order stands in every line; data.amount_per: order counts it once",
-            int(rows),
-            float(money),
-        )
 
 
 def _other_customers(file: _File, quality: QualityReport) -> Iterator[Finding]:

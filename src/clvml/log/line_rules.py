@@ -15,7 +15,7 @@ from clvml.config import DataConfig
 from clvml.errors import InputError, first_of
 from clvml.log.delimited import STRAY_QUOTE, TOO_FEW_COLUMNS, TOO_LONG, TOO_MANY_COLUMNS
 from clvml.log.json_lines import NOT_JSON
-from clvml.log.staging import TOTAL_LINE
+from clvml.log.staging import HEADER_LINE, TOTAL_LINE
 from clvml.storage.sql import literal
 
 Treatment = Literal["rejected", "dropped", "kept", "changed"]
@@ -62,7 +62,19 @@ class Rule:
 
 
 RULES = (
-    *map(Rule, (TOO_FEW_COLUMNS, TOO_MANY_COLUMNS, STRAY_QUOTE, TOO_LONG, NOT_JSON, TOTAL_LINE, NO_RATE)),
+    *map(
+        Rule,
+        (
+            TOO_FEW_COLUMNS,
+            TOO_MANY_COLUMNS,
+            STRAY_QUOTE,
+            TOO_LONG,
+            NOT_JSON,
+            TOTAL_LINE,
+            HEADER_LINE,
+            NO_RATE,
+        ),
+    ),
     Rule(NOT_IN_WHERE, "NOT coalesce({in_where}, false)", "dropped"),
     Rule("missing customer id", "customer_id IS NULL"),
     Rule("customer id of nobody (data.guests)", "{guest}"),

@@ -15,10 +15,13 @@ _SYNONYMS = {
     "customer_id": "customerid customer customerno customernumber custid cust clientid client userid "
     "user visitorid buyerid buyer shopperid shopper householdkey householdid "
     "household memberid member contactid accountid account personid email "
-    "kundennr kundennummer kundenid kunde kdnr kundenkarte kundenkartennr käufer "
+    "customercode customerref customerreference accountreference accountref accountcode accountno accountnumber "
+    "customeremail emailbilling billingemail emailaddress absenderemailadresse "
+    "kundennr kundennummer kundenid kundencode kunde kdnr kundenkarte kundenkartennr käufer debitor debitorennr "
+    "debitorennummer comptetiers codetiers tiers "
     "numéroclient idclient codeclient idcliente cliente klantnummer klant klantid cusid id",
     "order_id": "orderid orderno ordernumber order invoiceid invoiceno invoice transactionid "
-    "transactionno transaction basketid receiptid receiptno receipt purchaseid saleid "
+    "transactionno transaction basketid receiptid receiptno receiptnumber receipt purchaseid saleid "
     "auftragsnr auftragsnummer bestellnr bestellnummer rechnungsnr rechnungsnummer belegnr belegnummer "
     "auftrag bestellung rechnung beleg belegfeld1 bon bonnr bonnummer orderreference "
     "numérocommande commande numérofacture facture pedido factura ordine fattura ordernummer factuurnummer",
@@ -29,8 +32,8 @@ _SYNONYMS = {
     "amount": "amount orderamount lineamount totalamount total ordertotal linetotal totalprice "
     "salesvalue sales saleamount revenue netsales netrevenue turnover spend value "
     "ordervalue monetaryvalue paymentvalue payment netamount netamt price "
-    "umsatz umsatzohnesollhabenkz nettoumsatz betrag gesamtbetrag rechnungsbetrag summe gesamtpreis "
-    "endbetrag bruttobetrag brutto nettobetrag netto montant "
+    "umsatz umsatzohnesollhabenkz nettoumsatz betrag gesamtbetrag rechnungsbetrag summe gesamt gesamtpreis "
+    "endbetrag bruttobetrag brutto nettobetrag netto nettowert warenwert montant "
     "montantttc montantht chiffredaffaires ca "
     "importe importo totale bedrag omzet",
     "product_id": "productid product stockcode sku itemid item articleid article materialid material ean upc "
@@ -45,6 +48,8 @@ _UNIT_PRICES = (
     "unitprice itemprice priceperunit lineitemprice pricepaidperunit price unitcost einzelpreis stückpreis preis"
     " prixunitaire prix preciounitario precio prezzounitario prezzo"
 )
+# What a customer owes, and what takes it back, in columns of their own.
+_SIDES = ("debit credit", "débit crédit", "soll haben", "debe haber", "dare avere", "debet credit")
 _REQUIRED = ("customer_id", "order_date", "amount")
 _IN_CURRENCY = re.compile(r"(?<=\w)[\s_\[(]+(?:in[\s_]+)?(?:eur|euro|usd|gbp|chf)[\s\])]*$")
 
@@ -140,6 +145,19 @@ def propose_product(available: Sequence[str], amount: str | None) -> str | None:
     if price is None or quantity is None or amount not in (None, price):
         return None
     return f"{written(quantity)} * {written(price)}"
+
+
+def propose_difference(available: Sequence[str], amount: str | None) -> str | None:
+    """Return debit less credit as an expression, where they stand in two columns and no column is called an amount.
+
+    >>> propose_difference(["Pièce", "Débit", "Crédit"], "Pièce")
+    'Débit - Crédit'
+    """
+    names = {plain(name): name for name in available}
+    for debit, credit in map(str.split, _SIDES):
+        if debit in names and credit in names and not (amount and is_usual("amount", amount)):
+            return f"{written(names[debit])} - {written(names[credit])}"
+    return None
 
 
 def is_unit_price(name: str) -> bool:

@@ -27,7 +27,7 @@ from clvml.storage.files import no_room
 from clvml.storage.sql import literal
 
 STAGED = "clvml_staged"
-TOTAL_LINE = "total line"
+TOTAL_LINE, HEADER_LINE = "total line", "header line"
 _GATHERED = "clvml_gathered"
 _INCOMING = "clvml_incoming"
 
@@ -111,6 +111,7 @@ def build_staged(
         if ours not in (*IDS, "currency") and any(_is_written(ours, part.types[index]) for part in read)
     }
     _mark_totals(connection, columns)
+    _mark_headers(connection, parts[0], mapping)
     locate = partial(_located, connection, read)
     check_broken(connection, _GATHERED, _BROKEN, origin, data, locate)
     formats, read_as = _type(connection, len(read), to_read, data, locate)
@@ -204,6 +205,15 @@ def _mark_totals(connection: duckdb.DuckDBPyConnection, columns: Collection[str]
             f" AND coalesce(broken, {literal(TOO_FEW_COLUMNS)}) = {literal(TOO_FEW_COLUMNS)}"
             f" AND order_ts IS NULL AND ({is_named} OR ({is_money} AND broken IS NULL))"
         )
+
+
+def _mark_headers(connection: duckdb.DuckDBPyConnection, part: Part, mapping: dict[str, int]) -> None:
+    """Mark lines that repeat the header, as the pages of a report and files put together do."""
+    texts = {"customer_id": "customer_id", "order_date": "date_text"}
+    tests = (f"{text} = {literal(part.columns[mapping[ours]])}" for ours, text in texts.items())
+    connection.execute(
+        f"UPDATE {_GATHERED} SET broken = {literal(HEADER_LINE)} WHERE broken IS NULL AND {' AND '.join(tests)}"
+    )
 
 
 def total_named_sql(columns: Collection[str]) -> str:

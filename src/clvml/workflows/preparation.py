@@ -37,7 +37,7 @@ from clvml.log import PurchaseLog, read_purchase_log
 from clvml.log.attribute_reading import with_attributes
 from clvml.log.event_reading import with_events
 from clvml.log.frame import FRAME
-from clvml.log.mapping import map_columns, propose_columns, propose_product
+from clvml.log.mapping import map_columns, propose_columns, propose_difference, propose_product
 from clvml.log.parts import Part, read_parts
 from clvml.log.payments import read_subscription_log
 from clvml.log.presets import recognise
@@ -135,6 +135,8 @@ def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> 
     columns = {ours: theirs for ours, theirs in likeliest.items() if theirs not in named.values()} | named
     if "amount" not in named and (product := propose_product(filled, columns.get("amount"))):
         columns["amount"] = product
+    elif "amount" not in named and (difference := propose_difference(filled, columns.get("amount"))):
+        columns["amount"] = difference
     # Better an empty column, of which reading says that it is, than none.
     empty = {o: theirs for o, theirs in proposed.items() if o in _REQUIRED and theirs not in columns.values()}
     columns = empty | columns

@@ -1,0 +1,84 @@
+"""Totals between the lines, and headers that come again."""
+
+import pytest
+
+HEADER = "customer,day,amount\n"
+BLOCKS = (
+    "ann,2024-01-05,10\nann,2024-01-06,5\nSubtotal ann,2024-01-06,15\n"
+    "bob,2024-01-05,7.10\nbob,2024-01-07,1.30\nbob,2024-01-08,2\nSubtotal bob,2024-01-08,10.40\n"
+)
+
+
+@pytest.mark.parametrize("end", ["", "Grand total,2024-01-08,25.40\n"])
+def test_totals_of_customers_are_no_customers(read, rows, reasons, end):
+    log = read(HEADER + BLOCKS + end)
+    assert {row[0] for row in rows(log)} == {"ann", "bob"}
+    assert log.quality.money_out == 25.4
+    money = 25.4 if not end else 50.8
+    assert reasons(log) == {("total line", "rejected"): (2 if not end else 3, money)}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        # A customer who is called so, and sums that are none.
+        "Total Energies,2024-01-05,10\nann,2024-01-06,5\nTotal Energies,2024-01-07,99\n",
+        "ann,2024-01-05,10\nTotal,2024-01-06,10\n",
+        "ann,2024-01-05,10\nTotal,2024-01-06,10\nann,2024-01-07,3\nTotal,2024-01-08,8\n",
+    ],
+)
+def test_what_is_called_a_total_and_is_no_sum_stays(read, reasons, lines):
+    log = read(HEADER + lines)
+    assert reasons(log) == {}
+
+
+def test_headers_that_come_again_are_left_out_however_many(read, rows, reasons):
+    body = "".join(
+        f"c{n % 7},2024-01-{n % 28 + 1:02},{n}\n{HEADER if n % 5 == 0 else ''}" for n in range(1, 41)
+    )
+    log = read(HEADER + body, max_unreadable=0.01)
+    assert reasons(log) == {("header line", "rejected"): (8, 0.0)}
+    assert log.quality.rows_out == 40
+
+
+def test_a_customer_who_is_called_as_the_column_stays(read, rows):
+    assert rows(read(HEADER + "customer,2024-01-05,10\nann,2024-01-05,10\n"), "customer_id") == [
+        ("ann",),
+        ("customer",),
+    ]
+
+
+def _orders(kinds, amounts, rows=30):
+    """Return a log of orders of several lines, each with a kind."""
+    lines = [
+        f"c{n % 7},2024-01-{n % 28 + 1:02},{amount * (n + 1):.2f},{n},{kind}"
+        for n in range(rows)
+        for kind, amount in zip(kinds, amounts, strict=True)
+    ]
+    return "customer,day,amount,no,kind\n" + "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "amounts", "marks", "rows"),
+    [
+        (["Item", "Discount", "VAT", "Order total"], [10, -1, 1.71, 10.71], "'Order total'", 30),
+        (["Sale", "Sale line", "Sale line", "Payment"], [7, 3, 4, 7], "'Payment', 'Sale'", 60),
+    ],
+)
+def test_totals_among_the_lines_of_an_order(read, kinds, amounts, marks, rows):
+    text = _orders(kinds, amounts)
+    keys = {"columns": {"order_id": "no"}, "hints": True}
+    found = {warning.code: warning for warning in read(text, **keys).quality.warnings}["totals-among-lines"]
+    assert found.rows == rows
+    assert f'data.where: "kind not in ({marks})" leaves these out' in found.text
+    left = read(text, where=f"kind not in ({marks})", **keys).quality
+    assert left.money_out == pytest.approx(found.money / (rows / 30))
+    assert "totals-among-lines" not in [warning.code for warning in left.warnings]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "amounts"), [(["a", "b", "c"], [1, 2, 4]), (["a", "b"], [5, 5]), (["a", "b", "c"], [5, 5, 5])]
+)
+def test_orders_without_a_total(read, kinds, amounts):
+    warnings = read(_orders(kinds, amounts), columns={"order_id": "no"}, hints=True).quality.warnings
+    assert "totals-among-lines" not in [warning.code for warning in warnings]
