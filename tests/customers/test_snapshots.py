@@ -91,6 +91,32 @@ def test_customers_who_share_a_code_are_told_apart(build_days, monkeypatch):
     assert tried == [0, 1, 2]
 
 
+def test_a_sample_is_all_that_is_known_of_some_customers(build_days):
+    # Each buys every 50 days, half of them from day 100 on.
+    known = [
+        (f"c{i:04}", 50 * k + i % 50 + 100 * (i % 2), 10.0 + i % 7) for i in range(800) for k in range(4)
+    ]
+    lines = pd.DataFrame(known, columns=["customer_id", "order_day", "amount"])
+    lines["order_day"] = (pd.Timestamp("2024-01-01") + pd.to_timedelta(lines["order_day"], unit="D")).dt.date
+    early, late = date(2024, 3, 1), date(2024, 8, 1)
+    days = build_days(lines)
+    assert days.sampled(early, 400) is days
+    sample = days.sampled(early, 100)
+    ids = sample.features(early, 30)["customer_id"]
+    assert len(ids) == 100
+    # Of those who came later as many as of the others, give or take three standard deviations of both draws.
+    everybody = sample.features(late, 30)["customer_id"]
+    assert 200 - 37 < len(everybody) < 200 + 37
+    whole = days.snapshots([early, late], 30)
+    chosen = whole[whole["customer_id"].isin(everybody)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(sample.snapshots([early, late], 30), chosen, check_exact=True)
+    totals = lines[lines["customer_id"].isin(everybody) & (lines["order_day"] < early)]["amount"].sum()
+    assert sample.daily_totals(early).sum() == pytest.approx(totals)
+    assert sample.first_day == days.first_day
+    shuffled = build_days(lines.sample(frac=1, random_state=0)).sampled(early, 100)
+    assert shuffled.features(early, 30)["customer_id"].tolist() == ids.tolist()
+
+
 @pytest.mark.parametrize("columns", [["order_id"], ["product_id"], ["quantity"]])
 def test_optional_columns_change_no_other_column(build_days, columns):
     detailed = LINES.assign(order_id="o1", product_id="p1", quantity=1.0)

@@ -156,6 +156,23 @@ def test_seed_draws_the_trees_and_the_rows(log):
     assert thinned["expected_spend"].sum() == pytest.approx(full["expected_spend"].sum(), rel=0.1)
 
 
+def test_a_sample_of_many_customers_gives_the_forecast_of_all(monkeypatch):
+    many = customer_days(simulate_log(6000, 300, seed=3))
+    end = FIRST + timedelta(days=300)
+    features = many.features(end, 30)
+    settings = config(30, max_cutoffs=3, max_rows=1000)
+    sampled = fit_customer_model(many, end, settings)
+    assert "trained on 4,000 of the customers who had a line before 2022-09-28" in sampled.notes[0]
+    monkeypatch.setattr(customer_model, "_CUSTOMERS_OF_A_ROW", 6)
+    whole = fit_customer_model(many, end, settings)
+    assert not any("trained on" in note for note in whole.notes)
+    one, other = (model.predict(features, end) for model in (sampled, whole))
+    check_sane(one)
+    assert (one["expected_spend"] != other["expected_spend"]).any()
+    for name in ("p_churn", "expected_spend", "clv"):
+        assert one[name].sum() == pytest.approx(other[name].sum(), rel=0.05)
+
+
 def test_saved_and_loaded_predicts_the_same(model, features, predicted, tmp_path):
     model = model.with_tiers((50.0, 20.0, 5.0), {"big_spend_365d": 90.0})
     model.save(tmp_path)

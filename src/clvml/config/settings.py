@@ -53,7 +53,9 @@ class ModelConfig(TreesConfig):
     """What XGBoost takes, and what it is given."""
 
     max_rows: Annotated[int, Field(ge=1000, le=10**9)] = Field(
-        75_000, description="training rows at most; beyond, a random share of them, the newest cutoffs first"
+        75_000,
+        description="training rows at most; beyond, a random share of them, the newest cutoffs first. Of more than four"
+        " times as many customers, a sample is trained on",
     )
     base: Literal["blend", "btyd", "trailing", "none"] = Field(
         "blend",

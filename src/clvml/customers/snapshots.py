@@ -52,7 +52,7 @@ class CustomerDays:
     kinds : tuple of EventKind
         Which events the features count.
     table : str
-        What `clvml.customers.customer_days_query` returns, with a code in the place of the id.
+        Relation that holds what `clvml.customers.customer_days_query` returns, with a code in the place of the id.
     """
 
     first_day: date
@@ -100,6 +100,22 @@ class CustomerDays:
         counted = copy(self)
         counted.kinds = tuple(kinds) if self.events else ()
         return counted
+
+    def sampled(self, cutoff: date, most: int) -> Self:
+        """Return the days of ``most`` of the customers of the history, and of later ones at the same rate.
+
+        They are chosen by their codes, which are hashes of the ids: neither what they did nor the order of the rows
+        matters. Where there are no more, these days are returned.
+        """
+        beyond = self._rows(
+            f"select distinct customer_id from ({windows.history(self.table, cutoff)}) as history"
+            f" order by customer_id limit 1 offset {most}"
+        )
+        if not beyond:
+            return self
+        chosen = copy(self)
+        chosen.table = f"(select * from {self.table} where customer_id < {beyond[0][0]})"
+        return chosen
 
     def customers_of_events(self, cutoff: date) -> dict[str, int]:
         """Return how many customers with a line before the cutoff have events of each type before it."""

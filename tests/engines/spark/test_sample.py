@@ -75,6 +75,8 @@ def test_a_sample_of_everybody_is_described_as_the_log_is(everybody, on_duckdb):
 def test_features_and_labels_are_those_of_duckdb(everybody, on_duckdb):
     ours, theirs = everybody.days(), customer_days(on_duckdb)
     assert (ours.first_day, ours.last_day) == (theirs.first_day, theirs.last_day)
+    # A sample already, and its ids are no hashes.
+    assert ours.sampled(TODAY, 10) is ours
     cutoffs = [date(2023, 9, 1), date(2024, 3, 1)]
     for found, expected in (
         (ours.snapshots(cutoffs, 60), theirs.snapshots(cutoffs, 60)),

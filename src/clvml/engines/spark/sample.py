@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import pandas as pd
@@ -50,6 +50,10 @@ class SparkDays(CustomerDays):
         self.session = session
         self._brought: dict[str, str] = {}
         super().__init__(connection, purchases, columns, attributes, events)
+
+    def sampled(self, cutoff: date, most: int) -> Self:
+        """Return these days, which are those of a sample already."""
+        return self
 
     def _build(self, purchases: str) -> None:
         # Every cutoff asks for them.
