@@ -39,8 +39,7 @@ from clvml.threads import one_blas_thread
 
 Array = NDArray[np.float64]
 
-# Customers to train on for each row that the trees may see: with more, forecasts change less than with another seed
-# (docs/benchmarks.md).
+# Customers to train on for each row that the trees may see (docs/model.md).
 _CUSTOMERS_OF_A_ROW = 4
 
 
@@ -343,7 +342,7 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
             days, snapshots, as_of, config, trained, churn_choice, spend_share, weights, attributes=attributes
         )
     except NothingToLearn as reason:
-        return _prior_alone(days, as_of, config, str(reason))
+        return _prior_alone(everybody, as_of, config, str(reason))
     if unseen is None:
         p_churn, spend = cross_fitted(trees, snapshots, config)
         notes.append(
