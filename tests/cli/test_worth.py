@@ -8,6 +8,7 @@ import pytest
 import yaml
 from tests.decide.conftest import scored
 
+from clvml.scores.columns import SUBSCRIBERS
 from clvml.storage.files import write_table
 
 
@@ -156,3 +157,21 @@ def test_input_at_fault_ends_in_one_message(run, scores, words, said):
     code, out, err = run("worth", scores, *words)
     assert (code, out) == (2, "")
     assert said in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--data", "orders.csv"],
+            "leave --data out: the scored file knows since when customers are subscribed",
+        ),
+        (["--before", "before.csv"], "the earlier scores are of purchases and the others of subscriptions"),
+    ],
+)
+def test_purchases_beside_subscriptions_end_in_one_message(run, scores, tmp_path, words, said):
+    table = scored(300).assign(plan="basic", monthly_price=9.0, tenure_days=100)
+    table[[column.name for column in SUBSCRIBERS]].to_csv(tmp_path / "subscribers.csv", index=False)
+    code, out, err = run("worth", "subscribers.csv", *words)
+    assert (code, out) == (2, "")
+    assert said in " ".join(err.split())

@@ -11,13 +11,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from tests.dashboard.conftest import Client, served
-from tests.pages import left_in_english
+from tests.dashboard.test_orders import read
+from tests.decide.conftest import scored
+from tests.pages import Texts, left_in_english
 from tests.report.conftest import overview_of, scored_frame
 from tests.report.test_subscriber_page import subscriber_frame
 
 from clvml.dashboard.store import Snapshots
+from clvml.errors import InputError
 from clvml.report.facts import read_facts
 from clvml.scores.columns import SUBSCRIBERS
+from clvml.scores.subscriber_overview import _all
 
 PAGES = ("/", "/customers", "/segments", "/plan", "/trust", "/customer?id=C00007")
 
@@ -34,7 +38,7 @@ def client(scores: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> It
     folder = tmp_path_factory.mktemp("subscribers")
     path = folder / "scores.csv"
     scores.to_csv(path, index=False)
-    ours = {"segments": [], "cohorts": [], "new_customers": None}
+    ours = {"segments": [_all(scores, 90)], "cohorts": [], "new_customers": None}
     overview = overview_of(scored_frame(len(scores))) | ours
     path.with_suffix(".overview.json").write_text(json.dumps(overview), encoding="utf-8")
     with served(Snapshots(path, folder)) as reader:
@@ -68,12 +72,37 @@ def test_the_list_is_sorted_by_price_and_the_risk_is_that_of_the_report(
     page = client.get("/customers?sort=monthly_price").text
     first = scores[scores["customer_id"] == re.findall(r"/customer\?id=(\w+)", page)[0]]
     assert first["monthly_price"].item() == scores["monthly_price"].max()
+    usual = re.findall(r"/customer\?id=(\w+)", client.get("/customers").text)
     # A column of purchases is none of subscribers: the usual order.
-    assert client.get("/customers?sort=next_order_date").status_code == 200
+    asked = client.get("/customers?sort=next_order_date").text
+    assert re.findall(r"/customer\?id=(\w+)", asked) == usual
     path = tmp_path / "scores.csv"
     scores.to_csv(path, index=False)
     most = read_facts(path, None).calls[0]["customer_id"]
-    assert re.findall(r"/customer\?id=(\w+)", client.get("/customers").text)[0] == most
+    assert usual[0] == most
+
+
+def test_the_segments_are_the_plans_with_their_sums(client: Client, scores: pd.DataFrame) -> None:
+    page = " ".join(Texts(client.get("/segments").text).texts)
+    for plan, own in scores.groupby("plan"):
+        assert re.search(rf"\b{plan}\b.*?\b{len(own)}\b", page), plan
+
+
+def test_purchases_beside_subscriptions_are_refused(scores: pd.DataFrame, tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    scores.to_csv(path, index=False)
+    purchases = scored(len(scores)).assign(
+        as_of="2024-01-01", last_order_date="2023-12-01", next_order_date=None
+    )
+    purchases["customer_id"] = scores["customer_id"].to_numpy()
+    purchases.to_csv(tmp_path / "before.csv", index=False)
+    with pytest.raises(InputError, match=r"earlier scores are of purchases .* leave --before out"):
+        Snapshots(path, tmp_path, tmp_path / "before.csv").newest()
+    log = pd.DataFrame({"customer_id": scores["customer_id"], "order_date": "2024-01-05", "amount": 1.0})
+    orders = read(log, tmp_path)
+    with pytest.raises(InputError, match=r"scores are of subscriptions .* leave --data out"):
+        orders.check(Snapshots(path, tmp_path).newest())
+    orders.close()
 
 
 def test_a_download_has_the_columns_of_the_file(client: Client, scores: pd.DataFrame) -> None:

@@ -5,8 +5,11 @@ import pandas as pd
 import pytest
 from tests.decide.conftest import scored
 
+from clvml.config import ValueConfig
+from clvml.customers.subscription_snapshots import MONTH_DAYS
 from clvml.decide.acquisition import _figures, acquisition, read_acquired, read_spend
 from clvml.errors import InputError
+from clvml.scores.totals import LOSS_SPREAD, REACH
 
 
 @pytest.fixture
@@ -97,7 +100,15 @@ def test_money_that_won_nobody_counts_for_its_source(shop):
 def test_the_interval_of_the_cost_holds_the_truth_in_four_of_five():
     won = np.random.default_rng(0).poisson(30, 2_000)
     sums = pd.DataFrame(
-        {"customers": won, "spend": 3_000.0, "earned": 0.0, "clv": 0.0, "squares": 0.0, "age": 0.0}
+        {
+            "customers": won,
+            "spend": 3_000.0,
+            "earned": 0.0,
+            "clv": 0.0,
+            "squares": 0.0,
+            "level": 0.0,
+            "age": 0.0,
+        }
     )
     table = _figures(sums.assign(**{f"margin_{days}d": 0.0 for days in (30, 90, 180, 365)}))
     held = ((table["cost_low"] <= 100) & (table["cost_high"] >= 100)).mean()
@@ -129,3 +140,22 @@ def test_customers_twice_or_from_nowhere(shop):
     other = read_spend(write("s.csv", "month,source,spend\n2024-01,radio,5\n"))
     with pytest.raises(InputError, match="no scored customer was won from a source"):
         acquisition(scores, read_acquired(write("a.csv", ACQUIRED)), other, np.full(8, 0.4))
+
+
+def test_of_subscribers_only_what_is_lost_is_uncertain(shop):
+    scores, write = shop
+    value = ValueConfig(margin=0.5, discount_rate=0.0, horizon_days=365)
+    subscribers = scores.assign(plan="basic", monthly_price=10.0, tenure_days=100)
+    subscribers = subscribers.assign(clv=0.9 * 0.5 * 10.0 / MONTH_DAYS * 365)
+    files = read_acquired(write("a.csv", ACQUIRED)), read_spend(write("s.csv", SPEND))
+    margin = np.full(8, 0.5)
+    found, plain = (
+        acquisition(table, *files, margin, value).by_source.loc["ads"]
+        for table in (subscribers, subscribers.drop(columns="tenure_days"))
+    )
+    total, lost = 5 * (50.0 + subscribers["clv"].iloc[0]), 5 * subscribers["clv"].iloc[0] / 9.0
+    by_chance = 5 * (total / 5) ** 2 + lost * (subscribers["clv"].iloc[0])
+    reach = REACH * np.sqrt(by_chance + (LOSS_SPREAD * lost) ** 2) / 300
+    assert found["ratio_high"] - found["value_to_cost"] == pytest.approx(reach, abs=0.011)
+    assert found["value_to_cost"] == plain["value_to_cost"]
+    assert plain["ratio_high"] - plain["value_to_cost"] > reach + 0.02

@@ -75,7 +75,7 @@ def test_contributions_and_base_are_the_forecast(log, settings):
         assert np.abs(phi[:, :-1]).sum() > 0
 
 
-def test_the_reference_customer_has_the_base_of_the_prior(tmp_path):
+def test_the_reference_customer_has_the_base_of_the_prior():
     model, features, reference = explained(LOGS["hardly any"]())
     assert model.trees.churn.trees is None
     check_inputs(reference.inputs)

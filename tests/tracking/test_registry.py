@@ -242,3 +242,15 @@ def test_a_model_of_another_name_that_was_trained_later_is_told(make_record, uri
     )
     assert resolve_model("champion", "clvml", uri).note == ""
     assert resolve_model("models:/clvml@champion", None, uri).note == ""
+
+
+def test_more_models_than_a_page_of_the_server_holds(make_record, uri, scored):
+    log_training(make_record(), uri)
+    with open_store(uri) as store:
+        for number in range(105):
+            store.client.create_registered_model(f"model-{number:03d}")
+    last = parse_config({**CONFIG, "tracking": {"registered_model": "zebra"}})
+    log_training(make_record(config=last), uri)
+    assert "'zebra' was trained later" in resolve_model("champion", None, uri).note
+    with pytest.raises(InputError, match=r"no registered model 'zebbra' .*did you mean 'zebra'"):
+        resolve_model("models:/zebbra@champion", "clvml", uri)

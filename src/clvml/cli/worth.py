@@ -52,6 +52,8 @@ def worth(
     from clvml.scores.overview import origin_of
 
     files = both_or_none(acquired, spend)
+    if data is not None and config is None:
+        workflows.refuse_log_beside(scores)
     settings = load_any_config(config, overrides, data) if config or data or overrides else None
     if isinstance(settings, SubscriptionConfig):
         refuse_for_subscriptions(data=data)

@@ -78,6 +78,10 @@ class Orders:
         ------
         InputError
         """
+        if snapshot.facts.subscribers:
+            raise InputError(
+                "the scores are of subscriptions (mode: subscription), and the data is a purchase log; leave --data out"
+            )
         rows = snapshot.rows(f"select customer_id, historic_spend from customers limit {_ASKED}", [])
         ids, told = [row["customer_id"] for row in rows], [row["historic_spend"] for row in rows]
         with self._connection.cursor() as cursor:

@@ -179,7 +179,7 @@ class Snapshots:
             with duckdb.connect(config=offline(self._folder)) as connection:
                 subscribers = load_scored(connection, self.scores, NEEDED, [*_FURTHER, *REASONS], _TAKEN)
                 facts = facts_of(connection, self.scores, overview or {}, subscribers)
-                moves, notes = self._moves(connection)
+                moves, notes = self._moves(connection, subscribers)
                 connection.execute(f"attach {literal(str(path))} as stored")
                 segments, tiers, columns, own = _store(connection, self.scores, subscribers)
                 groups = {name: values for name in own if len(values := _values(connection, name)) > 1}
@@ -200,15 +200,18 @@ class Snapshots:
         weakref.finalize(snapshot, _close, connection, path, plans)
         return snapshot
 
-    def _moves(self, connection: duckdb.DuckDBPyConnection) -> tuple[list[dict[str, Any]], list[str]]:
+    def _moves(
+        self, connection: duckdb.DuckDBPyConnection, subscribers: bool
+    ) -> tuple[list[dict[str, Any]], list[str]]:
         if self.before is None:
             return [], []
         from clvml.decide.movement import movement
         from clvml.scores.scorer import read_scores
 
         notes: list[str] = []
+        own = ", segment as plan, monthly_price, tenure_days" if subscribers else ""
         now = connection.execute(
-            "select customer_id, value_tier, clv, as_of, model_version from scored"
+            f"select customer_id, value_tier, clv, as_of, model_version{own} from scored"
         ).fetch_df()
         moved = movement(now, read_scores(self.before), notes)
         return [dict(zip(map(str, moved), row, strict=True)) for row in moved.itertuples(index=False)], notes

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clvml.config import ValueConfig
 from clvml.decide.eligibility import read_customers
-from clvml.decide.worth import ALL, CURVE_DAYS, months_to_pay_back
+from clvml.decide.worth import ALL, CURVE_DAYS, months_to_pay_back, value_spread
 from clvml.errors import InputError, first_of
 from clvml.log.table import days_of, with_numbers
-from clvml.scores.columns import ACQUISITION_SOURCE
-from clvml.scores.totals import LEVEL_SPREAD, REACH, spend_variance
+from clvml.scores.columns import ACQUISITION_SOURCE, is_of_subscribers
+from clvml.scores.totals import LEVEL_SPREAD, LOSS_SPREAD, REACH, spend_variance
 
 Array = NDArray[np.float64]
 
@@ -115,7 +116,11 @@ def _one_each(path: str, columns: list[str]) -> pd.DataFrame:
 
 
 def acquisition(
-    scores: pd.DataFrame, acquired: pd.DataFrame, spend: pd.DataFrame, margin: Array
+    scores: pd.DataFrame,
+    acquired: pd.DataFrame,
+    spend: pd.DataFrame,
+    margin: Array,
+    value: ValueConfig | None = None,
 ) -> Acquisition:
     """Hold what was spent to win customers against what they brought and are expected to bring.
 
@@ -129,6 +134,8 @@ def acquisition(
         See `read_spend`.
     margin : ndarray, shape (n,)
         Margin of each scored customer.
+    value : ValueConfig, optional
+        What the scores were made with; of subscribers it tells what of their value is uncertain.
 
     Raises
     ------
@@ -148,6 +155,11 @@ def acquisition(
             f"{unknown:,} of {len(scores):,} scored customers have no acquisition source or date: left out"
         )
     clv, earned = scores["clv"].to_numpy(), margin * scores["historic_spend"].to_numpy()
+    if is_of_subscribers(scores.columns):
+        own = value_spread(scores, np.ones(len(scores)), value or ValueConfig())
+        variance, level = own["variance"], LOSS_SPREAD * own["lost"]
+    else:
+        variance, level = margin**2 * spend_variance(scores), LEVEL_SPREAD * clv
     each = pd.DataFrame(
         {
             "source": known[SOURCE].to_numpy(),
@@ -155,7 +167,8 @@ def acquisition(
             "customers": 1,
             "earned": earned,
             "clv": clv,
-            "squares": (earned + clv) ** 2 + margin**2 * spend_variance(scores),
+            "squares": (earned + clv) ** 2 + variance,
+            "level": level,
             "age": [(as_of - month).n if pd.notna(month) else np.nan for month in known["month"]],
             **{
                 f"margin_{days}d": margin * scores[f"expected_spend_{days}d"].to_numpy()
@@ -204,7 +217,7 @@ def _figures(sums: pd.DataFrame) -> pd.DataFrame:
         most, least = (root + REACH / 2.0) ** 2, np.maximum(root - REACH / 2.0, 0.0) ** 2
         total = sums["earned"] + sums["clv"]
         # Customers come by chance and differ (a compound Poisson sum), and all may come in above or below.
-        error = np.sqrt(sums["squares"] + (LEVEL_SPREAD * sums["clv"]) ** 2)
+        error = np.sqrt(sums["squares"] + sums["level"] ** 2)
         ratio = np.where(spent > 0, total / spent, np.nan)
         reach = np.where(spent > 0, REACH * error / spent, np.nan)
         curve = sums[[f"margin_{days}d" for days in CURVE_DAYS]].to_numpy() / customers.to_numpy()[:, None]

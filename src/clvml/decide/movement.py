@@ -6,11 +6,25 @@ import numpy as np
 import pandas as pd
 
 from clvml.errors import InputError
+from clvml.scores.columns import is_of_subscribers
 from clvml.scores.tiers import TIERS
 
 
 def movement(scores: pd.DataFrame, before: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Return who rose, fell, stayed, came and left between value tiers, and the money of each."""
+    """Return who rose, fell, stayed, came and left between value tiers, and the money of each.
+
+    Raises
+    ------
+    InputError
+        The earlier scores are not earlier, of other customers, or of purchases beside subscriptions.
+    """
+    of_subscribers = [is_of_subscribers(table.columns) for table in (before, scores)]
+    if of_subscribers[0] != of_subscribers[1]:
+        said = ["of subscriptions" if kind else "of purchases" for kind in of_subscribers]
+        raise InputError(
+            f"the earlier scores are {said[0]} and the others {said[1]}, whose values tell nothing of each other; leave"
+            " --before out, or give earlier scores of the same kind"
+        )
     if str(before["as_of"].iloc[0]) >= str(scores["as_of"].iloc[0]):
         raise InputError(
             f"the earlier scores are as of {before['as_of'].iloc[0]}, the others as of {scores['as_of'].iloc[0]}; give"

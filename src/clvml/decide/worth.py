@@ -132,7 +132,7 @@ def worth(
             "historic_spend": scores["historic_spend"].to_numpy(),
             "expected_spend": scores["expected_spend"].to_numpy(),
             "clv": clv,
-            **_spread(scores, share, value),
+            **value_spread(scores, share, value),
             "earned": margin * scores["historic_spend"].to_numpy(),
             "acquisition_cost": own_costs["acquisition_cost"].to_numpy(),
             **{
@@ -212,7 +212,7 @@ def months_to_pay_back(acquisition_cost: ArrayLike, earned: ArrayLike, margin_by
     return months
 
 
-def _spread(scores: pd.DataFrame, share: Array, value: ValueConfig) -> dict[str, Array]:
+def value_spread(scores: pd.DataFrame, share: Array, value: ValueConfig) -> dict[str, Array]:
     """Return the columns of which intervals are made: ``variance`` of the spend; of subscribers, of what is lost."""
     if not is_of_subscribers(scores.columns):
         return {"variance": spend_variance(scores)}

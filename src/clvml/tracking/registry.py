@@ -184,7 +184,7 @@ def ensure_registered(store: Store, name: str) -> None:
 
 
 def _no_such_model(store: Store, name: str) -> str:
-    known = sorted(found.name for found in store.client.search_registered_models(max_results=100))
+    known = sorted(found.name for found in all_pages(store.client.search_registered_models))
     if not known:
         return f"no model yet in '{store.shown}'; run 'make train' first"
     return (

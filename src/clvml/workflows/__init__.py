@@ -43,5 +43,5 @@ from clvml.workflows.training import (
     train,
 )
 from clvml.workflows.uplift import missing_columns, save_rates, uplift, write_save_rates
-from clvml.workflows.valuation import acquired, value_notes, worth
+from clvml.workflows.valuation import acquired, refuse_log_beside, value_notes, worth
 from clvml.workflows.verdict import answer, given_notes, headline_metrics, reach, short_name, standings

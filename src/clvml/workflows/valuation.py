@@ -25,6 +25,10 @@ from clvml.scores.scorer import customer_days, scored_table
 from clvml.workflows.preparation import Prepared
 
 COHORT = "cohort"
+_NO_LOG = (
+    "the scores are of subscriptions (mode: subscription), and --data is a purchase log; leave --data out: the scored"
+    " file knows since when customers are subscribed"
+)
 
 
 def worth(
@@ -109,7 +113,7 @@ def acquired(
     table = scored_table(scores)
     own = _own(prepared, value, table)
     margin = np.full(len(table), value.margin) if own is None else own
-    return acquisition(table, read_acquired(str(sources)), read_spend(str(spend)), margin)
+    return acquisition(table, read_acquired(str(sources)), read_spend(str(spend)), margin, value)
 
 
 def value_notes(known: ValueConfig | None, reads_log: bool = False) -> list[str]:
@@ -150,12 +154,15 @@ def _own(
     )
 
 
+def refuse_log_beside(scores: Path) -> None:
+    """Refuse a purchase log beside scores of subscriptions, which know since when customers are subscribed."""
+    if is_of_subscribers(scored_table(scores).columns):
+        raise InputError(_NO_LOG)
+
+
 def _with_cohort(subscribers: pd.DataFrame, prepared: Prepared[PurchaseLog] | None) -> pd.DataFrame:
     if prepared is not None:
-        raise InputError(
-            "the scores are of subscriptions (mode: subscription), and --data is a purchase log; leave --data out: the"
-            " scored file knows since when customers are subscribed"
-        )
+        raise InputError(_NO_LOG)
     first = pd.Timestamp(_as_of(subscribers)) - pd.to_timedelta(subscribers["tenure_days"], unit="D")
     return subscribers.assign(**{COHORT: first.dt.to_period("Q").astype("string").to_numpy()})
 
