@@ -25,6 +25,7 @@ with passive_threads():
     from clvml.decide.playbook import Playbook
     from clvml.errors import InputError
     from clvml.evaluation.backtest import Backtest, run_backtest
+    from clvml.log.subscriptions import SubscriptionLog
     from clvml.opened_log import Log, Source, checked_source, day_of, is_count, open_log, read_log
     from clvml.outcomes.readback import Readback
     from clvml.scores.batches import score_in_batches
@@ -312,10 +313,12 @@ def plan(
 
 def readback(
     plan: Plan | str | os.PathLike[str],
-    log: Log | Source,
+    log: Log | SubscriptionLog | Source,
     *,
     margin: float = ValueConfig().margin,
     value: Mapping[str, Any] | None = None,
+    as_of: date | str | None = None,
+    grace_days: int = 0,
     contacted: pd.DataFrame | str | os.PathLike[str] | None = None,
     redeemed: pd.DataFrame | str | os.PathLike[str] | None = None,
     discounted: bool = False,
@@ -328,12 +331,16 @@ def readback(
     ----------
     plan : Plan, str or path
         A plan, or the file that `clvml plan` wrote.
-    log : Log or what `read_log` takes
-        The log that the scores were made from, continued to the end of the plan's window.
+    log : Log, SubscriptionLog or what `read_log` takes
+        The log that the scores were made from, continued to the end of the plan's window; of subscribers what
+        `clvml.log.subscriptions.read_subscriptions` returned.
     margin : float
         Share of net money that is earned.
     value : mapping, optional
         Keys of section ``value`` where customers differ in it, such as ``{"cost": "unit_cost * quantity"}``.
+    as_of, grace_days
+        Of subscriptions: the first day not observed, by default the day after the last one began; and within how many
+        days after the window one begins who has stayed.
     contacted : DataFrame or path, optional
         Who was contacted: ``customer_id, contact_date`` and, where several campaigns ran, ``campaign``.
     redeemed : DataFrame or path, optional
@@ -357,5 +364,15 @@ def readback(
         The plan was changed or has no control group, its window is not over, or the log is of other customers.
     """
     keys = parse_keys(ValueConfig, {"margin": margin, **(value or {})}, "readback")
-    read = log if isinstance(log, Log) else read_log(log)
-    return workflows.readback(plan, read.prepared, keys, contacted, redeemed, discounted, beside, playbook)
+    prepared: Any
+    if isinstance(log, SubscriptionLog):
+        prepared = workflows.dated_subscriptions(log, date.today(), day_of(as_of))
+    elif as_of is not None or grace_days:
+        raise InputError(
+            "as_of and grace_days are of subscriptions; a purchase log has its date: read_log(as_of=...)"
+        )
+    else:
+        prepared = (log if isinstance(log, Log) else read_log(log)).prepared
+    return workflows.readback(
+        plan, prepared, keys, contacted, redeemed, discounted, beside, playbook, grace_days
+    )

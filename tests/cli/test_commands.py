@@ -296,3 +296,20 @@ def test_a_file_of_one_customer(run, shopping, tmp_path, customer):
     code, out, _ = run("score", "one.csv", "-o", "s.parquet", "--json")
     assert (code, one_object(out)["customers"]) == (0, 1)
     assert pd.read_parquet(tmp_path / "s.parquet")["customer_id"].tolist() == [customer]
+
+
+def test_sql_says_of_times_that_are_utc_where_training_counted_their_days(run):
+    words = [
+        "--columns",
+        "customer_id=who,order_date=created_utc,amount=sum",
+        "--as-of",
+        "2024-01-01",
+        "--horizon",
+        90,
+    ]
+    words += ["--set", "data.timezone=Europe/Berlin"]
+    code, out, err = run("sql", "--dialect", "duckdb", *words)
+    assert code == 0 and out.strip().endswith(";")
+    assert err.startswith("note: column 'created_utc' is UTC by its name")
+    told = one_object(run("sql", "--dialect", "duckdb", *words, "--json")[1])
+    assert len(told["notes"]) == 1

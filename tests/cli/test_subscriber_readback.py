@@ -11,7 +11,10 @@ import pytest
 from tests.cli.conftest import one_object
 from tests.outcomes.campaigns import plan_of, playbook_of
 
+import clvml
 from clvml.decide.plan_file import write_plan
+from clvml.errors import InputError
+from clvml.log.subscriptions import read_subscriptions
 
 AS_OF, DAYS = date(2025, 4, 1), 90
 CONFIG = """
@@ -94,3 +97,25 @@ def test_without_a_grace_period_the_window_alone_must_be_over(campaign):
     said = re.sub(r"\s+", " ", err)
     assert code == 2
     assert "ends on 2025-06-30: data up to 2025-06-29 is needed (--as-of 2025-06-30), and it ends" in said
+
+
+def test_the_text_speaks_of_subscribers(campaign):
+    code, out, _ = campaign(*COMMAND)
+    said = " ".join(out.split())
+    assert code == 0
+    assert "still subscribed: subscribed at the end of the window" in said
+    assert "money is revenue" in said
+    assert "bought" not in said and "refunds" not in said
+
+
+def test_from_python_a_table_of_subscriptions_is_read_back(campaign):
+    told = one_object(campaign(*COMMAND, "--json")[1])
+    columns = {"customer_id": "customer", "start": "begun", "end": "ended", "plan": "plan", "price": "price"}
+    log = read_subscriptions("subscriptions.csv", {**columns, "period": "billing"})
+    found = clvml.readback("plan.csv", log, margin=0.5, grace_days=7)
+    assert found.sentences == told["sentences"]
+    assert found.profits[0].profit == told["profits"][0]["profit"]
+    with pytest.raises(InputError, match=r"the window of the plan ends on 2025-06-30"):
+        clvml.readback("plan.csv", log, as_of="2025-06-15")
+    with pytest.raises(InputError, match="as_of and grace_days are of subscriptions"):
+        clvml.readback("plan.csv", "orders.csv", grace_days=7)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from clvml.config import DataConfig
-from clvml.engines.warehouse import DIALECTS, feature_sql
+from clvml.engines.warehouse import DIALECTS, feature_sql, utc_notes
 from clvml.errors import InputError
 
 LINES = pd.DataFrame(
@@ -80,3 +80,14 @@ def test_cells_as_in_the_line_above_are_refused():
     data = DATA.model_copy(update={"fill_down": True})
     with pytest.raises(InputError, match=r"no order of lines, .*data\.fill_down=false"):
         feature_sql(data, "orders", date(2024, 2, 1), 90, "duckdb")
+
+
+def test_times_called_utc_are_told_where_days_are_counted_elsewhere():
+    columns = {"customer_id": "who", "order_date": "Created (UTC)", "amount": "Amount"}
+    events = {"source": "e.csv", "date": "at_utc"}
+    data = DataConfig(source="orders", columns=columns, timezone="Europe/Berlin", events=events)
+    first, second = utc_notes(data)
+    assert "'Created (UTC)'" in first and "counted them in Europe/Berlin" in first
+    assert "'at_utc'" in second
+    assert utc_notes(data.model_copy(update={"timezone": "UTC"})) == []
+    assert utc_notes(DATA.model_copy(update={"timezone": "Europe/Berlin"})) == []

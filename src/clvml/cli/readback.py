@@ -75,7 +75,6 @@ def readback(
     from clvml.decide.plan import Plan
     from clvml.decide.plan_file import read_plan
     from clvml.decide.playbook import write_playbook
-    from clvml.outcomes.readback import MEASURES
     from clvml.outcomes.sentences import learnt_sentence
     from clvml.storage.addresses import hide_password
     from clvml.storage.outputs import check_output
@@ -113,7 +112,7 @@ def readback(
                 "until": found.until,
                 "currency": found.currency,
                 "margin": settings.value.margin,
-                "measures": MEASURES,
+                "measures": found.measures,
                 "effects": found.effects.to_dict("records"),
                 "profits": [asdict(profit) for profit in found.profits],
                 "learnt": [asdict(each) for each in found.learnt],
@@ -128,7 +127,8 @@ def readback(
         return
     print_paragraph(
         f"Campaign '{found.campaign}' from {found.as_of} to {found.until}, treated against control group, analysed as"
-        f" planned; money is net of refunds, {margin_said(settings.value.model_dump())} is earned."
+        f" planned; money is {'revenue' if found.subscribers else 'net of refunds'},"
+        f" {margin_said(settings.value.model_dump())} is earned."
     )
     for text in found.sentences:
         print_paragraph(text)
@@ -137,7 +137,7 @@ def readback(
     print_list(
         "What is measured",
         [
-            *(f"{_MEASURES[name]}: {text}" for name, text in MEASURES.items()),
+            *(f"{_called(name, found)}: {text}" for name, text in found.measures.items()),
             "p: chance of such a difference where there is none, for all actions or for all segments together (Holm)",
             "removed: the share of the variance that the scores explain",
             "planned: gain of the treated as the plan expected it over the value horizon; planned now: by the save"
@@ -195,19 +195,23 @@ def _print_effects(found: Readback) -> None:
     print_table(
         ["Action, segment", f"measure{unit}", "treated", "control", "mean", "in control", "difference", "95 % interval",
          "p", "removed"],
-        [_cells(row) for _, row in told.iterrows()],
+        [_cells(row, _called(row["measure"], found)) for _, row in told.iterrows()],
     )  # fmt: skip
     small = (len(found.effects) - len(told)) // len(_MEASURES)
     if small:
         typer.echo(f"{small} actions or segments of too few customers are left out (--json has their sizes)")
 
 
-def _cells(row: pd.Series) -> list[str]:
+def _called(measure: str, found: Readback) -> str:
+    return "still subscribed" if found.subscribers and measure == "retention" else _MEASURES[measure]
+
+
+def _cells(row: pd.Series, measure: str) -> list[str]:
     form = "{:.1%}" if row["measure"] == "retention" else "{:,.2f}"
     signed = "{:+.1%}" if row["measure"] == "retention" else "{:+,.2f}"
     return [
         row["action"] if row["segment"] == "all" else f"- {row['segment']}",
-        _MEASURES[row["measure"]],
+        measure,
         f"{row['treated']:,}",
         f"{row['control']:,}",
         form.format(row["mean_treated"]),

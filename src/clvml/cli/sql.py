@@ -49,7 +49,7 @@ def sql(
     as_json: JsonOption = False,
 ) -> None:
     """Print the SQL that makes the feature table in a warehouse."""
-    from clvml.engines.warehouse import check_dialect, counted_events, feature_sql
+    from clvml.engines.warehouse import check_dialect, counted_events, feature_sql, utc_notes
     from clvml.log.attribute_reading import read_customer_table
 
     dialect = check_dialect(dialect)
@@ -73,6 +73,7 @@ def sql(
     query = feature_sql(
         settings.data, table, until, settings.windows.horizon_days, dialect, customers, attributes, counted
     )
+    notes = utc_notes(settings.data)
     if as_json:
         print_json(
             {
@@ -83,10 +84,13 @@ def sql(
                 "as_of": until,
                 "horizon_days": settings.windows.horizon_days,
                 "sql": query,
+                "notes": notes,
             }
         )
         return
     typer.echo(f"{query};")
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
 
 
 def _kinds(model: str | None, settings: Config) -> tuple[EventKind, ...]:

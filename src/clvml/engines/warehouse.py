@@ -28,6 +28,7 @@ from clvml.log.attribute_table import AttributeColumn
 from clvml.log.derived import COMPUTED, bind_formulas
 from clvml.log.event_reading import read_events
 from clvml.log.line_rules import QUANTITY_FITS
+from clvml.log.time_zones import says_utc
 from clvml.storage.addresses import hide_password
 from clvml.storage.sql import identifier, literal
 
@@ -174,6 +175,19 @@ def translate(query: str, dialect: str) -> str:
         _partition_by_peers(window)
         _without_ignore_nulls(window)
     return tree.sql(dialect=dialect, pretty=True, unsupported_level=sqlglot.ErrorLevel.RAISE)
+
+
+def utc_notes(data: DataConfig) -> list[str]:
+    """Return which times the SQL takes as they stand and reading a file moves from UTC to ``data.timezone``."""
+    dates = [data.columns.order_date]
+    dates += [data.events.date] if data.events else []
+    dates += [data.attributes.valid_from] if data.attributes and data.attributes.valid_from else []
+    return [
+        f"column '{name}' is UTC by its name, and the SQL takes its days as the database reads them; training counted"
+        f" them in {data.timezone}: give a view that has its times there"
+        for name in dates
+        if data.timezone != "UTC" and says_utc(name)
+    ]
 
 
 def _lines_query(data: DataConfig, table: str, cutoff: date, dialect: str, optional: list[str]) -> str:

@@ -25,7 +25,7 @@ from clvml.outcomes.sentences import ALL, sentence
 # Fewer on either side tell nothing: the interval of a mean is not to be trusted.
 LEAST_GROUP = 30
 MEASURES = {
-    "retention": "bought again in the window; of subscribers, subscribed at its end",
+    "retention": "bought again in the window",
     "money": "net money per customer, mean: what the campaign did to the total",
     "money_capped": f"net money per customer, capped at the {CAPPED_AT:.0%} quantile: what it did to all but the"
     " largest customers",
@@ -115,6 +115,18 @@ class Readback:
     findings: list[Finding]
     playbook: Playbook = field(repr=False)
     subscribers: bool = False
+
+    @property
+    def measures(self) -> dict[str, str]:
+        """What is measured, by the names in ``effects``."""
+        own = {
+            "retention": "subscribed at the end of the window",
+            "money": "revenue per subscriber, mean: what the campaign did to the total",
+            "money_capped": MEASURES["money_capped"].replace(
+                "net money per customer", "revenue per subscriber"
+            ),
+        }
+        return {**MEASURES, **own} if self.subscribers else dict(MEASURES)
 
     @property
     def sentences(self) -> list[str]:

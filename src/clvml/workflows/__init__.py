@@ -12,6 +12,7 @@ from clvml.workflows.preparation import (
     assume_data,
     check_length,
     check_subscription_length,
+    dated_subscriptions,
     prepare,
     prepare_on_spark,
     prepare_subscriptions,

@@ -225,9 +225,15 @@ def prepare_subscriptions(
         The table cannot be read, or nothing in it has begun.
     """
     read = read_subscription_log(data, source, as_of, now.date())
-    log = replace(read, currency=data.currency)
+    return dated_subscriptions(replace(read, currency=data.currency), now.date(), as_of)
+
+
+def dated_subscriptions(
+    log: SubscriptionLog, today: date, as_of: date | None = None
+) -> Prepared[SubscriptionLog]:
+    """Return a table of subscriptions with the date up to which it is used; see `prepare_subscriptions`."""
     starts = log.frame["start"]
-    until = pd.Timestamp(as_of or now.date() + timedelta(days=1))
+    until = pd.Timestamp(as_of or today + timedelta(days=1))
     begun = starts[starts < until]
     if begun.empty:
         raise InputError(
