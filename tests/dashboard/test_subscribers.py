@@ -118,3 +118,9 @@ def test_everybody_may_be_on_a_plan(client: Client, scores: pd.DataFrame) -> Non
     plans = scores.set_index("customer_id")["plan"]
     assert set(plans.loc[listed["customer_id"]]) == {"basic", "pro", "lost"}
     assert "segment not in" not in client.get("/plan.yaml?cost=0.01").text
+
+
+@pytest.mark.parametrize("page", ["/", "/customers", "/segments", "/plan", "/customer?id=C00007"])
+def test_pages_say_subscribers_and_not_customers(client: Client, page: str) -> None:
+    said = " ".join(Texts(client.get(page).text).texts).replace("They hold customer numbers", "")
+    assert re.findall(r".{20}\b(?:[Cc]ustomers?|bought|purchases?)\b.{20}", said) == []

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.catalogue import extract
-from tests.pages import left_in_english
+from tests.pages import Texts, left_in_english
 from tests.report.conftest import AS_OF, overview_of, scored_frame
 
 from clvml.customers.subscription_snapshots import MONTH_DAYS
@@ -179,3 +179,14 @@ def test_a_changed_file_is_one_message(write: Write, change: dict[str, Any]) -> 
 )
 def test_a_reason_in_words(code: str, key: str, values: str, words: str) -> None:
     assert Language(code).reason(key, values) == (1 if key.endswith("+") else -1, words)
+
+
+def test_the_page_says_subscribers_and_not_customers(write: Write) -> None:
+    page = build_page(subscriber_facts(write, subscriber_frame()), "en")
+    said = " ".join(Texts(page).texts)
+    # What the table of subscriptions lacks is said in its own words.
+    left = re.findall(
+        r"[^.]*\b(?:customers?|bought|purchases?)\b[^.]*", said.replace("missing customer id", "")
+    )
+    assert left == []
+    assert "subscribers called, best first" in said

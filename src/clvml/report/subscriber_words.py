@@ -40,7 +40,8 @@ SUBSCRIBERS = {
         "A call pays for <b>{n} customers</b>, and brings <b>{money}</b> in all; the first {most} bring most of it.",
     ): both(
         "A call pays for <b>{n} subscriber</b>, and brings <b>{money}</b> in all.",
-        "A call pays for <b>{n} subscribers</b>, and brings <b>{money}</b> in all; the first {most} bring most of it.",
+        "A call pays for <b>{n} subscribers</b>, and brings <b>{money}</b> in all; the first {most} bring most of"
+        " it.",
     ),
     (
         "<b>{share}</b> of it comes from <b>{n} customer</b> of the segment “{segment}”.",
@@ -102,7 +103,24 @@ SUBSCRIBERS = {
         "Mean over {dates} past dates. Revenue error: WAPE, 0 is perfect, 1 is as bad as expecting nothing. AUC: 0.5"
         " is chance, 1 is perfect."
     ),
-    "customers, highest expected spend first": N_("customers, highest expected revenue first"),
+    "customers, highest expected spend first": N_("subscribers, highest expected revenue first"),
+    "customers called, best first": N_("subscribers called, best first"),
+    "customers, biggest first": N_("subscribers, biggest first"),
+    "{customers} of customers: {money}": N_("{customers} of subscribers: {money}"),
+    "Ten groups of customers by churn risk: what was said, and the share who left. On the thin line it is right.": N_(
+        "Ten groups of subscribers by churn risk: what was said, and the share who left. On the thin line it is"
+        " right."
+    ),
+    "By value at risk: churn risk times what the customer would bring in {days} days if kept. The whole list is in"
+    " the scored file.": N_(
+        "By value at risk: churn risk times what the subscriber would bring in {days} days if kept. The whole list"
+        " is in the scored file."
+    ),
+    "The 80% intervals held {share} of the customers.": N_(
+        "The 80% intervals held {share} of the subscribers."
+    ),
+    "Customers": N_("Subscribers"),
+    "Customer": N_("Subscriber"),
     ("{n} of {all} lines was left out", "{n} of {all} lines were left out"): both(
         "{n} of {all} subscriptions was left out", "{n} of {all} subscriptions were left out"
     ),

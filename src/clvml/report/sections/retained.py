@@ -21,7 +21,7 @@ def retention(facts: Facts, say: Language) -> list[dict[str, Any]]:
     kept = _mean(rows, "retention", told)
     earned = _mean(rows, "revenue_retention", told)
     lead = say.text(
-        "By quarter of the first subscription, so many months after each customer’s own first day. Who returns counts"
+        "By quarter of the first subscription, so many months after each subscriber’s own first day. Who returns counts"
         " again."
     )
     tables = [
