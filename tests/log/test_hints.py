@@ -180,3 +180,33 @@ def test_a_file_of_very_many_columns(hint):
         f"c{n % 3},2024-01-0{n % 9 + 1},{n},{cells},{'paid' if n % 2 else 'failed'}\n" for n in range(40)
     )
     assert hint(f"customer,day,amount,{names},state\n{lines}")["status-column"].rows == 20
+
+
+@pytest.mark.parametrize(
+    ("name", "plain", "apart"),
+    [
+        ("Tags", "vip", "vip, test"),
+        ("Tags", "", "Gift Card"),
+        ("Typ", "regular", "gift card"),
+        ("Status", "paid", "Test order"),
+        ("Schlagwörter", "Stammkunde", "Geschenkgutschein"),
+    ],
+)
+def test_tags_and_types_that_are_no_purchases(hint, name, plain, apart):
+    cell = f'"{apart}"'
+    found = hint(_text(name, [plain, plain, plain, cell]))["status-column"]
+    assert found.rows == 10
+    assert f"not in ('{apart}')" in found.text
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Tags", ["vip", "latest", "contest"]),
+        ("Payment Type", ["Cash", "Gift Card"]),
+        ("Article", ["Test kit", "Gift card"]),
+        ("Order Type", ["regular", "testimonial"]),
+    ],
+)
+def test_words_that_only_hold_such_a_tag_leave_nothing_out(hint, name, words):
+    assert "status-column" not in hint(_text(name, words))

@@ -38,6 +38,13 @@ _NOT_BOUGHT = re.compile(
     r"en attente|impay|cancelad|fallid|rechazad|pendiente|anulad|geannul|mislukt|in attesa|anulow|"
     r"ausstehend|nieopłac|odrzuc|zrušen|отмен)"
 )
+# Whole words of tags and types that say so; what is paid with a gift card is a purchase.
+_APART = re.compile(
+    r"(?:^|[\W_])(?:tests?|test[ _-]?(?:order|bestellung|kauf)|gift[ _-]?cards?|geschenkgutschein|geschenkkarte|"
+    r"carte[ _-]cadeau|tarjeta[ _-]regalo|carta[ _-]regalo|cadeaubon)(?:$|[\W_])"
+)
+_TAG_NAMES = re.compile(r"\b(?:tags?|labels?|schlagw(?:ort|örter)|étiquettes?|etiquetas?)\b", re.IGNORECASE)
+_PAID_WITH = re.compile(r"pay|zahl|paiement|pago|tender|method|metod", re.IGNORECASE)
 _REFUNDED = re.compile(
     r"(?:^|[\W_]|wc)(?:refund|returned|credit ?note|erstattet|retour|gutschrift|rückerstatt|rembours|avoir|reembols|"
     r"devol|rimbors|reso$|terugbetaald|zwrot)"
@@ -162,7 +169,7 @@ def _status(
             words = [word for word in words if not is_credit(word)]
         if _is_mark(name, words):
             candidates.append(((False, True, False), -file.names.index(name), name, True))
-        elif any(_is_unbought(word, refunds=True) for word in words):
+        elif any(_is_unbought(word, refunds=True, name=name) for word in words):
             # The status of a payment tells more than that of a parcel.
             rank = (
                 any(_is_bought(word) for word in words),
@@ -170,7 +177,7 @@ def _status(
                 "status" in name.lower(),
             )
             # A single word among others, such as a product, is not a status.
-            if rank[0] or _STATUS_NAMES.search(name):
+            if rank[0] or _STATUS_NAMES.search(name) or _TAG_NAMES.search(name):
                 candidates.append((rank, -file.names.index(name), name, False))
     if not candidates:
         return
@@ -182,7 +189,7 @@ def _status(
         row
         for row in by_value
         if row[0] is not None
-        and (row[0].casefold() in _YES if marks else _is_unbought(row[0], refunds=not told_apart))
+        and (row[0].casefold() in _YES if marks else _is_unbought(row[0], refunds=not told_apart, name=name))
         and (row[2] is None or row[2] > 0 or not _REFUNDED.search(row[0].casefold()))
         and (amount is None or _STATES.search(name) or not is_credit(row[0]))
     ]
@@ -242,8 +249,10 @@ def _is_mark(name: str, words: list[str]) -> bool:
     return bool(_MARK_NAMES.search(name)) and bool(told & _YES) and told <= _YES | _NO
 
 
-def _is_unbought(word: str, refunds: bool) -> bool:
+def _is_unbought(word: str, refunds: bool, name: str = "") -> bool:
     word = word.casefold()
+    if _APART.search(word) and not _PAID_WITH.search(name):
+        return True
     return bool(_NOT_BOUGHT.search(word) or (refunds and _REFUNDED.search(word) and not _PARTLY.search(word)))
 
 
