@@ -1,4 +1,4 @@
-"""Churn trees: which are taken, what they count, and how far BTYD is believed."""
+"""Churn trees: what they count beside BTYD."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -6,63 +6,72 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 
 from clvml.models.anchor import NO_CORRECTION
-from clvml.models.churn import ChurnChoice, _calibration_slope
+from clvml.models.churn import best_share
 from clvml.models.customer_model import CustomerModel, fit_customer_model
 from clvml.models.trees import fit_trees, with_prior
 
 from .shops import END, config
 
 
-def test_the_churn_trees_are_those_that_predict_unseen_customers_best(days):
+@pytest.mark.parametrize("truth", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("shift", [0.0, 2.0], ids=["level is right", "level is off"])
+def test_the_stacking_weight_is_that_of_what_comes_true_whatever_the_level(truth, shift):
+    rng = np.random.default_rng(1)
+    trees, prior = rng.normal(0, 1.5, (2, 40_000))
+    churned = rng.random(40_000) < expit(truth * trees + (1 - truth) * prior + shift)
+    assert best_share(trees, prior, churned.astype(float)) == pytest.approx(truth, abs=0.03)
+
+
+def test_the_stacking_weight_stays_within_0_and_1():
+    rng = np.random.default_rng(2)
+    trees, prior = rng.normal(0, 1, (2, 5_000))
+    for beyond, held in ((-0.5, 0.0), (1.5, 1.0)):
+        churned = rng.random(5_000) < expit(beyond * trees + (1 - beyond) * prior)
+        assert best_share(trees, prior, churned.astype(float)) == held
+    # Equal forecasts say nothing of the weight.
+    assert 0.0 <= best_share(prior, prior, (rng.random(5_000) < 0.5).astype(float)) <= 1.0
+
+
+def test_churn_trees_count_what_unseen_customers_say(days):
     cutoff = END - timedelta(days=60)
     snapshot = days.snapshots([cutoff], 30)
     trees = fit_trees(days, {cutoff: snapshot}, END, config(30), 30)
+    # Without a window to choose on, BTYD counts as much as one window.
+    assert trees.churn.share == 1 / 2
     frame = with_prior(snapshot, trees.prior, cutoff, 30)
-
-    def p_churn(churn, share, boosted=True):
-        part = replace(trees.churn, trees=churn, choice=ChurnChoice(share, boosted))
-        return replace(trees, churn=part, level=NO_CORRECTION).p_churn(frame)
-
     rng = np.random.default_rng(1)
-    for truth, boosted, shares in (
-        (p_churn(trees.churn.trees, 1.0), {True}, {0.75, 1.0}),
-        (p_churn(trees.churn.rival, 1.0, boosted=False), {False}, {0.75, 1.0}),
-        (p_churn(trees.churn.trees, 0.0), {True, False}, {0.0, 0.25}),
-    ):
+    for share in (0.0, 1.0):
+        part = replace(trees.churn, share=share)
+        truth = replace(trees, churn=part, level=NO_CORRECTION).p_churn(frame)
         drawn = np.concatenate([rng.random(len(frame)) < truth for _ in range(200)]).astype(int)
         chosen = trees.chosen_on(pd.concat([frame] * 200, ignore_index=True).assign(churned=drawn)).churn
-        assert chosen.choice.boosted in boosted
-        assert chosen.choice.share in shares
-        assert chosen.trees is (trees.churn.trees if chosen.choice.boosted else trees.churn.rival)
+        assert chosen.share == pytest.approx(share, abs=0.1)
+        assert chosen.trees is trees.churn.trees
     # One class says nothing of the shape.
-    assert trees.chosen_on(frame.assign(churned=1)).churn.choice == ChurnChoice()
+    assert trees.chosen_on(frame.assign(churned=1)).churn == trees.churn
 
 
-def test_churn_trees_that_start_from_nothing_are_saved_as_such(days, tmp_path):
+@pytest.mark.parametrize(
+    ("base", "beside"), [("blend", True), ("btyd", True), ("trailing", False), ("none", False)]
+)
+def test_btyd_stands_beside_the_churn_trees_where_the_base_holds_it(days, base, beside):
     cutoff = END - timedelta(days=60)
-    trees = fit_trees(
-        days, {cutoff: days.snapshots([cutoff], 30)}, END, config(30), 30, ChurnChoice(0.5, False)
-    )
-    assert trees.churn.rival is None
+    trees = fit_trees(days, {cutoff: days.snapshots([cutoff], 30)}, END, config(30, base=base), 30, 0.5)
+    frame = with_prior(days.features(END, 30).query("purchase_days > 0"), trees.prior, END, 30)
+    rows = trees.rows(frame)
+    alone = replace(trees.churn, share=1.0).logits(frame, rows)
+    assert np.allclose(trees.churn.logits(frame, rows), alone) != beside
+
+
+def test_the_stacking_weight_is_saved(days, tmp_path):
+    cutoff = END - timedelta(days=60)
+    trees = fit_trees(days, {cutoff: days.snapshots([cutoff], 30)}, END, config(30), 30, 0.4)
     fitted = replace(fit_customer_model(days, END, config(30)), trees=trees)
     fitted.save(tmp_path)
     loaded = CustomerModel.load(tmp_path)
-    assert not loaded.trees.churn.choice.boosted
+    assert loaded.trees.churn.share == 0.4
     features = days.features(END, 30)
     pd.testing.assert_frame_equal(loaded.predict(features, END), fitted.predict(features, END))
-
-
-def test_a_prior_that_is_too_sure_is_spread_less(days):
-    frame = pd.DataFrame({"btyd_p_churn": np.tile([0.01, 0.99], 500)})
-    churned = np.tile([0, 1], 500)
-    churned[:400] = np.tile([1, 0], 200)
-    weights = np.ones(1000)
-    slope = _calibration_slope(frame, churned, weights)
-    expected = np.log(0.6 / 0.4) / np.log(0.99 / 0.01)
-    assert slope == pytest.approx(expected, rel=1e-3)
-    # Never spread further, and never turned round.
-    assert _calibration_slope(frame, np.tile([0, 1], 500), weights) == 1.0
-    assert _calibration_slope(frame, np.tile([1, 0], 500), weights) == 0.0
-    assert _calibration_slope(frame, np.ones(1000), weights) == 1.0

@@ -12,7 +12,6 @@ from clvml.config import ValueConfig
 from clvml.customers import FEATURES
 from clvml.errors import InputError
 from clvml.models import customer_model
-from clvml.models.churn import ChurnChoice
 from clvml.models.customer_model import CustomerModel, fit_customer_model
 from clvml.models.model_file import FORMAT_VERSION
 from clvml.models.prior import BTYD_COLUMNS
@@ -113,7 +112,7 @@ def test_same_seed_same_numbers_whatever_happens_later(log, features, predicted)
     pd.testing.assert_frame_equal(again.predict(features, END), predicted, check_exact=True)
 
 
-def test_what_chooses_the_churn_trees_has_not_seen_the_window_they_are_chosen_on(monkeypatch):
+def test_what_chooses_the_stacking_weights_has_not_seen_the_window_they_are_chosen_on(monkeypatch):
     days = customer_days(simulate_log(300, 300, seed=5))
     end, horizon = FIRST + timedelta(days=300), timedelta(days=50)
     fitted = []
@@ -132,13 +131,13 @@ def test_what_chooses_the_churn_trees_has_not_seen_the_window_they_are_chosen_on
     assert seen == [cutoff for cutoff in cutoffs if cutoff + horizon <= held_out]
     assert len(seen) == 4
     assert none == ()
-    assert choice == (model.trees.churn.choice, 1.0, model.trees.spend.weights)
+    assert choice == (model.trees.churn.share, 1.0, model.trees.spend.weights)
     assert model.notes == (
         "less than a year of history, or no season that can be told from chance or growth: forecasts carry none",
     )
     short = fit_customer_model(days, end, config(50, max_cutoffs=2))
-    assert fitted[-1][-1] == (ChurnChoice(), 2 / 3, (0.4, 0.4, 0.2))
-    assert short.trees.churn.choice == ChurnChoice()
+    assert fitted[-1][-1] == (None, 2 / 3, (0.4, 0.4, 0.2))
+    assert short.trees.churn.share == 2 / 3
     assert short.notes[0].startswith("the log is too short to hold out a training window: its intervals")
     assert (model.trees.spend.share, short.trees.spend.share) == (1.0, 2 / 3)
 

@@ -59,9 +59,8 @@ class ModelConfig(TreesConfig):
     )
     base: Literal["blend", "btyd", "trailing", "none"] = Field(
         "blend",
-        description="what trees are boosted from: BTYD and trailing spend as they add up best, one of the two"
-        " (trailing spend says nothing of churn), or nothing; churn trees from nothing also where unseen customers"
-        " say so",
+        description="what trees of spend are boosted from: BTYD and trailing spend as they add up best, one of the two,"
+        " or nothing; BTYD stands beside the trees of churn where it is part of that",
     )
     spend: Literal["tweedie", "hurdle", "alone", "mean", "stack"] = Field(
         "stack",

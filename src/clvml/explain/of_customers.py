@@ -200,16 +200,13 @@ class _Customers:
         churn, shift = self.trees.churn, self.trees.level.churn_shift
         if churn.trees is None:
             return self._of("btyd_p_churn"), logit_of(self.frame["btyd_p_churn"]) + shift
-        prior, share = churn.prior(self.frame), churn.choice.share
-        start = prior if churn.choice.boosted else None
-        margin = churn.trees.margin(self.rows, start)
-        phi = through(
-            _within, self._boosted(churn.trees.booster_, None if start is None else "churn"), margin
-        )
+        prior, share = churn.prior(self.frame), churn.share
+        margin = churn.trees.margin(self.rows)
+        phi = through(_within, self._boosted(churn.trees.booster_, None), margin)
         if prior is None:
             return phi, _within(margin) + shift
-        logits = share * _within(margin) + (1.0 - share) * logit_of(prior)
-        return share * phi + (1.0 - share) * self._of("churn"), logits + shift
+        logits = share * _within(margin) + (1.0 - share) * prior
+        return share * phi + (1.0 - share) * self._of("btyd_p_churn"), logits + shift
 
     def _form(self, form: str) -> Array:
         """Return the contributions to the logarithm of one of `STACKED`."""
@@ -279,9 +276,6 @@ class _Customers:
         }
         found = {name: _log(frame[name]) for name in read}
         found["btyd_p_churn"] = logit_of(frame["btyd_p_churn"])
-        prior = trees.churn.prior(frame)
-        if prior is not None:
-            found["churn"] = logit_of(prior)
         if trees.horizon_days != self.model.horizon_days:
             whole, _ = trees.prior.purchases(history_of(inputs), self.cutoff, self.model.horizon_days)
             found["carried"] = logit_of(whole) - found["btyd_p_churn"]

@@ -25,7 +25,7 @@ from clvml.customers.subscription_snapshots import (
 from clvml.customers.windows import training_cutoffs
 from clvml.errors import InputError
 from clvml.models.boosting import ChurnClassifier, logit_of
-from clvml.models.churn import SHARES, best_share
+from clvml.models.churn import best_share
 from clvml.models.model_file import Factor, Part, Positive, Share, Stored, read_state, write_state
 from clvml.models.outlook import lifetime_value, value_days
 from clvml.models.subscriber_intervals import SAME_PRICE, shares_paid, stayers_revenue
@@ -102,7 +102,7 @@ class ContractModel:
     plans: tuple[str, ...]
     hazards: Hazards
     trees: ChurnClassifier | None
-    share: float = SHARES[0]
+    share: float = 0.75
     stayers: tuple[float, ...] = SAME_PRICE
     tiers: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
@@ -275,7 +275,7 @@ def fit_contract_model(subscriptions: pd.DataFrame, as_of: date, config: Subscri
     y = churned.reindex(features["customer_id"]).to_numpy(dtype=float)
     if not 0.0 < y.mean() < 1.0:
         return model
-    return replace(model, share=best_share(*earlier.logits(features), y)[0])
+    return replace(model, share=best_share(*earlier.logits(features), y))
 
 
 def _with_trees(known: pd.DataFrame, as_of: date, config: SubscriptionConfig) -> ContractModel:

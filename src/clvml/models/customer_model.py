@@ -21,7 +21,7 @@ from clvml.customers.windows import trainable, training_cutoffs
 from clvml.errors import InputError
 from clvml.models.anchor import Level
 from clvml.models.boosting import logit_of
-from clvml.models.churn import Churn, ChurnChoice
+from clvml.models.churn import Churn
 from clvml.models.giveaway import learn_attributes, learn_events
 from clvml.models.intervals import SpendIntervals, fit_intervals
 from clvml.models.model_file import State, read_state, write_state
@@ -286,7 +286,7 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
 
     Snapshots at the training cutoffs are stacked; the prior is fitted at ``as_of``; trees are boosted from it. A model
     that was trained only on windows that had ended before the newest one began predicts this window. Its forecasts
-    choose whether churn trees are boosted from BTYD, and the stacking weights, and the intervals are learnt from them.
+    choose the stacking weights, and the intervals are learnt from them.
 
     Of many customers a sample is drawn first, and all is fitted on it (`CustomerDays.sampled`).
 
@@ -326,20 +326,20 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     ended = {c: s for c, s in snapshots.items() if c + timedelta(days=trained) <= newest}
     held_out = snapshots[newest]
     # Where no unseen window is left to test the trees on, the prior counts as much as one window.
-    unseen, churn_choice, spend_share = None, ChurnChoice(), len(cutoffs) / (len(cutoffs) + 1)
-    weights = USUAL_WEIGHTS
+    unseen, churn_share, weights = None, None, USUAL_WEIGHTS
+    spend_share = len(cutoffs) / (len(cutoffs) + 1)
     if ended:
         # The windows that had ended may hold too little to learn from, or no purchase at all.
         with suppress(NothingToLearn, InputError):
-            both = fit_trees(days, ended, newest, config, trained, attributes=attributes)
-            frame = with_prior(held_out, both.prior, newest, trained)
-            unseen = both.chosen_on(frame)
+            earlier = fit_trees(days, ended, newest, config, trained, attributes=attributes)
+            frame = with_prior(held_out, earlier.prior, newest, trained)
+            unseen = earlier.chosen_on(frame)
             p_churn = unseen.p_churn(frame)
             spend = unseen.spends(frame, p_churn)[config.model.spend]
-            churn_choice, spend_share, weights = unseen.churn.choice, 1.0, unseen.spend.weights
+            churn_share, spend_share, weights = unseen.churn.share, 1.0, unseen.spend.weights
     try:
         trees = fit_trees(
-            days, snapshots, as_of, config, trained, churn_choice, spend_share, weights, attributes=attributes
+            days, snapshots, as_of, config, trained, churn_share, spend_share, weights, attributes=attributes
         )
     except NothingToLearn as reason:
         return _prior_alone(everybody, as_of, config, str(reason))

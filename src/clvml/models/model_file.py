@@ -24,7 +24,7 @@ from clvml.models.rhythm import SHAPES
 from clvml.models.season import DAYS_OF_YEAR
 from clvml.models.tree_file import first_problem, read_json
 
-FORMAT_VERSION = 13
+FORMAT_VERSION = 14
 MODEL_FILE = "model.json"
 # The files beside it that a model may have.
 MODEL_FILES = (
@@ -218,8 +218,6 @@ class State(Stored):
     level: _Level
     trained_days: Annotated[int, Field(gt=0, le=3650)]
     churn_share: Share
-    churn_boosted: bool
-    churn_slope: Share
     spend_share: Share
     spend_weights: Annotated[list[Share], Field(min_length=3, max_length=3)]
     churn_trees: bool

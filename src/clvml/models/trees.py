@@ -23,7 +23,7 @@ from clvml.customers.snapshots import CustomerDays
 from clvml.errors import InputError, first_of
 from clvml.models.anchor import NO_CORRECTION, Level, churn_shift, fit_level, totals_by_window
 from clvml.models.boosting import ChurnClassifier, logit_of
-from clvml.models.churn import Churn, ChurnChoice
+from clvml.models.churn import Churn
 from clvml.models.prior import BTYD_COLUMNS, PRIOR_COLUMNS, Prior, fit_prior
 from clvml.models.spend import STACKED, USUAL_WEIGHTS, Spend
 
@@ -76,12 +76,11 @@ class Trees:
         return self.spend.forms(frame, self.rows(frame), p_churn, self.level)
 
     def chosen_on(self, frame: pd.DataFrame) -> Trees:
-        """Return the trees with the churn trees and stacking weights that predict unseen customers best.
+        """Return the trees with the stacking weights that predict unseen customers best.
 
         ``frame`` holds features, the prior's columns and labels of one window that the trees have not seen.
         """
-        choice = self.churn.best(frame, self.rows(frame), frame["churned"])
-        chosen = replace(self, churn=self.churn.chosen(choice))
+        chosen = replace(self, churn=self.churn.stacked(frame, self.rows(frame), frame["churned"]))
         forms = chosen.spends(frame, chosen.p_churn(frame))
         spend = replace(self.spend, weights=self.spend.best_weights(forms, frame["actual_spend"]))
         return replace(chosen, spend=spend, level=self.level._replace(stack=spend.level_of_stack(forms)))
@@ -136,7 +135,7 @@ def fit_trees(
     as_of: date,
     config: Config,
     horizon_days: int,
-    churn_choice: ChurnChoice | None = None,
+    churn_share: float | None = None,
     spend_share: float = 1.0,
     spend_weights: tuple[float, ...] = USUAL_WEIGHTS,
     *,
@@ -144,7 +143,7 @@ def fit_trees(
 ) -> Trees:
     """Fit the prior on what lies before ``as_of``, and trees on snapshots labelled over ``horizon_days``.
 
-    ``churn_choice`` says which churn trees to train; without one, both kinds are trained, for `Trees.chosen_on`.
+    ``churn_share`` is the weight of the churn trees beside BTYD, which without it counts as much as one window.
     ``spend_share`` is the weight of the trees of spend beside their prior, ``spend_weights`` are those of the forms.
     The snapshots hold encoded ``attributes`` (`read_given`).
 
@@ -158,7 +157,9 @@ def fit_trees(
     predictors = _predictors(days.columns, config.model.leave_out, given)
     trees = Trees(prior, horizon_days, predictors, attributes, days.kinds)
     frames = {cutoff: with_prior(s, prior, cutoff, horizon_days) for cutoff, s in snapshots.items()}
-    trees, totals = _grown(trees, frames, config, churn_choice, spend_share, spend_weights)
+    if churn_share is None:
+        churn_share = len(frames) / (len(frames) + 1)
+    trees, totals = _grown(trees, frames, config, churn_share, spend_share, spend_weights)
     now = days.features(as_of, config.windows.horizon_days)
     now = read_given(now[now["purchase_days"] > 0], given)
     now = with_prior(now, prior, as_of, horizon_days)
@@ -189,8 +190,8 @@ def cross_fitted(trees: Trees, snapshots: Mapping[date, pd.DataFrame], config: C
         grown = replace(trees, churn=Churn(), spend=Spend(), level=NO_CORRECTION)
         others = {cutoff: frame[halves[cutoff] != half] for cutoff, frame in frames.items()}
         with suppress(NothingToLearn):
-            choices = trees.churn.choice, trees.spend.share, trees.spend.weights
-            grown, _ = _grown(grown, others, config, *choices)
+            shares = trees.churn.share, trees.spend.share, trees.spend.weights
+            grown, _ = _grown(grown, others, config, *shares)
         own = halves[newest] == half
         frame = frames[newest][own]
         p_churn[own] = grown.p_churn(frame)
@@ -204,7 +205,7 @@ def _grown(
     trees: Trees,
     frames: Mapping[date, pd.DataFrame],
     config: Config,
-    churn_choice: ChurnChoice | None,
+    churn_share: float,
     spend_share: float,
     spend_weights: tuple[float, ...],
 ) -> tuple[Trees, pd.DataFrame]:
@@ -231,7 +232,7 @@ def _grown(
     boosting = _boosting_parameters(config.model, config.seed, trees.attributes)
     return replace(
         trees,
-        churn=Churn.fit(frame, X, weights, base, boosting, churn_choice),
+        churn=Churn.fit(frame, X, weights, base, boosting, churn_share),
         spend=Spend.fit(frame, X, weights, base, boosting, spend_share, spend_weights),
     ), totals
 
