@@ -27,6 +27,8 @@ def _raises(message: str):
         ("bob,,4", "missing date", 4.0),
         ("bob,NaT,4", "missing date", 4.0),
         ("bob,yesterday,4", "unparsable date", 4.0),
+        ("bob,1900-01-01,4", "date that stands for none", 4.0),
+        ("bob,1970-01-01 00:00:00,4", "date that stands for none", 4.0),
         ("bob,2024-01-05,", "missing amount", 0.0),
         ("bob,2024-01-05,4 pieces", "amount is not a number", None),
         ("bob,2024-01-05,-inf", "infinite or NaN amount", None),

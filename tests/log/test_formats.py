@@ -198,3 +198,9 @@ def test_a_currency_beside_some_amounts_only(read):
     assert "says USD beside 1 line and no currency beside 2" in found.text
     for other in (read(text, currency="USD"), read(text.replace("USD ", ""))):
         assert "currency-on-some-lines" not in [each.code for each in other.quality.warnings]
+
+
+def test_credit_and_debit_behind_amounts_are_explained(read):
+    lines = "".join(f"c,2024-01-05,{n}.50{' CR' if n % 3 == 0 else ''}\n" for n in range(1, 13))
+    with pytest.raises(InputError, match="CR and DR tell credit from debit: write a minus"):
+        read(f"customer,day,amount\n{lines}", max_unreadable=0.01)

@@ -62,6 +62,7 @@ def test_refunds_in_a_column_of_their_own(hint, read):
         ("Storno", "ja", "nein"),
         ("is_test", "true", "false"),
         ("cancelled", "1", ""),
+        ("is_refunded", "True", "False"),
         ("Test_Order_", "x", ""),
         ("Storno_Kz", "J", "N"),
     ],

@@ -82,3 +82,16 @@ def test_totals_among_the_lines_of_an_order(read, kinds, amounts, marks, rows):
 def test_orders_without_a_total(read, kinds, amounts):
     warnings = read(_orders(kinds, amounts), columns={"order_id": "no"}, hints=True).quality.warnings
     assert "totals-among-lines" not in [warning.code for warning in warnings]
+
+
+def _spent(amounts):
+    lines = [f"c{n % 10},{2020 + n // 10 // 12}-{n // 10 % 12 + 1:02}-05,{amounts(n)}" for n in range(200)]
+    return "customer,day,amount\n" + "\n".join(lines) + "\n"
+
+
+def test_amounts_that_only_grow_are_what_was_spent_so_far(read):
+    found = {warning.code: warning for warning in read(_spent(lambda n: 10 + n), hints=True).quality.warnings}
+    assert found["amounts-only-grow"].rows == 190
+    for other in (lambda n: 10, lambda n: 10 + n * 7 % 13, lambda n: 10 + n if n % 20 else 5):
+        codes = [warning.code for warning in read(_spent(other), hints=True).quality.warnings]
+        assert "amounts-only-grow" not in codes

@@ -17,7 +17,7 @@ from clvml.config import DataConfig, read_preset
 from clvml.log.credit_notes import ByValue, credit_findings, is_credit
 from clvml.log.derived import bind_formulas
 from clvml.log.finding import Finding
-from clvml.log.line_totals import order_total_findings, total_findings
+from clvml.log.line_totals import order_total_findings, running_total_findings, total_findings
 from clvml.log.mapping import is_unit_price, is_usual, plain, written
 from clvml.log.numbers import Spelling, compare_formats, number_sql, spellings_sql
 from clvml.log.parts import Part
@@ -63,7 +63,7 @@ _SPLIT_ORDERS = 20
 _AT_ONCE, _MOST_COLUMNS = 50, 300
 # A column of yes and no that marks lines as not bought.
 _MARK_NAMES = re.compile(
-    r"^(?:is|ist)?[\W_]*(?:storn(?:o|iert|ierung)|cancel(?:l?ed|lation)?|void(?:ed)?|deleted|annul(?:l?ed|é|lato)?|"
+    r"^(?:is|ist)?[\W_]*(?:storn(?:o|iert|ierung)|cancel(?:l?ed|lation)?|refund(?:ed)?|returned|erstattet|void(?:ed)?|deleted|annul(?:l?ed|é|lato)?|"
     r"gelöscht|test(?:[\W_]?(?:order|bestellung|mode))?)(?:[\W_]*(?:flag|kz|kennzeichen))?[\W_]*$",
     re.IGNORECASE,
 )
@@ -137,6 +137,7 @@ def column_findings(log: PurchaseLog, data: DataConfig, parts: list[Part]) -> It
         yield from _currency(file)
     yield from _empty(log, fitted)
     yield from order_total_findings(log, fitted)
+    yield from running_total_findings(log)
     yield from _other_customers(file, log.quality)
 
 

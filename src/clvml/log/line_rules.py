@@ -82,6 +82,11 @@ RULES = (
     Rule("unparsable date", "({date}) IS NULL"),
     # What stands for no date in many systems, such as 0001-01-01, and what no calendar of Python's holds.
     Rule("date before 1800", "({date}) < TIMESTAMP '1800-01-01'"),
+    # The zero of Excel, of SQL Server and of Unix, in the place of an empty date.
+    Rule(
+        "date that stands for none",
+        "cast(({date}) as date) IN (DATE '1899-12-30', DATE '1899-12-31', DATE '1900-01-01', DATE '1970-01-01')",
+    ),
     Rule(MISSING_AMOUNT, "amount IS NULL AND amount_text IS NULL"),
     Rule("amount is not a number", "amount IS NULL"),
     # NaN is greater than every number.

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _FEW, _MOST = 20, 0.8
 # A value marks such lines where so many of its lines are one, and so many of them have it.
 _MARKS = 0.95
+# Purchases after the first, and the share of them that must be larger than the one before.
+_STEPS, _GROWN = 100, 0.98
 # What rounding of the lines leaves of a sum [currency].
 _ROUNDED = 0.03
 
@@ -69,6 +71,26 @@ def _orders(lines: str) -> str:
         f" FROM (SELECT *, max(amount) OVER (PARTITION BY order_id) AS high FROM {lines})"
         " GROUP BY order_id, high HAVING count(*) > times + 1"
     )
+
+
+def running_total_findings(log: PurchaseLog) -> Iterator[Finding]:
+    """Yield whether the amounts of each customer only ever grow, as those of what was spent so far do."""
+    steps, grown, money = log.connection.execute(
+        f"""
+        SELECT count(*), count(*) FILTER (amount > before), sum(least(before, amount)::{MONEY})
+        FROM (SELECT amount, lag(amount) OVER (PARTITION BY customer_id ORDER BY order_ts, amount) AS before
+              FROM {log.table} WHERE abs(amount) < 1e15)
+        WHERE before IS NOT NULL
+        """
+    ).fetchall()[0]
+    if steps >= _STEPS and grown >= _GROWN * steps:
+        yield Finding(
+            "amounts-only-grow",
+            f"of {steps:,} purchases after a customer's first, {grown:,} are of more money than the one before, as"
+            " where a column holds what was spent so far; name the money of each order in data.columns.amount",
+            steps,
+            float(money),
+        )
 
 
 def order_total_findings(log: PurchaseLog, data: DataConfig) -> Iterator[Finding]:

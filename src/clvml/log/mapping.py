@@ -16,18 +16,21 @@ _SYNONYMS = {
     "user visitorid buyerid buyer shopperid shopper householdkey householdid "
     "household memberid member contactid accountid account personid email "
     "customercode customerref customerreference accountreference accountref accountcode accountno accountnumber "
-    "customeremail emailbilling billingemail emailaddress absenderemailadresse "
+    "soldtoparty soldto buyeremail customeremail emailbilling billingemail emailaddress absenderemailadresse "
     "kundennr kundennummer kundenid kundencode kunde kdnr kundenkarte kundenkartennr käufer debitor debitorennr "
     "debitorennummer comptetiers codetiers tiers "
+    "nrklienta numerklienta idklienta klient zákazník vevő клиент контрагент покупатель "
     "numéroclient idclient codeclient idcliente cliente klantnummer klant klantid cusid id",
     "order_id": "orderid orderno ordernumber order invoiceid invoiceno invoice transactionid "
     "transactionno transaction basketid receiptid receiptno receiptnumber receipt purchaseid saleid "
     "auftragsnr auftragsnummer bestellnr bestellnummer rechnungsnr rechnungsnummer belegnr belegnummer "
     "auftrag bestellung rechnung beleg belegfeld1 bon bonnr bonnummer orderreference "
+    "billingdocument nrzamówienia numerzamówienia "
     "numérocommande commande numérofacture facture pedido factura ordine fattura ordernummer factuurnummer",
     "order_date": "orderdate invoicedate transactiondate purchasedate saledate orderts ordertime "
     "ordertimestamp orderedat createdat purchasedat date datetime timestamp time day buydate "
     "bestelldatum auftragsdatum rechnungsdatum kaufdatum belegdatum buchungsdatum datum datecommande datedecommande "
+    "billingdate postingdate paidat дата "
     "datefacture dateachat datepedido fechapedido fecha dataordine data besteldatum factuurdatum",
     "amount": "amount orderamount lineamount totalamount total ordertotal linetotal totalprice "
     "salesvalue sales saleamount revenue netsales netrevenue turnover spend value "
@@ -35,7 +38,7 @@ _SYNONYMS = {
     "umsatz umsatzohnesollhabenkz nettoumsatz betrag gesamtbetrag rechnungsbetrag summe gesamt gesamtpreis "
     "endbetrag bruttobetrag brutto nettobetrag netto nettowert warenwert montant "
     "montantttc montantht chiffredaffaires ca "
-    "importe importo totale bedrag omzet",
+    "importe importo totale bedrag omzet netvalue kwota částka összeg сумма",
     "product_id": "productid product stockcode sku itemid item articleid article materialid material ean upc "
     "artikelnr artikelnummer artikelid artikel produktnr produktnummer produktid produkt codearticle codeproduit "
     "idproduit produit códigoproducto idproducto producto artículo codiceprodotto prodotto codicearticolo articolo "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection
 
 import duckdb
@@ -11,6 +12,8 @@ from clvml.config import DataConfig
 from clvml.errors import InputError
 from clvml.log.formats import Column, Locate, example, lines_said, quoted
 from clvml.storage.sql import literal
+
+_SIDED = re.compile(r"\d\W*(?:CR|DR)\b", re.IGNORECASE)
 
 
 def check_readable(
@@ -42,6 +45,11 @@ def check_readable(
     kind = "date" if column.ours == "order_date" else "number"
     place = f"data.columns.{column.ours}" if column.key == column.ours else "the expression"
     mend = f"name another column in {place}, or their format in {example(column)}"
+    if kind == "number" and all(_SIDED.search(found) for found, *_ in common):
+        mend = (
+            "CR and DR tell credit from debit: write a minus, or the letters in a column of their own; or else "
+            + mend
+        )
     if not read:
         raise InputError(f"{column} holds no {kind} that can be read, for example {listed}; {mend}")
     share = unread / (unread + read)
