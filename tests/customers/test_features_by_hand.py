@@ -123,8 +123,8 @@ def test_features_by_hand(build_days):
 def test_customer_days_by_hand(build_days):
     days = build_days(HAND[HAND["customer_id"] == "ann"])
     rows = days.connection.execute(
-        f"select cast(purchase_day as varchar), purchase_amount, gap from {days.table}"
-        " where purchase_day is not null order by day"
+        f"select cast(day as varchar), purchase_amount, gap from {days.table}"
+        " where purchase_amount is not null order by day"
     ).fetchall()
     assert rows == [
         ("2023-03-10", 60.0, None),

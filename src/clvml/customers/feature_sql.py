@@ -28,18 +28,19 @@ def customer_days_query(purchases: str, columns: Collection[str] = ()) -> str:
         One or more rows per customer and day, each either of purchases or of refunds and free items:
         ``customer_id, day, amount`` (negative for refunds), ``lines`` of positive amount and, where the log
         has them, ``orders, units, products, new_products`` of those lines. They all add up. One row of
-        each purchase day stands for the day: ``purchase_day``, ``purchase_amount`` (net of the refunds of
-        that day) and ``gap`` [days since the purchase day before; null on the first] are null in every
-        other row. No value depends on a later day.
+        each purchase day stands for the day: ``purchase_amount`` (net of the refunds of that day) and
+        ``gap`` [days since the purchase day before; null on the first] are null in every other row. No
+        value depends on a later day.
     """
-    counts = "".join(f", {name}" for name, needs in _COUNTS.items() if needs in columns)
+    names = ["lines", *(name for name, needs in _COUNTS.items() if needs in columns)]
+    # Lines are counted after the sort, which costs less the narrower they are.
+    counts = names if _has_distinct(columns) else [f"{_OF_A_LINE[name]} as {name}" for name in names]
     first_line = "amount > 0 and (previous is null or previous < day)"
     # Lines are not summed by day beforehand: sorting them for the window costs less than a hash table of
     # all customer days, and rows sorted by customer are then aggregated several times as fast.
     return f"""\
 select
-  customer_id, day, amount, lines{counts},
-  case when {first_line} then day end as purchase_day,
+  customer_id, day, amount, {", ".join(counts)},
   case when {first_line} then day_amount end as purchase_amount,
   case when {first_line} then date_diff('day', previous, day) end as gap
 from (
@@ -101,17 +102,23 @@ from ratios"""
 
 
 _COUNTS = {"orders": "order_id", "units": "quantity", "products": "product_id", "new_products": "product_id"}
+_OF_A_LINE = {
+    "lines": "case when amount > 0 then 1 else 0 end",
+    "units": "coalesce(case when amount > 0 then quantity end, 0)",
+}
+
+
+def _has_distinct(columns: Collection[str]) -> bool:
+    """Return whether something distinct is counted, so that lines have to be summed by day."""
+    return not {"order_id", "product_id"}.isdisjoint(columns)
 
 
 def _entries(purchases: str, columns: Collection[str]) -> str:
     """Return SQL of the lines; where something distinct is counted, summed by customer, day and sign."""
+    if not _has_distinct(columns):
+        quantity = ", quantity" if "quantity" in columns else ""
+        return f"select customer_id, order_day as day, amount{quantity} from {purchases}"
     positive = "case when amount > 0 then {} end".format
-    if not {"order_id", "product_id"} & set(columns):
-        units = f", coalesce({positive('quantity')}, 0) as units" if "quantity" in columns else ""
-        return (
-            "select customer_id, order_day as day, amount,"
-            f" case when amount > 0 then 1 else 0 end as lines{units} from {purchases}"
-        )
     aggregates = ["sum(amount) as amount", f"count({positive(1)}) as lines"]
     if "order_id" in columns:
         aggregates.append(f"count(distinct {positive('order_id')}) as orders")
@@ -147,15 +154,13 @@ def _weighted_days(history: str, cutoff: date, horizon_days: int) -> str:
     return f"""\
 select
     *,
-    case when purchase_age is null then 0e0 else 1e0 end as purchase,
+    case when purchase_amount is null then 0e0 else 1e0 end as purchase,
+    case when purchase_amount is not null then age end as purchase_age,
     case when amount < 0 then -amount else 0e0 end as refund,
     {", ".join(weights)},
     case when age <= 365 and age > 365 - {horizon_days} then 1e0 else 0e0 end as same_season
   from (
-    select
-      *,
-      date_diff('day', day, date '{cutoff}') as age,
-      date_diff('day', purchase_day, date '{cutoff}') as purchase_age
+    select *, date_diff('day', day, date '{cutoff}') as age
     from ({history}) as history
   ) as aged"""
 

@@ -13,7 +13,7 @@ def labels_query(future: str) -> str:
     return f"""\
 select
   customer_id,
-  count(purchase_day) as purchases,
+  count(purchase_amount) as purchases,
   round(sum(amount), 6) as actual_spend
 from ({future}) as future
 group by customer_id"""

@@ -151,8 +151,8 @@ class CustomerDays:
         Customers without a purchase day at or after the cutoff are not there.
         """
         query = (
-            f"select customer_id, min(date_diff('day', date '{cutoff}', purchase_day)) + 1 as days"
-            f" from {self.table} where purchase_day >= date '{cutoff}' group by customer_id"
+            f"select customer_id, min(date_diff('day', date '{cutoff}', day)) + 1 as days"
+            f" from {self.table} where day >= date '{cutoff}' and purchase_amount is not null group by customer_id"
         )
         return self._frame(self._named(query)).set_index("customer_id")["days"]
 

@@ -309,7 +309,7 @@ def _turnover(days: CustomerDays, as_of: date) -> list[dict[str, Any]]:
     """Return net spend and buyers per calendar month, all months between the first and the last."""
     rows = days.connection.execute(
         f"select date_trunc('month', day)::date as month, round(sum(amount), 2) as spend,"
-        f" count(distinct case when purchase_day is not null then customer_id end) as buyers from {days.table}"
+        f" count(distinct case when purchase_amount is not null then customer_id end) as buyers from {days.table}"
         " where day < ? group by month order by month",
         [as_of],
     ).df()
@@ -331,7 +331,7 @@ def _cohorts(days: CustomerDays, as_of: date) -> list[dict[str, Any]]:
         f"""
         with bought as (
             select customer_id, date_trunc('quarter', day)::date as quarter from {days.table}
-            where purchase_day < ? group by all
+            where day < ? and purchase_amount is not null group by all
         ),
         firsts as (select customer_id, min(quarter) as first from bought group by customer_id)
         select first, date_diff('quarter', first, quarter) as after, count(*) as customers
@@ -370,8 +370,8 @@ def _new_customers(days: CustomerDays, as_of: date, horizon_days: int) -> dict[s
     row = days.connection.execute(
         f"""
         with firsts as (
-            select customer_id, min(purchase_day) as first from {days.table}
-            where purchase_day is not null group by customer_id
+            select customer_id, min(day) as first from {days.table}
+            where purchase_amount is not null group by customer_id
         ),
         spent as (
             select sum(amount) as spend, sum(case when day = first then amount else 0 end) as first_spend
