@@ -68,15 +68,26 @@ def _number_groups(connection: duckdb.DuckDBPyConnection, columns: Collection[st
     all.
     """
     order = "order_id" if "order_id" in columns else "NULL::VARCHAR"
+    amount = f"CASE WHEN isfinite(amount) AND abs(amount) < 1e15 THEN amount::{MONEY} END AS amount"
+    is_below, total = "order_ts IS NULL AND date_text IS NULL", literal(TOTAL_LINE)
+    ((telling,),) = connection.execute(
+        f"SELECT count(*) FROM {STAGED} WHERE ({is_below}) OR broken = {total}"
+    ).fetchall()
+    if not telling:
+        # Each line is its own head. The running sums below take most of the time of reading a long log.
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {_LINES} AS SELECT rowid AS place, part, customer_id, {order} AS order_id,"
+            f" {amount}, false AS is_below, rowid AS head, false AS begins FROM {STAGED} WHERE broken IS NULL"
+        )
+        return
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {_LINES} AS
         WITH sound AS (
             SELECT rowid AS place, part, customer_id, {order} AS order_id, broken IS NOT NULL AS at_end,
-                   CASE WHEN isfinite(amount) AND abs(amount) < 1e15 THEN amount::{MONEY} END AS amount,
-                   order_ts IS NULL AND date_text IS NULL AS is_below,
+                   {amount}, {is_below} AS is_below,
                    broken IS NOT NULL AND ({total_named_sql(columns)}) AS is_named
-            FROM {STAGED} WHERE coalesce(broken, {literal(TOTAL_LINE)}) = {literal(TOTAL_LINE)}
+            FROM {STAGED} WHERE coalesce(broken, {total}) = {total}
         ), summed AS (
             SELECT *, is_named OR (at_end AND amount <> 0 AND 2 * amount = sum(amount) OVER so_far) AS is_total
             FROM sound WINDOW so_far AS (PARTITION BY part ORDER BY place ROWS UNBOUNDED PRECEDING)
