@@ -186,3 +186,9 @@ def test_a_source_that_changes_while_it_is_read_is_refused(read, tmp_path, monke
     )
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         read(source=folder)
+
+
+def test_lines_in_quotes_as_a_whole_are_explained(read):
+    lines = "".join(f'"c{n},2024-01-0{n},{n}.50"\n' for n in range(1, 9))
+    with pytest.raises(InputError, match="where each line stands in quotes as a whole"):
+        read(f"customer,day,amount\n{lines}")

@@ -17,6 +17,7 @@ from clvml.errors import InputError
 from clvml.expressions import Kind
 from clvml.log.attribute_table import AttributeTable
 from clvml.log.cleaning import VERDICTS, ReasonCount, build_verdicts, count_reasons
+from clvml.log.delimited import TOO_FEW_COLUMNS
 from clvml.log.derived import bind_formulas, place_of_category, stage_operands
 from clvml.log.event_table import EventTable
 from clvml.log.example import example_lines
@@ -314,6 +315,11 @@ def _nothing_left(source: str, rows_in: int, reasons: list[ReasonCount], as_of: 
     if rows_in == 0:
         return InputError(f"'{source}' has a header and no data line; export it again")
     left_out = sorted(reasons, key=lambda count: -count.rows)
+    if left_out[0].reason == TOO_FEW_COLUMNS and left_out[0].rows == rows_in:
+        return InputError(
+            f"no line of '{source}' has as many fields as its header ({rows_in:,} read); where each line stands in"
+            " quotes as a whole, or another sign is between its fields, export it again"
+        )
     words = ", ".join(f"{count.reason} ({count.rows:,})" for count in left_out)
     until = f" before {as_of}" if as_of is not None else ""
     return InputError(
