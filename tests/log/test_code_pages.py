@@ -62,6 +62,7 @@ def test_languages_of_none_of_them_are_doubted(language, encoding):
             "maçã",
         ],
         ["Þór"],
+        ["£each", "£per", "£inc"],
     ],
 )
 def test_signs_and_words_of_the_west(words):

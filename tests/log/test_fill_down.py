@@ -59,6 +59,21 @@ def test_the_total_below_the_last_group_is_none_of_its_lines(read, reasons, tota
     assert reasons(log) == {FILLED: (5, 46.5), ("total line", "rejected"): (1, 67.5)}
 
 
+@pytest.mark.parametrize("share", [1.0001, 1.19, 0.95])
+def test_a_total_that_is_rounded_or_with_tax_is_none_of_the_last_customers_lines(read, reasons, share):
+    report = HEADER + "".join(f"c{n % 5},{n},2024-01-{n:02},{n}.40,a,\n,,,{n}.10,b,\n" for n in range(1, 21))
+    log = read(f"{report},,,{430 * share:.2f},,\n", columns=COLUMNS)
+    assert reasons(log)["total line", "rejected"][0] == 1
+    assert log.quality.money_out == 430.0
+
+
+def test_payments_below_their_invoices_are_none_of_their_lines(read, reasons):
+    report = HEADER + "".join(f"c{n % 5},{n},2024-01-{n:02},{n}.40,a,\n,,,-{n}.40,,\n" for n in range(1, 21))
+    log = read(report, columns=COLUMNS)
+    assert FILLED not in reasons(log)
+    assert log.quality.money_out == 218.0
+
+
 def test_merged_cells_of_a_workbook(read, tmp_path, rows):
     lines = [line.split(",") for line in REPORT.splitlines()]
     cells = [lines[0], *([*line[:3], float(line[3]), *line[4:]] for line in lines[1:])]

@@ -124,6 +124,15 @@ def test_knows_usual_names(available, expected):
         ),
         (["Bon", "Datum", "Kundenkarte", "Brutto", "Storno"], ["Kundenkarte", "Bon", "Datum", "Brutto"]),
         (["Bon", "Datum", "Brutto", "Storno"], [None, "Bon", "Datum", "Brutto"]),
+        # A number tells customers apart better than an address.
+        (
+            ["Email address", "Numéro client", "Commande", "Date commande", "Montant"],
+            ["Numéro client", "Commande", "Date commande", "Montant"],
+        ),
+        (
+            ["Customer email", "Kundennummer", "Bestellung", "Datum", "Gesamt", "Netto"],
+            ["Kundennummer", "Bestellung", "Datum", "Netto"],
+        ),
         (["date", "id", "value"], ["id", None, "date", "value"]),
         (["cus_id", "buy_date", "amount"], ["cus_id", None, "buy_date", "amount"]),
     ],

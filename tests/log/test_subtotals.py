@@ -24,6 +24,8 @@ def test_totals_of_customers_are_no_customers(read, rows, reasons, end):
         # A customer who is called so, and sums that are none.
         "Total Energies,2024-01-05,10\nann,2024-01-06,5\nTotal Energies,2024-01-07,99\n",
         "ann,2024-01-05,10\nTotal,2024-01-06,10\n",
+        # At one price each of them is as much as the line above.
+        "ann,2024-01-05,10\nTotal,2024-01-06,10\nbob,2024-01-07,10\nTotal,2024-01-08,10\n",
         "ann,2024-01-05,10\nTotal,2024-01-06,10\nann,2024-01-07,3\nTotal,2024-01-08,8\n",
     ],
 )

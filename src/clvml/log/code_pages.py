@@ -9,9 +9,10 @@ WORD = re.compile(rb"[A-Za-z]*[\x80-\xff][A-Za-z\x80-\xff]*")
 MOST_WORDS = 20_000
 # Shares of the words, and how many of them are more than chance.
 _MOST, _SOME, _FEW = 0.8, 0.02, 3
-# Words of Central Europe that were read as cp1252: signs inside them, and letters where those never stand.
+# Words of Central Europe that were read as cp1252: signs inside them, and letters where those never stand. A price in
+# pounds is none of them.
 _CENTRAL = re.compile(
-    "[a-zß-ÿ][³¹¾¿º¼¥][a-zß-ÿ]|^[³£][a-zß-ÿ]{2}|[a-z]\udc9d|[èÈ][aeiouyáéíóú]|[øØ][áíé]|ø[aiu]|[ìù][a-zß-ÿ]|"
+    "[a-zß-ÿ][³¹¾¿º¼¥][a-zß-ÿ]|^[³£](?!(?:each|ea|per|inc|incl|ex|exc|excl|off|pack|gbp)$)[a-zß-ÿ]{2}|[a-z]\udc9d|[èÈ][aeiouyáéíóú]|[øØ][áíé]|ø[aiu]|[ìù][a-zß-ÿ]|"
     "ñ[b-df-hj-np-tv-z]|ã[b-df-hj-np-rt-z]|õ$|[áéíóú].*õ|[gn]yõ|iæ$|œ[ckmnt]|ê[bzg]|û[zvgk]"
 )
 # Words of Western Europe that are none of cp1250.

@@ -11,15 +11,20 @@ from collections.abc import Collection
 import duckdb
 
 from clvml.log.finding import Finding
-from clvml.log.staging import STAGED, TOTAL_LINE, total_named_sql
+from clvml.log.staging import LAST_LINES, STAGED, TOTAL_LINE, total_named_sql
 from clvml.storage.sql import MONEY, literal
 
 FILLED = "filled"
 _LINES, _HEADS = "clvml_lines_below", "clvml_lines_above"
+_IS_BELOW = "order_ts IS NULL AND date_text IS NULL"
 # Fewer such lines are remarks or totals.
 _SOME = 0.05
-# From so many customers on, that none of them comes a second time tells something.
+# From so many customers on, that none of them comes a second time tells something, and so many lines have a total.
 _FEW = 10
+# A last line that differs by so little from all others together is their total, rounded, with tax or of other lines.
+_NEAR = 0.2
+# In so many first lines most logs show that customers come again.
+_FIRST_LINES = 10_000
 
 
 def fill_groups(
@@ -39,57 +44,48 @@ def fill_groups(
     """
     found: list[Finding] = []
     connection.execute(f"ALTER TABLE {STAGED} ADD COLUMN {FILLED} BOOLEAN DEFAULT false")
-    if fill_down is False or (fill_down is None and not (in_order and _has_empty(connection))):
+    if fill_down is False or (fill_down is None and not in_order):
         return found
-    _number_groups(connection, columns)
-    if fill_down is None:
-        fill_down = _is_grouped(connection)
-        found = _filled_finding(connection) if fill_down else _first_line_finding(connection)
-        customers_too = False
-    else:
-        customers_too = True
-    if fill_down:
-        _fill(connection, _of_groups(connection, columns, operands), customers_too=customers_too)
-    connection.execute(f"DROP TABLE {_LINES}")
-    return found
+    customers_too = bool(fill_down)
+    if fill_down or _has_many_below(connection):
+        _number_groups(connection, columns)
+        if fill_down is None and (fill_down := _is_grouped(connection)):
+            found = _filled_finding(connection)
+        if fill_down:
+            _fill(connection, _of_groups(connection, columns, operands), customers_too=customers_too)
+        connection.execute(f"DROP TABLE {_LINES}")
+    return found if fill_down else _first_line_finding(connection)
 
 
-def _has_empty(connection: duckdb.DuckDBPyConnection) -> bool:
-    lines, empty = connection.execute(
-        f"SELECT count(*), count(*) FILTER (customer_id IS NULL) FROM {STAGED}"
+def _has_many_below(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Return whether numbering the lines, which is slow, can find any that belong to the line above."""
+    lines, below = connection.execute(
+        f"SELECT count(*), count(*) FILTER (customer_id IS NULL AND {_IS_BELOW}) FROM {STAGED}"
+        f" WHERE broken IS NULL OR broken = {literal(TOTAL_LINE)}"
     ).fetchall()[0]
-    return bool(empty >= max(2, _SOME * lines))
+    return bool(below >= max(2, _SOME * (lines - LAST_LINES)))
 
 
 def _number_groups(connection: duckdb.DuckDBPyConnection, columns: Collection[str]) -> None:
     """Make the table of lines: ``head`` is the last one with a date, ``is_below`` says that a line has none of its own.
 
-    Of totals below the table those are among them that nothing but their empty cells told, and that are not the sum of
-    all.
+    Of totals below the table those are among them that nothing but their empty cells told, and that are not about the
+    sum of all.
     """
     order = "order_id" if "order_id" in columns else "NULL::VARCHAR"
-    amount = f"CASE WHEN isfinite(amount) AND abs(amount) < 1e15 THEN amount::{MONEY} END AS amount"
-    is_below, total = "order_ts IS NULL AND date_text IS NULL", literal(TOTAL_LINE)
-    ((telling,),) = connection.execute(
-        f"SELECT count(*) FROM {STAGED} WHERE ({is_below}) OR broken = {total}"
-    ).fetchall()
-    if not telling:
-        # Each line is its own head. The running sums below take most of the time of reading a long log.
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {_LINES} AS SELECT rowid AS place, part, customer_id, {order} AS order_id,"
-            f" {amount}, false AS is_below, rowid AS head, false AS begins FROM {STAGED} WHERE broken IS NULL"
-        )
-        return
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {_LINES} AS
         WITH sound AS (
             SELECT rowid AS place, part, customer_id, {order} AS order_id, broken IS NOT NULL AS at_end,
-                   {amount}, {is_below} AS is_below,
+                   CASE WHEN isfinite(amount) AND abs(amount) < 1e15 THEN amount::{MONEY} END AS amount,
+                   {_IS_BELOW} AS is_below,
                    broken IS NOT NULL AND ({total_named_sql(columns)}) AS is_named
-            FROM {STAGED} WHERE coalesce(broken, {total}) = {total}
+            FROM {STAGED} WHERE coalesce(broken, {literal(TOTAL_LINE)}) = {literal(TOTAL_LINE)}
         ), summed AS (
-            SELECT *, is_named OR (at_end AND amount <> 0 AND 2 * amount = sum(amount) OVER so_far) AS is_total
+            SELECT *, is_named OR (at_end AND amount <> 0 AND abs(2 * amount - sum(amount) OVER so_far)
+                                   <= CASE WHEN count(*) OVER so_far > {_FEW} THEN {_NEAR} ELSE 0 END
+                                   * abs(sum(amount) OVER so_far)) AS is_total
             FROM sound WINDOW so_far AS (PARTITION BY part ORDER BY place ROWS UNBOUNDED PRECEDING)
         )
         SELECT place, part, customer_id, order_id, amount, is_below,
@@ -115,7 +111,7 @@ def _is_grouped(connection: duckdb.DuckDBPyConnection) -> bool:
     ).fetchall()[0]
     if fit < below or below < max(2, _SOME * lines):
         return False
-    # A sum stands below what it adds up, a group or all since the last sum, or above it.
+    # A sum stands below what it adds up, a group or all since the last sum, or above it; a payment takes it off.
     blocks, sums = connection.execute(
         f"""
         WITH numbered AS (
@@ -126,7 +122,7 @@ def _is_grouped(connection: duckdb.DuckDBPyConnection) -> bool:
                    arg_max(amount, place) FILTER (NOT is_below) AS head
             FROM numbered GROUP BY part, block HAVING bool_or(is_below)
         )
-        SELECT count(*), count(*) FILTER (2 * last = total OR below = head) FROM blocks
+        SELECT count(*), count(*) FILTER (2 * last = total OR below = head OR total = 0) FROM blocks
         """
     ).fetchall()[0]
     return bool(sums < 0.5 * blocks)
@@ -145,16 +141,21 @@ def _filled_finding(connection: duckdb.DuckDBPyConnection) -> list[Finding]:
 
 def _first_line_finding(connection: duckdb.DuckDBPyConnection) -> list[Finding]:
     """Return the doubt whether lines with a date and without a customer are guests' orders or parts of a group."""
-    lines, empty, money, heads, customers, first = connection.execute(
-        f"""
-        SELECT count(*), count(*) FILTER (customer_id IS NULL), sum(amount) FILTER (customer_id IS NULL),
-               count(*) FILTER (customer_id IS NOT NULL AND customer_id IS DISTINCT FROM before),
-               count(DISTINCT customer_id), count(*) FILTER (customer_id IS NULL AND before IS NULL)
-        FROM (SELECT *, lag(customer_id IGNORE NULLS) OVER (PARTITION BY part ORDER BY place) AS before FROM {_LINES}
-              WHERE NOT is_below)
-        """
-    ).fetchall()[0]
-    if first or heads > customers or customers < _FEW or empty < 0.2 * lines:
+    for among in (f"rowid < {_FIRST_LINES}", "true"):
+        lines, empty, money, heads, customers, first = connection.execute(
+            f"""
+            SELECT count(*), count(*) FILTER (customer_id IS NULL), sum(amount) FILTER (customer_id IS NULL),
+                   count(*) FILTER (customer_id IS NOT NULL AND customer_id IS DISTINCT FROM before),
+                   count(DISTINCT customer_id), count(*) FILTER (customer_id IS NULL AND before IS NULL)
+            FROM (SELECT customer_id,
+                         CASE WHEN isfinite(amount) AND abs(amount) < 1e15 THEN amount::{MONEY} END AS amount,
+                         lag(customer_id IGNORE NULLS) OVER (PARTITION BY part ORDER BY rowid) AS before
+                  FROM {STAGED} WHERE broken IS NULL AND NOT ({_IS_BELOW}) AND {among})
+            """
+        ).fetchall()[0]
+        if first or heads > customers:
+            return []
+    if customers < _FEW or empty < 0.2 * lines:
         return []
     text = (
         f"{empty:,} lines have no customer, and none of the {customers:,} customers comes again after another one, as"

@@ -15,12 +15,12 @@ _SYNONYMS = {
     "customer_id": "customerid customer customerno customernumber custid cust clientid client userid "
     "user visitorid buyerid buyer shopperid shopper householdkey householdid "
     "household memberid member contactid accountid account personid email "
-    "customercode customerref customerreference accountreference accountref accountcode accountno accountnumber "
-    "soldtoparty soldto buyeremail customeremail emailbilling billingemail emailaddress absenderemailadresse "
     "kundennr kundennummer kundenid kundencode kunde kdnr kundenkarte kundenkartennr käufer debitor debitorennr "
     "debitorennummer comptetiers codetiers tiers "
     "nrklienta numerklienta idklienta klient zákazník vevő клиент контрагент покупатель "
-    "numéroclient idclient codeclient idcliente cliente klantnummer klant klantid cusid id",
+    "numéroclient idclient codeclient idcliente cliente klantnummer klant klantid "
+    "customercode customerref customerreference accountreference accountref accountcode accountno accountnumber "
+    "soldtoparty soldto buyeremail customeremail emailbilling billingemail emailaddress absenderemailadresse cusid id",
     "order_id": "orderid orderno ordernumber order invoiceid invoiceno invoice transactionid "
     "transactionno transaction basketid receiptid receiptno receiptnumber receipt purchaseid saleid "
     "auftragsnr auftragsnummer bestellnr bestellnummer rechnungsnr rechnungsnummer belegnr belegnummer "
@@ -35,8 +35,8 @@ _SYNONYMS = {
     "amount": "amount orderamount lineamount totalamount total ordertotal linetotal totalprice "
     "salesvalue sales saleamount revenue netsales netrevenue turnover spend value "
     "ordervalue monetaryvalue paymentvalue payment netamount netamt price "
-    "umsatz umsatzohnesollhabenkz nettoumsatz betrag gesamtbetrag rechnungsbetrag summe gesamt gesamtpreis "
-    "endbetrag bruttobetrag brutto nettobetrag netto nettowert warenwert montant "
+    "umsatz umsatzohnesollhabenkz nettoumsatz betrag gesamtbetrag rechnungsbetrag summe gesamtpreis "
+    "endbetrag bruttobetrag brutto nettobetrag netto gesamt nettowert warenwert montant "
     "montantttc montantht chiffredaffaires ca "
     "importe importo totale bedrag omzet netvalue kwota částka összeg сумма",
     "product_id": "productid product stockcode sku itemid item articleid article materialid material ean upc "

@@ -36,7 +36,7 @@ _BLANKS = literal(" \t\r\n\u00a0")
 # Lines with money in them; what has too few columns may be a remark.
 _BROKEN = (TOO_MANY_COLUMNS, STRAY_QUOTE)
 # So many last lines of a file may be totals.
-_LAST_LINES = 3
+LAST_LINES = 3
 _TOTAL = (
     r"'(?:grand |sub|sub-|zwischen|gesamt)?(?:total(?:e|es|en|s|i)?|totaux|totaal|summen?|sum|somme|suma|soma|gesamt\w*"
     r"|insgesamt|betrag|сумма|итого)(?:\W.*)?'"
@@ -195,7 +195,7 @@ def _select(
 def _mark_totals(connection: duckdb.DuckDBPyConnection, columns: Collection[str]) -> None:
     """Mark totals below a table: last lines without a date, and with money alone or with the word for a total."""
     last = connection.execute(f"SELECT max(rowid) FROM {_GATHERED} GROUP BY part").fetchall()
-    places = ", ".join(str(row[0] - back) for row in last for back in range(_LAST_LINES))
+    places = ", ".join(str(row[0] - back) for row in last for back in range(LAST_LINES))
     is_named = total_named_sql(columns)
     is_money = "customer_id IS NULL AND date_text IS NULL"
     is_money += " AND coalesce(amount::VARCHAR, amount_text) IS NOT NULL" if "amount" in columns else ""
