@@ -90,6 +90,11 @@ def test_payments_beside_invoices_are_left_out(hint, read):
         ("Type", ["Refund", "Gutschrift"]),
         ("Type", ["Refunded", "Paid"]),
         ("Article", ["Retourbeutel", "Abonnement"]),
+        ("Marque", ["Avoir-Vivre", "Autre"]),
+        ("Payment type", ["Credit", "Debit"]),
+        ("Card", ["credit", "debit"]),
+        ("Unit", ["IN", "CM"]),
+        ("Newsletter", ["+", "-"]),
     ],
 )
 def test_other_words_turn_no_sign(hint, name, words):

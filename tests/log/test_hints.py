@@ -207,6 +207,7 @@ def test_tags_and_types_that_are_no_purchases(hint, name, plain, apart):
         ("Payment Type", ["Cash", "Gift Card"]),
         ("Article", ["Test kit", "Gift card"]),
         ("Order Type", ["regular", "testimonial"]),
+        ("Article type", ["Pregnancy test", "Vitamins"]),
     ],
 )
 def test_words_that_only_hold_such_a_tag_leave_nothing_out(hint, name, words):

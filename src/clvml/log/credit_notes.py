@@ -11,17 +11,22 @@ from clvml.storage.sql import literal
 
 # A document of its own that takes money back; what was refunded later is a status of the sale.
 _CREDIT = re.compile(
-    r"\b(?:credit[ _-]?(?:note|memo)|(?:full |partial )?refund|sales[ _-]return|return|gutschrift|rechnungskorrektur|"
-    r"storno[ _-]?(?:rechnung|beleg)|retoure|rückgabe|erstattung|avoir|facture d.avoir|remboursement|retour|abono|"
+    r"(?<![\w-])(?:credit[ _-]?(?:note|memo)|(?:full |partial )?refund|sales[ _-]return|return|gutschrift|"
+    r"rechnungskorrektur|storno[ _-]?(?:rechnung|beleg)|retoure|rückgabe|erstattung|avoir|facture d.avoir|remboursement|retour|abono|"
     r"nota de (?:crédito|credito|abono)|(?:factura )?rectificativa|reembolso|devolución|nota di credito|reso|rimborso|"
-    r"credit(?:nota|factuur)|terugbetaling|kreditnota|korekta|zwrot|dobropis|возврат)(?:e?s|en|n)?\b"
+    r"credit(?:nota|factuur)|terugbetaling|kreditnota|korekta|zwrot|dobropis|возврат)(?:e?s|en|n)?(?![\w-])"
 )
 # Which side of an account a line is on: the customer's debt first.
 _SIDES = (("s", "h"), ("soll", "haben"), ("d", "c"), ("dr", "cr"), ("debit", "credit"), ("débit", "crédit"),
     ("debe", "haber"), ("dare", "avere"), ("debet", "credit"), ("+", "-"))  # fmt: skip
 _SIDE_NAMES = re.compile(
-    r"soll|haben|debit|débit|credit|crédit|kennz|vorzeichen|sign|sens|indicator|\b(?:s|d)/?(?:h|c)\b|\b(?:dr|cr|kz|art|type?)\b",
+    r"soll|haben|debit|débit|credit|crédit|kennz|vorzeichen|sign|sens|indicator|\+|beleg|vorgang|docu?m?|pi[eè]ce|"
+    r"\b(?:s|d)/?(?:h|c)\b|\b(?:dr|cr|kz|art|tipo|type?)\b",
     re.IGNORECASE,
+)
+# Columns that say how was paid: by credit or debit card, or with a gift card.
+PAID_WITH = re.compile(
+    r"pay|zahl|paiement|pago|tender|method|metod|\b(?:card|karte|carte|tarjeta|carta)\b", re.IGNORECASE
 )
 # Codes of documents, and those of the sales that stand beside them.
 _CODES = {"sc": "si", "cn": "inv", "crn": "inv", "gu": "re", "gs": "re", "av": "fa", "nc": "fa", "cm": "in"}
@@ -54,7 +59,8 @@ def credit_findings(
     for name, words in few:
         told = {word.casefold() for word in words}
         sides = next((pair for pair in _SIDES if told == set(pair)), None)
-        if sides is not None and ("-" in sides or max(map(len, told)) > 2 or _SIDE_NAMES.search(name)):
+        is_document = bool(_SIDE_NAMES.search(name))
+        if sides is not None and not PAID_WITH.search(name) and (is_document or max(map(len, told)) > 2):
             found = by_value(name)
             lines = {
                 side: sum(row[1] for row in found if (row[0] or "").casefold() == side) for side in sides
@@ -74,7 +80,7 @@ def credit_findings(
                     lines[sides[1]],
                     sum(float(row[2] or 0) for row in found if row[0] not in kept),
                 )
-        elif codes := [code for code, sale in _CODES.items() if {code, sale} <= told]:
+        elif is_document and (codes := [code for code, sale in _CODES.items() if {code, sale} <= told]):
             found = by_value(name)
             credited = [row for row in found if (row[0] or "").casefold() in codes]
             yield from _turned(amount, name, found, credited, quoted)

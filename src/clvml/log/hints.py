@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from clvml.config import DataConfig, read_preset
-from clvml.log.credit_notes import ByValue, credit_findings, is_credit
+from clvml.log.credit_notes import PAID_WITH, ByValue, credit_findings, is_credit
 from clvml.log.derived import bind_formulas
 from clvml.log.finding import Finding
 from clvml.log.line_totals import order_total_findings, running_total_findings, total_findings
@@ -38,13 +38,13 @@ _NOT_BOUGHT = re.compile(
     r"en attente|impay|cancelad|fallid|rechazad|pendiente|anulad|geannul|mislukt|in attesa|anulow|"
     r"ausstehend|nieopłac|odrzuc|zrušen|отмен)"
 )
-# Whole words of tags and types that say so; what is paid with a gift card is a purchase.
+# Tags and types that say so; a pregnancy test is bought, and what is paid with a gift card is a purchase.
 _APART = re.compile(
-    r"(?:^|[\W_])(?:tests?|test[ _-]?(?:order|bestellung|kauf)|gift[ _-]?cards?|geschenkgutschein|geschenkkarte|"
+    r"(?:^|[,;|])\s*tests?\s*(?:$|[,;|])|"
+    r"(?:^|[\W_])(?:test[ _-]?(?:order|bestellung|kauf)|gift[ _-]?cards?|geschenkgutschein|geschenkkarte|"
     r"carte[ _-]cadeau|tarjeta[ _-]regalo|carta[ _-]regalo|cadeaubon)(?:$|[\W_])"
 )
 _TAG_NAMES = re.compile(r"\b(?:tags?|labels?|schlagw(?:ort|örter)|étiquettes?|etiquetas?)\b", re.IGNORECASE)
-_PAID_WITH = re.compile(r"pay|zahl|paiement|pago|tender|method|metod", re.IGNORECASE)
 _REFUNDED = re.compile(
     r"(?:^|[\W_]|wc)(?:refund|returned|credit ?note|erstattet|retour|gutschrift|rückerstatt|rembours|avoir|reembols|"
     r"devol|rimbors|reso$|terugbetaald|zwrot)"
@@ -252,7 +252,7 @@ def _is_mark(name: str, words: list[str]) -> bool:
 
 def _is_unbought(word: str, refunds: bool, name: str = "") -> bool:
     word = word.casefold()
-    if _APART.search(word) and not _PAID_WITH.search(name):
+    if _APART.search(word) and not PAID_WITH.search(name):
         return True
     return bool(_NOT_BOUGHT.search(word) or (refunds and _REFUNDED.search(word) and not _PARTLY.search(word)))
 
