@@ -12,9 +12,10 @@ from clvml.storage.sql import literal
 # A document of its own that takes money back; what was refunded later is a status of the sale.
 _CREDIT = re.compile(
     r"(?<![\w-])(?:credit[ _-]?(?:note|memo)|(?:full |partial )?refund|sales[ _-]return|return|gutschrift|"
-    r"rechnungskorrektur|storno[ _-]?(?:rechnung|beleg)|retoure|rückgabe|erstattung|avoir|facture d.avoir|remboursement|retour|abono|"
-    r"nota de (?:crédito|credito|abono)|(?:factura )?rectificativa|reembolso|devolución|nota di credito|reso|rimborso|"
-    r"credit(?:nota|factuur)|terugbetaling|kreditnota|korekta|zwrot|dobropis|возврат)(?:e?s|en|n)?(?![\w-])"
+    r"rechnungskorrektur|storno[ _-]?(?:rechnung|beleg)|retoure|rückgabe|erstattung|avoir|facture d.avoir|"
+    r"remboursement|retour|abono|nota de (?:crédito|credito|abono)|(?:factura )?rectificativa|reembolso|devolución|"
+    r"nota di credito|reso|rimborso|credit(?:nota|factuur)|terugbetaling|kreditnota|korekta|zwrot|dobropis|возврат)"
+    r"(?:e?s|en|n)?(?![\w-])"
 )
 # Which side of an account a line is on: the customer's debt first.
 _SIDES = (("s", "h"), ("soll", "haben"), ("d", "c"), ("dr", "cr"), ("debit", "credit"), ("débit", "crédit"),
