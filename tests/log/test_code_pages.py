@@ -63,6 +63,7 @@ def test_languages_of_none_of_them_are_doubted(language, encoding):
         ],
         ["Þór"],
         ["£each", "£per", "£inc"],
+        ["œnologue", "œcuménique", "œnotourisme"],
     ],
 )
 def test_signs_and_words_of_the_west(words):

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import duckdb
 import pytest
 from tests.log.workbooks import write_xlsx
 
@@ -160,6 +161,16 @@ def test_a_table_of_a_database_has_no_line_above(stored, read, reasons):
     sign = "&" if "?" in source else "?"
     log = read(source=f"{source}{sign}table=orders")
     assert FILLED not in reasons(log)
+
+
+def test_parquet_may_be_in_no_order(read, reasons, tmp_path):
+    path = tmp_path / "lines.parquet"
+    duckdb.sql(
+        "SELECT * FROM (VALUES ('ann', DATE '2024-01-05', 1), (NULL, NULL, 5), (NULL, NULL, 4),"
+        " ('bob', '2024-01-06', 9)) AS lines (customer, day, amount)"
+    ).write_parquet(str(path))
+    assert FILLED not in reasons(read(source=path))
+    assert reasons(read(source=path, fill_down=True))[FILLED] == (2, 9.0)
 
 
 def test_spark_has_no_line_above():

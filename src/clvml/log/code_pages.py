@@ -13,7 +13,7 @@ _MOST, _SOME, _FEW = 0.8, 0.02, 3
 # pounds is none of them.
 _CENTRAL = re.compile(
     "[a-zß-ÿ][³¹¾¿º¼¥][a-zß-ÿ]|^[³£](?!(?:each|ea|per|inc|incl|ex|exc|excl|off|pack|gbp)$)[a-zß-ÿ]{2}|[a-z]\udc9d|[èÈ][aeiouyáéíóú]|[øØ][áíé]|ø[aiu]|[ìù][a-zß-ÿ]|"
-    "ñ[b-df-hj-np-tv-z]|ã[b-df-hj-np-rt-z]|õ$|[áéíóú].*õ|[gn]yõ|iæ$|œ[ckmnt]|ê[bzg]|û[zvgk]"
+    "ñ[b-df-hj-np-tv-z]|ã[b-df-hj-np-rt-z]|õ$|[áéíóú].*õ|[gn]yõ|iæ$|œ[kmt]|[a-z]œ[cn]|ê[bzg]|û[zvgk]"
 )
 # Words of Western Europe that are none of cp1250.
 _WESTERN = re.compile(

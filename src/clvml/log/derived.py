@@ -204,8 +204,8 @@ def stage_operands(
         mapping,
         _operands(formulas),
         data.fill_down,
-        # A table of a database has no order.
-        in_order=parts[0].path is not None or parts[0].name == FRAME,
+        # A table of a database has no order, nor has what a database writes; reports are texts, workbooks or frames.
+        in_order=parts[0].kind not in ("table", "Parquet") or parts[0].name == FRAME,
     )
     if data.amount_per == "order":
         check_order_number(mapping)
