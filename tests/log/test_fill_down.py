@@ -75,6 +75,14 @@ def test_payments_below_their_invoices_are_none_of_their_lines(read, reasons):
     assert log.quality.money_out == 218.0
 
 
+def test_totals_below_some_of_the_orders_are_none_of_their_lines(read, reasons):
+    lines = (
+        f"c{n % 5},{n},2024-01-{n:02},{n},a,\n,,,{n + 1},b,\n" + (f",,,{2 * n + 1},,\n" if n % 3 == 0 else "")
+        for n in range(1, 21)
+    )
+    assert FILLED not in reasons(read(HEADER + "".join(lines), columns=COLUMNS))
+
+
 def test_merged_cells_of_a_workbook(read, tmp_path, rows):
     lines = [line.split(",") for line in REPORT.splitlines()]
     cells = [lines[0], *([*line[:3], float(line[3]), *line[4:]] for line in lines[1:])]
