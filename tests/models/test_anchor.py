@@ -18,15 +18,12 @@ def test_the_level_is_relied_on_as_far_as_past_windows_allow(model):
     frame = pd.DataFrame({"btyd_spend": [1.0, 1.0], "trailing_365d": [1.0, 1.0], "btyd_p_churn": [0.5, 0.5]})
     spends = dict.fromkeys(("tweedie", "hurdle", "alone"), np.ones(2))
 
-    def level(actual, step=30):
+    def spread(actual, step=30):
         cutoffs = [FIRST + timedelta(days=step * k) for k in range(len(actual))]
         totals = pd.DataFrame(
             {"actual_spend": actual, "btyd_spend": 1.0, "trailing_365d": 1.0}, index=cutoffs
         )
-        return fit_level(frame, 0.0, spends, totals, 30)
-
-    def spread(actual, step=30):
-        return level(actual, step).spread
+        return fit_level(frame, 0.0, spends, totals, 30).spread
 
     one, steady, wild = spread([1.0]), spread([1.0] * 12), spread([0.5, 2.0] * 6)
     assert steady == pytest.approx(np.sqrt(4 * LEVEL_SPREAD**2 / 16))
@@ -34,11 +31,9 @@ def test_the_level_is_relied_on_as_far_as_past_windows_allow(model):
     assert steady < one < LEVEL_SPREAD < wild < np.log(2)
     # Windows that overlap say less.
     assert steady < spread([1.0] * 12, step=10) < one
-    # Of a miss that twelve windows share, three quarters are added to the level, and a quarter is left.
-    left = np.log(2) / 4
+    # Of a miss that all windows share, a third is added to the level, and two thirds are left.
+    left = np.log(2) * 2 / 3
     assert spread([2.0] * 12) == pytest.approx(np.sqrt((4 * LEVEL_SPREAD**2 + 12 * left**2) / 16))
-    # The more windows show it, the more of it is expected to last.
-    assert [level([2.0] * n).tweedie for n in (1, 12)] == pytest.approx([2 ** (1 / 5), 2 ** (3 / 4)])
     assert model.intervals.level_spread == model.trees.level.spread != LEVEL_SPREAD
 
 

@@ -1,9 +1,8 @@
 """The level: total spend and mean churn of all customers, from forecasts that know the season of a whole year.
 
-total  = exp( sum_k w_k (log total_k + s median miss_k) / sum_k w_k ),    k = BTYD, trailing 365 days
-miss_k = log actual - log total_k in each training window with sales
-s      = n / (n + 4),                                           n = training windows that do not overlap
-w_k    = 1 / (mean (miss_k - s median miss_k)^2 + usual spread of the level^2)
+total  = exp( sum_k w_k (log total_k + mean miss_k / 3) / sum_k w_k ),    k = BTYD, trailing 365 days
+miss_k = log actual - log total_k in each training window
+w_k    = 1 / (mean (miss_k - mean miss_k / 3)^2 + 0.1)
 """
 
 from __future__ import annotations
@@ -22,8 +21,13 @@ Array = NDArray[np.float64]
 
 # The forecasts of the total.
 ANCHORS = ["btyd_spend", "trailing_365d"]
-# Weight, in windows of the log, of what is usual: that a forecast misses by nothing on average, and by `LEVEL_SPREAD`
-# in a window. A log's own windows are few and correlated.
+# The share of a forecast's mean miss in the training windows that is expected to last, and the mean squared error of
+# the logarithm of totals that no forecast can avoid: the larger it is, the more equal are the weights of the forecasts.
+_LASTING_MISS = 1.0 / 3.0
+_LEVEL_NOISE = 0.1
+# Larger misses are clipped: a window without sales, or with large refunds, says little about the next.
+_LARGEST_MISS = float(np.log(4.0))
+# Weight of the usual spread of the level, in windows of the log: its windows are few and correlated.
 _USUAL_WINDOWS = 4.0
 
 
@@ -57,11 +61,9 @@ NO_CORRECTION = Level()
 
 
 def totals_by_window(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return actual total spend, and what BTYD and trailing spend forecast of it, by training cutoff with sales."""
+    """Return actual total spend and the totals that BTYD and trailing spend forecast, one row per training cutoff."""
     levels = frame[["cutoff", "actual_spend", *ANCHORS]]
-    totals = levels.assign(actual_spend=levels["actual_spend"].clip(lower=0.0)).groupby("cutoff").sum()
-    # A window without sales says little about the next.
-    return totals[totals["actual_spend"] > 0]
+    return levels.assign(actual_spend=levels["actual_spend"].clip(lower=0.0)).groupby("cutoff").sum()
 
 
 def churn_shift(now: pd.DataFrame, p_churn: Array) -> float:
@@ -75,27 +77,26 @@ def fit_level(
     """Return the corrections that bring the trees' total for today's customers to the level of the prior.
 
     ``now`` holds the prior's columns of these customers, ``spends`` the trees' E[spend] by each form, shape (n,), at
-    a P(churn) that was shifted by ``shift``. Part of the median miss of each forecast of a window's total
-    (`totals_by_window`) is added to its forecast of today's total: the more, the more windows show it. Its weight falls
-    with its mean squared miss after this correction: trailing spend is good where the customer base is steady, and far
-    too high where a cohort fades. The spread of the level comes from the misses of the weighted mean of both.
+    a P(churn) that was shifted by ``shift``. Part of the mean miss of each forecast of a window's total
+    (`totals_by_window`) is added to its forecast of today's total. Its weight falls with its mean squared miss
+    after this correction: trailing spend is good where the customer base is steady, and far too high where a cohort
+    fades. The spread of the level comes from the misses of the weighted mean of both.
     """
     actual = _log(totals["actual_spend"])
-    # Windows overlap: a year of 90-day windows, a month apart, is worth about five.
-    windows = 1.0 + (max(totals.index) - min(totals.index)).days / horizon_days
-    seen = windows + _USUAL_WINDOWS
     anchor = trust = 0.0
     missed = np.zeros(len(totals))
     for name in ANCHORS:
-        miss = actual - _log(totals[name])
-        lasting = windows / seen * float(miss.median())
-        weight = 1.0 / (float(((miss - lasting) ** 2).mean()) + LEVEL_SPREAD**2)
+        miss = (actual - _log(totals[name])).clip(-_LARGEST_MISS, _LARGEST_MISS)
+        lasting = _LASTING_MISS * float(miss.mean())
+        weight = 1.0 / (float(((miss - lasting) ** 2).mean()) + _LEVEL_NOISE)
         anchor += weight * (float(_log(now[name].sum())) + lasting)
         missed += weight * (miss - lasting).to_numpy()
         trust += weight
     anchor /= trust
+    # Windows overlap: a year of 90-day windows, a month apart, is worth about five.
+    windows = 1.0 + (max(totals.index) - min(totals.index)).days / horizon_days
     squares = _USUAL_WINDOWS * LEVEL_SPREAD**2 + windows * float(np.mean((missed / trust) ** 2))
-    spread = float(np.sqrt(squares / seen))
+    spread = float(np.sqrt(squares / (_USUAL_WINDOWS + windows)))
     factors = {
         name: float(np.exp(anchor - _log(spends[name].sum()))) for name in ("tweedie", "hurdle", "alone")
     }

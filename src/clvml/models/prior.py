@@ -45,8 +45,9 @@ RHYTHM_FEATURES = ("purchase_days", "days_since_last_order", "gap_mean", "gap_st
 # Largest weight in the blend: a single absurd amount must not raise everyone's forecast.
 _LARGEST_WEIGHT = 2.0
 
-# Length of the windows of `_surprises`, and how far back they reach.
+# Length of the windows of `_surprises`, and of the log that BTYD needs before the first of them.
 _SURPRISE_DAYS = 30
+_BURN_IN_DAYS = 60
 _YEARS_OF_SURPRISES = 3
 # If this many purchase days are expected, none at all is hardly chance (Poisson: P = .007).
 _MISSED_ORDERS = 5.0
@@ -252,8 +253,8 @@ def _chance(customers: pd.DataFrame) -> float:
 def _surprises(days: CustomerDays, cutoff: date, prior: Prior) -> list[tuple[date, int, float]]:
     """Return (start, days, actual over expected spend) of past windows; empty unless they cover a year."""
     step = timedelta(days=_SURPRISE_DAYS)
-    # Before the first window of the log, nobody is known yet.
-    last = min(cutoff - days.first_day - step, timedelta(days=_YEARS_OF_SURPRISES * 365))
+    first = days.first_day + timedelta(days=_BURN_IN_DAYS)
+    last = min(cutoff - first, timedelta(days=_YEARS_OF_SURPRISES * 365))
     if last.days < 365:
         return []
     needed = (*FORECAST_FEATURES, *(RHYTHM_FEATURES if prior.rhythm.shares else ()))

@@ -26,6 +26,8 @@ TRUST_IN_ONE_YEAR = 0.75
 _LEAST_INDEX = 0.1
 # Two centuries; days before them are usual ones.
 _LONGEST_HISTORY = 73_000
+# Ends of the beginning, the middle and the whole of a log's first year [days], for `running_share`.
+_YEAR_OF_ARRIVALS = (60, 180, 365)
 
 
 @dataclass(frozen=True)
@@ -168,8 +170,8 @@ def fit_season(
 def running_share(daily_totals: pd.Series, ages: ArrayLike) -> float:
     """Return how likely a log begins amid a running business, from 0 to 1.
 
-    Most customers of a running business appear in the first half of the log's first year and few in the second, while
-    its sales stay level. A young business keeps gaining customers, and the sales of a cohort fade.
+    Most customers of a running business appear soon after the log begins and few later, while its sales stay level.
+    A young business keeps gaining customers, and the sales of a cohort fade.
 
     Parameters
     ----------
@@ -184,16 +186,19 @@ def running_share(daily_totals: pd.Series, ages: ArrayLike) -> float:
     >>> running_share(sales, 400 - np.arange(400))
     0.0
     """
-    log_days, half = len(daily_totals), DAYS_OF_YEAR // 2
-    if log_days < DAYS_OF_YEAR:
+    log_days, (begun, late, year) = len(daily_totals), _YEAR_OF_ARRIVALS
+    if log_days < year:
         return 0.0
     met = log_days - np.asarray(ages, dtype=float)
-    arrivals = [((met >= start) & (met < start + half)).sum() for start in (0, half)]
+    arrivals_begun, arrivals_late = (
+        (met < begun).sum() / begun,
+        ((met >= late) & (met < year)).sum() / (year - late),
+    )
     sales = daily_totals.to_numpy(dtype=float)
-    sales_begun, sales_late = sales[:half].mean(), sales[half : 2 * half].mean()
-    if arrivals[0] == 0 or sales_begun <= 0:
+    sales_begun, sales_late = sales[:begun].mean(), sales[late:year].mean()
+    if arrivals_begun <= 0 or sales_begun <= 0:
         return 0.0
-    known = np.clip(1.0 - arrivals[1] / arrivals[0], 0.0, 1.0)
+    known = np.clip(1.0 - arrivals_late / arrivals_begun, 0.0, 1.0)
     # Sales that have halved count as those of a cohort.
     steady = np.clip(2.0 * sales_late / sales_begun - 1.0, 0.0, 1.0)
     return float(known * steady)
