@@ -284,9 +284,10 @@ def _check_finite(predicted: pd.DataFrame) -> None:
 def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> CustomerModel:
     """Train on everything before ``as_of`` and nothing after.
 
-    Snapshots at the training cutoffs are stacked; the prior is fitted at ``as_of``; trees are boosted from it. A model
-    that was trained only on windows that had ended before the newest one began predicts this window. Its forecasts
-    choose the stacking weights, and the intervals are learnt from them.
+    Snapshots at the training cutoffs are stacked; the prior is fitted at ``as_of``; trees learn from both. A model that
+    was trained only on windows that had ended before the newest one began predicts this window. Its forecasts choose
+    the stacking weights, and the intervals are learnt from them. Without such a model the weights are the usual ones, and
+    the intervals are learnt from `cross_fitted`.
 
     Of many customers a sample is drawn first, and all is fitted on it (`CustomerDays.sampled`).
 
