@@ -366,6 +366,10 @@ def readback(
     keys = parse_keys(ValueConfig, {"margin": margin, **(value or {})}, "readback")
     prepared: Any
     if isinstance(log, SubscriptionLog):
+        if keys.has_own_margins:
+            raise InputError("cost and margins are for purchase logs; give one margin")
+        if not is_count(grace_days):
+            raise InputError(f"grace_days={grace_days!r} is not a number of days; give 0 or more")
         prepared = workflows.dated_subscriptions(log, date.today(), day_of(as_of))
     elif as_of is not None or grace_days:
         raise InputError(

@@ -117,5 +117,10 @@ def test_from_python_a_table_of_subscriptions_is_read_back(campaign):
     assert found.profits[0].profit == told["profits"][0]["profit"]
     with pytest.raises(InputError, match=r"the window of the plan ends on 2025-06-30"):
         clvml.readback("plan.csv", log, as_of="2025-06-15")
+    for days in (-1, 1.5, True, "7"):
+        with pytest.raises(InputError, match=r"grace_days=.* is not a number of days"):
+            clvml.readback("plan.csv", log, grace_days=days)
+    with pytest.raises(InputError, match="cost and margins are for purchase logs"):
+        clvml.readback("plan.csv", log, value={"cost": "unit_cost"})
     with pytest.raises(InputError, match="as_of and grace_days are of subscriptions"):
         clvml.readback("plan.csv", "orders.csv", grace_days=7)
