@@ -286,8 +286,8 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
 
     Snapshots at the training cutoffs are stacked; the prior is fitted at ``as_of``; trees learn from both. A model that
     was trained only on windows that had ended before the newest one began predicts this window. Its forecasts choose
-    the stacking weights, and the intervals are learnt from them. Without such a model the weights are the usual ones, and
-    the intervals are learnt from `cross_fitted`.
+    the stacking weights, and the intervals are learnt from them. Without such a model the weights are the usual ones,
+    and the intervals are learnt from `cross_fitted`.
 
     Of many customers a sample is drawn first, and all is fitted on it (`CustomerDays.sampled`).
 
