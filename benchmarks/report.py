@@ -340,6 +340,7 @@ def measured_speed() -> str:
     """Return what the benchmarks of speed print."""
     text = "\nWorth reading from a machine that does nothing else meanwhile.\n"
     text += f"\n### Features\n\n{printed('features.py', '--repeat', '3')}\n"
+    text += "\nWhere the time goes is in [decision 001](decisions/001-one-table-of-customer-days.md).\n"
     text += f"\n### Start-up\n\n```\n{printed('startup.py', '--score')}\n```\n"
     text += (
         "\nThe help is held against `import typer`, `import clvml` against `import pandas`, and the first score of a\n"

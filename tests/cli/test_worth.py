@@ -175,3 +175,6 @@ def test_purchases_beside_subscriptions_end_in_one_message(run, scores, tmp_path
     code, out, err = run("worth", "subscribers.csv", *words)
     assert (code, out) == (2, "")
     assert said in " ".join(err.split())
+    # Nor is it advised.
+    code, out, _ = run("worth", "subscribers.csv", "--by", "cohort")
+    assert code == 0 and "--by cohort" in " ".join(out.split()) and "--data" not in out

@@ -108,7 +108,7 @@ def _print_worth(found: Worth, value: ValueConfig) -> None:
         [
             "each: value per customer, still to come",
             "may cost: margin so far and to come per customer, the most that winning one like them may cost; groups of"
-            " old customers hold those who stayed, so for new ones look at the youngest with --data and --by cohort",
+            " old customers hold those who stayed, so for new ones look at the youngest with --by cohort",
         ],
     )
     print_table(
