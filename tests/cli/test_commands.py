@@ -149,7 +149,7 @@ def test_what_check_proposes_keeps_what_was_set(run, tmp_path):
     assert out.split("\n\n")[1] == (
         "  data:\n    source: log.csv\n    columns:\n      customer_id: customer_id\n      order_date: order_date\n"
         "      amount: total\n      order_id: order_id\n    timezone: Europe/Paris\n  windows:\n"
-        "    horizon_days: 180\n  seed: 3"
+        "    horizon_days: 180\n  seed: 3\n  tracking:\n    experiment: my-shop\n    registered_model: my-shop"
     )
 
 

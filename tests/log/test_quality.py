@@ -65,8 +65,8 @@ def test_to_text(report):
         "one-time    50.0% of customers bought on one day only",
         "rhythm      5 days between purchases (median)",
         "refunds     25.0% of lines, 20.0% of positive money",
-        "warning     only 2 purchases are by a customer who had bought before (3 customers): too few to learn",
-        "            from, so forecasts are hardly more than a guess; give more history [few-returns]",
+        "warning     too few repeat purchases to learn from (2, of 3 customers), so forecasts are hardly more",
+        "            than a guess; give more history [few-returns]",
     ]
 
 

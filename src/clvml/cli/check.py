@@ -120,6 +120,8 @@ def _print_assumed(settings: Config) -> None:
             key: value for key, value in assumed["data"].items() if preset.data.get(key) != value
         }
         about = f" The header is that of {preset.about}; the preset brings the keys below, and each may be given anew."
+    # Without a name of its own, a model of this log would stand beside that of the sample data, and be no champion.
+    assumed.setdefault("tracking", {"experiment": "my-shop", "registered_model": "my-shop"})
     print_paragraph(
         "No configuration was given; what follows is assumed from the names of the columns. Correct it, keep it"
         f" as a file and pass that as --config.{about}"

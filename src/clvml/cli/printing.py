@@ -118,9 +118,11 @@ def say_rejects(prepared: Prepared, rejects: Path | None) -> None:
     if rejected and rejects:
         names = [source.name for source in prepared.log.quality.sources]
         files = [rejects_of(rejects, name) for name in names] or [rejects]
-        typer.echo(f"{rejected:,} rejected rows are in {', '.join(map(str, files))}")
+        rows = "row is" if rejected == 1 else "rows are"
+        typer.echo(f"{rejected:,} rejected {rows} in {', '.join(map(str, files))}")
     elif rejected:
-        typer.echo(f"{rejected:,} rows were rejected; --rejects FILE writes them to a file")
+        rows = "row was" if rejected == 1 else "rows were"
+        typer.echo(f"{rejected:,} {rows} rejected; --rejects FILE writes them to a file")
 
 
 def print_leaderboard(result: Backtest) -> None:

@@ -40,8 +40,8 @@ def rhythm_findings(run: Run, table: str, customers: int, horizon_days: int | No
     if returns < _FEWEST_RETURNS:
         yield Finding(
             "few-returns",
-            f"only {int(returns):,} purchases are by a customer who had bought before ({customers:,} customers): too"
-            " few to learn from, so forecasts are hardly more than a guess; give more history",
+            f"too few repeat purchases to learn from ({int(returns):,}, of {customers:,} customers), so forecasts are"
+            " hardly more than a guess; give more history",
         )
     total = sum(row[3] for row in rhythms)
     slow = [
