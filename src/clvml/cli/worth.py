@@ -87,7 +87,7 @@ def worth(
             }
         )
         return
-    _print_worth(found, value)
+    _print_worth(found, value, origin.currency)
     if won:
         _print_acquired(won)
     if origin.evidence and origin.evidence["margin"]:
@@ -95,10 +95,11 @@ def worth(
     print_list("Notes", notes)
 
 
-def _print_worth(found: Worth, value: ValueConfig) -> None:
+def _print_worth(found: Worth, value: ValueConfig, currency: str | None) -> None:
     total = next(iter(found.groups.values())).loc["all"]
+    unit = f" {currency}" if currency else ""
     print_paragraph(
-        f"{total['customers']:,.0f} customers are worth {total['clv']:,.0f} (80 %: {total['clv_low']:,.0f} to"
+        f"{total['customers']:,.0f} customers are worth {total['clv']:,.0f}{unit} (80 %: {total['clv_low']:,.0f} to"
         f" {total['clv_high']:,.0f}): the present value of their margin over {value.horizon_days:,} days."
     )
     for name, table in found.groups.items():

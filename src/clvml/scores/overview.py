@@ -240,11 +240,14 @@ class Origin:
         The first day that the model did not see.
     evidence : dict or None
         How good the model is (`clvml.evaluation.evidence`).
+    currency : str or None
+        That of the log.
     """
 
     trained_as_of: date | None = None
     value: ValueConfig | None = None
     evidence: dict[str, Any] | None = None
+    currency: str | None = None
 
 
 def origin_of(scores: Path) -> Origin:
@@ -261,6 +264,7 @@ def origin_of(scores: Path) -> Origin:
         date.fromisoformat(trained) if trained else None,
         ValueConfig.model_validate(found["value"]),
         found["evidence"],
+        found["currency"],
     )
 
 
