@@ -70,3 +70,24 @@ def test_features_are_typical_whose_influence_has_a_direction():
     phi[:, names.index("lines_per_day")] = 1e-4 * frame["lines_per_day"]
     found = find_typical(frame, phi, chosen)
     assert found == {"purchase_days": (pytest.approx(frame["purchase_days"].median()), -1)}
+
+
+def test_a_direction_is_that_of_the_forecast_where_it_has_one():
+    draw = np.random.default_rng(0)
+    chosen = [f for f in FEATURES if f.name in ("purchase_days", "spend_sum", "lines_per_day")]
+    names = [feature.name for feature in chosen]
+    often = draw.normal(size=400)
+    # Who buys often spends much: alike in spend, the often ones are likelier to leave, and all the same they are not.
+    frame = pd.DataFrame({"purchase_days": often, "spend_sum": often + 0.1 * draw.normal(size=400)})
+    frame["lines_per_day"] = -often
+    phi = np.zeros((400, 4))
+    phi[:, names.index("purchase_days")] = frame["purchase_days"]
+    phi[:, names.index("spend_sum")] = -3.0 * frame["spend_sum"]
+    # It has next to no influence of its own, and a reader compares it with the forecast as well.
+    phi[:, names.index("lines_per_day")] = 1e-4 * draw.normal(size=400)
+    found = find_typical(frame[names], phi, chosen)
+    assert {name: direction for name, (_, direction) in found.items()} == {
+        "purchase_days": -1,
+        "spend_sum": -1,
+        "lines_per_day": 1,
+    }

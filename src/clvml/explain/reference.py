@@ -85,14 +85,23 @@ class Reference(Part):
 def find_typical(
     features: pd.DataFrame, contributions: NDArray[np.float64], known: Collection[Feature]
 ) -> dict[str, _Typical]:
-    """Return the median and the direction of each feature that has a clear direction among these customers."""
+    """Return the median and the direction of each feature that has a clear direction among these customers.
+
+    The direction is that of the forecast, which readers compare: alike in the rest, customers who bought often may be
+    likelier to leave although they are not. Where it is not clear, it is that of a contribution that is not negligible.
+    """
+    forecast = contributions.sum(axis=1)
     strength = np.abs(contributions[:, :-1]).mean(axis=0)
-    clear = strength >= NEGLIGIBLE * strength.sum()
+    told = strength >= NEGLIGIBLE * strength.sum()
     typical: dict[str, _Typical] = {}
     for place, feature in enumerate(known):
-        values = features[feature.name].to_numpy(dtype=float, na_value=np.nan)
         # Codes have no order.
-        direction = direction_of(values, contributions[:, place]) if feature.unit != CATEGORY else 0
-        if clear[place] and direction:
-            typical[feature.name] = (float(np.nanmedian(values)), 1 if direction > 0 else -1)
+        if feature.unit == CATEGORY:
+            continue
+        values = features[feature.name].to_numpy(dtype=float, na_value=np.nan)
+        direction = direction_of(values, forecast)
+        if not direction and told[place]:
+            direction = direction_of(values, contributions[:, place])
+        if direction:
+            typical[feature.name] = (float(np.nanmedian(values)), direction)
     return typical
