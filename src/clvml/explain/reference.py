@@ -103,5 +103,5 @@ def find_typical(
         if not direction and told[place]:
             direction = direction_of(values, contributions[:, place])
         if direction:
-            typical[feature.name] = (float(np.nanmedian(values)), direction)
+            typical[feature.name] = (float(np.nanmedian(values)), 1 if direction > 0 else -1)
     return typical
