@@ -66,7 +66,7 @@ def test_sentences_follow_the_sums_of_groups():
     # Recency sums to 0.3 a customer although its two features pull against each other; spend to 0.1.
     arguments = table_of(
         {
-            "spend_sum": ([1, 2, 3, 4], [0.1, 0.1, -0.1, -0.1]),
+            "spend_sum": ([4, 3, 2, 1], [-0.1, -0.1, 0.1, 0.1]),
             "days_since_last_order": ([1, 2, 3, 4], [-0.9, -0.9, 0.9, 0.9]),
             "T": ([1, 2, 3, 4], [0.6, 0.6, -0.6, -0.6]),
         }
@@ -89,6 +89,15 @@ def test_a_sentence_claims_no_direction_that_is_not_there():
     )
     without_axis = {"spend_max": ([1, 2, 3, 4], [0.1, 0.1, -0.1, -0.1])}
     assert driver_sentences(*table_of(without_axis)) == expected
+
+
+def test_a_sentence_does_not_say_the_contrary_of_what_is_seen():
+    # Alike in silence, who bought often is likelier to leave; but the often ones are silent for less long.
+    silence = ([10, 20, 30, 40], [-0.8, -0.3, 0.3, 0.8])
+    often = ([9, 7, 4, 2], [0.2, 0.1, -0.1, -0.2])
+    first, second = driver_sentences(*table_of({"days_since_last_order": silence, "purchase_days": often}))
+    assert first.startswith("Customers who have not bought for long are the likeliest to leave")
+    assert second == "Frequency comes next (21 % of all influence), but in no single direction."
 
 
 def test_no_influence_at_all():

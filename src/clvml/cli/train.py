@@ -125,8 +125,7 @@ def _print_trained(trained: Trained, notes: list[str], reproduced: dict[str, Any
     if trained.backtest:
         print_leaderboard(trained.backtest)
     print_list("What drives retention", trained.driver_sentences)
-    alike = "what drives retention is said of customers who are alike in the rest; among all, it can be the other way"
-    print_list("Notes", [*notes, alike])
+    print_list("Notes", notes)
     if reproduced is None:
         return
     typer.echo()

@@ -83,7 +83,9 @@ def driver_sentences(
     """Return what drives retention, one sentence per group of features, for readers who know no statistics.
 
     The influence of a group is the mean absolute sum of its SHAP values, as a share of that of all groups.
-    The rank correlation of that sum with a plain feature of the group shows which customers leave.
+    The rank correlation of that sum with a plain feature of the group shows which customers leave. It compares
+    customers who are alike in the rest, and readers compare all: where the forecast of all goes the other way, no
+    direction is said.
 
     Parameters
     ----------
@@ -126,16 +128,25 @@ def driver_shares(
     strength = np.abs(sums).mean(axis=0)
     if not strength.sum():
         return []
-    shares = strength / strength.sum()
+    shares, forecast = strength / strength.sum(), phi.sum(axis=1)
     found = []
     for group in np.argsort(-shares, kind="stable"):
         there = {feature.name for feature, of in zip(feature_list, member, strict=True) if of == group}
-        axes = _TOLD[names[group]].told_by
-        directions = (_direction(features[axis], sums[:, group]) for axis in axes if axis in there)
-        clear = next((direction for direction in directions if direction in (RAISES, LOWERS)), MIXED)
-        goal = {RAISES: "leave", LOWERS: "stay"}.get(clear, "mixed")
+        axes = [_numbers(features[axis]) for axis in _TOLD[names[group]].told_by if axis in there]
+        goal = _goal(axes, sums[:, group], forecast)
         found.append({"group": names[group], "share": round(float(shares[group]), 4), "direction": goal})
     return found
+
+
+def _goal(
+    axes: Sequence[NDArray[np.float64]], own: NDArray[np.float64], forecast: NDArray[np.float64]
+) -> str:
+    for values in axes:
+        if direction := direction_of(values, own):
+            if direction != direction_of(values, forecast, weak=0.0):
+                break
+            return "leave" if direction > 0 else "stay"
+    return "mixed"
 
 
 def _sentence(rank: int, group: str, share: float, direction: str) -> str:
@@ -164,4 +175,8 @@ def _check(
 def _direction(values: pd.Series, phi: NDArray[np.float64]) -> str:
     if not np.any(phi):
         return NONE
-    return {1: RAISES, -1: LOWERS, 0: MIXED}[direction_of(values.to_numpy(dtype=float, na_value=np.nan), phi)]
+    return {1: RAISES, -1: LOWERS, 0: MIXED}[direction_of(_numbers(values), phi)]
+
+
+def _numbers(values: pd.Series) -> NDArray[np.float64]:
+    return values.to_numpy(dtype=float, na_value=np.nan)

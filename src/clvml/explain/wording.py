@@ -211,10 +211,10 @@ def check_contributions(
     return phi[:, :-1]
 
 
-def direction_of(values: Array, phi: Array) -> int:
+def direction_of(values: Array, phi: Array, weak: float = WEAK) -> int:
     """Return 1 where the SHAP values rise with the value, -1 where they fall, 0 where neither is clear.
 
-    The direction is clear from a rank correlation of 0.3, over the rows where the value is not missing.
+    The direction is clear from a rank correlation of ``weak``, over the rows where the value is not missing.
 
     >>> direction_of(np.array([1, 2, np.nan, 4]), np.array([-0.1, 0.0, 5.0, 0.3]))
     1
@@ -224,7 +224,7 @@ def direction_of(values: Array, phi: Array) -> int:
     if not len(ranks) or not ranks.std(axis=0).all():
         return 0
     correlation = np.corrcoef(ranks, rowvar=False)[0, 1]
-    return 0 if abs(correlation) < WEAK else int(np.sign(correlation))
+    return 0 if abs(correlation) < weak else int(np.sign(correlation))
 
 
 def group_sums(phi: Array, feature_list: Sequence[Feature]) -> tuple[list[str], Indices, Array]:

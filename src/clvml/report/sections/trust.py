@@ -31,8 +31,7 @@ def drivers(facts: Facts, say: Language) -> Section | None:
     return {
         "title": say.text("{driver} says most", driver=_upper(say.named(DRIVERS, known[0]["group"]))),
         "lead": say.text(
-            "Share of all influence on the churn risk, with its direction where all else is alike."
-            " Influence in the model is not a cause."
+            "Share of all influence on the churn risk, with its direction. Influence in the model is not a cause."
         ),
         "rows": [
             {
