@@ -17,6 +17,7 @@ from clvml.log import read_purchase_log
 from clvml.models.outlook import HORIZONS
 from clvml.report.charts import WHOLE, Plot, amounts_plot, drawn, nice_ticks
 from clvml.report.language import Language
+from clvml.scores.columns import refuse_purchase_log
 from clvml.storage.sql import literal
 from clvml.storage.workspace import workspace
 
@@ -78,10 +79,7 @@ class Orders:
         ------
         InputError
         """
-        if snapshot.facts.subscribers:
-            raise InputError(
-                "the scores are of subscriptions (mode: subscription), and the data is a purchase log; leave --data out"
-            )
+        refuse_purchase_log(snapshot.columns)
         rows = snapshot.rows(f"select customer_id, historic_spend from customers limit {_ASKED}", [])
         ids, told = [row["customer_id"] for row in rows], [row["historic_spend"] for row in rows]
         with self._connection.cursor() as cursor:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from clvml.customers import FEATURES
+from clvml.errors import InputError
 from clvml.log.attribute_table import FEATURE, AttributeColumn
 from clvml.models.outlook import HORIZONS
 
@@ -171,6 +172,21 @@ def is_of_subscribers(names: Collection[str]) -> bool:
     (False, True)
     """
     return set(names) >= _OF_SUBSCRIBERS
+
+
+def refuse_purchase_log(names: Collection[str]) -> None:
+    """Refuse a purchase log beside a table with these columns.
+
+    Raises
+    ------
+    InputError
+        It holds scores of subscriptions.
+    """
+    if is_of_subscribers(names):
+        raise InputError(
+            "the scores are of subscriptions (mode: subscription), and --data is a purchase log; leave --data out: the"
+            " scored file knows since when customers are subscribed"
+        )
 
 
 def as_written(values: Mapping[str, Any], columns: Sequence[Column], index: pd.Index) -> pd.DataFrame:

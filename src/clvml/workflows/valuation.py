@@ -19,16 +19,12 @@ from clvml.decide.worth import worth as work_out
 from clvml.errors import InputError
 from clvml.log import PurchaseLog
 from clvml.scores.age import age_notes
-from clvml.scores.columns import is_of_subscribers
+from clvml.scores.columns import is_of_subscribers, refuse_purchase_log
 from clvml.scores.overview import Origin, origin_of
 from clvml.scores.scorer import customer_days, scored_table
 from clvml.workflows.preparation import Prepared
 
 COHORT = "cohort"
-_NO_LOG = (
-    "the scores are of subscriptions (mode: subscription), and --data is a purchase log; leave --data out: the scored"
-    " file knows since when customers are subscribed"
-)
 
 
 def worth(
@@ -67,8 +63,10 @@ def worth(
     origin = Origin() if isinstance(scores, pd.DataFrame) else origin_of(Path(scores))
     horizon = int(table["horizon_days"].iloc[0])
     age = age_notes(_as_of(table), horizon, today or date.today(), origin.trained_as_of)
+    if prepared is not None:
+        refuse_purchase_log(table.columns)
     if is_of_subscribers(table.columns):
-        table = _with_cohort(table, prepared)
+        table = _with_cohort(table)
     elif prepared is not None:
         table = _with_history(table, prepared)
     elif COHORT in by and COHORT not in table.columns:
@@ -156,13 +154,10 @@ def _own(
 
 def refuse_log_beside(scores: Path) -> None:
     """Refuse a purchase log beside scores of subscriptions, which know since when customers are subscribed."""
-    if is_of_subscribers(scored_table(scores).columns):
-        raise InputError(_NO_LOG)
+    refuse_purchase_log(scored_table(scores).columns)
 
 
-def _with_cohort(subscribers: pd.DataFrame, prepared: Prepared[PurchaseLog] | None) -> pd.DataFrame:
-    if prepared is not None:
-        raise InputError(_NO_LOG)
+def _with_cohort(subscribers: pd.DataFrame) -> pd.DataFrame:
     first = pd.Timestamp(_as_of(subscribers)) - pd.to_timedelta(subscribers["tenure_days"], unit="D")
     return subscribers.assign(**{COHORT: first.dt.to_period("Q").astype("string").to_numpy()})
 
