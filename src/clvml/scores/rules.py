@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 import duckdb
 import numpy as np
@@ -89,7 +91,7 @@ def first_match(table: pd.DataFrame, rules: Mapping[str, str], where: str) -> ND
     cases = " ".join(
         f"when {parse_rule(rule).sql(_read)} then {place}" for place, rule in enumerate(rules.values())
     )
-    with offline_database() as connection:
+    with _database(os.getpid()).cursor() as connection:
         connection.register("known", read)
         try:
             found = connection.execute(f"select case {cases} else -1 end as place from known").fetchnumpy()
@@ -116,6 +118,12 @@ def check_columns(needed: Iterable[str], known: Iterable[str], where: str) -> No
             raise InputError(
                 f"{where}: the scores have no column '{name}'{did_you_mean(name, known)}; they have {first_of(known)}"
             )
+
+
+@cache
+def _database(process: int) -> duckdb.DuckDBPyConnection:
+    """Return the database of all rules in a process: to open one for each batch takes longer than its rules."""
+    return offline_database()
 
 
 def _read(name: str, kind: Kind) -> str:
