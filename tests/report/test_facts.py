@@ -11,7 +11,7 @@ from tests.report.conftest import overview_of, scored_frame
 
 from clvml.errors import InputError
 from clvml.report.facts import CALLED, LEAST_STAY, SAVE_RATE, Facts, read_facts
-from clvml.report.vocabulary import ADVICE
+from clvml.report.vocabulary import TO_DO
 from clvml.scores.segments import LEFT_ALONE
 
 Write = Callable[[pd.DataFrame], Path]
@@ -40,9 +40,10 @@ def test_called_are_those_with_most_value_at_risk(facts: Facts) -> None:
     assert facts.calls[0]["at_risk"] == pytest.approx(at_risk.iloc[0])
 
 
-def test_whose_segment_says_leave_alone_is_not_called(write: Write) -> None:
-    assert {name for name, advice in ADVICE.items() if advice == "leave alone"} == set(LEFT_ALONE)
-    facts = read_facts(write(scored_frame().assign(segment="lost")), None)
+@pytest.mark.parametrize("segment", LEFT_ALONE)
+def test_whose_segment_says_so_is_not_called(write: Write, segment: str) -> None:
+    assert {name for name, (_, call) in TO_DO.items() if call is None} == set(LEFT_ALONE)
+    facts = read_facts(write(scored_frame().assign(segment=segment)), None)
     assert (facts.calls, facts.call.customers, facts.call.profit) == ([], 0, 0.0)
 
 

@@ -18,29 +18,28 @@ def N_(message: str) -> str:
 
 RISK_NAMES = {"low": N_("low risk"), "medium": N_("medium risk"), "high": N_("high risk")}
 
-ADVICE = {
-    N_("VIP"): N_("look after personally"),
-    N_("regular"): N_("keep informed, no discount"),
-    N_("future VIP"): N_("second offer, loyalty programme"),
-    N_("lapsing"): N_("cheap reminder"),
-    N_("first buyer to win back"): N_("automatic e-mail only"),
-    N_("valuable and drifting away"): N_("call this week"),
-    N_("first buyer to turn into a regular"): N_("help to the second purchase"),
-    N_("not enough history"): N_("wait"),
-    N_("lost"): N_("leave alone"),
+TO_DO: dict[str, tuple[str, str | None]] = {
+    N_("VIP"): (N_("look after personally"), N_("call: what is missing?")),
+    N_("regular"): (N_("keep informed, no discount"), N_("call: what is missing?")),
+    N_("future VIP"): (N_("second offer, loyalty programme"), N_("call: help to the next purchase")),
+    N_("lapsing"): (N_("cheap reminder; call who is on the list"), N_("call: what went wrong?")),
+    N_("first buyer to win back"): (
+        N_("automatic e-mail; call who is on the list"),
+        N_("call: help to the next purchase"),
+    ),
+    N_("valuable and drifting away"): (N_("call this week"), N_("call: what went wrong?")),
+    N_("first buyer to turn into a regular"): (
+        N_("help to the second purchase"),
+        N_("call: help to the next purchase"),
+    ),
+    N_("not enough history"): (N_("wait"), None),
+    N_("lost"): (N_("leave alone"), None),
 }
-"""What to do about a segment."""
+"""What to do about a segment, and what to say to those of it who are on the list of calls; None where nobody is."""
 
-SEGMENTS = {name: name for name in ADVICE}
-
-APPROACH = {
-    "valuable and drifting away": N_("call: what went wrong?"),
-    "lapsing": N_("call: what went wrong?"),
-    "first buyer to win back": N_("call: help to the next purchase"),
-    "first buyer to turn into a regular": N_("call: help to the next purchase"),
-    "future VIP": N_("call: help to the next purchase"),
-}
-"""What to say to a customer of a segment; `call: what is missing?` to all others."""
+ADVICE = {name: advice for name, (advice, _) in TO_DO.items()}
+APPROACH = {name: call for name, (_, call) in TO_DO.items() if call}
+SEGMENTS = {name: name for name in TO_DO}
 
 DRIVERS = {
     "recency": N_("how long ago they bought"),
@@ -189,7 +188,6 @@ DOUBTS = {
 # Said where nothing above fits.
 OTHERS = (
     N_("look at them"),
-    N_("call: what is missing?"),
     N_("in no single direction"),
     N_("Something in the data is doubtful."),
 )

@@ -27,15 +27,15 @@ KNOWN = (
     BIG_SPEND,
 )
 
-# Segments that never go on a call list, whatever their value at risk.
-LEFT_ALONE = ("lost",)
+# Segments that never go on a call list, whatever their value at risk; of the first, nothing is known but refunds.
+LEFT_ALONE = ("not enough history", "lost")
 
 
 def may_be_called(segment: str = "segment") -> str:
     """Return the SQL condition for customers who may go on a call list; ``segment`` is the column of the segment.
 
     >>> may_be_called()
-    "coalesce(segment, '') not in ('lost')"
+    "coalesce(segment, '') not in ('not enough history', 'lost')"
     """
     return f"coalesce({segment}, '') not in ({', '.join(map(literal, LEFT_ALONE))})"
 
