@@ -73,7 +73,7 @@ def measure(part: str, file: Path, memory: str) -> None:
 
 def matched(connection: duckdb.DuckDBPyConnection, file: Path) -> int:
     from clvml.config import DataConfig
-    from clvml.log.matching import match_customers
+    from clvml.log.matching.crosswalk import match_customers
 
     connection.execute(f"CREATE VIEW purchases AS SELECT id AS customer_id, 1.0 AS amount FROM '{file}'")
     columns = {"customer_id": "id", "order_date": "day", "amount": "amount"}

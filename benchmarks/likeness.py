@@ -15,7 +15,7 @@ import time
 import duckdb
 import pandas as pd
 
-from clvml.log.likeness import alike_pairs, written_field_sql
+from clvml.log.matching.likeness import alike_pairs, written_field_sql
 
 FIRST = (
     "anna maria peter paul julia thomas laura stefan sarah"

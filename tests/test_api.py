@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from tests.conftest import shop_lines
 
 import clvml
-from clvml.log.frame import FRAME
+from clvml.log.readers.frame import FRAME
 from clvml.scores.columns import COLUMNS
 
 QUICK = {

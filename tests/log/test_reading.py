@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from clvml.config import DataConfig, read_config
 from clvml.errors import InputError
 from clvml.log import read_purchase_log
-from clvml.log.parts import read_parts
+from clvml.log.readers.parts import read_parts
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2024, 6, 1)

@@ -11,7 +11,7 @@ import yaml
 from clvml.decide.eligibility import plain_channel
 from clvml.decide.plan_file import TREATED
 from clvml.errors import InputError, did_you_mean, first_of
-from clvml.log.keys import e164
+from clvml.log.matching.keys import e164
 
 # What a list says of the plan; none of it is personal.
 _OF_PLAN = ("customer_id", "campaign", "action")

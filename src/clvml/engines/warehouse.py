@@ -25,10 +25,10 @@ from clvml.customers.snapshots import OPTIONAL_COLUMNS
 from clvml.errors import InputError, did_you_mean
 from clvml.expressions import Expression
 from clvml.log.attribute_table import AttributeColumn
-from clvml.log.derived import COMPUTED, bind_formulas
 from clvml.log.event_reading import read_events
-from clvml.log.line_rules import QUANTITY_FITS
-from clvml.log.time_zones import says_utc
+from clvml.log.rows.derived import COMPUTED, bind_formulas
+from clvml.log.rows.line_rules import QUANTITY_FITS
+from clvml.log.values.time_zones import says_utc
 from clvml.storage.addresses import hide_password
 from clvml.storage.sql import identifier, literal
 

@@ -24,10 +24,10 @@ from clvml.log.attribute_table import (
 )
 from clvml.log.finding import Finding
 from clvml.log.identity import folded_sql
+from clvml.log.purchase_log import PurchaseLog, hashed
 from clvml.log.quality import QualityReport
-from clvml.log.reading import PurchaseLog, hashed
 from clvml.log.table import days_of, read_table, with_numbers
-from clvml.log.time_zones import says_utc
+from clvml.log.values.time_zones import says_utc
 from clvml.storage.addresses import hide_password
 from clvml.storage.files import FORMULA
 from clvml.storage.sql import MONEY, Run

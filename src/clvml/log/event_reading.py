@@ -17,9 +17,9 @@ from clvml.log.attribute_reading import check_columns, fingerprint_with, ids_as_
 from clvml.log.attribute_table import words_of
 from clvml.log.event_table import TABLE, EventCount, EventTable, EventType
 from clvml.log.finding import Finding
-from clvml.log.reading import PurchaseLog
+from clvml.log.purchase_log import PurchaseLog
 from clvml.log.table import days_of, read_table
-from clvml.log.time_zones import says_utc
+from clvml.log.values.time_zones import says_utc
 from clvml.storage.addresses import hide_password, is_address, parse_address
 
 _GIVEN = "clvml_given_events"

@@ -11,7 +11,7 @@ from clvml.config import DataConfig
 from clvml.errors import InputError
 from clvml.log.event_reading import read_events
 from clvml.log.event_table import TABLE, EventTable
-from clvml.log.reading import PurchaseLog
+from clvml.log.purchase_log import PurchaseLog
 
 _GIVEN = "clvml_given_events_beside"
 # Larger floats are no exact whole numbers.

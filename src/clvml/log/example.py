@@ -8,10 +8,10 @@ import duckdb
 import pandas as pd
 
 from clvml.expressions import Kind
-from clvml.log.cleaning import VERDICTS
-from clvml.log.derived import Formulas
-from clvml.log.numbers import FORMATS, Spelling, compare_formats, parse_example, parse_number
-from clvml.log.parts import Part
+from clvml.log.readers.parts import Part
+from clvml.log.rows.cleaning import VERDICTS
+from clvml.log.rows.derived import Formulas
+from clvml.log.values.numbers import FORMATS, Spelling, compare_formats, parse_example, parse_number
 from clvml.storage.sql import identifier, setting
 
 _ROWS = 50

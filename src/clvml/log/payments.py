@@ -13,7 +13,7 @@ import pandas as pd
 
 from clvml.config import SubscriptionData
 from clvml.errors import InputError
-from clvml.log.cleaning import ReasonCount
+from clvml.log.rows.cleaning import ReasonCount
 from clvml.log.subscriptions import (
     LARGEST_PRICE,
     PERIODS,

@@ -14,12 +14,12 @@ from statistics import median
 from typing import Any
 
 from clvml.config import DataConfig
-from clvml.log.cleaning import ReasonCount
 from clvml.log.event_table import EventCount
 from clvml.log.finding import Finding
 from clvml.log.identity import identity_findings
-from clvml.log.line_rules import REFUND, REPEAT_WITHIN
 from clvml.log.pace import rhythm_findings
+from clvml.log.rows.cleaning import ReasonCount
+from clvml.log.rows.line_rules import REFUND, REPEAT_WITHIN
 from clvml.storage.sql import MONEY, Run
 
 _LISTED_GAPS = 5

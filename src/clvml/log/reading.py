@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -15,89 +14,27 @@ import pandas as pd
 from clvml.config import DataConfig, ValueConfig
 from clvml.errors import InputError
 from clvml.expressions import Kind
-from clvml.log.attribute_table import AttributeTable
-from clvml.log.cleaning import VERDICTS, ReasonCount, build_verdicts, count_reasons
-from clvml.log.delimited import TOO_FEW_COLUMNS
-from clvml.log.derived import bind_formulas, place_of_category, stage_operands
-from clvml.log.event_table import EventTable
 from clvml.log.example import example_lines
 from clvml.log.finding import Finding
-from clvml.log.frame import FRAME
-from clvml.log.hints import column_findings
-from clvml.log.line_rules import rejected_reasons
+from clvml.log.hints.column_hints import column_findings
 from clvml.log.mapping import map_columns
-from clvml.log.parts import file_findings, read_parts, stamps
 from clvml.log.presets import fit_preset
-from clvml.log.quality import QualityReport, build_quality
-from clvml.log.rates import RATES, convert, read_rates
-from clvml.log.rejects import write_rejects
-from clvml.log.sources import OPTIONAL, WITH_MARGINS, Asked, join_sources, rejects_of, source_table
+from clvml.log.purchase_log import TABLE, WITH_MARGINS, PurchaseLog, fingerprint
+from clvml.log.quality import build_quality
+from clvml.log.readers.delimited import TOO_FEW_COLUMNS
+from clvml.log.readers.frame import FRAME
+from clvml.log.readers.parts import file_findings, read_parts, stamps
+from clvml.log.rows.cleaning import VERDICTS, ReasonCount, build_verdicts, count_reasons
+from clvml.log.rows.derived import bind_formulas, place_of_category, stage_operands
+from clvml.log.rows.line_rules import rejected_reasons
+from clvml.log.rows.rates import RATES, convert, read_rates
+from clvml.log.rows.rejects import write_rejects
+from clvml.log.sources import Asked, join_sources, rejects_of, source_table
 from clvml.storage.addresses import hide_password
-from clvml.storage.files import TABLES, write_query
+from clvml.storage.files import TABLES
 from clvml.storage.outputs import check_output
 from clvml.storage.sql import identifier, setting
 from clvml.storage.workspace import offline_database
-
-TABLE = "purchase_log"
-
-
-@dataclass(frozen=True)
-class PurchaseLog:
-    """The purchase log as a DuckDB table, one row per accepted line.
-
-    Attributes
-    ----------
-    connection : duckdb.DuckDBPyConnection
-        Holds the table; the caller closes it.
-    quality : QualityReport
-        What was read, left out and changed.
-    columns : tuple of str
-        ``customer_id`` VARCHAR, ``order_ts`` TIMESTAMP (local wall time in ``data.timezone``), ``order_day``
-        DATE, ``amount`` DOUBLE [currency] and, where mapped, ``order_id`` VARCHAR, ``product_id`` VARCHAR,
-        ``quantity`` DOUBLE [units]; where margins are asked for, ``cost`` DOUBLE [currency] or ``category`` VARCHAR.
-    first_day, last_day : date
-        Of the accepted lines.
-    fingerprint : str
-        SHA-256 over the table's content, whatever the order of rows and the format of files.
-    example : DataFrame or None
-        The first lines under the names of the input (`clvml.log.example`), where they were asked for; None for several
-        sources.
-    attributes : AttributeTable or None
-        What else is known of the customers, where it was read (`clvml.log.attribute_reading`).
-    events : EventTable or None
-        What else they did, where it was read (`clvml.log.event_reading`).
-    """
-
-    connection: duckdb.DuckDBPyConnection
-    quality: QualityReport
-    columns: tuple[str, ...]
-    first_day: date
-    last_day: date
-    fingerprint: str
-    table: str = TABLE
-    example: pd.DataFrame | None = None
-    attributes: AttributeTable | None = None
-    events: EventTable | None = None
-
-    def frame(self, query: str) -> pd.DataFrame:
-        """Return the rows of a query."""
-        return self.connection.execute(query).df()
-
-    def write(self, path: Path) -> None:
-        """Write the lines into a Parquet file that reads as the same log.
-
-        Its columns have our names (those of a log in place of several sources); ``line`` tells equal lines apart. The
-        cost or category of a line stands there under our name, too.
-        """
-        lacking = "".join(
-            f", NULL::{kind} AS {name}" for name, kind in OPTIONAL.items() if name not in self.columns
-        )
-        query = (
-            "SELECT rowid AS line, * EXCLUDE (order_day) RENAME (order_ts AS order_date)"
-            f"{lacking} FROM {self.table}"
-        )
-        with setting(self.connection, "preserve_insertion_order", "true"):
-            write_query(self.connection, query, path)
 
 
 def read_purchase_log(
@@ -326,30 +263,6 @@ def _nothing_left(source: str, rows_in: int, reasons: list[ReasonCount], as_of: 
         f"no line of '{source}' can be used{until}: {rows_in:,} read, left out for {words}; check "
         "data.columns, data.timezone and the as-of date against the file"
     )
-
-
-def fingerprint(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...]) -> str:
-    """Return SHA-256 over the content of the purchase log, whatever the order of its rows."""
-    return digest(columns, [hashed(connection, TABLE, columns)])
-
-
-def hashed(
-    connection: duckdb.DuckDBPyConnection, table: str, columns: tuple[str, ...]
-) -> tuple[int, int, int]:
-    """Return the number of rows, and the sum and the exclusive or of their hashes: `digest` adds up parts of a log."""
-    row = f"hash({', '.join(columns)})"
-    rows, total, mixed = connection.execute(
-        f"SELECT count(*), coalesce(sum({row}::HUGEINT), 0), coalesce(bit_xor(hash({row}, 1)), 0) FROM {table}"
-    ).fetchall()[0]
-    return int(rows), int(total), int(mixed)
-
-
-def digest(columns: tuple[str, ...], parts: Iterable[tuple[int, int, int]]) -> str:
-    """Return the fingerprint of a log from what `hashed` returned of its parts."""
-    rows, total, mixed = 0, 0, 0
-    for part in parts:
-        rows, total, mixed = rows + part[0], total + part[1], mixed ^ part[2]
-    return hashlib.sha256(repr((columns, rows, total, mixed)).encode()).hexdigest()
 
 
 def _drop_temporary(connection: duckdb.DuckDBPyConnection, but: str = "") -> None:

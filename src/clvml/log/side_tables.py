@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 import duckdb
 
 from clvml.errors import InputError, first_of
-from clvml.log.parts import Part, check_column, copied_part, header_lines, is_plain
-from clvml.log.staging import cleaned_sql
+from clvml.log.readers.parts import Part, check_column, copied_part, header_lines, is_plain
+from clvml.log.rows.staging import cleaned_sql
 
 
 def rows_sql(

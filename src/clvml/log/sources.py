@@ -13,17 +13,15 @@ import duckdb
 from clvml.config import DataConfig, ValueConfig
 from clvml.errors import InputError
 from clvml.expressions import Kind
-from clvml.log.cleaning import ReasonCount
 from clvml.log.finding import Finding
-from clvml.log.line_rules import AFTER_AS_OF, RULES, SAME_IN_SOURCES
-from clvml.log.matching import CROSSWALK, match_customers, write_crosswalk
+from clvml.log.matching.crosswalk import CROSSWALK, match_customers, write_crosswalk
+from clvml.log.purchase_log import WITH_MARGINS
 from clvml.log.quality import IdentityCount, QualityReport, SourceCount, build_quality
-from clvml.log.time_zones import moved_sql
+from clvml.log.rows.cleaning import ReasonCount
+from clvml.log.rows.line_rules import AFTER_AS_OF, RULES, SAME_IN_SOURCES
+from clvml.log.values.time_zones import moved_sql
 from clvml.storage.sql import MONEY, literal, numbered
 
-OPTIONAL = {"order_id": "VARCHAR", "product_id": "VARCHAR", "quantity": "DOUBLE"}
-# Beside them where margins are asked for.
-WITH_MARGINS = OPTIONAL | {"cost": "DOUBLE", "category": "VARCHAR"}
 _JOINED = "clvml_joined"
 _ALIKE = "clvml_alike"
 

@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 
 from clvml.errors import InputError, did_you_mean, first_of
-from clvml.log.cleaning import ReasonCount
 from clvml.log.finding import Finding
+from clvml.log.rows.cleaning import ReasonCount
 from clvml.log.table import days_of, read_table, with_numbers
 from clvml.storage.addresses import hide_password
 

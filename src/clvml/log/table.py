@@ -11,7 +11,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from clvml.errors import InputError, naming
-from clvml.log.dates import (
+from clvml.log.readers.parts import copied_part, read_parts
+from clvml.log.side_tables import refuse_broken
+from clvml.log.values.dates import (
     DateSpelling,
     compare_dates,
     date_spellings_sql,
@@ -19,10 +21,8 @@ from clvml.log.dates import (
     iso_sql,
     within_calendar,
 )
-from clvml.log.numbers import Spelling, compare_formats, parse_number
-from clvml.log.parts import copied_part, read_parts
-from clvml.log.side_tables import refuse_broken
-from clvml.log.time_zones import moved_sql
+from clvml.log.values.numbers import Spelling, compare_formats, parse_number
+from clvml.log.values.time_zones import moved_sql
 from clvml.storage.addresses import hide_password, is_address
 from clvml.storage.files import unescaped
 

@@ -12,7 +12,7 @@ from clvml.config import DataConfig, ValueConfig
 from clvml.errors import InputError
 from clvml.expressions import Kind, parse_expression
 from clvml.log import read_purchase_log
-from clvml.log.derived import cost_of
+from clvml.log.rows.derived import cost_of
 from clvml.storage.sql import MONEY
 
 # Column beside the features; missing where a customer's margin is not known.

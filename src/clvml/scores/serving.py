@@ -13,9 +13,9 @@ from clvml.errors import InputError, first_of
 from clvml.log import read_purchase_log
 from clvml.log.attribute_reading import with_attributes_beside
 from clvml.log.attribute_table import AttributeColumn
-from clvml.log.derived import bind_formulas
 from clvml.log.events_beside import split_events, with_events_beside
 from clvml.log.presets import fit_preset
+from clvml.log.rows.derived import bind_formulas
 from clvml.models.customer_model import CustomerModel
 from clvml.scores.columns import scored_columns
 from clvml.scores.customer_margin import customer_margins

@@ -36,11 +36,11 @@ from clvml.expressions import Kind
 from clvml.log import PurchaseLog, read_purchase_log
 from clvml.log.attribute_reading import with_attributes
 from clvml.log.event_reading import with_events
-from clvml.log.frame import FRAME
 from clvml.log.mapping import map_columns, propose_columns, propose_difference, propose_product
-from clvml.log.parts import Part, read_parts
 from clvml.log.payments import read_subscription_log
 from clvml.log.presets import recognise
+from clvml.log.readers.frame import FRAME
+from clvml.log.readers.parts import Part, read_parts
 from clvml.log.subscriptions import SubscriptionLog
 from clvml.scores.customer_margin import customer_margins
 from clvml.storage.workspace import offline_database

@@ -23,19 +23,19 @@ from clvml.engines.spark.translation import apply_formulas, move_from_utc
 from clvml.engines.spark.typed_files import read_raw, typed_column
 from clvml.engines.warehouse import translate
 from clvml.errors import InputError
-from clvml.log import line_rules
 from clvml.log.attribute_table import AttributeTable
-from clvml.log.cleaning import ReasonCount, count_of
-from clvml.log.derived import IN_WHERE, bind_formulas
 from clvml.log.event_table import EventCount, EventTable
 from clvml.log.finding import Finding
 from clvml.log.identity import folded_sql, nobody_sql
 from clvml.log.mapping import map_columns
-from clvml.log.numbers import FORMATS, Spelling, compare_formats, parse_example, parse_number
 from clvml.log.presets import fit_preset
-from clvml.log.sources import OPTIONAL
-from clvml.log.staging import IDS, number_operand, text_operand
-from clvml.log.time_zones import says_utc
+from clvml.log.purchase_log import OPTIONAL
+from clvml.log.rows import line_rules
+from clvml.log.rows.cleaning import ReasonCount, count_of
+from clvml.log.rows.derived import IN_WHERE, bind_formulas
+from clvml.log.rows.staging import IDS, number_operand, text_operand
+from clvml.log.values.numbers import FORMATS, Spelling, compare_formats, parse_example, parse_number
+from clvml.log.values.time_zones import says_utc
 from clvml.storage.addresses import hide_password
 
 _NUMBERS = itertools.count(1)
@@ -307,7 +307,7 @@ def _clean(
 def _count(
     session: Any, data: DataConfig, used: str, kept: str, flags: list[str]
 ) -> tuple[SparkQuality, date, date]:
-    """Count rows and money by reason, in the order of `clvml.log.cleaning.count_reasons`."""
+    """Count rows and money by reason, in the order of `clvml.log.rows.cleaning.count_reasons`."""
     found = {
         reason: (rows, money, unread)
         for reason, rows, money, unread in session.sql(

@@ -21,11 +21,11 @@ from clvml.engines.spark.lines import SparkLog
 from clvml.engines.warehouse import translate
 from clvml.log.attribute_reading import fingerprint_with, store, with_columns_told
 from clvml.log.attribute_table import TABLE, AttributeTable
-from clvml.log.cleaning import ReasonCount
 from clvml.log.event_table import TABLE as EVENTS
 from clvml.log.event_table import EventTable
+from clvml.log.purchase_log import digest, hashed
 from clvml.log.quality import QualityReport, build_quality
-from clvml.log.reading import digest, hashed
+from clvml.log.rows.cleaning import ReasonCount
 
 NOT_SAMPLED = "customer not in the sample to train on"
 _SAMPLE = "clvml_sampled_lines"

@@ -1,11 +1,11 @@
-"""Row filters and amounts that are expressions, worked out by Spark as `clvml.log.derived` does by DuckDB."""
+"""Row filters and amounts that are expressions, worked out by Spark as `clvml.log.rows.derived` does by DuckDB."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from clvml.config import DataConfig
-from clvml.log.derived import IN_WHERE, Formulas, check_order_number, filled_columns
+from clvml.log.rows.derived import IN_WHERE, Formulas, check_order_number, filled_columns
 
 
 def apply_formulas(
@@ -50,7 +50,7 @@ def _count_orders_once(session: Any, view: str, filled: list[str]) -> None:
 
 
 def move_from_utc(session: Any, timezone: str, view: str) -> None:
-    """Move times without a zone from UTC, as `clvml.log.staging` does where the name of their column says it."""
+    """Move times without a zone from UTC, as `clvml.log.rows.staging` does where the name of their column says it."""
     timed = f"select bool_or(order_ts <> date_trunc('day', order_ts)) from {view} where not zoned"
     if timezone == "UTC" or not session.sql(timed).first()[0]:
         return

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from clvml.errors import InputError
-from clvml.log.delimited import Layout, read_layout
-from clvml.log.parts import find_files, read_parts
-from clvml.log.staging import IDS
+from clvml.log.readers.delimited import Layout, read_layout
+from clvml.log.readers.parts import find_files, read_parts
+from clvml.log.rows.staging import IDS
 from clvml.storage.addresses import KINDS, is_address
 from clvml.storage.workspace import offline_database
 
@@ -96,7 +96,7 @@ def _renamed(frame: Any, columns: Sequence[str] | None = None) -> tuple[Any, tup
 
 
 def typed_column(ours: str, column: str, kind: str, name: str) -> str:
-    """Return the SQL of one mapped column, as `clvml.log.staging` types it."""
+    """Return the SQL of one mapped column, as `clvml.log.rows.staging` types it."""
     is_text = kind == "string"
     trimmed = f"trim(both {_BLANKS} from {column})"
     text = f"case when not lower({trimmed}) rlike {_MISSING} then {trimmed} end" if is_text else column

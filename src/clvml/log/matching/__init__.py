@@ -1,0 +1,1 @@
+"""From the ids of several sources to customers: keys, mappings and likeness."""

@@ -1,0 +1,1 @@
+"""From cells to the rows of a log: typed, worked out, filled and converted, then judged one by one."""

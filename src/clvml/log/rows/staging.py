@@ -1,0 +1,392 @@
+"""From input columns to typed ones: one temporary table with a row per input row, in input order.
+
+Row ids tell the place of a row in its part, so no column has to carry it. The texts of numbers and dates are gathered
+first, because a format is decided on all texts of a column; texts that do not fit it are kept beside the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import duckdb
+
+from clvml.config import ColumnsConfig, DataConfig
+from clvml.errors import InputError, did_you_mean
+from clvml.log.finding import Finding
+from clvml.log.readers.delimited import STRAY_QUOTE, TOO_FEW_COLUMNS, TOO_MANY_COLUMNS
+from clvml.log.readers.parts import (
+    Part,
+    check_column,
+    copied_part,
+    header_lines,
+    is_plain,
+    line_of,
+    unreadable,
+)
+from clvml.log.readers.text_files import shown_encoding
+from clvml.log.values.dates import DateFormat, date_sql, iso_sql, within_calendar
+from clvml.log.values.formats import Column, Formats, Locate, choose_formats
+from clvml.log.values.numbers import NumberFormat, number_sql
+from clvml.log.values.time_zones import moved_sql, says_utc
+from clvml.log.values.unreadable import check_broken, check_readable
+from clvml.storage.files import no_room
+from clvml.storage.sql import literal
+
+STAGED = "clvml_staged"
+TOTAL_LINE, HEADER_LINE = "total line", "header line"
+_GATHERED = "clvml_gathered"
+_INCOMING = "clvml_incoming"
+
+IDS = ("customer_id", "order_id", "product_id", "category")
+_BLANKS = literal(" \t\r\n\u00a0")
+# Lines with money in them; what has too few columns may be a remark.
+_BROKEN = (TOO_MANY_COLUMNS, STRAY_QUOTE)
+# So many last lines of a file may be totals.
+LAST_LINES = 3
+_TOTAL = (
+    r"'(?:grand |sub|sub-|zwischen|gesamt)?(?:total(?:e|es|en|s|i)?|totaux|totaal|summen?|sum|somme|suma|soma|gesamt\w*"
+    r"|insgesamt|betrag|сумма|итого)(?:\W.*)?'"
+)
+_MISSING = "'(nan|null|none|na|n/a|#n/a|<na>|nat)?'"
+_LONGEST_MISSING = 4
+_FLOATS = ("FLOAT", "DOUBLE")
+_SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+_WHOLE = (*_SIGNED, *(f"U{name}" for name in _SIGNED))
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What is in the staged table: our names that are mapped, of ``parts`` as they were read in the end.
+
+    ``decimal_ids`` are id columns that are whole numbers written as decimals (``12345.0``). ``read_as`` says by our
+    names how the columns that are text were read. ``warnings`` are of what was left out of workbooks and assumed of
+    formats.
+    """
+
+    parts: list[Part]
+    columns: tuple[str, ...]
+    decimal_ids: tuple[str, ...]
+    read_as: dict[str, str]
+    warnings: tuple[Finding, ...] = ()
+
+
+def build_staged(
+    connection: duckdb.DuckDBPyConnection,
+    parts: list[Part],
+    mapping: dict[str, int],
+    data: DataConfig,
+    texts: Collection[int] = (),
+) -> Staged:
+    """Read all parts into the temporary table ``clvml_staged``, one row per input row.
+
+    ``mapping`` has our names and the positions of their columns; names that are not ours are of numbers. The columns
+    at the positions ``texts`` are kept as they stand in the file, too (`text_operand`).
+
+    Raises
+    ------
+    InputError
+        A file cannot be read, a mapped column stands twice, or the texts of a date or number column leave their
+        format open, contradict each other, or are something else too often.
+    """
+    for part in parts:
+        for ours, index in mapping.items():
+            check_column(part, parts[0].columns[index], ours)
+        for index in texts:
+            check_column(part, parts[0].columns[index], "data.where")
+    known = (*parts[0].columns, *ColumnsConfig.model_fields)
+    for name in data.formats:
+        if name not in known:
+            raise InputError(
+                f"data.formats names '{name}', which is not a column of '{parts[0].name}'{did_you_mean(name, known)}"
+            )
+    ignored = {parts[0].columns.index(name) for name in data.ignore_columns if name in parts[0].columns}
+    told_apart = [index for index in range(len(parts[0].columns)) if index not in ignored]
+    mixed = {index for index in told_apart if len({part.types[index] for part in parts}) > 1}
+    # Equal values of different types have different hashes.
+    told = ", ".join(f"c{index}::VARCHAR" if index in mixed else f"c{index}" for index in told_apart)
+    digest = f"hash({told or '0'})"
+    read = [
+        _gather(connection, part, number, mapping, texts, digest, data.timezone)
+        for number, part in enumerate(parts)
+    ]
+    columns = tuple(mapping)
+    origin = parts[0].name if len(parts) == 1 else f"{parts[0].name} and {len(parts) - 1} more"
+    to_read = {
+        ours: Column(ours, parts[0].columns[index], origin)
+        for ours, index in mapping.items()
+        if ours not in (*IDS, "currency") and any(_is_written(ours, part.types[index]) for part in read)
+    }
+    _mark_totals(connection, columns)
+    _mark_headers(connection, parts[0], mapping)
+    locate = partial(_located, connection, read)
+    check_broken(connection, _GATHERED, _BROKEN, origin, data, locate)
+    formats, read_as = _type(connection, len(read), to_read, data, locate)
+    if says_utc(parts[0].columns[mapping["order_date"]]):
+        moved = moved_sql(connection, STAGED, "UTC", data.timezone, "NOT zoned")
+        if moved != "order_ts":
+            connection.execute(f"UPDATE {STAGED} SET order_ts = {moved}, zoned = true WHERE NOT zoned")
+    encodings = dict.fromkeys(
+        shown_encoding(part.layout.encoding) for part in read if part.layout is not None
+    )
+    if set(encodings) - {"utf-8"}:
+        read_as["encoding"] = " or ".join(encodings)
+    findings = [finding for part in read for finding in part.findings]
+    return Staged(read, columns, _decimal_ids(connection, columns), read_as, (*findings, *formats.warnings))
+
+
+def _gather(
+    connection: duckdb.DuckDBPyConnection,
+    part: Part,
+    number: int,
+    mapping: dict[str, int],
+    texts: Collection[int],
+    digest: str,
+    timezone: str,
+) -> Part:
+    """Append the rows of a part to the table of texts, and return the part as it was read."""
+    body = _select(part, number, mapping, texts, digest, timezone)
+    table = _GATHERED if number == 0 else _INCOMING
+    create = f"CREATE OR REPLACE TEMP TABLE {table} AS"
+    try:
+        if part.layout is None:
+            connection.execute(f"{create} {body}" if number == 0 else f"INSERT INTO {_GATHERED} {body}")
+            return part
+        if not (is_plain(part) and _has_all_lines(connection, f"{create} {body}", table, part)):
+            # Blank lines, line breaks inside fields or broken lines: only the slow reader numbers them right.
+            part = copied_part(connection, part, f"clvml_raw_{number}")
+            connection.execute(f"{create} {_select(part, number, mapping, texts, digest, timezone)}")
+        if number > 0:
+            connection.execute(f"INSERT INTO {_GATHERED} FROM {_INCOMING}")
+            connection.execute(f"DROP TABLE {_INCOMING}")
+    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
+        if no_room(error):
+            raise
+        raise unreadable(part.name, error) from None
+    return part
+
+
+def _has_all_lines(connection: duckdb.DuckDBPyConnection, create: str, table: str, part: Part) -> bool:
+    try:
+        connection.execute(create)
+    except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.NotImplementedException):
+        # Long lines and long runs of blank ones are more than it can take, too.
+        return False
+    rows = connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
+    return rows + header_lines(part) == part.lines
+
+
+def _select(
+    source: Part, number: int, mapping: dict[str, int], texts: Collection[int], digest: str, timezone: str
+) -> str:
+    """Return the SELECT of the mapped columns of a part: typed, or the text where it may not fit.
+
+    Each step is a query of its own, because DuckDB would work out a nested expression several times.
+    """
+    types = {ours: source.types[index] for ours, index in mapping.items()}
+    cleaned = ", ".join(
+        f"{cleaned_sql(f'c{index}', types[ours])} AS {ours}" for ours, index in mapping.items()
+    )
+    trimmed = ", ".join(f"c{index}::VARCHAR AS {ours}_read" for ours, index in mapping.items() if ours in IDS)
+    typed = ", ".join(_typed_sql(ours, types[ours], timezone) for ours in mapping)
+    kept = "".join(f", {text_operand(index)}" for index in texts)
+    as_text = "".join(f", nullif(c{index}::VARCHAR, '') AS {text_operand(index)}" for index in texts)
+    broken = "broken" if source.copied else "NULL::VARCHAR AS broken"
+    return (
+        f"SELECT {number} AS part, broken, {', '.join(map(_leftover_sql, mapping))}, digest{kept} FROM ("
+        f"SELECT broken, {typed}, digest{kept} FROM ("
+        f"SELECT {broken}, {cleaned}, {trimmed}, {digest} AS digest{as_text} FROM {source.relation}))"
+    )
+
+
+def _mark_totals(connection: duckdb.DuckDBPyConnection, columns: Collection[str]) -> None:
+    """Mark totals below a table: last lines without a date, and with money alone or with the word for a total."""
+    last = connection.execute(f"SELECT max(rowid) FROM {_GATHERED} GROUP BY part").fetchall()
+    places = ", ".join(str(row[0] - back) for row in last for back in range(LAST_LINES))
+    is_named = total_named_sql(columns)
+    is_money = "customer_id IS NULL AND date_text IS NULL"
+    is_money += " AND coalesce(amount::VARCHAR, amount_text) IS NOT NULL" if "amount" in columns else ""
+    if places:
+        connection.execute(
+            f"UPDATE {_GATHERED} SET broken = {literal(TOTAL_LINE)} WHERE rowid IN ({places})"
+            f" AND coalesce(broken, {literal(TOO_FEW_COLUMNS)}) = {literal(TOO_FEW_COLUMNS)}"
+            f" AND order_ts IS NULL AND ({is_named} OR ({is_money} AND broken IS NULL))"
+        )
+
+
+def _mark_headers(connection: duckdb.DuckDBPyConnection, part: Part, mapping: dict[str, int]) -> None:
+    """Mark lines that repeat the header, as the pages of a report and files put together do."""
+    texts = {"customer_id": "customer_id", "order_date": "date_text"}
+    tests = (f"{text} = {literal(part.columns[mapping[ours]])}" for ours, text in texts.items())
+    connection.execute(
+        f"UPDATE {_GATHERED} SET broken = {literal(HEADER_LINE)} WHERE broken IS NULL AND {' AND '.join(tests)}"
+    )
+
+
+def total_named_sql(columns: Collection[str]) -> str:
+    """Return the SQL of whether a line says in one of its columns that it is a total."""
+    texts = [name for name in (*IDS, "date_text") if name in (*columns, "date_text")]
+    return " OR ".join(f"coalesce(regexp_full_match(lower({text}), {_TOTAL}), false)" for text in texts)
+
+
+def _type(
+    connection: duckdb.DuckDBPyConnection,
+    parts: int,
+    texts: dict[str, Column],
+    data: DataConfig,
+    locate: Locate,
+) -> tuple[Formats, dict[str, str]]:
+    """Make the staged table: texts read in the formats of their columns; return these, and by our names in words.
+
+    The formats of parts that differ stand one after the other.
+    """
+    numbers = [column for ours, column in texts.items() if ours != "order_date"]
+    sound = (
+        f"(SELECT *, rowid AS place FROM {_GATHERED} WHERE coalesce(broken, '{TOTAL_LINE}') = '{TOTAL_LINE}')"
+    )
+    formats = choose_formats(connection, sound, numbers, texts.get("order_date"), parts, data, locate)
+    written: dict[str, Sequence[NumberFormat | DateFormat]] = {**formats.numbers}
+    written["order_date"] = formats.dates or [DateFormat()]
+    read_as = {ours: " or ".join(dict.fromkeys(each.example for each in written[ours])) for ours in texts}
+    replaced = []
+    for column in numbers:
+        sqls = [number_sql(f"{column.ours}_text", number) for number in formats.numbers[column.ours]]
+        replaced.append(f"coalesce({column.ours}, {_by_part_sql(sqls)}) AS {column.ours}")
+    if formats.dates:
+        read, zoned = zip(
+            *(date_sql("date_text", dates, data.timezone) for dates in formats.dates), strict=True
+        )
+        replaced += [f"coalesce(order_ts, {_by_part_sql(read)}) AS order_ts"]
+        replaced += [f"zoned OR (order_ts IS NULL AND {_by_part_sql(zoned)}) AS zoned"]
+    if not replaced:
+        connection.execute(f"ALTER TABLE {_GATHERED} RENAME TO {STAGED}")
+        return formats, read_as
+    left = [
+        f"CASE WHEN {column.ours} IS NULL THEN {column.ours}_text END AS {column.ours}_text"
+        for column in numbers
+    ]
+    if formats.dates:
+        timestamp = within_calendar("order_ts")
+        left += [f"{timestamp} AS order_ts", f"CASE WHEN {timestamp} IS NULL THEN date_text END AS date_text"]
+    connection.execute(
+        f"CREATE TEMP TABLE {STAGED} AS SELECT * REPLACE ({', '.join(left)}) FROM"
+        f" (SELECT * REPLACE ({', '.join(replaced)}) FROM {_GATHERED})"
+    )
+    connection.execute(f"DROP TABLE {_GATHERED}")
+    for ours, column in texts.items():
+        value, text = ("order_ts", "date_text") if ours == "order_date" else (ours, f"{ours}_text")
+        check_readable(connection, STAGED, text, value, column, read_as[ours], data, locate)
+    return formats, read_as
+
+
+def _by_part_sql(expressions: Sequence[str]) -> str:
+    """Return the SQL of what is one expression for some parts and another one for others."""
+    if len(set(expressions)) == 1:
+        return expressions[0]
+    cases = [
+        f"WHEN part IN ({', '.join(str(part) for part, other in enumerate(expressions) if other == each)}) THEN {each}"
+        for each in dict.fromkeys(expressions)
+    ]
+    return f"CASE {' '.join(cases)} END"
+
+
+def _located(connection: duckdb.DuckDBPyConnection, parts: list[Part], place: int) -> str:
+    """Return where a row of the staged table stands, in words."""
+    (table,) = connection.execute(
+        f"SELECT table_name FROM duckdb_tables() WHERE table_name IN ('{_GATHERED}', '{STAGED}')"
+    ).fetchall()[0]
+    number, position = connection.execute(
+        f"SELECT part, {place} - (SELECT min(rowid) FROM {table} AS first WHERE first.part = {table}.part) FROM {table}"
+        f" WHERE rowid = {place}"
+    ).fetchall()[0]
+    line = line_of(connection, parts[number], position)
+    return f"line {line:,}" if len(parts) == 1 else f"line {line:,} of '{parts[number].name}'"
+
+
+def text_operand(position: int) -> str:
+    """Return what the staged table calls the text of a column that an expression compares."""
+    return f"text_{position}"
+
+
+def number_operand(position: int) -> str:
+    """Return what the staged table calls the number in a column that an expression counts with."""
+    return f"number_{position}"
+
+
+def _is_text(kind: str) -> bool:
+    return not (
+        kind in _WHOLE or kind in _FLOATS or kind == "DATE" or kind.startswith(("DECIMAL", "TIMESTAMP"))
+    )
+
+
+def _is_written(ours: str, kind: str) -> bool:
+    """Return whether values of a type are to be read in a format: texts, and dates that are numbers."""
+    return _is_text(kind) or (ours == "order_date" and not kind.startswith(("DATE", "TIMESTAMP")))
+
+
+def cleaned_sql(column: str, kind: str) -> str:
+    """Return a text column without blanks around it, NULL where it says in a usual way that it is missing."""
+    if not _is_text(kind):
+        return column
+    text = f"{column}::VARCHAR"
+    trimmed = f"trim({text}, {_BLANKS})"
+    # Trimming a set of characters is slow, so values that plainly need none of this go past it. A pattern and
+    # no IN: DuckDB turns a long IN into a join, and a table made through a join loses the input's order.
+    plain = " AND ".join(f"ascii({end}) > 32 AND ascii({end}) <> 160" for end in (text, f"right({text}, 1)"))
+    return (
+        f"CASE WHEN strlen({text}) > {_LONGEST_MISSING} AND {plain} THEN {text} "
+        f"WHEN NOT regexp_full_match(lower({trimmed}), {_MISSING}) THEN {trimmed} END"
+    )
+
+
+def _typed_sql(ours: str, kind: str, timezone: str) -> str:
+    """Return the SQL of one mapped column, with its text beside it where that is to be read."""
+    if ours in IDS:
+        if kind in _FLOATS:
+            # Large floats would be written with an exponent; whole ones are handled like the text '12345.0'.
+            whole = f"isfinite({ours}) AND {ours} = trunc({ours}) AND abs({ours}) < 9e15"
+            text = f"WHEN NOT isnan({ours}) THEN {ours}::VARCHAR"
+            written = f"CASE WHEN {whole} THEN {ours}::BIGINT::VARCHAR || '.0' {text} END"
+            return f"{written} AS {ours}, false AS {ours}_trimmed"
+        flag = f"{ours} <> {ours}_read AS {ours}_trimmed" if _is_text(kind) else f"false AS {ours}_trimmed"
+        return f"{ours}::VARCHAR AS {ours}, {flag}"
+    if ours == "currency":
+        return "upper(currency::VARCHAR) AS currency"
+    if ours != "order_date":
+        if _is_text(kind):
+            return f"NULL::DOUBLE AS {ours}, {ours} AS {ours}_text"
+        return f"TRY_CAST({ours} AS DOUBLE) AS {ours}, NULL::VARCHAR AS {ours}_text"
+    if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
+        local = f"timezone({literal(timezone)}, order_date::TIMESTAMPTZ)"
+        return f"{local} AS order_ts, order_date IS NOT NULL AS zoned, order_date::VARCHAR AS date_text"
+    if not _is_written(ours, kind):
+        return "order_date::TIMESTAMP AS order_ts, false AS zoned, order_date::VARCHAR AS date_text"
+    parsed, zoned = iso_sql("order_date::VARCHAR", timezone)
+    return f"{parsed} AS order_ts, {zoned} AS zoned, order_date::VARCHAR AS date_text"
+
+
+def _leftover_sql(ours: str) -> str:
+    if ours in IDS:
+        return f"{ours}, {ours}_trimmed"
+    if ours == "currency":
+        return ours
+    if ours == "order_date":
+        # A column by now: DuckDB would work out the expression for each of its places.
+        timestamp = within_calendar("order_ts")
+        return (
+            f"{timestamp} AS order_ts, zoned, CASE WHEN {timestamp} IS NULL THEN date_text END AS date_text"
+        )
+    return f"{ours}, {ours}_text"
+
+
+def _decimal_ids(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...]) -> tuple[str, ...]:
+    ids = [name for name in IDS if name in columns]
+    written = ", ".join(f"count(*) FILTER ({name} LIKE '%.0')" for name in ids)
+    counts = connection.execute(f"SELECT {written} FROM {STAGED} WHERE broken IS NULL").fetchall()[0]
+    candidates = [name for name, count in zip(ids, counts, strict=True) if count]
+    if not candidates:
+        return ()
+    whole = ", ".join(f"bool_and(regexp_full_match({name}, '-?\\d+(\\.0)?'))" for name in candidates)
+    flags = connection.execute(f"SELECT {whole} FROM {STAGED} WHERE broken IS NULL").fetchall()[0]
+    return tuple(name for name, is_whole in zip(candidates, flags, strict=True) if is_whole)

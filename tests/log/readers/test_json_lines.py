@@ -1,0 +1,76 @@
+"""JSON lines: keys as columns, numbers as numbers, broken lines one by one."""
+
+import gzip
+import re
+import zipfile
+
+import pytest
+
+from clvml.errors import InputError
+from clvml.log.readers.json_lines import NOT_JSON
+
+LINES = (
+    '{"customer": "ann", "day": "2024-01-05T10:00:00Z", "amount": 10, "tags": ["a"]}\n'
+    '{"amount": 1.250, "customer": "bob", "day": "2024-01-06T18:30:00Z", "note": null}\n'
+)
+ROWS = [("ann", "2024-01-05 10:00:00", 10.0), ("bob", "2024-01-06 18:30:00", 1.25)]
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.ndjson", "x.jsonl.gz", "x.zip"])
+def test_reads_objects(read, rows, tmp_path, name):
+    content = LINES.encode()
+    if name.endswith("gz"):
+        content = gzip.compress(content)
+    if name.endswith("zip"):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("orders.jsonl", content)
+        assert rows(read(source=tmp_path / name)) == ROWS
+    else:
+        # A number of JSON is clear in itself, whatever 1.250 would be beside 10 in a CSV file.
+        assert rows(read(content, name=name)) == ROWS
+
+
+def test_objects_inside_are_columns_and_numbers_as_text_are_text(read, rows):
+    text = (
+        '{"buyer": {"id": 7}, "day": 1704412800, "amount": "1.250,00"}\n'
+        '{"buyer": {"id": 12345678901234567}, "day": 1704412801, "amount": "3"}\n'
+    )
+    log = read(text, name="x.jsonl", columns={"customer_id": "buyer.id"})
+    assert rows(log) == [
+        ("12345678901234567", "2024-01-05 00:00:01", 3.0),
+        ("7", "2024-01-05 00:00:00", 1250.0),
+    ]
+    assert log.quality.read_as == {"order_date": "epoch seconds", "amount": "1.234,56"}
+
+
+def test_quarantines_broken_lines(read, rows, reasons, tmp_path):
+    log = read(LINES + "\n[1]\n{\n", name="x.jsonl", rejects=tmp_path / "out.csv")
+    assert rows(log) == ROWS
+    assert reasons(log)[(NOT_JSON, "rejected")] == (2, None)
+    places = [line.split(",")[2] for line in (tmp_path / "out.csv").read_text().splitlines()[1:]]
+    assert places == ["4", "5"]
+
+
+@pytest.mark.parametrize("text", ["", "no json\n"])
+def test_refuses_a_file_without_objects(read, tmp_path, text):
+    message = (
+        f"'{tmp_path / 'x.jsonl'}' holds no JSON object; it needs one per line, such as {{\"customer\": 7}}"
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        read(text, name="x.jsonl")
+
+
+def test_deep_long_and_many_keyed_objects_cost_their_lines_or_one_message(read, rows, reasons, tmp_path):
+    good = '{"customer": "ann", "day": "2024-01-05", "amount": 10}\n'
+    deep = '{"a":' * 900 + "1" + "}" * 900 + "\n"
+    long = '{"customer": "' + "x" * 3_000_000 + '"}\n'
+    log = read(good + deep + long + "[" * 100_000 + "\n" + good.replace("ann", "bob"), name="orders.jsonl")
+    assert [row[0] for row in rows(log)] == ["ann", "bob"]
+    many = "".join(f'{{"k{number}": 1}}\n' for number in range(6_000))
+    with pytest.raises(InputError, match=r"have more than 5,000 different keys"):
+        read(good + many, name="many.jsonl")
+
+
+def test_refuses_a_json_list_and_says_what_makes_lines_of_it(read):
+    with pytest.raises(InputError, match=r"holds one JSON list, .*jq -c '\.\[\]'"):
+        read('[{"customer": "ann", "day": "2024-01-05", "amount": 3}]\n', name="x.jsonl")
