@@ -14,7 +14,7 @@ from clvml.errors import InputError
 from clvml.evaluation.leaderboard import METRICS
 from clvml.evaluation.versus import Gain, gain_text
 from clvml.outcomes.model_state import MonitoredScores
-from clvml.tracking.beside import Beside, log_beside
+from clvml.tracking.beside import log_beside
 from clvml.tracking.comparison import compare
 from clvml.tracking.comparison_page import comparison_page
 from clvml.tracking.comparison_text import settings_text, short, standing, summary, table, why
@@ -235,8 +235,8 @@ def test_how_models_stand_is_told_without_the_store(logged, found):
     check = {"as_of": "2011-06-01", "until": "2011-12-01", "model_version": "1", "recommendation": "keep"}
     with open_store(uri, must_exist=True) as store:
         for tags in (check, {**check, "as_of": "2011-03-01"}, {**check, "as_of": "somewhen"}):
-            beside = Beside(MONITORING, "monitor", "checked", "", tags, {"wape": 0.5}, {}, {})
-            log_beside(store, found.champion.run_id, beside)
+            told = {"name": "checked", "note": "", "files": {}, "version_tags": {}, "metrics": {"wape": 0.5}}
+            log_beside(store, found.champion.run_id, kind=MONITORING, tags=tags, **told)
     state = model_state(uri, None, "clvml", 20)
     assert state.champion == "v1" and state.address.endswith("workflowType=machine_learning")
     assert [model.name for model in state.models] == [f"v{one.run.version}" for one in found.runs]

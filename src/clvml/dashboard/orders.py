@@ -35,8 +35,6 @@ class Orders:
 
     Parameters
     ----------
-    data : DataConfig
-        Where the log is, and how it is read.
     now : datetime
         Lines dated later are rejected.
     folder : Path

@@ -126,12 +126,6 @@ def acquisition(
 
     Parameters
     ----------
-    scores : DataFrame
-        The scored table.
-    acquired : DataFrame
-        See `read_acquired`.
-    spend : DataFrame
-        See `read_spend`.
     margin : ndarray, shape (n,)
         Margin of each scored customer.
     value : ValueConfig, optional

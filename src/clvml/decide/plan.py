@@ -48,10 +48,6 @@ class Plan:
     table : DataFrame
         One row per customer with `clvml.decide.plan_file.PLAN_COLUMNS`; planned customers first, by expected gain
         falling.
-    record : PlanRecord
-        What it was made with, and what it comes to.
-    notes : list of str
-        What to know about it.
     """
 
     table: pd.DataFrame
@@ -90,13 +86,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Choices:
-    """What may be done for whom, and what it would bring.
-
-    Attributes
-    ----------
-    task : Task
-        Of both, with the caps of the playbook.
-    """
+    """What may be done for whom, and what it would bring."""
 
     may: Eligibility
     gains: Gains
@@ -157,8 +147,6 @@ def settled(
 
     Parameters
     ----------
-    choices : Choices
-        Of both.
     budget : float or None
         Expected cost at most [currency]; None: as much as pays.
     control : ndarray of bool, shape (n,), optional
@@ -197,8 +185,6 @@ def make_plan(
 
     Parameters
     ----------
-    scores : DataFrame
-        The scored table, one row per customer.
     budget : float or None
         Expected cost at most, incentives included [currency]; None: as much as pays.
     opt_outs, contacts : DataFrame, optional

@@ -123,13 +123,6 @@ def write_plan(
 ) -> None:
     """Write a plan (.csv or .parquet), its record and its target lists: all or none.
 
-    Parameters
-    ----------
-    table : DataFrame
-        `PLAN_COLUMNS`.
-    lists : mapping of Path to DataFrame, optional
-        Target lists by file; their folder is there.
-
     Raises
     ------
     InputError

@@ -159,8 +159,6 @@ def build_leaderboard(
     predictions : DataFrame
         Out-of-time predictions, one row per `cutoff` and `customer_id`, with `actual_spend` [currency],
         `churned` (0 or 1) and the columns of the models. The order of the rows does not matter.
-    champion : str
-        Name of the model that the others are held against.
     samples : int
         How many times to draw the customers; 500 gives a steady verdict.
     seed : int

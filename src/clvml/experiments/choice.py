@@ -26,14 +26,10 @@ class Comparison:
     ----------
     base, best : str
         The first variant, and the one that is best on the earlier test dates; "" where there is none.
-    metric : str
-        By which it is best.
     earlier, last : Leaderboard
         Variants with the base as champion, on the test dates but the last, and on the last.
     baselines : dict of str to dict of str to float
         ``{"earlier" or "last": {(baseline, metric): value}}``.
-    dates : tuple of date
-        The test dates.
     rows : int
         Predictions of each variant on them.
     apart : tuple of str
@@ -73,8 +69,6 @@ def compare(
         ``churn/<model>``.
     base : str
         The variant that others are held against; where it is missing (it failed), the first that is there.
-    samples, seed : int
-        Of the bootstrap.
     """
     base = base if base in predictions else next(iter(predictions))
     sorted_ = {name: frame.sort_values(_KEYS, ignore_index=True) for name, frame in predictions.items()}

@@ -55,8 +55,6 @@ class ScoredTable:
         new name.
     overview : dict or None
         Summary of all customers (`clvml.scores.overview`), written beside a file.
-    columns : tuple of Column
-        The columns that are written.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -195,17 +193,12 @@ def score_in_batches(
 
     Parameters
     ----------
-    scorer : Scorer
     days : CustomerDays
         The purchase days of the log; tables are made beside them.
-    as_of : date
-        The first day not observed.
     explain : "all", "none" or int
         Whose reasons to give; a number: those of so many customers with most value at risk.
     progress : callable
         Called with the number of customers scored so far, and of all.
-    batch_rows : int
-        Customers that are scored together.
     margins : Series, optional
         Each customer's own margin, by customer id; the configured margin applies where it is not known.
     acquired : Series, optional

@@ -46,15 +46,9 @@ def columns_of(rule: str, where: str) -> list[str]:
 
 
 def matches(table: pd.DataFrame, rule: str, where: str) -> NDArray[np.bool_]:
-    """Return for which rows a rule holds, shape (n,); False where a missing value leaves that open.
+    """Return for which rows of the scored table a rule holds, shape (n,); False where a missing value leaves that open.
 
-    Parameters
-    ----------
-    table : DataFrame
-        The scored table.
-    rule : str
-    where : str
-        Where the rule stands, for errors.
+    ``where`` says in errors where the rule stands.
 
     Raises
     ------
@@ -66,14 +60,6 @@ def matches(table: pd.DataFrame, rule: str, where: str) -> NDArray[np.bool_]:
 
 def first_match(table: pd.DataFrame, rules: Mapping[str, str], where: str) -> NDArray[np.intp]:
     """Return the index of the first rule that holds for each row, shape (n,); -1 where none does.
-
-    Parameters
-    ----------
-    table : DataFrame
-    rules : mapping
-        Names and rules.
-    where : str
-        Where the rules stand, for errors.
 
     Raises
     ------

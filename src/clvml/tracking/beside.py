@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from clvml.outcomes.monitoring import Monitoring
@@ -15,34 +14,21 @@ from clvml.tracking.runs import closing, log_metrics
 from clvml.tracking.session import PARENT_TAG, Store, open_store
 
 
-@dataclass(frozen=True)
-class Beside:
-    """A run to be.
-
-    Attributes
-    ----------
-    kind, command, name : str
-        Which kind of run, the command that makes it, and what the run is called.
-    note : str
-        Its description, as Markdown.
-    files : dict of str to str
-        Text by file name.
-    version_tags : dict of str to str
-        For the versions of the model.
-    """
-
-    kind: str
-    command: str
-    name: str
-    note: str
-    tags: Mapping[str, str]
-    metrics: Mapping[str, float]
-    files: Mapping[str, str]
-    version_tags: Mapping[str, str]
-
-
-def log_beside(store: Store, training_id: str, found: Beside) -> str:
+def log_beside(
+    store: Store,
+    training_id: str,
+    *,
+    kind: str,
+    name: str,
+    note: str,
+    tags: Mapping[str, str],
+    metrics: Mapping[str, float],
+    files: Mapping[str, str],
+    version_tags: Mapping[str, str],
+) -> str:
     """Log a run below a training, tell the versions of its model, and return the run's id.
+
+    ``note`` is its description as Markdown, ``files`` are texts by file name.
 
     Raises
     ------
@@ -52,26 +38,26 @@ def log_beside(store: Store, training_id: str, found: Beside) -> str:
     training = find_run(store, training_id)
     run = store.client.create_run(
         training.info.experiment_id,
-        run_name=found.name,
+        run_name=name,
         tags={
-            KIND_TAG: found.kind,
+            KIND_TAG: kind,
             PROCESS_TAG: mark(),
             PARENT_TAG: training_id,
-            "mlflow.source.name": f"clvml {found.command}",
+            "mlflow.source.name": f"clvml {'monitor' if kind == MONITORING else kind}",
             "mlflow.source.type": "LOCAL",
-            "mlflow.note.content": found.note,
-            **found.tags,
+            "mlflow.note.content": note,
+            **tags,
         },
     )
     run_id = str(run.info.run_id)
     with closing(store, run_id):
-        log_metrics(store, run_id, found.metrics)
+        log_metrics(store, run_id, metrics)
         with tempfile.TemporaryDirectory() as folder:
-            for name, text in found.files.items():
-                (Path(folder) / name).write_text(text, encoding="utf-8")
+            for file, text in files.items():
+                (Path(folder) / file).write_text(text, encoding="utf-8")
             store.client.log_artifacts(run_id, folder)
         for version in search_versions(store, f"run_id='{training_id}'"):
-            for key, value in found.version_tags.items():
+            for key, value in version_tags.items():
                 store.client.set_model_version_tag(version.name, str(version.version), key, value)
     return run_id
 
@@ -99,25 +85,27 @@ def log_monitoring(found: Monitoring, model: ResolvedModel, uri: str) -> str:
         The training run is not in the store, or the store cannot be used.
     """
     reasons = "\n".join(f"- {reason}" for reason in found.reasons)
-    judged = {"monitored_until": found.until.isoformat(), "recommendation": found.recommendation}
-    run = Beside(
-        kind=MONITORING,
-        command="monitor",
-        name=f"monitored until {found.until}",
-        note=f"**{found.recommendation}**\n\n{reasons}",
-        tags={
-            "recommendation": found.recommendation,
-            "as_of": found.as_of.isoformat(),
-            "until": found.until.isoformat(),
-            "compared_days": str(found.compared_days),
-            "model_version": model.version,
-        },
-        metrics=found.metrics,
-        files={
-            "tiers.csv": found.tiers.to_csv(index=False),
-            "drift.csv": found.drift.to_csv(index=False),
-        },
-        version_tags=judged,
-    )
     with open_store(uri, must_exist=True) as store:
-        return log_beside(store, model.run_id, run)
+        return log_beside(
+            store,
+            model.run_id,
+            kind=MONITORING,
+            name=f"monitored until {found.until}",
+            note=f"**{found.recommendation}**\n\n{reasons}",
+            tags={
+                "recommendation": found.recommendation,
+                "as_of": found.as_of.isoformat(),
+                "until": found.until.isoformat(),
+                "compared_days": str(found.compared_days),
+                "model_version": model.version,
+            },
+            metrics=found.metrics,
+            files={
+                "tiers.csv": found.tiers.to_csv(index=False),
+                "drift.csv": found.drift.to_csv(index=False),
+            },
+            version_tags={
+                "monitored_until": found.until.isoformat(),
+                "recommendation": found.recommendation,
+            },
+        )

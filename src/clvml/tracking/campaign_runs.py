@@ -14,7 +14,7 @@ from clvml.decide.plan_file import PlanRecord
 from clvml.decide.playbook import playbook_text
 from clvml.outcomes.readback import Readback
 from clvml.outcomes.sentences import ALL
-from clvml.tracking.beside import Beside, log_beside
+from clvml.tracking.beside import log_beside
 from clvml.tracking.past import champion_of
 from clvml.tracking.record import KIND_TAG, PLAN, READBACK
 from clvml.tracking.registry import find_run, search_versions
@@ -73,31 +73,33 @@ def log_plan(record: PlanRecord, uri: str) -> tuple[str, list[str]]:
     limit = "no limit" if record.budget is None else f"a budget of {record.budget:,.2f}{unit}"
     numbers = ("planned", "treated", "control", "cost", "cost_treated", "profit", "profit_low", "profit_high",
                "profit_treated", "holding_out_costs", "bound", "gap", "next_unit_brings")  # fmt: skip
-    run = Beside(
-        kind=PLAN,
-        command="plan",
-        name=f"plan {record.campaign}",
-        note=f"{summary['planned']:,} of {summary['customers']:,} customers planned, {summary['control']:,} held out:"
-        f" {summary['cost']:,.2f}{unit} of {limit}, expected to bring {summary['profit']:,.2f}{unit}"
-        f" ({summary['profit_low']:,.2f} to {summary['profit_high']:,.2f}, 80 %).",
-        tags=_tags(record),
-        metrics={name: float(summary[name]) for name in numbers}
-        | ({} if record.budget is None else {"budget": record.budget}),
-        files={
-            "plan.json": f"{record.model_dump_json(indent=1)}\n",
-            "playbook.yaml": playbook_text(record.playbook),
-            "actions.csv": pd.DataFrame(summary["actions"]).to_csv(index=False),
-            "curve.csv": pd.DataFrame(summary["curve"]).to_csv(index=False),
-        },
-        version_tags={"planned": f"{record.campaign} ({record.plan_id})"},
-    )
     with open_store(uri, must_exist=True) as store:
         training = find_run(store, record.run_id)
         known = store.client.search_runs(
             [training.info.experiment_id],
             f"tags.`{KIND_TAG}` = '{PLAN}' and tags.plan_id = '{record.plan_id}' and attributes.status = 'FINISHED'",
         )
-        run_id = str(known[0].info.run_id) if known else log_beside(store, record.run_id, run)
+        if known:
+            return str(known[0].info.run_id), _newer_champion(store, record.run_id)
+        run_id = log_beside(
+            store,
+            record.run_id,
+            kind=PLAN,
+            name=f"plan {record.campaign}",
+            note=f"{summary['planned']:,} of {summary['customers']:,} customers planned, {summary['control']:,} held"
+            f" out: {summary['cost']:,.2f}{unit} of {limit}, expected to bring {summary['profit']:,.2f}{unit}"
+            f" ({summary['profit_low']:,.2f} to {summary['profit_high']:,.2f}, 80 %).",
+            tags=_tags(record),
+            metrics={name: float(summary[name]) for name in numbers}
+            | ({} if record.budget is None else {"budget": record.budget}),
+            files={
+                "plan.json": f"{record.model_dump_json(indent=1)}\n",
+                "playbook.yaml": playbook_text(record.playbook),
+                "actions.csv": pd.DataFrame(summary["actions"]).to_csv(index=False),
+                "curve.csv": pd.DataFrame(summary["curve"]).to_csv(index=False),
+            },
+            version_tags={"planned": f"{record.campaign} ({record.plan_id})"},
+        )
         return run_id, _newer_champion(store, record.run_id)
 
 
@@ -121,22 +123,22 @@ def log_readback(found: Readback, record: PlanRecord, uri: str) -> str:
         for action, difference in zip(retention["action"], retention["difference"], strict=True)
     }
     earned = f"{whole.profit:,.2f} ({whole.low:,.2f} to {whole.high:,.2f})"
-    run = Beside(
-        kind=READBACK,
-        command="readback",
-        name=f"readback {record.campaign}",
-        note="\n\n".join([*found.sentences, *(f"- {finding.text}" for finding in found.findings)]),
-        tags=_tags(record) | {"until": found.until.isoformat()},
-        metrics=metrics,
-        files={
-            "effects.csv": found.effects.to_csv(index=False),
-            "profits.csv": pd.DataFrame([asdict(each) for each in found.profits]).to_csv(index=False),
-            "playbook.yaml": playbook_text(found.playbook),
-        },
-        version_tags={"earned": f"{record.campaign} ({record.plan_id}): {earned}"},
-    )
     with open_store(uri, must_exist=True) as store:
-        return log_beside(store, record.run_id, run)
+        return log_beside(
+            store,
+            record.run_id,
+            kind=READBACK,
+            name=f"readback {record.campaign}",
+            note="\n\n".join([*found.sentences, *(f"- {finding.text}" for finding in found.findings)]),
+            tags=_tags(record) | {"until": found.until.isoformat()},
+            metrics=metrics,
+            files={
+                "effects.csv": found.effects.to_csv(index=False),
+                "profits.csv": pd.DataFrame([asdict(each) for each in found.profits]).to_csv(index=False),
+                "playbook.yaml": playbook_text(found.playbook),
+            },
+            version_tags={"earned": f"{record.campaign} ({record.plan_id}): {earned}"},
+        )
 
 
 def campaigns_of(store: Store, experiment_id: str, limit: int) -> tuple[Campaign, ...]:

@@ -89,10 +89,6 @@ def compare(
         The only one there is without it.
     default_model : str
         Registered model whose champion counts where no run names one.
-    limit : int
-        How many runs to look at, the newest first.
-    metric : str
-        To sort by; a key of `clvml.evaluation.leaderboard.METRICS`.
 
     Raises
     ------
@@ -153,15 +149,16 @@ def held_against(store: Store, champion: PastRun | None, runs: Sequence[PastRun]
     for run in runs:
         if run.run_id == champion.run_id:
             continue
-        mine = None
-        obstacle = _unlike(run, champion)
-        if not obstacle and theirs is None:
-            obstacle = f"the champion ({champion.label}) kept no predictions; train its configuration again"
-        if not obstacle and theirs is not None:
-            mine = read_predictions(store, run)
-            obstacle = _unlike_tests(mine, theirs)
-        if obstacle or mine is None:
-            obstacles[run.run_id] = obstacle
+        if unlike := _unlike(run, champion):
+            obstacles[run.run_id] = unlike
+        elif theirs is None:
+            obstacles[run.run_id] = (
+                f"the champion ({champion.label}) kept no predictions; train its configuration again"
+            )
+        elif (mine := read_predictions(store, run)) is None:
+            obstacles[run.run_id] = "it kept no predictions; train its configuration again"
+        elif unlike := _unlike_tests(mine, theirs):
+            obstacles[run.run_id] = unlike
         else:
             tested[run.run_id] = mine
     differences = _differences(theirs, tested) if theirs is not None and tested else {}
@@ -213,9 +210,7 @@ def _unlike(run: PastRun, champion: PastRun) -> str:
     return ""
 
 
-def _unlike_tests(mine: pd.DataFrame | None, theirs: pd.DataFrame) -> str:
-    if mine is None:
-        return "it kept no predictions; train its configuration again"
+def _unlike_tests(mine: pd.DataFrame, theirs: pd.DataFrame) -> str:
     days, other_days = (sorted({str(day)[:10] for day in frame["cutoff"]}) for frame in (mine, theirs))
     if days != other_days:
         return f"other test dates: {', '.join(days)}; the champion's are {', '.join(other_days)}"

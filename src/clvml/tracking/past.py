@@ -140,7 +140,9 @@ def experiment_runs(
             f"experiment '{experiment}' was deleted in '{store.shown}'; restore it with 'mlflow experiments "
             f"restore --experiment-id {found.experiment_id}', or give another to --experiment"
         )
-    runs = list(itertools.islice(_tested_runs(store, found.experiment_id), limit))
+    all_runs = all_pages(store.client.search_runs, [found.experiment_id])
+    tested = (run for run in all_runs if run.data.tags.get(KIND_TAG) not in UNTESTED)
+    runs = list(itertools.islice(tested, limit))
     if not runs:
         raise InputError(f"experiment '{experiment}' has no runs yet; run 'clvml train' first")
     versions = _versions_by_run(store, dict.fromkeys([*_model_names(store, runs), default_model]))
@@ -200,12 +202,6 @@ def _run_of_version(store: Store, name: str, alias_or_version: str) -> PastRun:
             "tracking.registered_model to a name of clvml's own"
         )
     return _past_run(find_run(store, run_id), name, version, _alias(store, name, version))
-
-
-def _tested_runs(store: Store, experiment: str) -> Iterator[Any]:
-    """Yield trainings and variants of an experiment, the newest first."""
-    found = all_pages(store.client.search_runs, [experiment])
-    return (run for run in found if run.data.tags.get(KIND_TAG) not in UNTESTED)
 
 
 def _alias(store: Store, name: str, version: str) -> str:

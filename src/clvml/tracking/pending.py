@@ -64,8 +64,6 @@ class Upload:
 
     Attributes
     ----------
-    name : str
-        Of its folder.
     logged : LoggedRun or None
         None where it could not be uploaded.
     error : str

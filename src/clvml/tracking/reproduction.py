@@ -26,19 +26,7 @@ _COUNTED = {
 
 @dataclass(frozen=True)
 class RecordedTraining:
-    """What a run remembers of its training.
-
-    Attributes
-    ----------
-    fingerprint : str
-        Of the purchase log.
-    quality : dict
-        The data-quality report.
-    metrics : dict of str to float
-        Pooled ones, by key.
-    versions : str
-        Of Python and the packages.
-    """
+    """What a run remembers of its training."""
 
     run_id: str
     config: AnyConfig
@@ -82,13 +70,6 @@ class RecordedTraining:
 
 def recorded_training(reference: str, registered_model: str, uri: str) -> RecordedTraining:
     """Return what a run recorded of its training.
-
-    Parameters
-    ----------
-    reference : str
-        A run, version or alias.
-    registered_model : str
-        The name that versions and aliases are of.
 
     Raises
     ------

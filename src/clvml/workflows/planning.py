@@ -31,8 +31,6 @@ def plan(
 
     Parameters
     ----------
-    scores : DataFrame, str or Path
-        The scored table or its file.
     playbook : Playbook, mapping, str or Path
         What can be done; its YAML file, or its keys.
     budget : float, optional

@@ -44,8 +44,6 @@ def with_save_rates(
 
     Parameters
     ----------
-    rates : mapping of str to SaveRate
-        By treatment.
     actions : mapping of str to str
         The action of each treatment, where it is called otherwise.
 
