@@ -48,6 +48,10 @@ class Plan:
     table : DataFrame
         One row per customer with `clvml.decide.plan_file.PLAN_COLUMNS`; planned customers first, by expected gain
         falling.
+    record : PlanRecord
+        What it was made with, and what it comes to.
+    notes : list of str
+        What to know about it.
     """
 
     table: pd.DataFrame

@@ -33,6 +33,10 @@ class Backtest:
     predictions : DataFrame
         One row per (``cutoff``, ``customer_id``): labels, the prediction of every model, and the interval of
         ours (``low``, ``high``); next orders as `clvml.evaluation.next_order` wants them.
+    models : tuple of ModelColumns
+        Which column is whose.
+    leaderboard : Leaderboard
+        Metrics per fold, pooled, and compared.
     without : dict of str to Leaderboard
         By group of features from another table (`GIVEN_GROUPS`) that our model reads: it beside the same without that
         group, which is the champion.
