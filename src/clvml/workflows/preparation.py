@@ -36,11 +36,13 @@ from clvml.expressions import Kind
 from clvml.log import PurchaseLog, read_purchase_log
 from clvml.log.attribute_reading import with_attributes
 from clvml.log.event_reading import with_events
+from clvml.log.hints.discounts import less_discount
+from clvml.log.hints.raw_columns import RawColumns
 from clvml.log.mapping import map_columns, propose_columns, propose_difference, propose_product
 from clvml.log.payments import read_subscription_log
 from clvml.log.presets import recognise
 from clvml.log.readers.frame import FRAME
-from clvml.log.readers.parts import Part, read_parts
+from clvml.log.readers.parts import Part, copied_part, is_plain, read_parts
 from clvml.log.subscriptions import SubscriptionLog
 from clvml.scores.customer_margin import customer_margins
 from clvml.storage.workspace import offline_database
@@ -129,11 +131,16 @@ def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> 
             for name in first.columns
             if name not in proposed.values() or _may_be(connection, first, proposed, name)
         ]
-    likeliest = propose_columns(known, filled)
-    columns = {ours: theirs for ours, theirs in likeliest.items() if theirs not in named.values()} | named
-    if "amount" not in named and (product := propose_product(filled, columns.get("amount"))):
-        columns["amount"] = product
-    elif "amount" not in named and (difference := propose_difference(filled, columns.get("amount"))):
+        likeliest = propose_columns(known, filled)
+        columns = {ours: theirs for ours, theirs in likeliest.items() if theirs not in named.values()} | named
+        product = propose_product(filled, columns.get("amount")) if "amount" not in named else None
+        if product:
+            columns["amount"] = _less_discount(connection, first, product)
+    if (
+        "amount" not in named
+        and not product
+        and (difference := propose_difference(filled, columns.get("amount")))
+    ):
         columns["amount"] = difference
     # Better an empty column, of which reading says that it is, than none.
     empty = {o: theirs for o, theirs in proposed.items() if o in _REQUIRED and theirs not in columns.values()}
@@ -162,6 +169,15 @@ def _may_be(connection: duckdb.DuckDBPyConnection, part: Part, proposed: dict[st
     except duckdb.Error:
         # Whatever is wrong with the file is said when it is read.
         return True
+
+
+def _less_discount(connection: duckdb.DuckDBPyConnection, part: Part, product: str) -> str:
+    try:
+        read = part if part.layout is None or is_plain(part) else copied_part(connection, part, "clvml_whole")
+        return less_discount(RawColumns(connection, [read], part.columns), product)
+    except (duckdb.Error, InputError):
+        # Whatever is wrong with the file is said when it is read.
+        return product
 
 
 def prepare(

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-
-import duckdb
 
 from clvml.config import DataConfig, read_preset
 from clvml.log.finding import Finding
 from clvml.log.hints.credit_notes import PAID_WITH, ByValue, credit_findings, is_credit
+from clvml.log.hints.discounts import discount_findings
 from clvml.log.hints.line_totals import order_total_findings, running_total_findings, total_findings
+from clvml.log.hints.raw_columns import SAMPLE_ROWS, RawColumns
 from clvml.log.mapping import is_unit_price, is_usual, plain, written
 from clvml.log.presets import fit_preset, recognise
 from clvml.log.purchase_log import PurchaseLog
 from clvml.log.quality import QualityReport
 from clvml.log.readers.parts import Part
 from clvml.log.rows.derived import bind_formulas
-from clvml.log.values.numbers import Spelling, compare_formats, number_sql, spellings_sql
 from clvml.storage.sql import MONEY, literal
 
-_SAMPLE_ROWS = 50_000
 _MOST_VALUES = 30
 # How words begin that say of a line that it was not bought, without case and punctuation.
 _NOT_BOUGHT = re.compile(
@@ -72,42 +69,12 @@ _STATES = re.compile(r"stat[eou]|zustand|état|etat", re.IGNORECASE)
 _STATUS_NAMES = re.compile(r"stat[eou]|zustand|état|etat|type?\b|\bart\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class _File:
-    """The parts of a source, and which of their columns are of use already."""
-
-    connection: duckdb.DuckDBPyConnection
-    parts: list[Part]
-    names: tuple[str, ...]
-    used: frozenset[str]
-
-    def run(self, query: str) -> list[tuple]:
-        return self.connection.execute(query).fetchall()
-
-    def rows(self, columns: str, limit: int | None = None) -> str:
-        """Return the query of all rows, or of the first ones of the first part."""
-        if limit is not None:
-            return f"(SELECT {columns} FROM {self.parts[0].relation} LIMIT {limit})"
-        return f"({' UNION ALL '.join(f'SELECT {columns} FROM {part.relation}' for part in self.parts)})"
-
-    def cell(self, name: str) -> str:
-        return f"nullif(trim(c{self.names.index(name)}::VARCHAR), '')"
-
-    def number(self, name: str) -> str:
-        """Return the SQL of a column as a number, in the format that its texts fit."""
-        cell = self.cell(name)
-        texts = self.rows(f"{cell} AS text, 0 AS part, 0 AS place", _SAMPLE_ROWS)
-        spellings = [Spelling(*row[1:]) for row in self.run(spellings_sql(texts, "text"))]
-        chosen = compare_formats(spellings).chosen
-        return number_sql(cell, chosen) if chosen else f"TRY_CAST({cell} AS DOUBLE)"
-
-
 def column_findings(log: PurchaseLog, data: DataConfig, parts: list[Part]) -> Iterator[Finding]:
     """Yield what the columns of the parts say that are not used for the log that was read of them."""
     fitted, names = fit_preset(data, parts[0].columns, parts[0].name)
     formulas = bind_formulas(fitted, names)
     used = {*fitted.columns.mapped().values(), *formulas.operands}
-    file = _File(log.connection, parts, names, frozenset(used))
+    file = RawColumns(log.connection, parts, names, frozenset(used))
     amount = fitted.columns.amount if "amount" not in formulas.computed else None
     yield from _preset(data, parts[0].columns)
     free = sorted(
@@ -130,6 +97,8 @@ def column_findings(log: PurchaseLog, data: DataConfig, parts: list[Part]) -> It
         # What a preset maps is what its export means.
         if data.preset is None or amount != read_preset(data.preset).data["columns"]["amount"]:
             yield from _unit_price(file, amount)
+    if fitted.amount_per == "line" and data.preset is None:
+        yield from discount_findings(file, amount, _yaml)
     if fitted.columns.currency is None and data.currency is None:
         yield from _currency(file)
     yield from _empty(log, fitted)
@@ -158,7 +127,7 @@ def _preset(data: DataConfig, columns: tuple[str, ...]) -> Iterator[Finding]:
 
 
 def _status(
-    file: _File, amount: str | None, few: list[tuple[str, list[str]]], has_refunds: bool
+    file: RawColumns, amount: str | None, few: list[tuple[str, list[str]]], has_refunds: bool
 ) -> Iterator[Finding]:
     candidates = []
     for name, words in few:
@@ -208,7 +177,7 @@ def _status(
     )
 
 
-def _by_value(file: _File, name: str, amount: str | None) -> ByValue:
+def _by_value(file: RawColumns, name: str, amount: str | None) -> ByValue:
     """Return each value of a column, the most frequent first: its lines, their money, and how many are negative."""
     money = "NULL" if amount is None else file.number(amount)
     needed = {f"c{file.names.index(column)}" for column in (name, *([amount] if amount else []))}
@@ -218,7 +187,7 @@ def _by_value(file: _File, name: str, amount: str | None) -> ByValue:
     )
 
 
-def _lines(file: _File, order: str, amount: str, name: str | None) -> str:
+def _lines(file: RawColumns, order: str, amount: str, name: str | None) -> str:
     """Return the relation of order number, money and the cell of a column of all lines."""
     needed = sorted({f"c{file.names.index(column)}" for column in (order, amount, *([name] if name else []))})
     value = file.cell(name) if name else "NULL"
@@ -228,13 +197,13 @@ def _lines(file: _File, order: str, amount: str, name: str | None) -> str:
     )
 
 
-def _few_values(file: _File, names: list[str]) -> Iterator[tuple[str, list[str]]]:
+def _few_values(file: RawColumns, names: list[str]) -> Iterator[tuple[str, list[str]]]:
     """Yield the columns that hold few different short texts, with these."""
     for start in range(0, len(names), _AT_ONCE):
         some = names[start : start + _AT_ONCE]
         cells = [f"c{file.names.index(name)}" for name in some]
         values = ", ".join(f"list(DISTINCT nullif(trim({cell}::VARCHAR), ''))" for cell in cells)
-        found = file.run(f"SELECT {values} FROM {file.rows(', '.join(cells), _SAMPLE_ROWS)}")[0]
+        found = file.run(f"SELECT {values} FROM {file.rows(', '.join(cells), SAMPLE_ROWS)}")[0]
         for name, texts in zip(some, found, strict=True):
             words = [text for text in texts or () if text]
             if 0 < len(words) <= _MOST_VALUES and max(map(len, words)) <= _LONGEST_STATUS:
@@ -258,7 +227,7 @@ def _is_bought(word: str) -> bool:
     return bool(_BOUGHT.search(word.casefold())) and not _is_unbought(word, refunds=True)
 
 
-def _refunds(file: _File, amount: str) -> Iterator[Finding]:
+def _refunds(file: RawColumns, amount: str) -> Iterator[Finding]:
     if re.search(r"\bnet\b|netto", amount, re.IGNORECASE):
         return
     names = [name for name in file.names if name not in file.used and _is_refund(file, name)]
@@ -279,11 +248,11 @@ def _refunds(file: _File, amount: str) -> Iterator[Finding]:
             )
 
 
-def _is_refund(file: _File, name: str) -> bool:
+def _is_refund(file: RawColumns, name: str) -> bool:
     return bool(_REFUND_NAMES.search(name)) and not _NO_MONEY.search(name)
 
 
-def _unit_price(file: _File, amount: str) -> Iterator[Finding]:
+def _unit_price(file: RawColumns, amount: str) -> Iterator[Finding]:
     quantity = next((name for name in file.names if is_usual("quantity", name)), None)
     if quantity is None or not is_unit_price(amount):
         return
@@ -301,7 +270,7 @@ def _unit_price(file: _File, amount: str) -> Iterator[Finding]:
         )
 
 
-def _currency(file: _File) -> Iterator[Finding]:
+def _currency(file: RawColumns) -> Iterator[Finding]:
     names = [
         name
         for name in file.names
@@ -342,7 +311,7 @@ def _empty(log: PurchaseLog, data: DataConfig) -> Iterator[Finding]:
             )
 
 
-def _other_customers(file: _File, quality: QualityReport) -> Iterator[Finding]:
+def _other_customers(file: RawColumns, quality: QualityReport) -> Iterator[Finding]:
     """Yield a column that repeats where the customer id never does."""
     if quality.customers < max(_SPLIT_ORDERS, quality.rows_out):
         return

@@ -355,7 +355,8 @@ def _typed_sql(ours: str, kind: str, timezone: str) -> str:
         return "upper(currency::VARCHAR) AS currency"
     if ours != "order_date":
         if _is_text(kind):
-            return f"NULL::DOUBLE AS {ours}, {ours} AS {ours}_text"
+            text = ours if ours in ColumnsConfig.model_fields else f"rtrim({ours}, '% ')"
+            return f"NULL::DOUBLE AS {ours}, {text} AS {ours}_text"
         return f"TRY_CAST({ours} AS DOUBLE) AS {ours}, NULL::VARCHAR AS {ours}_text"
     if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
         local = f"timezone({literal(timezone)}, order_date::TIMESTAMPTZ)"
