@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from tests.report.conftest import overview_of, scored_frame
 
+from clvml.decide.gains import LEAST_STAYING as LEAST_STAY
 from clvml.errors import InputError
-from clvml.report.facts import CALLED, LEAST_STAY, SAVE_RATE, Facts, read_facts
+from clvml.report.facts import CALLED, SAVE_RATE, Facts, read_facts
 from clvml.report.vocabulary import TO_DO
 from clvml.scores.segments import LEFT_ALONE
 

@@ -77,13 +77,11 @@ def dashboard(
         before=before,
         contacts=contacts,
         log=settings.data if isinstance(settings, Config) else _assumed(data),
-        without_log=_without_log if data is None else None,
+        without_log=None
+        if data is not None
+        else lambda why: typer.echo(f"note: the orders of customers are not shown: {why}", err=True),
         ask_models=partial(_ask_models, uri, settings) if uri is not None else None,
     )
-
-
-def _without_log(why: str) -> None:
-    typer.echo(f"note: the orders of customers are not shown: {why}", err=True)
 
 
 def _assumed(data: str | None) -> DataConfig | None:

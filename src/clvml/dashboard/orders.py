@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from clvml.config import DataConfig
-from clvml.dashboard.store import Snapshot, offline
+from clvml.dashboard.store import Snapshot
 from clvml.errors import InputError
 from clvml.log import read_purchase_log
 from clvml.models.outlook import HORIZONS
@@ -19,7 +19,7 @@ from clvml.report.charts import WHOLE, Plot, amounts_plot, drawn, nice_ticks
 from clvml.report.language import Language
 from clvml.scores.columns import refuse_purchase_log
 from clvml.storage.sql import literal
-from clvml.storage.workspace import workspace
+from clvml.storage.workspace import offline, workspace
 
 # Further back, what is to come would be too narrow to see.
 _SHOWN_DAYS = 3 * 365

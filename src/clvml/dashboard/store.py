@@ -31,6 +31,7 @@ from clvml.report.facts import (
 from clvml.scores.columns import PLAN, SUBSCRIBERS, scored_columns
 from clvml.scores.overview import overview_path, read_overview
 from clvml.storage.sql import identifier, literal
+from clvml.storage.workspace import offline
 
 # Of two states of a file that are alike in these, neither is newer.
 _State = tuple[tuple[int, int, int] | None, ...]
@@ -218,15 +219,6 @@ def _addresses(contacts: Path) -> pd.DataFrame:
     # What is wrong with them is said now, and not when somebody wants a list.
     target_lists(pd.DataFrame(columns=["customer_id", "campaign", "action", "group", "channel"]), read)
     return read
-
-
-def offline(folder: Path) -> dict[str, str | bool | int | float | list[str]]:
-    """Return the settings of a database that fetches no extension, which would touch the network."""
-    return {
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-        "temp_directory": str(folder / "spill"),
-    }
 
 
 def _values(connection: duckdb.DuckDBPyConnection, column: str) -> list[str]:

@@ -112,13 +112,11 @@ class Leaderboard:
             name: np.array([values.get((model, name), math.nan) for model in self.models]) for name in wanted
         }
         best_first = np.argsort(-_score(METRICS[wanted[0]], shown[wanted[0]]), kind="stable")
-        return pd.DataFrame(
-            {
-                METRICS[name].label: [_cell(METRICS[name], v) for v in column]
-                for name, column in shown.items()
-            },
-            index=pd.Index(self.models, name="model"),
-        ).iloc[best_first]
+        texts = {
+            METRICS[name].label: ["-" if math.isnan(v) else METRICS[name].text(v) for v in column]
+            for name, column in shown.items()
+        }
+        return pd.DataFrame(texts, index=pd.Index(self.models, name="model")).iloc[best_first]
 
     def __repr__(self) -> str:
         return "\n".join([self.table().to_string(), "", *self.verdicts()])
@@ -251,10 +249,6 @@ def _sentence(metric: Metric, row: dict[Any, Any], several: bool) -> str:
     others = ", the best of the others" if several else ""
     against = f"{metric.label}: {off}{own} against {other} for '{row['opponent']}'{others}"
     return f"{against}: {row['verdict']} (95 % interval of the gain {low} to {high})"
-
-
-def _cell(metric: Metric, value: float) -> str:
-    return "-" if math.isnan(value) else metric.text(value)
 
 
 def _known(wanted: Iterable[str] | None, known: list[str], what: str) -> list[str]:

@@ -24,8 +24,8 @@ class Comparison:
 
     Attributes
     ----------
-    base, best : str
-        The first variant, and the one that is best on the earlier test dates; "" where there is none.
+    base : str
+        The first variant.
     earlier, last : Leaderboard
         Variants with the base as champion, on the test dates but the last, and on the last.
     baselines : dict of str to dict of str to float
@@ -38,7 +38,6 @@ class Comparison:
     """
 
     base: str
-    best: str
     metric: str
     earlier: Leaderboard
     last: Leaderboard
@@ -46,6 +45,11 @@ class Comparison:
     dates: tuple[date, ...]
     rows: int
     apart: tuple[str, ...]
+
+    @property
+    def best(self) -> str:
+        """The variant that is best on the earlier test dates."""
+        return self.ranked()[0]
 
     def gains(self, board: Leaderboard) -> dict[str, Gain]:
         """Return ``{variant: Gain}`` of all but the base, by the chosen metric."""
@@ -85,9 +89,8 @@ def compare(
     earlier_board, last_board = (
         build_leaderboard(frame[rows], models, base, samples, seed) for rows in (~last, last)
     )
-    found = Comparison(
+    return Comparison(
         base=base,
-        best="",
         metric=metric,
         earlier=earlier_board,
         last=last_board,
@@ -99,7 +102,6 @@ def compare(
         rows=len(frame),
         apart=tuple(name for name in predictions if name not in together),
     )
-    return Comparison(**{**vars(found), "best": found.ranked()[0]})
 
 
 def model_columns(frame: pd.DataFrame, names: Iterable[str]) -> tuple[ModelColumns, ...]:

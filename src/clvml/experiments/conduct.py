@@ -9,9 +9,10 @@ from typing import Any
 from clvml.evaluation.versus import Gain
 from clvml.experiments.choice import answer, run_metrics
 from clvml.experiments.definition import Definition
-from clvml.experiments.results_page import check_report, write_report
+from clvml.experiments.results_page import write_report
 from clvml.experiments.runner import Outcome, run_experiment
 from clvml.storage.addresses import hide_password
+from clvml.storage.outputs import check_output
 from clvml.tracking.variant_runs import search_storage
 
 
@@ -30,7 +31,7 @@ def conduct(
     InputError
         The page could not be written, the data or the store cannot be used, or every variant failed.
     """
-    check_report(definition)
+    check_output(definition.path.with_suffix(".md"), (".md",), definition.base.data.source, "result")
     return run_experiment(definition, uri, now, search_storage(uri), write_report, fresh, workers, progress)
 
 

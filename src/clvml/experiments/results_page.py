@@ -29,28 +29,17 @@ from clvml.experiments.choice import (
     value_text,
     values,
 )
-from clvml.experiments.definition import Definition, Range, Search, Variant, shown
+from clvml.experiments.definition import Range, Search, Variant, shown
 from clvml.experiments.runner import Outcome, code_fingerprint
 from clvml.storage.addresses import hide_password
 from clvml.storage.files import replacing
-from clvml.storage.outputs import check_output
+from clvml.tracking.description import markdown_table
 
 METRICS_SHOWN = ("wape", "rmse", "spearman", "gini", "total_bias", "roc_auc", "log_loss", "brier")
 BASELINES_SHOWN = 3
 LONGEST_CHART = 20
 LONGEST_FINGERPRINT = 12
 IMAGES = "images"
-
-
-def check_report(definition: Definition) -> None:
-    """Refuse an experiment whose result could not be written at the end of the work.
-
-    Raises
-    ------
-    InputError
-        The folder of the experiment file cannot be written.
-    """
-    check_output(definition.path.with_suffix(".md"), (".md",), definition.base.data.source, "result")
 
 
 def write_report(outcome: Outcome) -> list[Path]:
@@ -191,7 +180,7 @@ def _table(comparison: Comparison, board: Leaderboard, which: str) -> str:
         ]
         for model in sorted(known, key=order)[:BASELINES_SHOWN]
     ]
-    return _markdown(header, rows)
+    return markdown_table(header, rows)
 
 
 def _gain_cells(gain: Gain | None) -> list[str]:
@@ -213,7 +202,7 @@ def _apart(outcome: Outcome) -> str:
     ]
     return (
         "These predict something else than the base does, or other customers: no pair, no gain.\n\n"
-        + _markdown(header, rows)
+        + markdown_table(header, rows)
     )
 
 
@@ -227,7 +216,7 @@ def variants_table(variants: Iterable[Variant], config_path: str) -> str:
         ]
         for variant in variants
     ]
-    return _markdown(["variant", "changes"], rows, numbers=False)
+    return markdown_table(["variant", "changes"], rows, numbers=False)
 
 
 def search_text(search: Search) -> str:
@@ -280,14 +269,6 @@ def _plain(name: str) -> str:
 
 def _dates(dates: list[str]) -> str:
     return dates[0] if len(dates) == 1 else f"{', '.join(dates[:-1])} and {dates[-1]}"
-
-
-def _markdown(header: list[str], rows: list[list[Any]], numbers: bool = True) -> str:
-    rule = ["---", *["---:" if numbers else "---"] * (len(header) - 1)]
-    lines = [header, rule, *rows]
-    return "\n".join(
-        f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines
-    )
 
 
 def _shown(assignment: str) -> str:

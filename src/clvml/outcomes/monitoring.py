@@ -114,9 +114,14 @@ def monitor(
     InputError
         The log ends before 30 days are over, or holds none of the scored customers.
     """
+
+    def happened(as_of: date, compared: int) -> pd.DataFrame:
+        labels = days.labels(as_of, compared)
+        return labels.assign(churned=(labels["purchases"] == 0).astype(int)).set_index("customer_id")
+
     return _judged(
         scores,
-        lambda as_of, compared: _purchases(days.labels(as_of, compared)),
+        happened,
         lambda horizon: days.features(until, horizon)["customer_id"],
         drift(days, until, scorer),
         until,
@@ -155,10 +160,6 @@ def monitor_subscribers(
         promised or {},
         grace_days,
     )
-
-
-def _purchases(labels: pd.DataFrame) -> pd.DataFrame:
-    return labels.assign(churned=(labels["purchases"] == 0).astype(int)).set_index("customer_id")
 
 
 def _judged(

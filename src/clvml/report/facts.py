@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from clvml.customers.subscription_snapshots import MONTH_DAYS
+from clvml.decide.gains import LEAST_STAYING
 from clvml.errors import InputError
 from clvml.scores.columns import PLAN, SCORED, SUBSCRIBERS, is_of_subscribers
 from clvml.scores.segments import may_be_called
@@ -27,10 +28,8 @@ SPEND_EDGES = (0.05, 0.20, 0.50, 1.0)
 RISKS = ("low", "medium", "high")
 # Of those who would leave, the share that a call is assumed to keep.
 SAVE_RATE = 0.1
-# No customer counts as more than this much likelier to stay (the value of the surely lost cannot be told).
-LEAST_STAY = 0.15
 # What a customer has to lose, as SQL: churn risk times what they would bring if kept [currency].
-AT_RISK = f"p_churn * expected_spend / greatest(1 - p_churn, {LEAST_STAY})"
+AT_RISK = f"p_churn * expected_spend / greatest(1 - p_churn, {LEAST_STAYING})"
 _POINTS = 60
 # The same of subscribers, whose price is known.
 SUBSCRIBER_AT_RISK = f"p_churn * monthly_price * horizon_days::DOUBLE / {MONTH_DAYS}"
@@ -358,7 +357,7 @@ def _call(connection: duckdb.DuckDBPyConnection, mean_value: float, called: str)
     ``clv / max(1 - p_churn, .15)``.
     """
     cost = _round_number(max(mean_value, 0.0) / 100)
-    gain = f"clv / greatest(1 - p_churn, {LEAST_STAY}) * p_churn * {SAVE_RATE} - {cost}"
+    gain = f"clv / greatest(1 - p_churn, {LEAST_STAYING}) * p_churn * {SAVE_RATE} - {cost}"
     connection.execute(
         f"""
         create temp table called as select place, sum(gain) over (order by place) as profit from

@@ -37,9 +37,7 @@ def value_tier(clv: Numbers, thresholds: Sequence[float]) -> NDArray[np.object_]
     >>> value_tier(np.array([900.0, 20.0, 3.0, 0.0]), (500.0, 10.0, 1.0)).tolist()
     ['platinum', 'gold', 'silver', 'bronze']
     """
-    passed = np.sum([clv < threshold for threshold in thresholds], axis=0, dtype=int)
-    tiers: NDArray[np.object_] = np.array(TIERS, dtype=object)[passed]
-    return tiers
+    return band(clv, thresholds[::-1], TIERS[::-1])
 
 
 def band(values: Numbers, edges: Sequence[float], names: Sequence[str]) -> NDArray[np.object_]:

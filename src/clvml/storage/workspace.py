@@ -23,8 +23,6 @@ LEAST_MEMORY = 10**9
 _DATABASE_SHARE = 0.5
 # Threads of DuckDB work on blocks of their own.
 _MEMORY_PER_THREAD = 125 * 10**6
-# Fetching extensions would touch the network.
-_OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 _PREFIX = "clvml-work-"
 # Tells our folders from those of others with such a name.
 _MARKER = ".clvml-workspace"
@@ -103,10 +101,7 @@ def workspace(memory: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         The `temporary_folder` cannot be written.
     """
     with temporary_folder() as folder:
-        config: dict[str, str | bool | int | float | list[str]] = {
-            **_OFFLINE,
-            "temp_directory": str(folder / "spill"),
-        }
+        config = offline(folder)
         if memory is not None:
             limit = int(memory * _DATABASE_SHARE)
             config["memory_limit"] = f"{limit}B"
@@ -120,9 +115,15 @@ def workspace(memory: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
                 connection.close()
 
 
+def offline(folder: Path | None = None) -> dict[str, str | bool | int | float | list[str]]:
+    """Return the settings of a DuckDB that fetches no extensions, which would touch the network; it spills there."""
+    spill = {} if folder is None else {"temp_directory": str(folder / "spill")}
+    return {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", **spill}
+
+
 def offline_database() -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB in memory that fetches no extensions: that would touch the network."""
-    return duckdb.connect(config=dict(_OFFLINE))
+    """Return a DuckDB in memory that fetches no extensions."""
+    return duckdb.connect(config=offline())
 
 
 def _disk_folder() -> Path:

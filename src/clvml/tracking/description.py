@@ -6,6 +6,7 @@ import getpass
 import math
 import platform
 import subprocess
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -143,15 +144,12 @@ def note(record: TrainingRecord) -> str:
     if record.notes:
         parts.append("\n".join(["### Notes", *(f"- {line}" for line in record.notes)]))
     if not record.leaderboard.empty:
-        parts.append(f"### Leaderboard\n{_markdown(record.leaderboard)}")
+        board = record.leaderboard
+        rows = ([name, *row] for name, row in zip(board.index, board.to_numpy(), strict=True))
+        parts.append(f"### Leaderboard\n{markdown_table([board.index.name or '', *board.columns], rows)}")
     text = "\n\n".join(part for part in parts if part)
     # MLflow cuts a longer one anywhere; the whole is in the artifacts.
     return text if len(text) <= LONGEST_NOTE else f"{text[:LONGEST_NOTE].rpartition(chr(10))[0]}\n\n..."
-
-
-def requirements() -> list[str]:
-    """Return what an environment needs to load the model, for pip."""
-    return [f"{name}=={found}" for name in ("clvml", "mlflow") if (found := installed_version(name))]
 
 
 def _headline(metrics: dict[str, float]) -> str:
@@ -160,11 +158,11 @@ def _headline(metrics: dict[str, float]) -> str:
     return ", ".join(f"{metric.label} **{metric.text(metrics[metric.name])}**" for metric in known)
 
 
-def _markdown(table: pd.DataFrame) -> str:
-    header = [str(table.index.name or ""), *map(str, table.columns)]
-    rows = [[str(name), *map(str, row)] for name, row in zip(table.index, table.to_numpy(), strict=True)]
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+def markdown_table(header: Sequence[object], rows: Iterable[Sequence[object]], numbers: bool = True) -> str:
+    """Return a table in Markdown; all columns but the first hold ``numbers``, and stand to the right, or texts."""
+    rule = ["---", *["---:" if numbers else "---"] * (len(header) - 1)]
+    lines = (" | ".join(str(cell).replace("|", "\\|") for cell in line) for line in (header, rule, *rows))
+    return "\n".join(f"| {line} |" for line in lines)
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, str]:

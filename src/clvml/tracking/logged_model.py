@@ -13,7 +13,7 @@ from clvml.customers.attributes import CATEGORY
 from clvml.errors import InputError
 from clvml.scores.columns import SCORED, SUBSCRIBERS, typed
 from clvml.scores.customer_margin import OWN_MARGIN
-from clvml.tracking.description import requirements, run_params
+from clvml.tracking.description import installed_version, run_params
 from clvml.tracking.pyfunc import PurchaseLogScorer
 from clvml.tracking.record import TrainingRecord
 from clvml.tracking.session import Store, mlflow, models, types
@@ -70,7 +70,7 @@ def log_model(
         data_path=str(directory),
         signature=_signature(example, output, further),
         input_example=None if notes else example,
-        pip_requirements=requirements(),
+        pip_requirements=[f"{name}=={v}" for name in ("clvml", "mlflow") if (v := installed_version(name))],
     )
     return str(created.model_id), notes
 
