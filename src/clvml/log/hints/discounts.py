@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from clvml.log.finding import Finding
 from clvml.log.hints.raw_columns import RawColumns
+from clvml.log.hints.unused import Unused, in_yaml
 from clvml.log.mapping import is_unit_price, is_usual, propose_product, written
 
 _NAMES = re.compile(
@@ -40,31 +41,25 @@ def less_discount(raw: RawColumns, product: str) -> str:
     return found.net if found and found.is_plain else product
 
 
-def discount_findings(raw: RawColumns, amount: str | None, quoted: Callable[[str], str]) -> Iterator[Finding]:
-    """Yield whether discounts are not taken off amounts that are quantity times price.
-
-    ``amount`` is the column of amounts, None where they are an expression; ``quoted`` writes one as the configuration
-    takes it.
-    """
-    product = propose_product(raw.names, None)
-    found = _discount(raw, product) if product else None
-    if found is None or found.name in raw.used:
+def discount_findings(file: Unused) -> Iterator[Finding]:
+    """Yield whether discounts are not taken off amounts that are quantity times price."""
+    product = propose_product(file.names, None)
+    if product is None or file.data.amount_per == "order" or file.data.preset is not None:
         return
-    quantity = next(name for name in raw.names if is_usual("quantity", name))
-    price = next(name for name in raw.names if is_unit_price(name))
-    if amount is None:
-        if price not in raw.used:
+    found = _discount(file, product)
+    if found is None or found.name in file.used:
+        return
+    quantity = next(name for name in file.names if is_usual("quantity", name))
+    price = next(name for name in file.names if is_unit_price(name))
+    if file.amount is None:
+        if price not in file.used:
             return
-    elif amount != price:
-        cells = (raw.number(name) for name in (quantity, price, amount, found.name))
-        money, discount = "(quantity * price)", "discount <> 0 AND amount <> 0"
-        columns = ", ".join(
-            f"{cell} AS {name}"
-            for cell, name in zip(cells, ("quantity", "price", "amount", "discount"), strict=True)
-        )
-        lines, gross = raw.run(
-            f"SELECT count(*), count(*) FILTER (abs(amount - {money}) < {_ROUNDED})"
-            f" FROM (SELECT {columns} FROM {raw.rows('*')}) WHERE {discount}"
+    elif file.amount != price:
+        named = {"quantity": quantity, "price": price, "amount": file.amount, "discount": found.name}
+        cells = {ours: file.number(name) for ours, name in named.items()}
+        lines, gross = file.run(
+            f"SELECT count(*), count(*) FILTER (abs(amount - (quantity * price)) < {_ROUNDED})"
+            f" FROM {file.table(**cells)} WHERE discount <> 0 AND amount <> 0"
         )[0]
         if lines < _FEW or gross < _MOST * lines:
             return
@@ -74,7 +69,7 @@ def discount_findings(raw: RawColumns, amount: str | None, quoted: Callable[[str
     yield Finding(
         "discount-not-taken-off",
         f"column '{found.name}' holds discounts in {found.lines:,} lines, which are not taken off;"
-        f" data.columns.amount: {quoted(found.net)} takes them off{doubt}",
+        f" data.columns.amount: {in_yaml(found.net)} takes them off{doubt}",
         found.lines,
     )
 
@@ -83,12 +78,11 @@ def _discount(raw: RawColumns, product: str) -> _Discount | None:
     """Return the discounts of the column that has them, those in percent before others; None without any."""
     names = [name for name in raw.names if _NAMES.search(name) and not _NO_NUMBER.search(name)]
     for name in sorted(names, key=lambda each: (not _PERCENT.search(each), len(each))):
-        cell = f"c{raw.names.index(name)}"
         lines, negative, largest, parts, marked = raw.run(
             f"""
             SELECT count(*), count(*) FILTER (number < 0), max(abs(number)), count(*) FILTER (number <> trunc(number)),
                    count(*) FILTER (suffix(text, '%'))
-            FROM (SELECT {raw.number(name)} AS number, {raw.cell(name)} AS text FROM {raw.rows(cell)})
+            FROM {raw.table(number=raw.number(name), text=raw.cell(name))}
             WHERE number <> 0 AND abs(number) < 1e15
             """
         )[0]

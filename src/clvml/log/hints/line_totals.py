@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
-from clvml.config import DataConfig
 from clvml.log.finding import Finding
-from clvml.log.mapping import written
-from clvml.log.purchase_log import PurchaseLog
+from clvml.log.hints.unused import Unused, in_yaml, one_of
 from clvml.log.rows.line_rules import MISSING_AMOUNT
-from clvml.storage.sql import MONEY, literal
+from clvml.storage.sql import MONEY
 
 # Orders that tell something, and the share of them of which it must be true.
 _FEW, _MOST = 20, 0.8
@@ -21,40 +19,35 @@ _STEPS, _GROWN = 100, 0.98
 _ROUNDED = 0.03
 
 
-def total_findings(
-    run: Callable[[str], list[tuple]],
-    lines_with: Callable[[str | None], str],
-    few: Sequence[str],
-    quoted: Callable[[str], str],
-) -> Iterator[Finding]:
-    """Yield whether a line of each order is the sum of its others, and the column that tells which.
-
-    ``lines_with`` returns the relation of ``order_id`` and ``amount`` of all lines of the file, with one of its columns
-    as ``value``. The columns asked are ``few``; ``quoted`` writes an expression as the configuration takes it.
-    """
-    orders, sums, rows, money = run(
+def total_findings(file: Unused) -> Iterator[Finding]:
+    """Yield whether a line of each order is the sum of its others, and the column that tells which."""
+    order, amount, data = file.data.columns.order_id, file.amount, file.data
+    if amount is None or order not in file.names or data.amount_per != "line" or data.where is not None:
+        return
+    cells = {"order_id": file.cell(order), "amount": f"{file.number(amount)}::{MONEY}"}
+    orders, sums, rows, money = file.run(
         f"SELECT count(*), count(*) FILTER (is_sum), sum(times) FILTER (is_sum), sum(times * high) FILTER (is_sum)"
-        f" FROM ({_orders(lines_with(None))})"
+        f" FROM ({_orders(file.table(**cells))})"
     )[0]
     if orders < _FEW or sums < _MOST * orders:
         return
-    text = (
-        f"in {sums:,} of {orders:,} orders of several lines one is the sum of the others, as where totals or payments"
-        " stand among the articles, and all are added up"
-    )
-    for name in few:
-        lines = lines_with(name)
-        marks = run(
+    mend = "a condition in data.where"
+    for name in file.few:
+        lines = file.table(**cells, value=file.cell(name))
+        marks = file.run(
             f"SELECT value, count(*) FROM {lines} JOIN ({_orders(lines)}) USING (order_id) WHERE value IS NOT NULL"
             f" GROUP BY value HAVING count(*) FILTER (is_sum AND amount = high) >= {_MARKS} * count(*) ORDER BY value"
         )
         if sum(row[1] for row in marks) >= _MARKS * rows:
-            condition = f"{written(name)} not in ({', '.join(literal(row[0]) for row in marks)})"
-            text += f"; data.where: {quoted(condition)} leaves these out"
+            mend = f"data.where: {in_yaml(one_of(name, (row[0] for row in marks), negated=True))}"
             break
-    else:
-        text += "; a condition in data.where leaves these out"
-    yield Finding("totals-among-lines", text, int(rows), float(money))
+    yield Finding(
+        "totals-among-lines",
+        f"in {sums:,} of {orders:,} orders of several lines one is the sum of the others, as where totals or payments"
+        f" stand among the articles, and all are added up; {mend} leaves these out",
+        int(rows),
+        float(money),
+    )
 
 
 def _orders(lines: str) -> str:
@@ -65,21 +58,21 @@ def _orders(lines: str) -> str:
     return (
         "SELECT order_id, high, count(*) FILTER (amount = high) AS times,"
         f" abs((times + 1) * high - sum(amount)) < {_ROUNDED} AS is_sum"
-        f" FROM (SELECT *, max(amount) OVER (PARTITION BY order_id) AS high FROM {lines})"
+        f" FROM (SELECT *, max(amount) OVER (PARTITION BY order_id) AS high FROM {lines} WHERE order_id IS NOT NULL)"
         " GROUP BY order_id, high HAVING count(*) > times + 1"
     )
 
 
-def running_total_findings(log: PurchaseLog) -> Iterator[Finding]:
+def running_total_findings(file: Unused) -> Iterator[Finding]:
     """Yield whether the amounts of each customer only ever grow, as those of what was spent so far do."""
-    steps, grown, money = log.connection.execute(
+    steps, grown, money = file.run(
         f"""
         SELECT count(*), count(*) FILTER (amount > before), sum(least(before, amount)::{MONEY})
         FROM (SELECT amount, lag(amount) OVER (PARTITION BY customer_id ORDER BY order_ts, amount) AS before
-              FROM {log.table} WHERE abs(amount) < 1e15)
+              FROM {file.log.table} WHERE abs(amount) < 1e15)
         WHERE before IS NOT NULL
         """
-    ).fetchall()[0]
+    )[0]
     if steps >= _STEPS and grown >= _GROWN * steps:
         yield Finding(
             "amounts-only-grow",
@@ -90,9 +83,10 @@ def running_total_findings(log: PurchaseLog) -> Iterator[Finding]:
         )
 
 
-def order_total_findings(log: PurchaseLog, data: DataConfig) -> Iterator[Finding]:
+def order_total_findings(file: Unused) -> Iterator[Finding]:
     """Yield whether the money of an order stands in one of its lines alone, or in each of them."""
-    if "order_id" not in log.columns or data.amount_per == "order":
+    log = file.log
+    if "order_id" not in log.columns or file.data.amount_per == "order":
         return
     missing = sum(count.rows for count in log.quality.reasons if count.reason == MISSING_AMOUNT)
     if missing >= 0.05 * log.quality.rows_in:
@@ -102,7 +96,7 @@ def order_total_findings(log: PurchaseLog, data: DataConfig) -> Iterator[Finding
             " only, data.amount_per: order counts the others for products and units",
             missing,
         )
-    orders, same, totals, rows, money = log.connection.execute(
+    orders, same, totals, rows, money = file.run(
         f"""
         SELECT count(*), count(*) FILTER (low = high), count(DISTINCT high) FILTER (low = high),
                sum(line_count - 1) FILTER (low = high), sum((line_count - 1) * high::{MONEY}) FILTER (low = high)
@@ -111,7 +105,7 @@ def order_total_findings(log: PurchaseLog, data: DataConfig) -> Iterator[Finding
             WHERE order_id IS NOT NULL GROUP BY order_id HAVING count(*) > 1
         )
         """
-    ).fetchall()[0]
+    )[0]
     if orders >= _FEW and same >= 0.95 * orders and totals >= 5:
         yield Finding(
             "order-total-repeated",

@@ -9,34 +9,37 @@ import duckdb
 from clvml.log.readers.parts import Part
 from clvml.log.values.numbers import Spelling, compare_formats, number_sql, spellings_sql
 
-SAMPLE_ROWS = 50_000
+_SAMPLE_ROWS = 50_000
 
 
 @dataclass(frozen=True)
 class RawColumns:
-    """The parts of a source, and which of their columns are of use already."""
+    """The parts of a source, and the names of their columns."""
 
     connection: duckdb.DuckDBPyConnection
     parts: list[Part]
     names: tuple[str, ...]
-    used: frozenset[str] = frozenset()
 
     def run(self, query: str) -> list[tuple]:
+        """Return the rows of a query."""
         return self.connection.execute(query).fetchall()
 
-    def rows(self, columns: str, limit: int | None = None) -> str:
-        """Return the query of all rows, or of the first ones of the first part."""
-        if limit is not None:
-            return f"(SELECT {columns} FROM {self.parts[0].relation} LIMIT {limit})"
-        return f"({' UNION ALL '.join(f'SELECT {columns} FROM {part.relation}' for part in self.parts)})"
+    def table(self, **cells: str) -> str:
+        """Return the relation of all rows, with columns of the given SQL."""
+        listed = ", ".join(f"{sql} AS {name}" for name, sql in cells.items())
+        return f"({' UNION ALL '.join(f'SELECT {listed} FROM {part.relation}' for part in self.parts)})"
 
     def cell(self, name: str) -> str:
+        """Return the SQL of a column as text without blanks, NULL where it is empty."""
         return f"nullif(trim(c{self.names.index(name)}::VARCHAR), '')"
 
     def number(self, name: str) -> str:
         """Return the SQL of a column as a number, in the format that its texts fit; 10 % is 10."""
         cell = f"rtrim({self.cell(name)}, '% ')"
-        texts = self.rows(f"{cell} AS text, 0 AS part, 0 AS place", SAMPLE_ROWS)
-        spellings = [Spelling(*row[1:]) for row in self.run(spellings_sql(texts, "text"))]
-        chosen = compare_formats(spellings).chosen
+        texts = self.sample(f"{cell} AS text, 0 AS part, 0 AS place")
+        chosen = compare_formats(Spelling(*row[1:]) for row in self.run(spellings_sql(texts, "text"))).chosen
         return number_sql(cell, chosen) if chosen else f"TRY_CAST({cell} AS DOUBLE)"
+
+    def sample(self, columns: str) -> str:
+        """Return the relation of the first rows of the first part."""
+        return f"(SELECT {columns} FROM {self.parts[0].relation} LIMIT {_SAMPLE_ROWS})"
