@@ -11,10 +11,14 @@ import pytest
 from tests.pages import left_in_english
 from tests.report.conftest import AS_OF, overview_of, scored_frame, won
 
+from clvml.evaluation.backtest import MODEL_NAME
+from clvml.evaluation.baselines import BASELINES
 from clvml.report.document import build_page
 from clvml.report.facts import Facts, read_facts
 from clvml.report.language import LANGUAGES, Language
-from clvml.report.vocabulary import DOUBTS
+from clvml.report.sections.glossary import MEANINGS
+from clvml.report.vocabulary import DOUBTS, METHODS
+from clvml.scores.overview import read_overview, write_overview
 
 Write = Callable[[pd.DataFrame], Path]
 
@@ -41,18 +45,31 @@ def test_nothing_is_left_in_english(facts: Facts, code: str) -> None:
     ("code", "words"),
     [("en", "Hardly anybody came back"), ("de", "Kaum jemand kam wieder"), ("fr", "Presque personne")],
 )
-def test_doubts_of_the_data_check_are_said_in_the_language(facts: Facts, code: str, words: str) -> None:
+def test_doubts_of_the_data_check_are_said_in_the_language(
+    facts: Facts, code: str, words: str, tmp_path: Path
+) -> None:
     found = [
         {"code": "few-returns", "text": "only 7 purchases", "rows": None, "money": None},
         {"code": "old-rates", "text": "rates of yore", "rows": 1200, "money": 5300.0},
         {"code": "not-known-yet", "text": "new <words>"},
     ]
     quality = facts.overview["quality"] | {"warnings": found}
-    page = build_page(replace(facts, overview=facts.overview | {"quality": quality}), code)
+    # As they come from the file beside the scores.
+    write_overview(facts.overview | {"quality": quality}, tmp_path / "scores.csv")
+    page = build_page(replace(facts, overview=read_overview(tmp_path / "scores.csv") or {}), code)
     say = Language(code, "EUR")
     assert words in page and f"{say.count(1200)}" in page and say.money(5300) in page
     assert say.text("Something in the data is doubtful.") in page
     assert "only 7 purchases" not in page and "of yore" not in page and "words&" not in page
+
+
+def test_every_method_of_the_test_is_explained(facts: Facts) -> None:
+    assert {*MEANINGS} == {*METHODS, MODEL_NAME} >= {*BASELINES} - {"zero"}
+    named = {name: {"wape": 0.5} for name in MEANINGS}
+    shown = facts.overview | {"evidence": facts.overview["evidence"] | {"models": named}}
+    page = build_page(replace(facts, overview=shown))
+    words = page[page.index("What the words mean") :]
+    assert all(f"<dt>{METHODS.get(name, name)}</dt>" in words for name in named)
 
 
 def test_every_warning_of_a_scoring_has_its_words() -> None:

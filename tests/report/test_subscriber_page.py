@@ -17,6 +17,7 @@ from tests.report.conftest import AS_OF, overview_of, scored_frame
 
 from clvml.customers.subscription_snapshots import MONTH_DAYS
 from clvml.errors import InputError
+from clvml.evaluation.subscription_rules import KAPLAN_MEIER, LOGISTIC, NO_CHANGE, SBG
 from clvml.report.document import build_page
 from clvml.report.facts import Facts, read_facts
 from clvml.report.language import LANGUAGES, Language
@@ -63,8 +64,9 @@ def subscriber_facts(write: Write, frame: pd.DataFrame, **changed: Any) -> Facts
             ("early signs", "stay"),
         )
     ]
-    rules = {"no change (all stay, at today's price)": {"wape": 0.2, "top_10_share": 0.3}}
-    evidence |= {"coverage": None, "drivers": drivers, "models": evidence["models"] | rules}
+    models = {name: {"wape": 0.2, "top_10_share": 0.3} for name in (SBG, KAPLAN_MEIER, LOGISTIC, NO_CHANGE)}
+    models["clvml"] = evidence["models"]["clvml"]
+    evidence |= {"coverage": None, "drivers": drivers, "models": models}
     return read_facts(write(frame), {**overview, **ours, "evidence": evidence, **changed})
 
 
@@ -147,7 +149,9 @@ def test_retention_is_a_mean_by_customers_and_has_a_row_per_quarter(write: Write
     said = build_page(subscriber_facts(write, subscriber_frame(), retention=young))
     assert "85% are still subscribed after 1 month<" in said
     nobody = build_page(subscriber_facts(write, subscriber_frame(), retention=[]))
-    assert ("still subscribed" not in nobody and "The money is spread" in nobody) or "Few customers" in nobody
+    assert (
+        "are still subscribed after 1" not in nobody and "The money is spread" in nobody
+    ) or "Few customers" in nobody
 
 
 def test_a_scored_file_alone_makes_a_page(write: Write) -> None:

@@ -263,6 +263,7 @@ def _page(
                 for code in LANGUAGES
             ],
             path=path,
+            words_link=f"{links.to('/trust')}#words",
             **shown,
         ),
         status_code=status,

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from clvml.dashboard.filters import OWN, PAGE, SORTS, Filter, query, sortable
 from clvml.dashboard.listing import listed
 from clvml.dashboard.model_page import Models, model_sections
+from clvml.dashboard.more_words import all_words
 from clvml.dashboard.orders import Orders, order_history
 from clvml.dashboard.store import Snapshot
 from clvml.decide.lists import presets
@@ -273,6 +274,7 @@ def evidence(snapshot: Snapshot, say: Language, links: Links, models: Models | N
         "calibration": trust.calibration(facts, say),
         "leaderboard": trust.leaderboard(facts, say),
         "quality": trust.quality(facts, say),
+        "glossary": all_words(snapshot, say, models is not None),
         **model_sections(models, say),
     }
 

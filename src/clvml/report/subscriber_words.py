@@ -132,6 +132,35 @@ SUBSCRIBERS = {
         "What the data check left out, and its price per billing period."
     ),
     ("{n} line", "{n} lines"): both("{n} subscription", "{n} subscriptions"),
+    "The chance that a customer buys nothing in the {days} days from the date of the scores on. It is low below one"
+    " third, and high from two thirds on.": N_(
+        "The chance that a subscriber is not subscribed any more at the end of the {days} days from the date of the"
+        " scores on. It is low below one third, and high from two thirds on."
+    ),
+    "What a customer will spend in these {days} days on average, if all chances are counted.": N_(
+        "What a subscriber will bring in these {days} days on average, if all chances are counted."
+    ),
+    "Churn risk times what the customer would bring if kept.": N_(
+        "Churn risk times the price of {days} days."
+    ),
+    "The margin that is expected of a customer in {days} days; what comes later counts less.": N_(
+        "The margin that is expected of a subscriber in {days} days; what comes later counts less."
+    ),
+    "What is earned of turnover, after the cost of the goods.": N_(
+        "What is earned of revenue, after its cost."
+    ),
+    "What <code>clvml score</code> wrote: a row for each customer.": N_(
+        "What <code>clvml score</code> wrote: a row for each subscriber."
+    ),
+    "Customers of a plan whom chance leaves uncontacted, so that its effect can be seen.": N_(
+        "Subscribers of a plan whom chance leaves uncontacted, so that its effect can be seen."
+    ),
+    "How far the forecasts of all customers were off, added up, as a share of what these spent (WAPE).": N_(
+        "How far the forecasts of all subscribers were off, added up, as a share of what these brought (WAPE)."
+    ),
+    "What the tenth of the customers brought of whom the method expected most.": N_(
+        "What the tenth of the subscribers brought of whom the method expected most."
+    ),
 }
 # Where they were found in payments.
 PAYMENTS = {

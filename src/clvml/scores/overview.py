@@ -94,7 +94,10 @@ class _Reason(_Part):
 
 
 class _Warning(_Part):
+    code: str = ""
     text: str
+    rows: Count | None = None
+    money: float | None = None
 
 
 class _Quality(_Part):

@@ -12,6 +12,7 @@ from clvml.report.facts import Facts
 from clvml.report.language import Language
 from clvml.report.sections import customer_lists, forecast, headline, trust
 from clvml.report.sections.channels import channels
+from clvml.report.sections.glossary import glossary
 from clvml.report.sections.planned import planned
 
 
@@ -34,4 +35,5 @@ def build_sections(facts: Facts, say: Language, today: date | None) -> dict[str,
         "calibration": trust.calibration(facts, say),
         "leaderboard": trust.leaderboard(facts, say),
         "quality": trust.quality(facts, say),
+        "glossary": glossary(facts, say),
     }

@@ -1,0 +1,147 @@
+"""What the words of the page mean, for readers who are no statisticians."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from clvml.report.facts import Facts
+from clvml.report.language import Language
+from clvml.report.vocabulary import METHODS, N_
+
+MEANINGS = {
+    "clvml": N_("The forecast of this page."),
+    "trailing 365 days": N_("Each customer goes on spending as in the last 365 days."),
+    "purchase rate (x*t/T)": N_(
+        "Each customer goes on coming back as often, and spending as much, as so far."
+    ),
+    "plain formula": N_(
+        "What a customer spends on a purchase, times how often they buy, times how long the average customer stays."
+    ),
+    "monthly value x months": N_("Each customer spends as much a month as so far, and nobody leaves."),
+    "yearly profit x years kept": N_(
+        "Each customer spends as in the last year, as long as the average customer stays."
+    ),
+    "BTYD (MBG/NBD, Gamma-Gamma)": N_(
+        "Statistics of who still buys (“buy till you die”), from number, dates and size of the purchases alone."
+    ),
+    "RFM cell": N_(
+        "What earlier customers did who were alike in recency, frequency and money: how long ago, how often and for"
+        " how much they bought, in fifths of each."
+    ),
+    "recency rule": N_("How many earlier customers left whose last purchase was as long ago."),
+    "mean": N_("The same for everybody: the mean of all earlier customers."),
+    "sBG (shifted-beta-geometric)": N_(
+        "One curve for all of how many are still subscribed after each period; those who leave easily leave first."
+    ),
+    "Kaplan-Meier (by plan and age)": N_(
+        "How many earlier subscribers of the same plan left who had been subscribed for as long."
+    ),
+    "logistic (regression on tenure and plan)": N_(
+        "A formula for the churn risk, from the plan and the time as a subscriber alone."
+    ),
+    "no change (all stay, at today's price)": N_("Everybody stays, at today’s price."),
+}
+
+Entries = list[tuple[Markup, Markup]]
+
+
+def glossary(facts: Facts, say: Language) -> Entries:
+    """Return the words of the report that are not plain, and what they mean; those of a part that is not there lack."""
+    days = say.count(facts.horizon_days)
+    value, evidence = facts.overview.get("value"), facts.overview.get("evidence")
+    found = [
+        (
+            say.text("Churn risk"),
+            say.text(
+                "The chance that a customer buys nothing in the {days} days from the date of the scores on. It is low"
+                " below one third, and high from two thirds on.",
+                days=days,
+            ),
+        ),
+        (
+            say.text("Expected"),
+            say.text(
+                "What a customer will spend in these {days} days on average, if all chances are counted.",
+                days=days,
+            ),
+        ),
+        (
+            say.text("At risk"),
+            say.text("Churn risk times what the customer would bring if kept.", days=days),
+        ),
+        (say.text("80% interval"), say.text("Four times in five, what comes lies between its two ends.")),
+    ]
+    if value:
+        found.append(
+            (
+                say.text("Lifetime value"),
+                say.text(
+                    "The margin that is expected of a customer in {days} days; what comes later counts less.",
+                    days=say.count(value["horizon_days"]),
+                ),
+            )
+        )
+    found += [
+        (say.text("Margin"), say.text("What is earned of turnover, after the cost of the goods.")),
+        (say.text("Scored file"), say.text("What <code>clvml score</code> wrote: a row for each customer.")),
+    ]
+    if not facts.subscribers:
+        found.append(
+            (
+                say.text("Segment"),
+                say.text("Customers with whom the same is to be done. Rules say who is in which."),
+            )
+        )
+    if facts.plan:
+        found.append(control_group(say))
+    if evidence:
+        found += _test_words(evidence["verdicts"], say)
+        found += [
+            (say.named(METHODS, name), say.text(MEANINGS[name]))
+            for name in MEANINGS
+            if name in evidence["models"]
+        ]
+    return found
+
+
+def control_group(say: Language) -> tuple[Markup, Markup]:
+    """Return the entry of the control group, which stands where a plan does."""
+    return (
+        say.text("Control group"),
+        say.text("Customers of a plan whom chance leaves uncontacted, so that its effect can be seen."),
+    )
+
+
+def _test_words(verdicts: dict[str, str], say: Language) -> Entries:
+    return [
+        (
+            say.text("Perfect knowledge"),
+            say.text(
+                "The list as somebody would sort it who knew what is to come. Chance is a list in any order."
+            ),
+        ),
+        (
+            say.text("Measures"),
+            say.text(
+                "{n} ways to hold a forecast against what happened. Better or worse is said only where chance is ruled"
+                " out at 95%.",
+                n=say.count(len(verdicts)),
+            ),
+        ),
+        (
+            say.text("Spend error"),
+            say.text(
+                "How far the forecasts of all customers were off, added up, as a share of what these spent (WAPE)."
+            ),
+        ),
+        (
+            say.text("Money in the top 10%"),
+            say.text("What the tenth of the customers brought of whom the method expected most."),
+        ),
+        (
+            say.text("AUC"),
+            say.text(
+                "Of one who left and one who stayed, how often the method gave the higher risk to the one who left."
+            ),
+        ),
+    ]
