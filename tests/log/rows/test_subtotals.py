@@ -18,6 +18,30 @@ def test_totals_of_customers_are_no_customers(read, rows, reasons, end):
     assert reasons(log) == {("total line", "rejected"): (2 if not end else 3, money)}
 
 
+LINES = "".join(f"c{n % 7},2024-01-{n % 28 + 1:02},{n}.50\n" for n in range(40))
+TOP = ["Grand total,2024-01-31,800", "Grand total,,800", ",,800", ",Total,800"]
+ABOVE = "Total ann,,15\nann,2024-01-05,10\nann,2024-01-06,5\nTotal bob,,10\nbob,2024-01-07,8\nbob,2024-01-08,2"
+BY_DAY = "ann,2024-01-05,10\nbob,2024-01-05,5\n,2024-01-05 Total,15\nann,2024-01-06,4\n,2024-01-06 Total,4\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "money", "totals"),
+    [
+        *((f"{top}\n{LINES}", 800, 1) for top in TOP),
+        (f"{LINES}Grand total,2024-01-31,800\n", 800, 1),
+        (f"Grand total,,25\n{ABOVE}", 25, 3),
+        (ABOVE.replace("Total ann", "ann Ergebnis").replace("Total bob,,", "bob Ergebnis,2024-01-08,"), 25, 2),
+        (BY_DAY, 19, 2),
+        # Cells that stand in the first line of a group are found below a total, too.
+        (",,50\n" + "".join(f"c{n},2024-01-0{n},7\n,,{n}\n" for n in range(1, 6)) + "Total,,50\n", 50, 2),
+    ],
+)  # fmt: skip
+def test_totals_above_and_below(read, reasons, text, money, totals):
+    log = read(HEADER + text, max_unreadable=0.01)
+    assert log.quality.money_out == money
+    assert reasons(log)["total line", "rejected"][0] == totals
+
+
 @pytest.mark.parametrize(
     "lines",
     [

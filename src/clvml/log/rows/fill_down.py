@@ -82,6 +82,7 @@ def _number_groups(connection: duckdb.DuckDBPyConnection, columns: Collection[st
                    {_IS_BELOW} AS is_below,
                    broken IS NOT NULL AND ({total_named_sql(columns)}) AS is_named
             FROM {STAGED} WHERE coalesce(broken, {literal(TOTAL_LINE)}) = {literal(TOTAL_LINE)}
+            QUALIFY broken IS NULL OR place > max(place) OVER (PARTITION BY part) - {LAST_LINES}
         ), summed AS (
             SELECT *, is_named OR (at_end AND amount <> 0 AND abs(2 * amount - sum(amount) OVER so_far)
                                    <= CASE WHEN count(*) OVER so_far > {_FEW} THEN {_NEAR} ELSE 0 END

@@ -46,8 +46,8 @@ _BROKEN = (TOO_MANY_COLUMNS, STRAY_QUOTE)
 # So many last lines of a file may be totals.
 LAST_LINES = 3
 _TOTAL = (
-    r"'(?:grand |sub|sub-|zwischen|gesamt)?(?:total(?:e|es|en|s|i)?|totaux|totaal|summen?|sum|somme|suma|soma|gesamt\w*"
-    r"|insgesamt|betrag|сумма|итого)(?:\W.*)?'"
+    r"(?:grand |sub|sub-|zwischen|gesamt|teil)?(?:total(?:e|es|en|s|i)?|totaux|totaal|summen?|sum|somme|suma|soma"
+    r"|gesamt\w*|insgesamt|betrag|ergebnis|сумма|итого)"
 )
 _MISSING = "'(nan|null|none|na|n/a|#n/a|<na>|nat)?'"
 _LONGEST_MISSING = 4
@@ -201,17 +201,23 @@ def _select(
 
 
 def _mark_totals(connection: duckdb.DuckDBPyConnection, columns: Collection[str]) -> None:
-    """Mark totals below a table: last lines without a date, and with money alone or with the word for a total."""
-    last = connection.execute(f"SELECT max(rowid) FROM {_GATHERED} GROUP BY part").fetchall()
-    places = ", ".join(str(row[0] - back) for row in last for back in range(LAST_LINES))
+    """Mark totals above and below a table: lines without a date, and with money alone or with the word for a total.
+
+    Between the lines those are totals that have no customer, and the word in the place of the date.
+    """
+    ends = connection.execute(f"SELECT min(rowid), max(rowid) FROM {_GATHERED} GROUP BY part").fetchall()
+    places = ", ".join(
+        str(place) for first, last in ends for place in (first, *(last - back for back in range(LAST_LINES)))
+    )
     is_named = total_named_sql(columns)
     is_money = "customer_id IS NULL AND date_text IS NULL"
     is_money += " AND coalesce(amount::VARCHAR, amount_text) IS NOT NULL" if "amount" in columns else ""
+    between = f"customer_id IS NULL AND broken IS NULL AND ({total_named_sql((), behind=True)})"
     if places:
         connection.execute(
-            f"UPDATE {_GATHERED} SET broken = {literal(TOTAL_LINE)} WHERE rowid IN ({places})"
-            f" AND coalesce(broken, {literal(TOO_FEW_COLUMNS)}) = {literal(TOO_FEW_COLUMNS)}"
-            f" AND order_ts IS NULL AND ({is_named} OR ({is_money} AND broken IS NULL))"
+            f"UPDATE {_GATHERED} SET broken = {literal(TOTAL_LINE)} WHERE order_ts IS NULL AND (({between})"
+            f" OR rowid IN ({places}) AND coalesce(broken, {literal(TOO_FEW_COLUMNS)}) = {literal(TOO_FEW_COLUMNS)}"
+            f" AND ({is_named} OR ({is_money} AND broken IS NULL)))"
         )
 
 
@@ -224,10 +230,11 @@ def _mark_headers(connection: duckdb.DuckDBPyConnection, part: Part, mapping: di
     )
 
 
-def total_named_sql(columns: Collection[str]) -> str:
-    """Return the SQL of whether a line says in one of its columns that it is a total."""
+def total_named_sql(columns: Collection[str], *, behind: bool = False) -> str:
+    """Return the SQL of whether a line says in one of its columns that it is a total; with ``behind`` `C024 Total` does, too."""
     texts = [name for name in (*IDS, "date_text") if name in (*columns, "date_text")]
-    return " OR ".join(f"coalesce(regexp_full_match(lower({text}), {_TOTAL}), false)" for text in texts)
+    pattern = literal(rf"{_TOTAL}(?:\W.*)?" + (rf"|.*\W{_TOTAL}" if behind else ""))
+    return " OR ".join(f"coalesce(regexp_full_match(lower({text}), {pattern}), false)" for text in texts)
 
 
 def _type(
