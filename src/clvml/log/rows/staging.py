@@ -231,7 +231,7 @@ def _mark_headers(connection: duckdb.DuckDBPyConnection, part: Part, mapping: di
 
 
 def total_named_sql(columns: Collection[str], *, behind: bool = False) -> str:
-    """Return the SQL of whether a line says in one of its columns that it is a total; with ``behind`` `C024 Total` does, too."""
+    """Return the SQL of whether a line says that it is a total, by a word in front or, where ``behind``, at the end."""
     texts = [name for name in (*IDS, "date_text") if name in (*columns, "date_text")]
     pattern = literal(rf"{_TOTAL}(?:\W.*)?" + (rf"|.*\W{_TOTAL}" if behind else ""))
     return " OR ".join(f"coalesce(regexp_full_match(lower({text}), {pattern}), false)" for text in texts)
