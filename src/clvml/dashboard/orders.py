@@ -71,12 +71,7 @@ class Orders:
             ).fetchall()
 
     def check(self, snapshot: Snapshot) -> None:
-        """Refuse a log that is of other customers, or says of most that they spent something else.
-
-        Raises
-        ------
-        InputError
-        """
+        """Refuse a log that is of other customers, or says of most that they spent something else."""
         refuse_purchase_log(snapshot.columns)
         rows = snapshot.rows(f"select customer_id, historic_spend from customers limit {_ASKED}", [])
         ids, told = [row["customer_id"] for row in rows], [row["historic_spend"] for row in rows]

@@ -84,13 +84,7 @@ def read_spend(path: str) -> pd.DataFrame:
 
 
 def read_sources(path: str) -> pd.Series:
-    """Read where customers came from: `SOURCE` by customer id.
-
-    Raises
-    ------
-    InputError
-        As `read_acquired`.
-    """
+    """Read where customers came from: `SOURCE` by customer id. Errors are those of `read_acquired`."""
     return _one_each(path, [SOURCE]).set_index("customer_id")[SOURCE]
 
 

@@ -239,12 +239,7 @@ def _said(texts: pd.Series) -> str:
 
 
 def check_scores(scores: pd.DataFrame, needed: Sequence[str]) -> None:
-    """Refuse scores that lack a column, mix scorings, or hold what is not a number.
-
-    Raises
-    ------
-    InputError
-    """
+    """Refuse scores that lack a column, mix scorings, or hold what is not a number."""
     for name in needed:
         if name not in scores.columns:
             raise InputError(

@@ -99,7 +99,7 @@ def build_evidence(tested: Backtest, drivers: list[dict[str, Any]], margin: floa
         undefined), ``verdicts`` (of what people are shown, against the best of the others), ``top_fifth_share`` (money
         that the fifth expected to spend most brought, mean over the dates; None where nothing was spent),
         ``total_off`` (how far the total was off, as a share of it, mean over the dates),
-        ``coverage`` (share of the customers within their interval, mean over the dates; None without intervals) and of
+        ``coverage`` (share of the customers within their interval, mean over the dates) and of
         the newest date
         ``gains`` (shares of the money found by shares of the customers) and ``calibration`` (per tenth of the
         customers, mean P(churn) and the share who left), and ``margin`` (what each forecast said and what came, see
@@ -112,10 +112,6 @@ def build_evidence(tested: Backtest, drivers: list[dict[str, Any]], margin: floa
     for row in board.pooled.to_dict("records"):
         models[str(row["model"])][str(row["metric"])] = _finite(row["value"])
     shares = [top_share(rows["actual_spend"], rows[ours.spend], 0.2) for _, rows in frame.groupby("cutoff")]
-    coverage = None
-    if {"low", "high"} <= set(frame):
-        held = frame["actual_spend"].clip(lower=0.0).between(frame["low"], frame["high"])
-        coverage = _finite(np.mean(held.groupby(frame["cutoff"]).mean().to_numpy(float)))
     return {
         "cutoffs": [pd.Timestamp(cutoff).date().isoformat() for cutoff in sorted(frame["cutoff"].unique())],
         "predictions": len(frame),
@@ -130,7 +126,7 @@ def build_evidence(tested: Backtest, drivers: list[dict[str, Any]], margin: floa
             np.mean([share for share in shares if math.isfinite(share)] or [math.nan])
         ),
         "total_off": _finite(np.mean(np.abs(_biases(board)))) if len(_biases(board)) else None,
-        "coverage": coverage,
+        "coverage": _finite(interval_coverage(frame)),
         "gains": _gains(newest["actual_spend"].to_numpy(float), newest[ours.spend].to_numpy(float)),
         "calibration": _calibration(newest["churned"].to_numpy(float), newest[ours.churn].to_numpy(float)),
         "drivers": drivers,
@@ -139,6 +135,14 @@ def build_evidence(tested: Backtest, drivers: list[dict[str, Any]], margin: floa
             for row in margin_table(frame, tested.models, margin).to_dict("records")
         ],
     }
+
+
+def interval_coverage(predictions: pd.DataFrame) -> float:
+    """Return the share of the customers whose spend lies within their interval, mean over the test dates."""
+    # Refunds of earlier purchases can make spend negative; an interval from zero holds what is at most zero.
+    spent = predictions["actual_spend"].clip(lower=0.0)
+    held = spent.between(predictions["low"], predictions["high"])
+    return float(held.groupby(predictions["cutoff"]).mean().mean())
 
 
 def write_evidence(evidence: dict[str, Any] | None, directory: Path) -> None:

@@ -12,12 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clvml.customers.snapshots import CustomerDays
-from clvml.customers.subscription_snapshots import (
-    MONTH_DAYS,
-    known_at,
-    subscription_labels,
-    subscription_revenue,
-)
+from clvml.customers.subscription_snapshots import known_at, subscription_labels, subscription_revenue
 from clvml.errors import InputError
 from clvml.evaluation.folds import interval
 from clvml.evaluation.metrics import CHURN_METRICS, SPEND_METRICS, coverage
@@ -27,7 +22,7 @@ from clvml.scores.columns import is_of_subscribers
 from clvml.scores.scorer import Scorer
 from clvml.scores.subscribers import SubscriptionScorer
 from clvml.scores.tiers import TIERS
-from clvml.scores.totals import LEVEL, lost_variance, retained_interval
+from clvml.scores.totals import LEVEL, retained_total
 
 Recommendation = Literal["keep", "recalibrate", "retrain"]
 Array = NDArray[np.float64]
@@ -342,10 +337,7 @@ def _total_interval(
 ) -> tuple[float, float, float] | None:
     """Return the ends of the interval of the total over the horizon, and its level; None without the model."""
     if is_of_subscribers(outcome.columns):
-        full = outcome["monthly_price"] / MONTH_DAYS * outcome["horizon_days"]
-        lost = (full - outcome["predicted_spend"]).clip(lower=0.0)
-        low, high = retained_interval(full.sum(), lost.sum(), lost_variance(full, lost).sum())
-        return float(low), float(high), LEVEL
+        return *retained_total(outcome), LEVEL
     if not isinstance(scorer, Scorer):
         return None
     intervals = scorer.model.intervals

@@ -151,13 +151,7 @@ class ScoredTable:
         return pd.concat(self.frames(), ignore_index=True)
 
     def write(self, path: Path) -> None:
-        """Write the rows in batches; a CSV file has the same bytes as from `clvml.storage.files.write_table`.
-
-        Raises
-        ------
-        InputError
-            The file cannot be written.
-        """
+        """Write the rows in batches; a CSV file has the same bytes as from `clvml.storage.files.write_table`."""
         with replacing(path) as draft:
             if path.suffix.lower() == ".parquet":
                 schema = pa.Schema.from_pandas(typed(pd.DataFrame(), self.columns), preserve_index=False)

@@ -36,11 +36,6 @@ def columns_of(rule: str, where: str) -> list[str]:
 
     >>> columns_of("clv > 2 * historic_spend and not p_churn < 0.5", "mail")
     ['clv', 'historic_spend', 'p_churn']
-
-    Raises
-    ------
-    InputError
-        It is not a rule; see `parse_rule`.
     """
     return sorted(parse_rule(rule, where).columns)
 
@@ -61,10 +56,7 @@ def matches(table: pd.DataFrame, rule: str, where: str) -> NDArray[np.bool_]:
 def first_match(table: pd.DataFrame, rules: Mapping[str, str], where: str) -> NDArray[np.intp]:
     """Return the index of the first rule that holds for each row, shape (n,); -1 where none does.
 
-    Raises
-    ------
-    InputError
-        See `matches`.
+    Errors are those of `matches`.
     """
     needed: set[str] = set()
     for name, rule in rules.items():

@@ -14,7 +14,7 @@ from clvml.log.subscriptions import SubscriptionLog
 from clvml.models.contract import ContractModel
 from clvml.models.outlook import HORIZONS
 from clvml.scores.overview import COHORTS, FORMAT, STEP_DAYS
-from clvml.scores.totals import lost_variance, retained_interval
+from clvml.scores.totals import lost_variance, retained_interval, retained_total
 
 
 def subscriber_overview(
@@ -42,7 +42,7 @@ def subscriber_overview(
         "currency": log.currency,
         "customers": len(scores),
         "value": model.config.value.model_dump(),
-        "segments": [_all(scores, model.horizon_days)],
+        "segments": [_all(scores)],
         "outlook": _outlook(scores, known, model, as_of),
         "turnover": _turnover(known, as_of),
         "cohorts": [],
@@ -53,18 +53,16 @@ def subscriber_overview(
     }
 
 
-def _all(scores: pd.DataFrame, horizon_days: int) -> dict[str, Any]:
+def _all(scores: pd.DataFrame) -> dict[str, Any]:
     """Return the sums over all subscribers, with the keys of a segment of purchases."""
-    full = scores["monthly_price"] / MONTH_DAYS * horizon_days
-    lost = (full - scores["expected_spend"]).clip(lower=0.0)
-    low, high = retained_interval(full.sum(), lost.sum(), lost_variance(full, lost).sum())
+    low, high = retained_total(scores)
     return {
         "segment": "all",
         "customers": len(scores),
         "p_churn": round(float(scores["p_churn"].mean()), 6),
         "expected_spend": round(float(scores["expected_spend"].sum()), 2),
-        "expected_spend_low": round(float(low), 2),
-        "expected_spend_high": round(float(high), 2),
+        "expected_spend_low": round(low, 2),
+        "expected_spend_high": round(high, 2),
         "clv": round(float(scores["clv"].sum()), 2),
     }
 

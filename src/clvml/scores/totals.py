@@ -82,6 +82,14 @@ def retained_interval(full: ArrayLike, lost: ArrayLike, variance: ArrayLike) -> 
     return full - np.minimum(most, full), full - least
 
 
+def retained_total(scores: pd.DataFrame) -> tuple[float, float]:
+    """Return the 80 % interval of the revenue of all scored subscribers over the horizon."""
+    full = scores["monthly_price"] / MONTH_DAYS * scores["horizon_days"]
+    lost = (full - scores["expected_spend"]).clip(lower=0.0)
+    low, high = retained_interval(full.sum(), lost.sum(), lost_variance(full, lost).sum())
+    return float(low), float(high)
+
+
 def lost_variance(full: ArrayLike, lost: ArrayLike) -> Array:
     """Return an upper bound of the variance of each subscriber's lost revenue, shape (n,): ``lost * (full - lost)``.
 

@@ -37,11 +37,6 @@ def plan(
         Expected cost at most [currency]; without one: as much as pays.
     today : date, optional
         Past contacts after it are refused; the present day where left out.
-
-    Raises
-    ------
-    InputError
-        Scores, playbook or a file that it names are at fault.
     """
     if isinstance(playbook, Mapping):
         playbook = parse_playbook(dict(playbook))

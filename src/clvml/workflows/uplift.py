@@ -47,10 +47,7 @@ def with_save_rates(
     actions : mapping of str to str
         The action of each treatment, where it is called otherwise.
 
-    Raises
-    ------
-    InputError
-        A treatment is not an action of the playbook.
+    Raises InputError where a treatment is not an action of the playbook.
     """
     unknown = sorted(set(actions) - set(rates))
     if unknown:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from clvml.evaluation.backtest import MODEL_NAME, Backtest
+from clvml.evaluation.evidence import interval_coverage
 from clvml.evaluation.leaderboard import FEWEST_CUSTOMERS, METRICS
 from clvml.evaluation.next_order import next_order_errors
 from clvml.evaluation.reach import churn_reach
@@ -121,14 +122,10 @@ def headline_metrics(tested: Backtest) -> dict[str, float]:
     pooled = tested.leaderboard.pooled
     ours = pooled[pooled["model"] == MODEL_NAME]
     metrics = {str(metric): float(value) for metric, value in zip(ours["metric"], ours["value"], strict=True)}
-    frame = tested.predictions
-    # Refunds of earlier purchases can make spend negative; an interval from zero holds what is at most zero.
-    actual = np.maximum(frame["actual_spend"], 0.0)
-    held = pd.Series((actual >= frame["low"]) & (actual <= frame["high"]))
-    metrics["interval_coverage"] = float(held.groupby(frame["cutoff"]).mean().mean())
+    metrics["interval_coverage"] = interval_coverage(tested.predictions)
     if not _of_purchases(tested):
         return metrics
-    found = next_order_errors(frame)
+    found = next_order_errors(tested.predictions)
     return metrics | {"next_order_error_days": found.error, "usual_gap_error_days": found.usual_error}
 
 

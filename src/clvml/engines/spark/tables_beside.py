@@ -22,10 +22,7 @@ _TYPES = {"category": pa.string(), "number": pa.float64(), "date": pa.date32()}
 def with_event_table(log: SparkLog, data: DataConfig, until: date) -> SparkLog:
     """Return a log with the events of its customers before ``until`` (``data.events``), counted by day and type.
 
-    Raises
-    ------
-    InputError
-        As `clvml.log.event_reading.with_events`.
+    Errors are those of `clvml.log.event_reading.with_events`.
     """
     if data.events is None:
         return log
@@ -50,10 +47,7 @@ def with_event_table(log: SparkLog, data: DataConfig, until: date) -> SparkLog:
 def with_customer_table(log: SparkLog, data: DataConfig) -> SparkLog:
     """Return a log with the attributes of its customers (``data.attributes``).
 
-    Raises
-    ------
-    InputError
-        As `clvml.log.attribute_reading.with_attributes`.
+    Errors are those of `clvml.log.attribute_reading.with_attributes`.
     """
     if data.attributes is None:
         return log
