@@ -248,7 +248,7 @@ def _code_customers(connection: duckdb.DuckDBPyConnection, purchases: str, table
     """
     salt, collisions = 0, True
     while collisions:
-        code = f"hash(customer_id, {salt})"
+        code = _hash(salt)
         connection.execute(
             f"create or replace table {table} as select customer_id, {code} as code"
             f" from (select distinct customer_id from {purchases}) as ids"
@@ -257,3 +257,7 @@ def _code_customers(connection: duckdb.DuckDBPyConnection, purchases: str, table
         ((collisions,),) = connection.execute(query).fetchall()
         salt += 1
     return code
+
+
+def _hash(salt: int) -> str:
+    return f"hash(customer_id, {salt})"
