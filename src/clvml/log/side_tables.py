@@ -64,7 +64,7 @@ def _whole(connection: duckdb.DuckDBPyConnection, part: Part, table: str, places
 
 def refuse_broken(connection: duckdb.DuckDBPyConnection, part: Part) -> None:
     """Refuse a copied part that has a line that cannot be read."""
-    query = f"SELECT {'line' if part.numbered else '0'}, broken FROM {part.relation} WHERE broken IS NOT NULL LIMIT 1"
+    query = f"SELECT line, broken FROM {part.relation} WHERE broken IS NOT NULL LIMIT 1"
     for line, reason in connection.execute(query).fetchall():
         raise InputError(f"'{part.name}' line {line}: {reason}; correct that line, or export the table again")
 

@@ -64,7 +64,7 @@ def read_table(path: str | Path, what: str) -> pd.DataFrame:
             f"{_text_sql(f'c{place}', kind)} as c{place}" for place, kind in enumerate(part.types)
         )
         try:
-            if part.numbered:
+            if part.copied:
                 with naming(what):
                     refuse_broken(connection, part)
             table = connection.execute(f"select {cells} from {part.relation}").df()

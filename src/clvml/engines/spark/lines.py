@@ -33,7 +33,8 @@ from clvml.log.purchase_log import OPTIONAL
 from clvml.log.rows import line_rules
 from clvml.log.rows.cleaning import ReasonCount, count_of
 from clvml.log.rows.derived import IN_WHERE, bind_formulas
-from clvml.log.rows.staging import IDS, number_operand, text_operand
+from clvml.log.rows.line_rules import IDS
+from clvml.log.rows.staging import number_operand, text_operand
 from clvml.log.values.numbers import FORMATS, Spelling, compare_formats, parse_example, parse_number
 from clvml.log.values.time_zones import says_utc
 from clvml.storage.addresses import hide_password

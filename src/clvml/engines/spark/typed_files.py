@@ -8,7 +8,7 @@ from typing import Any
 from clvml.errors import InputError
 from clvml.log.readers.delimited import Layout, read_layout
 from clvml.log.readers.parts import find_files, read_parts
-from clvml.log.rows.staging import IDS
+from clvml.log.rows.line_rules import IDS
 from clvml.storage.addresses import KINDS, is_address
 from clvml.storage.workspace import offline_database
 

@@ -31,7 +31,7 @@ Columns = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 def copy_table(connection: duckdb.DuckDBPyConnection, address: Address, copy: str) -> Columns:
-    """Copy a database table into the temporary table ``copy`` (broken, c0, c1, ...; of SQLite also line).
+    """Copy a database table into the temporary table ``copy`` (c0, c1, ...).
 
     Return the names of the table's columns and their DuckDB types (all text for SQLite, whose columns have no type).
 
@@ -176,15 +176,13 @@ def _copy_postgres(connection: duckdb.DuckDBPyConnection, address: Address, copy
         except duckdb.Error as error:
             raise _unreadable(address.shown, error) from None
     described = connection.execute(f"DESCRIBE {copy}").fetchall()
-    return columns, tuple(row[1] for row in described[1:])
+    return columns, tuple(row[1] for row in described)
 
 
 def _copy_batches(connection: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader, copy: str) -> None:
     connection.register("clvml_batches", reader)
     try:
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {copy} AS SELECT NULL::VARCHAR AS broken, * FROM clvml_batches"
-        )
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {copy} AS FROM clvml_batches")
     finally:
         connection.unregister("clvml_batches")
 

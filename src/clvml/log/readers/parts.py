@@ -55,9 +55,7 @@ class Part:
     lines : int or None
         Physical lines of a delimited file, header included.
     copied : bool
-        The relation is a temporary table that also has ``broken``.
-    numbered : bool
-        It has ``line``, too: where a row stands in the file.
+        The relation also has ``line``, where a row stands in the file, and ``broken``, why it cannot be read.
     repeated : frozenset of str
         Names that several columns of the file have.
     lacks : frozenset of str
@@ -75,7 +73,6 @@ class Part:
     layout: Layout | None = None
     lines: int | None = None
     copied: bool = False
-    numbered: bool = False
     repeated: frozenset[str] = frozenset()
     lacks: frozenset[str] = frozenset()
     findings: tuple[Finding, ...] = ()
@@ -100,7 +97,7 @@ def read_parts(
     if is_address(source):
         address = parse_address(source)
         columns, types = copy_table(connection, address, "clvml_raw_0")
-        return [Part(address.shown, "clvml_raw_0", columns, types, "table", copied=True)]
+        return [Part(address.shown, "clvml_raw_0", columns, types, "table")]
     parts: list[Part] = []
     for number, path in enumerate(find_files(source)):
         parts += _read_file(connection, path, f"clvml_file_{number}", data)
@@ -254,7 +251,7 @@ def _typed_part(
         for index, each in enumerate(types)
     )
     relation = f"(SELECT line, broken, {cells} FROM {table})"
-    return Part(name, relation, columns, types, kind, path, copied=True, numbered=True)
+    return Part(name, relation, columns, types, kind, path, copied=True)
 
 
 def _parquet_part(connection: duckdb.DuckDBPyConnection, path: Path) -> Part:
@@ -288,10 +285,9 @@ def _check_same_kind(parts: list[Part], source: str) -> None:
 def _aligned(part: Part, columns: tuple[str, ...], types: dict[str, str]) -> Part:
     """Return ``part`` with the given columns; those that it lacks are NULL."""
     kept = dict(zip(part.columns, part.types, strict=True))
-    also = ("line, " if part.numbered else "") + ("broken, " if part.copied else "")
     return replace(
         part,
-        relation=_reordered(part.relation, part.columns, columns, types, also),
+        relation=_reordered(part, part.columns, columns, types),
         columns=columns,
         types=tuple(kept.get(name, types[name]) for name in columns),
         lacks=frozenset(columns) - frozenset(part.columns),
@@ -303,11 +299,11 @@ def copied_part(connection: duckdb.DuckDBPyConnection, part: Part, table: str) -
     if part.path is None or part.layout is None:
         raise TypeError(f"part '{part.name}' is not a delimited file")
     copy_carefully(connection, part.path, part.layout, table)
-    relation = table
-    if part.layout.columns != part.columns:
-        types = dict(zip(part.columns, part.types, strict=True))
-        relation = _reordered(table, part.layout.columns, part.columns, types, "line, broken, ")
-    return replace(part, relation=relation, copied=True, numbered=True)
+    copied = replace(part, relation=table, copied=True)
+    if part.layout.columns == part.columns:
+        return copied
+    types = dict(zip(part.columns, part.types, strict=True))
+    return replace(copied, relation=_reordered(copied, part.layout.columns, part.columns, types))
 
 
 def is_plain(part: Part) -> bool:
@@ -334,7 +330,7 @@ def check_column(part: Part, theirs: str, ours: str) -> None:
 
 def line_of(connection: duckdb.DuckDBPyConnection, part: Part, position: int) -> int:
     """Return where a row of a part, counted from 0, stands in its file: header and titles included."""
-    if part.numbered:
+    if part.copied:
         ((line,),) = connection.execute(
             f"SELECT line FROM {part.relation} LIMIT 1 OFFSET {position}"
         ).fetchall()
@@ -347,14 +343,13 @@ def header_lines(part: Part) -> int:
     return 0 if part.layout is None else part.layout.header_line
 
 
-def _reordered(
-    relation: str, columns: tuple[str, ...], wanted: tuple[str, ...], types: dict[str, str], also: str = ""
-) -> str:
+def _reordered(part: Part, columns: tuple[str, ...], wanted: tuple[str, ...], types: dict[str, str]) -> str:
+    also = "line, broken, " if part.copied else ""
     cells = ", ".join(
         f"c{columns.index(name)} AS c{index}" if name in columns else f"NULL::{types[name]} AS c{index}"
         for index, name in enumerate(wanted)
     )
-    return f"(SELECT {also}{cells} FROM {relation})"
+    return f"(SELECT {also}{cells} FROM {part.relation})"
 
 
 def _kind(path: Path) -> str:

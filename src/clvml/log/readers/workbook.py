@@ -192,7 +192,7 @@ def _day(serial: float) -> datetime:
 
 
 def _kind(cell: Any) -> str:
-    if isinstance(cell, float) and not isinstance(cell, bool):
+    if isinstance(cell, float):
         return "BIGINT" if cell.is_integer() and abs(cell) < _LONGEST_WHOLE else "DOUBLE"
     if isinstance(cell, int) and not isinstance(cell, bool):
         return "BIGINT"

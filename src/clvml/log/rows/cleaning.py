@@ -22,7 +22,11 @@ from clvml.log.rows.line_rules import (
     EMPTIED_QUANTITY,
     FILLED_DOWN,
     FOLDED_ID,
+    HEADER_LINE,
+    IDS,
+    IS_SOUND,
     QUANTITY_FITS,
+    READ_MONEY,
     REFUND,
     REPEAT_ACROSS,
     REPEAT_WITHIN,
@@ -34,8 +38,8 @@ from clvml.log.rows.line_rules import (
     treatment_of,
 )
 from clvml.log.rows.overlaps import drop_older_states
-from clvml.log.rows.staging import HEADER_LINE, IDS, STAGED, TOTAL_LINE, Staged
-from clvml.storage.sql import MONEY, literal
+from clvml.log.rows.staging import STAGED, Staged
+from clvml.storage.sql import literal
 
 VERDICTS = "clvml_verdicts"
 JUDGED = "clvml_judged"
@@ -87,18 +91,15 @@ def build_verdicts(
         unfit = f"quantity_text IS NOT NULL OR coalesce(NOT {QUANTITY_FITS}, false)"
         quantity = f"CASE WHEN {QUANTITY_FITS} THEN quantity END AS quantity, {unfit} AS emptied, "
     cost = "CASE WHEN abs(cost) < 1e15 THEN cost END AS cost, " if "cost" in staged.columns else ""
-    # The money of a total line can be read, and is reported with its reason.
-    is_whole = f"(broken IS NULL OR broken = {literal(TOTAL_LINE)})"
     connection.execute(
         f"""
         CREATE TEMP TABLE {JUDGED} AS
         SELECT rowid AS place, part, {_reason_sql(connection, staged, data, now, as_of)} AS reason, {ids},
                order_ts, amount, {quantity}{cost}
                {trimmed} AS trimmed, {folded} AS folded, {decimal} AS decimal_id, zoned, filled,
-               CASE WHEN {is_whole} AND isfinite(amount) AND abs(amount) < 1e15
-                    THEN amount::{MONEY} END AS money,
+               CASE WHEN {IS_SOUND} THEN {READ_MONEY} END AS money,
                CASE WHEN broken = {literal(HEADER_LINE)} THEN false
-                    WHEN broken IS NOT NULL THEN NOT coalesce({is_whole} AND isfinite(amount), false)
+                    WHEN broken IS NOT NULL THEN NOT coalesce({IS_SOUND} AND isfinite(amount), false)
                     ELSE amount_text IS NOT NULL OR coalesce(NOT abs(amount) < 1e15, false) END AS unread,
                digest, NULL::VARCHAR AS repeat
         FROM {STAGED}

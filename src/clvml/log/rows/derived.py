@@ -18,9 +18,9 @@ from clvml.log.mapping import written
 from clvml.log.readers.frame import FRAME
 from clvml.log.readers.parts import Part
 from clvml.log.rows.fill_down import fill_groups
-from clvml.log.rows.staging import STAGED, TOTAL_LINE, Staged, build_staged, number_operand, text_operand
-from clvml.log.rows.subtotals import mark_subtotals
-from clvml.storage.sql import literal
+from clvml.log.rows.line_rules import IS_SOUND
+from clvml.log.rows.report_lines import mark_subtotals
+from clvml.log.rows.staging import STAGED, Staged, build_staged, number_operand, text_operand
 
 COMPUTED = ("amount", "quantity")
 _HEADS = "clvml_heads"
@@ -198,7 +198,7 @@ def stage_operands(
     for ours, expression in formulas.computed.items():
         _add(connection, ours, "DOUBLE", formulas.amount_sql(expression))
         _add(connection, f"{ours}_text", "VARCHAR", formulas.text_sql(expression))
-    mark_subtotals(connection, mapping)
+    mark_subtotals(connection, STAGED, mapping)
     found = fill_groups(
         connection,
         mapping,
@@ -248,8 +248,7 @@ def _operands(formulas: Formulas) -> list[str]:
 
 def _add(connection: duckdb.DuckDBPyConnection, name: str, kind: str, sql: str) -> None:
     connection.execute(f"ALTER TABLE {STAGED} ADD COLUMN {name} {kind}")
-    total = literal(TOTAL_LINE)
-    connection.execute(f"UPDATE {STAGED} SET {name} = {sql} WHERE coalesce(broken, {total}) = {total}")
+    connection.execute(f"UPDATE {STAGED} SET {name} = {sql} WHERE {IS_SOUND}")
 
 
 def _count_orders_once(connection: duckdb.DuckDBPyConnection, filled: list[str], has_cost: bool) -> None:

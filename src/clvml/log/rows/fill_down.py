@@ -11,8 +11,9 @@ from collections.abc import Collection
 import duckdb
 
 from clvml.log.finding import Finding
-from clvml.log.rows.staging import LAST_LINES, STAGED, TOTAL_LINE, total_named_sql
-from clvml.storage.sql import MONEY, literal
+from clvml.log.rows.line_rules import IS_SOUND, READ_MONEY
+from clvml.log.rows.report_lines import LAST_LINES, total_named_sql
+from clvml.log.rows.staging import STAGED
 
 FILLED = "filled"
 _LINES, _HEADS = "clvml_lines_below", "clvml_lines_above"
@@ -60,8 +61,7 @@ def fill_groups(
 def _has_many_below(connection: duckdb.DuckDBPyConnection) -> bool:
     """Return whether numbering the lines, which is slow, can find any that belong to the line above."""
     lines, below = connection.execute(
-        f"SELECT count(*), count(*) FILTER (customer_id IS NULL AND {_IS_BELOW}) FROM {STAGED}"
-        f" WHERE broken IS NULL OR broken = {literal(TOTAL_LINE)}"
+        f"SELECT count(*), count(*) FILTER (customer_id IS NULL AND {_IS_BELOW}) FROM {STAGED} WHERE {IS_SOUND}"
     ).fetchall()[0]
     return bool(below >= max(2, _SOME * (lines - LAST_LINES)))
 
@@ -78,10 +78,10 @@ def _number_groups(connection: duckdb.DuckDBPyConnection, columns: Collection[st
         CREATE OR REPLACE TEMP TABLE {_LINES} AS
         WITH sound AS (
             SELECT rowid AS place, part, customer_id, {order} AS order_id, broken IS NOT NULL AS at_end,
-                   CASE WHEN isfinite(amount) AND abs(amount) < 1e15 THEN amount::{MONEY} END AS amount,
+                   {READ_MONEY} AS amount,
                    {_IS_BELOW} AS is_below,
                    broken IS NOT NULL AND ({total_named_sql(columns)}) AS is_named
-            FROM {STAGED} WHERE coalesce(broken, {literal(TOTAL_LINE)}) = {literal(TOTAL_LINE)}
+            FROM {STAGED} WHERE {IS_SOUND}
             QUALIFY broken IS NULL OR place > max(place) OVER (PARTITION BY part) - {LAST_LINES}
         ), summed AS (
             SELECT *, is_named OR (at_end AND amount <> 0 AND abs(2 * amount - sum(amount) OVER so_far)
@@ -149,8 +149,7 @@ def _first_line_finding(connection: duckdb.DuckDBPyConnection) -> list[Finding]:
             SELECT count(*), count(*) FILTER (customer_id IS NULL), sum(amount) FILTER (customer_id IS NULL),
                    count(*) FILTER (customer_id IS NOT NULL AND customer_id IS DISTINCT FROM before),
                    count(DISTINCT customer_id), count(*) FILTER (customer_id IS NULL AND before IS NULL)
-            FROM (SELECT customer_id,
-                         CASE WHEN isfinite(amount) AND abs(amount) < 1e15 THEN amount::{MONEY} END AS amount,
+            FROM (SELECT customer_id, {READ_MONEY} AS amount,
                          lag(customer_id IGNORE NULLS) OVER (PARTITION BY part ORDER BY rowid) AS before
                   FROM {STAGED} WHERE broken IS NULL AND NOT ({_IS_BELOW}) AND {among})
             """

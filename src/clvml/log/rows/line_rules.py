@@ -15,11 +15,11 @@ from clvml.config import DataConfig
 from clvml.errors import InputError, first_of
 from clvml.log.readers.delimited import STRAY_QUOTE, TOO_FEW_COLUMNS, TOO_LONG, TOO_MANY_COLUMNS
 from clvml.log.readers.json_lines import NOT_JSON
-from clvml.log.rows.staging import HEADER_LINE, TOTAL_LINE
-from clvml.storage.sql import literal
+from clvml.storage.sql import MONEY, literal
 
 Treatment = Literal["rejected", "dropped", "kept", "changed"]
 
+TOTAL_LINE, HEADER_LINE = "total line", "header line"
 NOT_IN_WHERE = "not in data.where"
 MISSING_AMOUNT = "missing amount"
 NO_RATE = "no exchange rate by its day (data.rates)"
@@ -36,6 +36,11 @@ FILLED_DOWN = "empty cells as in the line above (data.fill_down)"
 CONVERTED_ZONE = "time converted to data.timezone"
 EMPTIED_QUANTITY = "quantity is not a number below 1e15 (left empty)"
 
+IDS = ("customer_id", "order_id", "product_id", "category")
+IS_SOUND = f"coalesce(broken, '{TOTAL_LINE}') = '{TOTAL_LINE}'"
+"""Test of a staged line that can be read; the money of a total is reported with its reason."""
+READ_MONEY = f"CASE WHEN isfinite(amount) AND abs(amount) < 1e15 THEN amount::{MONEY} END"
+"""SQL of the amount that money is added up from, NULL where it is none."""
 QUANTITY_FITS = "abs(quantity) < 1e15"
 """Test of a quantity that counts; NaN is greater than every number."""
 

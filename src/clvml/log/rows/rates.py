@@ -14,10 +14,10 @@ from clvml.log.finding import Finding
 from clvml.log.mapping import plain
 from clvml.log.readers.parts import read_parts
 from clvml.log.rows.derived import IN_WHERE
-from clvml.log.rows.line_rules import NO_RATE
+from clvml.log.rows.line_rules import NO_RATE, READ_MONEY
 from clvml.log.rows.staging import STAGED, Staged, build_staged
 from clvml.storage.addresses import hide_password
-from clvml.storage.sql import MONEY, literal
+from clvml.storage.sql import literal
 
 RATES = "clvml_rates"
 _BY_DAY = "clvml_day_rates"
@@ -129,7 +129,7 @@ def convert(
         CREATE OR REPLACE TEMP TABLE {_BY_DAY} AS
         WITH wanted AS (
             SELECT {own} AS code, order_ts::DATE AS on_day, count(*) AS rows,
-                   sum(CASE WHEN isfinite(amount) AND abs(amount) < 1e15 THEN amount::{MONEY} END) AS money
+                   sum({READ_MONEY}) AS money
             FROM {STAGED} WHERE {usable} AND {other} AND order_ts IS NOT NULL GROUP BY ALL
         )
         SELECT wanted.*, rates.rate, rates.day AS rate_day

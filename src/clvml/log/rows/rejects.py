@@ -54,7 +54,7 @@ def write_rejects(
 
 
 def _part_sql(part: Part, number: int, width: int) -> str:
-    line = "line" if part.numbered else f"position + {header_lines(part)}"
+    line = "line" if part.copied else f"position + {header_lines(part)}"
     columns = ", ".join(f"c{index}::VARCHAR" for index in range(width))
     return (
         f"SELECT place, reason, {literal(part.name)}, {line}, {columns} "

@@ -15,7 +15,7 @@ import duckdb
 from clvml.config import ColumnsConfig, DataConfig
 from clvml.errors import InputError, did_you_mean
 from clvml.log.finding import Finding
-from clvml.log.readers.delimited import STRAY_QUOTE, TOO_FEW_COLUMNS, TOO_MANY_COLUMNS
+from clvml.log.readers.delimited import STRAY_QUOTE, TOO_MANY_COLUMNS
 from clvml.log.readers.parts import (
     Part,
     check_column,
@@ -26,6 +26,8 @@ from clvml.log.readers.parts import (
     unreadable,
 )
 from clvml.log.readers.text_files import shown_encoding
+from clvml.log.rows.line_rules import IDS, IS_SOUND
+from clvml.log.rows.report_lines import mark_headers, mark_totals
 from clvml.log.values.dates import DateFormat, date_sql, iso_sql, within_calendar
 from clvml.log.values.formats import Column, Formats, Locate, choose_formats
 from clvml.log.values.numbers import NumberFormat, number_sql
@@ -35,20 +37,12 @@ from clvml.storage.files import no_room
 from clvml.storage.sql import literal
 
 STAGED = "clvml_staged"
-TOTAL_LINE, HEADER_LINE = "total line", "header line"
 _GATHERED = "clvml_gathered"
 _INCOMING = "clvml_incoming"
 
-IDS = ("customer_id", "order_id", "product_id", "category")
 _BLANKS = literal(" \t\r\n\u00a0")
 # Lines with money in them; what has too few columns may be a remark.
 _BROKEN = (TOO_MANY_COLUMNS, STRAY_QUOTE)
-# So many last lines of a file may be totals.
-LAST_LINES = 3
-_TOTAL = (
-    r"(?:grand |sub|sub-|zwischen|gesamt|teil)?(?:total(?:e|es|en|s|i)?|totaux|totaal|summen?|sum|somme|suma|soma"
-    r"|gesamt\w*|insgesamt|betrag|ergebnis|сумма|итого)"
-)
 _MISSING = "'(nan|null|none|na|n/a|#n/a|<na>|nat)?'"
 _LONGEST_MISSING = 4
 _FLOATS = ("FLOAT", "DOUBLE")
@@ -118,8 +112,13 @@ def build_staged(
         for ours, index in mapping.items()
         if ours not in (*IDS, "currency") and any(_is_written(ours, part.types[index]) for part in read)
     }
-    _mark_totals(connection, columns)
-    _mark_headers(connection, parts[0], mapping)
+    mark_totals(connection, _GATHERED, columns)
+    mark_headers(
+        connection,
+        _GATHERED,
+        parts[0].columns[mapping["customer_id"]],
+        parts[0].columns[mapping["order_date"]],
+    )
     locate = partial(_located, connection, read)
     check_broken(connection, _GATHERED, _BROKEN, origin, data, locate)
     formats, read_as = _type(connection, len(read), to_read, data, locate)
@@ -192,49 +191,14 @@ def _select(
     typed = ", ".join(_typed_sql(ours, types[ours], timezone) for ours in mapping)
     kept = "".join(f", {text_operand(index)}" for index in texts)
     as_text = "".join(f", nullif(c{index}::VARCHAR, '') AS {text_operand(index)}" for index in texts)
+    timestamp = within_calendar("order_ts")
     broken = "broken" if source.copied else "NULL::VARCHAR AS broken"
     return (
-        f"SELECT {number} AS part, broken, {', '.join(map(_leftover_sql, mapping))}, digest{kept} FROM ("
+        f"SELECT {number} AS part, * REPLACE ({timestamp} AS order_ts,"
+        f" CASE WHEN {timestamp} IS NULL THEN date_text END AS date_text) FROM ("
         f"SELECT broken, {typed}, digest{kept} FROM ("
         f"SELECT {broken}, {cleaned}, {trimmed}, {digest} AS digest{as_text} FROM {source.relation}))"
     )
-
-
-def _mark_totals(connection: duckdb.DuckDBPyConnection, columns: Collection[str]) -> None:
-    """Mark totals above and below a table: lines without a date, and with money alone or with the word for a total.
-
-    Between the lines those are totals that have no customer, and the word in the place of the date.
-    """
-    ends = connection.execute(f"SELECT min(rowid), max(rowid) FROM {_GATHERED} GROUP BY part").fetchall()
-    places = ", ".join(
-        str(place) for first, last in ends for place in (first, *(last - back for back in range(LAST_LINES)))
-    )
-    is_named = total_named_sql(columns)
-    is_money = "customer_id IS NULL AND date_text IS NULL"
-    is_money += " AND coalesce(amount::VARCHAR, amount_text) IS NOT NULL" if "amount" in columns else ""
-    between = f"customer_id IS NULL AND broken IS NULL AND ({total_named_sql((), behind=True)})"
-    if places:
-        connection.execute(
-            f"UPDATE {_GATHERED} SET broken = {literal(TOTAL_LINE)} WHERE order_ts IS NULL AND (({between})"
-            f" OR rowid IN ({places}) AND coalesce(broken, {literal(TOO_FEW_COLUMNS)}) = {literal(TOO_FEW_COLUMNS)}"
-            f" AND ({is_named} OR ({is_money} AND broken IS NULL)))"
-        )
-
-
-def _mark_headers(connection: duckdb.DuckDBPyConnection, part: Part, mapping: dict[str, int]) -> None:
-    """Mark lines that repeat the header, as the pages of a report and files put together do."""
-    texts = {"customer_id": "customer_id", "order_date": "date_text"}
-    tests = (f"{text} = {literal(part.columns[mapping[ours]])}" for ours, text in texts.items())
-    connection.execute(
-        f"UPDATE {_GATHERED} SET broken = {literal(HEADER_LINE)} WHERE broken IS NULL AND {' AND '.join(tests)}"
-    )
-
-
-def total_named_sql(columns: Collection[str], *, behind: bool = False) -> str:
-    """Return the SQL of whether a line says that it is a total, by a word in front or, where ``behind``, at the end."""
-    texts = [name for name in (*IDS, "date_text") if name in (*columns, "date_text")]
-    pattern = literal(rf"{_TOTAL}(?:\W.*)?" + (rf"|.*\W{_TOTAL}" if behind else ""))
-    return " OR ".join(f"coalesce(regexp_full_match(lower({text}), {pattern}), false)" for text in texts)
 
 
 def _type(
@@ -249,9 +213,7 @@ def _type(
     The formats of parts that differ stand one after the other.
     """
     numbers = [column for ours, column in texts.items() if ours != "order_date"]
-    sound = (
-        f"(SELECT *, rowid AS place FROM {_GATHERED} WHERE coalesce(broken, '{TOTAL_LINE}') = '{TOTAL_LINE}')"
-    )
+    sound = f"(SELECT *, rowid AS place FROM {_GATHERED} WHERE {IS_SOUND})"
     formats = choose_formats(connection, sound, numbers, texts.get("order_date"), parts, data, locate)
     written: dict[str, Sequence[NumberFormat | DateFormat]] = {**formats.numbers}
     written["order_date"] = formats.dates or [DateFormat()]
@@ -372,20 +334,6 @@ def _typed_sql(ours: str, kind: str, timezone: str) -> str:
         return "order_date::TIMESTAMP AS order_ts, false AS zoned, order_date::VARCHAR AS date_text"
     parsed, zoned = iso_sql("order_date::VARCHAR", timezone)
     return f"{parsed} AS order_ts, {zoned} AS zoned, order_date::VARCHAR AS date_text"
-
-
-def _leftover_sql(ours: str) -> str:
-    if ours in IDS:
-        return f"{ours}, {ours}_trimmed"
-    if ours == "currency":
-        return ours
-    if ours == "order_date":
-        # A column by now: DuckDB would work out the expression for each of its places.
-        timestamp = within_calendar("order_ts")
-        return (
-            f"{timestamp} AS order_ts, zoned, CASE WHEN {timestamp} IS NULL THEN date_text END AS date_text"
-        )
-    return f"{ours}, {ours}_text"
 
 
 def _decimal_ids(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...]) -> tuple[str, ...]:
