@@ -190,6 +190,9 @@ def _judged(
             " from, with the same customer ids, continued to a later day"
         )
     metrics = _metrics(outcome, compared == horizon)
+    if compared != horizon:
+        # What training reached is of the whole horizon; over a part of it fewer buy, and their order is less sure.
+        promised = {}
     recommendation, reasons = _recommend(outcome, metrics, drifted, promised, scorer, until)
     unjudged = _unjudged(metrics, drifted, promised, scorer, is_of_subscribers(scores.columns))
     return Monitoring(
@@ -321,7 +324,7 @@ def _recommend(
         )
     if recalibrate:
         return "recalibrate", recalibrate
-    if scorer is None and "churn_rate" not in metrics and not any(n in promised for n in RANKING_METRICS):
+    if scorer is None and "churn_rate" not in metrics:
         return "keep", ["nothing can be judged yet"]
     reasons = ["all that could be judged is within its limits"]
     if share > 0.0:
@@ -354,11 +357,11 @@ def _unjudged(
 ) -> list[str]:
     """Return what the recommendation knows nothing of."""
     missing = []
-    if not any(name in promised for name in RANKING_METRICS):
-        missing.append("the order of customers (what the model reached in training is not known)")
     if "churn_rate" not in metrics:
-        missing.append("churn, intervals and the total (the horizon is not over)")
-    elif "interval_coverage" not in metrics:
+        missing.append("the order of customers, churn, intervals and the total (the horizon is not over)")
+    elif not any(name in promised for name in RANKING_METRICS):
+        missing.append("the order of customers (what the model reached in training is not known)")
+    if "churn_rate" in metrics and "interval_coverage" not in metrics:
         missing.append("the total (the scores have no intervals)")
     if scorer is None:
         # The total of subscribers is judged from their scores alone.
