@@ -48,18 +48,9 @@ _SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?\s*', re.IGNORECASE)
 class Layout:
     """How a delimited file is written.
 
-    Attributes
-    ----------
-    delimiter : str
-        One character.
-    columns : tuple of str
-        Header names, trimmed and made unique; a blank one is called ``column_<position>``.
-    repeated : frozenset of str
-        Header names that occur more than once (the later ones got a suffix in ``columns``).
-    header_line : int
-        The line on which the header begins; titles, blank lines or ``sep=;`` stand above.
-    encoding : str
-        See `clvml.log.readers.text_files.scan_text`.
+    ``columns`` are the header's names, trimmed and made unique; a blank one is called ``column_<position>``.
+    ``repeated`` are those that occur more than once (the later ones got a suffix). Titles, blank lines or ``sep=;``
+    stand above ``header_line``, counted from 1. The encodings are those of `clvml.log.readers.text_files.scan_text`.
     """
 
     delimiter: str
@@ -72,10 +63,7 @@ class Layout:
 def read_layout(path: Path, encoding: str | None = None) -> Layout:
     """Find the header of a delimited file and its delimiter; the encoding is found out unless it is given.
 
-    Raises
-    ------
-    InputError
-        The file is empty or no text, or packed data are damaged.
+    InputError where the file is empty or no text, or packed data are damaged.
     """
     encoding = encoding or scan_text(path).encoding
     with damage_reported(path), open_text(path, encoding) as text:
@@ -151,13 +139,9 @@ def delimited_relation(path: Path, layout: Layout) -> str:
 def copy_carefully(connection: duckdb.DuckDBPyConnection, path: Path, layout: Layout, table: str) -> None:
     """Copy a delimited file line by line into the temporary ``table`` (line, broken, c0, c1, ...).
 
-    One row per line that holds data, in file order. ``broken`` is the reason why a line cannot be read, or
-    NULL. Surplus fields that are empty are no harm and left out.
-
-    Raises
-    ------
-    InputError
-        A quote is opened and not closed on its line, so that following lines cannot be told apart.
+    One row per line that holds data, in file order. ``broken`` is the reason why a line cannot be read, or NULL.
+    Surplus fields that are empty are no harm and left out. InputError where a quote is opened and not closed on its
+    line, so that following lines cannot be told apart.
     """
     # By itself the csv module takes shorter fields than DuckDB does.
     before = csv.field_size_limit(LONGEST_LINE)

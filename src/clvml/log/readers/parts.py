@@ -37,31 +37,16 @@ _SUPPORTED = ".csv, .tsv, .txt, .jsonl (also .gz, .zst, .zip), .xlsx, .parquet"
 
 @dataclass(frozen=True)
 class Part:
-    """One file or table. Rows are numbered from 1 in the order in which they stand in it.
+    """One file or table, whose rows are numbered from 1 in the order in which they stand in it.
 
-    Attributes
-    ----------
-    name : str
-        Path or address, as people know it.
-    relation : str
-        DuckDB table expression with the columns ``c0``, ``c1``, ... in the order of ``columns``.
-    columns, types : tuple of str
-        Names in the input and their DuckDB types.
-    kind : {"CSV", "TSV", "text", "JSON lines", "Excel", "Parquet", "table"}
-    path : Path or None
-        The file; None for a database table.
-    layout : Layout or None
-        Of a delimited file.
-    lines : int or None
-        Physical lines of a delimited file, header included.
-    copied : bool
-        The relation also has ``line``, where a row stands in the file, and ``broken``, why it cannot be read.
-    repeated : frozenset of str
-        Names that several columns of the file have.
-    lacks : frozenset of str
-        Columns that only other parts have; NULL in this one.
-    findings : tuple of Finding
-        What to know about how it was read.
+    ``name`` is its path or address as people know it. ``relation`` is a DuckDB table expression with the columns
+    ``c0``, ``c1``, ... in the order of ``columns``, the names in the input, and ``types``, theirs in DuckDB. ``kind``
+    is CSV, TSV, text, JSON lines, Excel, Parquet or table. A file has a ``path``; a delimited one also a ``layout``,
+    and ``lines``: how many it has, header included.
+
+    Where ``copied``, the relation also has ``line``, where a row stands in the file, and ``broken``, why it cannot be
+    read. ``repeated`` are names that several columns of the file have, ``lacks`` columns that only other parts have and
+    that are NULL here, and ``findings`` what to know about how it was read.
     """
 
     name: str
@@ -83,14 +68,10 @@ def read_parts(
 ) -> list[Part]:
     """Find the parts of ``source``; all get the columns of all, in the order of the first.
 
-    Files are taken in the order of their names. In a directory (searched with its subdirectories), names that
-    start with ``.`` or ``_`` and files of other kinds are passed over. ``data`` names the sheets of a workbook, or the
-    columns that tell which they are.
-
-    Raises
-    ------
-    InputError
-        The source does not exist, holds no data file, mixes kinds of files, or cannot be read.
+    Files are taken in the order of their names. In a directory (searched with its subdirectories), names that start
+    with ``.`` or ``_`` and files of other kinds are passed over. ``data`` names the sheets of a workbook, or the
+    columns that tell which they are. InputError where the source does not exist, holds no data file, mixes kinds of
+    files, or cannot be read.
     """
     if isinstance(source, pd.DataFrame):
         return [Part(FRAME, "clvml_frame", *register_frame(connection, source, "clvml_frame"), "table")]
@@ -114,10 +95,7 @@ def read_parts(
 def find_files(source: str) -> list[Path]:
     """Return the data files that ``source`` (a file, a directory or a wildcard pattern) stands for, sorted.
 
-    Raises
-    ------
-    InputError
-        Nothing is there, or nothing that ends in a supported way.
+    InputError where there is nothing, or nothing that ends in a supported way.
     """
     found = search(source)
     files = list(found.paths)
