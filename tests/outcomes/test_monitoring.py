@@ -71,7 +71,9 @@ def test_before_the_horizon_is_over_shorter_horizons_are_compared(scorer, days, 
     assert found.compared_days == 30
     # The promise is of the whole horizon.
     assert found.recommendation == "keep"
-    assert found.unjudged[0].startswith("the order of customers, churn, intervals and the total (the horizon is")
+    assert found.unjudged[0].startswith(
+        "the order of customers, churn, intervals and the total (the horizon is"
+    )
     assert found.metrics["expected_total"] == pytest.approx(scores["expected_spend_30d"].sum())
     assert "roc_auc" not in found.metrics
     assert "p_churn" not in found.tiers
