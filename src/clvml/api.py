@@ -139,7 +139,10 @@ class CustomerModel(BaseEstimator):
         margins = read.prepared.margins(scorer.model.config.value, until)
         scored = score_in_batches(scorer, read.days, until, explain, margins=margins).frame()
         prepared = replace(read.prepared, as_of=until, note=read.prepared.note if as_of is None else "")
-        scored.attrs["notes"] = workflows.scoring_notes(prepared, scorer, scorer.model.config)
+        scored.attrs["notes"] = [
+            *workflows.scoring_notes(prepared, scorer, scorer.model.config),
+            *workflows.unlike_training(scored, scorer),
+        ]
         return scored
 
     def backtest(

@@ -1,6 +1,7 @@
 """The stages put together: dates, assumptions, notes and answers in words."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -14,6 +15,7 @@ from clvml.evaluation.backtest import Backtest
 from clvml.evaluation.folds import ModelColumns
 from clvml.evaluation.leaderboard import build_leaderboard
 from clvml.scores.scorer import Scorer
+from clvml.scores.tiers import tier_thresholds
 from clvml.tracking.registry import resolve_model
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -175,6 +177,23 @@ def test_scoring_notes(shop, scorer):
         "the model was trained with other settings, which count: windows.horizon_days (90 asked, 60 used),"
         " value.margin (0.5 asked, 0.3 used)"
     ]
+
+
+def test_customers_unlike_those_of_the_training_are_said(scorer):
+    draw = np.random.default_rng(0)
+    clv = draw.lognormal(3.0, 1.0, 4_000).round(2)
+    trained = replace(scorer, model=replace(scorer.model, tiers=tier_thresholds(clv)))
+    alike = pd.DataFrame({"clv": draw.lognormal(3.0, 1.0, 400).round(2)})
+    assert workflows.unlike_training(alike, trained) == []
+    (note,) = workflows.unlike_training(alike * 10, trained)
+    assert "unlike those that the model was trained on" in note
+    assert "where those were 5%, 15%, 30%, 50%" in note
+    assert workflows.unlike_training(alike.head(29) * 10, trained) == []
+    # Many customers are worth the same, so that more of them reached the lowest threshold than half.
+    same = np.where(np.arange(4_000) < 2_800, 5.0, clv + 5.0)
+    trained = replace(scorer, model=replace(scorer.model, tiers=tier_thresholds(same)))
+    assert workflows.unlike_training(pd.DataFrame({"clv": same}), trained) == []
+    assert len(workflows.unlike_training(pd.DataFrame({"clv": same / 10}), trained)) == 1
 
 
 @pytest.fixture(scope="module")

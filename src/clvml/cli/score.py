@@ -217,7 +217,11 @@ def _summary(
         "value": scorer.model.config.value.model_dump(),
         # Spark counts what it leaves out and does not look at the ids.
         "warnings": [asdict(found) for found in getattr(quality, "warnings", ())],
-        "notes": [*filter(None, [doubt]), *workflows.scoring_notes(prepared, scorer, settings, today)],
+        "notes": [
+            *filter(None, [doubt]),
+            *workflows.scoring_notes(prepared, scorer, settings, today),
+            *workflows.unlike_training(scored, scorer),
+        ],
     }
 
 

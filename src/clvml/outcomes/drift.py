@@ -17,6 +17,7 @@ from clvml.explain.of_customers import contributions
 from clvml.explain.of_subscribers import contributions as subscriber_contributions
 from clvml.scores.scorer import Scorer
 from clvml.scores.subscribers import SubscriptionScorer
+from clvml.scores.tiers import TIER_SHARES
 
 Array = NDArray[np.float64]
 
@@ -48,6 +49,24 @@ def population_stability(then: ArrayLike, now: ArrayLike) -> float:
 
     p, q = shares(then), shares(now)
     return float(((q - p) * np.log(q / p)).sum())
+
+
+def tier_shift(clv: Array, thresholds: Sequence[float]) -> tuple[float, Array]:
+    """Return the population stability index of value tiers against those of training, and their shares now.
+
+    At training, `TIER_SHARES` of the customers reached the thresholds. Who is worth just as much as one (``clv`` has
+    whole cents) counts for the tier in which they were then.
+
+    >>> psi, shares = tier_shift(np.array([9.0, 8.0, 7.0, 1.0]), (8.0, 4.0, 2.0))
+    >>> round(psi, 2), shares.tolist()
+    (0.62, [0.25, 0.5, 0.0, 0.25])
+    """
+    edges = np.round(np.asarray(thresholds, dtype=float), 2)[:, None]
+    reached = np.clip(TIER_SHARES, (clv > edges).mean(axis=1), (clv >= edges).mean(axis=1))
+    then, now = (np.diff(shares, prepend=0.0, append=1.0) for shares in (TIER_SHARES, reached))
+    # As in `population_stability`.
+    p, q = ((shares * len(clv) + 0.5) / (len(clv) + 0.5 * len(shares)) for shares in (then, now))
+    return float(((q - p) * np.log(q / p)).sum()), now
 
 
 def distance(then: ArrayLike, now: ArrayLike) -> float:

@@ -29,6 +29,7 @@ from clvml.workflows.scoring import (
     score_on_spark,
     score_subscriptions,
     scoring_notes,
+    unlike_training,
     write_scored,
 )
 from clvml.workflows.sync import check_uploads, sync

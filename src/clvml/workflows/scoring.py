@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -17,7 +18,9 @@ from clvml.customers.snapshots import CustomerDays
 from clvml.customers.subscription_snapshots import known_at
 from clvml.engines.spark import SparkLog, score_lines
 from clvml.errors import InputError, first_of
+from clvml.evaluation.leaderboard import FEWEST_CUSTOMERS
 from clvml.log.subscriptions import SubscriptionLog
+from clvml.outcomes.drift import STRONG_DRIFT, tier_shift
 from clvml.scores.age import age_notes
 from clvml.scores.batches import ScoredTable, score_in_batches
 from clvml.scores.columns import ACQUISITION_SOURCE, SCORED, Column, scored_columns
@@ -25,6 +28,7 @@ from clvml.scores.overview import build_overview, write_overview
 from clvml.scores.scorer import Scorer, customer_days
 from clvml.scores.subscriber_overview import subscriber_overview
 from clvml.scores.subscribers import SubscriberScores, SubscriptionScorer
+from clvml.scores.tiers import TIER_SHARES, TIERS
 from clvml.storage.addresses import is_address
 from clvml.storage.database_output import check_database_output, write_database_table
 from clvml.storage.files import TABLES
@@ -159,6 +163,28 @@ def acquired_notes(scored: ScoredTable) -> list[str]:
     if not unknown:
         return []
     return [f"{unknown:,} of {scored.customers:,} customers have no {ACQUISITION_SOURCE.name} (--acquired)"]
+
+
+def unlike_training(
+    scored: ScoredTable | SubscriberScores | pd.DataFrame, scorer: Scorer | SubscriptionScorer
+) -> list[str]:
+    """Return that the scored customers are unlike those of the training, where their value tiers say so."""
+    if isinstance(scored, ScoredTable):
+        frame = scored.connection.execute(f"select clv from {scored.name}").df()
+    else:
+        frame = scored if isinstance(scored, pd.DataFrame) else scored.frame
+    clv = frame["clv"].to_numpy(dtype=float)
+    if not scorer.model.tiers or len(clv) < FEWEST_CUSTOMERS:
+        return []
+    psi, shares = tier_shift(clv, scorer.model.tiers)
+    if psi < STRONG_DRIFT:
+        return []
+    told = ", ".join(f"{share:.0%} {tier}" for share, tier in zip(shares, TIERS, strict=True))
+    trained = ", ".join(f"{share:.0%}" for share in np.diff(TIER_SHARES, prepend=0.0, append=1.0))
+    return [
+        "the customers are unlike those that the model was trained on: by its value tiers they are"
+        f" {told}, where those were {trained}; if this is another shop or currency, train a model on its log"
+    ]
 
 
 def scoring_notes(
