@@ -17,6 +17,9 @@ VALUES = ["ann", "2024-01-05", "10"]
         [["Orders 2024"]],
         [["Orders 2024", "", ""], ["printed on", "", ""]],
         [["Shop", "Main Street", "7", "Springfield"], ["", "", ""]],
+        [["who", "order", "order"]],
+        [["who", "", "order"]],
+        [["Orders 2024", "", ""], ["who", "order", "order"]],
     ],
 )
 def test_titles_stand_above(above):
@@ -31,11 +34,40 @@ def test_titles_stand_above(above):
         [["", "day", "amount"], VALUES],
         [["2019", "2020", "2021"], ["a", "b", "c"]],
         [["customer", "", ""], VALUES, VALUES],
+        [["", "segment", "town"], ["ann", "gold", "Bonn"], ["bob", "gold", "Kiel"]],
+        [
+            ["", "segment", "segment"],
+            ["ann", "gold", "Bonn"],
+            ["bob", "tier 2", "Kiel"],
+            ["eve", "gold", "Kiel"],
+        ],
         [],
     ],
 )
 def test_else_the_first_line_is_it(records):
     assert find_header(records) == 0
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        ",(yyyy-mm-dd),EUR",
+        "text,date,number",
+        "Kunde,Datum,Betrag",
+        ",,[EUR]",
+        "---,---,---",
+    ],
+)
+def test_units_and_other_names_below_a_header_are_no_line(read, reasons, below):
+    text = ",".join(PLAIN) + f"\n{below}\n" + "ann,2024-01-05,10\nbob,2024-01-06,20\n"
+    log = read(text, max_unreadable=0.01)
+    assert reasons(log) == {("header line", "rejected"): (1, 0.0)}
+    assert log.quality.money_out == 30
+
+
+@pytest.mark.parametrize("line", ["eve,soon,5", "eve,2024-01-07,five"])
+def test_a_first_line_with_a_date_or_an_amount_is_no_header(read, reasons, line):
+    assert ("header line", "rejected") not in reasons(read(f"{','.join(PLAIN)}\n{line}\nann,2024-01-05,10\n"))
 
 
 def test_names_are_trimmed_and_told_apart():

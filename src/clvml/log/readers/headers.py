@@ -14,12 +14,15 @@ def find_header(records: Sequence[Sequence[str]]) -> int:
     """Return which of the first records holds the column names.
 
     The first one does, unless it has another number of columns than most records or fills at most half of them: then
-    the first that has as many, fills more of them and holds no number or date.
+    the first that has as many, fills more of them and holds no number or date. Where names of groups stand in it, that
+    are fewer than those below, the record below does.
 
     >>> find_header([["Report", "", ""], ["", "", ""], ["id", "day", "amount"], ["7", "2024-01-05", "3"]])
     2
     >>> find_header([["id", "day", "amount"], ["7", "2024-01-05", "3"]])
     0
+    >>> find_header([["who", "order", "order"], ["id", "day", "amount"], ["7", "2024-01-05", "3"]])
+    1
     """
     widths = Counter(len(record) for record in records if len(record) > 1)
     if not widths:
@@ -28,8 +31,17 @@ def find_header(records: Sequence[Sequence[str]]) -> int:
     for number, record in enumerate(records[:_SEARCHED]):
         has_values = any(_VALUE.fullmatch(cell.strip()) for cell in record)
         if len(record) == width and 2 * _filled(record) > width and (number == 0 or not has_values):
-            return number
+            return number + _names_groups(records[number : number + _SEARCHED])
     return 0
+
+
+def _names_groups(records: Sequence[Sequence[str]]) -> bool:
+    """Return whether the first record names groups: the next one has more names, and all below have digits."""
+    if len(records) < 3 or len(records[0]) != len(records[1]):
+        return False
+    groups, names = ({" ".join(cell.split()) for cell in record} - {""} for record in records[:2])
+    with_digits = [any(map(str.isdigit, "".join(record))) for record in records]
+    return len(groups) < len(names) and not any(with_digits[:2]) and all(with_digits[2:])
 
 
 def column_names(header: Sequence[str]) -> tuple[tuple[str, ...], frozenset[str]]:

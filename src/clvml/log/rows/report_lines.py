@@ -29,14 +29,21 @@ def total_named_sql(columns: Collection[str], *, behind: bool = False) -> str:
     return " OR ".join(f"coalesce(regexp_full_match(lower({text}), {pattern}), false)" for text in texts)
 
 
-def mark_headers(connection: duckdb.DuckDBPyConnection, table: str, customer: str, day: str) -> None:
-    """Mark lines that repeat the header, as the pages of a report and files put together do.
+def mark_headers(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Collection[str], customer: str, day: str
+) -> None:
+    """Mark lines that repeat the header, and a first one with words for dates and numbers: units, other names.
 
-    ``customer`` and ``day`` are what it calls these two columns.
+    ``customer`` and ``day`` are what the header calls these two columns.
     """
+    numbers = [ours for ours in columns if ours not in (*IDS, "order_date", "currency")]
+    values = ", ".join(["order_ts::VARCHAR", *(f"{ours}::VARCHAR" for ours in numbers)])
+    words = ", ".join(["date_text", *(f"{ours}_text" for ours in numbers)])
     connection.execute(
-        f"UPDATE {table} SET broken = {literal(HEADER_LINE)} WHERE broken IS NULL"
-        f" AND customer_id = {literal(customer)} AND date_text = {literal(day)}"
+        f"UPDATE {table} SET broken = {literal(HEADER_LINE)} WHERE broken IS NULL AND ("
+        f"(customer_id = {literal(customer)} AND date_text = {literal(day)}) OR"
+        f" (rowid IN (SELECT min(rowid) FROM {table} GROUP BY part)"
+        f" AND coalesce({values}) IS NULL AND regexp_matches(concat({words}), '^\\D+$')))"
     )
 
 

@@ -108,13 +108,9 @@ def build_staged(
         for ours, index in mapping.items()
         if ours not in (*IDS, "currency") and any(_is_written(ours, part.types[index]) for part in read)
     }
+    named = (parts[0].columns[mapping[ours]] for ours in ("customer_id", "order_date"))
+    mark_headers(connection, _GATHERED, columns, *named)
     mark_totals(connection, _GATHERED, columns)
-    mark_headers(
-        connection,
-        _GATHERED,
-        parts[0].columns[mapping["customer_id"]],
-        parts[0].columns[mapping["order_date"]],
-    )
     locate = partial(_located, connection, read)
     check_broken(connection, _GATHERED, _BROKEN, origin, data, locate)
     formats, read_as = _type(connection, len(read), to_read, data, locate)
