@@ -22,15 +22,12 @@ class Shrunk(NamedTuple):
         The mean over groups, weighted by what each tells.
     between : float
         Variance of the true effects between groups (tau squared); 0: the groups do not differ beyond chance.
-    heterogeneity : float
-        Cochran's Q.
     """
 
     mean: Array
     spread: Array
     common: float
     between: float
-    heterogeneity: float
 
 
 def shrink(effects: ArrayLike, variances: ArrayLike) -> Shrunk:
@@ -58,10 +55,9 @@ def shrink(effects: ArrayLike, variances: ArrayLike) -> Shrunk:
     weights = 1.0 / variances
     total = weights.sum()
     fixed = float((weights * effects).sum() / total)
-    heterogeneity = float((weights * (effects - fixed) ** 2).sum())
     freedom = total - (weights**2).sum() / total
-    # A single group has nothing to differ from.
-    excess = heterogeneity - (len(effects) - 1)
+    # Cochran's Q over its expectation; a single group has nothing to differ from.
+    excess = float((weights * (effects - fixed) ** 2).sum()) - (len(effects) - 1)
     between = max(0.0, excess / freedom) if len(effects) > 1 else 0.0
     weights = 1.0 / (variances + between)
     common = float((weights * effects).sum() / weights.sum())
@@ -69,7 +65,7 @@ def shrink(effects: ArrayLike, variances: ArrayLike) -> Shrunk:
     # The common mean is an estimate itself (Morris 1983).
     spread = np.sqrt(kept * variances + (1.0 - kept) ** 2 / weights.sum())
     mean = common + kept * (effects - common)
-    return Shrunk(mean * scale, spread * scale, common * scale, between * unit, heterogeneity)
+    return Shrunk(mean * scale, spread * scale, common * scale, between * unit)
 
 
 def update(mean: float, spread: float, estimate: float, error: float) -> tuple[float, float]:

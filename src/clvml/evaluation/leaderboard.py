@@ -22,7 +22,6 @@ from clvml.errors import did_you_mean
 from clvml.evaluation.folds import (
     ModelColumns,
     Values,
-    check_predictions,
     folds_of,
     interval,
     mean_of_folds,
@@ -165,11 +164,9 @@ def build_leaderboard(
     Raises
     ------
     ValueError
-        If a column is missing, a (cutoff, customer_id) comes twice, a value is missing, infinite or out of
-        range, the names of the models are not unique, or the champion is not among them.
+        If a value is missing, infinite or out of range.
     """
     models = tuple(models)
-    check_predictions(predictions, models, champion, samples, seed)
     folds, customers = folds_of(predictions, models)
     point = stacked([measured(fold, np.ones((len(fold.customers), 1))) for fold in folds])
     drawn = resampled(folds, customers, samples, seed)

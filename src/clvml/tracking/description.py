@@ -80,21 +80,14 @@ def package_versions() -> str:
     )
 
 
-def run_params(config: AnyConfig) -> dict[str, str]:
-    """Return the configuration as ``{"section.key": text}``, as ``--set`` takes it.
-
-    Left out: what is not set, the names of the input's columns, and the names in MLflow. The whole of it is
-    in the run's ``config.yaml``.
-    """
-    return flat_params(public_config(config))
-
-
 def flat_params(config: dict[str, Any]) -> dict[str, str]:
-    """Return a configuration given as nested dicts, such as a run's ``config.yaml``, as `run_params` does."""
-    flat = _flatten(config)
+    """Return a `public_config` as ``{"section.key": text}``, as ``--set`` takes it.
+
+    Left out: what is not set, the names of the input's columns, and the names in MLflow.
+    """
     return {
         key: text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
-        for key, text in flat.items()
+        for key, text in _flatten(config).items()
         if not key.startswith(("data.columns.", "tracking.", "segments."))
     }
 

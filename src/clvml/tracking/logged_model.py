@@ -13,7 +13,7 @@ from clvml.customers.attributes import CATEGORY
 from clvml.errors import InputError
 from clvml.scores.columns import SCORED, SUBSCRIBERS, typed
 from clvml.scores.customer_margin import OWN_MARGIN
-from clvml.tracking.description import installed_version, run_params
+from clvml.tracking.description import flat_params, installed_version, public_config
 from clvml.tracking.pyfunc import PurchaseLogScorer
 from clvml.tracking.record import TrainingRecord
 from clvml.tracking.session import Store, mlflow, models, types
@@ -55,7 +55,7 @@ def log_model(
         experiment,
         name=MODEL_NAME,
         source_run_id=run_id,
-        params=run_params(record.config),
+        params=flat_params(public_config(record.config)),
         model_type="customer lifetime value",
     )
     # Not mlflow.pyfunc.log_model: that one logs to the process's active run, which is the caller's, or starts

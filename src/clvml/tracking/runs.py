@@ -15,13 +15,7 @@ from typing import Any
 
 from clvml.storage.addresses import hide_password
 from clvml.tracking.artifacts import LEADERBOARD_TABLE, copy_model, write_run_files
-from clvml.tracking.description import (
-    fold_series,
-    note,
-    run_name,
-    run_params,
-    run_tags,
-)
+from clvml.tracking.description import flat_params, fold_series, note, public_config, run_name, run_tags
 from clvml.tracking.liveness import PROCESS_TAG, is_dead, is_silent, mark
 from clvml.tracking.logged_model import log_model
 from clvml.tracking.record import STARTED_TAG, UPLOAD_TAG, LoggedRun, TrainingRecord
@@ -209,7 +203,8 @@ def _log_everything(
         if math.isfinite(value)
     ]
     metrics += [entities.Metric(key, value, now, step) for key, step, value in fold_series(record)]
-    params = [entities.Param(key, value) for key, value in run_params(record.config).items()]
+    told = flat_params(public_config(record.config))
+    params = [entities.Param(key, value) for key, value in told.items()]
     tables = [] if record.leaderboard.empty else [{"path": LEADERBOARD_TABLE, "type": "table"}]
     tags = [entities.RunTag("mlflow.loggedArtifacts", json.dumps(tables))] if tables else []
     store.client.log_batch(run_id, metrics[:METRICS_AT_ONCE], params, tags)

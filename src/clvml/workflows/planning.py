@@ -31,12 +31,19 @@ def plan(
 
     Parameters
     ----------
+    scores : DataFrame, str or Path
+        The scored table or its file.
     playbook : Playbook, mapping, str or Path
         What can be done; its YAML file, or its keys.
     budget : float, optional
         Expected cost at most [currency]; without one: as much as pays.
     today : date, optional
         Past contacts after it are refused; the present day where left out.
+
+    Raises
+    ------
+    InputError
+        Scores, playbook or a file that it names are at fault.
     """
     if isinstance(playbook, Mapping):
         playbook = parse_playbook(dict(playbook))

@@ -53,10 +53,6 @@ _EXAMPLE_CUSTOMERS = 5
 REASONS_SHOWN = 1_000
 
 
-def _silent(text: str) -> None:
-    """Tell nobody."""
-
-
 @dataclass(frozen=True)
 class Fitted:
     """A model with its explanation, and whom it was fitted for.
@@ -118,7 +114,9 @@ class Trained:
     driver_sentences: list[str]
 
 
-def train(prepared: Prepared[Any], config: Config, directory: Path, progress: Progress = _silent) -> Trained:
+def train(
+    prepared: Prepared[Any], config: Config, directory: Path, progress: Progress = lambda text: None
+) -> Trained:
     """Test out of time, train on everything before ``prepared.as_of``, explain, and save: `backtest` to `record`.
 
     Raises
@@ -179,7 +177,7 @@ def tested_or_told(
 
 
 def backtest(
-    prepared: Prepared[Any], config: Config, folds: int | None = None, progress: Progress = _silent
+    prepared: Prepared[Any], config: Config, folds: int | None = None, progress: Progress = lambda text: None
 ) -> Backtest:
     """Run the rolling-origin leaderboard on a prepared log."""
     return run_backtest(days_of(prepared.log), prepared.as_of, config, folds, progress)
@@ -189,7 +187,7 @@ def fit(
     days: CustomerDays,
     as_of: date,
     config: Config,
-    progress: Progress = _silent,
+    progress: Progress = lambda text: None,
     margins: pd.Series | None = None,
 ) -> Fitted:
     """Train on everything before ``as_of``, and fit the explanation and the value tiers.
