@@ -53,6 +53,9 @@ _UNIT_PRICES = (
 )
 # What a customer owes, and what takes it back, in columns of their own.
 _SIDES = ("debit credit", "débit crédit", "soll haben", "debe haber", "dare avere", "debet credit")
+_PARTS_OF_DATES = (
+    "year month jahr monat année mois año mes anno mese jaar maand rok miesiąc week quarter woche quartal"
+)
 _REQUIRED = ("customer_id", "order_date", "amount")
 _IN_CURRENCY = re.compile(r"(?<=\w)[\s_\[(]+(?:in[\s_]+)?(?:eur|euro|usd|gbp|chf)[\s\])]*$")
 
@@ -90,6 +93,10 @@ def map_columns(
         message += f": amount: '{product}'." if product else ", as in amount: 'Quantity * Price'."
     elif unknown:
         message += f" Nothing looks like {', '.join(unknown)}: name the right column in data.columns."
+    if "order_date" in unknown and any(plain(name) in _PARTS_OF_DATES.split() for name in available):
+        message += (
+            " A date needs day, month and year in one column, such as 2024-01-31: join those that hold them."
+        )
     raise InputError(message)
 
 

@@ -13,12 +13,14 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from itertools import islice
 from pathlib import Path
 
 import duckdb
 
 from clvml.errors import InputError
+from clvml.log.readers.datev import DAY_COLUMN, first_day_of_batch, with_year
 from clvml.log.readers.headers import column_names, find_header
 from clvml.log.readers.row_tables import Row, create_row_table
 from clvml.log.readers.text_files import (
@@ -51,6 +53,7 @@ class Layout:
     ``columns`` are the header's names, trimmed and made unique; a blank one is called ``column_<position>``.
     ``repeated`` are those that occur more than once (the later ones got a suffix). Titles, blank lines or ``sep=;``
     stand above ``header_line``, counted from 1. The encodings are those of `clvml.log.readers.text_files.scan_text`.
+    ``first_day`` is that of a posting batch of DATEV (`clvml.log.readers.datev`).
     """
 
     delimiter: str
@@ -58,6 +61,7 @@ class Layout:
     repeated: frozenset[str]
     header_line: int = 1
     encoding: str = "utf-8"
+    first_day: date | None = None
 
 
 def read_layout(path: Path, encoding: str | None = None) -> Layout:
@@ -89,7 +93,7 @@ def read_layout(path: Path, encoding: str | None = None) -> Layout:
             " a header; export it again, with column names and a line for each row"
         )
     columns, repeated = column_names(header)
-    return Layout(delimiter, columns, repeated, first + line, encoding)
+    return Layout(delimiter, columns, repeated, first + line, encoding, first_day_of_batch(sample[first]))
 
 
 def _sample(text: io.TextIOWrapper) -> list[str]:
@@ -153,6 +157,7 @@ def copy_carefully(connection: duckdb.DuckDBPyConnection, path: Path, layout: La
 
 def _careful_rows(path: Path, layout: Layout) -> Iterator[Row]:
     width = len(layout.columns)
+    days = [place for place, name in enumerate(layout.columns) if name == DAY_COLUMN]
     recent: list[str] = []
     too_long = False
 
@@ -203,4 +208,7 @@ def _careful_rows(path: Path, layout: Layout) -> Iterator[Row]:
                 )
             if len(fields) > width:
                 fields[width - 1 :] = [layout.delimiter.join(fields[width - 1 :])]
+            if layout.first_day and broken is None:
+                for place in days:
+                    fields[place] = with_year(fields[place], layout.first_day)
             yield (start, broken, *(field or None for field in fields), *[None] * (width - len(fields)))

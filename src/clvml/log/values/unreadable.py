@@ -13,6 +13,11 @@ from clvml.errors import InputError
 from clvml.log.values.formats import Column, Locate, example, lines_said, quoted
 from clvml.storage.sql import literal
 
+# A day, a month, a quarter, a week or a year alone.
+_UNDATED = re.compile(
+    r"\d{1,4}|(?:19|20)\d\d\W*[QWTK]*\d{1,2}|\d{1,2}\W(?:19|20)\d\d|[^\W\d]+\W{0,2}(?:\d{4}|\d{2})",
+    re.IGNORECASE,
+)
 _SIDED = re.compile(r"\d\W*(?:CR|DR)\b", re.IGNORECASE)
 
 
@@ -49,6 +54,11 @@ def check_readable(
         mend = (
             "CR and DR tell credit from debit: write a minus, or the letters in a column of their own; or else "
             + mend
+        )
+    if kind == "date" and all(_UNDATED.fullmatch(found) for found, *_ in common):
+        mend = (
+            "a date needs day, month and year in one column, such as 2024-01-31; join them where they stand in several,"
+            " or else " + mend
         )
     if not read:
         raise InputError(f"{column} holds no {kind} that can be read, for example {listed}; {mend}")
