@@ -63,6 +63,8 @@ def features_query(history: str, cutoff: date, horizon_days: int, columns: Colle
         SQL of the customer days before the cutoff (`clvml.customers.windows.history`).
     cutoff : date
         The first day not observed; it only dates the history.
+    horizon_days : int
+        Length of the target window [days].
     columns : collection of str
         The optional columns of the purchase log.
 

@@ -64,7 +64,21 @@ def build_app(
     orders: Orders | None = None,
     models: Models | None = None,
 ) -> App:
-    """Return the dashboard."""
+    """Return the dashboard.
+
+    Parameters
+    ----------
+    snapshots : Snapshots
+        Of the scored file.
+    today : callable
+        Tells the day, and so how old the scores are.
+    password, hosts
+        See `clvml.dashboard.guard.guarded`.
+    orders : Orders, optional
+        What the customers bought, to show it by day.
+    models : Models, optional
+        What the tracking store knows of the models.
+    """
     # No page that describes the addresses: it would load scripts from elsewhere.
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, telemetry=_NO_TELEMETRY)
 

@@ -37,6 +37,8 @@ def guarded(app: App, password: str | None, hosts: tuple[str, ...] | None) -> Ap
 
     Parameters
     ----------
+    app : callable
+        ASGI application.
     password : str or None
         Asked for by HTTP Basic, with any user name.
     hosts : tuple of str or None

@@ -35,6 +35,8 @@ class Orders:
 
     Parameters
     ----------
+    data : DataConfig
+        Where the log is, and how it is read.
     now : datetime
         Lines dated later are rejected.
     folder : Path
@@ -71,7 +73,12 @@ class Orders:
             ).fetchall()
 
     def check(self, snapshot: Snapshot) -> None:
-        """Refuse a log that is of other customers, or says of most that they spent something else."""
+        """Refuse a log that is of other customers, or says of most that they spent something else.
+
+        Raises
+        ------
+        InputError
+        """
         refuse_purchase_log(snapshot.columns)
         rows = snapshot.rows(f"select customer_id, historic_spend from customers limit {_ASKED}", [])
         ids, told = [row["customer_id"] for row in rows], [row["historic_spend"] for row in rows]

@@ -44,14 +44,22 @@ def serve(
     ----------
     scores, before, contacts
         See `clvml.dashboard.store.Snapshots`.
+    now : callable
+        Tells the time.
     ready : callable
         Told the address, when the first page can be asked for.
     host : str
         Address to listen on; others than this machine's own need a password.
     port : int
         0 for any that is free.
+    password : str, optional
+        Asked for by the browser, with any user name.
+    log : DataConfig, optional
+        The purchase log, to show what each customer bought.
     without_log : callable, optional
         Told why a log that cannot be read, or is of other scores, is not shown; without it, that is an error.
+    ask_models : callable, optional
+        Asks the tracking store how the models stand.
 
     Raises
     ------

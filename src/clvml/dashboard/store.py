@@ -56,10 +56,14 @@ class Snapshot:
 
     Attributes
     ----------
+    segments, tiers : list of str
+        Those there are.
     moves : list of dict
         ``move, customers, clv_before, clv_now, change``; empty without an earlier scoring.
     notes : list of str
         What is to be known about ``moves``.
+    columns : list of str
+        Of the scored file.
     groups : dict of list of str
         Of the columns that are not clvml's, such as attributes, those with few values: these, the commonest first.
     own : list of str

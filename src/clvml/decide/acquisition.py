@@ -84,7 +84,13 @@ def read_spend(path: str) -> pd.DataFrame:
 
 
 def read_sources(path: str) -> pd.Series:
-    """Read where customers came from: `SOURCE` by customer id. Errors are those of `read_acquired`."""
+    """Read where customers came from: `SOURCE` by customer id.
+
+    Raises
+    ------
+    InputError
+        As `read_acquired`.
+    """
     return _one_each(path, [SOURCE]).set_index("customer_id")[SOURCE]
 
 
@@ -120,6 +126,12 @@ def acquisition(
 
     Parameters
     ----------
+    scores : DataFrame
+        The scored table.
+    acquired : DataFrame
+        See `read_acquired`.
+    spend : DataFrame
+        See `read_spend`.
     margin : ndarray, shape (n,)
         Margin of each scored customer.
     value : ValueConfig, optional

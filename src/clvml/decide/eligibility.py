@@ -34,6 +34,8 @@ class Eligibility:
         In the order of the playbook.
     why : ndarray of str, shape (n,)
         Why no action may; empty where one may.
+    notes : list of str
+        What is odd about the files.
     """
 
     allowed: Flags
@@ -53,6 +55,8 @@ def eligible(
 
     Parameters
     ----------
+    scores : DataFrame
+        The scored table.
     opt_outs : DataFrame, optional
         ``customer_id``, and ``channel`` where only that is refused.
     contacts : DataFrame, optional

@@ -90,7 +90,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Choices:
-    """What may be done for whom, and what it would bring."""
+    """What may be done for whom, and what it would bring.
+
+    Attributes
+    ----------
+    task : Task
+        Of both, with the caps of the playbook.
+    """
 
     may: Eligibility
     gains: Gains
@@ -151,6 +157,8 @@ def settled(
 
     Parameters
     ----------
+    choices : Choices
+        Of both.
     budget : float or None
         Expected cost at most [currency]; None: as much as pays.
     control : ndarray of bool, shape (n,), optional
@@ -189,6 +197,8 @@ def make_plan(
 
     Parameters
     ----------
+    scores : DataFrame
+        The scored table, one row per customer.
     budget : float or None
         Expected cost at most, incentives included [currency]; None: as much as pays.
     opt_outs, contacts : DataFrame, optional
@@ -239,7 +249,12 @@ def _said(texts: pd.Series) -> str:
 
 
 def check_scores(scores: pd.DataFrame, needed: Sequence[str]) -> None:
-    """Refuse scores that lack a column, mix scorings, or hold what is not a number."""
+    """Refuse scores that lack a column, mix scorings, or hold what is not a number.
+
+    Raises
+    ------
+    InputError
+    """
     for name in needed:
         if name not in scores.columns:
             raise InputError(

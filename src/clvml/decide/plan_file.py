@@ -123,6 +123,13 @@ def write_plan(
 ) -> None:
     """Write a plan (.csv or .parquet), its record and its target lists: all or none.
 
+    Parameters
+    ----------
+    table : DataFrame
+        `PLAN_COLUMNS`.
+    lists : mapping of Path to DataFrame, optional
+        Target lists by file; their folder is there.
+
     Raises
     ------
     InputError

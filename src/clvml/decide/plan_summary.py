@@ -40,6 +40,8 @@ def summarise(
 
     Parameters
     ----------
+    market : Market
+        Of the task that was solved.
     held : ndarray of bool, shape (n,)
         Who is in the control group where planned.
     why : Series of str, shape (n,)

@@ -140,6 +140,8 @@ def read_playbook(path: str | Path, overrides: list[str] | None = None) -> Playb
 
     Parameters
     ----------
+    path : str or Path
+        The YAML file.
     overrides : list of str, optional
         ``a.b=c`` assignments applied over the file.
 

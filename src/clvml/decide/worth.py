@@ -103,6 +103,8 @@ def worth(
     costs : DataFrame, optional
         Some of `clvml.decide.costs.COSTS` for each value of a scored column, which is its other column; or, in one
         row, for everybody.
+    before : DataFrame, optional
+        An earlier scored table of the same customers.
     margins : ndarray, shape (n,), optional
         Each customer's own margin; that of all where left out. Costs stand above it.
     counted : bool

@@ -46,6 +46,10 @@ class CountedEvents(NamedTuple):
 
     Attributes
     ----------
+    table : str
+        Its name.
+    kinds : tuple of EventKind
+        What is counted.
     first_day : date
         The first day that was recorded.
     spellings : dict of str to str
@@ -99,6 +103,10 @@ def feature_sql(
     ----------
     table : str
         Its name, such as ``orders`` or ``shop.orders``.
+    cutoff : date
+        The first day not observed.
+    horizon_days : int
+        Length of the target window [days].
     customers, attributes : str, sequence of AttributeColumn
         Name of the table of ``data.attributes``, where there are some, and those to join from it.
     events : CountedEvents, optional

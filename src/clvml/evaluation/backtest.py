@@ -80,6 +80,12 @@ def predict_folds(
 
     Parameters
     ----------
+    days : CustomerDays
+        The purchase days.
+    as_of : date
+        The end of what is known; the newest test window ends there.
+    config : Config
+        The model, the windows, and the number of folds.
     folds : int, optional
         Instead of ``config.evaluation.folds``.
 

@@ -99,7 +99,7 @@ def build_evidence(tested: Backtest, drivers: list[dict[str, Any]], margin: floa
         undefined), ``verdicts`` (of what people are shown, against the best of the others), ``top_fifth_share`` (money
         that the fifth expected to spend most brought, mean over the dates; None where nothing was spent),
         ``total_off`` (how far the total was off, as a share of it, mean over the dates),
-        ``coverage`` (share of the customers within their interval, mean over the dates) and of
+        ``coverage`` (share of the customers within their interval, mean over the dates; None without intervals) and of
         the newest date
         ``gains`` (shares of the money found by shares of the customers) and ``calibration`` (per tenth of the
         customers, mean P(churn) and the share who left), and ``margin`` (what each forecast said and what came, see

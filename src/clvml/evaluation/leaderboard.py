@@ -156,6 +156,8 @@ def build_leaderboard(
     predictions : DataFrame
         Out-of-time predictions, one row per `cutoff` and `customer_id`, with `actual_spend` [currency],
         `churned` (0 or 1) and the columns of the models. The order of the rows does not matter.
+    champion : str
+        Name of the model that the others are held against.
     samples : int
         How many times to draw the customers; 500 gives a steady verdict.
     seed : int
@@ -164,7 +166,8 @@ def build_leaderboard(
     Raises
     ------
     ValueError
-        If a value is missing, infinite or out of range.
+        If a column is missing, a (cutoff, customer_id) comes twice, a value is missing, infinite or out of
+        range, the names of the models are not unique, or the champion is not among them.
     """
     models = tuple(models)
     folds, customers = folds_of(predictions, models)

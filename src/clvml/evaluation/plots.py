@@ -210,6 +210,11 @@ def plot_leaderboard(leaderboard: Leaderboard, metric: str) -> Figure:
     Intervals may overlap where a difference is clear, because all models are measured on the same draws of
     customers: the colour tells the verdict against the champion.
 
+    Parameters
+    ----------
+    metric : str
+        Name of a metric, such as "wape".
+
     Raises
     ------
     ValueError

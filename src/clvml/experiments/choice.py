@@ -73,6 +73,8 @@ def compare(
         ``churn/<model>``.
     base : str
         The variant that others are held against; where it is missing (it failed), the first that is there.
+    samples, seed : int
+        Of the bootstrap.
     """
     base = base if base in predictions else next(iter(predictions))
     sorted_ = {name: frame.sort_values(_KEYS, ignore_index=True) for name, frame in predictions.items()}

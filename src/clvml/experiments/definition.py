@@ -92,12 +92,18 @@ class Definition:
     ----------
     path : Path
         The file; results are written beside it.
+    config_path : str
+        The base configuration.
     base : Config or SubscriptionConfig
         As it was read, with the experiment's own data and number of test dates.
     variants : tuple of Variant
         All of a list or grid; of a search, the configuration as it is. The first is what others are held against.
+    metric : str
+        Decides which variant is best.
     folds : int
         Test dates; the last is only reported.
+    overrides : tuple of str
+        ``a.b=c`` assignments of the command line.
     source : str or None
         Purchase log of the command line.
     """
@@ -131,6 +137,8 @@ def read_experiment(
 
     Parameters
     ----------
+    path : str or Path
+        The YAML file.
     overrides : iterable of str, optional
         ``a.b=c`` assignments over the base configuration.
     source : str, optional

@@ -43,7 +43,13 @@ IMAGES = "images"
 
 
 def write_report(outcome: Outcome) -> list[Path]:
-    """Write the page beside the experiment file and its chart into ``images/``; return both paths."""
+    """Write the page beside the experiment file and its chart into ``images/``; return both paths.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written.
+    """
     path = outcome.definition.path
     page, image = path.with_suffix(".md"), path.parent / IMAGES / f"{path.stem}.png"
     image.parent.mkdir(exist_ok=True)

@@ -58,6 +58,8 @@ class Result:
 
     Attributes
     ----------
+    run_id : str
+        Its MLflow run.
     predictions : DataFrame or None
         One row per test date and customer: labels, interval, and columns ``spend/<model>`` and ``churn/<model>``.
     error : str
@@ -76,8 +78,12 @@ class Outcome:
 
     Attributes
     ----------
+    fingerprint : str
+        Of the purchase log.
     as_of : date
         End of what was known; the last test window ends there.
+    experiment, run_id : str
+        Where it is in MLflow.
     mlflow_page : str
         Address of its runs there, with their metrics.
     run_now : int
@@ -114,10 +120,16 @@ def run_experiment(
 
     Parameters
     ----------
+    uri : str
+        Tracking store.
+    now : datetime
+        For reading the purchase log.
     storage : Path
         SQLite file of Optuna, for a search.
     write : callable
         Writes the result into files, which are logged.
+    fresh : bool
+        Run everything again.
     workers : int, optional
         Variants at once; by default half the cores. The results do not depend on it.
 

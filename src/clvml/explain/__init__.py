@@ -7,3 +7,13 @@ from clvml.explain.influence import driver_sentences, driver_shares, drivers
 from clvml.explain.reference import Reference
 from clvml.explain.treeshap import shap_values
 from clvml.explain.wording import Typical, reasons
+
+__all__ = [
+    "Reference",
+    "Typical",
+    "driver_sentences",
+    "driver_shares",
+    "drivers",
+    "reasons",
+    "shap_values",
+]

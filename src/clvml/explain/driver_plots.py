@@ -39,7 +39,18 @@ NAME_WIDTH = 40
 def plot_drivers_bar(
     contributions: ArrayLike, feature_list: Sequence[Feature], features: pd.DataFrame, top: int = 12
 ) -> Figure:
-    """Draw how far each feature moves the churn risk on average, strongest on top; arguments of `drivers`.
+    """Draw how far each feature moves the churn risk on average, strongest on top.
+
+    Parameters
+    ----------
+    contributions : array-like of shape (customers, len(feature_list) + 1)
+        As `clvml.explain.of_customers.contributions` returns them [log-odds].
+    feature_list : sequence of Feature
+        The features of the columns of `contributions`, in their order.
+    features : DataFrame
+        One row per customer, one column per feature.
+    top : int
+        Features drawn.
 
     Raises
     ------
@@ -97,6 +108,8 @@ def plot_drivers_beeswarm(
 
     Parameters
     ----------
+    contributions, feature_list, features, top
+        As in `plot_drivers_bar`.
     seed : int
         Seed of the sample of at most 2,000 customers, and of the order in which dots overlap.
 

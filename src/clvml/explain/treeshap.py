@@ -86,6 +86,11 @@ class _Branch:
 class TreeTables:
     """The look-up tables of a tree model with one output.
 
+    Parameters
+    ----------
+    booster : xgboost.Booster
+        Trees with numeric splits; at most eight splits deep.
+
     Attributes
     ----------
     base : float
@@ -178,13 +183,15 @@ _tables: WeakKeyDictionary[xgb.Booster, TreeTables | None] = WeakKeyDictionary()
 
 
 def shap_values(booster: xgb.Booster, matrix: SinglePrecision) -> SinglePrecision:
-    """Return exact SHAP values of a tree model, which must not be trained further: path-dependent TreeSHAP.
+    """Return exact SHAP values of a tree model: path-dependent TreeSHAP [1]_.
 
     They come from look-up tables (`TreeTables`); from XGBoost's own contributions where the tables do not support the
     model or differ from them.
 
     Parameters
     ----------
+    booster : xgboost.Booster
+        A trained model; its tables are kept for the next call, so it must not be trained further.
     matrix : array of shape (rows, features)
         NaN where a feature is missing.
 
@@ -193,6 +200,11 @@ def shap_values(booster: xgb.Booster, matrix: SinglePrecision) -> SinglePrecisio
     array of shape (rows, features + 1)
         What each feature adds to the prediction [unit of the prediction] and, last, the base: the mean
         prediction. A row sums to its prediction.
+
+    References
+    ----------
+    .. [1] Lundberg et al. (2020), From local explanations to global understanding with explainable AI for
+       trees, Nature Machine Intelligence 2, 56-67.
     """
     if not len(matrix):
         return np.empty((0, matrix.shape[1] + 1), dtype=np.float32)

@@ -121,7 +121,10 @@ def with_attributes_beside(
 ) -> PurchaseLog:
     """Return a log with the attributes that stand beside the purchases in ``frame``, in every line of a customer.
 
-    InputError where a column is not there, or holds several values of one customer.
+    Raises
+    ------
+    InputError
+        A column is not there, or holds several values of one customer.
     """
     lacking = [name for name in columns if name not in frame]
     if lacking:

@@ -35,8 +35,12 @@ def columns_beside(data: DataConfig) -> dict[str, str]:
 def split_events(frame: pd.DataFrame, data: DataConfig, ordered: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the purchases of a frame, and its events as texts under the names of their own table.
 
-    A row with the date of an event is one, all others are purchases; ``ordered`` is the date of those. InputError
-    where a column of events is not there, or a row has both dates.
+    A row with the date of an event is one, all others are purchases; ``ordered`` is the date of those.
+
+    Raises
+    ------
+    InputError
+        A column of events is not there, or a row has both dates.
     """
     called = columns_beside(data)
     lacking = [name for name in called.values() if name not in frame]
@@ -84,8 +88,12 @@ def with_events_beside(
 ) -> PurchaseLog:
     """Return a log with events that `split_events` returned; customers without one have none on record.
 
-    Nothing was recorded before ``recorded_from``, or the first of them where that is earlier. InputError where
-    dates cannot be read, or all events are of customers without a purchase.
+    Nothing was recorded before ``recorded_from``, or the first of them where that is earlier.
+
+    Raises
+    ------
+    InputError
+        Dates cannot be read, or all events are of customers without a purchase.
     """
     asked = data.events
     if asked is None:

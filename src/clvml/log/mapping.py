@@ -65,9 +65,12 @@ def map_columns(
 ) -> dict[str, int]:
     """Return ``{our name: position of the input column}`` for the mapped columns.
 
-    ``origin`` is what the input is called in errors; ``computed`` are our names that are expressions and no
-    columns. InputError where a mapped column is absent. The message lists the input's columns and proposes a
-    complete mapping.
+    ``origin`` is what the input is called in errors; ``computed`` are our names that are expressions and no columns.
+
+    Raises
+    ------
+    InputError
+        A mapped column is absent. The message lists the input's columns and proposes a complete mapping.
     """
     mapped = {ours: theirs for ours, theirs in columns.mapped().items() if ours not in computed}
     absent = {ours: theirs for ours, theirs in mapped.items() if theirs not in available}

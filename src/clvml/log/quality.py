@@ -62,12 +62,25 @@ class SourceCount:
 class IdentityCount:
     """What became of the ids of all sources.
 
-    ``ids`` are the customers of each source before, ``customers`` those that remain, of whom ``joined`` have several
-    ids. ``keys`` counts, by kind, ids that have such a key, and ``cut`` keys that more ids share than `max_shared`, so
-    that they join nobody. ``changed`` are the customers whose money changed most: unified id, number of ids, the most
-    that one of the ids spent, and what all did [currency]. ``alike`` counts pairs of ids that only the likeness of
-    their names and addresses joined (None where none is compared), as one customer with a probability of ``likeness``
-    or more.
+    Attributes
+    ----------
+    ids : dict of str to int
+        Customers of each source before.
+    customers : int
+        Customers that remain of them.
+    joined : int
+        Those of them that have several ids.
+    keys : dict of str to int
+        Ids that have a key of the kind.
+    cut : dict of str to int
+        By kind, keys that more ids share than `max_shared`, and that join nobody.
+    changed : tuple of (str, int, float, float)
+        The customers whose money changed most: unified id, number of ids, the most that one of the ids spent,
+        and what all did [currency].
+    alike : int or None
+        Pairs of ids that only the likeness of their names and addresses joined; None where none is compared.
+    likeness : float
+        Probability from which they count as one customer.
     """
 
     ids: dict[str, int]

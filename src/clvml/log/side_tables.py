@@ -19,8 +19,12 @@ def rows_sql(
 ) -> str:
     """Return the SQL of all rows of a table: ``{our name: its column}`` as text without blanks, NULL where empty.
 
-    ``lines_of_log`` says that the rows are purchases, whose faults are counted where they are read. InputError
-    where a column is not there or there twice, or a row cannot be read.
+    ``lines_of_log`` says that the rows are purchases, whose faults are counted where they are read.
+
+    Raises
+    ------
+    InputError
+        A column is not there or there twice, or a row cannot be read.
     """
     selected = []
     for number, part in enumerate(parts):

@@ -65,9 +65,14 @@ def join_sources(
 ) -> tuple[tuple[str, ...], QualityReport]:
     """Make ``table`` of the sources' tables (`source_table`), and return its columns and what came of it.
 
-    Times are moved to ``data.timezone``, but for sources whose lines have dates only. A line that an earlier source
-    has as well counts once (`_mark_repeated`). Numbers of orders that different sources use for different orders
-    get the name of their source in front. InputError where nothing is left.
+    Times are moved to ``data.timezone``, but for sources whose lines have dates only. A line that an earlier source has
+    as well counts once (`_mark_repeated`). Numbers of orders that different sources use for different orders get the
+    name of their source in front.
+
+    Raises
+    ------
+    InputError
+        Nothing is left.
     """
     names = list(reports)
     kept = [

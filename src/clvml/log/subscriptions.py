@@ -226,9 +226,13 @@ def usable_rows(
 ) -> tuple[pd.Series, list[ReasonCount]]:
     """Return which rows of a table can be used, and what the others come to by their first fault.
 
-    ``what`` is what a row stands for, ``money`` that of each row [currency], ``faults`` whether it has each fault,
-    and ``tolerated`` the faults that any number of rows may have. InputError where there is no row, none can be
-    used, or more than 1 % have a fault that is not tolerated.
+    ``what`` is what a row stands for, ``money`` that of each row [currency], ``faults`` whether it has each fault, and
+    ``tolerated`` the faults that any number of rows may have.
+
+    Raises
+    ------
+    InputError
+        There is no row, none can be used, or more than 1 % have a fault that is not tolerated.
     """
     if money.empty:
         raise InputError(f"{where} holds no {what}; give a table with at least one row")
@@ -258,7 +262,10 @@ def raw_table(
 ) -> tuple[pd.DataFrame, str]:
     """Return a table of texts, and what to call it in errors.
 
-    InputError where it cannot be read, or a column is not there or not named.
+    Raises
+    ------
+    InputError
+        It cannot be read, or a column is not there or not named.
     """
     if isinstance(source, pd.DataFrame):
         stripped = source.astype("string").apply(lambda column: column.str.strip())

@@ -84,7 +84,10 @@ def read_table(path: str | Path, what: str) -> pd.DataFrame:
 def with_numbers(table: pd.DataFrame, what: str) -> pd.DataFrame:
     """Return a table of texts with those columns as numbers that hold nothing else, or true and false.
 
-    InputError where nothing in a column of numbers tells whether its sign is that of decimals or of thousands.
+    Raises
+    ------
+    InputError
+        Nothing in a column of numbers tells whether its sign is that of decimals or of thousands.
     """
     return pd.DataFrame({name: _numbers(table[name], f"{what}: column '{name}'") for name in table})
 

@@ -27,6 +27,8 @@ class Activity:
 
     Attributes
     ----------
+    first_day : date
+        Of the log.
     known : frozenset of str
         Customers with a line before the window.
     labels : DataFrame
@@ -151,8 +153,12 @@ def contact_findings(found: pd.DataFrame, contacts: pd.DataFrame, campaign: str)
 
     Parameters
     ----------
+    found : DataFrame
+        See `outcomes`.
     contacts : DataFrame
         ``customer_id`` of each contact in the window, and optionally ``campaign``; one row per contact.
+    campaign : str
+        Name of the campaign that is read back.
 
     Raises
     ------

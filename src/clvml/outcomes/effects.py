@@ -24,10 +24,14 @@ class Difference:
 
     Attributes
     ----------
+    treated, control : int
+        Customers in each group.
     mean_treated, mean_control : float
         Unadjusted means.
     difference : float
         Treated less control, adjusted by the covariates.
+    standard_error : float
+        Of the difference.
     low, high : float
         The 95 % interval of the difference.
     p_value : float

@@ -63,6 +63,9 @@ class Monitoring:
         One row per score and feature, the most drifted first: ``name, description, psi, distance`` (largest
         difference of the two distribution functions), ``median_then, median_now, weight`` (share of the
         explained churn risk), ``words``.
+    recommendation : {"keep", "recalibrate", "retrain"}
+    reasons : list of str
+        Why, in words.
     unjudged : list of str
         What could not be judged, and why.
     grace_days : int
@@ -95,6 +98,8 @@ def monitor(
 
     Parameters
     ----------
+    scores : DataFrame
+        A scored file (`clvml.scores.scorer.read_scores`).
     days : CustomerDays
         Of a log that goes on beyond the date of the scores.
     until : date

@@ -176,10 +176,18 @@ def read_back(
         One row per planned customer whose outcome is known: the plan's ``customer_id, action, group, segment, unit,
         p_churn, expected_spend, expected_gain, save_rate, save_rate_sd``; and ``stayed`` (0 or 1), ``spent``
         [currency, net of refunds].
+    record : PlanRecord
+        What the plan was made with.
+    until : date
+        End of the window.
+    margin : float
+        Share of net money that is earned.
     redeemed : frozenset of str, optional
         Customers who took an incentive up; without them the playbook's rate counts, of those who bought.
     discounted : bool
         Amounts of the log are already less the incentives, which then cost nothing more.
+    findings : sequence of Finding
+        What is known about the data already.
     playbook : Playbook, optional
         What is believed by now and is to be updated; by default what was when the plan was made.
     own_margins : Series, optional

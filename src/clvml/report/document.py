@@ -20,6 +20,10 @@ def build_page(facts: Facts, code: str = "en", *, name: str = "", today: date | 
 
     Parameters
     ----------
+    facts : Facts
+        See `clvml.report.facts.read_facts`.
+    code : {"en", "fr", "de"}
+        Language of texts and formats.
     name : str
         Of the data, shown below the title.
     today : date, optional

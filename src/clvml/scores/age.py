@@ -12,6 +12,10 @@ def age_notes(
 
     Parameters
     ----------
+    as_of : date
+        Date of the scores.
+    horizon_days : int
+        Days of future predicted.
     today : date, optional
         None where the user asked for a past date.
     trained_as_of : date, optional

@@ -55,6 +55,8 @@ class ScoredTable:
         new name.
     overview : dict or None
         Summary of all customers (`clvml.scores.overview`), written beside a file.
+    columns : tuple of Column
+        The columns that are written.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -151,7 +153,13 @@ class ScoredTable:
         return pd.concat(self.frames(), ignore_index=True)
 
     def write(self, path: Path) -> None:
-        """Write the rows in batches; a CSV file has the same bytes as from `clvml.storage.files.write_table`."""
+        """Write the rows in batches; a CSV file has the same bytes as from `clvml.storage.files.write_table`.
+
+        Raises
+        ------
+        InputError
+            The file cannot be written.
+        """
         with replacing(path) as draft:
             if path.suffix.lower() == ".parquet":
                 schema = pa.Schema.from_pandas(typed(pd.DataFrame(), self.columns), preserve_index=False)
@@ -187,12 +195,17 @@ def score_in_batches(
 
     Parameters
     ----------
+    scorer : Scorer
     days : CustomerDays
         The purchase days of the log; tables are made beside them.
+    as_of : date
+        The first day not observed.
     explain : "all", "none" or int
         Whose reasons to give; a number: those of so many customers with most value at risk.
     progress : callable
         Called with the number of customers scored so far, and of all.
+    batch_rows : int
+        Customers that are scored together.
     margins : Series, optional
         Each customer's own margin, by customer id; the configured margin applies where it is not known.
     acquired : Series, optional

@@ -53,10 +53,14 @@ def customer_margins(
 
     Parameters
     ----------
+    value : ValueConfig
     data : DataConfig
         How the log is read; this function reads it again.
     source : str, DataFrame or None
         The log; by default that of ``data``.
+    now : datetime
+    as_of : date
+        The first day not observed.
 
     Raises
     ------

@@ -154,6 +154,23 @@ def build_overview(
 ) -> dict[str, Any]:
     """Return the summaries of all customers, ready for JSON.
 
+    Parameters
+    ----------
+    scored : ScoredTable
+        The scored rows.
+    days : CustomerDays
+        The purchase days that were scored.
+    model : CustomerModel
+        The model that scored them.
+    as_of : date
+        The first day not observed.
+    currency : str or None
+        Currency of the log.
+    quality : dict
+        The data-quality report (`clvml.log.QualityReport.to_dict`).
+    evidence : dict, optional
+        How good the model is (`clvml.evaluation.evidence`).
+
     Returns
     -------
     dict
@@ -224,6 +241,10 @@ class Origin:
     ----------
     trained_as_of : date or None
         The first day that the model did not see.
+    evidence : dict or None
+        How good the model is (`clvml.evaluation.evidence`).
+    currency : str or None
+        That of the log.
     """
 
     trained_as_of: date | None = None

@@ -36,14 +36,25 @@ def columns_of(rule: str, where: str) -> list[str]:
 
     >>> columns_of("clv > 2 * historic_spend and not p_churn < 0.5", "mail")
     ['clv', 'historic_spend', 'p_churn']
+
+    Raises
+    ------
+    InputError
+        It is not a rule; see `parse_rule`.
     """
     return sorted(parse_rule(rule, where).columns)
 
 
 def matches(table: pd.DataFrame, rule: str, where: str) -> NDArray[np.bool_]:
-    """Return for which rows of the scored table a rule holds, shape (n,); False where a missing value leaves that open.
+    """Return for which rows a rule holds, shape (n,); False where a missing value leaves that open.
 
-    ``where`` says in errors where the rule stands.
+    Parameters
+    ----------
+    table : DataFrame
+        The scored table.
+    rule : str
+    where : str
+        Where the rule stands, for errors.
 
     Raises
     ------
@@ -56,7 +67,18 @@ def matches(table: pd.DataFrame, rule: str, where: str) -> NDArray[np.bool_]:
 def first_match(table: pd.DataFrame, rules: Mapping[str, str], where: str) -> NDArray[np.intp]:
     """Return the index of the first rule that holds for each row, shape (n,); -1 where none does.
 
-    Errors are those of `matches`.
+    Parameters
+    ----------
+    table : DataFrame
+    rules : mapping
+        Names and rules.
+    where : str
+        Where the rules stand, for errors.
+
+    Raises
+    ------
+    InputError
+        See `matches`.
     """
     needed: set[str] = set()
     for name, rule in rules.items():

@@ -104,6 +104,10 @@ class Scorer:
 
         Parameters
         ----------
+        days : CustomerDays
+            The purchase days of the log.
+        as_of : date
+            The first day not observed.
         explain : "all", "none" or int
             Whose reasons to give; a number: those of so many customers with most value at risk
             (``p_churn * expected_spend``).
@@ -156,6 +160,10 @@ class Scorer:
         features : DataFrame
             One row per customer, as `CustomerDays.features` or its SQL on another engine returns it; optionally with
             the customer's own margin in `OWN_MARGIN`.
+        as_of : date
+            The first day not observed: the cutoff of the features.
+        explain : bool
+            Whether to give reasons.
         log_from : date, optional
             First day of the log; by default, or if earlier, that of the training log.
         attributes : sequence of AttributeColumn

@@ -41,7 +41,13 @@ def may_be_called(segment: str = "segment") -> str:
 
 
 def check_segments(rules: Mapping[str, str], attributes: AttributeTable | None = None) -> None:
-    """Refuse rules that cannot be evaluated for customers with these attributes."""
+    """Refuse rules that cannot be evaluated for customers with these attributes.
+
+    Raises
+    ------
+    InputError
+        A rule is not a condition, or names no feature, score or attribute.
+    """
     own = [attribute_column(one).name for one in attributes.useful] if attributes else []
     for name, rule in rules.items():
         check_columns(columns_of(rule, f"segments.{name}"), [*KNOWN, *own], f"segments.{name}")

@@ -26,6 +26,19 @@ def subscriber_overview(
 ) -> dict[str, Any]:
     """Return the summaries of all subscribers, ready for JSON.
 
+    Parameters
+    ----------
+    scores : DataFrame
+        The scored rows.
+    log : SubscriptionLog
+        The subscriptions that were scored.
+    model : ContractModel
+        The model that scored them.
+    as_of : date
+        The first day not observed.
+    evidence : dict, optional
+        How good the model is (`clvml.evaluation.evidence`).
+
     Returns
     -------
     dict

@@ -68,6 +68,10 @@ class SubscriptionScorer:
 
         Parameters
         ----------
+        subscriptions : DataFrame
+            `SubscriptionLog.frame`.
+        as_of : date
+            The first day not observed.
         explain : "all", "none" or int
             Whose reasons to give; a number: those of so many customers with most value at risk
             (``p_churn * expected_spend``).
@@ -140,6 +144,8 @@ class SubscriberScores:
     ----------
     frame : DataFrame
         The columns `clvml.scores.columns.SUBSCRIBERS`.
+    overview : dict or None
+        Summary that is written beside the file (`clvml.scores.subscriber_overview`).
     """
 
     frame: pd.DataFrame

@@ -57,7 +57,10 @@ def check_database_output(url: str, columns: Iterable[str], source: str | None =
 def write_database_table(batches: Iterable[pa.Table], url: str) -> None:
     """Replace the rows of a table by those of ``batches``, which all have the same columns; make it if need be.
 
-    Errors are those of `check_database_output`; or the disk is full.
+    Raises
+    ------
+    InputError
+        As for `check_database_output`, or the disk is full.
     """
     address = parse_address(url)
     rest = iter(batches)

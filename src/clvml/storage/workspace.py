@@ -94,6 +94,11 @@ def workspace(memory: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     memory : int, optional
         Bytes that the whole process should take at most; DuckDB gets half of them and keeps its tables on disk.
         Without a limit, tables stay in memory as long as DuckDB's own limit (80 % of the machine's) allows.
+
+    Raises
+    ------
+    InputError
+        The `temporary_folder` cannot be written.
     """
     with temporary_folder() as folder:
         config = offline(folder)
@@ -117,7 +122,7 @@ def offline(folder: Path | None = None) -> dict[str, str | bool | int | float | 
 
 
 def offline_database() -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB in memory that fetches no extensions."""
+    """Return a DuckDB in memory that fetches no extensions: that would touch the network."""
     return duckdb.connect(config=offline())
 
 

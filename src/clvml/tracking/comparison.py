@@ -89,6 +89,10 @@ def compare(
         The only one there is without it.
     default_model : str
         Registered model whose champion counts where no run names one.
+    limit : int
+        How many runs to look at, the newest first.
+    metric : str
+        To sort by; a key of `clvml.evaluation.leaderboard.METRICS`.
 
     Raises
     ------

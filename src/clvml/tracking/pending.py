@@ -64,6 +64,8 @@ class Upload:
 
     Attributes
     ----------
+    name : str
+        Of its folder.
     logged : LoggedRun or None
         None where it could not be uploaded.
     error : str

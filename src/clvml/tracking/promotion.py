@@ -74,6 +74,10 @@ def promote(reference: str, registered_model: str, uri: str, force: str | None =
 
     Parameters
     ----------
+    reference : str
+        A version, an alias, ``models:/NAME/VERSION`` or a run.
+    registered_model : str
+        The name that versions and aliases are of.
     force : str, optional
         A reason to make it champion without being better.
 

@@ -32,6 +32,10 @@ class TrainingRecord:
 
     Attributes
     ----------
+    as_of : date
+        The first day not observed.
+    horizon_days : int
+        Days of future predicted [days].
     fingerprint : str
         Of the purchase log: equal for equal data.
     quality : dict
@@ -45,10 +49,18 @@ class TrainingRecord:
     leaderboard : DataFrame
         To be shown: one row per model (the index), one column per metric. Like `fold_metrics`, empty where
         the log is too short for a backtest.
+    verdicts : list of str
+        Sentences.
     figures : dict of str to bytes
         PNGs by file name without ending.
+    drivers : DataFrame
+        What moves the predictions.
+    model_directory : Path
+        The saved model: JSON only.
     signature_example : DataFrame
         A few rows of a purchase log that the model can score, under the input's own column names.
+    notes : list of str
+        What else people should know.
     model_name : str
         The trained model's name in `fold_metrics`; the first one there if empty.
     predictions : DataFrame
@@ -58,6 +70,8 @@ class TrainingRecord:
         Of subscriptions, what is left of each cohort (`clvml.customers.cohorts`); empty of purchases.
     page : str
         The report on the customers as HTML; empty where it could not be made.
+    tags : dict of str to str
+        More tags for the run, such as what it reproduces.
     """
 
     config: AnyConfig
@@ -94,6 +108,8 @@ class LoggedRun:
         What `mlflow.pyfunc.load_model` and ``--model`` take: ``models:/<name>/<version>``.
     alias : str
         "champion" if it is the first of its name, else "challenger".
+    experiment : str
+        The experiment's name.
     mlflow_page : str
         Address of its runs with their metrics; see `clvml.tracking.view`.
     notes : tuple of str
@@ -137,11 +153,19 @@ class VariantRecord:
 
     Attributes
     ----------
+    name : str
+        Of the run.
     key : str
         Equal for what gives equal predictions; by it, a finished variant is found again, and an experiment on
         the same data and code.
     changes : dict of str to object
         What differs from the base configuration, by key.
+    fingerprint : str
+        Of the purchase log.
+    quality : dict
+        The data-quality report, ready for JSON.
+    as_of : date
+        The first day not observed.
     """
 
     name: str

@@ -242,7 +242,13 @@ def find_run(store: Store, run_id: str) -> Any:
 
 
 def check_model(store: Store, run_id: str, name: str, version: str) -> None:
-    """Check that a version, or where there is none the run, holds a model that clvml made."""
+    """Check that a version, or where there is none the run, holds a model that clvml made.
+
+    Raises
+    ------
+    InputError
+        It does not, or its files are gone.
+    """
     if version:
         _from_registry(store, name, version)
     else:

@@ -26,7 +26,19 @@ _COUNTED = {
 
 @dataclass(frozen=True)
 class RecordedTraining:
-    """What a run remembers of its training."""
+    """What a run remembers of its training.
+
+    Attributes
+    ----------
+    fingerprint : str
+        Of the purchase log.
+    quality : dict
+        The data-quality report.
+    metrics : dict of str to float
+        Pooled ones, by key.
+    versions : str
+        Of Python and the packages.
+    """
 
     run_id: str
     config: AnyConfig
@@ -70,6 +82,13 @@ class RecordedTraining:
 
 def recorded_training(reference: str, registered_model: str, uri: str) -> RecordedTraining:
     """Return what a run recorded of its training.
+
+    Parameters
+    ----------
+    reference : str
+        A run, version or alias.
+    registered_model : str
+        The name that versions and aliases are of.
 
     Raises
     ------

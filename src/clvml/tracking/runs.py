@@ -100,7 +100,13 @@ def log_training(record: TrainingRecord, uri: str) -> LoggedRun:
 
 
 def uploaded_before(record: TrainingRecord, uri: str) -> LoggedRun | None:
-    """Return where a kept training already is in the store; what a broken-off upload left there is removed."""
+    """Return where a kept training already is in the store; what a broken-off upload left there is removed.
+
+    Raises
+    ------
+    InputError
+        The store cannot be used; see `clvml.tracking.session.open_store`.
+    """
     names = record.config.tracking
     with open_store(uri) as store:
         experiment = experiment_id(store, names.experiment, create=False)

@@ -246,7 +246,13 @@ def all_pages(search: Callable[..., Any], *arguments: Any, **named: Any) -> Iter
 
 
 def check_answer(store: Store, asked_for: str, expected: object, found: object) -> None:
-    """Refuse to go on where a server answered with something else than what it was asked for."""
+    """Refuse to go on where a server answered with something else than what it was asked for.
+
+    Raises
+    ------
+    InputError
+        The two differ.
+    """
     if found != expected:
         raise InputError(
             f"tracking store '{store.shown}': asked for {asked_for}, it answered with something else; check that "

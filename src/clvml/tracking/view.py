@@ -55,6 +55,8 @@ def save_view(store: Store, experiment: str, note: str, best_by: str = "") -> No
 
     Parameters
     ----------
+    experiment : str
+        Its id.
     note : str
         What the page says on top, after a link to the view.
     best_by : str

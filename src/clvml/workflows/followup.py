@@ -33,6 +33,8 @@ class FollowUp:
         None where the store of the model does not answer.
     registered_model : str or None
         Name under which the model was registered; None where it cannot be read.
+    run_id : str or None
+        The run that was logged.
     """
 
     found: Monitoring
@@ -58,15 +60,23 @@ def follow_up(
 
     Parameters
     ----------
+    scores : Path
+        Scored file of some time ago.
     source : str, optional
         The purchase log or table of subscriptions, continued to a later day; what the configuration names where it is
         not given.
     now : datetime
         Order dates after it are rejected.
+    uri : str
+        The tracking store.
     config : Config, optional
         How the log is read; as in the training of the model without one, with ``overrides`` over it.
     model : str, optional
         The model of the scores; the one that they name where it is not given.
+    as_of : date, optional
+        First day not used.
+    progress : callable
+        Told what is being done.
 
     Raises
     ------

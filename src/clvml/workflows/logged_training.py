@@ -65,6 +65,8 @@ class LoggedTraining:
         The run; None where it could not be logged.
     kept : Path or None
         The folder that waits for `clvml sync`, where it could not be.
+    reason : str
+        Why it could not be.
     reproduced : dict or None
         How the metrics compare with those of the run that was trained again on the same data.
     """
@@ -132,14 +134,24 @@ def train_and_log(
 
     Parameters
     ----------
+    uri : str
+        The tracking store.
     now : datetime
         Order dates after it are rejected.
+    connection : duckdb.DuckDBPyConnection
+        Where the log's tables are made.
     session : SparkSession, optional
         Reads the log and makes the features.
     as_of : date, optional
         First day not used; the day after the last order where not given.
+    rejects : Path, optional
+        File for the rejected rows.
+    again : Again, optional
+        The run that is trained again.
     told : callable
         Told the log, before training begins.
+    progress : callable
+        Told what is being done.
 
     Raises
     ------

@@ -79,6 +79,8 @@ def assume_config(source: str, overrides: list[str] | None = None) -> Config:
 
     Parameters
     ----------
+    source : str
+        The purchase log.
     overrides : list of str, optional
         ``a.b=c`` assignments; columns named there are taken as they are.
 

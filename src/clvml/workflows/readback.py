@@ -45,15 +45,27 @@ def readback(
     playbook: Playbook | str | PathLike[str] | None = None,
     grace_days: int = 0,
 ) -> Readback:
-    """Return what the campaign of a plan did; the parameters that are not below are those of `clvml.readback`.
+    """Return what the campaign of a plan did.
 
     Parameters
     ----------
+    plan : Plan, str or Path
+        The plan, or the file that `clvml plan` wrote, with its record beside it.
     prepared : Prepared
         The purchase log or table of subscriptions, continued to the end of the plan's window. A subscriber has stayed
         who is subscribed at that end.
     value : ValueConfig
         What is earned of net money: a share, or each customer's own as known when the plan was made.
+    contacted : DataFrame, str or Path, optional
+        Who was contacted, or the file: ``customer_id, contact_date`` and optionally ``campaign``.
+    redeemed : DataFrame, str or Path, optional
+        Who took an incentive up, or the file: ``customer_id``.
+    discounted : bool
+        Amounts of the log are already less the incentives.
+    beside : sequence of Plan, str or Path
+        Plans of other campaigns of the time.
+    playbook : Playbook, str or Path, optional
+        What is to be updated, or its file; by default what the plan was made with.
     grace_days : int
         Of subscriptions: who subscribes anew within so many days after the window has stayed.
 

@@ -74,6 +74,10 @@ def report(
     ----------
     scores : Path
         What `clvml score` wrote; its overview is read from beside it.
+    output : Path
+        The page (.html).
+    code : str
+        Language: en, fr or de.
     name : str
         Of the business, shown below the title.
     today : date

@@ -104,8 +104,14 @@ class Trained:
 
     Attributes
     ----------
+    scorer : Scorer or SubscriptionScorer
+        The model with its explanation.
     backtest : Backtest or None
         None where the log is too short for a fold.
+    record : TrainingRecord
+        What tracking logs.
+    driver_sentences : list of str
+        What drives retention, in words.
     """
 
     scorer: Scorer | SubscriptionScorer
@@ -118,6 +124,17 @@ def train(
     prepared: Prepared[Any], config: Config, directory: Path, progress: Progress = lambda text: None
 ) -> Trained:
     """Test out of time, train on everything before ``prepared.as_of``, explain, and save: `backtest` to `record`.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The purchase log.
+    config : Config
+        The configuration.
+    directory : Path
+        An existing folder; the model is written there.
+    progress : callable
+        Told what is being done.
 
     Raises
     ------

@@ -44,10 +44,15 @@ def with_save_rates(
 
     Parameters
     ----------
+    rates : mapping of str to SaveRate
+        By treatment.
     actions : mapping of str to str
         The action of each treatment, where it is called otherwise.
 
-    Raises InputError where a treatment is not an action of the playbook.
+    Raises
+    ------
+    InputError
+        A treatment is not an action of the playbook.
     """
     unknown = sorted(set(actions) - set(rates))
     if unknown:

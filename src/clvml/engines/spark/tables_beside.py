@@ -22,7 +22,10 @@ _TYPES = {"category": pa.string(), "number": pa.float64(), "date": pa.date32()}
 def with_event_table(log: SparkLog, data: DataConfig, until: date) -> SparkLog:
     """Return a log with the events of its customers before ``until`` (``data.events``), counted by day and type.
 
-    Errors are those of `clvml.log.event_reading.with_events`.
+    Raises
+    ------
+    InputError
+        As `clvml.log.event_reading.with_events`.
     """
     if data.events is None:
         return log
@@ -47,7 +50,10 @@ def with_event_table(log: SparkLog, data: DataConfig, until: date) -> SparkLog:
 def with_customer_table(log: SparkLog, data: DataConfig) -> SparkLog:
     """Return a log with the attributes of its customers (``data.attributes``).
 
-    Errors are those of `clvml.log.attribute_reading.with_attributes`.
+    Raises
+    ------
+    InputError
+        As `clvml.log.attribute_reading.with_attributes`.
     """
     if data.attributes is None:
         return log

@@ -35,10 +35,14 @@ def match_customers(
 ) -> tuple[IdentityCount, list[Finding]]:
     """Make ``clvml_crosswalk``: ``number`` of the source, ``customer_id`` and ``unified_id`` of each id.
 
-    A unified id is that of the mapping, or else the source and id of the customer's first id (sources in their
-    order, ids as text). It changes only when records join the customer with an earlier id. ``tables`` hold the
-    purchases of each source, with ``customer_id``. InputError where a table of customers or the mapping cannot be
-    read, lacks a column, or contradicts itself; a key is empty.
+    A unified id is that of the mapping, or else the source and id of the customer's first id (sources in their order,
+    ids as text). It changes only when records join the customer with an earlier id. ``tables`` hold the purchases of
+    each source, with ``customer_id``.
+
+    Raises
+    ------
+    InputError
+        A table of customers or the mapping cannot be read, lacks a column, or contradicts itself; a key is empty.
     """
     names = list(data.sources)
     keyed = {

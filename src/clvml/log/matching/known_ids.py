@@ -25,8 +25,10 @@ def read_mapping(
 ) -> None:
     """Read the mapping into a temporary table of ``number`` (of the source), ``customer_id`` and ``unified_id``.
 
-    InputError where it cannot be read, lacks a column or a cell, names a source that there is not, or contradicts
-    itself.
+    Raises
+    ------
+    InputError
+        It cannot be read, lacks a column or a cell, names a source that there is not, or contradicts itself.
     """
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {MAPPED} (number INTEGER, customer_id VARCHAR, unified_id VARCHAR)"

@@ -58,7 +58,12 @@ def alike_pairs(
 
     Pairs are compared whose name is the same, or address and first letter of the name, or postcode and two letters.
     ``people`` is a table of ``node`` and the ``fields`` (some of `FIELDS`, ``name`` among them), written in one way
-    (`written_field_sql`), NULL where unknown. InputError where Splink is not installed.
+    (`written_field_sql`), NULL where unknown.
+
+    Raises
+    ------
+    InputError
+        Splink is not installed.
     """
     try:
         import splink.comparison_level_library as levels

@@ -40,9 +40,13 @@ def preset_names(preset: PresetName | None, columns: Sequence[str]) -> tuple[str
 def fit_preset(data: DataConfig, columns: Sequence[str], origin: str) -> tuple[DataConfig, tuple[str, ...]]:
     """Return the configuration as the preset means it for this file, and the names of the file's columns.
 
-    What is optional in a preset is left out where the file has no such column: the order number, the product and
-    the like, and a filter. A configuration without a preset, and keys that the user gave, stay. InputError where
-    the file lacks what tells the preset's export from others.
+    What is optional in a preset is left out where the file has no such column: the order number, the product and the
+    like, and a filter. A configuration without a preset, and keys that the user gave, stay.
+
+    Raises
+    ------
+    InputError
+        The file lacks what tells the preset's export from others.
     """
     if data.preset is None:
         return data, tuple(columns)

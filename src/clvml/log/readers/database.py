@@ -31,10 +31,14 @@ Columns = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 def copy_table(connection: duckdb.DuckDBPyConnection, address: Address, copy: str) -> Columns:
-    """Copy a database table into the temporary table ``copy`` (c0, c1, ...).
+    """Copy a database table into the temporary table ``copy`` (broken, c0, c1, ...; of SQLite also line).
 
-    Return the names of the table's columns and their DuckDB types (all text for SQLite, whose columns have no
-    type). InputError where the file, server or table does not exist or cannot be read, or the query is not one.
+    Return the names of the table's columns and their DuckDB types (all text for SQLite, whose columns have no type).
+
+    Raises
+    ------
+    InputError
+        The file, server or table does not exist or cannot be read, or the query is not one.
     """
     if "\0" in f"{address.place}{address.table}{address.query}":
         raise InputError(f"'{address.shown}' holds a character that no name can hold; correct it")

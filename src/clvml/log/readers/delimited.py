@@ -67,7 +67,10 @@ class Layout:
 def read_layout(path: Path, encoding: str | None = None) -> Layout:
     """Find the header of a delimited file and its delimiter; the encoding is found out unless it is given.
 
-    InputError where the file is empty or no text, or packed data are damaged.
+    Raises
+    ------
+    InputError
+        The file is empty or no text, or packed data are damaged.
     """
     encoding = encoding or scan_text(path).encoding
     with damage_reported(path), open_text(path, encoding) as text:
@@ -143,9 +146,13 @@ def delimited_relation(path: Path, layout: Layout) -> str:
 def copy_carefully(connection: duckdb.DuckDBPyConnection, path: Path, layout: Layout, table: str) -> None:
     """Copy a delimited file line by line into the temporary ``table`` (line, broken, c0, c1, ...).
 
-    One row per line that holds data, in file order. ``broken`` is the reason why a line cannot be read, or NULL.
-    Surplus fields that are empty are no harm and left out. InputError where a quote is opened and not closed on its
-    line, so that following lines cannot be told apart.
+    One row per line that holds data, in file order. ``broken`` is the reason why a line cannot be read, or
+    NULL. Surplus fields that are empty are no harm and left out.
+
+    Raises
+    ------
+    InputError
+        A quote is opened and not closed on its line, so that following lines cannot be told apart.
     """
     # By itself the csv module takes shorter fields than DuckDB does.
     before = csv.field_size_limit(LONGEST_LINE)

@@ -21,8 +21,12 @@ def register_frame(
     """Make the temporary ``view`` of the frame with columns ``c0``, ``c1``, ...; return their names and types.
 
     Levels of the index that have a name are columns, too. A column that mixes types, such as invoice numbers of
-    which some are text, is read as text: what a CSV file of it would hold. InputError where the frame has no row,
-    several columns of one name, or one that no table can hold.
+    which some are text, is read as text: what a CSV file of it would hold.
+
+    Raises
+    ------
+    InputError
+        The frame has no row, several columns of one name, or one that no table can hold.
     """
     named = [level for level in frame.index.names if level is not None]
     if named:

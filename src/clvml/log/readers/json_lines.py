@@ -27,9 +27,14 @@ def copy_json_lines(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Copy a file of JSON lines into the temporary ``table`` (line, broken, c0, c1, ...).
 
-    Objects inside the object become columns of their own (``customer.email``); lists stay as JSON. Return the keys
-    in the order in which they come, and their DuckDB types: BIGINT or DOUBLE where all values are numbers, and else
-    VARCHAR. InputError where no line holds an object, or the file cannot be read.
+    Objects inside the object become columns of their own (``customer.email``); lists stay as JSON. Return the keys in
+    the order in which they come, and their DuckDB types: BIGINT or DOUBLE where all values are numbers, and else
+    VARCHAR.
+
+    Raises
+    ------
+    InputError
+        No line holds an object, or the file cannot be read.
     """
     encoding = scan_text(path).encoding
     kinds: dict[str, str] = {}

@@ -68,10 +68,14 @@ def read_parts(
 ) -> list[Part]:
     """Find the parts of ``source``; all get the columns of all, in the order of the first.
 
-    Files are taken in the order of their names. In a directory (searched with its subdirectories), names that start
-    with ``.`` or ``_`` and files of other kinds are passed over. ``data`` names the sheets of a workbook, or the
-    columns that tell which they are. InputError where the source does not exist, holds no data file, mixes kinds of
-    files, or cannot be read.
+    Files are taken in the order of their names. In a directory (searched with its subdirectories), names that
+    start with ``.`` or ``_`` and files of other kinds are passed over. ``data`` names the sheets of a workbook, or the
+    columns that tell which they are.
+
+    Raises
+    ------
+    InputError
+        The source does not exist, holds no data file, mixes kinds of files, or cannot be read.
     """
     if isinstance(source, pd.DataFrame):
         return [Part(FRAME, "clvml_frame", *register_frame(connection, source, "clvml_frame"), "table")]
@@ -95,7 +99,10 @@ def read_parts(
 def find_files(source: str) -> list[Path]:
     """Return the data files that ``source`` (a file, a directory or a wildcard pattern) stands for, sorted.
 
-    InputError where there is nothing, or nothing that ends in a supported way.
+    Raises
+    ------
+    InputError
+        Nothing is there, or nothing that ends in a supported way.
     """
     found = search(source)
     files = list(found.paths)

@@ -52,8 +52,12 @@ def scan_text(path: Path, code_page: str | None = None) -> Scan:
     """Read a file once; return how many lines it has, blank ones at the end left out, and its encoding.
 
     That is ``utf-8``, ``utf-16-le``, ``utf-16-be``, or else ``code_page``; where that is not known ``cp1252`` or
-    ``latin-1``, or what its words look like. InputError where the file mixes encodings or is not text, or a packed
-    file is damaged or cut off.
+    ``latin-1``, or what its words look like.
+
+    Raises
+    ------
+    InputError
+        The file mixes encodings or is not text, or a packed file is damaged or cut off.
     """
     lines, pending, seen, is_utf8, has_null = 0, 0, False, True, False
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -85,7 +89,10 @@ def scan_text(path: Path, code_page: str | None = None) -> Scan:
 def open_bytes(path: Path) -> IO[bytes]:
     """Open a file, unpacked.
 
-    InputError where a .zip does not hold exactly one file.
+    Raises
+    ------
+    InputError
+        A .zip does not hold exactly one file.
     """
     suffix = path.suffix.lower()
     if suffix == ".gz":
@@ -111,7 +118,10 @@ def open_text(path: Path, encoding: str) -> io.TextIOWrapper:
 def packed_name(path: Path) -> str:
     """Return the name of the one file in a .zip.
 
-    InputError where it holds none or several, is encrypted or no .zip.
+    Raises
+    ------
+    InputError
+        It holds none or several, is encrypted or no .zip.
     """
     with damage_reported(path), zipfile.ZipFile(path) as archive:
         inside = [

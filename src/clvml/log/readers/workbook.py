@@ -28,9 +28,17 @@ _FIRST_DAY, _LAST_DAY = 20_000, 80_000
 class Sheet:
     """A table of a workbook.
 
-    ``types`` are of DuckDB: of a column that holds one kind of cells BIGINT, DOUBLE or TIMESTAMP, and else VARCHAR.
-    ``repeated`` are names of ``columns`` that occur more than once. ``header_row`` is counted from 1 among ``cells``,
-    which are all of the sheet.
+    Attributes
+    ----------
+    columns, types : tuple of str
+        Header names and DuckDB types: of a column that holds one kind of cells BIGINT, DOUBLE or TIMESTAMP, and
+        else VARCHAR.
+    repeated : frozenset of str
+        Header names that occur more than once.
+    header_row : int
+        Its number in the sheet, from 1.
+    cells : list of list
+        All of the sheet, the rows above the header included.
     """
 
     name: str
@@ -55,9 +63,13 @@ def _other_kind(path: Path) -> str:
 def read_sheets(path: Path, wanted: Sequence[str], mapped: Sequence[str]) -> tuple[list[Sheet], list[str]]:
     """Return the sheets that hold the purchase log, and the names of those that do not.
 
-    ``wanted`` are their names; without any, all are taken that have the ``mapped`` input columns, as far as any
-    sheet has them. InputError where the file is damaged, protected or no workbook, holds no table, or lacks a
-    wanted sheet.
+    ``wanted`` are their names; without any, all are taken that have the ``mapped`` input columns, as far as any sheet
+    has them.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, protected or no workbook, holds no table, or lacks a wanted sheet.
     """
     import python_calamine as calamine
 

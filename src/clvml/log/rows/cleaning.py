@@ -72,10 +72,13 @@ def build_verdicts(
 ) -> list[Finding]:
     """Judge every staged row; the result is the temporary view ``clvml_verdicts``, one row per input row.
 
-    Its ``reason`` is NULL for an accepted row; ``place`` numbers the rows in input order. ``now`` is local wall
-    time in ``data.timezone``, ``as_of`` the first day not used. Return doubts about orders that stand in several
-    files. InputError where lines are in several currencies and ``data.currency`` is not set, or none is in
-    ``data.currency``.
+    Its ``reason`` is NULL for an accepted row; ``place`` numbers the rows in input order. ``now`` is local wall time in
+    ``data.timezone``, ``as_of`` the first day not used. Return doubts about orders that stand in several files.
+
+    Raises
+    ------
+    InputError
+        Lines are in several currencies and ``data.currency`` is not set, or none is in ``data.currency``.
     """
     folded = "false"
     if data.customer_ids in ("casefold", "loose"):

@@ -83,9 +83,13 @@ def bind_formulas(
 ) -> Formulas:
     """Bind the expressions of a configuration to the columns of a file; what a line cost where ``value`` says it.
 
-    ``data.columns.amount`` is the name of a column where the file has one of that very name, and an expression
-    where it can be read as one. Where the columns are not known (None), blanks around a minus sign tell it from a
-    name. InputError where an expression names a column that is not there, or cannot be parsed.
+    ``data.columns.amount`` is the name of a column where the file has one of that very name, and an expression where it
+    can be read as one. Where the columns are not known (None), blanks around a minus sign tell it from a name.
+
+    Raises
+    ------
+    InputError
+        An expression names a column that is not there, or cannot be parsed.
     """
     where = None if data.where is None else parse_expression(data.where, "truth", "data.where", available)
     computed = {}
@@ -126,7 +130,10 @@ def _is_kept(available: Sequence[str], ours: str) -> bool:
 def place_of_category(value: ValueConfig | None, available: Sequence[str], origin: str) -> dict[str, int]:
     """Return our name and the position of the column that tells a line's margin, where ``value`` names one.
 
-    InputError where the column is absent.
+    Raises
+    ------
+    InputError
+        The column is absent.
     """
     if value is None or value.margins is None:
         return {}
@@ -174,7 +181,10 @@ def stage_operands(
 ) -> Staged:
     """Read all parts as `build_staged` does, and work out the expressions; ``in_where`` is whether a row passes.
 
-    Errors are those of `build_staged`, and that money is to count once per order and no order number is mapped.
+    Raises
+    ------
+    InputError
+        As `build_staged`, or money is to count once per order and no order number is mapped.
     """
     for ours, expression in formulas.computed.items():
         if ours in data.formats and ours not in parts[0].columns:

@@ -47,11 +47,18 @@ QUANTITY_FITS = "abs(quantity) < 1e15"
 
 @dataclass(frozen=True)
 class Rule:
-    """Why a line is left out, as the report and the rejects file call it.
+    """Why a line is left out.
 
-    ``test`` is SQL that is true for such a line, empty where no line tells it alone. Names in braces are what
-    `judgement` is given; a rule of which one is not given does not apply. ``policy`` is ``rejected`` (left out, in the
-    rejects file), ``dropped`` (left out, only counted), or the key of ``data`` that says which.
+    Attributes
+    ----------
+    reason : str
+        As the report and the rejects file call it.
+    test : str
+        SQL that is true for such a line. Names in braces are what `judgement` is given; a rule of which one is
+        not given does not apply. Empty where no line tells it alone.
+    policy : str
+        ``rejected`` (left out, in the rejects file), ``dropped`` (left out, only counted), or the key of ``data``
+        that says which.
     """
 
     reason: str
@@ -124,8 +131,10 @@ def judgement(given: Mapping[str, str]) -> str:
 def currency_given(found: Mapping[str, int], data: DataConfig) -> dict[str, str]:
     """Return what `judgement` is to know of currencies, from the number of lines in each, most first.
 
-    InputError where lines are in several currencies and ``data.currency`` is not set, or none is in
-    ``data.currency``.
+    Raises
+    ------
+    InputError
+        Lines are in several currencies and ``data.currency`` is not set, or none is in ``data.currency``.
     """
     listed = first_of((f"{currency} ({rows:,} lines)" for currency, rows in found.items()), most=5)
     column = data.columns.currency

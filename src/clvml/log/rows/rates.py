@@ -32,9 +32,14 @@ _BACK = 0.1
 def read_rates(connection: duckdb.DuckDBPyConnection, rates: str, into: str) -> None:
     """Read a table of rates into a temporary one: ``currency``, ``day``, ``rate`` into the currency ``into``.
 
-    A rate says how many units of ``to`` one unit of ``from`` is worth. Where a pair is given the other way only,
-    its inverse is taken. InputError where the table cannot be read, lacks a column, or holds a rate that is not a
-    positive number, is given twice, or is contradicted by that of the way back.
+    A rate says how many units of ``to`` one unit of ``from`` is worth. Where a pair is given the other way only, its
+    inverse is taken.
+
+    Raises
+    ------
+    InputError
+        The table cannot be read, lacks a column, or holds a rate that is not a positive number, is given twice, or is
+        contradicted by that of the way back.
     """
     shown = hide_password(rates)
     with _of_the_rates(shown):
@@ -108,8 +113,13 @@ def convert(
 ) -> list[Finding]:
     """Convert the staged amounts of other currencies at the last rate before or on their day (`read_rates`).
 
-    A line's currency is that of its column; without one it is ``data.currency``. Lines before the first rate of
-    their currency are left out (`NO_RATE`). InputError where a currency has no rate at all.
+    A line's currency is that of its column; without one it is ``data.currency``. Lines before the first rate of their
+    currency are left out (`NO_RATE`).
+
+    Raises
+    ------
+    InputError
+        A currency has no rate at all.
     """
     own = "currency" if "currency" in staged.columns else literal(data.currency or into)
     usable = f"broken IS NULL{f' AND coalesce({IN_WHERE}, false)' if data.where is not None else ''}"

@@ -75,10 +75,14 @@ def build_staged(
 ) -> Staged:
     """Read all parts into the temporary table ``clvml_staged``, one row per input row.
 
-    ``mapping`` has our names and the positions of their columns; names that are not ours are of numbers. The
-    columns at the positions ``texts`` are kept as they stand in the file, too (`text_operand`). InputError where a
-    file cannot be read, a mapped column stands twice, or the texts of a date or number column leave their format
-    open, contradict each other, or are something else too often.
+    ``mapping`` has our names and the positions of their columns; names that are not ours are of numbers. The columns
+    at the positions ``texts`` are kept as they stand in the file, too (`text_operand`).
+
+    Raises
+    ------
+    InputError
+        A file cannot be read, a mapped column stands twice, or the texts of a date or number column leave their
+        format open, contradict each other, or are something else too often.
     """
     for part in parts:
         for ours, index in mapping.items():

@@ -28,11 +28,18 @@ _FIRST, _LAST = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999
 class DateFormat:
     """How the dates of a column are written that are not ISO.
 
-    ``unit`` is ``calendar``, ``excel`` (days since 1899-12-30), or ``seconds`` to ``nanoseconds`` since 1970. ``order``
-    is that of dates that are three numbers (dmy, mdy or ymd), empty where it does not matter. ``patterns`` are what
-    strptime reads after ``rewrites``: patterns in the text in lower case, and what is put in their place (months in
-    English, no weekdays). ``zones`` are names that stand behind times, in lower case; ``offset`` is a distance from
-    UTC.
+    Attributes
+    ----------
+    unit : str
+        ``calendar``, ``excel`` (days since 1899-12-30), or ``seconds`` to ``nanoseconds`` since 1970.
+    order : {"", "dmy", "mdy", "ymd"}
+        Of dates that are three numbers; empty where it does not matter.
+    patterns : tuple of str
+        What strptime reads, after `rewrites`.
+    rewrites : tuple of (str, str)
+        Patterns in the text in lower case, and what is put in their place: months in English, no weekdays.
+    zones : tuple of str
+        Names of zones that stand behind times, in lower case; ``offset`` for a distance from UTC.
     """
 
     unit: str = "calendar"
@@ -234,8 +241,10 @@ def date_sql(text: str, dates: DateFormat, timezone: str) -> tuple[str, str]:
 def parse_date_name(text: str) -> tuple[str, str, str]:
     """Return unit, order and pattern of what ``data.formats`` says of a date.
 
-    ValueError where it is neither ``excel`` nor ``epoch`` with a unit, nor a pattern with a day, a month and a
-    year.
+    Raises
+    ------
+    ValueError
+        It is neither ``excel`` nor ``epoch`` with a unit, nor a pattern with a day, a month and a year.
 
     >>> parse_date_name("%d/%m/%Y"), parse_date_name("epoch milliseconds")
     (('calendar', 'dmy', '%d/%m/%Y'), ('milliseconds', '', ''))

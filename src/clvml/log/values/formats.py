@@ -87,8 +87,13 @@ def choose_formats(
     """Decide how the text columns of a table are written: ``numbers`` and ``dates``, which are text in some part.
 
     ``table`` has ``part`` and ``place``, for each number NAME a column ``NAME_text``, and ``date_text`` (not ISO)
-    beside ``order_ts`` (ISO). InputError where the texts of a column leave its format open or contradict each
-    other, amounts are in several currencies, or ``data.formats`` names a column or a format that there is not.
+    beside ``order_ts`` (ISO).
+
+    Raises
+    ------
+    InputError
+        The texts of a column leave its format open or contradict each other, amounts are in several currencies, or
+        ``data.formats`` names a column or a format that there is not.
     """
     named = data.formats
     chosen: dict[str, tuple[NumberFormat, ...]] = {}

@@ -53,9 +53,15 @@ _ANY_MARK = r"[^\d\s.,'()+-]{1,5}\.?"
 class NumberFormat:
     """How the numbers of a column are written.
 
-    ``thousands`` stands between groups of digits (one of ``,.'`` and a blank, or nothing); numbers without it are read
-    as well. ``lakh`` are groups of two digits before the last one of three: 1,23,456.00. ``marks`` are signs and codes
-    of currencies that may stand beside a number, in lower case.
+    Attributes
+    ----------
+    decimal : {".", ","}
+    thousands : {"", ",", ".", "'", " "}
+        What stands between the groups of digits; numbers without it are read as well.
+    lakh : bool
+        Groups of two digits before the last one of three: 1,23,456.00.
+    marks : tuple of str
+        Signs and codes of currencies that may stand beside a number, in lower case.
     """
 
     decimal: str
@@ -187,7 +193,10 @@ def number_sql(text: str, number: NumberFormat) -> str:
 def parse_example(text: str) -> NumberFormat:
     """Return the format of an example such as ``1.234,56``.
 
-    ValueError where it is not a number, or a format of which it does not tell which sign is the decimal one.
+    Raises
+    ------
+    ValueError
+        It is not a number, or a format of which it does not tell which sign is the decimal one.
 
     >>> parse_example("1,23,456.00")
     NumberFormat(decimal='.', thousands=',', lakh=True, marks=())
