@@ -209,8 +209,8 @@ class DataConfig(Section):
     )
     encoding: str | None = Field(
         None,
-        description="encoding of text files that are not UTF-8 or UTF-16, such as cp1250; by default cp1252, cp1250 or"
-        " cp1251, as their words tell",
+        description="encoding of text files that are not UTF-8 or UTF-16, such as cp1250; by default cp1252, cp1250,"
+        " cp1251 or cp1254, as their words tell",
     )
     sheets: list[str] = Field(
         default_factory=list,

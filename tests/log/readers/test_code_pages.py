@@ -25,6 +25,7 @@ def _words(language, encoding):
         *((language, "cp1252") for language in WESTERN.split()),
         *((language, "cp1250") for language in CENTRAL.split()),
         *((language, "cp1251") for language in CYRILLIC.split()),
+        *((language, "cp1254") for language in ("tr", "az")),
     ],
 )
 def test_languages_of_a_code_page(language, encoding):
@@ -62,6 +63,8 @@ def test_languages_of_none_of_them_are_doubted(language, encoding):
             "maçã",
         ],
         ["Þór"],
+        ["Ýmir"],
+        ["Guðmundsson", "Þorsteinn", "Davíð", "Auður"],
         ["£each", "£per", "£inc"],
         ["œnologue", "œcuménique", "œnotourisme"],
     ],
@@ -72,7 +75,11 @@ def test_signs_and_words_of_the_west(words):
 
 @pytest.mark.parametrize(
     ("encoding", "first", "second"),
-    [("cp1250", "Małgorzata Wójcik", "Jiří Dvořák"), ("cp1251", "Иванов Пётр", "Смирнова")],
+    [
+        ("cp1250", "Małgorzata Wójcik", "Jiří Dvořák"),
+        ("cp1251", "Иванов Пётр", "Смирнова"),
+        ("cp1254", "Ayşe Kılıç", "Güneş Şahin"),
+    ],
 )
 def test_a_file_is_read_in_its_code_page_and_says_so(read, rows, encoding, first, second):
     text = LINES.format(first, second).encode(encoding)

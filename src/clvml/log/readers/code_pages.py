@@ -1,4 +1,4 @@
-"""The code page of a text that is not UTF-8: Western, Central European or Cyrillic, as its words tell."""
+"""The code page of a text that is not UTF-8: Western, Central European, Turkish or Cyrillic, as its words tell."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ _CENTRAL = re.compile(
 _WESTERN = re.compile(
     "ñ[aeiouáéíóúü]|è[rvsmtdgqlnp]|[ìòù]$|ø[bdgjklmnrstv]|[åÅ]|æ[drbkstglnv]|ê[mt]|ão|õe|ï[dcs]|à$|û[tcml]"
 )
+# Turkish words that were read as cp1252, and those of Iceland, which has such letters in other places.
+_TURKISH = re.compile(
+    "[çüÇÜ].*[ðýþ]|[ðýþÞÝ].*[çüÇÜ]|(?<![vV])ý[a-zçöüðþ]*ý|[aeiouýöü]þ(?:$|[bcçdfgklmnprstyz])|Þ[ýöü]|Ý[a-zçöü]{2}|Iþ|ð[lý]"
+)
+_ICELANDIC = re.compile("[áíóúæ]|Þ[oóruú]|ður|ðs|ðr|[lgr]ð|ý[ðrs]|^Ým")
 # A Cyrillic word of cp1251: small letters behind at most one capital, or capitals alone.
 _CAPITALS, _SMALL = (
     rb"\x80\x81\x8a\x8c-\x8f\xa1\xa3\xa5\xa8\xaa\xaf\xb2\xbd\xc0-\xdf",
@@ -51,8 +56,14 @@ def guess_code_page(words: Collection[bytes]) -> tuple[str, bytes]:
     odd = [word for word, text in read.items() if _ODD.search(text)]
     if 2 * len(odd) > len(words):
         return "", odd[0]
-    central = [word for word, text in read.items() if _CENTRAL.search(text)]
-    western = [word for word, text in read.items() if _WESTERN.search(text)]
-    if len(central) > len(western) and (len(central) >= _FEW or len(central) > _SOME * len(words)):
-        return "cp1250", central[0]
+    central, western, turkish, icelandic = (
+        [word for word, text in read.items() if pattern.search(text)]
+        for pattern in (_CENTRAL, _WESTERN, _TURKISH, _ICELANDIC)
+    )
+    for page, telling, against in (
+        ("cp1250", central, len(western)),
+        ("cp1254", turkish, len(central) + len(western) + len(icelandic)),
+    ):
+        if len(telling) > against and (len(telling) >= _FEW or len(telling) > _SOME * len(words)):
+            return page, telling[0]
     return "cp1252", b""

@@ -28,7 +28,7 @@ _WINDOWS_BYTES = frozenset(range(0x80, 0xA0))
 _UNDEFINED_BYTES = frozenset(b"\x81\x8d\x8f\x90\x9d")
 
 
-_REGIONS = {"cp1250": "Central European", "cp1251": "Cyrillic"}
+_REGIONS = {"cp1250": "Central European", "cp1251": "Cyrillic", "cp1254": "Turkish"}
 
 
 class Scan(NamedTuple):
