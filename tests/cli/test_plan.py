@@ -6,6 +6,7 @@ import pytest
 from tests.decide.conftest import scored
 
 from clvml.decide.plan_file import read_plan, record_path
+from clvml.scores.overview import Origin
 from clvml.storage.files import write_table
 
 PLAYBOOK = """
@@ -52,6 +53,16 @@ def test_a_plan_is_written_and_printed_as_json(plan, folder, output):
     assert len(table) == 300
     assert found["planned"] == table["action"].notna().sum()
     assert found["cost"] <= 40
+
+
+def test_costs_and_scores_in_two_currencies_are_refused(run, folder, monkeypatch):
+    monkeypatch.setattr("clvml.workflows.planning.origin_of", lambda path: Origin(currency="GBP"))
+    asked = ("plan", "scores.csv", "--playbook", "playbook.yaml", "--output", "plan.csv")
+    assert "the costs of the playbook are in EUR, and the scores in GBP" in run(*asked)[2]
+    (folder / "playbook.yaml").write_text(PLAYBOOK.replace("currency: EUR\n", ""))
+    code, out, _ = run(*asked)
+    assert (code, "Action (GBP)" in out) == (0, True)
+    assert out.endswith("  clvml readback plan.csv --data orders.csv\n")
 
 
 def test_the_same_input_gives_the_same_bytes(plan, folder):

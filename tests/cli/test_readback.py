@@ -50,6 +50,12 @@ def test_a_campaign_is_read_back_and_the_playbook_updated(run, shop, tmp_path):
     assert found["playbook"]["actions"]["mail"]["save_rate"]["mean"] == learnt.mean
     assert [row["segment"] for row in found["effects"]] == ["all"] * 3 + ["VIP"] * 3 + ["lapsing"] * 3
     assert found["warnings"] == []
+    lines = pd.read_csv(tmp_path / "orders.csv", dtype=str)
+    lines[lines["order_date"] < "2024-05-15"].to_csv(tmp_path / "orders.csv", index=False)
+    cut = json.loads(
+        run("readback", "plan.csv", "--data", "orders.csv", "--json", "--as-of", "2024-06-30")[1]
+    )
+    assert [found["code"] for found in cut["warnings"]] == ["silence"]
 
 
 def test_own_margins_as_known_before_the_campaign_are_earned(run, shop, tmp_path):

@@ -115,7 +115,7 @@ def test_a_date_long_after_the_last_order_is_noted(written):
     assert workflows.prepare(data, NOW, as_of=date(2024, 5, 31)).note == ""
     assert workflows.prepare(data, NOW, as_of=date(2024, 6, 1)).note == (
         "no order in the 32 days before 2024-06-01: if orders are missing since 2024-04-30, customers look"
-        " likelier to leave than they are; leave --as-of out to start at the day after the last order"
+        " likelier to leave than they are; give newer orders or, to train and to score, leave --as-of out"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ from clvml.cli.options import (
 )
 from clvml.cli.printing import (
     print_json,
+    print_next,
     print_paragraph,
     say_rejects,
 )
@@ -104,6 +106,14 @@ def check(
         typer.echo(f"Which id became which customer is in {crosswalk}")
     if log is not None:
         typer.echo(f"The lines that are used are in {log}")
+    if length.enough:
+        elsewhere = [] if config is None or data in (None, settings.data.source) else ["--data", str(data)]
+        kept = (
+            "Train on it"
+            if config is not None
+            else "With the configuration above kept as my.yaml, train on it"
+        )
+        print_next(f"{kept}:", ["train", "--config", str(config or "my.yaml"), *elsewhere])
 
 
 def _print_assumed(settings: Config) -> None:
@@ -126,7 +136,9 @@ def _print_assumed(settings: Config) -> None:
         "No configuration was given; what follows is assumed from the names of the columns. Correct it, keep it"
         f" as a file and pass that as --config.{about}"
     )
+    assumed.setdefault("value", {"margin": settings.value.margin})
     text = yaml.safe_dump(assumed, sort_keys=False, allow_unicode=True)
+    text = re.sub(r"(?m)^(  margin: .*)$", r"\1  # what you earn of turnover: an assumption", text)
     if about:
         brought = yaml.safe_dump({"data": preset.data}, sort_keys=False, allow_unicode=True, width=100)
         text += "".join(f"# {line}\n" for line in brought.splitlines())

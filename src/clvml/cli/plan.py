@@ -9,7 +9,7 @@ import typer
 
 from clvml.cli.inputs import now, store_in_use
 from clvml.cli.options import JsonOption
-from clvml.cli.printing import print_json, print_list, print_paragraph, print_table, progress
+from clvml.cli.printing import print_json, print_list, print_next, print_paragraph, print_table, progress
 from clvml.errors import InputError
 
 if TYPE_CHECKING:
@@ -85,6 +85,13 @@ def plan(
     _print_plan(made, output)
     print_list("Lists", [str(path) for path in written.values()])
     print_list("Notes", notes)
+    if made.summary["planned"]:
+        how = "as the lists hold them" if lists else "--lists FOLDER writes them for each action"
+        print_next(
+            f"Contact those whose group is treated ({how}), and nobody of the control group. From"
+            f" {made.record.until} on, with the orders up to then:",
+            ["readback", str(output), "--data", "orders.csv"],
+        )
 
 
 def _print_plan(made: Plan, output: Path) -> None:
@@ -96,7 +103,7 @@ def _print_plan(made: Plan, output: Path) -> None:
         f" {found['planned']:,} of {found['customers']:,} customers, {found['control']:,} of whom are held out as"
         f" control group. It costs {found['cost']:,.2f}{unit} of {limit} and is expected to bring"
         f" {found['profit']:,.2f}{unit} after cost (80 %: {found['profit_low']:,.2f} to {found['profit_high']:,.2f});"
-        f" no plan brings more than {found['bound']:,.2f}{unit} (gap {found['gap']:.4%})."
+        f" no plan brings more than {found['bound']:,.2f}{unit}."
     )
     header = [f"Action ({unit.strip()})" if unit else "Action", "customers", "control", "cost", "profit"]
     header += ["80 % low", "high", "save rate", "break-even", "visible"]

@@ -111,6 +111,14 @@ def print_paragraph(text: str, bullet: str = "") -> None:
     typer.echo(filled(text, width, initial_indent=bullet, subsequent_indent=" " * len(bullet)))
 
 
+def print_next(words: str, *commands: Sequence[str]) -> None:
+    """Print what to do with what was done: commands of clvml, of which ``words`` say what they are for."""
+    typer.echo()
+    print_paragraph(words)
+    for command in commands:
+        typer.echo(f"  {command_line('clvml', *command)}")
+
+
 def say_rejects(prepared: Prepared, rejects: Path | None) -> None:
     from clvml.log.sources import rejects_of
 

@@ -34,6 +34,7 @@ from clvml.cli.printing import (
     margin_said,
     print_json,
     print_list,
+    print_next,
     print_paragraph,
     print_table,
     print_warnings,
@@ -142,7 +143,7 @@ def score(
             print_json(summary)
             return
         print_subscribers(summary, settings.data.currency)
-        _print_notes(summary)
+        _print_notes(summary, output)
         return
     if not (isinstance(scorer, Scorer) and isinstance(settings, Config)):
         kind = "subscriptions" if columns == SUBSCRIBERS else "purchases"
@@ -180,7 +181,7 @@ def score(
     if as_json:
         print_json(summary)
         return
-    _print_scored(summary, quality)
+    _print_scored(summary, quality, output)
 
 
 def _check_output(output: str, sources: list[str], columns: Sequence[Column]) -> None:
@@ -235,7 +236,7 @@ def _explain_choice(text: str) -> Literal["all", "none"] | int:
     raise InputError(f"--explain '{text}' is not all, none or a number of customers")
 
 
-def _print_scored(summary: dict[str, Any], quality: QualityReport | SparkQuality) -> None:
+def _print_scored(summary: dict[str, Any], quality: QualityReport | SparkQuality, output: str) -> None:
     currency = f" {quality.currency}" if quality.currency else ""
     typer.echo(
         f"{summary['customers']:,} customers scored as of {summary['as_of']} into {summary['output']}"
@@ -269,9 +270,19 @@ def _print_scored(summary: dict[str, Any], quality: QualityReport | SparkQuality
             for row in segments
         ],
     )
-    _print_notes(summary)
+    _print_notes(summary, output)
 
 
-def _print_notes(summary: dict[str, Any]) -> None:
+def _print_notes(summary: dict[str, Any], output: str) -> None:
+    from clvml.storage.addresses import is_address
+
     print_warnings(summary["warnings"])
     print_list("Notes", summary["notes"])
+    if not is_address(output):
+        page = ["report", "--scores", output, "--output", str(Path(output).with_suffix(".html"))]
+        print_next(
+            "A page to read, the customers in a browser, and who gets which action within a budget:",
+            page,
+            ["dashboard", "--scores", output],
+            ["plan", output, "--budget", "1000", "--playbook", "playbook.yaml", "--output", "plan.csv"],
+        )

@@ -18,7 +18,7 @@ from clvml.scores.scorer import Scorer, customer_days, read_scores
 from clvml.scores.subscribers import SubscriptionScorer, load_scorer
 from clvml.storage.addresses import hide_password
 from clvml.tracking.record import ResolvedModel, StoreUnreachable
-from clvml.workflows.preparation import Prepared, prepare, prepare_subscriptions
+from clvml.workflows.preparation import Prepared, prepare, prepare_subscriptions, silence_note
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,7 @@ def follow_up(
         progress("comparing")
         of_customers = scorer if isinstance(scorer, Scorer) else None
         found = monitor(frame, customer_days(prepared.log), prepared.as_of, of_customers, promised)
+        notes += filter(None, [silence_note(prepared.log.last_day, prepared.as_of)])
     run_id = _logged(found, found_model, uri, notes)
     notes += [f"not judged: {text}" for text in found.unjudged]
     trained_as = scorer.model.config.tracking.registered_model if scorer else None

@@ -56,7 +56,17 @@ def plan(
         if playbook.past_contacts
         else None
     )
-    trained = None if isinstance(scores, pd.DataFrame) else origin_of(Path(scores)).trained_as_of
+    trained = None
+    if not isinstance(scores, pd.DataFrame):
+        origin = origin_of(Path(scores))
+        trained = origin.trained_as_of
+        if playbook.currency is None:
+            playbook = playbook.model_copy(update={"currency": origin.currency})
+        elif origin.currency is not None and origin.currency.upper() != playbook.currency.upper():
+            raise InputError(
+                f"the costs of the playbook are in {playbook.currency}, and the scores in {origin.currency}; give costs"
+                f" in {origin.currency}, and currency: {origin.currency} in the playbook"
+            )
     return make_plan(table, playbook, budget, opt_outs, past, today or date.today(), trained)
 
 

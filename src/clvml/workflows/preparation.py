@@ -327,9 +327,15 @@ def _dated(last_day: date, as_of: date | None) -> tuple[date, str]:
     if as_of is None:
         chosen = last_day + timedelta(days=1)
         return chosen, f"as of {chosen}, the day after the last order; --as-of sets another date"
+    return as_of, silence_note(last_day, as_of)
+
+
+def silence_note(last_day: date, as_of: date) -> str:
+    """Return what to know where the log ends long before ``as_of``, else nothing."""
     silent = (as_of - last_day).days
-    note = (
-        f"no order in the {silent:,} days before {as_of}: if orders are missing since {last_day}, customers"
-        " look likelier to leave than they are; leave --as-of out to start at the day after the last order"
+    if silent <= _SILENCE_DAYS:
+        return ""
+    return (
+        f"no order in the {silent:,} days before {as_of}: if orders are missing since {last_day}, customers look"
+        " likelier to leave than they are; give newer orders or, to train and to score, leave --as-of out"
     )
-    return as_of, note if silent > _SILENCE_DAYS else ""

@@ -31,7 +31,7 @@ from clvml.outcomes.campaign import (
 )
 from clvml.outcomes.readback import Readback, read_back
 from clvml.scores.scorer import customer_days
-from clvml.workflows.preparation import Prepared
+from clvml.workflows.preparation import Prepared, silence_note
 
 
 def readback(
@@ -125,6 +125,8 @@ def readback(
     findings += [
         Finding("old-scores", f"when it was planned, {note}") for note in record.summary.get("age", [])
     ]
+    if not subscribers and (note := silence_note(log.last_day, prepared.as_of)):
+        findings.append(Finding("silence", note))
     findings += ratio_findings(found, record.playbook.control.share)
     if contacts is not None:
         days = contact_days(contacts)

@@ -99,6 +99,18 @@ def test_several_currencies(hint):
     assert "currency-not-mapped" not in hint(_text("Currency", ["EUR", "eur"]))
 
 
+def test_one_currency_that_nothing_names(hint):
+    column, beside = _text("Devise", ["EUR", "eur"]), _text("note", ["a"]).replace("10.00", "10.00 €")
+    assert "column 'Devise' says EUR; data.currency: EUR" in hint(column)["currency-not-named"].text
+    assert "'amount' has EUR beside its amounts" in hint(beside)["currency-not-named"].text
+    for text, keys in (
+        (beside, {"currency": "EUR"}),
+        (_text("note", ["a"]), {}),
+        (_text("Devise", ["2"]), {}),
+    ):
+        assert "currency-not-named" not in hint(text, **keys)
+
+
 def test_a_mapped_column_without_a_value(hint):
     found = hint(_text("Invoice ID", [""]), columns={"order_id": "Invoice ID"})["empty-column"]
     assert "data.columns.order_id" in found.text

@@ -198,6 +198,9 @@ def test_a_currency_beside_some_amounts_only(read):
     assert "says USD beside 1 line and no currency beside 2" in found.text
     for other in (read(text, currency="USD"), read(text.replace("USD ", ""))):
         assert "currency-on-some-lines" not in [each.code for each in other.quality.warnings]
+    with pytest.raises(InputError, match=r"says USD beside 'USD 5.00' \(.*\), and data.currency is EUR"):
+        read(text, currency="EUR")
+    assert read(text.replace("USD ", "$"), currency="CAD").quality.rows_out == 3
 
 
 def test_credit_and_debit_behind_amounts_are_explained(read):

@@ -31,9 +31,11 @@ from clvml.log.mapping import is_unit_price, is_usual, plain, written
 from clvml.log.presets import recognise
 from clvml.log.purchase_log import PurchaseLog
 from clvml.log.readers.parts import Part
+from clvml.log.values.numbers import currency_of
 from clvml.storage.sql import MONEY
 
 _SPLIT_ORDERS = 20
+_CODE = re.compile("[A-Z]{3}")
 
 
 def column_findings(log: PurchaseLog, data: DataConfig, parts: list[Part]) -> Iterator[Finding]:
@@ -169,6 +171,18 @@ def _currency(file: Unused) -> Iterator[Finding]:
                 f" data.columns.currency: {name} with data.currency: {found[0][0]} takes the lines in that one",
                 sum(rows for _, rows in found[1:]),
             )
+        elif len(found) == 1 and _CODE.fullmatch(found[0][0]):
+            yield _unnamed(f"column '{name}' says {found[0][0]}", found[0][0])
+        return
+    if file.amount is not None:
+        texts = file.run(f"SELECT DISTINCT value FROM {file.sample(f'{file.cell(file.amount)} AS value')}")
+        beside = {code for (text,) in texts if (code := currency_of(text or ""))}
+        for code in filter(_CODE.fullmatch, beside if len(beside) == 1 else ()):
+            yield _unnamed(f"column '{file.amount}' has {code} beside its amounts", code)
+
+
+def _unnamed(said: str, code: str) -> Finding:
+    return Finding("currency-not-named", f"{said}; data.currency: {code} says so wherever money is shown")
 
 
 def _empty(file: Unused) -> Iterator[Finding]:

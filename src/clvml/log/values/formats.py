@@ -104,7 +104,7 @@ def choose_formats(
         found = _by_part(connection, spellings_sql(table, f"{column.ours}_text"), Spelling)
         spellings = [each for part in found.values() for each in part]
         if column.ours == "amount" and data.columns.currency is None:
-            partly = _check_one_currency(column, spellings, locate)
+            partly = _check_one_currency(column, spellings, locate, data.currency)
             if partly is not None and data.currency is None:
                 warnings[_CURRENCY] = partly
         name = _named(column, named, parse_example)
@@ -268,8 +268,10 @@ def _assumed(column: Column, spelling: Spelling, number: NumberFormat, like: str
     )
 
 
-def _check_one_currency(column: Column, spellings: list[Spelling], locate: Locate) -> Finding | None:
-    """Refuse amounts in several currencies, and return a warning where only some amounts tell theirs."""
+def _check_one_currency(
+    column: Column, spellings: list[Spelling], locate: Locate, named: str | None
+) -> Finding | None:
+    """Refuse amounts in several currencies or in another than ``named``; warn where only some tell theirs."""
     found: dict[str, list[Spelling]] = {}
     for spelling in spellings:
         code = currency_of(spelling.text or "")
@@ -284,6 +286,14 @@ def _check_one_currency(column: Column, spellings: list[Spelling], locate: Locat
             f"{column} holds amounts in several currencies: {listed}; export one of them, or export the currency as a"
             " column and map it in data.columns.currency"
         )
+    for code, texts in found.items():
+        # A dollar or a crown is of several countries.
+        is_sure = code == "EUR" or code in (texts[0].text or "").upper()
+        if named is not None and is_sure and code != named.upper():
+            raise InputError(
+                f"{column} says {code} beside {quoted(texts[0].text)} ({locate(texts[0].place)}), and data.currency is"
+                f" {named}; correct it to {code}"
+            )
     marked = sum(each.rows for texts in found.values() for each in texts)
     bare = sum(each.rows for each in spellings if each.text) - marked
     if not found or min(marked, bare) < _SOME * (marked + bare):
