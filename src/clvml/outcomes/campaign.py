@@ -129,23 +129,21 @@ def ratio_findings(found: pd.DataFrame, share: float) -> list[Finding]:
     """Say where the sizes of the groups are not what chance would have made of the planned ``share``."""
     if not 0 < share < 1:
         return []
-    said = []
     for action in [None, *sorted(found["action"].unique())]:
         own = found if action is None else found[found["action"] == action]
         # A household is drawn once.
         drawn = own.drop_duplicates(["unit", "group"])["group"].value_counts()
         treated, control = int(drawn.get(TREATED, 0)), int(drawn.get(CONTROL, 0))
         if sample_ratio(treated, control, share) < _NO_CHANCE:
-            said.append(
+            return [
                 Finding(
                     "sample-ratio",
                     f"{action or 'the campaign'}: {control:,} of {treated + control:,} are held out, where {share:.0%}"
                     " were planned: something other than chance decided who is in the comparison. Do not trust the"
                     " difference before you know what; customers that were deleted or merged are the usual reason",
                 )
-            )
-            break
-    return said
+            ]
+    return []
 
 
 def contact_findings(found: pd.DataFrame, contacts: pd.DataFrame, campaign: str) -> list[Finding]:
@@ -165,7 +163,9 @@ def contact_findings(found: pd.DataFrame, contacts: pd.DataFrame, campaign: str)
     InputError
         Half of the control group or more was contacted by this campaign.
     """
-    own = contacts["campaign"].fillna(campaign) == campaign if "campaign" in contacts else slice(None)
+    of_campaign = contacts["campaign"].fillna(campaign) if "campaign" in contacts else campaign
+    contacts = contacts.assign(campaign=of_campaign)
+    own = contacts["campaign"] == campaign
     reached = set(contacts.loc[own, "customer_id"])
     said = []
     groups = {name: found.loc[found["group"] == name, "customer_id"] for name in (TREATED, CONTROL)}
@@ -193,10 +193,8 @@ def contact_findings(found: pd.DataFrame, contacts: pd.DataFrame, campaign: str)
                 " among the treated, as planned: the effect is that of sending to all of them",
             )
         )
-    if "campaign" in contacts:
-        others = contacts[~own.to_numpy()] if not isinstance(own, slice) else contacts.iloc[:0]
-        for name, rows in sorted(others.groupby("campaign"), key=lambda pair: str(pair[0])):
-            said += overlap_findings(found, rows["customer_id"], str(name))
+    for name, rows in sorted(contacts[~own].groupby("campaign"), key=lambda pair: str(pair[0])):
+        said += overlap_findings(found, rows["customer_id"], str(name))
     return said
 
 

@@ -28,7 +28,7 @@ from clvml.scores.columns import ACQUISITION_SOURCE, SCORED, Column, scored_colu
 from clvml.scores.customer_margin import OWN_MARGIN
 from clvml.scores.scorer import Scorer
 from clvml.storage.files import FORMULA, NUMBER, replacing
-from clvml.storage.sql import identifier
+from clvml.storage.sql import identifier, registered
 
 Progress = Callable[[int, int], None]
 
@@ -77,24 +77,18 @@ class ScoredTable:
         Fewer than `APPENDED_ROWS` at a time take several times as long.
         """
         tables = [pa.Table.from_pandas(frame, preserve_index=False) for frame in frames]
-        self.connection.register(_INCOMING, pa.concat_tables(tables))
-        try:
+        with registered(self.connection, _INCOMING, pa.concat_tables(tables)):
             self.connection.execute(f"insert into {self.name} by name select * from {_INCOMING}")
-        finally:
-            self.connection.unregister(_INCOMING)
 
     def set_reasons(self, reasons: pd.DataFrame) -> None:
         """Write the reasons of some customers: ``customer_id`` and columns of reasons. Empty texts become missing."""
         given = reasons.replace("", pd.NA)
-        self.connection.register(_INCOMING, pa.Table.from_pandas(given, preserve_index=False))
-        try:
-            listed = ", ".join(f"{name} = given.{name}" for name in given.columns.drop("customer_id"))
+        listed = ", ".join(f"{name} = given.{name}" for name in given.columns.drop("customer_id"))
+        with registered(self.connection, _INCOMING, pa.Table.from_pandas(given, preserve_index=False)):
             self.connection.execute(
                 f"update {self.name} set {listed} from {_INCOMING} as given"
                 f" where {self.name}.customer_id = given.customer_id"
             )
-        finally:
-            self.connection.unregister(_INCOMING)
 
     @property
     def customers(self) -> int:
@@ -260,11 +254,9 @@ def score_in_batches(
     if isinstance(explain, int) and explain:
 
         def features_of(chosen: pd.DataFrame) -> pd.DataFrame:
-            connection.register(_INCOMING, pa.Table.from_pandas(chosen[["place"]], preserve_index=False))
-            try:
+            rows = pa.Table.from_pandas(chosen[["place"]], preserve_index=False)
+            with registered(connection, _INCOMING, rows):
                 return _features(connection, f"rowid in (select place from {_INCOMING})")
-            finally:
-                connection.unregister(_INCOMING)
 
         explain_most_at_risk(scorer, scored, explain, features_of, as_of, days.first_day, batch_rows)
     return scored

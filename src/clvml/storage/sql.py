@@ -52,6 +52,16 @@ def _quoted(text: str, mark: str) -> str:
 
 
 @contextmanager
+def registered(connection: duckdb.DuckDBPyConnection, name: str, rows: Any) -> Iterator[None]:
+    """Let SQL read rows of Python under a name inside a ``with`` block."""
+    connection.register(name, rows)
+    try:
+        yield
+    finally:
+        connection.unregister(name)
+
+
+@contextmanager
 def setting(connection: duckdb.DuckDBPyConnection, name: str, value: str) -> Iterator[None]:
     """Set a DuckDB setting inside a ``with`` block and put the earlier value back afterwards."""
     earlier = connection.execute("SELECT current_setting(?)", [name]).fetchall()[0][0]

@@ -26,6 +26,7 @@ from clvml.log.event_table import EventTable
 from clvml.log.purchase_log import digest, hashed
 from clvml.log.quality import QualityReport, build_quality
 from clvml.log.rows.cleaning import ReasonCount
+from clvml.storage.sql import registered
 
 NOT_SAMPLED = "customer not in the sample to train on"
 _SAMPLE = "clvml_sampled_lines"
@@ -155,9 +156,8 @@ def sampled(
         report = with_columns_told(report, log.attributes, (), config.data)
         fingerprint = fingerprint_with(fingerprint, connection, TABLE)
     if log.event_rows is not None:
-        connection.register(EVENTS, log.event_rows)
-        fingerprint = fingerprint_with(fingerprint, connection, EVENTS)
-        connection.unregister(EVENTS)
+        with registered(connection, EVENTS, log.event_rows):
+            fingerprint = fingerprint_with(fingerprint, connection, EVENTS)
     report = replace(report.with_warnings(quality.warnings, config.data), events=quality.events)
     return SparkSample(
         session,
@@ -182,8 +182,5 @@ def _hashed(columns: tuple[str, ...], batches: Iterator[pa.RecordBatch]) -> Iter
 
 def _copy(session: Any, query: str, connection: duckdb.DuckDBPyConnection, table: str) -> None:
     """Make a table here of the rows of a query there."""
-    connection.register("clvml_incoming", session.sql(translate(query, "spark")).toArrow())
-    try:
+    with registered(connection, "clvml_incoming", session.sql(translate(query, "spark")).toArrow()):
         connection.execute(f"create or replace table {table} as from clvml_incoming")
-    finally:
-        connection.unregister("clvml_incoming")
