@@ -1,5 +1,7 @@
 """The simple rules: on a table worked out by hand, and what holds for every rule on any table."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,6 +58,14 @@ def test_trailing_spend_of_a_young_log_is_over_its_age():
     rule = RULES["trailing 365 days"]
     assert rule(TABLE, test, 146, history_days=73)[0].tolist() == [730.0]
     assert rule(TABLE, test, 146, history_days=5000)[0].tolist() == [146.0]
+    # Without the age of the log, the oldest customer of both frames stands for it.
+    assert rule(TABLE, TABLE.tail(1), 365)[0].tolist() == [0.0]
+    assert rule(TABLE.assign(T=1), test.assign(T=73), 146)[0].tolist() == [730.0]
+
+
+def test_trailing_spend_refuses_a_log_without_age():
+    with pytest.raises(ValueError, match=re.escape("history_days must be positive (currently nan)")):
+        RULES["trailing 365 days"](TABLE, TABLE, 146, history_days=float("nan"))
 
 
 def test_plain_formula_at_the_ends_of_churn():
@@ -130,3 +140,45 @@ def test_rfm_cell_learns_from_a_large_table():
     spend, churn = RULES["RFM cell"](train, test, 90)
     assert np.corrcoef(spend, test["actual_spend"])[0, 1] > 0.8
     assert np.corrcoef(churn, test["churned"])[0, 1] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("name", "train", "test", "horizon", "message"),
+    [
+        ("mean", TABLE.drop(columns="churned"), TABLE, 90, "train lacks the columns ['churned']; it has"),
+        (
+            "trailing 365 days",
+            TABLE,
+            TABLE[["T"]],
+            90,
+            "test lacks the columns ['spend_sum_365d']; it has ['T']",
+        ),
+        ("recency rule", TABLE.drop(columns="days_since_last_order"), TABLE, 90, "train lacks the columns"),
+        (
+            "zero",
+            TABLE.head(0),
+            TABLE,
+            90,
+            "train has no rows: at least one customer is needed to learn from",
+        ),
+        ("zero", TABLE, TABLE, 0, "horizon_days must be positive (currently 0)"),
+        (
+            "plain formula",
+            TABLE,
+            TABLE.assign(spend_sum=np.nan),
+            90,
+            "spend_sum of test is NaN or infinite for 4 customers; only monetary_value of customers without "
+            "a repeat purchase may be missing",
+        ),
+        (
+            "purchase rate (x*t/T)",
+            TABLE,
+            TABLE.assign(monetary_value=np.nan),
+            90,
+            "monetary_value of test is NaN or infinite for 3 customers",
+        ),
+    ],
+)
+def test_wrong_tables_are_refused(name, train, test, horizon, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        RULES[name](train, test, horizon)

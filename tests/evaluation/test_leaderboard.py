@@ -271,6 +271,28 @@ def test_one_customer_and_one_model():
     assert found.to_dict()["verdicts"] == []
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"champion": "a"},
+            "champion 'a' is not one of ['A', 'B', 'twin', 'trailing 365 days', 'recency rule']",
+        ),
+        ({"samples": 0}, "samples must be at least 1 and seed not negative (currently samples=0, seed=0)"),
+        ({"models": [*MODELS, MODELS[0]]}, "each model needs a name of its own: ['A'] come more than once"),
+        ({"models": [ModelColumns("A")]}, "models without any column: ['A']; give spend, churn or both"),
+        (
+            {"models": [ModelColumns("A", "a_spnd")]},
+            "predictions lack the columns ['a_spnd'] (did you mean 'a_spend'?); they have",
+        ),
+    ],
+)
+def test_wrong_arguments_are_refused(change, message):
+    given = {"predictions": simulate(20), "models": MODELS, "champion": "A", "samples": 5, "seed": 0} | change
+    with pytest.raises(ValueError, match=re.escape(message)):
+        build_leaderboard(**given)
+
+
 def test_wrong_rows_are_refused():
     frame = simulate(20)
 
@@ -278,6 +300,13 @@ def test_wrong_rows_are_refused():
         with pytest.raises(ValueError, match=re.escape(message)):
             build_leaderboard(wrong, MODELS, "A", samples=5, seed=0)
 
+    refused(frame.head(0), "predictions have no rows")
+    refused(
+        pd.concat([frame, frame.head(2)]),
+        "one row per cutoff and customer_id is needed: 2 rows repeat one, such as customer "
+        f"{frame['customer_id'][0]} at 2011-01-01 00:00:00; drop the duplicates",
+    )
+    refused(frame.assign(customer_id=None), f"cutoff or customer_id is missing in {len(frame)} rows")
     refused(frame.assign(a_spend=np.nan), "a_spend has")
     refused(frame.assign(b_churn=2.0), "b_churn must lie between 0 and 1")
     refused(frame.assign(churned=-1), "churned must be 0 or 1")

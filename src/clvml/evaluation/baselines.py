@@ -9,12 +9,14 @@ A rule gets a training frame, a frame to predict and the horizon, all with one r
 It returns the expected spend, never negative, and p_churn: arrays with one number per customer to predict and
 no NaN, or None for what the rule does not predict. The result does not depend on the order of the rows.
 
-``history_days`` is the age of the purchase log at the cutoff of ``test`` [days].
+``history_days`` is the age of the purchase log at the cutoff of ``test`` [days], by default the largest ``T`` of both
+frames. A rule raises ValueError if a column is missing, a needed value is NaN or infinite, ``train`` has no rows or
+``horizon_days`` is not positive.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -23,7 +25,6 @@ from numpy.typing import NDArray
 from clvml.evaluation.plain_formulas import days_kept, monthly_formula, purchase_formula, yearly_formula
 
 Array = NDArray[np.float64]
-Table = pd.DataFrame
 Predicted = tuple[Array | None, Array | None]
 
 YEAR = 365.0
@@ -33,29 +34,35 @@ RFM_BINS = 5
 PRIOR_CUSTOMERS = 20.0
 
 
-def predict_zero(train: Table, test: Table, horizon_days: float, history_days: float = YEAR) -> Predicted:
+def predict_zero(
+    train: pd.DataFrame, test: pd.DataFrame, horizon_days: float, history_days: float | None = None
+) -> Predicted:
     """Predict that nobody spends anything. It wins on MAE where most customers are gone.
 
     >>> spend, churn = predict_zero(pd.DataFrame({"T": [9]}), pd.DataFrame({"T": [10, 20]}), horizon_days=30)
     >>> spend.tolist(), churn
     ([0.0, 0.0], None)
     """
+    _check(train, test, horizon_days)
     return np.zeros(len(test)), None
 
 
-def predict_mean(train: Table, test: Table, horizon_days: float, history_days: float = YEAR) -> Predicted:
+def predict_mean(
+    train: pd.DataFrame, test: pd.DataFrame, horizon_days: float, history_days: float | None = None
+) -> Predicted:
     """Predict the mean spend and the churn rate of training for everyone.
 
     >>> train = pd.DataFrame({"actual_spend": [0.0, 30.0], "churned": [1, 0]})
     >>> predict_mean(train, train, horizon_days=30)
     (array([15., 15.]), array([0.5, 0.5]))
     """
+    _check(train, test, horizon_days, learnt_from=["actual_spend", "churned"])
     spend, churn = (_mean(_column(train, label)) for label in ("actual_spend", "churned"))
     return np.full(len(test), max(spend, 0.0)), np.full(len(test), churn)
 
 
 def predict_trailing_spend(
-    train: Table, test: Table, horizon_days: float, history_days: float = YEAR
+    train: pd.DataFrame, test: pd.DataFrame, horizon_days: float, history_days: float | None = None
 ) -> Predicted:
     """Predict the net spend of the last 365 days, pro rata: spend_sum_365d x horizon / 365.
 
@@ -66,11 +73,18 @@ def predict_trailing_spend(
     >>> predict_trailing_spend(test, test, horizon_days=180)[0].tolist()
     [360.0, 0.0]
     """
-    return _not_negative(_column(test, "spend_sum_365d") * horizon_days / min(YEAR, history_days)), None
+    _check(train, test, horizon_days, applied_to=["spend_sum_365d"])
+    if history_days is None:
+        _check(train, test, horizon_days, learnt_from=["T"], applied_to=["T"])
+        history_days = max(_column(train, "T").max(), _column(test, "T").max(initial=1.0))
+    if not history_days > 0:
+        raise ValueError(f"history_days must be positive (currently {history_days!r})")
+    days = min(YEAR, history_days)
+    return _not_negative(_column(test, "spend_sum_365d") * horizon_days / days), None
 
 
 def predict_purchase_rate(
-    train: Table, test: Table, horizon_days: float, history_days: float = YEAR
+    train: pd.DataFrame, test: pd.DataFrame, horizon_days: float, history_days: float | None = None
 ) -> Predicted:
     """Predict that repeat purchases go on at their rate: frequency x horizon / T x monetary_value.
 
@@ -81,17 +95,19 @@ def predict_purchase_rate(
     >>> predict_purchase_rate(test, test, horizon_days=100)[0].tolist()
     [50.0, 0.0]
     """
+    _check(train, test, horizon_days, applied_to=["frequency", "T"])
     frequency, age = _column(test, "frequency"), _column(test, "T")
     repeats = (frequency > 0) & (age > 0)
     # Who never came back has no mean spend per repeat day, which is the one gap the feature table may have.
-    value = _column(test, "monetary_value")[repeats]
+    value = _column(test.loc[repeats], "monetary_value") if repeats.any() else np.empty(0)
+    _check_finite("test", "monetary_value", value)
     spend = np.zeros(len(test))
     spend[repeats] = frequency[repeats] * horizon_days / age[repeats] * value
     return _not_negative(spend), None
 
 
 def predict_plain_formula(
-    train: Table, test: Table, horizon_days: float, history_days: float = YEAR
+    train: pd.DataFrame, test: pd.DataFrame, horizon_days: float, history_days: float | None = None
 ) -> Predicted:
     """Predict by the textbook formula: purchase value x purchase frequency x customer lifetime.
 
@@ -102,13 +118,15 @@ def predict_plain_formula(
     >>> predict_plain_formula(train, test, horizon_days=100)[0].round(2)  # 2 a day, for 72.13 of 100 days
     array([144.27])
     """
+    needed = ["spend_sum", "purchase_days", "T"]
+    _check(train, test, horizon_days, learnt_from=["churned"], applied_to=needed)
     kept = days_kept(_mean(_column(train, "churned")), horizon_days, horizon_days)
-    spend, days, age = (_column(test, name) for name in ("spend_sum", "purchase_days", "T"))
+    spend, days, age = (_column(test, name) for name in needed)
     return _not_negative(purchase_formula(spend, days, age, horizon_days, kept)), None
 
 
 def predict_monthly_formula(
-    train: Table, test: Table, horizon_days: float, history_days: float = YEAR
+    train: pd.DataFrame, test: pd.DataFrame, horizon_days: float, history_days: float | None = None
 ) -> Predicted:
     """Predict that each customer spends per month as so far, and that nobody leaves.
 
@@ -116,12 +134,13 @@ def predict_monthly_formula(
     >>> predict_monthly_formula(test, test, horizon_days=100)[0].tolist()
     [200.0, 50.0]
     """
+    _check(train, test, horizon_days, applied_to=["spend_sum", "T"])
     spend, age = _column(test, "spend_sum"), _column(test, "T")
     return _not_negative(monthly_formula(spend, age, horizon_days, horizon_days)), None
 
 
 def predict_yearly_formula(
-    train: Table, test: Table, horizon_days: float, history_days: float = YEAR
+    train: pd.DataFrame, test: pd.DataFrame, horizon_days: float, history_days: float | None = None
 ) -> Predicted:
     """Predict that each customer spends as in the last year, as long as the average customer is kept.
 
@@ -130,12 +149,13 @@ def predict_yearly_formula(
     >>> predict_yearly_formula(train, test, horizon_days=100)[0].round(2)  # 2 a day, for 72.13 of 100 days
     array([144.27])
     """
+    _check(train, test, horizon_days, learnt_from=["churned"], applied_to=["spend_sum_365d"])
     kept = days_kept(_mean(_column(train, "churned")), horizon_days, horizon_days)
     return _not_negative(yearly_formula(_column(test, "spend_sum_365d"), kept)), None
 
 
 def predict_recency_rule(
-    train: Table, test: Table, horizon_days: float, history_days: float = YEAR
+    train: pd.DataFrame, test: pd.DataFrame, horizon_days: float, history_days: float | None = None
 ) -> Predicted:
     """Predict the churn rate that training had at the same `days_since_last_order`, in ten equal bins.
 
@@ -147,11 +167,15 @@ def predict_recency_rule(
     >>> predict_recency_rule(train, test, horizon_days=30)[1].tolist()
     [0.25, 0.75]
     """
-    trained, tested = _bins(train, test, "days_since_last_order", RECENCY_BINS)
+    away = "days_since_last_order"
+    _check(train, test, horizon_days, learnt_from=[away, "churned"], applied_to=[away])
+    trained, tested = _bins(train, test, away, RECENCY_BINS)
     return None, _cell_means(trained, tested, _column(train, "churned"), RECENCY_BINS)
 
 
-def predict_rfm_cell(train: Table, test: Table, horizon_days: float, history_days: float = YEAR) -> Predicted:
+def predict_rfm_cell(
+    train: pd.DataFrame, test: pd.DataFrame, horizon_days: float, history_days: float | None = None
+) -> Predicted:
     """Predict the mean spend and the churn rate that training had in the same RFM cell.
 
     Cells are fifths of `days_since_last_order` (R), `frequency` (F) and `spend_sum` (M) as cut on training:
@@ -165,6 +189,7 @@ def predict_rfm_cell(train: Table, test: Table, horizon_days: float, history_day
     (array([30., 10.]), array([0.25, 0.75]))
     """
     features = ["days_since_last_order", "frequency", "spend_sum"]
+    _check(train, test, horizon_days, [*features, "actual_spend", "churned"], features)
     trained, tested = np.zeros(len(train), dtype=np.intp), np.zeros(len(test), dtype=np.intp)
     for feature in features:
         more_trained, more_tested = _bins(train, test, feature, RFM_BINS)
@@ -224,3 +249,31 @@ def _not_negative(spend: Array) -> Array:
 
 def _column(frame: pd.DataFrame, name: str) -> Array:
     return frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _check_finite(frame: str, name: str, values: Array) -> None:
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        raise ValueError(
+            f"{name} of {frame} is NaN or infinite for {bad} customers; "
+            "only monetary_value of customers without a repeat purchase may be missing"
+        )
+
+
+def _check(
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    horizon_days: float,
+    learnt_from: Sequence[str] = (),
+    applied_to: Sequence[str] = (),
+) -> None:
+    if not (np.isfinite(horizon_days) and horizon_days > 0):
+        raise ValueError(f"horizon_days must be positive (currently {horizon_days!r})")
+    if train.empty:
+        raise ValueError("train has no rows: at least one customer is needed to learn from")
+    for frame_name, frame, names in (("train", train, learnt_from), ("test", test, applied_to)):
+        missing = [name for name in names if name not in frame.columns]
+        if missing:
+            raise ValueError(f"{frame_name} lacks the columns {missing}; it has {list(frame.columns)}")
+        for name in names:
+            _check_finite(frame_name, name, _column(frame, name))

@@ -1,4 +1,8 @@
-"""The dates of a backtest, each measured on its customers and again on drawn ones (`clvml.evaluation.leaderboard`)."""
+"""The dates of a backtest, each measured on its customers and again on drawn ones.
+
+Customers are drawn, not rows: the same customer returns at every cutoff, and all its rows go together (Cameron, Gelbach
+and Miller 2008, Review of Economics and Statistics 90).
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clvml.errors import did_you_mean
 from clvml.evaluation.metrics import CHURN_METRICS, SPEND_METRICS, Array, Metric, check_arrays, check_churn
 from clvml.evaluation.resampling import Drawn, Ranking, Sample
 
@@ -61,6 +66,49 @@ class Fold(NamedTuple):
 
 
 Values = dict[tuple[str, str], Array]
+
+
+def check_predictions(
+    predictions: pd.DataFrame, models: tuple[ModelColumns, ...], champion: str, samples: int, seed: int
+) -> None:
+    names = [model.name for model in models]
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError(f"each model needs a name of its own: {twice} come more than once")
+    if champion not in names:
+        raise ValueError(f"champion {champion!r} is not one of {names}{did_you_mean(champion, names)}")
+    if samples < 1 or seed < 0:
+        raise ValueError(
+            f"samples must be at least 1 and seed not negative (currently samples={samples}, seed={seed})"
+        )
+    empty = [model.name for model in models if model.spend is None and model.churn is None]
+    if empty:
+        raise ValueError(f"models without any column: {empty}; give spend, churn or both")
+    needed = ["cutoff", "customer_id"]
+    for model in models:
+        needed += ["actual_spend", model.spend] if model.spend is not None else []
+        needed += ["churned", model.churn] if model.churn is not None else []
+    missing = [column for column in dict.fromkeys(needed) if column not in predictions.columns]
+    if missing:
+        hint = did_you_mean(missing[0], map(str, predictions.columns))
+        raise ValueError(
+            f"predictions lack the columns {missing}{hint}; they have {list(predictions.columns)}"
+        )
+    if predictions.empty:
+        raise ValueError("predictions have no rows: at least one customer at one cutoff is needed")
+    keys = predictions[["cutoff", "customer_id"]]
+    unknown = int(keys.isna().any(axis=1).sum())
+    if unknown:
+        raise ValueError(
+            f"cutoff or customer_id is missing in {unknown} rows of predictions; drop or fill them"
+        )
+    repeated = keys[keys.duplicated()]
+    if len(repeated):
+        cutoff, customer = repeated.iloc[0]
+        raise ValueError(
+            f"one row per cutoff and customer_id is needed: {len(repeated)} rows repeat one, such as "
+            f"customer {customer} at {cutoff}; drop the duplicates"
+        )
 
 
 def folds_of(predictions: pd.DataFrame, models: tuple[ModelColumns, ...]) -> tuple[list[Fold], int]:

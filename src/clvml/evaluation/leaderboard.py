@@ -22,6 +22,7 @@ from clvml.errors import did_you_mean
 from clvml.evaluation.folds import (
     ModelColumns,
     Values,
+    check_predictions,
     folds_of,
     interval,
     mean_of_folds,
@@ -170,6 +171,7 @@ def build_leaderboard(
         range, the names of the models are not unique, or the champion is not among them.
     """
     models = tuple(models)
+    check_predictions(predictions, models, champion, samples, seed)
     folds, customers = folds_of(predictions, models)
     point = stacked([measured(fold, np.ones((len(fold.customers), 1))) for fold in folds])
     drawn = resampled(folds, customers, samples, seed)
