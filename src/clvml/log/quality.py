@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import textwrap
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from html import escape
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -17,7 +16,7 @@ from clvml.config import DataConfig
 from clvml.log.event_table import EventCount
 from clvml.log.finding import Finding
 from clvml.log.identity import identity_findings
-from clvml.log.pace import rhythm_findings
+from clvml.log.pace import count_pace, rhythm_findings
 from clvml.log.rows.cleaning import ReasonCount
 from clvml.log.rows.line_rules import REFUND, REPEAT_WITHIN
 from clvml.storage.sql import MONEY, Run
@@ -277,9 +276,7 @@ def build_quality(
         """
     )[0]
     (customers,) = run(f"SELECT count(*) FROM (SELECT DISTINCT customer_id FROM {table}) AS ids")[0]
-    rhythm = _rhythm(run, table)
-    buyers = sum(days for step, _, days in rhythm if step is None)
-    one_time = sum(days for step, last, days in rhythm if step is None and last)
+    pace = count_pace(run, table)
     left_out = [count for count in reasons if count.reason == REFUND and count.treatment != "kept"]
     refund_lines = refunds + sum(count.rows for count in left_out)
     refund_money = float(negative) + sum(count.money or 0 for count in left_out)
@@ -291,15 +288,15 @@ def build_quality(
         reasons=tuple(reasons),
         customers=customers,
         orders=order_count,
-        purchase_days=sum(days for *_, days in rhythm),
+        purchase_days=pace.purchase_days,
         first_day=first_day,
         last_day=last_day,
         freshness_days=(reference_day - last_day).days,
         gaps=_find_gaps(run, table),
-        one_time_share=one_time / buyers if buyers else None,
+        one_time_share=pace.one_time_share,
         refund_line_share=refund_lines / (rows_out + sum(count.rows for count in left_out)),
         refund_money_share=abs(refund_money) / float(positive) if positive else None,
-        median_days_between=_median_step(rhythm),
+        median_days_between=pace.median_step,
         currency=data.currency,
         timezone=data.timezone,
         warnings=ranked(
@@ -307,7 +304,7 @@ def build_quality(
                 *warnings,
                 *_repeats_kept(reasons, data),
                 *identity_findings(run, table, data),
-                *rhythm_findings(run, table, customers, horizon_days),
+                *rhythm_findings(pace, customers, horizon_days),
             ],
             data,
         ),
@@ -334,42 +331,6 @@ def _repeats_kept(reasons: list[ReasonCount], data: DataConfig) -> Iterable[Find
                 count.rows,
                 count.money,
             )
-
-
-def _rhythm(run: Run, table: str) -> list[tuple[int | None, bool, int]]:
-    """Return how many purchase days came how long after the one before, in order of that.
-
-    Rows are the step [days; None of a first purchase day], whether it is the last day of its
-    customer, and the number of purchase days. DuckDB's own median would hold every step of the log in memory.
-    """
-    return run(
-        f"""
-        WITH days AS (
-            SELECT customer_id, order_day FROM {table} GROUP BY customer_id, order_day HAVING max(amount) > 0
-        ),
-        steps AS (
-            SELECT date_diff('day', lag(order_day) OVER by_day, order_day) AS step,
-                lead(order_day) OVER by_day IS NULL AS last
-            FROM days WINDOW by_day AS (PARTITION BY customer_id ORDER BY order_day)
-        )
-        SELECT step, last, count(*) FROM steps GROUP BY step, last ORDER BY step
-        """
-    )
-
-
-def _median_step(rhythm: list[tuple[int | None, bool, int]]) -> float | None:
-    """Return the median of the steps [days]; None where nobody came back.
-
-    >>> _median_step([(1, True, 2), (4, True, 1), (5, False, 1), (None, False, 9)])
-    2.5
-    """
-    steps = [(step, days) for step, _, days in rhythm if step is not None]
-    total = sum(days for _, days in steps)
-    if not total:
-        return None
-    upto = list(accumulate(days for _, days in steps))
-    middle = [steps[bisect_right(upto, place)][0] for place in ((total - 1) // 2, total // 2)]
-    return sum(middle) / 2
 
 
 def _find_gaps(run: Run, table: str) -> tuple[Gap, ...]:

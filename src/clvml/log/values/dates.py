@@ -21,6 +21,7 @@ _ISO_ZONED = f"{_DATE}{_CLOCK_TIME} ?(?:[zZ]|UTC|GMT|{_ISO_OFFSET})"
 UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 # Three numbers, behind a weekday or not.
 _NUMBERS = re.compile(r"\D*\d{1,2}(?P<sign> ?[/.-] ?)\d{1,2} ?[/.-] ?(?P<year>\d+)")
+_BLANKS = "\u00a0\u202f\u2009"
 _FIRST, _LAST = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'"
 
 
@@ -116,19 +117,20 @@ def date_spellings_sql(table: str, text: str) -> str:
 
     ``table`` has the columns ``part`` and ``place``.
     """
-    # A weekday may stand in front.
-    numbers = r"'^\D*(\d{1,2}) ?[/.-] ?(\d{1,2}) ?[/.-] ?(\d+)'"
-    a, b, c = (f"TRY_CAST(regexp_extract(text, {numbers}, {group}) AS INTEGER)" for group in (1, 2, 3))
     day, month = "a BETWEEN 13 AND 31 AND b <= 12", "b BETWEEN 13 AND 31 AND a <= 12"
-    alike = f"translate({_lowered('text')}, '023456789', '111111111')"
+    # A weekday may stand in front.
+    numbers = r"regexp_extract(text, '^\D*(\d{1,2}) ?[/.-] ?(\d{1,2}) ?[/.-] ?(\d+)', ['a', 'b', 'c'])"
+    cast = ", ".join(f"TRY_CAST(numbers.{name} AS INTEGER) AS {name}" for name in "abc")
+    # One translation, because each is slow.
+    alike = f"translate(lower(text), '{_BLANKS}023456789', '   111111111')"
     return (
         "SELECT part, arg_min(text, first), sum(rows)::BIGINT, min(first), "
         f"arg_min(text, first) FILTER ({day}), min(first) FILTER ({day}), "
         f"arg_min(text, first) FILTER ({month}), min(first) FILTER ({month}), "
         "coalesce(bool_or(a <> b AND a <= 12 AND b <= 12), false), count(DISTINCT a), count(DISTINCT c) FROM ("
-        f"SELECT *, {alike} AS alike, {a} AS a, {b} AS b, {c} AS c FROM ("
+        f"SELECT *, {alike} AS alike, {cast} FROM (SELECT *, {numbers} AS numbers FROM ("
         f"SELECT part, {text} AS text, count(*) AS rows, min(place) AS first FROM {table} WHERE {text} IS NOT NULL"
-        " GROUP BY ALL)) GROUP BY part, alike ORDER BY 1, 3 DESC, 4"
+        " GROUP BY ALL))) GROUP BY part, alike ORDER BY 1, 3 DESC, 4"
     )
 
 
@@ -304,7 +306,7 @@ def _matching(text: str, pattern: str) -> str:
 
 
 def _lowered(text: str) -> str:
-    return f"translate(lower({text}), '\u00a0\u202f\u2009', '   ')"
+    return f"translate(lower({text}), '{_BLANKS}', '   ')"
 
 
 def _converted(local: str, zone: str, zones: Sequence[str], timezone: str) -> str:
