@@ -45,7 +45,7 @@ _SYNONYMS = {
     "artikelcode productnummer",
     "quantity": "quantity qty units count pieces numberofitems lineitemquantity quantityordered quantitypurchased "
     "qtyordered menge anzahl stückzahl quantité quantite cantidad quantità quantidade",
-    "currency": "currency currencycode",
+    "currency": "currency currencycode währung devise valuta moneda moeda waluta",
 }
 _UNIT_PRICES = (
     "unitprice itemprice priceperunit lineitemprice pricepaidperunit price unitcost einzelpreis stückpreis preis"
@@ -57,7 +57,9 @@ _PARTS_OF_DATES = (
     "year month jahr monat année mois año mes anno mese jaar maand rok miesiąc week quarter woche quartal"
 )
 _REQUIRED = ("customer_id", "order_date", "amount")
-_IN_CURRENCY = re.compile(r"(?<=\w)[\s_\[(]+(?:in[\s_]+)?(?:eur|euro|usd|gbp|chf)[\s\])]*$")
+_IN_CURRENCY = re.compile(
+    r"(?<=\w)[\s_\[(]+(?:in[\s_]+)?(eur|usd|gbp|chf|pln|czk|dkk|sek|nok|huf)o?[\s\])]*$"
+)
 
 
 def map_columns(
@@ -187,6 +189,16 @@ def is_usual(ours: str, name: str) -> bool:
     (True, True)
     """
     return plain(name) in _SYNONYMS[ours].split()
+
+
+def currency_in_name(name: str) -> str:
+    """Return the code of a currency that stands behind a name, empty where none does.
+
+    >>> currency_in_name("Betrag in Euro"), currency_in_name("total_usd"), currency_in_name("Total")
+    ('EUR', 'USD', '')
+    """
+    found = _IN_CURRENCY.search(name.casefold())
+    return found[1].upper() if found else ""
 
 
 def plain(name: str) -> str:

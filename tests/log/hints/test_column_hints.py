@@ -102,7 +102,13 @@ def test_several_currencies(hint):
 def test_one_currency_that_nothing_names(hint):
     column, beside = _text("Devise", ["EUR", "eur"]), _text("note", ["a"]).replace("10.00", "10.00 €")
     assert "column 'Devise' says EUR; data.currency: EUR" in hint(column)["currency-not-named"].text
-    assert "'amount' has EUR beside its amounts" in hint(beside)["currency-not-named"].text
+    assert "column 'amount' is in EUR" in hint(beside)["currency-not-named"].text
+    mapped = hint(column, columns={"currency": "Devise"})
+    assert "column 'Devise' says EUR" in mapped["currency-not-named"].text
+    named = hint(
+        beside.replace(" €", "").replace("amount", "Betrag [CHF]"), columns={"amount": "Betrag [CHF]"}
+    )
+    assert "'Betrag [CHF]' is in CHF" in named["currency-not-named"].text
     for text, keys in (
         (beside, {"currency": "EUR"}),
         (_text("note", ["a"]), {}),

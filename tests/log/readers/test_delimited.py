@@ -299,3 +299,8 @@ def test_what_unpacks_to_much_keeps_within_the_memory(tmp_path, ending, kind):
     code, megabytes = ended.stderr.split()[-2:]
     assert int(code) == (2 if kind == "zeros" else 0), ended.stderr
     assert int(megabytes) < 1_000
+
+
+def test_a_delimiter_inside_quoted_fields_of_every_line_is_none(read, rows):
+    log = read('customer,day,amount\nann,2024-01-05,"1,50&nbsp;&euro;"\nbob,2024-01-06,"2,50&nbsp;&euro;"\n')
+    assert {row[2] for row in rows(log)} == {1.5, 2.5}

@@ -46,6 +46,7 @@ def _values(connection, number):
     [
         ("1234.56", POINT, "1234.56"),
         ("+5", POINT, "5"),
+        ("1&nbsp;234.50&nbsp;", SPACED, "1234.50"),
         (".5", POINT, "0.5"),
         ("1.5E-3", POINT, "0.0015"),
         ("1,234,567.8", US, "1234567.8"),
@@ -183,6 +184,9 @@ def test_an_example_that_names_none_is_refused(text):
     [
         ("12", None),
         ("€ 5", "EUR"),
+        ("&euro;5.00", "EUR"),
+        ("5,00&nbsp;&#8364;", "EUR"),
+        ("&pound; 5", "GBP"),
         ("5 eur", "EUR"),
         ("$5 CAD", "CAD"),
         ("R$ 5", "BRL"),

@@ -27,7 +27,7 @@ from clvml.log.hints.words import (
     is_refund,
     is_unbought,
 )
-from clvml.log.mapping import is_unit_price, is_usual, plain, written
+from clvml.log.mapping import currency_in_name, is_unit_price, is_usual, plain, written
 from clvml.log.presets import recognise
 from clvml.log.purchase_log import PurchaseLog
 from clvml.log.readers.parts import Part
@@ -154,10 +154,12 @@ def _unit_price(file: Unused) -> Iterator[Finding]:
 
 
 def _currency(file: Unused) -> Iterator[Finding]:
-    if file.data.columns.currency is not None or file.data.currency is not None:
+    if file.data.currency is not None:
         return
     ends = ("currency", "währung", "devise")
+    mapped = file.data.columns.currency
     names = file.named(lambda name: is_usual("currency", name) or plain(name).endswith(ends))
+    names = [mapped] if mapped is not None else names
     for name in sorted(names, key=len)[:1]:
         found = file.run(
             f"SELECT value, count(*) FROM {file.table(value=f'upper({file.cell(name)})')} WHERE value IS NOT NULL"
@@ -177,8 +179,9 @@ def _currency(file: Unused) -> Iterator[Finding]:
     if file.amount is not None:
         texts = file.run(f"SELECT DISTINCT value FROM {file.sample(f'{file.cell(file.amount)} AS value')}")
         beside = {code for (text,) in texts if (code := currency_of(text or ""))}
+        beside = beside or {currency_in_name(file.amount)}
         for code in filter(_CODE.fullmatch, beside if len(beside) == 1 else ()):
-            yield _unnamed(f"column '{file.amount}' has {code} beside its amounts", code)
+            yield _unnamed(f"column '{file.amount}' is in {code}", code)
 
 
 def _unnamed(said: str, code: str) -> Finding:

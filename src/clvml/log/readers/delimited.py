@@ -128,7 +128,9 @@ def _split_sample(lines: list[str], delimiter: str) -> tuple[float, str, int, li
     number = find_header(records)
     width = len(records[number])
     alike = sum(len(record) == width for record in records[number:]) / len(records[number:])
-    return (width * alike if width > 1 else 0.0), delimiter, starts[number], records[number]
+    # No name begins with a line break: that is where a quoted field ends which holds the delimiter.
+    is_header = width > 1 and not any(cell.startswith(("\r", "\n")) for cell in records[number])
+    return (width * alike if is_header else 0.0), delimiter, starts[number], records[number]
 
 
 def delimited_relation(path: Path, layout: Layout) -> str:

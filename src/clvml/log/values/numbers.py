@@ -36,6 +36,8 @@ _SIGNS = {
 # Hyphens and minus signs, blanks, and apostrophes as they are typed and printed.
 _ODD = "\u2212\u2013\u2014\u2010\u2011\ufe63\uff0d\u00a0\u202f\u2009\u2007\u2019\u2018\u00b4`"
 _EVEN = "-------    ''''"
+# As web pages write them.
+_ENTITIES = {"&nbsp;": " ", "&#160;": " ", "&euro;": "€", "&#8364;": "€", "&pound;": "£", "&#163;": "£"}
 # What is rewritten first: Excel's ="12.50" and '12.50, a lone hyphen for zero, and 50.- without decimals. RE2 and
 # Python write the groups alike but for one in front of a digit.
 _REWRITES = (
@@ -44,7 +46,7 @@ _REWRITES = (
     (r"(\d[.,])--?([^\d-]|$)", r"\1\2"),
 )
 _ZERO = "~"
-_REWRITTEN = "[-=']"
+_REWRITTEN = "[-='&]"
 _ANY_CORE = r"[.,]?\d(?:[\d.,' ]*\d)?[.,]?(?:e[-+]?\d{1,3})?"
 _ANY_MARK = r"[^\d\s.,'()+-]{1,5}\.?"
 
@@ -226,6 +228,9 @@ _NEGATIVE = r"^[^0-9]*[-(]|-[^0-9]*$"
 
 def _even(text: str | None) -> str:
     even = (text or "").translate(str.maketrans(_ODD, _EVEN))
+    for entity, sign in _ENTITIES.items():
+        even = even.replace(entity, sign)
+    even = even.strip(" ")
     for pattern, put in _REWRITES:
         even = re.sub(pattern, put, even)
     return even.replace(_ZERO, "0")
@@ -233,6 +238,9 @@ def _even(text: str | None) -> str:
 
 def _evened(text: str) -> str:
     plain = even = f"translate({text}, {literal(_ODD)}, {literal(_EVEN)})"
+    for entity, sign in _ENTITIES.items():
+        even = f"replace({even}, {literal(entity)}, {literal(sign)})"
+    even = f"trim({even}, ' ')"
     for pattern, put in _REWRITES:
         even = f"regexp_replace({even}, {literal(pattern)}, {literal(put)})"
     even = f"replace({even}, {literal(_ZERO)}, '0')"
