@@ -53,6 +53,10 @@ def test_with_source_changes_nothing_else():
             " max_cutoffs, min_history_days",
         ),
         (
+            "windows.horizon_days=yes",
+            "'windows.horizon_days': must be a number, and true, false, yes and no are none; currently set to True",
+        ),
+        (
             "windows.horizon_days=-5",
             "'windows.horizon_days' must be greater than 0; currently set to -5",
         ),

@@ -20,7 +20,7 @@ with passive_threads():
     from clvml import workflows
     from clvml.config import DataConfig
     from clvml.customers.snapshots import CustomerDays
-    from clvml.errors import InputError
+    from clvml.errors import InputError, first_of
     from clvml.log import PurchaseLog, QualityReport
 
 Source = str | os.PathLike[str] | pd.DataFrame
@@ -150,7 +150,8 @@ def day_of(value: date | str | None) -> date | None:
     if isinstance(day, datetime) and not pd.isna(day) and day.time() == time():
         day = day.date()
     if isinstance(day, str | datetime) or not isinstance(day, date | None):
-        raise InputError(f"as_of={value!r} is not a day; give a date, or text such as '2024-01-31'")
+        shown = first_of([" ".join(repr(value).split())])
+        raise InputError(f"as_of={shown} is not a day; give a date, or text such as '2024-01-31'")
     return day
 
 

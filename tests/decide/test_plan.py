@@ -198,7 +198,7 @@ def test_a_plan_shows_itself(plan):
     assert "<table" in plan._repr_html_()
 
 
-@pytest.mark.parametrize("budget", [-1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("budget", [-1.0, float("nan"), float("inf"), "10", True])
 def test_a_budget_that_is_none_is_refused(budget):
     with pytest.raises(InputError, match="the budget must be 0 or more"):
         make_plan(scored(5), SHOP, budget)

@@ -28,6 +28,7 @@ def test_numbers_money_and_dates(code, money, short, percent, day, count) -> Non
     assert say.short_money(3_261_298) == short
     assert say.percent(0.0443, 1) == percent
     assert say.date(date(2011, 12, 10)) == day
+    assert say.date(date(2011, 12, 1)).split()[0] == {"en": "1", "fr": "1er", "de": "1."}[code]
     assert say.count(1234) == count
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -214,8 +215,9 @@ def make_plan(
     InputError
         The budget is negative, the scores lack what is needed, or the playbook does not fit them.
     """
-    if budget is not None and not (np.isfinite(budget) and budget >= 0):
-        raise InputError(f"the budget must be 0 or more; currently {budget}")
+    is_number = isinstance(budget, Real) and not isinstance(budget, bool)
+    if budget is not None and not (is_number and np.isfinite(budget) and budget >= 0):
+        raise InputError(f"the budget must be 0 or more; currently {budget!r}")
     check_scores(scores, _NEEDED)
     choices = choices_of(scores, playbook, opt_outs, contacts, today)
     decided = settled(scores, playbook, choices, budget)

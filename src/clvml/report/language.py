@@ -174,7 +174,11 @@ class Language:
 
     def date(self, day: datetime.date) -> str:
         """Return a day with the month in words."""
-        return format_date(day, "d MMM y" if self.code != "de" else "d. MMM y", locale=self.locale)
+        pattern = "d. MMM y" if self.code == "de" else "d MMM y"
+        if self.code == "fr" and day.day == 1:
+            # Babel writes every day as a cardinal.
+            pattern = "d'er' MMM y"
+        return format_date(day, pattern, locale=self.locale)
 
     def month(self, day: datetime.date) -> str:
         """Return a month and its year."""
