@@ -178,3 +178,4 @@ def test_purchases_beside_subscriptions_end_in_one_message(run, scores, tmp_path
     # Nor is it advised.
     code, out, _ = run("worth", "subscribers.csv", "--by", "cohort")
     assert code == 0 and "--by cohort" in " ".join(out.split()) and "--data" not in out
+    assert out.startswith("300 subscribers are worth") and "customer" not in out

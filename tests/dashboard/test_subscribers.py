@@ -38,7 +38,7 @@ def client(scores: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> It
     folder = tmp_path_factory.mktemp("subscribers")
     path = folder / "scores.csv"
     scores.to_csv(path, index=False)
-    ours = {"segments": [_all(scores, 90)], "cohorts": [], "new_customers": None}
+    ours = {"segments": [_all(scores)], "cohorts": [], "new_customers": None}
     overview = overview_of(scored_frame(len(scores))) | ours
     path.with_suffix(".overview.json").write_text(json.dumps(overview), encoding="utf-8")
     with served(Snapshots(path, folder)) as reader:

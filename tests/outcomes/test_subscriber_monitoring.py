@@ -23,6 +23,7 @@ def subscriptions() -> pd.DataFrame:
         ("more", "2024-01-01", "2024-04-16", 10.0),
         ("more", "2024-04-16", None, 30.0),
         ("new", "2024-04-02", None, 10.0),
+        ("former", "2024-01-01", "2024-03-01", 10.0),
     ]
     table = pd.DataFrame(rows, columns=["customer_id", "start", "end", "price"])
     for name in ("start", "end"):
@@ -92,7 +93,7 @@ def test_the_total_is_held_against_what_may_be_lost() -> None:
     # 9.86, 3.29, 13.14 and 19.71 came.
     assert found.metrics["interval_coverage"] == 0.5
     assert found.recommendation == "recalibrate"
-    assert "customers spent 46 where 39 was expected" in found.reasons[0]
+    assert "subscribers brought 46 where 39 was expected" in found.reasons[0]
     assert "drift and the age of the model (the model cannot be read)" in found.unjudged
     table = subscriptions().query("customer_id in ['stays', 'leaves']")
     two = scores[scores["customer_id"].isin(["stays", "leaves"])].assign(p_churn=0.5, expected_spend=6.5)

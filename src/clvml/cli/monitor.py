@@ -116,6 +116,7 @@ def _print_next(found: Monitoring, commands: list[str]) -> None:
 def _print_monitoring(found: Monitoring, currency: str | None) -> None:
     from clvml.evaluation.metrics import CHURN_METRICS, SPEND_METRICS
     from clvml.outcomes.monitoring import next_check
+    from clvml.scores.columns import whom
 
     unit = f" {currency}" if currency else ""
     over = found.compared_days == found.horizon_days
@@ -124,7 +125,7 @@ def _print_monitoring(found: Monitoring, currency: str | None) -> None:
     )
     print_paragraph(
         f"Scores as of {found.as_of} against what happened up to {found.until}: {span},"
-        f" {found.customers:,} customers ({found.new_customers:,} others have joined since)."
+        f" {found.customers:,} {whom(found.subscribers)} ({found.new_customers:,} others have joined since)."
     )
     if not over:
         print_paragraph(f"Churn and intervals can be compared from {next_check(found)} on.")
@@ -138,7 +139,11 @@ def _print_monitoring(found: Monitoring, currency: str | None) -> None:
     if has_intervals:
         rows.append(["Spend within its interval", f"{found.metrics['interval_coverage']:.1%}"])
     print_table(["Measure", "value"], rows)
-    columns = ["customers", f"expected{unit}", f"spent{unit}"]
+    columns = [
+        whom(found.subscribers),
+        f"expected{unit}",
+        f"{'brought' if found.subscribers else 'spent'}{unit}",
+    ]
     columns += ["P(churn)", "churned"] if over else []
     columns += ["in interval"] if has_intervals else []
     print_table(
@@ -154,7 +159,7 @@ def _print_monitoring(found: Monitoring, currency: str | None) -> None:
     )
     drifted = found.drift[found.drift["words"] != "as in training"].head(_SHOWN_DRIFT)
     print_list(
-        "What has changed among customers since training",
+        f"What has changed among {whom(found.subscribers)} since training",
         [
             f"{row['description']}: {row['words']} (PSI {row['psi']:.2f})"
             for row in drifted.to_dict("records")

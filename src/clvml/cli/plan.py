@@ -95,17 +95,19 @@ def plan(
 
 
 def _print_plan(made: Plan, output: Path) -> None:
-    found, record = made.summary, made.record
+    from clvml.scores.columns import whom
+
+    found, record, people = made.summary, made.record, whom(made.subscribers)
     unit = f" {record.currency}" if record.currency else ""
     limit = f"a budget of {record.budget:,.2f}{unit}" if record.budget is not None else "no limit"
     print_paragraph(
         f"Plan '{record.campaign}' as of {record.as_of} into {output}: something is planned for"
-        f" {found['planned']:,} of {found['customers']:,} customers, {found['control']:,} of whom are held out as"
+        f" {found['planned']:,} of {found['customers']:,} {people}, {found['control']:,} of whom are held out as"
         f" control group. It costs {found['cost']:,.2f}{unit} of {limit} and is expected to bring"
         f" {found['profit']:,.2f}{unit} after cost (80 %: {found['profit_low']:,.2f} to {found['profit_high']:,.2f});"
         f" no plan brings more than {found['bound']:,.2f}{unit}."
     )
-    header = [f"Action ({unit.strip()})" if unit else "Action", "customers", "control", "cost", "profit"]
+    header = [f"Action ({unit.strip()})" if unit else "Action", people, "control", "cost", "profit"]
     header += ["80 % low", "high", "save rate", "break-even", "visible"]
     print_table(
         header,
@@ -130,7 +132,7 @@ def _print_plan(made: Plan, output: Path) -> None:
         ],
     )
     print_table(
-        ["Left alone because", "customers", "value if kept"],
+        ["Left alone because", people, "value if kept"],
         [
             [row["why"], f"{row['customers']:,}", f"{row['value_if_kept']:,.0f}"]
             for row in found["left_alone"]

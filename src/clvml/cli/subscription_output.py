@@ -87,7 +87,7 @@ def print_subscribers(summary: dict[str, Any], currency: str | None) -> None:
         f" {value['horizon_days']:,} days at {value['discount_rate']:.0%} a year{cost}."
     )
     print_table(
-        ["Plan", "customers", "mean P(churn)", f"monthly price{unit}", f"revenue{unit}", f"CLV{unit}"],
+        ["Plan", "subscribers", "mean P(churn)", f"monthly price{unit}", f"revenue{unit}", f"CLV{unit}"],
         [
             [
                 row["plan"],

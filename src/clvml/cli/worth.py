@@ -96,24 +96,28 @@ def worth(
 
 
 def _print_worth(found: Worth, value: ValueConfig, currency: str | None) -> None:
+    from clvml.scores.columns import whom
+
+    people = whom(found.subscribers)
+    one = people.removesuffix("s")
     total = next(iter(found.groups.values())).loc["all"]
     unit = f" {currency}" if currency else ""
     print_paragraph(
-        f"{total['customers']:,.0f} customers are worth {total['clv']:,.0f}{unit} (80 %: {total['clv_low']:,.0f} to"
+        f"{total['customers']:,.0f} {people} are worth {total['clv']:,.0f}{unit} (80 %: {total['clv_low']:,.0f} to"
         f" {total['clv_high']:,.0f}): the present value of their margin over {value.horizon_days:,} days."
     )
     for name, table in found.groups.items():
-        _print_group(name, table)
+        _print_group(name, table, found.subscribers)
     print_list(
         "What these columns are",
         [
-            "each: value per customer, still to come",
-            "may cost: margin so far and to come per customer, the most that winning one like them may cost; groups of"
-            " old customers hold those who stayed, so for new ones look at the youngest with --by cohort",
+            f"each: value per {one}, still to come",
+            f"may cost: margin so far and to come per {one}, the most that winning one like them may cost; groups"
+            f" of old {people} hold those who stayed, so for new ones look at the youngest with --by cohort",
         ],
     )
     print_table(
-        ["The most valuable", "customers", "value", "share"],
+        ["The most valuable", people, "value", "share"],
         [
             [f"{row['top']:.0%}", f"{row['customers']:,}", f"{row['clv']:,.0f}", f"{row['clv_share']:.1%}"]
             for row in found.concentration.to_dict("records")
@@ -130,7 +134,7 @@ def _print_worth(found: Worth, value: ValueConfig, currency: str | None) -> None
         print_list("Whom they mislead", [_misled(row) for row in found.formulas.to_dict("records")])
     if len(found.movement):
         print_table(
-            ["Since the earlier scores", "customers", "value then", "value now", "change"],
+            ["Since the earlier scores", people, "value then", "value now", "change"],
             [
                 [
                     row["move"],
@@ -142,9 +146,12 @@ def _print_worth(found: Worth, value: ValueConfig, currency: str | None) -> None
         )
 
 
-def _print_group(name: str, table: Any) -> None:
+def _print_group(name: str, table: Any, subscribers: bool) -> None:
+    from clvml.scores.columns import whom
+
     costs = "acquisition_cost" in table
-    header = [name, "customers", "spent so far", "value", "80 % low", "high", "share", "each", "may cost"]
+    spent = "paid so far" if subscribers else "spent so far"
+    header = [name, whom(subscribers), spent, "value", "80 % low", "high", "share", "each", "may cost"]
     rows = [*table.drop("all").head(_SHOWN).iterrows(), ("all", table.loc["all"])]
     print_table(
         [*header, *(["costs", "months"] if costs else [])],
@@ -212,7 +219,9 @@ def _print_tested(evidence: Mapping[str, Any]) -> None:
     """Print how the plain formulas and the forecast did on the test dates of the model."""
     from clvml.evaluation.baselines import FORMULAS
 
-    named = [evidence["champion"], *FORMULAS]
+    # Plain formulas are of purchases.
+    tested = {row["model"] for row in evidence["margin"]}
+    named = [name for name in (evidence["champion"], *FORMULAS) if name in tested]
     typer.echo(f"\nOn the test dates of the model ({', '.join(evidence['cutoffs'])}), over its horizon")
     print_margin(evidence["margin"], named)
     told = {(row["model"], row["group"]): row["times"] for row in evidence["margin"]}

@@ -49,6 +49,17 @@ DASHBOARD = {
     ("of the turnover of a day", "of the turnover of {n} days"): both(
         "of the price of a day", "of the price of {n} days"
     ),
+    "They hold customer numbers and no e-mail addresses: start with <code>clvml dashboard --contacts FILE</code>.": N_(
+        "They hold subscriber numbers and no e-mail addresses: start with <code>clvml dashboard --contacts FILE</code>."
+    ),
+    "Customers without an e-mail address are not in them.": N_(
+        "Subscribers without an e-mail address are not in them."
+    ),
+    "Models against the one in use, on the same customers and dates, where chance is ruled out at 95%. Spend error:"
+    " WAPE; AUC: 0.5 is chance.": N_(
+        "Models against the one in use, on the same subscribers and dates, where chance is ruled out at 95%. Revenue"
+        " error: WAPE; AUC: 0.5 is chance."
+    ),
     "So far": N_("Paid so far"),
     "Spend": N_("Revenue"),
 }

@@ -24,6 +24,7 @@ from clvml.decide.plan_summary import advice, summarise
 from clvml.decide.playbook import Playbook
 from clvml.errors import InputError, did_you_mean
 from clvml.scores.age import age_notes
+from clvml.scores.columns import is_of_subscribers, whom
 from clvml.scores.totals import LEVEL_SPREAD, REACH
 
 Array = NDArray[np.float64]
@@ -53,11 +54,14 @@ class Plan:
         What it was made with, and what it comes to.
     notes : list of str
         What to know about it.
+    subscribers : bool
+        The customers subscribe.
     """
 
     table: pd.DataFrame
     record: PlanRecord
     notes: list[str]
+    subscribers: bool = False
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -80,7 +84,7 @@ class Plan:
         budget = "no limit" if self.record.budget is None else f"{self.record.budget:,.2f}{unit}"
         return (
             f"<Plan '{self.record.campaign}' as of {self.record.as_of}: {s['planned']:,} of {s['customers']:,}"
-            f" customers, cost {s['cost']:,.2f} of {budget}, expected profit {s['profit']:,.2f}{unit}"
+            f" {whom(self.subscribers)}, cost {s['cost']:,.2f} of {budget}, expected profit {s['profit']:,.2f}{unit}"
             f" ({s['profit_low']:,.2f} to {s['profit_high']:,.2f}), {s['control']:,} held out>"
         )
 
@@ -243,7 +247,7 @@ def make_plan(
         summary={**decided.summary, "notes": notes, "age": age},
     )
     table["plan_id"] = pd.array([record.plan_id], dtype="string").repeat(len(table))
-    return Plan(table, record, notes)
+    return Plan(table, record, notes, is_of_subscribers(scores.columns))
 
 
 def _said(texts: pd.Series) -> str:

@@ -14,7 +14,7 @@ from clvml.config import ValueConfig
 from clvml.decide.costs import costs_of
 from clvml.decide.formulas import HISTORY, compare
 from clvml.decide.movement import movement
-from clvml.scores.columns import is_of_subscribers
+from clvml.scores.columns import is_of_subscribers, whom
 from clvml.scores.rules import check_columns
 from clvml.scores.totals import (
     lost_value,
@@ -51,6 +51,8 @@ class Worth:
         overrates most. Empty where the history of customers is not known.
     movement : DataFrame
         One row per kind of move between value tiers since an earlier scoring. Empty without one.
+    subscribers : bool
+        The customers subscribe.
     """
 
     groups: dict[str, pd.DataFrame]
@@ -58,11 +60,12 @@ class Worth:
     formulas: pd.DataFrame
     movement: pd.DataFrame
     notes: list[str]
+    subscribers: bool = False
 
     def __repr__(self) -> str:
         total = next(iter(self.groups.values())).loc[ALL]
         return (
-            f"<Worth of {total['customers']:,.0f} customers: {total['clv']:,.2f}"
+            f"<Worth of {total['customers']:,.0f} {whom(self.subscribers)}: {total['clv']:,.2f}"
             f" ({total['clv_low']:,.2f} to {total['clv_high']:,.2f})>"
         )
 
@@ -147,7 +150,7 @@ def worth(
         compare(scores, clv, margin, value, names[by[0]]) if set(HISTORY) <= set(scores) else pd.DataFrame()
     )
     moved = movement(scores, before, notes) if before is not None else pd.DataFrame()
-    return Worth(groups, _concentration(clv), formulas, moved, notes)
+    return Worth(groups, _concentration(clv), formulas, moved, notes, is_of_subscribers(scores.columns))
 
 
 def present_value(yearly: float, staying: float, rate: float, years: float = math.inf) -> float:

@@ -53,7 +53,7 @@ class Monitoring:
         Days that the scores look ahead, and days of them that were compared: the longest of the scored horizons
         that is over; 0 where none is.
     customers, new_customers : int
-        In the scored file; in the data without a score.
+        In the scored file; in the data without a score (of subscriptions: those who first subscribed since).
     metrics : dict of str to float
         Of spend over the compared days; of churn and of the intervals once the whole horizon is over.
     tiers : DataFrame
@@ -70,6 +70,8 @@ class Monitoring:
         What could not be judged, and why.
     grace_days : int
         Days after the horizon until churn is known (of subscriptions).
+    subscribers : bool
+        The scores are of subscriptions.
     """
 
     as_of: date
@@ -85,6 +87,7 @@ class Monitoring:
     reasons: list[str]
     unjudged: list[str]
     grace_days: int = 0
+    subscribers: bool = False
 
 
 def monitor(
@@ -149,11 +152,17 @@ def monitor_subscribers(
         earned = subscription_revenue(known, as_of, compared)
         return pd.DataFrame({"churned": churned, "actual_spend": earned.reindex(churned.index)})
 
+    def customers(horizon: int) -> pd.Series:
+        # Those who had left before the scores have none either.
+        first = known.groupby("customer_id", as_index=False)["start"].min()
+        since = first["start"] >= pd.Timestamp(str(scores["as_of"].iloc[0]))
+        return first.loc[since | first["customer_id"].isin(scores["customer_id"]), "customer_id"]
+
     known = known_at(subscriptions, until)
     return _judged(
         scores,
         happened,
-        lambda horizon: known["customer_id"].drop_duplicates(),
+        customers,
         subscriber_drift(subscriptions, until, scorer),
         until,
         scorer,
@@ -214,6 +223,7 @@ def _judged(
         reasons=reasons,
         unjudged=unjudged,
         grace_days=grace_days,
+        subscribers=is_of_subscribers(scores.columns),
     )
 
 
@@ -313,8 +323,9 @@ def _recommend(
     if "interval_coverage" in metrics and (ends := _total_interval(outcome, metrics, scorer)):
         low, high, level = ends
         if not low <= metrics["actual_total"] <= high:
+            spent = "subscribers brought" if is_of_subscribers(outcome.columns) else "customers spent"
             recalibrate.append(
-                f"customers spent {metrics['actual_total']:,.0f} where {metrics['expected_total']:,.0f} was"
+                f"{spent} {metrics['actual_total']:,.0f} where {metrics['expected_total']:,.0f} was"
                 f" expected ({low:,.0f} to {high:,.0f} at {level:.0%})"
             )
     if metrics.get("expected_calibration_error", 0.0) > _MISCALIBRATED:

@@ -174,6 +174,15 @@ def is_of_subscribers(names: Collection[str]) -> bool:
     return set(names) >= _OF_SUBSCRIBERS
 
 
+def whom(subscribers: bool) -> str:
+    """Return what is said of the customers of a table.
+
+    >>> whom(True)
+    'subscribers'
+    """
+    return "subscribers" if subscribers else "customers"
+
+
 def refuse_purchase_log(names: Collection[str]) -> None:
     """Refuse a purchase log beside a table with these columns.
 
