@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -18,7 +19,7 @@ from clvml.log.matching.crosswalk import CROSSWALK, match_customers, write_cross
 from clvml.log.purchase_log import WITH_MARGINS
 from clvml.log.quality import IdentityCount, QualityReport, SourceCount, build_quality
 from clvml.log.rows.cleaning import ReasonCount
-from clvml.log.rows.line_rules import AFTER_AS_OF, RULES, SAME_IN_SOURCES
+from clvml.log.rows.line_rules import AFTER_AS_OF, RULES, SAME_IN_SOURCES, Treatment
 from clvml.log.values.time_zones import moved_sql
 from clvml.storage.sql import MONEY, literal, numbered
 
@@ -75,11 +76,6 @@ def join_sources(
         Nothing is left.
     """
     names = list(reports)
-    kept = [
-        [row[0] for row in connection.execute(f"DESCRIBE {source_table(number)}").fetchall()]
-        for number in range(len(names))
-    ]
-    optional = tuple(name for name in WITH_MARGINS if any(name in columns for columns in kept))
     tables = [source_table(number) for number in range(len(names))]
     identity: IdentityCount | None = None
     found: list[Finding] = []
@@ -88,13 +84,9 @@ def join_sources(
         if asked.crosswalk:
             write_crosswalk(connection, names, asked.crosswalk)
     selected = []
-    for number, (name, present) in enumerate(zip(names, kept, strict=True)):
+    for number, name in enumerate(names):
         moved = moved_sql(connection, tables[number], data.sources[name].timezone, data.timezone)
-        listed = "".join(
-            f", {column if column in present else f'NULL::{WITH_MARGINS[column]} AS {column}'}"
-            for column in optional
-        )
-        customer, known = "customer_id", ""
+        customer, known = "source.customer_id", ""
         if identity:
             customer = "known.unified_id"
             known = (
@@ -102,15 +94,17 @@ def join_sources(
                 f" ON known.number = {number} AND known.customer_id = source.customer_id"
             )
         selected.append(
-            f"SELECT {number} AS number, source.rowid AS place, {customer} AS customer_id, {moved} AS order_ts,"
-            f" amount{listed} FROM {tables[number]} AS source {known}"
+            f"SELECT {number} AS number, source.rowid AS place, source.* EXCLUDE (order_day)"
+            f" REPLACE ({customer} AS customer_id, {moved} AS order_ts) FROM {tables[number]} AS source {known}"
         )
     after = f"order_ts >= TIMESTAMP {literal(asked.as_of.isoformat())}" if asked.as_of else "false"
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {_JOINED} AS"
         f" SELECT *, CASE WHEN {after} THEN {literal(AFTER_AS_OF)} END AS reason"
-        f" FROM ({' UNION ALL '.join(selected)}) ORDER BY number, place"
+        f" FROM ({' UNION ALL BY NAME '.join(selected)}) ORDER BY number, place"
     )
+    present = [row[0] for row in connection.execute(f"DESCRIBE {_JOINED}").fetchall()]
+    optional = tuple(name for name in WITH_MARGINS if name in present)
     found += _mark_repeated(connection, optional, names, data)
     left_out = connection.execute(
         f"SELECT number, reason, count(*), sum(amount::{MONEY}) FROM {_JOINED} WHERE reason IS NOT NULL"
@@ -247,18 +241,12 @@ def _copies(lines: str, alike: str) -> str:
 def _added_up(counts: list[ReasonCount]) -> list[ReasonCount]:
     """Return the counts of all sources by reason, in the order of the rules."""
     order = {rule.reason: place for place, rule in enumerate(RULES)}
-    found: dict[tuple[str, str], ReasonCount] = {}
+    alike: dict[tuple[str, Treatment], list[ReasonCount]] = defaultdict(list)
     for count in counts:
-        key = count.reason, count.treatment
-        before = found.get(key)
-        if before is None:
-            found[key] = count
-            continue
-        money = [known for known in (before.money, count.money) if known is not None]
-        found[key] = replace(
-            before,
-            rows=before.rows + count.rows,
-            money=sum(money) if money else None,
-            unread=before.unread + count.unread,
-        )
-    return sorted(found.values(), key=lambda count: order.get(count.reason, len(order)))
+        alike[count.reason, count.treatment].append(count)
+    added = []
+    for key, same in alike.items():
+        money = [count.money for count in same if count.money is not None]
+        rows, unread = sum(count.rows for count in same), sum(count.unread for count in same)
+        added.append(ReasonCount(*key, rows, sum(money) if money else None, unread))
+    return sorted(added, key=lambda count: order.get(count.reason, len(order)))
