@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import duckdb
 
 from clvml.errors import InputError, first_of
-from clvml.log.readers.parts import Part, check_column, copied_part, header_lines, is_plain
+from clvml.log.readers.parts import Part, check_column, selectable
 from clvml.log.rows.staging import cleaned_sql
 
 
@@ -35,7 +35,7 @@ def rows_sql(
                 )
             check_column(part, name, "needed")
         places = {ours: part.columns.index(theirs) for ours, theirs in columns.items()}
-        part = _whole(connection, part, f"clvml_side_{number}", list(places.values()))
+        part = selectable(connection, part, f"clvml_side_{number}", places.values())
         usable = ""
         if part.copied and lines_of_log:
             usable = " WHERE broken IS NULL"
@@ -44,22 +44,6 @@ def rows_sql(
         cells = (f"{_text_sql(f'c{at}', part.types[at])} AS {ours}" for ours, at in places.items())
         selected.append(f"SELECT {', '.join(cells)} FROM {part.relation}{usable}")
     return " UNION ALL ".join(selected)
-
-
-def _whole(connection: duckdb.DuckDBPyConnection, part: Part, table: str, places: list[int]) -> Part:
-    """Return a part whose rows DuckDB can select, copied where it cannot read the file by itself."""
-    if part.layout is None:
-        return part
-    if is_plain(part):
-        read = ", ".join(f"c{place}" for place in places)
-        try:
-            query = f"SELECT count(*), bit_xor(hash({read})) FROM {part.relation}"
-            if connection.execute(query).fetchall()[0][0] + header_lines(part) == part.lines:
-                return part
-        except duckdb.Error:
-            # What is wrong, or only unusual, the careful reader tells.
-            pass
-    return copied_part(connection, part, table)
 
 
 def refuse_broken(connection: duckdb.DuckDBPyConnection, part: Part) -> None:

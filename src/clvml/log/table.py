@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from clvml.errors import InputError, naming
-from clvml.log.readers.parts import copied_part, read_parts
+from clvml.log.readers.parts import read_parts, selectable
 from clvml.log.side_tables import refuse_broken
 from clvml.log.values.dates import (
     DateSpelling,
@@ -59,7 +59,7 @@ def read_table(path: str | Path, what: str) -> pd.DataFrame:
             raise InputError(
                 f"{what} file '{shown}' has several columns called '{min(repeated)}'; rename all but one"
             )
-        part = copied_part(connection, part, "clvml_table") if part.layout else part
+        part = selectable(connection, part, "clvml_table", range(len(part.columns)))
         cells = ", ".join(
             f"{_text_sql(f'c{place}', kind)} as c{place}" for place, kind in enumerate(part.types)
         )
