@@ -30,7 +30,7 @@ from clvml.log.table import days_of, read_table, with_numbers
 from clvml.log.values.time_zones import says_utc
 from clvml.storage.addresses import hide_password
 from clvml.storage.files import FORMULA
-from clvml.storage.sql import MONEY, Run
+from clvml.storage.sql import MONEY, Run, registered
 
 _GIVEN = "clvml_given_attributes"
 _KEY = "data.attributes"
@@ -101,11 +101,8 @@ def read_customer_table(
 
 def store(connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> None:
     """Make the table `TABLE` of what `read_customer_table` returned."""
-    connection.register(_GIVEN, frame)
-    try:
+    with registered(connection, _GIVEN, frame):
         connection.execute(f"create or replace table {TABLE} as from {_GIVEN}")
-    finally:
-        connection.unregister(_GIVEN)
 
 
 def with_columns_told(
@@ -151,8 +148,7 @@ def ids_as_logged(ids: pd.Series, data: DataConfig) -> pd.Series:
     if ids.str.fullmatch(r"-?\d+(\.0)?").fillna(True).all():
         ids = ids.str.removesuffix(".0")
     given = pd.DataFrame({"customer_id": ids.astype(object).where(ids.notna(), None)})
-    with duckdb.connect() as connection:
-        connection.register(_GIVEN, given)
+    with duckdb.connect() as connection, registered(connection, _GIVEN, given):
         return connection.execute(f"select {folded_sql(data.customer_ids)} as id from {_GIVEN}").df()["id"]
 
 

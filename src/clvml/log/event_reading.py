@@ -21,6 +21,7 @@ from clvml.log.purchase_log import PurchaseLog
 from clvml.log.table import days_of, read_table
 from clvml.log.values.time_zones import says_utc
 from clvml.storage.addresses import hide_password, is_address, parse_address
+from clvml.storage.sql import registered
 
 _GIVEN = "clvml_given_events"
 _KEY = "data.events"
@@ -133,8 +134,7 @@ def count_events(
         f"case when customer_id is null then '{_NO_CUSTOMER}' when day is null then '{_NO_DATE}'"
         f" when day >= date '{until}' then '{after}' when not {known} then '{_UNKNOWN}' end"
     )
-    connection.register(_GIVEN, frame)
-    try:
+    with registered(connection, _GIVEN, frame):
         counted = connection.execute(
             f"select {reason} as reason, count(*), count(distinct customer_id) from {_GIVEN} group by 1"
             " order by 2 desc, 1"
@@ -149,10 +149,7 @@ def count_events(
                 _nothing_left(connection, customers, frame, [row[0] for row in counted], until, where)
             )
         usable = f"(select * from {_GIVEN} where ({reason}) is null)"
-        connection.execute(
-            f"create or replace table {TABLE} as select customer_id, day::date as day, type,"
-            f" count(*)::double as number from {usable} group by all"
-        )
+        store_events(connection, usable)
         # Recorded is also what those did who never bought.
         (begins,) = connection.execute(
             f"select min(day)::date from {_GIVEN} where customer_id is not null"
@@ -161,8 +158,6 @@ def count_events(
             f"select type, arg_max(label, (rows, label)), sum(rows)::bigint from (select type, label, count(*) as rows"
             f" from {usable} group by all) group by type order by 3 desc, 1"
         ).fetchall()
-    finally:
-        connection.unregister(_GIVEN)
     rows, holders, first, last = connection.execute(
         f"select sum(number)::bigint, count(distinct customer_id), min(day), max(day) from {TABLE}"
     ).fetchall()[0]
@@ -170,6 +165,14 @@ def count_events(
     told = EventCount(rows, holders, named, first, last, left_out)
     table = EventTable(tuple(EventType(*one) for one in types), asked.type is not None, begins)
     return table, told, _gaps(span, begins, last, where)
+
+
+def store_events(connection: duckdb.DuckDBPyConnection, usable: str) -> None:
+    """Make the table `TABLE` of the events that count, a relation of ``customer_id``, ``day`` and ``type``."""
+    connection.execute(
+        f"create or replace table {TABLE} as select customer_id, day::date as day, type, count(*)::double as number"
+        f" from {usable} group by all"
+    )
 
 
 def _nothing_left(

@@ -9,9 +9,10 @@ import pandas as pd
 
 from clvml.config import DataConfig
 from clvml.errors import InputError
-from clvml.log.event_reading import read_events
+from clvml.log.event_reading import read_events, store_events
 from clvml.log.event_table import TABLE, EventTable
 from clvml.log.purchase_log import PurchaseLog
+from clvml.storage.sql import registered
 
 _GIVEN = "clvml_given_events_beside"
 # Larger floats are no exact whole numbers.
@@ -101,15 +102,9 @@ def with_events_beside(
     source = "rows of events beside the purchases"
     beside = asked.model_copy(update={"source": source})
     frame = read_events(data.model_copy(update={"events": beside}), events)
-    log.connection.register(_GIVEN, frame)
-    try:
-        log.connection.execute(
-            f"create or replace table {TABLE} as select customer_id, day::date as day, type,"
-            f" count(*)::double as number from {_GIVEN} where day is not null"
-            f" and customer_id in (select customer_id from {log.table}) group by all"
-        )
-    finally:
-        log.connection.unregister(_GIVEN)
+    known = f"(select customer_id from {log.table})"
+    with registered(log.connection, _GIVEN, frame):
+        store_events(log.connection, f"(from {_GIVEN} where day is not null and customer_id in {known})")
     ((counted, first),) = log.connection.execute(f"select count(*), min(day) from {TABLE}").fetchall()
     if len(frame) and not counted:
         raise InputError(

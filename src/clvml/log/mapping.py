@@ -52,7 +52,8 @@ _UNIT_PRICES = (
     " prixunitaire prix preciounitario precio prezzounitario prezzo"
 )
 # What a customer owes, and what takes it back, in columns of their own.
-_SIDES = ("debit credit", "débit crédit", "soll haben", "debe haber", "dare avere", "debet credit")
+ACCOUNT_SIDES = (("debit", "credit"), ("débit", "crédit"), ("soll", "haben"), ("debe", "haber"), ("dare", "avere"),
+    ("debet", "credit"))  # fmt: skip
 _PARTS_OF_DATES = (
     "year month jahr monat année mois año mes anno mese jaar maand rok miesiąc week quarter woche quartal"
 )
@@ -166,7 +167,7 @@ def propose_difference(available: Sequence[str], amount: str | None) -> str | No
     'Débit - Crédit'
     """
     names = {plain(name): name for name in available}
-    for debit, credit in map(str.split, _SIDES):
+    for debit, credit in ACCOUNT_SIDES:
         if debit in names and credit in names and not (amount and is_usual("amount", amount)):
             return f"{written(names[debit])} - {written(names[credit])}"
     return None

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from clvml.log.mapping import ACCOUNT_SIDES
+
 # How words begin that say of a line that it was not bought, without case and punctuation.
 _NOT_BOUGHT = re.compile(
     r"(?:^|[\W_]|wc)(?:fail|declin|den(?:y|ied)|reject|refused?|error|void|cancel|expir|pending|unpaid|not paid|"
@@ -55,8 +57,7 @@ _CREDIT = re.compile(
     r"(?:e?s|en|n)?(?![\w-])"
 )
 # Which side of an account a line is on: the customer's debt first.
-SIDES = (("s", "h"), ("soll", "haben"), ("d", "c"), ("dr", "cr"), ("debit", "credit"), ("débit", "crédit"),
-    ("debe", "haber"), ("dare", "avere"), ("debet", "credit"), ("+", "-"))  # fmt: skip
+SIDES = (*ACCOUNT_SIDES, ("s", "h"), ("d", "c"), ("dr", "cr"), ("+", "-"))
 SIDE_NAMES = re.compile(
     r"soll|haben|debit|débit|credit|crédit|kennz|vorzeichen|sign|sens|indicator|\+|beleg|vorgang|docu?m?|pi[eè]ce|"
     r"\b(?:s|d)/?(?:h|c)\b|\b(?:dr|cr|kz|art|tipo|type?)\b",

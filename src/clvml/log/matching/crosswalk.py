@@ -296,23 +296,20 @@ def _name(connection: duckdb.DuckDBPyConnection, names: Sequence[str], identity:
         LEFT JOIN given ON given.label = labelled.label
         """
     )
-    against = connection.execute(
-        f"SELECT unified_id, other FROM {CROSSWALK} WHERE other <> unified_id ORDER BY ALL LIMIT 1"
-    ).fetchall()
-    if against:
-        one, other = against[0]
+    against = f"SELECT unified_id, other FROM {CROSSWALK} WHERE other <> unified_id ORDER BY ALL LIMIT 1"
+    for one, other in connection.execute(against).fetchall():
         raise InputError(
             f"mapping '{hide_password(identity.mapping or '')}' tells '{one}' and '{other}' apart, and their keys make"
             " them one customer; give them one unified_id, or correct the keys"
         )
     if identity.mapping:
-        taken = connection.execute(
+        taken = (
             f"SELECT unified_id FROM {CROSSWALK} GROUP BY unified_id HAVING min(label) <> max(label)"
             " ORDER BY unified_id LIMIT 1"
-        ).fetchall()
-        if taken:
+        )
+        for (name,) in connection.execute(taken).fetchall():
             raise InputError(
-                f"mapping '{hide_password(identity.mapping)}' calls a customer '{taken[0][0]}', and that is the name of"
+                f"mapping '{hide_password(identity.mapping)}' calls a customer '{name}', and that is the name of"
                 " another one; give a line for the other's id as well, or another unified_id"
             )
     connection.execute(f"ALTER TABLE {CROSSWALK} DROP COLUMN other")

@@ -58,12 +58,11 @@ def read_mapping(
         f"INSERT INTO {MAPPED} SELECT DISTINCT list_position([{listed}], source) - 1, customer_id, unified_id"
         f" FROM ({rows})"
     )
-    twice = connection.execute(
+    twice = (
         f"SELECT number, customer_id, string_agg(unified_id, ' and ' ORDER BY unified_id) FROM {MAPPED}"
         " GROUP BY number, customer_id HAVING count(*) > 1 ORDER BY ALL LIMIT 1"
-    ).fetchall()
-    if twice:
-        number, customer, unified = twice[0]
+    )
+    for number, customer, unified in connection.execute(twice).fetchall():
         raise InputError(
             f"{shown} makes customer '{customer}' of source '{names[number]}' both {unified}; keep one line"
         )

@@ -18,7 +18,7 @@ from clvml.log.readers.row_tables import create_row_table
 from clvml.storage.addresses import Address
 from clvml.storage.files import no_room
 from clvml.storage.postgres import connected
-from clvml.storage.sql import identifier, literal, setting
+from clvml.storage.sql import identifier, literal, registered, setting
 from clvml.storage.workspace import offline_database
 
 _BATCH_ROWS = 50_000
@@ -180,11 +180,8 @@ def _copy_postgres(connection: duckdb.DuckDBPyConnection, address: Address, copy
 
 
 def _copy_batches(connection: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader, copy: str) -> None:
-    connection.register("clvml_batches", reader)
-    try:
+    with registered(connection, "clvml_batches", reader):
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {copy} AS FROM clvml_batches")
-    finally:
-        connection.unregister("clvml_batches")
 
 
 def _read_postgres(field: pa.Field) -> str:

@@ -188,7 +188,7 @@ def _workbook_parts(
     if others:
         listed = ", ".join(f"'{name}'" for name in others)
         text = f"'{path}': sheets {listed} were left out; name those to read in data.sheets"
-        parts[0] = replace(parts[0], findings=(Finding("sheets-left-out", text),))
+        parts[0] = replace(parts[0], findings=(*parts[0].findings, Finding("sheets-left-out", text)))
     return parts
 
 

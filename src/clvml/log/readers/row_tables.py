@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import duckdb
 import pyarrow as pa
 
+from clvml.storage.sql import registered
+
 Row = tuple[int | str | None, ...]
 """Line, why it cannot be read (or None), and the cells as text."""
 
@@ -39,6 +41,5 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema
     arrays = [
         pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)
     ]
-    connection.register("clvml_batch", pa.Table.from_arrays(arrays, schema=schema))
-    connection.execute(f"INSERT INTO {table} SELECT * FROM clvml_batch")
-    connection.unregister("clvml_batch")
+    with registered(connection, "clvml_batch", pa.Table.from_arrays(arrays, schema=schema)):
+        connection.execute(f"INSERT INTO {table} FROM clvml_batch")

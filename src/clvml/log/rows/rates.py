@@ -65,21 +65,19 @@ def read_rates(connection: duckdb.DuckDBPyConnection, rates: str, into: str) -> 
             f"rates '{shown}' (data.rates): {faulty:,} lines have no date, currency or positive rate; correct or"
             " remove them"
         )
-    twice = connection.execute(
+    twice = (
         f"SELECT day, a, b FROM {staged} GROUP BY ALL HAVING count(DISTINCT amount) > 1 ORDER BY ALL LIMIT 1"
-    ).fetchall()
-    if twice:
-        day, a, b = twice[0]
+    )
+    for day, a, b in connection.execute(twice).fetchall():
         raise InputError(
             f"rates '{shown}' (data.rates) have several rates from {a} to {b} on {day}; keep one"
         )
-    against = connection.execute(
+    against = (
         f"SELECT here.day, here.a, here.b FROM {staged} AS here JOIN {staged} AS back"
         f" ON here.day = back.day AND here.a = back.b AND here.b = back.a"
         f" WHERE abs(ln(here.amount * back.amount)) > {_BACK} ORDER BY ALL LIMIT 1"
-    ).fetchall()
-    if against:
-        day, a, b = against[0]
+    )
+    for day, a, b in connection.execute(against).fetchall():
         raise InputError(
             f"rates '{shown}' (data.rates): on {day} the rate from {a} to {b} contradicts that from {b} to {a}, which"
             " should be its inverse; correct or remove one"
