@@ -20,16 +20,20 @@ _SYNONYMS = {
     "nrklienta numerklienta idklienta klient zákazník vevő клиент контрагент покупатель "
     "numéroclient idclient codeclient idcliente cliente klantnummer klant klantid "
     "customercode customerref customerreference accountreference accountref accountcode accountno accountnumber "
-    "soldtoparty soldto buyeremail customeremail emailbilling billingemail emailaddress absenderemailadresse cusid id",
+    "soldtoparty soldto buyeremail customeremail emailbilling billingemail emailaddress absenderemailadresse"
+    " contactemail auftraggeber cusid id",
     "order_id": "orderid orderno ordernumber order invoiceid invoiceno invoice transactionid "
     "transactionno transaction basketid receiptid receiptno receiptnumber receipt purchaseid saleid "
     "auftragsnr auftragsnummer bestellnr bestellnummer rechnungsnr rechnungsnummer belegnr belegnummer "
     "auftrag bestellung rechnung beleg belegfeld1 bon bonnr bonnummer orderreference "
-    "billingdocument nrzamówienia numerzamówienia "
-    "numérocommande commande numérofacture facture pedido factura ordine fattura ordernummer factuurnummer",
+    "billingdocument nrzamówienia numerzamówienia transaktionscode transaktionsnummer invoicenumber "
+    "numérocommande commande numérofacture facture pedido factura ordine fattura ordernummer factuurnummer"
+    " numeroordine numerofattura",
     "order_date": "orderdate invoicedate transactiondate purchasedate saledate orderts ordertime "
-    "ordertimestamp orderedat createdat purchasedat date datetime timestamp time day buydate "
-    "bestelldatum auftragsdatum rechnungsdatum kaufdatum belegdatum buchungsdatum datum datecommande datedecommande "
+    "ordertimestamp orderedat createdat purchasedat date datetime timestamp "
+    "closedate dateordered datecreated createddate createdon time day buydate "
+    "bestelldatum auftragsdatum rechnungsdatum kaufdatum belegdatum buchungsdatum datum datecommande datedecommande"
+    " datepièce datedepièce "
     "billingdate postingdate paidat дата "
     "datefacture dateachat datepedido fechapedido fecha dataordine data besteldatum factuurdatum",
     "amount": "amount orderamount lineamount totalamount total ordertotal linetotal totalprice "
@@ -38,7 +42,8 @@ _SYNONYMS = {
     "umsatz umsatzohnesollhabenkz nettoumsatz betrag gesamtbetrag rechnungsbetrag summe gesamtpreis "
     "endbetrag bruttobetrag brutto nettobetrag netto gesamt nettowert warenwert montant "
     "montantttc montantht chiffredaffaires ca "
-    "importe importo totale bedrag omzet netvalue kwota částka összeg сумма",
+    "importe importo totale bedrag omzet netvalue kwota wartość wartośćbrutto"
+    " totalfactura totalfacture totalefattura totaleriga valortotal částka összeg сумма",
     "product_id": "productid product stockcode sku itemid item articleid article materialid material ean upc "
     "artikelnr artikelnummer artikelid artikel produktnr produktnummer produktid produkt codearticle codeproduit "
     "idproduit produit códigoproducto idproducto producto artículo codiceprodotto prodotto codicearticolo articolo "
@@ -59,7 +64,10 @@ _PARTS_OF_DATES = (
 )
 _REQUIRED = ("customer_id", "order_date", "amount")
 _IN_CURRENCY = re.compile(
-    r"(?<=\w)[\s_\[(]+(?:in[\s_]+)?(eur|usd|gbp|chf|pln|czk|dkk|sek|nok|huf)o?[\s\])]*$"
+    r"(?<=[\w.])[\s_\[(]+(?:in[\s_]+)?(eur|usd|gbp|chf|pln|czk|dkk|sek|nok|huf)o?[\s\])]*$"
+)
+_TAXED = re.compile(
+    r"(?<=\w)[\s_\[(]+(?:inc|incl|inkl|ink|ex|excl|exkl)[\s._]+(?:vat|tax|gst|btw|mwst|ust|moms)[\s.\])]*$"
 )
 
 
@@ -203,10 +211,10 @@ def currency_in_name(name: str) -> str:
 
 
 def plain(name: str) -> str:
-    """Return a name without case, punctuation and the currency behind it.
+    """Return a name without case, punctuation and the currency or the words on taxes behind it.
 
-    >>> plain("Betrag in EUR"), plain("amount_usd"), plain("Umsatz [CHF]"), plain("EUR")
+    >>> plain("Betrag in EUR"), plain("amount_usd"), plain("Umsatz inkl. MwSt. [CHF]"), plain("EUR")
     ('betrag', 'amount', 'umsatz', 'eur')
     """
-    bare = _IN_CURRENCY.sub("", name.casefold())
+    bare = _TAXED.sub("", _IN_CURRENCY.sub("", name.casefold()))
     return re.sub(r"[\W_]+", "", bare)

@@ -156,7 +156,7 @@ def _unit_price(file: Unused) -> Iterator[Finding]:
 def _currency(file: Unused) -> Iterator[Finding]:
     if file.data.currency is not None:
         return
-    ends = ("currency", "währung", "devise")
+    ends = ("currency", "currencycode", "währung", "devise")
     mapped = file.data.columns.currency
     names = file.named(lambda name: is_usual("currency", name) or plain(name).endswith(ends))
     names = [mapped] if mapped is not None else names

@@ -12,7 +12,7 @@ _MOST, _SOME, _FEW = 0.8, 0.02, 3
 # Words of Central Europe that were read as cp1252: signs inside them, and letters where those never stand. A price in
 # pounds is none of them.
 _CENTRAL = re.compile(
-    "[a-zß-ÿ][³¹¾¿º¼¥][a-zß-ÿ]|^[³£](?!(?:each|ea|per|inc|incl|ex|exc|excl|off|pack|gbp)$)[a-zß-ÿ]{2}|[a-z]\udc9d|[èÈ][aeiouyáéíóú]|[øØ][áíé]|ø[aiu]|[ìù][a-zß-ÿ]|"
+    "[a-zß-ÿ][³¹¾¿º¼¥][a-zß-ÿ]|^z³$|œæ|^[³£](?!(?:each|ea|per|inc|incl|ex|exc|excl|off|pack|gbp)$)[a-zß-ÿ]{2}|[a-z]\udc9d|[èÈ][aeiouyáéíóú]|[øØ][áíé]|ø[aiu]|[ìù][a-zß-ÿ]|"
     "ñ[b-df-hj-np-tv-z]|ã[b-df-hj-np-rt-z]|õ$|[áéíóú].*õ|[gn]yõ|iæ$|œ[kmt]|[a-z]œ[cn]|ê[bzg]|û[zvgk]"
 )
 # Words of Western Europe that are none of cp1250.
