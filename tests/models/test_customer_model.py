@@ -15,6 +15,7 @@ from clvml.models import customer_model
 from clvml.models.customer_model import CustomerModel, fit_customer_model
 from clvml.models.model_file import FORMAT_VERSION
 from clvml.models.prior import BTYD_COLUMNS
+from clvml.models.spend import EQUAL_WEIGHTS
 
 from .shops import END, FIRST, check_sane, config, customer_days, log_of, simulate_log
 
@@ -136,7 +137,7 @@ def test_what_chooses_the_stacking_weights_has_not_seen_the_window_they_are_chos
         "less than a year of history, or no season that can be told from chance or growth: forecasts carry none",
     )
     short = fit_customer_model(days, end, config(50, max_cutoffs=2))
-    assert fitted[-1][-1] == (None, 2 / 3, (0.4, 0.4, 0.2))
+    assert fitted[-1][-1] == (None, 2 / 3, EQUAL_WEIGHTS)
     assert short.trees.churn.share == 2 / 3
     assert short.notes[0].startswith("the log is too short to hold out a training window: its intervals")
     assert (model.trees.spend.share, short.trees.spend.share) == (1.0, 2 / 3)

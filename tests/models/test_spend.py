@@ -8,7 +8,7 @@ import pytest
 
 from clvml.models.anchor import NO_CORRECTION
 from clvml.models.customer_model import fit_customer_model
-from clvml.models.spend import STACKED, Spend
+from clvml.models.spend import EQUAL_WEIGHTS, STACKED, Spend
 from clvml.models.trees import with_prior
 
 from .shops import END, config
@@ -42,7 +42,7 @@ def test_the_forms_of_spend_count_what_unseen_customers_say(days):
         assert min(weights) >= 0.0
         assert np.argmax(weights) == place
         assert weights[place] > 0.7
-    assert trees.spend.best_weights(forms, np.zeros(len(frame))) == (0.4, 0.4, 0.2)
+    assert trees.spend.best_weights(forms, np.zeros(len(frame))) == EQUAL_WEIGHTS
 
 
 def test_the_stack_is_a_geometric_mean_of_the_same_total(days):

@@ -33,7 +33,7 @@ from clvml.models.outlook import (
     value_days,
 )
 from clvml.models.prior import Prior, fit_prior
-from clvml.models.spend import USUAL_WEIGHTS, Spend
+from clvml.models.spend import EQUAL_WEIGHTS, Spend
 from clvml.models.trees import NothingToLearn, Trees, cross_fitted, fit_trees, with_prior
 from clvml.threads import one_blas_thread
 
@@ -286,8 +286,8 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
 
     Snapshots at the training cutoffs are stacked; the prior is fitted at ``as_of``; trees learn from both. A model that
     was trained only on windows that had ended before the newest one began predicts this window. Its forecasts choose
-    the stacking weights, and the intervals are learnt from them. Without such a model the weights are the usual ones,
-    and the intervals are learnt from `cross_fitted`.
+    the stacking weights, and the intervals are learnt from them. Without such a model the weights are equal, and the
+    intervals are learnt from `cross_fitted`.
 
     Of many customers a sample is drawn first, and all is fitted on it (`CustomerDays.sampled`).
 
@@ -327,7 +327,7 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     ended = {c: s for c, s in snapshots.items() if c + timedelta(days=trained) <= newest}
     held_out = snapshots[newest]
     # Where no unseen window is left to test the trees on, the prior counts as much as one window.
-    unseen, churn_share, weights = None, None, USUAL_WEIGHTS
+    unseen, churn_share, weights = None, None, EQUAL_WEIGHTS
     spend_share = len(cutoffs) / (len(cutoffs) + 1)
     if ended:
         # The windows that had ended may hold too little to learn from, or no purchase at all.

@@ -50,7 +50,7 @@ def find_minimum(
             jac=True,
             method="L-BFGS-B",
             bounds=bounds,
-            options={"maxiter": 1000, "maxcor": 20, "ftol": 1e-15, "gtol": 1e-9},
+            options={"maxiter": 1000, "maxcor": 20, "ftol": 1e-15, "gtol": 1e-7},
         )
         # L-BFGS reports failure where rounding stops it at the optimum, so convergence is judged by the gradient.
         if np.abs(found.x - np.clip(found.x - found.jac, low, high)).max() < _GRADIENT_TOLERANCE:

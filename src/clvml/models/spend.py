@@ -32,9 +32,9 @@ _LEAST_P_BUY = 0.02
 STACKED = ("tweedie", "hurdle", "alone")
 FORMS = (*STACKED, "mean", "stack")
 # Stacking weights of the three where the log is too short to hold out a window, and how strongly learnt weights are
-# shrunk towards them (docs/decisions/013 and 016).
-USUAL_WEIGHTS: tuple[float, ...] = (0.4, 0.4, 0.2)
-_HELD_TO_USUAL = 0.03
+# shrunk towards them (docs/decisions/013, 016 and 020).
+EQUAL_WEIGHTS = (1.0 / len(STACKED),) * len(STACKED)
+_HELD_TO_EQUAL = 0.03
 # Stands for zero in a logarithm.
 _LEAST = 1e-300
 
@@ -65,7 +65,7 @@ class Spend:
     gamma_alone: SpendRegressor | None = None
     base: str = "blend"
     share: float = 1.0
-    weights: tuple[float, ...] = USUAL_WEIGHTS
+    weights: tuple[float, ...] = EQUAL_WEIGHTS
 
     @classmethod
     def fit(
@@ -156,23 +156,23 @@ class Spend:
         Non-negative weights that add up to 1 (Breiman 1996, Stacked regressions) minimise the squared error of square
         roots. It is a compromise: a few large customers decide the error in money, and the many small ones that of
         logarithms. The stack is scaled to the actual total, since the level of one window is a single draw. The
-        weights are shrunk towards the usual ones.
+        weights are shrunk towards equal ones.
         """
         actual = np.clip(np.asarray(spend, dtype=float), 0.0, None)
         if self.gamma_alone is None or actual.sum() <= 0:
-            return USUAL_WEIGHTS
+            return EQUAL_WEIGHTS
         logs = np.log(np.maximum(np.column_stack([forms[name] for name in STACKED]), _LEAST))
-        roots, usual = np.sqrt(actual), np.asarray(USUAL_WEIGHTS)
+        roots, equal = np.sqrt(actual), np.asarray(EQUAL_WEIGHTS)
 
         def error(weights: Array) -> float:
             spend = np.exp(logs @ weights)
             return float(np.mean((roots - np.sqrt(spend * (actual.sum() / spend.sum()))) ** 2))
 
-        scale = max(error(usual), 1e-12)
+        scale = max(error(equal), 1e-12)
         found = minimize(
-            lambda weights: error(weights) / scale + _HELD_TO_USUAL * float(((weights - usual) ** 2).sum()),
-            usual,
-            bounds=[(0.0, 1.0)] * len(usual),
+            lambda weights: error(weights) / scale + _HELD_TO_EQUAL * float(((weights - equal) ** 2).sum()),
+            equal,
+            bounds=[(0.0, 1.0)] * len(equal),
             constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1.0},
             method="SLSQP",
         ).x

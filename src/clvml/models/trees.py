@@ -25,7 +25,7 @@ from clvml.models.anchor import NO_CORRECTION, Level, churn_shift, fit_level, to
 from clvml.models.boosting import ChurnClassifier, logit_of
 from clvml.models.churn import Churn
 from clvml.models.prior import BTYD_COLUMNS, PRIOR_COLUMNS, Prior, fit_prior
-from clvml.models.spend import STACKED, USUAL_WEIGHTS, Spend
+from clvml.models.spend import STACKED, EQUAL_WEIGHTS, Spend
 
 Array = NDArray[np.float64]
 
@@ -137,7 +137,7 @@ def fit_trees(
     horizon_days: int,
     churn_share: float | None = None,
     spend_share: float = 1.0,
-    spend_weights: tuple[float, ...] = USUAL_WEIGHTS,
+    spend_weights: tuple[float, ...] = EQUAL_WEIGHTS,
     *,
     attributes: tuple[Attribute, ...] = (),
 ) -> Trees:
