@@ -372,7 +372,7 @@ def our_code() -> str:
     source = ROOT / "src" / "clvml"
     modules = [source / "scores" / "scorer.py"]
     for folder in ("config", "customers", "log", "models", "storage"):
-        modules += sorted((source / folder).glob("*.py"))
+        modules += sorted((source / folder).rglob("*.py"))
     libraries = [version(name) for name in ("xgboost", "scikit-learn", "scipy", "numpy")]
     return digest(*(module.read_text(encoding="utf-8") for module in modules), *libraries)
 
