@@ -26,10 +26,14 @@ class Comparison:
     ----------
     base : str
         The first variant.
+    metric : str
+        By which the best is found.
     earlier, last : Leaderboard
         Variants with the base as champion, on the test dates but the last, and on the last.
     baselines : dict of str to dict of str to float
         ``{"earlier" or "last": {(baseline, metric): value}}``.
+    dates : tuple of date
+        The test dates.
     rows : int
         Predictions of each variant on them.
     apart : tuple of str
