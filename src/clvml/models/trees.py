@@ -25,7 +25,7 @@ from clvml.models.anchor import NO_CORRECTION, Level, churn_shift, fit_level, to
 from clvml.models.boosting import ChurnClassifier, logit_of
 from clvml.models.churn import Churn
 from clvml.models.prior import BTYD_COLUMNS, PRIOR_COLUMNS, Prior, fit_prior
-from clvml.models.spend import STACKED, EQUAL_WEIGHTS, Spend
+from clvml.models.spend import EQUAL_WEIGHTS, STACKED, Spend
 
 Array = NDArray[np.float64]
 
