@@ -21,9 +21,9 @@ from clvml.report.charts import percentage
 from clvml.report.facts import RISKS
 from clvml.report.language import Language
 from clvml.report.sections import customer_lists, forecast, headline, trust
+from clvml.report.sections.attributes import attributes, own_name
 from clvml.report.sections.headline import segment_name
 from clvml.report.vocabulary import ADVICE, APPROACH, N_, RISK_NAMES
-from clvml.scores.columns import ACQUISITION_SOURCE
 
 Page = dict[str, Any]
 PAGES = {
@@ -221,7 +221,7 @@ def customer(
         "reasons": customer_lists.reasons(row, say),
         "value_reasons": customer_lists.reasons(row, say, "value_"),
         "called": called,
-        "known": [(_own_name(name, say), row[name]) for name in snapshot.own if row[name]],
+        "known": [(own_name(name, say), row[name]) for name in snapshot.own if row[name]],
         "orders": orders
         and order_history(orders.of(customer_id, snapshot.facts.as_of), row, snapshot.facts.as_of, days, say),
         "do": _what_to_do(None if snapshot.facts.subscribers else row["segment"], called, say),
@@ -248,6 +248,7 @@ def segments(snapshot: Snapshot, say: Language, links: Links) -> Page:
     return {
         "title": say.text("Segments"),
         "segments": forecast.segments(snapshot.facts, say, None),
+        "attributes": attributes(snapshot.facts, say),
         "segment_link": lambda segment: links.customers(Filter(segment=segment or "")),
         "moves": [
             [
@@ -313,7 +314,7 @@ def _fields(snapshot: Snapshot, say: Language, wanted: Filter) -> list[dict[str,
     fields += [
         {
             "name": f"{OWN}{column}",
-            "label": _own_name(column, say),
+            "label": own_name(column, say),
             "chosen": chosen.get(column, ""),
             "options": [everything, *((value, value) for value in values)],
         }
@@ -324,14 +325,6 @@ def _fields(snapshot: Snapshot, say: Language, wanted: Filter) -> list[dict[str,
     if wanted.turned:
         sorts.append((sort, say.text("{column}, turned", column=say.text(SORT_NAMES[wanted.sort]))))
     return [*fields, {"name": "sort", "label": say.text("Sort by"), "chosen": sort, "options": sorts}]
-
-
-def _own_name(column: str, say: Language) -> str:
-    """Return what a column that is not clvml's is called: as in the file, but without underscores."""
-    if column == ACQUISITION_SOURCE.name:
-        return say.text("Source")
-    words = column.replace("_", " ").strip()
-    return words[:1].upper() + words[1:]
 
 
 def _column(name: str, say: Language, wanted: Filter, turn: Callable[..., str]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from clvml.dashboard.contact_plan import ContactPlans
 from clvml.decide.eligibility import read_customers
 from clvml.decide.lists import target_lists
 from clvml.errors import InputError
+from clvml.report.attribute_facts import MOST_VALUES, TAKEN, own_columns
 from clvml.report.facts import (
     AT_RISK,
     NEEDED,
@@ -39,10 +40,6 @@ _KINDS = {column.name: column.sql_type for column in scored_columns(value_reason
 _OF_SUBSCRIBERS = {
     column.name: column.sql_type for column in SUBSCRIBERS if column.name in ("monthly_price", "tenure_days")
 }
-# Of ours as well, beside those columns.
-_TAKEN = {*_KINDS, "at_risk", "spend_row", "risk_place", "searched", "scored_row", "rowid", "place", "totals"}
-# More values of a column than a list to choose from should have.
-_MOST_VALUES = 50
 _FURTHER = [name for name in _KINDS if name not in NEEDED]
 # How often a file is read again that changes while it is read.
 _TRIES = 3
@@ -178,7 +175,7 @@ class Snapshots:
         path = self._folder / f"scores-{self._made}.duckdb"
         try:
             with duckdb.connect(config=offline(self._folder)) as connection:
-                subscribers = load_scored(connection, self.scores, NEEDED, [*_FURTHER, *REASONS], _TAKEN)
+                subscribers = load_scored(connection, self.scores, NEEDED, [*_FURTHER, *REASONS], TAKEN)
                 facts = facts_of(connection, self.scores, overview or {}, subscribers)
                 moves, notes = self._moves(connection, subscribers)
                 connection.execute(f"attach {literal(str(path))} as stored")
@@ -230,9 +227,9 @@ def _values(connection: duckdb.DuckDBPyConnection, column: str) -> list[str]:
     name = identifier(column)
     found = connection.execute(
         f"select {name} from scored where {name} <> '' group by all order by count(*) desc, {name}"
-        f" limit {_MOST_VALUES + 1}"
+        f" limit {MOST_VALUES + 1}"
     ).fetchall()
-    return [value for (value,) in found] if len(found) <= _MOST_VALUES else []
+    return [value for (value,) in found] if len(found) <= MOST_VALUES else []
 
 
 def _store(
@@ -242,7 +239,7 @@ def _store(
     read = [row[0] for row in connection.execute("describe scored").fetchall()]
     known = _KINDS | (_OF_SUBSCRIBERS if subscribers else {})
     columns = [name for name in known if name in read]
-    own = [name for name in read if name.casefold() not in {*_TAKEN, *known}]
+    own = own_columns(connection, subscribers)
     kinds: dict[str, str] = {}
     found: dict[str, list[str]] = {}
     for name in _ENUMS:

@@ -14,6 +14,7 @@ import duckdb
 from clvml.customers.subscription_snapshots import MONTH_DAYS
 from clvml.decide.gains import LEAST_STAYING
 from clvml.errors import InputError
+from clvml.report.attribute_facts import TAKEN, ByAttribute, by_attribute
 from clvml.scores.columns import PLAN, SCORED, SUBSCRIBERS, is_of_subscribers
 from clvml.scores.segments import may_be_called
 from clvml.storage.files import FORMULA, NUMBER
@@ -113,6 +114,7 @@ class Facts:
         Summary of a plan (`clvml.decide.plan_file.PlanRecord`) and its ``campaign``, where one is shown.
     won : DataFrame, optional
         What winning customers cost and brings, by source (`clvml.decide.acquisition.Acquisition`).
+    by_attribute : ByAttribute, optional
     """
 
     as_of: date
@@ -131,6 +133,7 @@ class Facts:
     subscribers: bool = False
     plan: Mapping[str, Any] | None = None
     won: pd.DataFrame | None = None
+    by_attribute: ByAttribute | None = None
 
 
 def read_facts(scores: Path, overview: dict[str, Any] | None) -> Facts:
@@ -142,7 +145,7 @@ def read_facts(scores: Path, overview: dict[str, Any] | None) -> Facts:
         The file does not exist, is not a scored file, or holds no customer.
     """
     with duckdb.connect() as connection:
-        subscribers = load_scored(connection, scores, NEEDED, REASONS)
+        subscribers = load_scored(connection, scores, NEEDED, REASONS, TAKEN)
         return facts_of(connection, scores, overview or {}, subscribers)
 
 
@@ -266,7 +269,6 @@ def facts_of(
             f"the overview beside '{scores}' is of another scoring ({overview['as_of']}, {overview['customers']:,}"
             f" customers); score again, or remove the overview"
         )
-    # Exact sums in whole cents, whatever the order of the rows.
     by_segment = {row["segment"]: row for row in overview.get("segments", [])}
     everyone = by_segment.pop("all", None)
     segments = list(by_segment.values()) or _records(
@@ -298,6 +300,7 @@ def facts_of(
         call=_call(connection, clv / customers, called),
         overview=overview,
         subscribers=subscribers,
+        by_attribute=by_attribute(connection, subscribers),
     )
 
 

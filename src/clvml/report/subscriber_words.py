@@ -132,6 +132,13 @@ SUBSCRIBERS = {
         "What the data check left out, and its price per billing period."
     ),
     ("{n} line", "{n} lines"): both("{n} subscription", "{n} subscriptions"),
+    "{name} “{value}” is worth most: {money} a customer": N_(
+        "{name} “{value}” is worth most: {money} a subscriber"
+    ),
+    "Of what else is known of customers, this tells their lifetime values apart most. It need not be the cause.": N_(
+        "Of what else is known of subscribers, this tells their lifetime values apart most. It need not be the cause."
+    ),
+    "Lifetime value each": N_("Lifetime value of each"),
     "The chance that a customer buys nothing in the {days} days from the date of the scores on. It is low below one"
     " third, and high from two thirds on.": N_(
         "The chance that a subscriber is not subscribed any more at the end of the {days} days from the date of the"

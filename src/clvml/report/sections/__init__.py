@@ -11,6 +11,7 @@ from typing import Any
 from clvml.report.facts import Facts
 from clvml.report.language import Language
 from clvml.report.sections import customer_lists, forecast, headline, trust
+from clvml.report.sections.attributes import attributes
 from clvml.report.sections.channels import channels
 from clvml.report.sections.glossary import glossary
 from clvml.report.sections.planned import planned
@@ -25,6 +26,7 @@ def build_sections(facts: Facts, say: Language, today: date | None) -> dict[str,
         "risk": customer_lists.risk(facts, say),
         "outlook": forecast.outlook(facts, say),
         "segments": forecast.segments(facts, say),
+        "attributes": attributes(facts, say),
         "spend": planned(facts, say) or forecast.spend(facts, say),
         "acquisition": forecast.acquisition(facts, say),
         "channels": channels(facts, say),

@@ -1,0 +1,76 @@
+"""The table by the attribute that tells the values of customers apart most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.report.conftest import scored_frame
+
+from clvml.report.attribute_facts import ByAttribute
+from clvml.report.document import build_page
+from clvml.report.facts import read_facts
+
+Write = Callable[[pd.DataFrame], Path]
+
+
+def with_columns(**columns: object) -> pd.DataFrame:
+    return scored_frame(400).assign(**columns)
+
+
+def by_attribute(write: Write, frame: pd.DataFrame) -> ByAttribute | None:
+    return read_facts(write(frame), None).by_attribute
+
+
+@pytest.fixture
+def channel() -> np.ndarray:
+    """Who is worth more than the middle came by the web, but for every fifth; of every tenth it is not known."""
+    clv = scored_frame(400)["clv"]
+    number = np.arange(400)
+    web = (clv > clv.median()) ^ (number % 5 == 0)
+    return np.where(number % 10 == 9, "", np.where(web, "web", "shop"))
+
+
+def test_the_column_that_tells_values_apart_is_found_with_its_sums(write: Write, channel: np.ndarray) -> None:
+    noise = np.random.default_rng(0).choice(list("abc"), 400)
+    frame = with_columns(noise=noise, sales_channel=channel, one="same", each=np.arange(400))
+    found = by_attribute(write, frame)
+    assert found is not None and (found.column, found.rest) == ("sales_channel", None)
+    wanted = frame.groupby("sales_channel")["clv"].agg(["size", "sum"]).sort_values("sum", ascending=False)
+    assert [row["value"] or "" for row in found.rows] == wanted.index.tolist()
+    assert [row["customers"] for row in found.rows] == wanted["size"].tolist()
+    assert [row["clv"] for row in found.rows] == pytest.approx(wanted["sum"].tolist())
+
+
+@pytest.mark.parametrize("columns", [{}, {"one": "same"}, {"each": range(400)}, {"coin": "noise"}])
+def test_nothing_is_found_where_nothing_tells_values_apart(write: Write, columns: dict[str, object]) -> None:
+    draw = np.random.default_rng(0)
+    made = {name: draw.choice(list("ab"), 400) if of == "noise" else of for name, of in columns.items()}
+    assert by_attribute(write, with_columns(**made)) is None
+    assert "worth most" not in build_page(read_facts(write(with_columns(**made)), None))
+
+
+def test_values_beyond_the_first_stand_in_one_row(write: Write) -> None:
+    frame = scored_frame(400)
+    frame["band"] = pd.qcut(frame["clv"].rank(method="first"), 20, labels=[f"b{n:02}" for n in range(20)])
+    found = by_attribute(write, frame)
+    assert found is not None and found.rest is not None
+    assert len(found.rows) == 8 and found.rows[0]["value"] == "b19"
+    rest = frame[frame["band"].astype(str) < "b12"]
+    assert found.rest["customers"] == len(rest)
+    assert found.rest["p_churn"] == pytest.approx(rest["p_churn"].mean())
+    assert found.rest["clv"] == pytest.approx(rest["clv"].sum())
+
+
+@pytest.mark.parametrize("name", ["value", "of_value", "own", "n", 'a "b"', "<b>"])
+@pytest.mark.parametrize("code", ["en", "de", "fr"])
+def test_the_page_says_it_whatever_the_column_is_called(
+    write: Write, channel: np.ndarray, name: str, code: str
+) -> None:
+    named = np.where(channel == "web", "<i>{web}", channel)
+    page = build_page(read_facts(write(with_columns(**{name: named})), None), code)
+    assert "&lt;i&gt;{web}" in page and "<i>{web}" not in page and "<b></th>" not in page
+    assert {"en": "not known", "de": "nicht bekannt", "fr": "inconnu"}[code] in page
