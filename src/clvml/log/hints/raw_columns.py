@@ -14,7 +14,16 @@ _SAMPLE_ROWS = 50_000
 
 @dataclass(frozen=True)
 class RawColumns:
-    """The parts of a source, and the names of their columns."""
+    """The columns of a source, in every part of it.
+
+    Attributes
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        Reads the parts.
+    parts : list of Part
+    names : tuple of str
+        Columns of the parts, as the preset calls them.
+    """
 
     connection: duckdb.DuckDBPyConnection
     parts: list[Part]

@@ -23,7 +23,18 @@ _AT_ONCE, _MOST_COLUMNS = 50, 300
 
 
 class Value(NamedTuple):
-    """A text in a column, its lines, their money [currency], and how many of them are negative."""
+    """A text in a column, and what stands beside it.
+
+    Attributes
+    ----------
+    text : str or None
+    rows : int
+        Lines that have it.
+    money : Decimal, float or None
+        Of these lines [currency].
+    negative : int
+        Lines of them whose amount is negative.
+    """
 
     text: str | None
     rows: int
@@ -33,9 +44,17 @@ class Value(NamedTuple):
 
 @dataclass(frozen=True)
 class Unused(RawColumns):
-    """A log, the columns of what it was read of under the names of its preset, to which ``data`` is fitted.
+    """A log, and the columns of what it was read of that it does not use.
 
-    ``used`` are those of the log, ``amount`` is the column of the money of a line, None where that is worked out.
+    Attributes
+    ----------
+    used : frozenset of str
+        Columns that are of use already.
+    log : PurchaseLog
+    data : DataConfig
+        How the log was read, as its preset means it.
+    amount : str or None
+        Column of the money of a line; None where that is worked out.
     """
 
     used: frozenset[str]

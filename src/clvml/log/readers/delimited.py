@@ -50,10 +50,20 @@ _SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?\s*', re.IGNORECASE)
 class Layout:
     """How a delimited file is written.
 
-    ``columns`` are the header's names, trimmed and made unique; a blank one is called ``column_<position>``.
-    ``repeated`` are those that occur more than once (the later ones got a suffix). Titles, blank lines or ``sep=;``
-    stand above ``header_line``, counted from 1. The encodings are those of `clvml.log.readers.text_files.scan_text`.
-    ``first_day`` is that of a posting batch of DATEV (`clvml.log.readers.datev`).
+    Attributes
+    ----------
+    delimiter : str
+        One character.
+    columns : tuple of str
+        Header names, trimmed and made unique; a blank one is called ``column_<position>``.
+    repeated : frozenset of str
+        Header names that occur more than once (the later ones got a suffix in ``columns``).
+    header_line : int
+        The line on which the header begins; titles, blank lines or ``sep=;`` stand above.
+    encoding : str
+        See `clvml.log.readers.text_files.scan_text`.
+    first_day : date or None
+        Of a posting batch of DATEV (`clvml.log.readers.datev`).
     """
 
     delimiter: str

@@ -38,16 +38,31 @@ _SUPPORTED = ".csv, .tsv, .txt, .jsonl (also .gz, .zst, .zip), .xlsx, .parquet"
 
 @dataclass(frozen=True)
 class Part:
-    """One file or table, whose rows are numbered from 1 in the order in which they stand in it.
+    """One file or table. Rows are numbered from 1 in the order in which they stand in it.
 
-    ``name`` is its path or address as people know it. ``relation`` is a DuckDB table expression with the columns
-    ``c0``, ``c1``, ... in the order of ``columns``, the names in the input, and ``types``, theirs in DuckDB. ``kind``
-    is CSV, TSV, text, JSON lines, Excel, Parquet or table. A file has a ``path``; a delimited one also a ``layout``,
-    and ``lines``: how many it has, header included.
-
-    Where ``copied``, the relation also has ``line``, where a row stands in the file, and ``broken``, why it cannot be
-    read. ``repeated`` are names that several columns of the file have, ``lacks`` columns that only other parts have and
-    that are NULL here, and ``findings`` what to know about how it was read.
+    Attributes
+    ----------
+    name : str
+        Path or address, as people know it.
+    relation : str
+        DuckDB table expression with the columns ``c0``, ``c1``, ... in the order of ``columns``.
+    columns, types : tuple of str
+        Names in the input and their DuckDB types.
+    kind : {"CSV", "TSV", "text", "JSON lines", "Excel", "Parquet", "table"}
+    path : Path or None
+        The file; None for a database table.
+    layout : Layout or None
+        Of a delimited file.
+    lines : int or None
+        Physical lines of a delimited file, header included.
+    copied : bool
+        The relation also has ``line``, where a row stands in the file, and ``broken``, why it cannot be read.
+    repeated : frozenset of str
+        Names that several columns of the file have.
+    lacks : frozenset of str
+        Columns that only other parts have; NULL in this one.
+    findings : tuple of Finding
+        What to know about how it was read.
     """
 
     name: str
