@@ -176,7 +176,7 @@ PLAN = {
     [
         ({}, ["With £50 the plan is expected to bring £400 after cost", "40 customers, 4 of them held out"]),
         ({"profit_low": -100.0}, ['<span class="amount">-£100</span> to']),
-        ({"planned": 0, "control": 0, "cost": 0.0}, ["The plan spends nothing: no action pays for itself"]),
+        ({"planned": 0, "control": 0, "cost": 0.0}, ["The plan spends nothing: its budget is too small"]),
         (
             {
                 "planned": 0,
@@ -184,7 +184,10 @@ PLAN = {
                 "nothing_more_pays_at": 0.0,
                 "curve": [{"budget": 0.0, "profit": 0.0}],
             },
-            ["From a budget of £0 on nothing more pays."],
+            [
+                "The plan spends nothing: no action pays for itself",
+                "From a budget of £0 on nothing more pays.",
+            ],
         ),
     ],
 )

@@ -82,6 +82,12 @@ def test_a_reason_in_words(code: str, words: str) -> None:
     assert Language(code).reason("days_since_last_order+", "1;31") == (1, words)
 
 
+def test_money_in_a_reason_has_its_currency() -> None:
+    assert Language("fr", "EUR").reason("spend_sum-", "7772")[1] == "a dépensé 7\u202f772\u00a0€ en tout"
+    assert Language("en", "EUR").reason("monthly_price+", "9.5")[1] == "pays €9.50 a month"
+    assert Language("en").reason("spend_sum-", "7772")[1] == "spent 7,772 in all"
+
+
 def test_a_text_escapes_what_it_is_given() -> None:
     assert Language("en").text("as of {date}", date="<b>") == "as of &lt;b&gt;"
 

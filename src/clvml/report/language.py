@@ -30,11 +30,14 @@ from babel.numbers import (
 from babel.support import NullTranslations, Translations
 from markupsafe import Markup
 
+from clvml.customers.features import FEATURES
+from clvml.customers.subscription_snapshots import SUBSCRIPTION_FEATURES
 from clvml.errors import InputError, did_you_mean
 from clvml.explain.wording import say_reason
 
 # Numbers below it are told apart by the cent.
 _MOST = 1e13
+_MONEY = frozenset(each.name for each in (*FEATURES, *SUBSCRIPTION_FEATURES) if each.unit == "currency")
 LANGUAGES: dict[str, str] = {"en": "en_GB", "fr": "fr_FR", "de": "de_DE"}
 # How "1 days" is written: the noun right after a one, by language.
 _AFTER_ONE = {
@@ -213,17 +216,23 @@ class Language:
         words, numbers, direction = say_reason(key, values)
         said = self._catalogue.gettext(words)
         text = re.sub(
-            r"\{(\w+)(?::([^}]*))?\}", lambda field: self._spelled(numbers[field[1]], field[2] or ""), said
+            r"\{(\w+)(?::([^}]*))?\}",
+            lambda field: self._spelled(field[1], numbers[field[1]], field[2] or ""),
+            said,
         )
         pattern, one = _AFTER_ONE[self.code]
         return direction, Markup.escape(pattern.sub(one, text))
 
-    def _spelled(self, value: float | str, spec: str) -> str:
+    def _spelled(self, name: str, value: float | str, spec: str) -> str:
         if isinstance(value, str):
             return value
         if spec.endswith("%"):
             return self.percent(value)
-        return self.number(value, int(spec.rstrip("f").rpartition(".")[2] or 0))
+        digits = int(spec.rstrip("f").rpartition(".")[2] or 0)
+        if name in _MONEY and self.currency is not None:
+            # Babel gives the decimals of the currency.
+            return format_currency(value, self.currency, locale=self.locale) if digits else self.money(value)
+        return self.number(value, digits)
 
 
 def _whole(locale: Locale) -> str:

@@ -24,6 +24,8 @@ def planned(facts: Facts, say: Language) -> dict[str, Any] | None:
             budget=say.money(plan["cost"]),
             profit=say.money(plan["profit"]),
         )
+    elif plan["nothing_more_pays_at"] > 0:
+        title = say.text("The plan spends nothing: its budget is too small")
     else:
         title = say.text("The plan spends nothing: no action pays for itself")
     ticks = nice_ticks(0.0, max([profit for _, profit in curve] + [1e-9]), 5)
@@ -35,7 +37,11 @@ def planned(facts: Facts, say: Language) -> dict[str, Any] | None:
             across, up = plot.at(plan["cost"], plan["profit"])
             plot.dot(plan["cost"], plan["profit"])
             words = say.text("{money} profit", money=say.money(plan["profit"]))
-            plot.write(across + 8, up + 20, str(words), "strong")
+            if across > 0.6 * width:
+                # The curve is lower on this side.
+                plot.write(across, up - 12, str(words), "strong", "end")
+            else:
+                plot.write(across + 8, up + 20, str(words), "strong")
         steps = nice_ticks(0, most or 1.0, 6 if width > 500 else 3)
         plot.below([(step, say.short_money(step)) for step in steps if step <= most])
         plot.write(width - 14, plot.height - 4, str(say.text("budget")), anchor="end")
