@@ -21,7 +21,7 @@ from clvml.report.charts import percentage
 from clvml.report.facts import RISKS
 from clvml.report.language import Language
 from clvml.report.sections import customer_lists, forecast, headline, trust
-from clvml.report.sections.attributes import attributes, own_name
+from clvml.report.sections.by_attribute import attributes, own_name
 from clvml.report.sections.headline import segment_name
 from clvml.report.vocabulary import ADVICE, APPROACH, N_, RISK_NAMES
 

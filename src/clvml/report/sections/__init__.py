@@ -11,7 +11,7 @@ from typing import Any
 from clvml.report.facts import Facts
 from clvml.report.language import Language
 from clvml.report.sections import customer_lists, forecast, headline, trust
-from clvml.report.sections.attributes import attributes
+from clvml.report.sections.by_attribute import attributes
 from clvml.report.sections.channels import channels
 from clvml.report.sections.glossary import glossary
 from clvml.report.sections.planned import planned
