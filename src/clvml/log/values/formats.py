@@ -7,7 +7,7 @@ as long as each is clear in itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
@@ -70,9 +70,9 @@ class Formats:
     ``dates`` is empty where no date needs one; ``warnings`` are guesses.
     """
 
-    numbers: Mapping[str, tuple[NumberFormat, ...]] = field(default_factory=dict)
-    dates: tuple[DateFormat, ...] = ()
-    warnings: tuple[Finding, ...] = ()
+    numbers: Mapping[str, tuple[NumberFormat, ...]]
+    dates: tuple[DateFormat, ...]
+    warnings: tuple[Finding, ...]
 
 
 def choose_formats(
@@ -105,8 +105,7 @@ def choose_formats(
         spellings = [each for part in found.values() for each in part]
         if column.ours == "amount" and data.columns.currency is None:
             partly = _check_one_currency(column, spellings, locate, data.currency)
-            if partly is not None and data.currency is None:
-                warnings[_CURRENCY] = partly
+            warnings |= {_CURRENCY: partly} if partly else {}
         name = _named(column, named, parse_example)
         if name is not None:
             marks = compare_formats(spellings, [name]).marks
@@ -296,7 +295,7 @@ def _check_one_currency(
             )
     marked = sum(each.rows for texts in found.values() for each in texts)
     bare = sum(each.rows for each in spellings if each.text) - marked
-    if not found or min(marked, bare) < _SOME * (marked + bare):
+    if named is not None or not found or min(marked, bare) < _SOME * (marked + bare):
         return None
     code = next(iter(found))
     return Finding(
