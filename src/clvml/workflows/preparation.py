@@ -37,7 +37,7 @@ from clvml.log import PurchaseLog, read_purchase_log
 from clvml.log.attribute_reading import with_attributes
 from clvml.log.event_reading import with_events
 from clvml.log.hints.discounts import less_discount
-from clvml.log.hints.raw_columns import RawColumns
+from clvml.log.hints.raw_columns import RawColumns, heading_column
 from clvml.log.mapping import map_columns, propose_columns, propose_difference, propose_product
 from clvml.log.payments import read_subscription_log
 from clvml.log.presets import recognise
@@ -137,7 +137,10 @@ def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> 
         columns = {ours: theirs for ours, theirs in likeliest.items() if theirs not in named.values()} | named
         product = propose_product(filled, columns.get("amount")) if "amount" not in named else None
         if product:
-            columns["amount"] = _less_discount(connection, first, product)
+            columns["amount"] = _asked(connection, first, lambda raw: less_discount(raw, product)) or product
+        if "customer_id" not in columns and (day := columns.get("order_date")):
+            heading = _asked(connection, first, lambda raw: heading_column(raw, day))
+            columns |= {"customer_id": heading} if heading else {}
     if (
         "amount" not in named
         and not product
@@ -173,13 +176,15 @@ def _may_be(connection: duckdb.DuckDBPyConnection, part: Part, proposed: dict[st
         return True
 
 
-def _less_discount(connection: duckdb.DuckDBPyConnection, part: Part, product: str) -> str:
+def _asked(
+    connection: duckdb.DuckDBPyConnection, part: Part, question: Callable[[RawColumns], str | None]
+) -> str | None:
+    """Return what the columns of a part answer, None where they cannot be read: reading says what is wrong with it."""
     try:
         read = part if part.layout is None or is_plain(part) else copied_part(connection, part, "clvml_whole")
-        return less_discount(RawColumns(connection, [read], part.columns), product)
+        return question(RawColumns(connection, [read], part.columns))
     except (duckdb.Error, InputError):
-        # Whatever is wrong with the file is said when it is read.
-        return product
+        return None
 
 
 def prepare(

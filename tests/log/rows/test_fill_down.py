@@ -9,6 +9,7 @@ from tests.log.workbooks import write_xlsx
 from clvml.config import DataConfig
 from clvml.engines.spark import read_lines
 from clvml.errors import InputError
+from clvml.workflows import assume_config
 
 HEADER = "customer,no,day,amount,item,State\n"
 COLUMNS = {"order_id": "no", "product_id": "item"}
@@ -191,3 +192,25 @@ def test_spark_has_no_line_above():
     )
     with pytest.raises(InputError, match=r"data\.fill_down=false"):
         read_lines(None, data, "orders.csv", datetime(2024, 6, 1), None)
+
+
+BY_CUSTOMER = (
+    'Sales by Customer Detail\n"January - December, 2024"\n\n,Date,Type,Num,Amount,Balance\nann,,,,,\n'
+    ",01/15/2024,Invoice,1,10.00,10.00\n,02/15/2024,Invoice,2,5.00,15.00\nTotal for ann,,,,15.00,\nbob,,,,,\n"
+    ",01/16/2024,Invoice,3,7.00,7.00\nTotal for bob,,,,7.00,\nTOTAL,,,,22.00,\n"
+)
+
+
+def test_customers_in_lines_of_their_own_are_those_of_the_lines_below(tmp_path, read, rows):
+    path = tmp_path / "report.csv"
+    path.write_text(BY_CUSTOMER)
+    columns = assume_config(str(path)).data.columns.mapped()
+    assert columns["customer_id"] == "column_1"
+    log = read(source=path, columns=columns)
+    assert rows(log, "customer_id, amount") == [("ann", 5.0), ("ann", 10.0), ("bob", 7.0)]
+    assert "filled-down" in _codes(log)
+    # Below a total nobody knows whose a line is.
+    path.write_text(BY_CUSTOMER.replace("bob,,,,,\n", "\n") + "eve,,,,,\n,03/15/2024,Invoice,4,1.00,1.00\n")
+    assert rows(read(source=path, columns=columns), "customer_id") == [("ann",), ("ann",), ("eve",)]
+    with pytest.raises(InputError, match="no line of"):
+        read(source=path, columns=columns, fill_down=False)

@@ -52,3 +52,16 @@ class RawColumns:
     def sample(self, columns: str) -> str:
         """Return the relation of the first rows of the first part."""
         return f"(SELECT {columns} FROM {self.parts[0].relation} LIMIT {_SAMPLE_ROWS})"
+
+
+def heading_column(raw: RawColumns, day: str) -> str | None:
+    """Return the first column if it has no name and names groups in lines of their own, above those with a day."""
+    name = raw.names[0]
+    if name != "column_1" or name == day:
+        return None
+    others = f"coalesce({', '.join(raw.cell(other) for other in raw.names[1:])})"
+    headings, own, below = raw.run(
+        "SELECT count(name) FILTER (rest IS NULL), count(name) FILTER (day IS NOT NULL),"
+        f" count(day) FILTER (name IS NULL) FROM {raw.table(name=raw.cell(name), rest=others, day=raw.cell(day))}"
+    )[0]
+    return name if min(headings, below) > 1 and not own else None

@@ -18,6 +18,7 @@ from clvml.log.rows.staging import STAGED
 FILLED = "filled"
 _LINES, _HEADS = "clvml_lines_below", "clvml_lines_above"
 _IS_BELOW = "order_ts IS NULL AND date_text IS NULL"
+_IS_HEADING = f"customer_id IS NOT NULL AND {_IS_BELOW} AND amount IS NULL AND amount_text IS NULL"
 # Fewer such lines are remarks or totals.
 _SOME = 0.05
 # From so many customers on, that none of them comes a second time tells something, and so many lines have a total.
@@ -47,6 +48,9 @@ def fill_groups(
     connection.execute(f"ALTER TABLE {STAGED} ADD COLUMN {FILLED} BOOLEAN DEFAULT false")
     if fill_down is False or (fill_down is None and not in_order):
         return found
+    if _has_headings(connection):
+        found = _fill_from_headings(connection)
+        return found if fill_down is None else []
     customers_too = bool(fill_down)
     if fill_down or _has_many_below(connection):
         _number_groups(connection, columns)
@@ -56,6 +60,39 @@ def fill_groups(
             _fill(connection, _of_groups(connection, columns, operands), customers_too=customers_too)
         connection.execute(f"DROP TABLE {_LINES}")
     return found if fill_down else _first_line_finding(connection)
+
+
+def _has_headings(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Return whether customers stand in lines of their own alone, above those of their purchases."""
+    own, lines, headings = connection.execute(
+        f"SELECT count(customer_id) FILTER (NOT ({_IS_BELOW})), count(*) FILTER (NOT ({_IS_BELOW})),"
+        f" count(*) FILTER ({_IS_HEADING}) FROM {STAGED} WHERE broken IS NULL"
+    ).fetchall()[0]
+    return bool(own == 0 and min(lines, headings) > 1)
+
+
+def _fill_from_headings(connection: duckdb.DuckDBPyConnection) -> list[Finding]:
+    """Give lines with a date the customer of the heading above; below a total nobody knows whose they are."""
+    connection.execute(
+        f"""
+        UPDATE {STAGED} SET customer_id = above.customer_id, {FILLED} = true FROM (
+            SELECT rowid AS place, nullif(last_value(
+                CASE WHEN broken IS NULL AND {_IS_HEADING} THEN customer_id WHEN {_IS_BELOW} THEN '' END IGNORE NULLS
+            ) OVER (PARTITION BY part ORDER BY rowid), '') AS customer_id
+            FROM {STAGED} WHERE {IS_SOUND}
+        ) AS above
+        WHERE {STAGED}.rowid = above.place AND {STAGED}.broken IS NULL AND NOT ({_IS_BELOW})
+              AND above.customer_id IS NOT NULL
+        """
+    )
+    rows, money = connection.execute(
+        f"SELECT count(*), sum({READ_MONEY}) FROM {STAGED} WHERE {FILLED}"
+    ).fetchall()[0]
+    text = (
+        f"{rows:,} lines take their customer from a line above that holds nothing else; data.fill_down: true says that"
+        " it is right, false rejects these lines"
+    )
+    return [Finding("filled-down", text, rows, float(money or 0))]
 
 
 def _has_many_below(connection: duckdb.DuckDBPyConnection) -> bool:
