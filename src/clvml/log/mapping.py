@@ -31,7 +31,7 @@ _SYNONYMS = {
     " numeroordine numerofattura",
     "order_date": "orderdate invoicedate transactiondate purchasedate saledate orderts ordertime "
     "ordertimestamp orderedat createdat purchasedat date datetime timestamp "
-    "closedate dateordered datecreated createddate createdon time day buydate "
+    "closedate dateordered datecreated createddate createdon time day buydate ts eventtime "
     "bestelldatum auftragsdatum rechnungsdatum kaufdatum belegdatum buchungsdatum datum datecommande datedecommande"
     " datepièce datedepièce "
     "billingdate postingdate paidat дата "

@@ -1,0 +1,52 @@
+"""Amounts that are something else than the money of a line: cents, thousands, or a number of units."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from clvml.log.finding import Finding
+from clvml.log.hints.unused import Unused, in_yaml
+from clvml.log.mapping import is_unit_price, is_usual, written
+
+_CENTS = re.compile(r"(?:^|[\W_])(?:cents?|centimes|pence|rappen|minor(?:[\W_]units?)?)(?:$|[\W_])", re.I)
+_THOUSANDS = re.compile(
+    r"(?:^|[\W_])(?:[kt][\W_]?(?:€|eur|usd|chf)|k\$|thousands?|tausend|'?000s?)(?:$|[\W_])", re.I
+)
+
+
+def unit_findings(file: Unused) -> Iterator[Finding]:
+    """Yield what says that amounts are not in the unit of the currency, or are quantities beside a price."""
+    if file.amount is None:
+        return
+    prices = file.named(is_unit_price)
+    customer = file.data.columns.customer_id
+    cells = {
+        "amount": file.number(file.amount),
+        "price": file.number(prices[0]) if prices else "NULL::DOUBLE",
+        "who": file.cell(customer) if customer in file.names else "NULL",
+    }
+    whole, odd, stripe, mean, price, parts = file.run(
+        "SELECT bool_and(amount = trunc(amount)), count(*) FILTER (amount % 100 <> 0),"
+        f" bool_and(starts_with(who, 'cus_')), avg(amount), avg(price),"
+        f" count(*) FILTER (price <> trunc(price)) FROM {file.table(**cells)}"
+        " WHERE abs(amount) < 1e15"
+    )[0]
+    name = written(file.amount)
+    is_cents = bool(whole) and (bool(_CENTS.search(file.amount)) or bool(stripe and odd))
+    if is_cents or _THOUSANDS.search(file.amount):
+        unit, money = ("cents", f"{name} / 100") if is_cents else ("thousands", f"{name} * 1000")
+        yield Finding(
+            "amounts-in-other-units",
+            f"column '{file.amount}' looks like {unit} of the currency; data.columns.amount: {in_yaml(money)} is the"
+            " money of a line",
+            file.log.quality.rows_out,
+        )
+    elif whole and parts and price > mean and not any(is_usual("quantity", other) for other in file.names):
+        money = f"{name} * {written(prices[0])}"
+        yield Finding(
+            "amounts-are-quantities",
+            f"column '{file.amount}' holds whole numbers beside the prices in '{prices[0]}', as a number of units"
+            f" does; data.columns.amount: {in_yaml(money)} is then the money of a line",
+            file.log.quality.rows_out,
+        )
