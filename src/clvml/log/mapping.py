@@ -49,12 +49,13 @@ _SYNONYMS = {
     "idproduit produit códigoproducto idproducto producto artículo codiceprodotto prodotto codicearticolo articolo "
     "artikelcode productnummer",
     "quantity": "quantity qty units count pieces numberofitems lineitemquantity quantityordered quantitypurchased "
-    "qtyordered menge anzahl stückzahl quantité quantite cantidad quantità quantidade",
+    "qtyordered menge anzahl stückzahl quantité quantite cantidad quantità quantidade "
+    "unitssold qtysold quantitysold itemquantity qtyshipped ilość množství aantal antal количество",
     "currency": "currency currencycode währung devise valuta moneda moeda waluta",
 }
 _UNIT_PRICES = (
     "unitprice itemprice priceperunit lineitemprice pricepaidperunit price unitcost einzelpreis stückpreis preis"
-    " prixunitaire prix preciounitario precio prezzounitario prezzo"
+    " prixunitaire prix preciounitario precio prezzounitario prezzo cenajednostkowa cena stukprijs prijs цена"
 )
 # What a customer owes, and what takes it back, in columns of their own.
 ACCOUNT_SIDES = (("debit", "credit"), ("débit", "crédit"), ("soll", "haben"), ("debe", "haber"), ("dare", "avere"),

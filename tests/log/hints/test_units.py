@@ -47,3 +47,22 @@ def test_stripe_counts_in_cents(read):
 )
 def test_a_number_of_units_that_is_called_an_amount(read, names, cells, told):
     assert ("amounts-are-quantities" in _found(read, names, lambda n: cells)) == told
+
+
+@pytest.mark.parametrize(
+    ("cells", "code", "proposed"),
+    [
+        (lambda n: f"1,{'' if n % 10 == 0 else '-'}10", "amounts-mostly-negative", '"0 - amount"'),
+        (lambda n: f"1,{'-' if n % 3 == 0 else ''}10", "", ""),
+        (
+            lambda n: f"{1 if n % 4 else -1},10",
+            "returns-are-positive",
+            "case when Qty < 0 then -amount else amount end",
+        ),
+        (lambda n: f"{1 if n % 4 else -1},{10 if n % 4 else -10}", "", ""),
+    ],
+)
+def test_signs_that_are_the_wrong_way_round(read, cells, code, proposed):
+    found = _found(read, "Qty,amount", cells, quantity="Qty")
+    assert {"amounts-mostly-negative", "returns-are-positive"} & set(found) == ({code} - {""})
+    assert proposed in found.get(code, "")

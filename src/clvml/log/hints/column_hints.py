@@ -14,7 +14,7 @@ from clvml.log.finding import Finding
 from clvml.log.hints.credit_notes import credit_findings
 from clvml.log.hints.discounts import discount_findings
 from clvml.log.hints.line_totals import order_total_findings, running_total_findings, total_findings
-from clvml.log.hints.units import unit_findings
+from clvml.log.hints.units import sign_findings, unit_findings
 from clvml.log.hints.unused import MOST_VALUES, Unused, in_yaml, listed, one_of, unused_columns
 from clvml.log.hints.words import (
     REFUNDED,
@@ -232,6 +232,7 @@ _RULES = (
     _refunds,
     _unit_price,
     unit_findings,
+    sign_findings,
     discount_findings,
     _currency,
     _empty,

@@ -1,4 +1,4 @@
-"""Amounts that are something else than the money of a line: cents, thousands, or a number of units."""
+"""Amounts that are something else than the money of a line: cents, thousands, a number of units, or of another sign."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from clvml.log.finding import Finding
 from clvml.log.hints.unused import Unused, in_yaml
 from clvml.log.mapping import is_unit_price, is_usual, written
+from clvml.storage.sql import MONEY
 
 _CENTS = re.compile(r"(?:^|[\W_])(?:cents?|centimes|pence|rappen|minor(?:[\W_]units?)?)(?:$|[\W_])", re.I)
 _THOUSANDS = re.compile(
     r"(?:^|[\W_])(?:[kt][\W_]?(?:€|eur|usd|chf)|k\$|thousands?|tausend|'?000s?)(?:$|[\W_])", re.I
 )
+# Lines that tell something, and the share of them of which it must be true.
+_FEW, _MOST = 5, 0.95
 
 
 def unit_findings(file: Unused) -> Iterator[Finding]:
@@ -49,4 +52,38 @@ def unit_findings(file: Unused) -> Iterator[Finding]:
             f"column '{file.amount}' holds whole numbers beside the prices in '{prices[0]}', as a number of units"
             f" does; data.columns.amount: {in_yaml(money)} is then the money of a line",
             file.log.quality.rows_out,
+        )
+
+
+def sign_findings(file: Unused) -> Iterator[Finding]:
+    """Yield whether sales are negative, or returns positive although their quantities are negative."""
+    if file.amount is None:
+        return
+    name, log = written(file.amount), file.log
+    lines, negative = file.run(
+        f"SELECT count(*), count(*) FILTER (amount < 0) FROM {log.table} WHERE amount <> 0"
+    )[0]
+    if lines >= _FEW and 2 * negative > lines:
+        yield Finding(
+            "amounts-mostly-negative",
+            f"column '{file.amount}' is below zero in {negative:,} of {lines:,} lines, as where accounts write sales;"
+            f" data.columns.amount: {in_yaml(f'0 - {name}')} turns the sign",
+            negative,
+            log.quality.money_out,
+        )
+    quantity = file.data.columns.quantity
+    if quantity is None or quantity not in file.names:
+        return
+    returns, positive, money = file.run(
+        f"SELECT count(*), count(*) FILTER (amount > 0), sum(amount::{MONEY}) FILTER (amount > 0) FROM {log.table}"
+        " WHERE quantity < 0 AND amount <> 0"
+    )[0]
+    if returns >= _FEW and positive >= _MOST * returns:
+        signed = f"case when {written(quantity)} < 0 then -{name} else {name} end"
+        yield Finding(
+            "returns-are-positive",
+            f"{positive:,} lines have a quantity below zero and an amount above it, and add to what customers spent;"
+            f" data.columns.amount: {in_yaml(signed)} takes them off",
+            positive,
+            float(money),
         )
