@@ -38,11 +38,11 @@ LINES = st.tuples(
     st.randoms(use_true_random=False),
 )
 def test_nothing_vanishes_and_order_does_not_matter(lines, refunds, duplicates, as_of, shuffle):
-    lines = [("ann", "2024-01-04", "5", "A"), *lines]
-    # Whether a line is a total depends on its being among the last.
+    # Whether a line is a total depends on its being the first or among the last.
+    start = ("ann", "2024-01-04", "5", "A")
     end = [("ann", "2024-01-04", str(amount), "Z") for amount in (11, 12, 13)]
-    shuffled = [*shuffle.sample(lines, len(lines)), *end]
-    lines = [*lines, *end]
+    shuffled = [start, *shuffle.sample(lines, len(lines)), *end]
+    lines = [start, *lines, *end]
     columns = {"customer_id": "customer", "order_date": "day", "amount": "amount", "order_id": "no"}
     logs = []
     with tempfile.TemporaryDirectory() as folder:

@@ -53,13 +53,21 @@ class PurchaseLog:
     connection: duckdb.DuckDBPyConnection
     quality: QualityReport
     columns: tuple[str, ...]
-    first_day: date
-    last_day: date
     fingerprint: str
     table: str = TABLE
     example: pd.DataFrame | None = None
     attributes: AttributeTable | None = None
     events: EventTable | None = None
+
+    @property
+    def first_day(self) -> date:
+        """Of the accepted lines."""
+        return self.quality.first_day
+
+    @property
+    def last_day(self) -> date:
+        """Of the accepted lines."""
+        return self.quality.last_day
 
     def frame(self, query: str) -> pd.DataFrame:
         """Return the rows of a query."""

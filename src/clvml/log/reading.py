@@ -147,9 +147,7 @@ def _read_sources(connection: duckdb.DuckDBPyConnection, data: DataConfig, asked
     finally:
         for number in range(len(data.sources)):
             connection.execute(f"DROP TABLE IF EXISTS {source_table(number)}")
-    return PurchaseLog(
-        connection, quality, columns, quality.first_day, quality.last_day, fingerprint(connection, columns)
-    )
+    return PurchaseLog(connection, quality, columns, fingerprint(connection, columns))
 
 
 def _read(
@@ -235,9 +233,7 @@ def _read_once(
         staged.read_as,
         asked.horizon_days,
     )
-    log = PurchaseLog(
-        connection, quality, columns, quality.first_day, quality.last_day, fingerprint(connection, columns)
-    )
+    log = PurchaseLog(connection, quality, columns, fingerprint(connection, columns))
     if asked.example is not None:
         read_as = {**staged.read_as, **data.formats}
         example = example_lines(connection, staged.parts, names, mapping, formulas, asked.example, read_as)
