@@ -149,7 +149,12 @@ def test_what_check_proposes_keeps_what_was_set(run, tmp_path):
     assert out.split("\n\n")[1] == (
         "  data:\n    source: log.csv\n    columns:\n      customer_id: customer_id\n      order_date: order_date\n"
         "      amount: total\n      order_id: order_id\n    timezone: Europe/Paris\n  windows:\n"
-        "    horizon_days: 180\n  seed: 3\n  tracking:\n    experiment: my-shop\n    registered_model: my-shop"
+        "    horizon_days: 180\n  seed: 3\n  tracking:\n    experiment: my-shop\n    registered_model: my-shop\n"
+        "  value:\n    margin: 0.3  # what you earn of turnover: an assumption"
+    )
+    write(tmp_path / "nothing.csv", HEADER + "a,2024-01-05,0,1,p\n")
+    assert run("check", "nothing.csv")[1].endswith(
+        "\nno line has a positive amount: a training would be refused\n"
     )
 
 

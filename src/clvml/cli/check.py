@@ -106,7 +106,9 @@ def check(
         typer.echo(f"Which id became which customer is in {crosswalk}")
     if log is not None:
         typer.echo(f"The lines that are used are in {log}")
-    if length.enough:
+    if not prepared.log.quality.purchase_days:
+        typer.echo("no line has a positive amount: a training would be refused")
+    elif length.enough:
         elsewhere = [] if config is None or data in (None, settings.data.source) else ["--data", str(data)]
         kept = (
             "Train on it"

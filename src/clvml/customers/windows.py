@@ -64,8 +64,8 @@ def check_history(first_day: date, as_of: date, windows: WindowsConfig) -> Histo
     # Half of the log is enough history, even where it is shorter than `min_history_days`.
     least = min(least, max(history - horizon, horizon))
     message = (
-        f"the log has {max(0, history):,} days before {as_of}; a horizon of {horizon:,} days needs"
-        f" {horizon + least:,} ({horizon:,} of horizon and {least:,} of history): "
+        f"the log has {max(0, history):,} day{'' if history == 1 else 's'} before {as_of}; a horizon of"
+        f" {horizon:,} days needs {horizon + least:,} ({horizon:,} of horizon and {least:,} of history): "
     )
     days = trained.horizon_days if trained else 0
     enough = days == horizon
