@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import kruskal
 from tests.report.conftest import scored_frame
 
+from clvml.report import attribute_facts
 from clvml.report.attribute_facts import ByAttribute
 from clvml.report.document import build_page
 from clvml.report.facts import read_facts
@@ -74,3 +77,19 @@ def test_the_page_says_it_whatever_the_column_is_called(
     page = build_page(read_facts(write(with_columns(**{name: named})), None), code)
     assert "&lt;i&gt;{web}" in page and "<i>{web}" not in page and "<b></th>" not in page
     assert {"en": "not known", "de": "nicht bekannt", "fr": "inconnu"}[code] in page
+
+
+def test_chance_is_ruled_out_by_the_test_of_kruskal_and_wallis() -> None:
+    draw = np.random.default_rng(0)
+    # Many are worth the same.
+    scored = pd.DataFrame(
+        {"clv": draw.integers(0, 30, 500).astype(float), "channel": draw.choice(list("abc"), 500)}
+    )
+    scored.loc[scored["channel"] == "a", "clv"] += 4.0
+    scored = scored.assign(customer_id=np.arange(500).astype(str), p_churn=0.5, expected_spend=1.0)
+    wanted = kruskal(*(rows["clv"] for _, rows in scored.groupby("channel")))
+    with duckdb.connect() as connection:
+        connection.execute("create table scored as select * from scored")
+        assert attribute_facts.by_attribute(connection, subscribers=False) is not None
+        share, chance = attribute_facts._explained(connection, "channel")
+    assert (share * 499, chance) == pytest.approx((wanted.statistic, wanted.pvalue))

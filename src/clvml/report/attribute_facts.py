@@ -57,6 +57,13 @@ def by_attribute(connection: duckdb.DuckDBPyConnection, subscribers: bool) -> By
     counted = ", ".join(f"count(distinct nullif({identifier(name)}, ''))" for name in own)
     values = connection.execute(f"select {counted} from scored").fetchall()[0]
     few = [name for name, number in zip(own, values, strict=True) if 1 < number <= MOST_VALUES]
+    if few:
+        # Middle ranks where several are worth the same; from 0 in the middle, for sums of squares that stay exact.
+        connection.execute(
+            "create or replace temp table clvml_ranks as select avg(place) over (partition by clv) as clvml_rank from"
+            " (select rowid as line, clv, row_number() over (order by clv) - (select count(*) + 1 from scored) / 2 as"
+            " place from scored) order by line"
+        )
     found = [(*_explained(connection, name), name) for name in few]
     told = [(share, name) for share, chance, name in found if chance < _CHANCE / len(few)]
     if not told:
@@ -86,13 +93,12 @@ def _explained(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[float,
     """Return the share of the variance of the ranks of ``clv`` that a column explains, and its chance."""
     customers, groups, between, whole = connection.execute(
         f"""
-        with places as (
-            select nullif({identifier(name)}, '') as own, clv, row_number() over (order by clv) as clvml_place
-            from scored
-        ), ranks as (select own, avg(clvml_place) over (partition by clv) as clvml_rank from places),
-        groups as (select count(*) as n, avg(clvml_rank) as mean from ranks group by own)
-        select sum(n), count(*), sum(n * (mean - (select avg(clvml_rank) from ranks)) ** 2),
-            (select var_pop(clvml_rank) * count(*) from ranks) from groups
+        with groups as (
+            select count(*) as n, avg(clvml_rank) as mean, sum(clvml_rank * clvml_rank) as squares
+            from scored positional join clvml_ranks group by nullif({identifier(name)}, '')
+        )
+        select sum(n), count(*), sum(n * mean * mean) - sum(n * mean) ** 2 / sum(n),
+            sum(squares) - sum(n * mean) ** 2 / sum(n) from groups
         """
     ).fetchall()[0]
     share = float(between) / float(whole) if whole else 0.0
