@@ -154,3 +154,20 @@ def test_debit_less_credit_where_no_column_is_an_amount():
     assert propose_difference(["Debit (EUR)", "Credit (EUR)"], None) == '"Debit (EUR)" - "Credit (EUR)"'
     assert propose_difference(["Soll", "Haben", "Betrag"], "Betrag") is None
     assert propose_difference(["Soll", "Konto"], None) is None
+
+
+@pytest.mark.parametrize(
+    ("available", "proposed"),
+    [
+        (["Client Type", "Client Number"], {"customer_id": "Client Number"}),
+        (["Customer Store ID", "Customer Loyalty ID"], {"customer_id": "Customer Loyalty ID"}),
+        (["Customer Group", "Customer Name"], {"customer_id": "Customer Name"}),
+        (["Total Tax", "Total Items", "Total Paid"], {"amount": "Total Paid"}),
+        (["Amount Due", "Amount Paid", "Invoice Total"], {"amount": "Invoice Total"}),
+        (["Shipping Total", "Discount Total", "Grand Total"], {"amount": "Grand Total"}),
+        (["Tax Amount", "Total cost of shipping", "Due Date", "Birth date", "Customer since"], {}),
+        (["Amount (incl. tax)"], {"amount": "Amount (incl. tax)"}),
+    ],
+)
+def test_what_is_called_nearly_as_a_column_may_be_something_else(available, proposed):
+    assert propose_columns({}, available) == proposed

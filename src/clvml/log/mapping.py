@@ -19,6 +19,7 @@ _SYNONYMS = {
     "debitorennummer comptetiers codetiers tiers "
     "nrklienta numerklienta idklienta klient zákazník vevő клиент контрагент покупатель "
     "numéroclient idclient codeclient idcliente cliente klantnummer klant klantid "
+    "clientnumber clientno clientref clientcode loyaltyid loyaltynumber loyaltycard customerloyaltyid "
     "customercode customerref customerreference accountreference accountref accountcode accountno accountnumber "
     "soldtoparty soldto buyeremail customeremail emailbilling billingemail emailaddress absenderemailadresse"
     " contactemail auftraggeber cusid id",
@@ -38,6 +39,7 @@ _SYNONYMS = {
     "datefacture dateachat datepedido fechapedido fecha dataordine data besteldatum factuurdatum",
     "amount": "amount orderamount lineamount totalamount total ordertotal linetotal totalprice "
     "salesvalue sales saleamount revenue netsales netrevenue turnover spend value "
+    "sum grandtotal invoicetotal amountpaid totalpaid paidamount "
     "ordervalue monetaryvalue paymentvalue payment netamount netamt price "
     "umsatz umsatzohnesollhabenkz nettoumsatz betrag gesamtbetrag rechnungsbetrag summe gesamtpreis "
     "endbetrag bruttobetrag brutto nettobetrag netto gesamt nettowert warenwert montant "
@@ -64,6 +66,14 @@ _PARTS_OF_DATES = (
     "year month jahr monat année mois año mes anno mese jaar maand rok miesiąc week quarter woche quartal"
 )
 _REQUIRED = ("customer_id", "order_date", "amount")
+# What else a column holds that is called nearly as such columns are.
+_ELSE = {
+    "customer_id": "type|typ$|group|gruppe|segment|status|store|shop|filiale|since|seit|date|datum|class|categor|tax"
+    "|vat|city|stadt|country|land|region|gender|age$|note",
+    "order_date": "birth|geburt|due|fällig|échéance|deliver|liefer|ship|expir|ablauf|updat|modif|signup|regist|since",
+    "amount": "tax|vat|mwst|steuer|tva|due|offen|open|discount|rabatt|remise|ship|versand|freight|fracht|porto|fee"
+    "|gebühr|tips?$|weight|gewicht|items|count|cost|kosten|refund|erstatt|balance|saldo|points|punkte",
+}
 _IN_CURRENCY = re.compile(
     r"(?<=[\w.])[\s_\[(]+(?:in[\s_]+)?(eur|usd|gbp|chf|pln|czk|dkk|sek|nok|huf)o?[\s\])]*$"
 )
@@ -150,8 +160,9 @@ def _likeness(ours: str, configured: str | None, theirs: str) -> float:
         return 3.0 - usual.index(name) / len(usual)
     if ours not in _REQUIRED and configured is None:
         return 0.0
-    candidates = [*usual, *([plain(configured)] if configured else [])]
-    best = max(difflib.SequenceMatcher(None, name, candidate).ratio() for candidate in candidates)
+    candidates = [] if re.search(_ELSE.get(ours, "$^"), name) else usual
+    candidates = [*candidates, *([plain(configured)] if configured else [])]
+    best = max((difflib.SequenceMatcher(None, name, each).ratio() for each in candidates), default=0.0)
     # Storno and Customer No are alike by three quarters.
     return best if best > 0.75 else 0.0
 
