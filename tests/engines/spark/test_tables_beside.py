@@ -15,7 +15,8 @@ from clvml.errors import InputError
 def shop(tmp_path_factory):
     """Return the folder of a shop with its log and two tables of customers, one of today and one dated."""
     folder = tmp_path_factory.mktemp("shop")
-    log, known = simulate(customers=600)
+    # Reading the table takes the apostrophe off, which the log keeps.
+    log, known = (each.replace("c00500", "'=500") for each in simulate(customers=600))
     log.to_csv(folder / "orders.csv", index=False)
     joined = pd.Timestamp("2022-06-01") + pd.to_timedelta(known.index % 900, unit="D")
     known = known.assign(joined=joined, age=known["age"].where(known.index % 9 > 0)).iloc[5:]
@@ -89,7 +90,7 @@ def test_a_table_of_other_customers_is_refused(shop, spark):
     known = pd.read_csv(shop / "customers.csv")
     known.assign(id="x" + known["id"]).to_csv(shop / "others.csv", index=False)
     with pytest.raises(
-        InputError, match=r"has no customer of the purchase log .ids such as 'xc00005' there, 'c0"
+        InputError, match=r"has no customer of the purchase log .ids such as 'x'=500' there, ''=500' here"
     ):
         workflows.prepare_on_spark(spark, config_of(shop, "others.csv").data, NOW)
 

@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from clvml.config import DataConfig
 from clvml.engines.spark.lines import SparkLog
-from clvml.log.attribute_reading import missing_customers, read_customer_table
+from clvml.log.attribute_reading import ids_found, missing_customers, read_customer_table
 from clvml.log.event_reading import count_events, read_events
+from clvml.storage.files import FORMULA
 
 _NUMBERS = itertools.count(1)
 _TYPES = {"category": pa.string(), "number": pa.float64(), "date": pa.date32()}
@@ -30,14 +31,8 @@ def with_event_table(log: SparkLog, data: DataConfig, until: date) -> SparkLog:
     if data.events is None:
         return log
     frame, session = read_events(data), log.session
-    asked = session.createDataFrame(
-        pa.table({"customer_id": _column(frame["customer_id"].drop_duplicates(), pa.string())})
-    )
-    lines = session.table(log.table)
-    # Those of the table that the log knows, and one more for the message where it knows none.
-    known = asked.join(lines, "customer_id", "left_semi").union(lines.selectExpr("min(customer_id)"))
     with duckdb.connect() as connection:
-        connection.register("known", known.toArrow())
+        connection.register("known", _known(log, frame["customer_id"]))
         span = log.first_day, log.last_day
         here, told, found = count_events(connection, "known", frame, data, until, span)
         rows = connection.sql(f"from {here.table}").to_arrow_table()
@@ -58,6 +53,10 @@ def with_customer_table(log: SparkLog, data: DataConfig) -> SparkLog:
     if data.attributes is None:
         return log
     frame, here = read_customer_table(data)
+    if frame["customer_id"].str.match(FORMULA).any():
+        with duckdb.connect() as connection:
+            connection.register("known", _known(log, frame["customer_id"]))
+            frame["customer_id"] = ids_found(connection, "known", frame["customer_id"])
     # A name of its own, so that a second log leaves the first one alone.
     there = replace(here, table=f"clvml_attributes_{next(_NUMBERS)}")
     types = {one.name: _TYPES[one.kind] for one in there.columns}
@@ -69,6 +68,17 @@ def with_customer_table(log: SparkLog, data: DataConfig) -> SparkLog:
     found = missing_customers(log.run, log.table, there, data)
     quality = replace(log.quality, warnings=tuple(found))
     return replace(log, attributes=there, customers=frame, quality=quality)
+
+
+def _known(log: SparkLog, ids: pd.Series) -> pa.Table:
+    """Return those of the ids that the log knows, with an apostrophe before a formula or without, and one more.
+
+    That one is for the message where it knows none.
+    """
+    asked = pd.concat([ids, "'" + ids[ids.str.match(FORMULA)]]).drop_duplicates()
+    there = log.session.createDataFrame(pa.table({"customer_id": _column(asked, pa.string())}))
+    lines = log.session.table(log.table)
+    return there.join(lines, "customer_id", "left_semi").union(lines.selectExpr("min(customer_id)")).toArrow()
 
 
 def _column(values: pd.Series, kind: pa.DataType) -> pa.Array:
