@@ -53,6 +53,10 @@ def test_with_source_changes_nothing_else():
             " max_cutoffs, min_history_days",
         ),
         (
+            "tracking.registered_model=off",
+            "'tracking.registered_model' must be a valid string; currently set to False; put it in quotes",
+        ),
+        (
             "windows.horizon_days=yes",
             "'windows.horizon_days': must be a number, and true, false, yes and no are none; currently set to True",
         ),

@@ -183,6 +183,9 @@ def _describe(problem: Any, section: type[BaseModel]) -> str:
     said = said.replace("less than or equal to", "at most").replace("greater than or equal to", "at least")
     # Where keys contradict each other, printing all of them shows nothing.
     got = "" if isinstance(problem["input"], dict) else f"; currently set to {_shown(problem['input'])}"
+    if problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float):
+        # YAML reads off as false and 2024 as a number.
+        got += "; put it in quotes"
     colon = "" if said.startswith("Input should ") else ":"
     # A fault of the whole has no path.
     where = f"'{path}'{colon} " if path else ""
