@@ -284,5 +284,14 @@ def _print_notes(summary: dict[str, Any], output: str) -> None:
             "A page to read, the customers in a browser, and who gets which action within a budget:",
             page,
             ["dashboard", "--scores", output],
-            ["plan", output, "--budget", "1000", "--playbook", "playbook.yaml", "--output", "plan.csv"],
+            [
+                "plan",
+                output,
+                "--budget",
+                "1000",
+                "--playbook",
+                "configs/playbook.yaml",
+                "--output",
+                "plan.csv",
+            ],
         )

@@ -145,6 +145,7 @@ DOUBTS = {
     "assumed-format": N_("How some numbers or dates are written was assumed."),
     "concentration": N_("Few customers hold much of the money: what they do decides the totals."),
     "currency-on-some-lines": N_("Only some amounts say their currency, and all are added up."),
+    "other-currency": N_("The amounts say another currency than the one named here."),
     "customer-in-first-line": N_(
         "Many lines name no customer: of guests, or of the customer in a line above."
     ),

@@ -270,7 +270,7 @@ def _assumed(column: Column, spelling: Spelling, number: NumberFormat, like: str
 def _check_one_currency(
     column: Column, spellings: list[Spelling], locate: Locate, named: str | None
 ) -> Finding | None:
-    """Refuse amounts in several currencies or in another than ``named``; warn where only some tell theirs."""
+    """Refuse amounts in several currencies; warn of another than ``named``, and where only some tell theirs."""
     found: dict[str, list[Spelling]] = {}
     for spelling in spellings:
         code = currency_of(spelling.text or "")
@@ -289,9 +289,11 @@ def _check_one_currency(
         # A dollar or a crown is of several countries.
         is_sure = code == "EUR" or code in (texts[0].text or "").upper()
         if named is not None and is_sure and code != named.upper():
-            raise InputError(
+            return Finding(
+                "other-currency",
                 f"{column} says {code} beside {quoted(texts[0].text)} ({locate(texts[0].place)}), and data.currency is"
-                f" {named}; correct it to {code}"
+                f" {named}, in which all are added up; correct it to {code}, or give amounts in {named}",
+                rows=sum(each.rows for each in texts),
             )
     marked = sum(each.rows for texts in found.values() for each in texts)
     bare = sum(each.rows for each in spellings if each.text) - marked
