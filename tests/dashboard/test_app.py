@@ -248,7 +248,7 @@ def test_unknown_pages(client: Client) -> None:
 @pytest.mark.parametrize(
     ("key", "text", "shown"),
     [
-        ("spend_sum_90d+", None, "gab in den letzten 90 Tagen 250 £ aus erhöht die erwarteten Ausgaben"),
+        ("spend_sum_90d+", None, "gab in den letzten 90 Tagen 250 € aus erhöht die erwarteten Ausgaben"),
         (None, "spent 250 (lowers expected spend)", "spent 250 senkt die erwarteten Ausgaben"),
     ],
 )
