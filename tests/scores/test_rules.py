@@ -1,6 +1,9 @@
 """Rules over scored columns: what they match, what they may not hold."""
 
+import os
 import re
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -52,3 +55,19 @@ def test_rows_that_a_rule_holds_for(rule, expected):
 def test_a_rule_that_does_not_fit_the_scores_is_refused(rule, said):
     with pytest.raises(InputError, match=re.escape(said)):
         matches(SCORES, rule, "mail")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_a_forked_process_ends():
+    code = """
+import os, sys, pandas as pd
+from clvml.scores.rules import matches
+table = pd.DataFrame({"a": [1, 2]})
+matches(table, "a > 1", "rule")
+child = os.fork()
+if not child:
+    matches(table, 'a > 1', 'rule')
+    sys.exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -91,7 +91,7 @@ def first_match(table: pd.DataFrame, rules: Mapping[str, str], where: str) -> ND
     cases = " ".join(
         f"when {parse_rule(rule).sql(_read)} then {place}" for place, rule in enumerate(rules.values())
     )
-    with _database(os.getpid()).cursor() as connection:
+    with _database().cursor() as connection:
         connection.register("known", read)
         try:
             found = connection.execute(f"select case {cases} else -1 end as place from known").fetchnumpy()
@@ -121,9 +121,14 @@ def check_columns(needed: Iterable[str], known: Iterable[str], where: str) -> No
 
 
 @cache
-def _database(process: int) -> duckdb.DuckDBPyConnection:
+def _database() -> duckdb.DuckDBPyConnection:
     """Return the database of all rules in a process: to open one for each batch takes longer than its rules."""
     return offline_database()
+
+
+if hasattr(os, "register_at_fork"):
+    # A forked process has none of the threads of the database, and would wait for them or crash when it ends.
+    os.register_at_fork(before=_database.cache_clear)
 
 
 def _read(name: str, kind: Kind) -> str:
