@@ -68,6 +68,21 @@ def test_values_beyond_the_first_stand_in_one_row(write: Write) -> None:
     assert found.rest["clv"] == pytest.approx(rest["clv"].sum())
 
 
+def test_who_is_worth_most_may_stand_beyond_the_first(write: Write) -> None:
+    number = np.arange(1_100)
+    # Fewer customers than of the others, and more money of each.
+    frame = scored_frame(1_100).assign(clv=np.where(number < 40, 50.0, 20.0 + number % 7 / 100))
+    frame["country"] = np.where(number < 40, "few", [f"c{n // 106}" for n in number])
+    found = by_attribute(write, frame)
+    assert found is not None and found.rest is not None and found.best is not None
+    assert found.best["value"] == "few" not in [row["value"] for row in found.rows]
+    assert "“few” is worth most: 50 a customer" in build_page(read_facts(write(frame), None))
+    # One against a handful is not worth most.
+    one = frame.assign(country=np.where(number < 20, "few", "many"))
+    found = by_attribute(write, one)
+    assert found is not None and found.best is None
+
+
 @pytest.mark.parametrize("name", ["value", "of_value", "own", "n", 'a "b"', "<b>"])
 @pytest.mark.parametrize("code", ["en", "de", "fr"])
 def test_the_page_says_it_whatever_the_column_is_called(

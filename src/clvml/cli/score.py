@@ -281,7 +281,8 @@ def _print_notes(summary: dict[str, Any], output: str) -> None:
     if not is_address(output):
         page = ["report", "--scores", output, "--output", str(Path(output).with_suffix(".html"))]
         print_next(
-            "A page to read, the customers in a browser, and who gets which action within a budget:",
+            "A page to read, the customers in a browser and, with your own costs and currency in the playbook, who"
+            " gets which action within a budget:",
             page,
             ["dashboard", "--scores", output],
             [

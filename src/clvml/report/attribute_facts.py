@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import duckdb
 from scipy.special import chdtrc
 
+from clvml.evaluation.leaderboard import FEWEST_CUSTOMERS
 from clvml.scores.columns import SUBSCRIBERS, scored_columns
 from clvml.storage.sql import identifier
 
@@ -31,11 +32,14 @@ class ByAttribute(NamedTuple):
         ``value`` (None: not known), ``customers, p_churn, expected_spend, clv``; the most valuable first.
     rest : dict or None
         The same of all further values.
+    best : dict or None
+        The row of most ``clv`` a customer, of all values with enough customers; None where fewer than two have them.
     """
 
     column: str
     rows: list[dict[str, Any]]
     rest: dict[str, Any] | None
+    best: dict[str, Any] | None
 
 
 def own_columns(connection: duckdb.DuckDBPyConnection, subscribers: bool) -> list[str]:
@@ -75,9 +79,11 @@ def by_attribute(connection: duckdb.DuckDBPyConnection, subscribers: bool) -> By
     ).fetchall()
     keys = ("value", "customers", "p_churn", "expected_spend", "clv")
     groups = [dict(zip(keys, row, strict=True)) for row in rows]
+    many = [row for row in groups if row["value"] and row["customers"] >= FEWEST_CUSTOMERS]
+    best = max(many, key=lambda row: row["clv"] / row["customers"]) if len(many) > 1 else None
     if len(groups) <= _LISTED + 1:
-        return ByAttribute(name, groups, None)
-    return ByAttribute(name, groups[:_LISTED], _together(groups[_LISTED:]))
+        return ByAttribute(name, groups, None, best)
+    return ByAttribute(name, groups[:_LISTED], _together(groups[_LISTED:]), best)
 
 
 def _together(groups: list[dict[str, Any]]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from clvml.evaluation.leaderboard import FEWEST_CUSTOMERS
 from clvml.report.facts import Facts
 from clvml.report.language import Language
 from clvml.scores.columns import ACQUISITION_SOURCE
@@ -26,14 +25,12 @@ def attributes(facts: Facts, say: Language) -> dict[str, Any] | None:
     if found is None:
         return None
     name = own_name(found.column, say)
-    many = [row for row in found.rows if row["customers"] >= FEWEST_CUSTOMERS and row["value"]]
-    if many:
-        best = max(many, key=lambda row: row["clv"] / row["customers"])
+    if found.best:
         title = say.text(
             "{name} “{value}” is worth most: {money} a customer",
             name=name,
-            value=best["value"],
-            money=say.money(best["clv"] / best["customers"]),
+            value=found.best["value"],
+            money=say.money(found.best["clv"] / found.best["customers"]),
         )
     else:
         title = say.text("Lifetime value by {name}", name=name)
