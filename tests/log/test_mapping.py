@@ -161,6 +161,7 @@ def test_debit_less_credit_where_no_column_is_an_amount():
     [
         (["Client Type", "Client Number"], {"customer_id": "Client Number"}),
         (["Customer Store ID", "Customer Loyalty ID"], {"customer_id": "Customer Loyalty ID"}),
+        (["store_customer_id", "Customer_Store_ID"], {"customer_id": "store_customer_id"}),
         (["Customer Group", "Customer Name"], {"customer_id": "Customer Name"}),
         (["Total Tax", "Total Items", "Total Paid"], {"amount": "Total Paid"}),
         (["Amount Due", "Amount Paid", "Invoice Total"], {"amount": "Invoice Total"}),

@@ -60,6 +60,15 @@ def test_a_column_without_digits_is_no_amount(tmp_path):
     assert workflows.assume_config(str(path)).data.columns.amount == "Umsatzneu"
 
 
+def test_a_column_with_digits_is_no_currency(tmp_path):
+    """In German, Valuta is the day from which money counts."""
+    path = tmp_path / "log.csv"
+    path.write_text("Kunde,Datum,Valuta,Betrag\na,2024-01-05,2024-01-06,5.00\nb,2024-01-06,2024-01-08,6.00\n")
+    assert workflows.assume_config(str(path)).data.columns.currency is None
+    path.write_text(path.read_text().replace("2024-01-06,5", "SEK,5").replace("2024-01-08", "SEK"))
+    assert workflows.assume_config(str(path)).data.columns.currency == "Valuta"
+
+
 def test_what_is_named_is_taken_and_the_rest_is_assumed(written):
     overrides = [
         "data.columns.customer_id=SKU",

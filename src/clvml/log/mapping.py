@@ -68,8 +68,8 @@ _PARTS_OF_DATES = (
 _REQUIRED = ("customer_id", "order_date", "amount")
 # What else a column holds that is called nearly as such columns are.
 _ELSE = {
-    "customer_id": "type|typ$|group|gruppe|segment|status|store|shop|filiale|since|seit|date|datum|class|categor|tax"
-    "|vat|city|stadt|country|land|region|gender|age$|note",
+    "customer_id": "(?:type|typ$|group|gruppe|segment|status|store|shop|filiale|since|seit|date|datum|class|categor"
+    "|tax|vat|city|stadt|country|land|region|gender|age$|note)(?!.*(?:customer|client|kunde))",
     "order_date": "birth|geburt|due|fällig|échéance|deliver|liefer|ship|expir|ablauf|updat|modif|signup|regist|since",
     "amount": "tax|vat|mwst|steuer|tva|due|offen|open|discount|rabatt|remise|ship|versand|freight|fracht|porto|fee"
     "|gebühr|tips?$|weight|gewicht|items|count|cost|kosten|refund|erstatt|balance|saldo|points|punkte",

@@ -164,10 +164,14 @@ def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> 
 
 
 def _may_be(connection: duckdb.DuckDBPyConnection, part: Part, proposed: dict[str, str], name: str) -> bool:
-    """Return whether a column holds something, and digits where it is proposed for dates or numbers."""
-    of_digits = name in (proposed.get(ours) for ours in ("order_date", "amount", "quantity"))
+    """Return whether a column holds something: digits for dates and numbers, and none for a currency."""
     cell = f"c{part.columns.index(name)}::VARCHAR"
-    test = f"regexp_matches({cell}, '\\d')" if of_digits else f"trim({cell}) <> ''"
+    test = f"trim({cell}) <> ''"
+    if name in (proposed.get(ours) for ours in ("order_date", "amount", "quantity")):
+        test = f"regexp_matches({cell}, '\\d')"
+    elif name == proposed.get("currency"):
+        # Valuta is a currency and, in German, the day from which money counts.
+        test += f" AND NOT regexp_matches({cell}, '\\d')"
     query = f"SELECT 1 FROM {part.relation} WHERE {test} LIMIT 1"
     try:
         return bool(connection.execute(query).fetchall())

@@ -111,6 +111,7 @@ def test_one_currency_that_nothing_names(hint):
     assert "'Betrag [CHF]' is in CHF" in named["currency-not-named"].text
     for text, keys in (
         (beside, {"currency": "EUR"}),
+        (beside.replace(" €", " $"), {}),
         (_text("note", ["a"]), {}),
         (_text("Devise", ["2"]), {}),
     ):

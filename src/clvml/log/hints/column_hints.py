@@ -32,7 +32,7 @@ from clvml.log.mapping import currency_in_name, is_unit_price, is_usual, plain, 
 from clvml.log.presets import recognise
 from clvml.log.purchase_log import PurchaseLog
 from clvml.log.readers.parts import Part
-from clvml.log.values.numbers import currency_of
+from clvml.log.values.numbers import sure_currency_of
 from clvml.storage.sql import MONEY
 
 _SPLIT_ORDERS = 20
@@ -179,7 +179,7 @@ def _currency(file: Unused) -> Iterator[Finding]:
         return
     if file.amount is not None:
         texts = file.run(f"SELECT DISTINCT value FROM {file.sample(f'{file.cell(file.amount)} AS value')}")
-        beside = {code for (text,) in texts if (code := currency_of(text or ""))}
+        beside = {code for (text,) in texts if (code := sure_currency_of(text or ""))}
         beside = beside or {currency_in_name(file.amount)}
         for code in filter(_CODE.fullmatch, beside if len(beside) == 1 else ()):
             yield _unnamed(f"column '{file.amount}' is in {code}", code)

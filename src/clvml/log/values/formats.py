@@ -33,6 +33,7 @@ from clvml.log.values.numbers import (
     parse_example,
     parse_number,
     spellings_sql,
+    sure_currency_of,
 )
 
 Locate = Callable[[int], str]
@@ -286,9 +287,7 @@ def _check_one_currency(
             " column and map it in data.columns.currency"
         )
     for code, texts in found.items():
-        # A dollar or a crown is of several countries.
-        is_sure = code == "EUR" or code in (texts[0].text or "").upper()
-        if named is not None and is_sure and code != named.upper():
+        if named is not None and sure_currency_of(texts[0].text or "") not in (None, named.upper()):
             return Finding(
                 "other-currency",
                 f"{column} says {code} beside {quoted(texts[0].text)} ({locate(texts[0].place)}), and data.currency is"

@@ -33,6 +33,8 @@ _SIGNS = {
     "nt$": "TWD", "mx$": "MXN", "fr": "CHF", "sfr": "CHF", "s/": "PEN", "rp": "IDR", "rm": "MYR", "kr": "kr",
     "rs": "Rs", "¥": "¥", "円": "JPY", "元": "CNY",
 }  # fmt: skip
+# A dollar or a crown is of several countries.
+_SHARED = ("$", "¥", "kr", "rs", "fr", "lei")
 # Hyphens and minus signs, blanks, and apostrophes as they are typed and printed.
 _ODD = "\u2212\u2013\u2014\u2010\u2011\ufe63\uff0d\u00a0\u202f\u2009\u2007\u2019\u2018\u00b4`"
 _EVEN = "-------    ''''"
@@ -221,6 +223,15 @@ def currency_of(text: str) -> str | None:
     """
     marks = _marks(text)
     return _SIGNS.get(marks[-1], marks[-1].upper()) if marks and _known(marks[-1]) else None
+
+
+def sure_currency_of(text: str) -> str | None:
+    """Return the code of the currency that stands beside a number, None where its sign is of several countries.
+
+    >>> sure_currency_of("US$ 5"), sure_currency_of("$5"), sure_currency_of("¥5")
+    ('USD', None, None)
+    """
+    return None if _marks(text)[-1:] in [[sign] for sign in _SHARED] else currency_of(text)
 
 
 _NEGATIVE = r"^[^0-9]*[-(]|-[^0-9]*$"
