@@ -133,6 +133,10 @@ def test_what_check_proposes_is_a_configuration(run, shop, tmp_path):
     code, out, err = run("check", shop.log, "--config", "proposed.yaml", "--json")
     assert (code, err) == (0, "")
     assert one_object(out)["columns_assumed"] is False
+    secret = ("--set", "data.source=postgresql://me:secret@shop/db?table=orders")
+    _, out, _ = run("check", shop.log, "--config", "proposed.yaml", *secret, "--set", "seed=3")
+    assert out.splitlines()[-1].startswith("  clvml train --config proposed.yaml --data ")
+    assert out.endswith(" --set seed=3\n") and "secret" not in out
 
 
 def test_what_check_proposes_keeps_what_was_set(run, tmp_path):

@@ -51,6 +51,7 @@ def check(
     """Report the quality of a purchase log or of a table of subscriptions; nothing is trained."""
     from clvml import workflows
     from clvml.config import SubscriptionConfig
+    from clvml.storage.addresses import hide_password
     from clvml.storage.outputs import check_output
 
     until = parse_date(as_of)
@@ -109,13 +110,15 @@ def check(
     if not prepared.log.quality.purchase_days:
         typer.echo("no line has a positive amount: a training would be refused")
     elif length.enough:
-        elsewhere = [] if config is None or data in (None, settings.data.source) else ["--data", str(data)]
-        kept = (
-            "Train on it"
-            if config is not None
-            else "With the configuration above kept as my.yaml, train on it"
-        )
-        print_next(f"{kept}:", ["train", "--config", str(config or "my.yaml"), *elsewhere])
+        if config is None:
+            kept = "With the configuration above kept as my.yaml, train on it"
+            train = ["--config", "my.yaml"]
+        else:
+            kept, train = "Train on it", ["--config", str(config)]
+            if data not in (None, settings.data.source):
+                train += ["--data", hide_password(str(data))]
+            train += [text for assigned in overrides or [] for text in ("--set", hide_password(assigned))]
+        print_next(f"{kept}:", ["train", *train])
 
 
 def _print_assumed(settings: Config) -> None:
