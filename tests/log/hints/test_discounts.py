@@ -47,6 +47,8 @@ def test_a_discount_in_percent_comes_off_where_header_and_values_say_so(tmp_path
         (_text("Total,Disc. %", ["10.00", "20.00", "30.00"], ["0", "10", "5"]), "Total", '/ 100\' takes them off'),
         (_text("Total,Disc. %", ["10.00", "18.00", "28.50"], ["0", "10", "5"]), "Total", ""),
         (_text("Discount", ["0", "3"]), "Qty * Price - Discount", ""),
+        (_text("Price after discount", ["9"]), NET, ""),
+        (_text("Preis nach Rabatt", ["9"]), NET, ""),
     ],
 )  # fmt: skip
 def test_discounts_that_are_not_taken_off_are_told(read, text, amount, proposed):

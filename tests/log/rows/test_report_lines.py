@@ -58,6 +58,15 @@ def test_what_is_called_a_total_and_is_no_sum_stays(read, reasons, lines):
     assert reasons(log) == {}
 
 
+@pytest.mark.parametrize(("order", "lines"), [("A3", 4), ("", 3), ("Total", 3)])
+def test_a_single_order_that_is_as_much_as_all_above_stays(read, order, lines):
+    text = (
+        f"ann,2024-01-05,10,A1\nbob,2024-01-06,20,A2\nTotal Wine,2024-01-07,30,{order}\nann,2024-01-08,5,A4\n"
+    )
+    report = read("customer,day,amount,order\n" + text, columns={"order_id": "order"}).quality
+    assert report.rows_out == lines
+
+
 def test_headers_that_come_again_are_left_out_however_many(read, rows, reasons):
     body = "".join(
         f"c{n % 7},2024-01-{n % 28 + 1:02},{n}\n{HEADER if n % 5 == 0 else ''}" for n in range(1, 41)

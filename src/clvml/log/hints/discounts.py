@@ -15,7 +15,12 @@ _NAMES = re.compile(
     r"discount|(?:^|[\W_])(?:disc|dto)(?:$|[\W_])|rabat|nachlass|remise|sconto|descuento|desconto|korting|sleva|kedvezm|скидк",
     re.IGNORECASE,
 )
-_NO_NUMBER = re.compile(r"code|name|reason|grund|type|date|(?:^|[\W_])(?:id|art)(?:$|[\W_])", re.IGNORECASE)
+# No numbers, and what a price or a total is with the discount taken off or without it.
+_NO_DISCOUNT = re.compile(
+    r"code|name|reason|grund|type|date|after|before|discounted"
+    r"|(?:^|[\W_])(?:id|art|nach|vor|après|apres|avant)(?:$|[\W_])",
+    re.IGNORECASE,
+)
 _PERCENT = re.compile(
     r"%|percent|prozent|pour ?cent|por ?cent|procent|(?:^|[\W_])(?:pct|proz)(?:$|[\W_])", re.I
 )
@@ -76,7 +81,7 @@ def discount_findings(file: Unused) -> Iterator[Finding]:
 
 def _discount(raw: RawColumns, product: str) -> _Discount | None:
     """Return the discounts of the column that has them, those in percent before others; None without any."""
-    names = [name for name in raw.names if _NAMES.search(name) and not _NO_NUMBER.search(name)]
+    names = [name for name in raw.names if _NAMES.search(name) and not _NO_DISCOUNT.search(name)]
     for name in sorted(names, key=lambda each: (not _PERCENT.search(each), len(each))):
         lines, negative, largest, parts, marked = raw.run(
             f"""

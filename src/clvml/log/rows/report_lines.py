@@ -71,13 +71,15 @@ def mark_subtotals(connection: duckdb.DuckDBPyConnection, table: str, columns: C
     """Mark lines as totals that are called so and are the sum of the lines up to the next one, or of all lines.
 
     Those lines stand above it or below. What is called so and is another sum is a customer or an article of that name,
-    and so are all where most of those with several lines beside them are.
+    and so are all where most of those with several lines beside them are, and a single one that has an order number.
     """
     named = total_named_sql([name for name in columns if name in ("customer_id", "order_id")], behind=True)
-    (count,) = connection.execute(
-        f"SELECT count(*) FROM {table} WHERE broken IS NULL AND ({named})"
+    numbered = f"order_id IS NOT NULL AND NOT ({total_named_sql(['order_id'], behind=True)})"
+    count, orders = connection.execute(
+        f"SELECT count(*), count(*) FILTER ({numbered if 'order_id' in columns else 'false'})"
+        f" FROM {table} WHERE broken IS NULL AND ({named})"
     ).fetchall()[0]
-    if not count:
+    if not count or count == orders == 1:
         return
     other = "FILTER (NOT is_named) OVER"
     connection.execute(
