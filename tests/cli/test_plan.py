@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 from tests.decide.conftest import scored
 
@@ -63,6 +64,15 @@ def test_costs_and_scores_in_two_currencies_are_refused(run, folder, monkeypatch
     code, out, _ = run(*asked)
     assert (code, "Action (GBP)" in out) == (0, True)
     assert out.endswith("  clvml readback plan.csv --data orders.csv\n")
+
+
+def test_a_plan_for_subscribers_is_read_back_with_their_configuration(run, folder):
+    subscribers = pd.read_csv(folder / "scores.csv", dtype={"customer_id": str})
+    subscribers = subscribers.assign(plan="basic", monthly_price=10.0, tenure_days=100)
+    write_table(subscribers, folder / "scores.csv")
+    code, out, _ = run("plan", "scores.csv", "--playbook", "playbook.yaml", "--output", "plan.csv")
+    assert code == 0 and "after the grace period, with the subscriptions up to then" in " ".join(out.split())
+    assert out.endswith("  clvml readback plan.csv --config my.yaml\n")
 
 
 def test_the_same_input_gives_the_same_bytes(plan, folder):

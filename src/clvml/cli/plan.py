@@ -87,10 +87,16 @@ def plan(
     print_list("Notes", notes)
     if made.summary["planned"]:
         how = "as the lists hold them" if lists else "--lists FOLDER writes them for each action"
+        # The configuration says when who subscribes anew has stayed.
+        when, later = (
+            ("on, and after the grace period, with the subscriptions", ["--config", "my.yaml"])
+            if made.subscribers
+            else ("on, with the orders", ["--data", "orders.csv"])
+        )
         print_next(
             f"Contact those whose group is treated ({how}), and nobody of the control group. From"
-            f" {made.record.until} on, with the orders up to then:",
-            ["readback", str(output), "--data", "orders.csv"],
+            f" {made.record.until} {when} up to then:",
+            ["readback", str(output), *later],
         )
 
 
