@@ -37,6 +37,13 @@ def test_texts_are_the_same_from_any_file(tmp_path, name, content, encoding):
     assert days_of(table["day"], "day").tolist() == np.array(["2024-06-12", "2024-06-30"], "M8[D]").tolist()
 
 
+def test_blank_lines_are_no_rows(tmp_path):
+    path = tmp_path / "ids.csv"
+    for text in ("customer_id\n7\n\n8\n\n\n", "customer_id,day\n7,1\n\n8,2\n\n\n"):
+        path.write_text(text)
+        assert read_table(path, "costs")["customer_id"].tolist() == ["7", "8"]
+
+
 def test_excel_and_parquet_keep_what_they_hold(tmp_path):
     frame = pd.DataFrame({"customer_id": [17, 4], "margin": [0.25, np.nan], "day": ["2024-06-12"] * 2})
     frame.to_parquet(tmp_path / "a.parquet")
