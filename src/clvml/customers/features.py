@@ -149,7 +149,7 @@ _OF_DAYS = (
         "max(gap)",
         "days",
         "longest time between two purchase days",
-        "longest pause so far {gap_max:.0f} days",
+        "longest pause so far {gap_max:.0f} days, now {days_since_last_order:.0f} without a purchase",
         "rhythm",
     ),
     Feature(
