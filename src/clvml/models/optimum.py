@@ -50,6 +50,7 @@ def find_minimum(
             jac=True,
             method="L-BFGS-B",
             bounds=bounds,
+            # Near a smaller gradient than 1e-7 the loss changes by its rounding alone, and steps go on in vain.
             options={"maxiter": 1000, "maxcor": 20, "ftol": 1e-15, "gtol": 1e-7},
         )
         # L-BFGS reports failure where rounding stops it at the optimum, so convergence is judged by the gradient.
