@@ -346,7 +346,8 @@ def measured_speed() -> str:
         "\nThe help is held against `import typer`, `import clvml` against `import pandas`, and the first score of a\n"
         "notebook (CDNOW, trained and scored) against what the commands call.\n"
     )
-    text += f"\n### Training\n\n{printed('training.py')}\n\n{printed('training.py', '--sample')}\n"
+    trainings = (printed("training.py", *way) for way in ([], ["--sample"], ["--command"]))
+    text += "\n### Training\n\n{}\n".format("\n\n".join(trainings))
     text += f"\n### Scoring\n\n{printed('scoring.py')}\n"
     text += f"\n### Planning\n\n{printed('planning.py')}\n"
     # Hours of a machine to itself: measured by hand, and kept.
