@@ -5,9 +5,9 @@
     python benchmarks/training.py --sample             forecasts of a model of all customers and of a sample
     python benchmarks/training.py --command            all that `make train` does, on Online Retail II
 
-The model of many customers is fitted once, without test dates, on a sample of many customers. Its trees see `model.max_rows` of the rows;
-beside it stands one XGBoost fit of the same trees on the rows of all. The processor's time is the steadier figure where
-other programs run, with `OMP_WAIT_POLICY=PASSIVE`: threads that spin while others run count as work of the fits.
+The model of many customers is fitted once, without test dates, on a sample of them. Its trees see `model.max_rows` of
+the rows; beside it stands one XGBoost fit of the same trees on the rows of all. The processor's time is the steadier
+figure where other programs run, with `OMP_WAIT_POLICY=PASSIVE`: threads that spin count as work of the fits.
 """
 
 from __future__ import annotations
@@ -154,7 +154,11 @@ def command_table() -> str:
     """Return seconds of `clvml train` on Online Retail II by part, its test dates included, in Markdown."""
     loaded = time.process_time()
     config = read_config(ROOT / "configs" / "online_retail.yaml")
-    with tempfile.TemporaryDirectory() as folder, workspace() as connection, timed_parts(PARTS_OF_COMMAND) as parts:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        workspace() as connection,
+        timed_parts(PARTS_OF_COMMAND) as parts,
+    ):
         store = f"sqlite:///{Path(folder) / 'mlflow.db'}"
         _, (wall, processor) = timed(lambda: train_and_log(config, store, datetime.now(UTC), connection))
     fits = parts["XGBoost fits"][1]
@@ -168,7 +172,10 @@ def command_table() -> str:
         f"| {name} | {seconds:.1f} | {busy:.1f} | {busy / fits:.2f} x |"
         for name, (seconds, busy) in rows.items()
     ]
-    return "\n".join(lines) + f"\n\nOnline Retail II; loading the program takes {loaded:.1f} more processor seconds."
+    return (
+        "\n".join(lines)
+        + f"\n\nOnline Retail II; loading the program takes {loaded:.1f} more processor seconds."
+    )
 
 
 def predictors(days: CustomerDays, model: CustomerModel, cutoff: Any) -> pd.DataFrame:
