@@ -239,7 +239,7 @@ def test_an_experiment_compares_variants_at_past_dates(at_work, table):
             ("sql", "--dialect", "duckdb", "--config", "subs.yaml", "--as-of", "2025-01-01"),
             "which `clvml check`, `train`, `backtest`, `score`, `worth`, ",
         ),
-        (("check", "--config", "subs.yaml", "--set", "data.columns.plan="), "'data.columns.plan'"),
+        (("check", "--config", "subs.yaml", "--set", "data.columns.price="), "'data.columns.price'"),
         (("check", "--config", "subs.yaml", "--set", "data.columns.plan=tarif"), "has no column 'tarif'"),
         (
             ("check", "--config", "subs.yaml", "--set", "value.cost=cost"),

@@ -11,7 +11,8 @@ import pytest
 from clvml.config import parse_any_config
 from clvml.errors import InputError
 from clvml.log.payments import EXTRA, NO_MONEY, read_payments, read_subscription_log
-from clvml.log.subscriptions import PERIODS, SubscriptionLog
+from clvml.log.subscriptions import SubscriptionLog
+from clvml.log.values.billing_periods import PERIODS
 
 COLUMNS = {"customer_id": "who", "date": "paid", "amount": "money", "plan": "plan"}
 

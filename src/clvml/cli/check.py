@@ -28,7 +28,7 @@ from clvml.cli.subscription_output import check_subscriptions
 from clvml.errors import InputError
 
 if TYPE_CHECKING:
-    from clvml.config import Config
+    from clvml.config import AnyConfig
 
 
 def check(
@@ -51,21 +51,24 @@ def check(
     """Report the quality of a purchase log or of a table of subscriptions; nothing is trained."""
     from clvml import workflows
     from clvml.config import SubscriptionConfig
-    from clvml.storage.addresses import hide_password
     from clvml.storage.outputs import check_output
 
     until = parse_date(as_of)
-    if config is not None:
-        asked = load_any_config(config, overrides)
-        if isinstance(asked, SubscriptionConfig):
-            refuse_for_subscriptions(rejects=rejects, crosswalk=crosswalk, log=log, memory=memory)
-            check_subscriptions(asked, data, until, as_json)
-            return
-        settings = asked
-    elif data is not None:
-        settings = workflows.assume_config(data, overrides)
-    else:
+    if config is None and data is None:
         raise InputError("nothing to check; give DATA, or --config FILE that says where it is")
+    settings = (
+        workflows.assume_any_config(str(data), overrides)
+        if config is None
+        else load_any_config(config, overrides)
+    )
+    if isinstance(settings, SubscriptionConfig):
+        refuse_for_subscriptions(rejects=rejects, crosswalk=crosswalk, log=log, memory=memory)
+        if config is None and not as_json:
+            _print_assumed(settings)
+        enough = check_subscriptions(settings, data, until, as_json)
+        if enough and not as_json:
+            _print_next(config, data, settings, overrides)
+        return
     if log is not None:
         for source in [data] if data else workflows.sources_of(settings.data):
             check_output(log, (".parquet",), source, "log")
@@ -110,26 +113,36 @@ def check(
     if not prepared.log.quality.purchase_days:
         typer.echo("no line has a positive amount: a training would be refused")
     elif length.enough:
-        if config is None:
-            kept = "With the configuration above kept as my.yaml, train on it"
-            train = ["--config", "my.yaml"]
-        else:
-            kept, train = "Train on it", ["--config", str(config)]
-            if data not in (None, settings.data.source):
-                train += ["--data", hide_password(str(data))]
-            train += [text for assigned in overrides or [] for text in ("--set", hide_password(assigned))]
-        print_next(f"{kept}:", ["train", *train])
+        _print_next(config, data, settings, overrides)
 
 
-def _print_assumed(settings: Config) -> None:
+def _print_next(
+    config: Path | None, data: str | None, settings: AnyConfig, overrides: list[str] | None
+) -> None:
+    from clvml.storage.addresses import hide_password
+
+    if config is None:
+        kept = "With the configuration above kept as my.yaml, train on it"
+        train = ["--config", "my.yaml"]
+    else:
+        kept, train = "Train on it", ["--config", str(config)]
+        if data not in (None, settings.data.source):
+            train += ["--data", hide_password(str(data))]
+        train += [text for assigned in overrides or [] for text in ("--set", hide_password(assigned))]
+    print_next(f"{kept}:", ["train", *train])
+
+
+def _print_assumed(settings: AnyConfig) -> None:
     import yaml
 
-    from clvml.config import read_preset
+    from clvml.config import Config, SubscriptionConfig, read_preset
 
     settings = settings.without_passwords()
     assumed = settings.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     about = ""
-    if settings.data.preset is not None:
+    if isinstance(settings, SubscriptionConfig):
+        about = " Customers look subscribed: each row has a start, and an end where it is over."
+    elif settings.data.preset is not None:
         preset = read_preset(settings.data.preset)
         assumed["data"] = {
             key: value for key, value in assumed["data"].items() if preset.data.get(key) != value
@@ -144,7 +157,8 @@ def _print_assumed(settings: Config) -> None:
     assumed.setdefault("value", {"margin": settings.value.margin})
     text = yaml.safe_dump(assumed, sort_keys=False, allow_unicode=True)
     text = re.sub(r"(?m)^(  margin: .*)$", r"\1  # what you earn of turnover: an assumption", text)
-    if about:
+    text = re.sub(r"(?m)^(  period: .*)$", r"\1  # how often the price is paid: an assumption", text)
+    if isinstance(settings, Config) and settings.data.preset is not None:
         brought = yaml.safe_dump({"data": preset.data}, sort_keys=False, allow_unicode=True, width=100)
         text += "".join(f"# {line}\n" for line in brought.splitlines())
     typer.echo("\n" + "".join(f"  {line}\n" for line in text.splitlines()))

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 def check_subscriptions(
     settings: SubscriptionConfig, source: str | None, until: date | None, as_json: bool
-) -> None:
-    """Report the quality of a table of subscriptions, and whether it is long enough."""
+) -> bool:
+    """Report the quality of a table of subscriptions; return whether it is long enough."""
     from clvml import workflows
     from clvml.customers.cohorts import retention
 
@@ -37,11 +37,12 @@ def check_subscriptions(
                 "retention": retention(prepared.log.frame, prepared.as_of).to_dict("records"),
             }
         )
-        return
+        return enough
     typer.echo(prepared.log.quality.to_text())
     print_paragraph(history)
     _print_retention(retention(prepared.log.frame, prepared.as_of, "quarter"))
     print_list("Notes", [prepared.note] if prepared.note else [])
+    return enough
 
 
 def _print_retention(table: pd.DataFrame) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -23,14 +23,16 @@ _PLAIN_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 
 class SubscriptionColumns(ColumnNames):
-    """Names of the input's columns, all of them needed."""
+    """Names of the input's columns of a table of subscriptions."""
 
     customer_id: str = Field(description="who is subscribed")
     start: str = Field(description="first day of the subscription")
     end: str = Field(description="first day without it; empty while it runs")
-    plan: str = Field(description="what is subscribed to")
     price: str = Field(description="money per billing period")
-    period: str = Field(description="billing period: day, week, month, quarter, year, or a number of days")
+    period: str | None = Field(
+        None, description="billing period, in words such as monthly, 3 months or jährlich, or in days"
+    )
+    plan: str | None = Field(None, description="what is subscribed to, where there are several plans")
 
 
 class PaymentColumns(ColumnNames):
@@ -51,6 +53,9 @@ class SubscriptionData(Section):
     )
     payments: PaymentColumns | None = Field(
         None, description="instead of `columns`: input columns of a table of recurring payments, by our names"
+    )
+    period: str | None = Field(
+        None, description="billing period of all subscriptions, where no column says it, such as month"
     )
     grace_days: Annotated[int, Field(ge=0, le=365)] = Field(
         0,
@@ -73,12 +78,23 @@ class SubscriptionData(Section):
                 raise ValueError(f"'{name}' is not a name of letters, digits and _, or stands there twice")
         return early
 
+    @field_validator("period", mode="before")
+    @classmethod
+    def _days_too(cls, period: Any) -> Any:
+        return str(period) if isinstance(period, int | float) and not isinstance(period, bool) else period
+
     @model_validator(mode="after")
     def _one_kind(self) -> SubscriptionData:
         if (self.columns is None) == (self.payments is None):
             raise ValueError(
                 "give either columns, of a table of subscriptions, or payments, of one of payments"
             )
+        if self.columns is not None and (self.columns.period is None) == (self.period is None):
+            raise ValueError(
+                "give the billing period once: its column in columns.period, or period: month for all of them"
+            )
+        if self.payments is not None and self.period is not None:
+            raise ValueError("the billing period is found in payments; leave out period")
         if self.payments is not None and self.early:
             raise ValueError("early numbers stand in a table of subscriptions; leave them out with payments")
         return self

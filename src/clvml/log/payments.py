@@ -16,7 +16,7 @@ from clvml.errors import InputError
 from clvml.log.rows.cleaning import ReasonCount
 from clvml.log.subscriptions import (
     LARGEST_PRICE,
-    PERIODS,
+    ONE_PLAN,
     UNKNOWN_PLAN,
     SubscriptionLog,
     raw_table,
@@ -24,6 +24,7 @@ from clvml.log.subscriptions import (
     usable_rows,
 )
 from clvml.log.table import days_of, with_numbers
+from clvml.log.values.billing_periods import PERIODS
 
 # A gap within so much of a named period is that period; another one is its own number of days.
 _NEAR = 0.15
@@ -58,7 +59,7 @@ def read_subscription_log(
     given = data.source if source is None else source
     if data.payments is not None:
         return read_payments(given, data.mapped(), data.grace_days, as_of, today)
-    return read_subscriptions(given, data.mapped(), data.early_columns)
+    return read_subscriptions(given, data.mapped(), data.early_columns, data.period)
 
 
 def read_payments(
@@ -95,7 +96,7 @@ def read_payments(
     table = pd.DataFrame(
         {
             "customer_id": texts["customer_id"],
-            "plan": texts["plan"].fillna(UNKNOWN_PLAN) if "plan" in texts else "all",
+            "plan": texts["plan"].fillna(UNKNOWN_PLAN) if "plan" in texts else ONE_PLAN,
             "day": days_of(texts["date"], f"column '{columns['date']}'").astype("datetime64[D]"),
             "amount": pd.to_numeric(amounts, errors="coerce").astype(float),
         }

@@ -16,18 +16,20 @@ from clvml.errors import InputError, did_you_mean, first_of
 from clvml.log.finding import Finding
 from clvml.log.rows.cleaning import ReasonCount
 from clvml.log.table import days_of, read_table, with_numbers
+from clvml.log.values.billing_periods import period_days
 from clvml.storage.addresses import hide_password
 
-# Mean length of a billing period [days], by how it is called.
-PERIODS = {"day": 1.0, "week": 7.0, "month": 30.4375, "quarter": 91.3125, "year": 365.25}
-_OTHER_WORDS = {"daily": "day", "weekly": "week", "monthly": "month", "quarterly": "quarter"}
-_OTHER_WORDS |= dict.fromkeys(("yearly", "annual", "annually"), "year")
 COLUMNS = ("customer_id", "start", "end", "plan", "price", "period")
+_NEEDED = ("customer_id", "start", "end", "price", "period")
 # Sums of more have no cents any more: no number of money.
 LARGEST_PRICE = 1e12
 # Share of rows that may be unreadable or contradict themselves; more is a wrong mapping.
 _MAX_REJECTED = 0.01
 UNKNOWN_PLAN = "unknown"
+# Where no column tells plans apart.
+ONE_PLAN = "all"
+# How exports say of a subscription that runs that it has no end.
+_NO_END = ("-", "--", "0000-00-00", "0000-00-00 00:00:00", "null", "none", "nan", "nat", "n/a", "na")
 
 
 @dataclass(frozen=True)
@@ -165,27 +167,39 @@ class SubscriptionLog:
 
 
 def read_subscriptions(
-    source: str | Path | pd.DataFrame, columns: Mapping[str, str], extra: Mapping[str, str] | None = None
+    source: str | Path | pd.DataFrame,
+    columns: Mapping[str, str],
+    extra: Mapping[str, str] | None = None,
+    period: str | None = None,
 ) -> SubscriptionLog:
     """Read a table of subscriptions: a frame, or what `clvml.log.table.read_table` reads.
 
     Parameters
     ----------
     columns : mapping
-        The input's names of ``customer_id``, ``start``, ``end``, ``plan``, ``price`` and ``period`` (day, week, month,
-        quarter, year, or a number of days).
+        The input's names of ``customer_id``, ``start``, ``end``, ``price``, ``period`` (as `period_days` reads it) and,
+        where there is one, ``plan``.
     extra : mapping, optional
         Further columns of numbers to keep: the input's names by ours.
+    period : str, optional
+        The billing period of all, where no column says it.
 
     Raises
     ------
     InputError
-        A column is missing, or more than 1 % of the rows have no customer, no start, no price that is a number of
-        zero or more, no known period, or an end before the start.
+        A column is missing, ``period`` is no billing period, or more than 1 % of the rows have no customer, no start,
+        no price that is a number of zero or more, no known period, or an end before the start.
     """
     extra = extra or {}
-    raw, where = raw_table(source, "subscriptions", {**columns, **extra}, COLUMNS)
-    texts = raw[[columns[name] for name in COLUMNS]].set_axis(list(COLUMNS), axis="columns")
+    needed = [name for name in _NEEDED if name != "period" or period is None]
+    raw, where = raw_table(source, "subscriptions", {**columns, **extra}, needed)
+    texts = {name: raw[columns[name]] for name in COLUMNS if name in columns}
+    texts["end"] = texts["end"].mask(texts["end"].str.casefold().isin(_NO_END).fillna(False).astype(bool))
+    periods = texts.get("period", pd.Series(period, index=raw.index, dtype="string"))
+    if "period" not in texts and not (period_days(periods.head(1)) > 0).all():
+        raise InputError(
+            f"data.period '{period}' is no billing period; give day, week, month, quarter, year or a number of days"
+        )
     numbers = with_numbers(raw[[columns["price"], *extra.values()]], f"subscriptions {where}")
     numbers = numbers.apply(pd.to_numeric, errors="coerce").astype(float)
     frame = pd.DataFrame(
@@ -193,9 +207,9 @@ def read_subscriptions(
             "customer_id": texts["customer_id"],
             "start": days_of(texts["start"], f"column '{columns['start']}'").astype("datetime64[us]"),
             "end": days_of(texts["end"], f"column '{columns['end']}'").astype("datetime64[us]"),
-            "plan": texts["plan"].fillna(UNKNOWN_PLAN),
+            "plan": texts["plan"].fillna(UNKNOWN_PLAN) if "plan" in texts else ONE_PLAN,
             "price": numbers[columns["price"]],
-            "period_days": _period_days(texts["period"]),
+            "period_days": period_days(periods),
             **{ours: numbers[theirs] for ours, theirs in extra.items()},
         }
     )
@@ -286,9 +300,3 @@ def raw_table(
                 f"{where} has no column '{name}'{did_you_mean(name, raw.columns)}; correct the name"
             )
     return raw, where
-
-
-def _period_days(texts: pd.Series) -> pd.Series:
-    words = texts.str.casefold().str.strip()
-    named = words.replace(_OTHER_WORDS).map(PERIODS)
-    return named.fillna(pd.to_numeric(words, errors="coerce")).astype(float)

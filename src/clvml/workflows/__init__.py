@@ -8,6 +8,7 @@ from clvml.workflows.planning import log_campaign, plan, write_plan
 from clvml.workflows.preparation import (
     ASSUMED_HORIZON_DAYS,
     Prepared,
+    assume_any_config,
     assume_config,
     assume_data,
     check_length,

@@ -12,6 +12,7 @@ import duckdb
 import pandas as pd
 
 from clvml.config import (
+    AnyConfig,
     ColumnsConfig,
     Config,
     DataConfig,
@@ -19,6 +20,7 @@ from clvml.config import (
     SubscriptionData,
     ValueConfig,
     assign,
+    parse_any_config,
     parse_config,
     parse_keys,
 )
@@ -43,11 +45,13 @@ from clvml.log.payments import read_subscription_log
 from clvml.log.presets import recognise
 from clvml.log.readers.frame import FRAME
 from clvml.log.readers.parts import Part, copied_part, is_plain, read_parts
+from clvml.log.subscription_mapping import end_of, subscription_columns
 from clvml.log.subscriptions import SubscriptionLog
 from clvml.scores.customer_margin import customer_margins
 from clvml.storage.workspace import offline_database
 
 ASSUMED_HORIZON_DAYS = 180
+_ASSUMED_SUBSCRIBED_DAYS = 90
 _REQUIRED = ("customer_id", "order_date", "amount")
 # From so many days without an order on, a log looks cut off.
 _SILENCE_DAYS = 31
@@ -72,6 +76,32 @@ class Prepared(Generic[Log]):
     as_of: date
     note: str
     margins: Callable[[ValueConfig, date], pd.Series | None] = lambda value, as_of: None
+
+
+def assume_any_config(source: str, overrides: list[str] | None = None) -> AnyConfig:
+    """Return `assume_config`, or a configuration of `mode: subscription` where the columns are those of subscriptions.
+
+    Raises
+    ------
+    InputError
+        As `assume_config`.
+    """
+    raw: dict[str, Any] = {}
+    for assignment in overrides or []:
+        assign(raw, assignment)
+    if isinstance(raw.get("data"), dict) and raw["data"].keys() & {"columns", "preset"}:
+        return assume_config(source, overrides)
+    with offline_database() as connection:
+        columns = _subscribed(connection, read_parts(connection, source)[0])
+    if not columns:
+        return assume_config(source, overrides)
+    data: dict[str, Any] = {"source": source, "columns": columns}
+    if "period" not in columns:
+        data["period"] = "month"
+    raw = {"mode": "subscription", "data": data, "windows": {"horizon_days": _ASSUMED_SUBSCRIBED_DAYS}}
+    for assignment in overrides or []:
+        assign(raw, assignment)
+    return parse_any_config(raw, "--set")
 
 
 def assume_config(source: str, overrides: list[str] | None = None) -> Config:
@@ -125,6 +155,13 @@ def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> 
         first = read_parts(connection, source)[0]
         if not named and (preset := recognise(first.columns)):
             return data | {"preset": preset}
+        subscribed = {} if named else _subscribed(connection, first)
+        if subscribed:
+            raise InputError(
+                f"'{first.name}' looks like a table of subscriptions: '{subscribed['end']}' is when they ended, and"
+                " empty for some. `clvml check FILE` proposes a configuration with mode: subscription. Are they"
+                f" purchases? {remedy.format(ours='order_date')}"
+            )
         fields = ColumnsConfig.model_fields
         known = {ours: theirs for ours, theirs in named.items() if isinstance(theirs, str) and ours in fields}
         proposed = propose_columns(known, first.columns)
@@ -161,6 +198,15 @@ def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> 
         except InputError as error:
             raise InputError(f"{error} {remedy.format(ours=unknown[0])}") from None
     return data | {"columns": columns}
+
+
+def _subscribed(connection: duckdb.DuckDBPyConnection, part: Part) -> dict[str, str]:
+    """Return the columns of a table of subscriptions by our names, empty where it looks like one of purchases."""
+    if recognise(part.columns):
+        return {}
+    return subscription_columns(
+        part.columns, lambda ends: _asked(connection, part, lambda raw: end_of(raw, ends))
+    )
 
 
 def _may_be(connection: duckdb.DuckDBPyConnection, part: Part, proposed: dict[str, str], name: str) -> bool:

@@ -14,6 +14,7 @@ from clvml.log.finding import Finding
 from clvml.log.hints.credit_notes import credit_findings
 from clvml.log.hints.discounts import discount_findings
 from clvml.log.hints.line_totals import order_total_findings, running_total_findings, total_findings
+from clvml.log.hints.recurring import recurring_findings
 from clvml.log.hints.units import sign_findings, unit_findings
 from clvml.log.hints.unused import MOST_VALUES, Unused, in_yaml, listed, one_of, unused_columns
 from clvml.log.hints.words import (
@@ -239,4 +240,5 @@ _RULES = (
     order_total_findings,
     running_total_findings,
     _other_customers,
+    recurring_findings,
 )

@@ -1,0 +1,84 @@
+"""Whether a table is one of subscriptions, and which of its columns is which of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from clvml.log.hints.raw_columns import RawColumns
+from clvml.log.mapping import is_usual, plain, propose_columns
+
+# Usual names, most telling first, written as those of `clvml.log.mapping`.
+_USUAL = {
+    "customer_id": "subscriberid subscriber memberid memberno membernumber member mitgliedsnr mitgliedsnummer"
+    " mitgliednr mitglied abonnentennr abonnent abonnéid abonné numéroabonné numérodabonné adhérent numéroadhérent"
+    " abonado socio lidnummer",
+    "start": "start startdate subscriptionstart subscriptionstartdate contractstart startedat started begin begindate"
+    " began begun activatedat activationdate subscribedat joindate joined joinedat membersince validfrom"
+    " vertragsbeginn abobeginn beginn beginndatum startdatum eintritt eintrittsdatum gültigab"
+    " datededébut datedébut début datededebut datedebut datedadhésion datesouscription datedesouscription"
+    " fechadeinicio fechainicio fechaalta inicio datainizio inizio begindatum ingangsdatum"
+    " datecreated createdat created",
+    "end": "end enddate subscriptionend subscriptionenddate contractend endedat ended terminatedat terminationdate"
+    " cancelledat canceledat cancelled canceled cancellationdate canceldate churndate churnedat expiredat validto"
+    " validuntil vertragsende aboende ende enddatum austritt austrittsdatum gültigbis kündigungsdatum gekündigtzum"
+    " gekündigtam datedefin datefin fin datederésiliation daterésiliation résiliation fechadefin fechafin fechabaja"
+    " datafine fine einddatum opzegdatum",
+    "price": "mrr monthlyprice pricepermonth monthlyfee monatsbeitrag monatspreis prixmensuel cuotamensual"
+    " price planprice recurringamount planamount amount subscriptionamount total preis beitrag betrag gebühr"
+    " grundgebühr prix montant cotisation tarifmensuel precio importe cuota prezzo importo canone prijs bedrag",
+    "period": "billingperiod billinginterval billingcycle billingfrequency billing period interval planinterval"
+    " frequency cycle zahlweise zahlungsweise zahlungsturnus zahlungsintervall abrechnungsintervall"
+    " abrechnungszeitraum turnus intervall périodicité périodedefacturation fréquence periodicidad frecuencia"
+    " periodicità frequenza",
+    "plan": "plan planname subscriptionplan product productname planid tier package membership membershiptype tarif"
+    " tariff tarifname abo abonnement aboart vertragsart produkt formule offre produit piano suscripción",
+}
+
+
+def subscription_columns(names: Sequence[str], ended: Callable[[list[str]], str | None]) -> dict[str, str]:
+    """Return ``{our name: input column}`` of a table of subscriptions, empty where it looks like none.
+
+    It has columns called as a customer, a start, an end and a price are.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The columns.
+    ended : callable
+        Given columns that are called as an end is, likeliest first, returns the first that holds ends (`end_of`).
+    """
+    plain_names = {name: plain(name).removesuffix("utc") for name in names}
+    # A column that is called id and nothing else tells subscriptions apart.
+    proposed = propose_columns({}, [name for name in names if plain_names[name] != "id"])
+    found = {
+        ours: name
+        for ours, name in proposed.items()
+        if ours == "customer_id" and is_usual("customer_id", name)
+    }
+    ends: list[str] = []
+    for ours, words in _USUAL.items():
+        usual = words.split()
+        free = [name for name in names if plain_names[name] in usual and name not in found.values()]
+        likely = sorted(free, key=lambda name: usual.index(plain_names[name]))
+        if ours == "end":
+            ends = likely
+        elif likely and ours not in found:
+            found[ours] = likely[0]
+    if not ends or not {"customer_id", "start", "price"} <= found.keys():
+        return {}
+    # Orders are created and cancelled, too.
+    if "created" in plain_names[found["start"]] and "period" not in found:
+        return {}
+    end = ended(ends)
+    return found | {"end": end} if end else {}
+
+
+def end_of(raw: RawColumns, names: Sequence[str]) -> str | None:
+    """Return the first of these columns that has days in some cells and nothing in others, as of what runs."""
+    for name in names:
+        # 0000-00-00 is nothing, too.
+        cell = f"coalesce({raw.cell(name)}, '')"
+        table = raw.table(held=f"regexp_matches({cell}, '[1-9]')")
+        if raw.run(f"SELECT bool_or(held), bool_and(held) FROM {table}") == [(True, False)]:
+            return name
+    return None

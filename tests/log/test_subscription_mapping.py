@@ -1,0 +1,80 @@
+"""Tables of subscriptions are told from purchase logs."""
+
+from __future__ import annotations
+
+import pytest
+
+from clvml.config import SubscriptionConfig
+from clvml.errors import InputError
+from clvml.opened_log import read_log
+from clvml.workflows import assume_any_config, assume_config
+
+STRIPE = """id,Customer ID,Plan,Interval,Amount,Status,Created (UTC),Start Date (UTC),Canceled At (UTC),Ended At (UTC)
+sub_1,cus_a,Pro,month,29.90,active,2024-01-05 10:00,2024-01-05 10:00,,
+sub_2,cus_b,Basic,month,9.90,canceled,2024-02-05 10:00,2024-02-05 10:00,2024-05-01 10:00,2024-05-05 10:00
+"""
+GERMAN = """Mitgliedsnr.;Vertragsbeginn;Vertragsende;Tarif;Monatsbeitrag
+0007;05.01.2024;;Pro;29,90 €
+0012;13.02.2024;05.05.2024;Basic;9,90 €
+"""
+
+
+def written(folder, text, encoding="utf-8"):
+    path = folder / "subscriptions.csv"
+    path.write_text(text, encoding=encoding)
+    return str(path)
+
+
+def test_a_table_of_subscriptions_is_proposed_as_one(tmp_path):
+    config = assume_any_config(written(tmp_path, STRIPE))
+    assert isinstance(config, SubscriptionConfig)
+    assert config.data.mapped() == {
+        "customer_id": "Customer ID",
+        "start": "Start Date (UTC)",
+        "end": "Ended At (UTC)",
+        "price": "Amount",
+        "period": "Interval",
+        "plan": "Plan",
+    }
+
+
+def test_a_month_is_assumed_where_no_column_says_how_often_the_price_is_paid(tmp_path):
+    config = assume_any_config(written(tmp_path, GERMAN, "cp1252"), ["data.grace_days=7"])
+    assert isinstance(config, SubscriptionConfig)
+    assert config.data.mapped() == {
+        "customer_id": "Mitgliedsnr.",
+        "start": "Vertragsbeginn",
+        "end": "Vertragsende",
+        "price": "Monatsbeitrag",
+        "plan": "Tarif",
+    }
+    assert (config.data.period, config.data.grace_days) == ("month", 7)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Rentals end.
+        "customer,start_date,end_date,price,date\na,2024-01-05,2024-01-07,80,2024-01-01\nb,2024-02-05,2024-02-07,80,2024-02-01\n",
+        # Orders are cancelled.
+        "Email,Created at,Cancelled at,Total\na@x.de,2024-01-05,,80\nb@x.de,2024-02-05,2024-02-07,80\n",
+        # Nobody is named.
+        "id,start_date,end_date,price,date\n1,2024-01-05,,80,2024-01-01\n2,2024-02-05,2024-02-07,80,2024-02-01\n",
+    ],
+)
+def test_other_tables_with_two_dates_are_none(tmp_path, text):
+    assert not isinstance(assume_any_config(written(tmp_path, text)), SubscriptionConfig)
+
+
+def test_columns_that_are_named_are_those_of_purchases(tmp_path):
+    path = written(tmp_path, STRIPE)
+    named = ["data.columns.customer_id=Customer ID", "data.columns.order_date=Start Date (UTC)"]
+    for assume in (assume_any_config, assume_config):
+        assert assume(path, named).data.columns.order_date == "Start Date (UTC)"
+
+
+def test_reading_subscriptions_as_purchases_is_refused_with_the_remedy(tmp_path):
+    with pytest.raises(
+        InputError, match=r"looks like a table of subscriptions: 'Ended At \(UTC\)' is when they"
+    ):
+        read_log(written(tmp_path, STRIPE))
