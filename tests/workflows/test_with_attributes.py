@@ -109,6 +109,32 @@ def test_scores_say_the_attribute_and_are_the_same_after_saving(fitted, prepared
     pd.testing.assert_frame_equal(scores, whole)
 
 
+def trained_with(shop, folder, **columns):
+    """Train on the shop with these attributes; return the scorer as it is read again, and the log."""
+    pd.DataFrame({"id": pd.read_csv(shop / "customers.csv")["id"], **columns}).to_csv(folder / "given.csv", index=False)
+    config = config_of(shop)
+    quick = config.model.model_copy(update={"n_estimators": 2})
+    given = config.data.attributes.model_copy(update={"source": str(folder / "given.csv")})
+    data = config.data.model_copy(update={"attributes": given})
+    prepared = workflows.prepare(data, NOW)
+    config = config.model_copy(update={"data": data, "model": quick})
+    workflows.fit(workflows.days_of(prepared.log), prepared.as_of, config).scorer.save(folder)
+    return Scorer.load(folder), prepared
+
+
+@pytest.mark.parametrize("name", ["m²", "½ price", "①", "%", "😀", "Канал"])
+def test_a_model_is_read_again_whatever_an_attribute_is_called(shop, tmp_path, name):
+    scorer, prepared = trained_with(shop, tmp_path, **{name: np.arange(1200) % 4 + 0.5})
+    assert [one.column for one in scorer.model.trees.attributes] == [name]
+    scores = workflows.score(prepared, scorer).frame()
+    assert set(scores.iloc[:, -1]) == {0.5, 1.5, 2.5, 3.5}
+
+
+def test_a_number_that_cannot_be_learnt_from_is_refused(shop, tmp_path):
+    with pytest.raises(InputError, match=r"column 'rate' holds 'inf', .*name the others in data.attributes.columns"):
+        trained_with(shop, tmp_path, rate=np.where(np.arange(1200) % 2, np.inf, 1.5))
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_scored_files_tell_attributes_to_worth_and_playbooks(shop, fitted, tmp_path, ending):
     known = pd.read_csv(shop / "customers.csv")
@@ -264,6 +290,14 @@ def test_a_model_file_with_other_attributes_is_refused(fitted, tmp_path):
     replace(fitted.scorer, model=replace(fitted.scorer.model, trees=other)).save(tmp_path)
     with pytest.raises(InputError, match="its predictors are not features of its columns"):
         Scorer.load(tmp_path)
+
+
+def test_a_model_of_many_attributes_is_read_again(fitted, tmp_path):
+    known = fitted.scorer.model.trees.attributes
+    many = (*known, *(replace(known[0], name=f"attribute_a{number}") for number in range(1001)))
+    trees = replace(fitted.scorer.model.trees, attributes=many)
+    replace(fitted.scorer, model=replace(fitted.scorer.model, trees=trees)).save(tmp_path)
+    assert Scorer.load(tmp_path).model.trees.attributes == many
 
 
 def test_the_backtest_says_what_attributes_bring_with_an_interval(shop, prepared):

@@ -127,6 +127,16 @@ def test_scores_say_the_events_and_are_the_same_after_saving(fitted, prepared, t
     pd.testing.assert_frame_equal(scores, whole)
 
 
+def test_a_model_is_read_again_whatever_a_type_is_called(shop, tmp_path):
+    events = pd.read_csv(shop / "events.csv")
+    events.assign(kind=events["kind"].replace({"visit": "m²"})).to_csv(tmp_path / "events.csv", index=False)
+    config = config_of(shop)
+    table = config.data.events.model_copy(update={"source": str(tmp_path / "events.csv")})
+    prepared = workflows.prepare(config.data.model_copy(update={"events": table}), NOW)
+    workflows.fit(workflows.days_of(prepared.log), prepared.as_of, config).scorer.save(tmp_path)
+    assert "event_m²" in [kind.name for kind in Scorer.load(tmp_path).model.trees.events]
+
+
 def test_types_that_training_never_saw_are_not_counted_and_told(shop, fitted, tmp_path):
     events = pd.read_csv(shop / "events.csv")
     new = events[["who"]].drop_duplicates().assign(kind="strike", opened_at="2024-05-01")

@@ -226,6 +226,11 @@ def _read(texts: pd.Series, is_name: bool, where: str) -> tuple[AttributeKind, p
     if not is_name and not known.str.fullmatch(r"0\d+").any():
         numbers = with_numbers(pd.DataFrame({"x": texts}), where)["x"]
         if pd.api.types.is_float_dtype(numbers):
+            if np.isinf(numbers).any():
+                raise InputError(
+                    f"{where} holds '{texts[np.isinf(numbers)].iloc[0]}', which no model can learn from; correct it, or"
+                    f" leave the column out (name the others in {_KEY}.columns)"
+                )
             return "number", numbers
         if len(known) and known.map(lambda text: bool(_DATE.match(text))).all():
             days = days_of(texts, where)

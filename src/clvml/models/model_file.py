@@ -146,7 +146,8 @@ class _Scales(Part):
 
 
 class _Attribute(Part):
-    name: Annotated[str, Field(max_length=100, pattern=r"^attribute_\w+$")]
+    # What Python counts as a letter or a digit of a name; without \p{N}, the pattern would refuse "m²".
+    name: Annotated[str, Field(max_length=100, pattern=r"^attribute_[\w\p{N}]*$")]
     column: Annotated[str, Field(min_length=1, max_length=_LONGEST_NOTE)]
     kind: Literal["category", "number", "date"]
     levels: Annotated[list[str], Field(max_length=MOST_LEVELS)]
@@ -160,7 +161,7 @@ class _Attribute(Part):
 
 
 class _EventKind(Part):
-    name: Annotated[str, Field(max_length=100, pattern=r"^(event_\w+|events|events_rare)$")]
+    name: Annotated[str, Field(max_length=100, pattern=r"^(event_[\w\p{N}]+|events|events_rare)$")]
     label: Note
     types: Annotated[list[str], Field(min_length=1, max_length=1_000_000)]
     recorded_from: Day
@@ -212,7 +213,7 @@ class State(Stored):
     columns: list[Literal[tuple(OPTIONAL_COLUMNS)]]  # type: ignore[valid-type]
     prior: _Prior
     predictors: list[str]
-    attributes: Annotated[list[_Attribute], Field(max_length=1000)]
+    attributes: list[_Attribute]
     events: Annotated[list[_EventKind], Field(max_length=MOST_TYPES + 1)]
     blend: Annotated[list[Factor], Field(min_length=len(SPEND_COLUMNS), max_length=len(SPEND_COLUMNS))]
     level: _Level

@@ -81,6 +81,12 @@ def test_an_index_with_a_name_is_a_column(written):
     assert written.frame().columns.tolist() == ["customer_id", "order_ts", "amount", "order_id"]
 
 
+def test_an_index_and_a_column_of_one_name_are_refused():
+    for frame in (lines().set_index("order_id", drop=False), lines().rename_axis("amount")):
+        with pytest.raises(InputError, match=f"or levels of its index, called '{frame.index.name}'; rename or drop"):
+            clvml.read_log(frame)
+
+
 def test_what_is_missing_is_counted():
     frame = lines(customer_id=["17", None, "4"], amount=[np.nan, 1.0, 7.25])
     read = clvml.read_log(frame)

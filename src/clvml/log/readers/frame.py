@@ -30,13 +30,16 @@ def register_frame(
     """
     named = [level for level in frame.index.names if level is not None]
     if named:
-        frame = frame.reset_index(level=named)
+        frame = frame.reset_index(level=named, allow_duplicates=True)
     columns = tuple(map(str, frame.columns))
     if frame.empty:
         raise InputError(f"the {FRAME} has no rows; give one row per order line")
     repeated = [name for name, count in Counter(columns).items() if count > 1]
     if repeated:
-        raise InputError(f"the {FRAME} has several columns called '{repeated[0]}'; rename all but one")
+        raise InputError(
+            f"the {FRAME} has several columns, or levels of its index, called '{repeated[0]}'; rename or drop all but"
+            " one"
+        )
     arrays = [_column(name, frame.iloc[:, place]) for place, name in enumerate(columns)]
     table = pa.table(arrays, names=[f"c{place}" for place in range(len(columns))])
     connection.register(view, table)
