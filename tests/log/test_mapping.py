@@ -64,7 +64,8 @@ def test_says_what_it_cannot_guess():
         "customer_id, "
         "foo, bar. Did you mean columns: {customer_id: customer_id}? Nothing looks like order_date, "
         "amount: name "
-        "the right column in data.columns."
+        "the right column in data.columns. One row per purchase is needed, with its date, or one per subscription"
+        " (docs/subscriptions.md); what is known of customers beside that goes into data.attributes."
     ):
         map_columns(ColumnsConfig(**NAMES), ["customer_id", "foo", "bar"], "f.csv")
 

@@ -78,3 +78,32 @@ def test_reading_subscriptions_as_purchases_is_refused_with_the_remedy(tmp_path)
         InputError, match=r"looks like a table of subscriptions: 'Ended At \(UTC\)' is when they"
     ):
         read_log(written(tmp_path, STRIPE))
+
+
+def test_a_column_that_is_not_found_is_asked_for_and_can_be_named(tmp_path):
+    path = written(tmp_path, STRIPE.replace("Amount", "Tariff 2024"))
+    with pytest.raises(InputError, match=r"nothing in it looks like price.*--set data.columns.price=COLUMN"):
+        assume_any_config(path)
+    config = assume_any_config(path, ["mode=subscription", "data.columns.price=Tariff 2024"])
+    assert isinstance(config, SubscriptionConfig)
+    assert config.data.mapped()["price"] == "Tariff 2024"
+    assert config.data.mapped()["end"] == "Ended At (UTC)"
+
+
+def test_columns_of_subscriptions_can_be_named_where_none_is_recognised(tmp_path):
+    path = written(tmp_path, "a,b,c,d\nx,2024-01-05,2024-02-05,9.9\n")
+    with pytest.raises(InputError, match="nothing in it looks like customer_id, start, end, price"):
+        assume_any_config(path, ["mode=subscription"])
+    named = [
+        f"data.columns.{ours}={theirs}"
+        for ours, theirs in zip(("customer_id", "start", "end", "price"), "abcd")
+    ]
+    assert assume_any_config(path, ["mode=subscription", *named]).data.mapped()["price"] == "d"
+
+
+def test_a_table_of_customers_without_dates_is_told_what_is_needed(tmp_path):
+    path = written(tmp_path, "customer_id,tenure,MonthlyCharges,Churn\na,5,29.9,No\n")
+    with pytest.raises(
+        InputError, match="One row per purchase is needed, with its date, or one per subscription"
+    ):
+        assume_any_config(path)

@@ -118,6 +118,11 @@ def map_columns(
         message += f": amount: '{product}'." if product else ", as in amount: 'Quantity * Price'."
     elif unknown:
         message += f" Nothing looks like {', '.join(unknown)}: name the right column in data.columns."
+        if "order_date" in unknown:
+            message += (
+                " One row per purchase is needed, with its date, or one per subscription (docs/subscriptions.md); what"
+                " is known of customers beside that goes into data.attributes."
+            )
     if "order_date" in unknown and any(plain(name) in _PARTS_OF_DATES.split() for name in available):
         message += (
             " A date needs day, month and year in one column, such as 2024-01-31: join those that hold them."

@@ -38,7 +38,8 @@ _USUAL = {
 def subscription_columns(names: Sequence[str], ended: Callable[[list[str]], str | None]) -> dict[str, str]:
     """Return ``{our name: input column}`` of a table of subscriptions, empty where it looks like none.
 
-    It has columns called as a customer, a start, an end and a price are.
+    It has columns called as a customer, a start and an end are, and as a price, unless one is called as a day of
+    purchase is.
 
     Parameters
     ----------
@@ -64,7 +65,9 @@ def subscription_columns(names: Sequence[str], ended: Callable[[list[str]], str 
             ends = likely
         elif likely and ours not in found:
             found[ours] = likely[0]
-    if not ends or not {"customer_id", "start", "price"} <= found.keys():
+    if not ends or not {"customer_id", "start"} <= found.keys():
+        return {}
+    if "price" not in found and any(is_usual("order_date", name) for name in names):
         return {}
     # Orders are created and cancelled, too.
     if "created" in plain_names[found["start"]] and "period" not in found:

@@ -33,7 +33,7 @@ from clvml.engines.spark import (
     with_customer_table,
     with_event_table,
 )
-from clvml.errors import InputError
+from clvml.errors import InputError, first_of
 from clvml.expressions import Kind
 from clvml.log import PurchaseLog, read_purchase_log
 from clvml.log.attribute_reading import with_attributes
@@ -53,6 +53,7 @@ from clvml.storage.workspace import offline_database
 ASSUMED_HORIZON_DAYS = 180
 _ASSUMED_SUBSCRIBED_DAYS = 90
 _REQUIRED = ("customer_id", "order_date", "amount")
+_REQUIRED_OF_SUBSCRIPTIONS = ("customer_id", "start", "end", "price")
 # From so many days without an order on, a log looks cut off.
 _SILENCE_DAYS = 31
 
@@ -81,26 +82,39 @@ class Prepared(Generic[Log]):
 def assume_any_config(source: str, overrides: list[str] | None = None) -> AnyConfig:
     """Return `assume_config`, or a configuration of `mode: subscription` where the columns are those of subscriptions.
 
+    They are, too, where ``overrides`` say ``mode=subscription``, and are not where these name columns or a preset
+    without it.
+
     Raises
     ------
     InputError
-        As `assume_config`.
+        As `assume_config`, or no column looks like a customer, a start, an end or a price.
     """
     raw: dict[str, Any] = {}
     for assignment in overrides or []:
         assign(raw, assignment)
-    if isinstance(raw.get("data"), dict) and raw["data"].keys() & {"columns", "preset"}:
+    data = raw.setdefault("data", {})
+    asked = raw.get("mode") == "subscription"
+    if not isinstance(data, dict) or not (asked or data.keys().isdisjoint({"columns", "preset"})):
         return assume_config(source, overrides)
     with offline_database() as connection:
-        columns = _subscribed(connection, read_parts(connection, source)[0])
-    if not columns:
+        first = read_parts(connection, source)[0]
+        columns = _subscribed(connection, first)
+    if not asked and not columns:
         return assume_config(source, overrides)
-    data: dict[str, Any] = {"source": source, "columns": columns}
-    if "period" not in columns:
-        data["period"] = "month"
-    raw = {"mode": "subscription", "data": data, "windows": {"horizon_days": _ASSUMED_SUBSCRIBED_DAYS}}
-    for assignment in overrides or []:
-        assign(raw, assignment)
+    named = data.get("columns") or {}
+    data |= {"source": source, "columns": columns | named}
+    unknown = [ours for ours in _REQUIRED_OF_SUBSCRIPTIONS if ours not in data["columns"]]
+    if unknown:
+        raise InputError(
+            f"'{first.name}' looks like a table of subscriptions, and nothing in it looks like {', '.join(unknown)}."
+            f" Its columns: {first_of(first.columns)}. Name the right ones with --set mode=subscription --set"
+            f" data.columns.{unknown[0]}=COLUMN"
+        )
+    if "period" not in data["columns"]:
+        data.setdefault("period", "month")
+    raw["mode"] = "subscription"
+    raw.setdefault("windows", {}).setdefault("horizon_days", _ASSUMED_SUBSCRIBED_DAYS)
     return parse_any_config(raw, "--set")
 
 
