@@ -93,7 +93,7 @@ def test_backtest_for_people_and_machines(run, shop, monkeypatch):
     assert max(map(len, out.splitlines())) <= 80
     head = next(line for line in out.splitlines() if line.startswith("Spend "))
     assert head.split() == ["Spend", "WAPE", "RMSE", "Spearman", "Gini", "bias", "top", "10", "%"]
-    assert re.search(r"^BTYD( +\d+\.\d+){4} +[+-]\d+\.\d % +\d+\.\d %$", out, re.M)
+    assert re.search(r"^BTYD( +\d+\.\d+){4} +[+-]\d+\.\d% +\d+\.\d%$", out, re.M)
     assert re.search(r"^trailing 365 days +\d", out, re.MULTILINE)
     assert re.search(r"^Churn +AUC +AP +log loss +Brier +ECE$", out, re.MULTILINE)
     for verdict in ("better", "no clear difference", "worse"):
@@ -190,10 +190,10 @@ def test_score_for_people_and_machines(run, shopping, tmp_path):
     assert out.startswith(
         "247 customers scored as of 2024-06-30 into scores.csv (model version 1)\nExpected spend is "
     )
-    assert re.search(r" EUR in 60 days \(80 %: [\d,]+ to [\d,]+\); lifetime\s+value is ", out)
+    assert re.search(r" EUR in 60 days \(80%: [\d,]+ to [\d,]+\); lifetime\s+value is ", out)
     assert "a margin of 30% over" in out
     assert re.search(
-        r"^Segment +customers +mean P\(churn\) +spend EUR +80 % interval +CLV EUR$", out, re.MULTILINE
+        r"^Segment +customers +mean P\(churn\) +spend EUR +80% interval +CLV EUR$", out, re.MULTILINE
     )
     assert re.search(r"^not enough history +1 ", out, re.MULTILINE)
     code, out, err = run("score", shopping.log, "-o", "scores.parquet", "--json")

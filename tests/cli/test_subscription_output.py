@@ -50,6 +50,17 @@ def at_work(run, tmp_path, table):
     return run
 
 
+def test_the_terminal_speaks_of_subscribers(at_work):
+    code, out, _ = at_work("train", "--config", "subs.yaml", "--set", "evaluation.folds=1")
+    assert code == 0
+    code, scored, _ = at_work("score", "--output", "scores.csv", "--model", MODEL)
+    assert code == 0
+    # The measures, the cut-offs, what drives retention and what to do next; the data check counts customers of a table.
+    for said in (out.partition("Across ")[2], scored):
+        assert "ubscribers" in said
+        assert "customer" not in said.lower()
+
+
 def test_check_counts_what_is_left_out_with_its_money(at_work, tmp_path, table):
     bad = table.head(2).assign(customer=["x", "y"], ended=["2020-01-01", None], price=[5.0, "free"])
     pd.concat([table, bad]).to_csv(tmp_path / "subscriptions.csv", index=False)
@@ -66,7 +77,7 @@ def test_check_counts_what_is_left_out_with_its_money(at_work, tmp_path, table):
         True,
     )
     assert [row["money"] for row in told["reasons"]] == [5.0, None]
-    assert "Subscribed after  customers  1 month  2 months  3 months  6 months  12 months" in out
+    assert "Subscribed after  subscribers  1 month  2 months  3 months  6 months  12 months" in out
     assert [row["retention"] for row in told["retention"] if row["month"] == 0] == [1.0] * 36
 
 
@@ -150,7 +161,7 @@ def check_what_is_read_off_the_scores(at_work, scores, table):
     assert (by_horizon.diff(axis="columns").iloc[:, 1:] >= 0).all(axis=None)
 
     code, out, _ = at_work("report", "--scores", "scores.csv", "--lang", "de", "--output", "report.html")
-    assert code == 0 and f"The report on {len(scores):,} customers" in out
+    assert code == 0 and f"The report on {len(scores):,} subscribers" in out
     assert "Abonnenten: was kommt" in Path("report.html").read_text(encoding="utf-8")
 
     found = one_object(at_work("worth", "scores.csv", "--by", "segment,cohort", "--json")[1])

@@ -149,8 +149,8 @@ def test_bias_of_opposite_signs_does_not_cancel_in_the_comparison():
     assert row["opponent_value"] == pytest.approx(0.5)
     assert row["verdict"] == "better"
     assert found.verdicts(["total_bias"]) == [
-        "Total money (bias): off by 10.0 % against 50.0 % for 'swings': better "
-        "(95 % interval of the gain 40.0 % to 40.0 %)"
+        "Total money (bias): off by 10.0% against 50.0% for 'swings': better "
+        "(95% interval of the gain 40.0% to 40.0%)"
     ]
 
 
@@ -184,15 +184,15 @@ def hand_made(difference, low, high, verdict, several=True):
 def test_verdict_sentences_whole():
     assert hand_made(0.007, -0.004, 0.018, "no clear difference").verdicts() == [
         "Spend error (WAPE): 0.631 against 0.638 for 'trailing 365 days', the best of the others: "
-        "no clear difference (95 % interval of the gain -0.004 to 0.018)"
+        "no clear difference (95% interval of the gain -0.004 to 0.018)"
     ]
     assert hand_made(0.02, 0.01, 0.03, "better").verdicts(["wape"]) == [
         "Spend error (WAPE): 0.631 against 0.651 for 'trailing 365 days', the best of the others: "
-        "better (95 % interval of the gain 0.010 to 0.030)"
+        "better (95% interval of the gain 0.010 to 0.030)"
     ]
     assert hand_made(-0.02, -0.03, -0.01, "worse", several=False).verdicts() == [
         "Spend error (WAPE): 0.631 against 0.611 for 'trailing 365 days': "
-        "worse (95 % interval of the gain -0.030 to -0.010)"
+        "worse (95% interval of the gain -0.030 to -0.010)"
     ]
 
 

@@ -268,7 +268,7 @@ def test_metrics_are_data():
     ]
     assert len({metric.label for metric in BOTH.values()}) == len(BOTH)
     assert all(metric.name == name for name, metric in BOTH.items())
-    assert m.SPEND_METRICS["total_bias"].text(0.05) == "+5.0 %"
-    assert m.SPEND_METRICS["total_bias"].text(0.05, signed=False) == "5.0 %"
+    assert m.SPEND_METRICS["total_bias"].text(0.05) == "+5.0%"
+    assert m.SPEND_METRICS["total_bias"].text(0.05, signed=False) == "5.0%"
     assert m.SPEND_METRICS["mae"].text(1234.5) == "1,234.50"
     assert m.SPEND_METRICS["mae"].text(float("nan")) == "undefined"

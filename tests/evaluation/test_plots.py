@@ -64,10 +64,10 @@ def test_titles_state_the_finding_and_axes_their_units():
     assert re.fullmatch(
         r"Predicted churn is \d points? off what happened, on average", title(drawn["calibration"])
     )
-    assert re.fullmatch(r"The predicted total is \d\d\.\d % too low", title(drawn["deciles"]))
+    assert re.fullmatch(r"The predicted total is \d\d\.\d% too low", title(drawn["deciles"]))
     assert drawn["deciles"].axes[0].get_ylabel() == "spend per customer [GBP]"
     assert re.fullmatch(
-        r"The top 20 % of customers by prediction bring \d\d % of the money", title(drawn["gains"])
+        r"The top 20% of customers by prediction bring \d\d% of the money", title(drawn["gains"])
     )
     assert title(drawn["wape"]) == "clvml is level with the best other, the same"
     assert drawn["wape"].axes[0].get_xlabel() == "Spend error (WAPE): further left is better"
@@ -97,7 +97,7 @@ def test_deciles_show_the_means():
     figure = plot_spend_deciles(actual, actual * 2)
     bars = [bar.get_height() for bar in figure.axes[0].patches]
     assert bars == pytest.approx([*(2 * np.arange(10.0)), *np.arange(10.0)])
-    assert title(figure) == "The predicted total is 100.0 % too high"
+    assert title(figure) == "The predicted total is 100.0% too high"
     assert title(plot_spend_deciles(actual, actual)) == "The predicted total is right"
     assert title(plot_spend_deciles(actual * 0, actual)) == "Nobody spent money on balance"
 

@@ -77,10 +77,10 @@ def test_a_bias_up_and_down_does_not_read_as_none():
     gain = found.gains(found.earlier)["steady"].gain
     assert gain == pytest.approx(shown["swinging", "total_bias"] - shown["steady", "total_bias"])
     assert value_label(found.earlier, "total_bias") == "size of bias"
-    assert value_text(found.earlier, "total_bias", 0.3) == "30.0 %"
+    assert value_text(found.earlier, "total_bias", 0.3) == "30.0%"
     # At one date, the sign says more and hides nothing.
     assert value_label(found.last, "total_bias") == "bias"
-    assert value_text(found.last, "total_bias", values(found.last)["steady", "total_bias"]) == "-10.0 %"
+    assert value_text(found.last, "total_bias", values(found.last)["steady", "total_bias"]) == "-10.0%"
 
 
 def test_other_labels_stand_apart_and_the_order_of_rows_does_not_matter():

@@ -57,7 +57,7 @@ def test_drivers_of_real_customers(example):
     assert any(
         "customers who bought often" in sentence.lower() and "to stay" in sentence for sentence in sentences
     )
-    shares = [int(re.search(r"\((\d+) % of all influence\)", sentence)[1]) for sentence in sentences]
+    shares = [int(re.search(r"\((\d+)% of all influence\)", sentence)[1]) for sentence in sentences]
     assert shares == sorted(shares, reverse=True)
     assert 90 < sum(shares) <= 102
 
@@ -73,15 +73,15 @@ def test_sentences_follow_the_sums_of_groups():
     )
     assert driver_sentences(*arguments) == [
         "Customers who have not bought for long are the likeliest to leave:"
-        " recency matters most (75 % of all influence).",
-        "Customers who spent much are likelier to stay: spend comes next (25 % of all influence).",
+        " recency matters most (75% of all influence).",
+        "Customers who spent much are likelier to stay: spend comes next (25% of all influence).",
     ]
     assert len(driver_sentences(*arguments, top=1)) == 1
 
 
 def test_a_sentence_claims_no_direction_that_is_not_there():
     mixed = {"spend_sum": ([1, 2, 3, 4], [0.1, -0.1, -0.1, 0.1])}
-    expected = ["Spend matters most (100 % of all influence), but in no single direction."]
+    expected = ["Spend matters most (100% of all influence), but in no single direction."]
     assert driver_sentences(*table_of(mixed)) == expected
     second = mixed | {"spend_sum_90d": ([1, 2, 3, 4], [0.4, 0.2, -0.2, -0.4])}
     assert driver_sentences(*table_of(second))[0].startswith(
@@ -97,7 +97,7 @@ def test_a_sentence_does_not_say_the_contrary_of_what_is_seen():
     often = ([9, 7, 4, 2], [0.2, 0.1, -0.1, -0.2])
     first, second = driver_sentences(*table_of({"days_since_last_order": silence, "purchase_days": often}))
     assert first.startswith("Customers who have not bought for long are the likeliest to leave")
-    assert second == "Frequency comes next (21 % of all influence), but in no single direction."
+    assert second == "Frequency comes next (21% of all influence), but in no single direction."
 
 
 def test_no_influence_at_all():

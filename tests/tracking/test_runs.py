@@ -53,7 +53,7 @@ def test_run_holds_names_tags_and_params(logged, record, uri):
     assert tags["fold_cutoffs"] == "1: 2011-03-01, 2: 2011-06-01"
     assert re.match(r"python \d+\.\d+\.\d+, duckdb \d.*, xgboost \d", tags["versions"])
     assert tags["mlflow.note.content"].startswith(
-        "Spend error (WAPE) **0.650**, Total money (bias) **-2.0 %**"
+        "Spend error (WAPE) **0.650**, Total money (bias) **-2.0%**"
     )
     for text in (*record.verdicts, *record.notes):
         assert f"- {text}\n" in tags["mlflow.note.content"]

@@ -227,7 +227,7 @@ def test_five_rows(tmp_path):
     keeps_the_contract(ended, set(log["id"]))
     assert "next to nothing can be learnt from this data: 3 customers bought anything" in ended.said
     assert "tested on 2 customers only: too few to tell a good model from a bad one" in ended.said
-    assert not re.search(r": (better|worse) \(95 %", ended.said)
+    assert not re.search(r": (better|worse) \(95%", ended.said)
 
 
 @pytest.fixture

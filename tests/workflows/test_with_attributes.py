@@ -304,7 +304,7 @@ def test_the_backtest_says_what_attributes_bring_with_an_interval(shop, prepared
     tested = workflows.backtest(prepared, config_of(shop))
     assert "clvml without attributes" not in tested.leaderboard.models
     (said,) = workflows.given_notes(tested)
-    assert "against the same model without them (gain, 95 % interval" in said
+    assert "against the same model without them (gain, 95% interval" in said
     found = gains(tested.without["attributes"])["clvml"]["roc_auc"]
     assert found.verdict == "better"
     assert 0 < found.low < found.gain < found.high

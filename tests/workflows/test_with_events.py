@@ -73,7 +73,7 @@ def config_of(shop, table="events.csv", leave_out=(), **keys):
 def test_the_backtest_says_what_events_bring_with_an_interval(shop, prepared):
     tested = workflows.backtest(prepared, config_of(shop))
     (said,) = workflows.given_notes(tested)
-    assert said.startswith("what events bring, against the same model without them (gain, 95 % interval")
+    assert said.startswith("what events bring, against the same model without them (gain, 95% interval")
     found = gains(tested.without["events"])["clvml"]["roc_auc"]
     assert found.verdict == "better"
     assert 0.02 < found.low < found.gain < found.high

@@ -71,5 +71,5 @@ def backtest(
         )
         return
     print_leaderboard(result)
-    print_margin(margins.to_dict("records"))
+    print_margin(margins.to_dict("records"), result.subscribers)
     print_list("Notes", [*filter(None, [prepared.note]), *workflows.given_notes(result)])

@@ -70,7 +70,7 @@ def _print_comparison(found: Comparison) -> None:
         return f"{short(one.run)}: {'; '.join(parts)}"
 
     print_list(
-        "Against the champion on the same customers and dates, where chance is ruled out at 95 %",
+        "Against the champion on the same customers and dates, where chance is ruled out at 95%",
         [line(one) for one in found.runs],
     )
     if text := summary(found):

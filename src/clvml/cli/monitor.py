@@ -131,7 +131,7 @@ def _print_monitoring(found: Monitoring, currency: str | None) -> None:
         print_paragraph(f"Churn and intervals can be compared from {next_check(found)} on.")
     named = {**SPEND_METRICS, **CHURN_METRICS}
     rows = [
-        [metric.label, metric.text(found.metrics[name])]
+        [whom(found.subscribers, metric.label), metric.text(found.metrics[name])]
         for name, metric in named.items()
         if name in found.metrics
     ]
@@ -161,7 +161,7 @@ def _print_monitoring(found: Monitoring, currency: str | None) -> None:
     print_list(
         f"What has changed among {whom(found.subscribers)} since training",
         [
-            f"{row['description']}: {row['words']} (PSI {row['psi']:.2f})"
+            f"{row['description']}: {whom(found.subscribers, row['words'])} (PSI {row['psi']:.2f})"
             for row in drifted.to_dict("records")
         ],
     )

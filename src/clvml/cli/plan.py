@@ -110,11 +110,11 @@ def _print_plan(made: Plan, output: Path) -> None:
         f"Plan '{record.campaign}' as of {record.as_of} into {output}: something is planned for"
         f" {found['planned']:,} of {found['customers']:,} {people}, {found['control']:,} of whom are held out as"
         f" control group. It costs {found['cost']:,.2f}{unit} of {limit} and is expected to bring"
-        f" {found['profit']:,.2f}{unit} after cost (80 %: {found['profit_low']:,.2f} to {found['profit_high']:,.2f});"
+        f" {found['profit']:,.2f}{unit} after cost (80%: {found['profit_low']:,.2f} to {found['profit_high']:,.2f});"
         f" no plan brings more than {found['bound']:,.2f}{unit}."
     )
     header = [f"Action ({unit.strip()})" if unit else "Action", people, "control", "cost", "profit"]
-    header += ["80 % low", "high", "save rate", "break-even", "visible"]
+    header += ["80% low", "high", "save rate", "break-even", "visible"]
     print_table(
         header,
         [
@@ -154,14 +154,16 @@ def _print_plan(made: Plan, output: Path) -> None:
         f"The next{unit or ' unit'} of budget would bring {found['next_unit_brings']:,.2f}; nothing more pays from"
         f" {found['nothing_more_pays_at']:,.2f}{unit} on."
     )
-    print_list("If the save rates are other than assumed", [_effect(row, unit) for row in found["effects"]])
+    print_list(
+        "If the save rates are other than assumed", [_effect(row, unit, people) for row in found["effects"]]
+    )
 
 
-def _effect(row: dict[str, Any], unit: str) -> str:
+def _effect(row: dict[str, Any], unit: str, people: str) -> str:
     return (
         f"{row['factor']:g} times: this plan brings {row['profit_of_this_plan']:,.0f}{unit}, the best one for them"
         f" {row['profit_of_its_own_plan']:,.0f}{unit} with {row['customers_of_its_own_plan']:,}"
-        f" customer{'s' * (row['customers_of_its_own_plan'] != 1)}"
+        f" {people.removesuffix('s') if row['customers_of_its_own_plan'] == 1 else people}"
     )
 
 

@@ -137,15 +137,16 @@ def print_leaderboard(result: Backtest) -> None:
     from clvml import workflows
     from clvml.evaluation.leaderboard import CHURN_SHOWN, METRICS, SPEND_SHOWN
     from clvml.evaluation.versus import short_label
+    from clvml.scores.columns import whom
 
-    board = result.leaderboard
+    board, subscribers = result.leaderboard, result.subscribers
     cutoffs = ", ".join(sorted(board.folds["cutoff"].astype(str).str[:10].unique()))
     typer.echo()
     print_paragraph(workflows.answer(result))
     typer.echo(
         f"\nMeans over the test dates ({cutoffs}; {len(result.predictions):,} predictions), best first"
     )
-    for title, names in (("Spend", SPEND_SHOWN), ("Churn", CHURN_SHOWN)):
+    for title, names in (("Revenue" if subscribers else "Spend", SPEND_SHOWN), ("Churn", CHURN_SHOWN)):
         shown = board.table(names)
         shown = shown[(shown != "-").any(axis="columns")]
         rows = zip(map(workflows.short_name, shown.index), shown.to_numpy().tolist(), strict=True)
@@ -153,12 +154,12 @@ def print_leaderboard(result: Backtest) -> None:
         print_table(header, [[model, *row] for model, row in rows])
     standings = workflows.standings(result, [*SPEND_SHOWN, *CHURN_SHOWN])
     print_list(
-        f"{board.champion} against the best of the others, where chance is ruled out at 95 %",
+        f"{board.champion} against the best of the others, where chance is ruled out at 95%",
         [f"{verdict}: {', '.join(metrics) or '-'}" for verdict, metrics in standings.items()],
     )
     day, reached = workflows.reach(result)
     print_table(
-        [f"P(churn) as of {day}", "customers", "left", "stayed", "precision", "of all who left"],
+        [f"P(churn) as of {day}", whom(subscribers), "left", "stayed", "precision", "of all who left"],
         [
             [
                 f"{row['p_churn']:.0%} and more",
@@ -170,13 +171,17 @@ def print_leaderboard(result: Backtest) -> None:
     )
     print_list(
         "What is measured",
-        [f"{short_label(n)}: {METRICS[n].description}" for n in (*SPEND_SHOWN, *CHURN_SHOWN)],
+        [
+            f"{short_label(n)}: {whom(subscribers, METRICS[n].description)}"
+            for n in (*SPEND_SHOWN, *CHURN_SHOWN)
+        ],
     )
 
 
-def print_margin(rows: Sequence[Mapping[Any, Any]], only: Sequence[str] = ()) -> None:
+def print_margin(rows: Sequence[Mapping[Any, Any]], subscribers: bool, only: Sequence[str] = ()) -> None:
     """Print what forecasts said and what came of it in margin; of ``only`` some of them."""
     from clvml import workflows
+    from clvml.scores.columns import whom
 
     shown = [row for row in rows if not only or row["model"] in only]
     groups = list(dict.fromkeys(row["group"] for row in shown))
@@ -199,9 +204,9 @@ def print_margin(rows: Sequence[Mapping[Any, Any]], only: Sequence[str] = ()) ->
     print_list(
         "What these columns are",
         [
-            "off each: mean distance between said and came per customer, all in margin",
-            "times: what was said, as a multiple of what came; then the same of customers who were likely to stay"
-            " (P(churn) below a third), in doubt, and likely to leave (from two thirds on)",
+            f"off each: mean distance between said and came per {whom(subscribers, 'customer')}, all in margin",
+            f"times: what was said, as a multiple of what came; then the same of {whom(subscribers)} who were likely to"
+            " stay (P(churn) below a third), in doubt, and likely to leave (from two thirds on)",
         ],
     )
 

@@ -193,7 +193,7 @@ def _print_effects(found: Readback) -> None:
     unit = f" [{found.currency}]" if found.currency else ""
     told = found.effects[found.effects["difference"].notna()]
     print_table(
-        ["Action, segment", f"measure{unit}", "treated", "control", "mean", "in control", "difference", "95 % interval",
+        ["Action, segment", f"measure{unit}", "treated", "control", "mean", "in control", "difference", "95% interval",
          "p", "removed"],
         [_cells(row, _called(row["measure"], found)) for _, row in told.iterrows()],
     )  # fmt: skip
@@ -233,7 +233,7 @@ def _print_profits(found: Readback) -> None:
             "contact",
             "incentive",
             "profit",
-            "95 % interval",
+            "95% interval",
             "planned",
             "planned now",
         ],

@@ -28,6 +28,7 @@ def report(
 ) -> None:
     """Write a page about the customers that anybody can read: one file, no script, no request."""
     from clvml import workflows
+    from clvml.scores.columns import whom
 
     written = workflows.report(
         scores, output, lang, name or "", now().date(), plan, both_or_none(acquired, spend)
@@ -35,5 +36,7 @@ def report(
     if as_json:
         print_json({"output": str(output), "bytes": written.size, "notes": written.notes})
         return
-    typer.echo(f"The report on {written.customers:,} customers is in {output}; open it in a browser.")
+    typer.echo(
+        f"The report on {written.customers:,} {whom(written.subscribers)} is in {output}; open it in a browser."
+    )
     print_list("Notes", written.notes)

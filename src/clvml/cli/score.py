@@ -143,7 +143,7 @@ def score(
             print_json(summary)
             return
         print_subscribers(summary, settings.data.currency)
-        _print_notes(summary, output)
+        _print_notes(summary, output, subscribers=True)
         return
     if not (isinstance(scorer, Scorer) and isinstance(settings, Config)):
         kind = "subscriptions" if columns == SUBSCRIBERS else "purchases"
@@ -247,7 +247,7 @@ def _print_scored(summary: dict[str, Any], quality: QualityReport | SparkQuality
     cost = f", less {value['retention_cost']:,.2f} per customer" if value["retention_cost"] else ""
     print_paragraph(
         f"Expected spend is {summary['expected_spend']:,.0f}{currency} in {summary['horizon_days']} days"
-        f" (80 %: {everyone['expected_spend_low']:,.0f} to {everyone['expected_spend_high']:,.0f}); lifetime value is"
+        f" (80%: {everyone['expected_spend_low']:,.0f} to {everyone['expected_spend_high']:,.0f}); lifetime value is"
         f" {summary['clv']:,.0f}{currency}: the present value of {margin_said(value)} over"
         f" {value['horizon_days']:,} days at {value['discount_rate']:.0%} a year{cost}."
     )
@@ -257,7 +257,7 @@ def _print_scored(summary: dict[str, Any], quality: QualityReport | SparkQuality
             f"{left_out:,} of {quality.rows_in:,} rows were left out; `clvml check` says why, --rejects keeps them"
         )
     print_table(
-        ["Segment", "customers", "mean P(churn)", f"spend{currency}", "80 % interval", f"CLV{currency}"],
+        ["Segment", "customers", "mean P(churn)", f"spend{currency}", "80% interval", f"CLV{currency}"],
         [
             [
                 row["segment"],
@@ -273,7 +273,8 @@ def _print_scored(summary: dict[str, Any], quality: QualityReport | SparkQuality
     _print_notes(summary, output)
 
 
-def _print_notes(summary: dict[str, Any], output: str) -> None:
+def _print_notes(summary: dict[str, Any], output: str, subscribers: bool = False) -> None:
+    from clvml.scores.columns import whom
     from clvml.storage.addresses import is_address
 
     print_warnings(summary["warnings"])
@@ -281,8 +282,8 @@ def _print_notes(summary: dict[str, Any], output: str) -> None:
     if not is_address(output):
         page = ["report", "--scores", output, "--output", str(Path(output).with_suffix(".html"))]
         print_next(
-            "A page to read, the customers in a browser and, with your own costs and currency in the playbook, who"
-            " gets which action within a budget:",
+            f"A page to read, the {whom(subscribers)} in a browser and, with your own costs and currency in the"
+            " playbook, who gets which action within a budget:",
             page,
             ["dashboard", "--scores", output],
             [

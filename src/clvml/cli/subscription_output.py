@@ -47,6 +47,7 @@ def check_subscriptions(
 
 def _print_retention(table: pd.DataFrame) -> None:
     from clvml.customers.cohorts import MONTHS_SHOWN
+    from clvml.scores.columns import whom
     from clvml.scores.overview import COHORTS
 
     shown = [month for month in MONTHS_SHOWN if (table["month"] == month).any()]
@@ -58,7 +59,7 @@ def _print_retention(table: pd.DataFrame) -> None:
         shares = table.set_index(["cohort", "month"])[column].dropna()
         sizes = table.groupby("cohort")["customers"].first()
         print_table(
-            [title, "customers", *(f"{month} months" if month > 1 else "1 month" for month in shown)],
+            [title, whom(True), *(f"{month} months" if month > 1 else "1 month" for month in shown)],
             [
                 [
                     cohort,
@@ -77,7 +78,7 @@ def print_subscribers(summary: dict[str, Any], currency: str | None) -> None:
     """Print what a scoring of subscribers came to."""
     unit = f" {currency}" if currency else ""
     value = summary["value"]
-    cost = f", less {value['retention_cost']:,.2f} per customer" if value["retention_cost"] else ""
+    cost = f", less {value['retention_cost']:,.2f} per subscriber" if value["retention_cost"] else ""
     typer.echo(
         f"{summary['customers']:,} subscribers scored as of {summary['as_of']} into {summary['output']}"
         f" (model version {summary['model_version']})"

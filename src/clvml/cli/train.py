@@ -136,11 +136,20 @@ def _print_trained(trained: Trained, notes: list[str], reproduced: dict[str, Any
     print_paragraph(f"Metrics that are not those of run {reproduced['run_id']}: {changed}")
 
 
+def _people(settings: AnyConfig) -> str:
+    from clvml.config import SubscriptionConfig
+    from clvml.scores.columns import whom
+
+    return whom(isinstance(settings, SubscriptionConfig))
+
+
 def _print_logged(logged: LoggedRun, settings: AnyConfig, uri: str) -> None:
     name = settings.tracking.registered_model
     which = logged.model_uri if logged.alias != "champion" else f"models:/{name}@champion"
     options = [] if which == "models:/clvml@champion" else ["--model", which]
-    typer.echo(f"\nThe model is {logged.model_uri}, now the {logged.alias} of '{name}'. Score customers with")
+    typer.echo(
+        f"\nThe model is {logged.model_uri}, now the {logged.alias} of '{name}'. Score {_people(settings)} with"
+    )
     typer.echo(f"  {_score_command(settings, options)}")
     typer.echo(f"Plots and metrics are in run {logged.run_id} of experiment '{logged.experiment}':")
     print_mlflow_page(uri, logged.mlflow_page)
@@ -154,7 +163,7 @@ def _print_kept(kept: Path | None, reason: str, settings: AnyConfig) -> None:
     typer.echo(f"\nNothing is lost: the training is in {kept}. When the store answers, upload it with")
     elsewhere = [] if kept is None or kept.parent == Path(PENDING_FOLDER) else [str(kept.parent)]
     typer.echo(f"  {command_line('clvml', 'sync', *elsewhere)}")
-    typer.echo("Until then, score customers with")
+    typer.echo(f"Until then, score {_people(settings)} with")
     model = ["--model", f"{kept}/model"]
     typer.echo(f"  {_score_command(settings, model)}")
 

@@ -144,7 +144,7 @@ def _sentence(each: Uplift) -> str:
     return (
         f"{each.arm}, {each.outcome}: {one(each.mean_treated)} of {each.treated:,} treated against"
         f" {one(each.mean_control)} of {each.control:,} without; the effect is {each.effect * scale:+.2f}{unit}"
-        f" ({low:+.2f} to {high:+.2f}, 95 % interval). {told}"
+        f" ({low:+.2f} to {high:+.2f}, 95% interval). {told}"
     )
 
 

@@ -91,7 +91,7 @@ def worth(
     if won:
         _print_acquired(won)
     if origin.evidence and origin.evidence["margin"]:
-        _print_tested(origin.evidence)
+        _print_tested(origin.evidence, found.subscribers)
     print_list("Notes", notes)
 
 
@@ -103,7 +103,7 @@ def _print_worth(found: Worth, value: ValueConfig, currency: str | None) -> None
     total = next(iter(found.groups.values())).loc["all"]
     unit = f" {currency}" if currency else ""
     print_paragraph(
-        f"{total['customers']:,.0f} {people} are worth {total['clv']:,.0f}{unit} (80 %: {total['clv_low']:,.0f} to"
+        f"{total['customers']:,.0f} {people} are worth {total['clv']:,.0f}{unit} (80%: {total['clv_low']:,.0f} to"
         f" {total['clv_high']:,.0f}): the present value of their margin over {value.horizon_days:,} days."
     )
     for name, table in found.groups.items():
@@ -151,7 +151,7 @@ def _print_group(name: str, table: Any, subscribers: bool) -> None:
 
     costs = "acquisition_cost" in table
     spent = "paid so far" if subscribers else "spent so far"
-    header = [name, whom(subscribers), spent, "value", "80 % low", "high", "share", "each", "may cost"]
+    header = [name, whom(subscribers), spent, "value", "80% low", "high", "share", "each", "may cost"]
     rows = [*table.drop("all").head(_SHOWN).iterrows(), ("all", table.loc["all"])]
     print_table(
         [*header, *(["costs", "months"] if costs else [])],
@@ -184,12 +184,12 @@ def _print_acquired(won: Acquisition) -> None:
                     "customers",
                     "spent",
                     "cost each",
-                    "80 % interval",
+                    "80% interval",
                     "months seen",
                     "earned",
                     "to come",
                 ),
-                *("value to cost", "80 % interval", "may cost", "months"),
+                *("value to cost", "80% interval", "may cost", "months"),
             ],
             [
                 [
@@ -215,19 +215,20 @@ def _number(value: float, places: int) -> str:
     return f"{value:,.{places}f}" if value == value else "-"
 
 
-def _print_tested(evidence: Mapping[str, Any]) -> None:
+def _print_tested(evidence: Mapping[str, Any], subscribers: bool) -> None:
     """Print how the plain formulas and the forecast did on the test dates of the model."""
     from clvml.evaluation.baselines import FORMULAS
+    from clvml.scores.columns import whom
 
     # Plain formulas are of purchases.
     tested = {row["model"] for row in evidence["margin"]}
     named = [name for name in (evidence["champion"], *FORMULAS) if name in tested]
     typer.echo(f"\nOn the test dates of the model ({', '.join(evidence['cutoffs'])}), over its horizon")
-    print_margin(evidence["margin"], named)
+    print_margin(evidence["margin"], subscribers, named)
     told = {(row["model"], row["group"]): row["times"] for row in evidence["margin"]}
     said = [
-        f"{name} said {_came(told.get((name, 'all')))} in all, {_came(told.get((name, 'likely to stay')))} of customers"
-        f" likely to stay and {_came(told.get((name, 'likely to leave')))} of those likely to leave"
+        f"{name} said {_came(told.get((name, 'all')))} in all, {_came(told.get((name, 'likely to stay')))} of"
+        f" {whom(subscribers)} likely to stay and {_came(told.get((name, 'likely to leave')))} of those likely to leave"
         for name in named
     ]
     print_list("By how much, and for whom", said)

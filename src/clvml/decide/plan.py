@@ -230,7 +230,8 @@ def make_plan(
     table = _table(scores, playbook, choices.gains, decided)
     age = age_notes(as_of, horizon, today, trained_as_of)
     limit = np.inf if budget is None else float(budget)
-    notes = [*choices.may.notes, *age, *advice(playbook, decided.summary, limit)]
+    subscribers = is_of_subscribers(scores.columns)
+    notes = [*choices.may.notes, *age, *advice(playbook, decided.summary, limit, whom(subscribers))]
     digest = rows_digest(table)
     made_of = f"{digest} {playbook.digest} {budget}"
     record = PlanRecord(
@@ -247,7 +248,7 @@ def make_plan(
         summary={**decided.summary, "notes": notes, "age": age},
     )
     table["plan_id"] = pd.array([record.plan_id], dtype="string").repeat(len(table))
-    return Plan(table, record, notes, is_of_subscribers(scores.columns))
+    return Plan(table, record, notes, subscribers)
 
 
 def _said(texts: pd.Series) -> str:

@@ -35,8 +35,8 @@ PLAN_COLUMNS = (
     Column("channel", "text", "how the action reaches the customer", own=False),
     Column("why", "text", "why nothing is planned; empty where something is"),
     money("expected_gain", "profit that the action is expected to bring; 0 without one"),
-    money("expected_gain_low", "low end of the 80 % interval of the expected gain"),
-    money("expected_gain_high", "high end of the 80 % interval of the expected gain"),
+    money("expected_gain_low", "low end of the 80% interval of the expected gain"),
+    money("expected_gain_high", "high end of the 80% interval of the expected gain"),
     money("expected_cost", "contact and expected incentive; 0 without an action"),
     Column(
         "save_rate", "number", "share of those who would leave that the action is believed to keep", "share"

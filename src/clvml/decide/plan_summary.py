@@ -212,8 +212,8 @@ def _with_effects(
     }
 
 
-def advice(playbook: Playbook, summary: dict[str, Any], budget: float) -> list[str]:
-    """Return what to know about a plan before it is carried out."""
+def advice(playbook: Playbook, summary: dict[str, Any], budget: float, people: str) -> list[str]:
+    """Return what to know about a plan before it is carried out; ``people`` are customers or subscribers."""
     notes: list[str] = []
     unit = f" {playbook.currency}" if playbook.currency else ""
     used = [row for row in summary["actions"] if row["customers"]]
@@ -259,7 +259,7 @@ def advice(playbook: Playbook, summary: dict[str, Any], budget: float) -> list[s
         ]
         notes.append(
             f"the control groups of {', '.join(row['action'] for row in blind)} are too small to show save rates as"
-            " small as these" + (f"; planned customers that it takes: {', '.join(needed)}" if needed else "")
+            " small as these" + (f"; planned {people} that it takes: {', '.join(needed)}" if needed else "")
         )
     return notes
 

@@ -47,6 +47,11 @@ class Backtest:
     leaderboard: Leaderboard
     without: Mapping[str, Leaderboard] = field(default_factory=dict)
 
+    @property
+    def subscribers(self) -> bool:
+        """Whether it is a test of subscriptions, which have no next order."""
+        return "next_order_days" not in self.predictions
+
     def __repr__(self) -> str:
         return f"{self._head()}\n{self.leaderboard!r}"
 

@@ -59,11 +59,11 @@ class Leaderboard:
         One row per model, cutoff and metric: `model, cutoff, metric, value`.
     pooled : DataFrame
         One row per model and metric: `model, metric, value, low, high`. The value is the mean over folds, and
-        low to high its 95 % interval.
+        low to high its 95% interval.
     versus : DataFrame
         One row per opponent and metric that both have: `opponent, metric, difference, low, high, verdict,
         champion_value, opponent_value`. The difference is in the champion's favour: positive means that the
-        champion is better. The verdict is "better" or "worse" where the 95 % interval leaves out 0 and there
+        champion is better. The verdict is "better" or "worse" where the 95% interval leaves out 0 and there
         are 30 customers or more, else "no clear difference". Where zero is best, the two values are the means
         over folds of the distance from zero, so that too much at one date does not make up for too little at
         another.
@@ -250,7 +250,7 @@ def _sentence(metric: Metric, row: dict[Any, Any], several: bool) -> str:
     off = "off by " if metric.better == "zero" else ""
     others = ", the best of the others" if several else ""
     against = f"{metric.label}: {off}{own} against {other} for '{row['opponent']}'{others}"
-    return f"{against}: {row['verdict']} (95 % interval of the gain {low} to {high})"
+    return f"{against}: {row['verdict']} (95% interval of the gain {low} to {high})"
 
 
 def _known(wanted: Iterable[str] | None, known: list[str], what: str) -> list[str]:

@@ -5,7 +5,7 @@ Every metric is a function of two arrays of shape (customers,), and returns a fl
 metric on the rows repeated that often: this is what makes the bootstrap of `leaderboard` fast.
 
 Two rules hold everywhere. Customers with the same prediction are interchangeable: where a cut (a tenth, the
-top 20 %) falls among them, or inside one customer, it takes the matching fraction of them, so no result
+top 20%) falls among them, or inside one customer, it takes the matching fraction of them, so no result
 depends on the order of the rows. And input that leaves a metric undefined (no money at all, one class only)
 gives NaN, without a warning, while input that is wrong (NaN, infinite, other lengths) raises ValueError.
 Undefined depends on the actual values alone: a constant prediction ranks nobody, so its rank metrics are 0
@@ -51,11 +51,11 @@ class Metric:
         """Return `value` as people read it, "undefined" for NaN, without a plus where not `signed`.
 
         >>> SPEND_METRICS["total_bias"].text(-0.0152)
-        '-1.5 %'
+        '-1.5%'
         """
         if np.isnan(value):
             return "undefined"
-        return format(value, self.format if signed else self.format.lstrip("+")).replace("%", " %")
+        return format(value, self.format if signed else self.format.lstrip("+"))
 
 
 def wape(actual: ArrayLike, predicted: ArrayLike, weights: Weights = None) -> Value:
@@ -160,7 +160,7 @@ def top_share(actual: ArrayLike, predicted: ArrayLike, share: float, weights: We
     0.7
     """
     if not 0 < share <= 1:
-        raise ValueError(f"share must be above 0 and at most 1 (currently {share!r}); 0.1 is the top 10 %")
+        raise ValueError(f"share must be above 0 and at most 1 (currently {share!r}); 0.1 is the top 10%")
     return _measure(partial(kernels.top_share, share=share), actual, predicted, weights)
 
 
@@ -335,10 +335,10 @@ SPEND_METRICS = _as_dict(
     Metric("decile_calibration_error", decile_calibration_error, "lower", "Error by tenth",
            "How far off the level is in tenths of customers, over the mean spend.", "z.3f",
            kernels.decile_calibration_error),
-    Metric("top_10_share", partial(top_share, share=0.1), "higher", "Money in the top 10 %",
+    Metric("top_10_share", partial(top_share, share=0.1), "higher", "Money in the top 10%",
            "Share of the money spent by the tenth predicted to spend most.", "z.1%",
            partial(kernels.top_share, share=0.1)),
-    Metric("top_20_share", partial(top_share, share=0.2), "higher", "Money in the top 20 %",
+    Metric("top_20_share", partial(top_share, share=0.2), "higher", "Money in the top 20%",
            "Share of the money spent by the fifth predicted to spend most.", "z.1%",
            partial(kernels.top_share, share=0.2)),
 )

@@ -51,7 +51,7 @@ BETTER = {"higher": "further right is better", "lower": "further left is better"
 def plot_churn_calibration(churned: ArrayLike, p_churn: ArrayLike) -> Figure:
     """Draw predicted churn against the share who churned, in ten equal groups of customers.
 
-    The bars at each point are the 95 % Wilson interval of the share (Wilson 1927, JASA 22). The strip below
+    The bars at each point are the 95% Wilson interval of the share (Wilson 1927, JASA 22). The strip below
     counts the customers at each prediction.
 
     Parameters
@@ -93,7 +93,7 @@ def plot_churn_calibration(churned: ArrayLike, p_churn: ArrayLike) -> Figure:
     _title(
         upper,
         f"Predicted churn is {off} point{'' if off == '1' else 's'} off what happened, on average",
-        "One dot per tenth of the customers, with 95 % interval; on the dashed line the prediction holds",
+        "One dot per tenth of the customers, with 95% interval; on the dashed line the prediction holds",
     )
     upper.set(ylabel="customers who churned [%]", xlim=(0, 1), ylim=(-0.03, 1.03))
     lower.hist(predicted, bins=np.linspace(0, 1, 41).tolist(), color=CHAMPION, alpha=0.75)
@@ -118,7 +118,7 @@ def plot_spend_deciles(actual: ArrayLike, predicted: ArrayLike, currency: str = 
     Examples
     --------
     >>> plot_spend_deciles([1, 2], [1, 2.3], "GBP").axes[0].get_title(loc="left")
-    'The predicted total is 10.0 % too high'
+    'The predicted total is 10.0% too high'
     """
     happened, expected = _tenths(*check_arrays(actual=actual, predicted=predicted))
     figure = _figure(5.2)
@@ -132,9 +132,7 @@ def plot_spend_deciles(actual: ArrayLike, predicted: ArrayLike, currency: str = 
     elif round(abs(bias), 3) == 0:
         finding = "The predicted total is right"
     else:
-        finding = f"The predicted total is {abs(bias):.1%} too {'high' if bias > 0 else 'low'}".replace(
-            "%", " %"
-        )
+        finding = f"The predicted total is {abs(bias):.1%} too {'high' if bias > 0 else 'low'}"
     _title(axes, finding, "Mean spend per customer, in tenths of the customers from low to high prediction")
     unit = f" [{currency}]" if currency else ""
     axes.set(
@@ -163,7 +161,7 @@ def plot_gains(actual: ArrayLike, predictions: Mapping[str, ArrayLike], champion
     Examples
     --------
     >>> plot_gains([0, 10, 90, 0], {"ours": [1, 3, 4, 2]}, "ours").axes[0].get_title(loc="left")
-    'The top 20 % of customers by prediction bring 72 % of the money'
+    'The top 20% of customers by prediction bring 72% of the money'
     """
     if champion not in predictions:
         raise ValueError(f"champion {champion!r} is not one of {list(predictions)}")
@@ -191,7 +189,7 @@ def plot_gains(actual: ArrayLike, predictions: Mapping[str, ArrayLike], champion
     axes.plot(0.2, best, "o", color=CHAMPION)
     _title(
         axes,
-        f"The top 20 % of customers by prediction bring {100 * best:.0f} % of the money",
+        f"The top 20% of customers by prediction bring {100 * best:.0f}% of the money",
         f"Money found when taking customers from the highest prediction down, by {champion}",
     )
     axes.set(xlabel="customers taken, highest prediction first [%]", ylabel="money found [%]", xlim=(0, 1))
@@ -205,7 +203,7 @@ def plot_gains(actual: ArrayLike, predictions: Mapping[str, ArrayLike], champion
 
 
 def plot_leaderboard(leaderboard: Leaderboard, metric: str) -> Figure:
-    """Draw the pooled value of each model with its 95 % interval, best on top.
+    """Draw the pooled value of each model with its 95% interval, best on top.
 
     Intervals may overlap where a difference is clear, because all models are measured on the same draws of
     customers: the colour tells the verdict against the champion.
@@ -246,7 +244,7 @@ def plot_leaderboard(leaderboard: Leaderboard, metric: str) -> Figure:
             ha="center",
             color=INK,
         )
-    _title(axes, _finding(leaderboard, metric), f"{what.description} Bars: 95 % interval", width=50)
+    _title(axes, _finding(leaderboard, metric), f"{what.description} Bars: 95% interval", width=50)
     axes.set_yticks(range(len(names)), [textwrap.shorten(name, 28, placeholder="...") for name in names])
     axes.set_ylim(-0.6, len(names) - 0.3)
     axes.set_xlabel(f"{what.label}: {BETTER[what.better]}")

@@ -21,7 +21,7 @@ class Gain:
     gain : float
         In favour of the model: positive means that it is better.
     low, high : float
-        Of the gain, the 95 % interval of a bootstrap over customers.
+        Of the gain, the 95% interval of a bootstrap over customers.
     verdict : str
         "better", "worse" or "no clear difference", where 0 lies in the interval.
     value, champion_value : float
@@ -75,7 +75,7 @@ def short_label(metric: str) -> str:
     """Return the name of a metric for the head of a column.
 
     >>> short_label("wape"), short_label("top_10_share")
-    ('WAPE', 'top 10 %')
+    ('WAPE', 'top 10%')
     """
     label = METRICS[metric].label
     return label.partition("(")[2].rstrip(")") or label.removeprefix("Money in the ")

@@ -158,7 +158,7 @@ def answer(comparison: Comparison) -> str:
     convinced = gain.verdict == "better" and later.verdict != "worse"
     advice = f"Worth a change to '{best}'." if convinced else f"No reason to leave '{base}'."
     return (
-        f"{lead} on the dates used for choosing ({against(comparison.earlier, best)}; gain {gain.gain:.3g}, 95 %"
+        f"{lead} on the dates used for choosing ({against(comparison.earlier, best)}; gain {gain.gain:.3g}, 95%"
         f" interval {gain.low:.3g} to {gain.high:.3g}). At the last date, which was not used for choosing: "
         f"{against(comparison.last, best)}; {held} (gain {later.gain:.3g}, {later.low:.3g} to {later.high:.3g})."
         f" {advice}"

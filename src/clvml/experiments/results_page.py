@@ -76,7 +76,7 @@ def page_text(outcome: Outcome) -> str:
         f"![Gain of each variant over the base]({IMAGES}/{definition.path.stem}.png)",
         f"## Chosen on: {_dates(dates[:-1])}",
         f"Best first by {label}. The gain is over '{comparison.base}', positive where the variant is better, with its"
-        " 95 % interval by a paired bootstrap over customers; the other figures are means over the dates"
+        " 95% interval by a paired bootstrap over customers; the other figures are means over the dates"
         f"{', of a bias over its size' if len(dates) > 2 else ''}.",
         _table(comparison, comparison.earlier, "earlier"),
         f"## Only reported: {dates[-1]}",
@@ -135,7 +135,7 @@ def plot_gains_over_base(comparison: Comparison) -> Figure:
     short = short_label(metric.name)
     axes.set_xlabel(f"gain in {short} over '{comparison.base}' (right of 0: better than the base)")
     axes.set_title(
-        textwrap.fill(f"{metric.label}: gain over '{comparison.base}', with 95 % interval", 80),
+        textwrap.fill(f"{metric.label}: gain over '{comparison.base}', with 95% interval", 80),
         loc="left",
         fontsize=13,
         color=INK,

@@ -92,7 +92,7 @@ def driver_sentences(
     contributions, feature_list, features
         As in `drivers`, with the same errors.
     top : int
-        Most sentences returned; groups of less than 1 % are left out.
+        Most sentences returned; groups of less than 1% are left out.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def driver_sentences(
     >>> first.partition(":")[0]
     'Customers who have not bought for long are the likeliest to leave'
     >>> second
-    'Customers who bought often are likelier to stay: frequency comes next (23 % of all influence).'
+    'Customers who bought often are likelier to stay: frequency comes next (23% of all influence).'
     """
     found = driver_shares(contributions, feature_list, features)
     if not found:
@@ -153,7 +153,7 @@ def _sentence(rank: int, group: str, share: float, direction: str) -> str:
     place = ("matters most", "comes next", "also counts")[min(rank, 2)]
     if group.endswith("s"):
         place = place.replace("matters", "matter").replace("comes", "come").replace("counts", "count")
-    influence = f"({100 * share:.0f} % of all influence)"
+    influence = f"({100 * share:.0f}% of all influence)"
     if direction == "mixed":
         return f"{group.capitalize()} {place} {influence}, but in no single direction."
     how = "are the likeliest" if rank == 0 else "are likelier"

@@ -18,7 +18,7 @@ from clvml.evaluation.folds import interval
 from clvml.evaluation.metrics import CHURN_METRICS, SPEND_METRICS, coverage
 from clvml.models.outlook import HORIZONS
 from clvml.outcomes.drift import STRONG_DRIFT, drift, subscriber_drift
-from clvml.scores.columns import is_of_subscribers
+from clvml.scores.columns import is_of_subscribers, whom
 from clvml.scores.scorer import Scorer
 from clvml.scores.subscribers import SubscriptionScorer
 from clvml.scores.tiers import TIERS
@@ -292,13 +292,14 @@ def _recommend(
     until: date,
 ) -> tuple[Recommendation, list[str]]:
     retrain: list[str] = []
+    subscribers = is_of_subscribers(outcome.columns)
     for name in RANKING_METRICS:
         if name in metrics and name in promised:
             low, high = _chance(outcome, name)
             if high < promised[name] - _TOLERATED_FALL:
                 label = {**SPEND_METRICS, **CHURN_METRICS}[name].label
                 retrain.append(
-                    f"the order of customers is worse than in training: {label} {metrics[name]:.3f}"
+                    f"the order of {whom(subscribers)} is worse than in training: {label} {metrics[name]:.3f}"
                     f" ({low:.3f} to {high:.3f} by chance), {promised[name]:.3f} in training"
                 )
     if scorer is not None and (age := (until - scorer.model.as_of).days) > (
@@ -323,19 +324,19 @@ def _recommend(
     if "interval_coverage" in metrics and (ends := _total_interval(outcome, metrics, scorer)):
         low, high, level = ends
         if not low <= metrics["actual_total"] <= high:
-            spent = "subscribers brought" if is_of_subscribers(outcome.columns) else "customers spent"
+            spent = "subscribers brought" if subscribers else "customers spent"
             recalibrate.append(
                 f"{spent} {metrics['actual_total']:,.0f} where {metrics['expected_total']:,.0f} was"
                 f" expected ({low:,.0f} to {high:,.0f} at {level:.0%})"
             )
     if metrics.get("expected_calibration_error", 0.0) > _MISCALIBRATED:
-        did = "left" if is_of_subscribers(outcome.columns) else "bought nothing"
+        did = "left" if subscribers else "bought nothing"
         recalibrate.append(
             f"{metrics['churn_rate']:.0%} {did} where {metrics['mean_p_churn']:.0%} were expected to"
         )
     if metrics.get("interval_coverage", 1.0) < _LEAST_COVERAGE:
         recalibrate.append(
-            f"the intervals of spend held {metrics['interval_coverage']:.0%} of customers, fewer than"
+            f"the intervals of spend held {metrics['interval_coverage']:.0%} of {whom(subscribers)}, fewer than"
             f" {_LEAST_COVERAGE:.0%}"
         )
     if recalibrate:
@@ -372,11 +373,11 @@ def _unjudged(
     subscribers: bool,
 ) -> list[str]:
     """Return what the recommendation knows nothing of."""
-    missing = []
+    missing, order = [], f"the order of {whom(subscribers)}"
     if "churn_rate" not in metrics:
-        missing.append("the order of customers, churn, intervals and the total (the horizon is not over)")
+        missing.append(f"{order}, churn, intervals and the total (the horizon is not over)")
     elif not any(name in promised for name in RANKING_METRICS):
-        missing.append("the order of customers (what the model reached in training is not known)")
+        missing.append(f"{order} (what the model reached in training is not known)")
     if "churn_rate" in metrics and "interval_coverage" not in metrics:
         missing.append("the total (the scores have no intervals)")
     if scorer is None:

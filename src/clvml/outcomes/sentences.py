@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clvml.scores.columns import whom
+
 if TYPE_CHECKING:
     from clvml.outcomes.readback import Learnt, Profit, Readback
 
@@ -35,13 +37,14 @@ def sentence(found: Readback, profit: Profit) -> str:
         return f"All actions together {earned}: {paid}."
     row = found.effect(profit.action, "retention")
     worked, worked_perhaps = _verdict(row["low"], row["high"], row["p_holm"], _WORKED)
+    worked = whom(found.subscribers, worked)
     points = f"{abs(row['difference']) * 100:.1f} points {'more' if row['difference'] >= 0 else 'fewer'}"
     span = f"{row['low'] * 100:+.1f} to {row['high'] * 100:+.1f}"
     did = "were subscribed at the end" if found.subscribers else "bought again"
     doubt = "; of several actions, one may look so by chance" if paid_perhaps or worked_perhaps else ""
     return (
         f"{profit.action}: {row['mean_treated']:.1%} of the treated {did} and {row['mean_control']:.1%} of the"
-        f" control group, {points} after adjustment (95 % interval {span}), and it {earned}: {worked}, and"
+        f" control group, {points} after adjustment (95% interval {span}), and it {earned}: {worked}, and"
         f" {paid}{doubt}."
     )
 

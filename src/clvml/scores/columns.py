@@ -81,8 +81,8 @@ SCORED = (
     Column("churn_risk", "text", "low below 1/3, high from 2/3, else medium"),
     Column("expected_orders", "number", "purchase days expected in the horizon", "purchase days"),
     money("expected_spend", "net spend expected in the horizon"),
-    money("expected_spend_low", "low end of the 80 % interval"),
-    money("expected_spend_high", "high end of the 80 % interval"),
+    money("expected_spend_low", "low end of the 80% interval"),
+    money("expected_spend_high", "high end of the 80% interval"),
     *(money(f"expected_spend_{days}d", f"net spend expected in {days} days") for days in HORIZONS),
     money("clv", "present value of the margin over value.horizon_days, net of value.retention_cost"),
     money("historic_spend", "net spend so far"),
@@ -96,7 +96,7 @@ SCORED = (
     Column(
         "value_tier",
         "text",
-        "platinum, gold, silver, bronze: the top 5, 20, 50 and 100 % of `clv` in training",
+        "platinum, gold, silver, bronze: the top 5, 20, 50 and 100% of `clv` in training",
     ),
     # Users name segments in the configuration.
     Column("segment", "text", "what to do about the customer (docs/scoring.md)", own=False),
@@ -174,13 +174,13 @@ def is_of_subscribers(names: Collection[str]) -> bool:
     return set(names) >= _OF_SUBSCRIBERS
 
 
-def whom(subscribers: bool) -> str:
-    """Return what is said of the customers of a table.
+def whom(subscribers: bool, words: str = "customers") -> str:
+    """Return words about the customers of a table as they are said of those.
 
-    >>> whom(True)
-    'subscribers'
+    >>> whom(True), whom(True, "order of customers"), whom(False, "order of customers")
+    ('subscribers', 'order of subscribers', 'order of customers')
     """
-    return "subscribers" if subscribers else "customers"
+    return words.replace("customer", "subscriber").replace("Customer", "Subscriber") if subscribers else words
 
 
 def refuse_purchase_log(names: Collection[str]) -> None:

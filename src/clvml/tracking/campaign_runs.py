@@ -36,7 +36,7 @@ class Campaign:
     expected : float
         Profit of those who were treated as the plan expected it, over the value horizon [currency].
     earned, low, high : float
-        Profit after cost over the window, with its 95 % interval [currency]; NaN: not read back.
+        Profit after cost over the window, with its 95% interval [currency]; NaN: not read back.
     """
 
     campaign: str
@@ -88,7 +88,7 @@ def log_plan(record: PlanRecord, uri: str) -> tuple[str, list[str]]:
             name=f"plan {record.campaign}",
             note=f"{summary['planned']:,} of {summary['customers']:,} customers planned, {summary['control']:,} held"
             f" out: {summary['cost']:,.2f}{unit} of {limit}, expected to bring {summary['profit']:,.2f}{unit}"
-            f" ({summary['profit_low']:,.2f} to {summary['profit_high']:,.2f}, 80 %).",
+            f" ({summary['profit_low']:,.2f} to {summary['profit_high']:,.2f}, 80%).",
             tags=_tags(record),
             metrics={name: float(summary[name]) for name in numbers}
             | ({} if record.budget is None else {"budget": record.budget}),
@@ -192,7 +192,7 @@ def campaign_table(found: Sequence[Campaign]) -> tuple[list[str], list[list[str]
         "cost",
         "expected",
         "earned",
-        "95 % interval",
+        "95% interval",
     ]
     return header, [
         [

@@ -17,6 +17,7 @@ from clvml.evaluation.subscription_rules import predict_subscription_folds
 from clvml.explain import Reference
 from clvml.explain.of_subscribers import contributions, fit_reference
 from clvml.models.contract import fit_contract_model
+from clvml.scores.columns import whom
 from clvml.scores.subscribers import SubscriptionScorer
 from clvml.scores.tiers import tier_thresholds
 from clvml.workflows.preparation import Prepared
@@ -57,7 +58,7 @@ def train_contract(
     sentences: list[str] = []
     with secondary("what drives retention", notes):
         explanation = Explanation(features, known, contributions(model, reference, features))
-        sentences = explanation.sentences()
+        sentences = [whom(True, sentence) for sentence in explanation.sentences()]
     with secondary("the evidence that reports show", notes):
         if tested is not None:
             shares = explanation.shares() if explanation else []

@@ -28,6 +28,8 @@ class WrittenReport:
 
     Attributes
     ----------
+    subscribers : bool
+        The customers subscribe.
     size : int
         Of the page [bytes].
     notes : list of str
@@ -35,6 +37,7 @@ class WrittenReport:
     """
 
     customers: int
+    subscribers: bool
     size: int
     notes: list[str]
 
@@ -118,4 +121,4 @@ def report(
         )
     elif not overview["evidence"]:
         notes.append("the model holds no test on past dates, so the page cannot say how far to trust it")
-    return WrittenReport(facts.customers, len(page), [*notes, *told])
+    return WrittenReport(facts.customers, facts.subscribers, len(page), [*notes, *told])

@@ -15,6 +15,7 @@ from clvml.evaluation.leaderboard import FEWEST_CUSTOMERS, METRICS
 from clvml.evaluation.next_order import next_order_errors
 from clvml.evaluation.reach import churn_reach
 from clvml.evaluation.versus import gain_text, gains, short_label
+from clvml.scores.columns import whom
 
 # The metrics by which tables beside the purchases are judged.
 _OF_GIVEN = ("wape", "rmse", "gini", "roc_auc", "log_loss", "brier")
@@ -34,7 +35,7 @@ def answer(tested: Backtest) -> str:
         theirs = f"{METRICS['wape'].text(row['opponent_value'])} of {short_name(row['opponent'])}"
         words = {"better": f"below the {theirs}", "worse": f"above the {theirs}"}
         said = words.get(row["verdict"], f"not clearly different from the {theirs}")
-        parts.append(f"its spend error (WAPE) is {mine}, {said}")
+        parts.append(f"its {'revenue' if tested.subscribers else 'spend'} error (WAPE) is {mine}, {said}")
     if _defined(best, "roc_auc"):
         parts.append(f"it tells who will leave {_standing(tested, best, 'roc_auc')}")
     if _defined(best, "total_bias"):
@@ -57,10 +58,10 @@ def window_notes(tested: Backtest, horizon_days: int) -> list[str]:
     customers = tested.predictions["customer_id"].nunique()
     if customers < FEWEST_CUSTOMERS:
         notes.append(
-            f"tested on {customers:,} customer{'s' * (customers > 1)} only: too few to tell a good model from a bad"
-            " one; do not rely on these metrics"
+            f"tested on {customers:,} {whom(tested.subscribers, 'customer')}{'s' * (customers > 1)} only: too few to"
+            " tell a good model from a bad one; do not rely on these metrics"
         )
-    if not _of_purchases(tested):
+    if tested.subscribers:
         return notes
     for cutoff, rows in tested.predictions.groupby("cutoff", sort=True):
         start = pd.Timestamp(str(cutoff)).date()
@@ -123,7 +124,7 @@ def headline_metrics(tested: Backtest) -> dict[str, float]:
     ours = pooled[pooled["model"] == MODEL_NAME]
     metrics = {str(metric): float(value) for metric, value in zip(ours["metric"], ours["value"], strict=True)}
     metrics["interval_coverage"] = interval_coverage(tested.predictions)
-    if not _of_purchases(tested):
+    if tested.subscribers:
         return metrics
     found = next_order_errors(tested.predictions)
     return metrics | {"next_order_error_days": found.error, "usual_gap_error_days": found.usual_error}
@@ -131,7 +132,7 @@ def headline_metrics(tested: Backtest) -> dict[str, float]:
 
 def next_order_note(tested: Backtest) -> list[str]:
     """Return a sentence on how near the dates of next orders came; none where no such order came."""
-    if not _of_purchases(tested):
+    if tested.subscribers:
         return []
     found = next_order_errors(tested.predictions)
     if not found.customers:
@@ -157,15 +158,10 @@ def given_notes(tested: Backtest) -> list[str]:
             if names
         ]
         notes.append(
-            f"what {group} bring, against the same model without them (gain, 95 % interval of a paired bootstrap):"
+            f"what {group} bring, against the same model without them (gain, 95% interval of a paired bootstrap):"
             f" {'; '.join(said)}"
         )
     return notes
-
-
-def _of_purchases(tested: Backtest) -> bool:
-    """Return whether it is a test of purchases, of which there are next orders, or of subscriptions."""
-    return "next_order_days" in tested.predictions
 
 
 def _defined(rows: Mapping[str, Any], metric: str) -> bool:
