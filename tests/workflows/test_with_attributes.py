@@ -111,7 +111,9 @@ def test_scores_say_the_attribute_and_are_the_same_after_saving(fitted, prepared
 
 def trained_with(shop, folder, **columns):
     """Train on the shop with these attributes; return the scorer as it is read again, and the log."""
-    pd.DataFrame({"id": pd.read_csv(shop / "customers.csv")["id"], **columns}).to_csv(folder / "given.csv", index=False)
+    pd.DataFrame({"id": pd.read_csv(shop / "customers.csv")["id"], **columns}).to_csv(
+        folder / "given.csv", index=False
+    )
     config = config_of(shop)
     quick = config.model.model_copy(update={"n_estimators": 2})
     given = config.data.attributes.model_copy(update={"source": str(folder / "given.csv")})
@@ -131,7 +133,9 @@ def test_a_model_is_read_again_whatever_an_attribute_is_called(shop, tmp_path, n
 
 
 def test_a_number_that_cannot_be_learnt_from_is_refused(shop, tmp_path):
-    with pytest.raises(InputError, match=r"column 'rate' holds 'inf', .*name the others in data.attributes.columns"):
+    with pytest.raises(
+        InputError, match=r"column 'rate' holds 'inf', .*name the others in data.attributes.columns"
+    ):
         trained_with(shop, tmp_path, rate=np.where(np.arange(1200) % 2, np.inf, 1.5))
 
 
