@@ -96,7 +96,7 @@ def test_columns_of_subscriptions_can_be_named_where_none_is_recognised(tmp_path
         assume_any_config(path, ["mode=subscription"])
     named = [
         f"data.columns.{ours}={theirs}"
-        for ours, theirs in zip(("customer_id", "start", "end", "price"), "abcd")
+        for ours, theirs in zip(("customer_id", "start", "end", "price"), "abcd", strict=True)
     ]
     assert assume_any_config(path, ["mode=subscription", *named]).data.mapped()["price"] == "d"
 
