@@ -135,6 +135,17 @@ def test_knows_usual_names(available, expected):
             ["Kundennummer", "Bestellung", "Datum", "Netto"],
         ),
         (["date", "id", "value"], ["id", None, "date", "value"]),
+        (["CardCode", "DocNum", "DocDate", "DocTotal"], ["CardCode", "DocNum", "DocDate", "DocTotal"]),
+        (
+            ["Kundnr", "Fakturanr", "Fakturadatum", "Totalt"],
+            ["Kundnr", "Fakturanr", "Fakturadatum", "Totalt"],
+        ),
+        (
+            ["Müşteri", "Sipariş No", "Sipariş Tarihi", "Tutar"],
+            ["Müşteri", "Sipariş No", "Sipariş Tarihi", "Tutar"],
+        ),
+        (["注文番号", "注文日時", "顧客ID", "合計金額"], ["顧客ID", "注文番号", "注文日時", "合計金額"]),
+        (["订单编号", "下单时间", "客户编号", "金额"], ["客户编号", "订单编号", "下单时间", "金额"]),
         (["cus_id", "buy_date", "amount"], ["cus_id", None, "buy_date", "amount"]),
     ],
 )
@@ -169,6 +180,14 @@ def test_debit_less_credit_where_no_column_is_an_amount():
         (["Shipping Total", "Discount Total", "Grand Total"], {"amount": "Grand Total"}),
         (["Tax Amount", "Total cost of shipping", "Due Date", "Birth date", "Customer since"], {}),
         (["Amount (incl. tax)"], {"amount": "Amount (incl. tax)"}),
+        # A price is almost called as who was sold to, a debit as a debtor, and an amount as an account.
+        (
+            ["Sold For", "Debit", "Amount (in USD)", "Order #"],
+            {"amount": "Amount (in USD)", "order_id": "Order #"},
+        ),
+        (["ID", "Customer Name"], {"customer_id": "Customer Name"}),
+        (["VK Brutto", "Total", "Item Total", "Menge"], {"amount": "Item Total", "quantity": "Menge"}),
+        (["user_id", "amount_cents"], {"customer_id": "user_id", "amount": "amount_cents"}),
     ],
 )
 def test_what_is_called_nearly_as_a_column_may_be_something_else(available, proposed):

@@ -67,6 +67,13 @@ def test_a_column_with_digits_is_no_currency(tmp_path):
     assert workflows.assume_config(str(path)).data.columns.currency is None
     path.write_text(path.read_text().replace("2024-01-06,5", "SEK,5").replace("2024-01-08", "SEK"))
     assert workflows.assume_config(str(path)).data.columns.currency == "Valuta"
+    # Where no other day is there, it is that of the purchase.
+    path.write_text("Kunde,Valuta,Betrag\na,2024-01-05,5.00\nb,2024-01-06,6.00\n")
+    columns = workflows.assume_config(str(path)).data.columns
+    assert (columns.order_date, columns.currency) == ("Valuta", None)
+    path.write_text("Kunde,Faktura,Valuta,Betrag\na,1,SEK,5.00\nb,2,SEK,6.00\n")
+    with pytest.raises(InputError, match="Nothing looks like order_date"):
+        workflows.assume_config(str(path))
 
 
 def test_what_is_named_is_taken_and_the_rest_is_assumed(written):

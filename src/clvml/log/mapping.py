@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
 
 from clvml.config import ColumnsConfig
 from clvml.errors import InputError, first_of
@@ -22,41 +23,56 @@ _SYNONYMS = {
     "clientnumber clientno clientref clientcode loyaltyid loyaltynumber loyaltycard customerloyaltyid "
     "customercode customerref customerreference accountreference accountref accountcode accountno accountnumber "
     "soldtoparty soldto buyeremail customeremail emailbilling billingemail emailaddress absenderemailadresse"
-    " contactemail auftraggeber cusid id",
+    " contactemail auftraggeber cusid"
+    " compauxnum cardcode kundnr kundnummer kundenr kundenummer asiakas asiakasnumero müşteri müşterino"
+    " donorid donoremail buyeruserid buyerusername nutzernamedeskäufers companyid associatedcompany"
+    " 顧客id 顧客番号 顧客コード 会員id 会員番号 お客様番号 得意先コード 客户编号 客户id 用户id 会员id"
+    " 고객번호 회원번호 customername clientname contactname buyername consumername kundenname nomclient"
+    " العميل رقمالعميل",
     "order_id": "orderid orderno ordernumber order invoiceid invoiceno invoice transactionid "
     "transactionno transaction basketid receiptid receiptno receiptnumber receipt purchaseid saleid "
     "auftragsnr auftragsnummer bestellnr bestellnummer rechnungsnr rechnungsnummer belegnr belegnummer "
     "auftrag bestellung rechnung beleg belegfeld1 bon bonnr bonnummer orderreference "
     "billingdocument nrzamówienia numerzamówienia transaktionscode transaktionsnummer invoicenumber "
     "numérocommande commande numérofacture facture pedido factura ordine fattura ordernummer factuurnummer"
-    " numeroordine numerofattura",
+    " numeroordine numerofattura"
+    " docnum pieceref faktura fakturanr fakturanummer bestelnummer númerodopedido siparişno"
+    " 注文番号 注文id 受注番号 订单编号 订单号 订单id 주문번호 رقمالطلب",
     "order_date": "orderdate invoicedate transactiondate purchasedate saledate orderts ordertime "
     "ordertimestamp orderedat createdat purchasedat date datetime timestamp "
     "closedate dateordered datecreated createddate createdon time day buydate ts eventtime "
     "bestelldatum auftragsdatum rechnungsdatum kaufdatum belegdatum buchungsdatum datum datecommande datedecommande"
     " datepièce datedepièce "
     "billingdate postingdate paidat дата "
-    "datefacture dateachat datepedido fechapedido fecha dataordine data besteldatum factuurdatum",
-    "amount": "amount orderamount lineamount totalamount total ordertotal linetotal totalprice "
+    "datefacture dateachat datepedido fechapedido fecha dataordine data besteldatum factuurdatum"
+    " docdate ecrituredate fakturadatum fakturadato verkauftam donatedat siparistarihi sipariştarihi tarih"
+    " 注文日 注文日時 受注日 受注日時 購入日 購入日時 売上日 日付 下单时间 订单日期 订单时间 日期 주문일 주문일시"
+    " تاريخالطلب التاريخ valutadatum wertstellung valuta",
+    "amount": "amount orderamount lineamount linetotal itemtotal totalamount total ordertotal totalprice "
     "salesvalue sales saleamount revenue netsales netrevenue turnover spend value "
-    "sum grandtotal invoicetotal amountpaid totalpaid paidamount "
+    "sum grandtotal invoicetotal gross net amountpaid totalpaid paidamount "
     "ordervalue monetaryvalue paymentvalue payment netamount netamt price "
     "umsatz umsatzohnesollhabenkz nettoumsatz betrag gesamtbetrag rechnungsbetrag summe gesamtpreis "
     "endbetrag bruttobetrag brutto nettobetrag netto gesamt nettowert warenwert montant "
     "montantttc montantht chiffredaffaires ca "
     "importe importo totale bedrag omzet netvalue kwota wartość wartośćbrutto"
-    " totalfactura totalfacture totalefattura totaleriga valortotal částka összeg сумма",
+    " totalfactura totalfacture totalefattura totaleriga valortotal částka összeg сумма"
+    " grosstotal totalgross doctotal beløb bruttobeløb belopp totalt zeilensumme zeilensummebrutto tutar toplamtutar"
+    " totalpricewithvat totaalbedrag"
+    " 合計金額 総合計 合計 請求金額 お支払金額 売上金額 金額 总金额 订单金额 实付金额 金额"
+    " 결제금액 주문금액 المبلغ",
     "product_id": "productid product stockcode sku itemid item articleid article materialid material ean upc "
     "artikelnr artikelnummer artikelid artikel produktnr produktnummer produktid produkt codearticle codeproduit "
     "idproduit produit códigoproducto idproducto producto artículo codiceprodotto prodotto codicearticolo articolo "
-    "artikelcode productnummer",
+    "artikelcode productnummer 商品コード 商品番号 商品id 商品编号 商品编码",
     "quantity": "quantity qty units count pieces numberofitems lineitemquantity quantityordered quantitypurchased "
     "qtyordered menge anzahl stückzahl quantité quantite cantidad quantità quantidade "
-    "unitssold qtysold quantitysold itemquantity qtyshipped ilość množství aantal antal количество",
-    "currency": "currency currencycode währung devise valuta moneda moeda waluta",
+    "unitssold qtysold quantitysold itemquantity qtyshipped ilość množství aantal antal количество 数量 個数",
+    "currency": "currency currencycode währung devise valuta moneda moeda waluta 通貨 币种",
 }
 _UNIT_PRICES = (
     "unitprice itemprice priceperunit lineitemprice pricepaidperunit price unitcost einzelpreis stückpreis preis"
+    " vkbrutto vknetto vkpreis soldfor verkauftfür"
     " prixunitaire prix preciounitario precio prezzounitario prezzo cenajednostkowa cena stukprijs prijs цена"
 )
 # What a customer owes, and what takes it back, in columns of their own.
@@ -78,16 +94,21 @@ _IN_CURRENCY = re.compile(
     r"(?<=[\w.])[\s_\[(]+(?:in[\s_]+)?(eur|usd|gbp|chf|pln|czk|dkk|sek|nok|huf)o?[\s\])]*$"
 )
 _TAXED = re.compile(
-    r"(?<=\w)[\s_\[(]+(?:inc|incl|inkl|ink|ex|excl|exkl)[\s._]+(?:vat|tax|gst|btw|mwst|ust|moms)[\s.\])]*$"
+    r"(?<=\w)[\s_\[(]+(?:(?:inc|incl|inkl|ink|ex|excl|exkl)[\s._]+(?:vat|tax|gst|btw|mwst|ust|moms)|cents?)[\s.\])]*$"
 )
 
 
 def map_columns(
-    columns: ColumnsConfig, available: Sequence[str], origin: str, computed: Collection[str] = ()
+    columns: ColumnsConfig,
+    available: Sequence[str],
+    origin: str,
+    computed: Collection[str] = (),
+    likeliest: Mapping[str, str] | None = None,
 ) -> dict[str, int]:
     """Return ``{our name: position of the input column}`` for the mapped columns.
 
-    ``origin`` is what the input is called in errors; ``computed`` are our names that are expressions and no columns.
+    ``origin`` is what the input is called in errors; ``computed`` are our names that are expressions and no columns;
+    ``likeliest`` is the mapping that an error proposes, by default that of the names alone.
 
     Raises
     ------
@@ -107,7 +128,7 @@ def map_columns(
             f"{message} It is a single column: export it with a comma, a semicolon, a tab or a bar between the columns,"
             " and without quotes around whole lines."
         )
-    proposal = propose_columns(mapped, available)
+    proposal = propose_columns(mapped, available) if likeliest is None else likeliest
     if proposal:
         words = ", ".join(f"{ours}: {theirs}" for ours, theirs in proposal.items())
         message += f" Did you mean columns: {{{words}}}?"
@@ -130,12 +151,16 @@ def map_columns(
     raise InputError(message)
 
 
-def propose_columns(mapped: dict[str, str], available: Sequence[str]) -> dict[str, str]:
+def propose_columns(
+    mapped: dict[str, str],
+    available: Sequence[str],
+    may_be: Callable[[str, str], bool] = lambda ours, theirs: True,
+) -> dict[str, str]:
     """Return the likeliest ``{our name: input column}``, each input column used once.
 
     Names are compared without case and punctuation: first with the mapped name, then with the usual names of
     such a column, then by likeness. Optional columns are proposed only where they are mapped or their name is
-    a usual one.
+    a usual one. ``may_be`` says of our name and a column whether what the column holds can be that.
 
     >>> propose_columns({"customer_id": "customer_id"}, ["CustomerID", "Invoice Date", "Total"])
     {'customer_id': 'CustomerID', 'order_date': 'Invoice Date', 'amount': 'Total'}
@@ -148,7 +173,7 @@ def propose_columns(mapped: dict[str, str], available: Sequence[str]) -> dict[st
     ]
     proposal: dict[str, str] = {}
     for _, _, ours, theirs in sorted(fits, reverse=True):
-        if ours not in proposal and theirs not in proposal.values():
+        if ours not in proposal and theirs not in proposal.values() and may_be(ours, theirs):
             proposal[ours] = theirs
     return {ours: proposal[ours] for ours in ColumnsConfig.model_fields if ours in proposal}
 
@@ -161,15 +186,26 @@ def _likeness(ours: str, configured: str | None, theirs: str) -> float:
     if configured is not None and name and name == plain(configured):
         return 4.0
     usual = _SYNONYMS[ours].split()
+    if name == "id":
+        # Of nothing else that looks like a customer, it is the customer's.
+        return 0.7 if ours == "customer_id" else 0.0
     if name in usual:
         return 3.0 - usual.index(name) / len(usual)
     if ours not in _REQUIRED and configured is None:
         return 0.0
-    candidates = [] if re.search(_ELSE.get(ours, "$^"), name) else usual
+    # Debit is almost a debitor, and an amount almost an account.
+    candidates = [] if name in _usual_names() or re.search(_ELSE.get(ours, "$^"), name) else usual
     candidates = [*candidates, *([plain(configured)] if configured else [])]
     best = max((difflib.SequenceMatcher(None, name, each).ratio() for each in candidates), default=0.0)
     # Storno and Customer No are alike by three quarters.
     return best if best > 0.75 else 0.0
+
+
+@cache
+def _usual_names() -> frozenset[str]:
+    """Return all names that say for sure what a column is."""
+    sides = (side for pair in ACCOUNT_SIDES for side in pair)
+    return frozenset(" ".join([*_SYNONYMS.values(), _UNIT_PRICES, _PARTS_OF_DATES, *sides]).split())
 
 
 def propose_product(available: Sequence[str], amount: str | None) -> str | None:
@@ -228,7 +264,7 @@ def currency_in_name(name: str) -> str:
 
 
 def plain(name: str) -> str:
-    """Return a name without case, punctuation and the currency or the words on taxes behind it.
+    """Return a name without case, punctuation and the currency or the words on taxes or cents behind it.
 
     >>> plain("Betrag in EUR"), plain("amount_usd"), plain("Umsatz inkl. MwSt. [CHF]"), plain("EUR")
     ('betrag', 'amount', 'umsatz', 'eur')

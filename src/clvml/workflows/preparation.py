@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -179,12 +180,9 @@ def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> 
         fields = ColumnsConfig.model_fields
         known = {ours: theirs for ours, theirs in named.items() if isinstance(theirs, str) and ours in fields}
         proposed = propose_columns(known, first.columns)
-        filled = [
-            name
-            for name in first.columns
-            if name not in proposed.values() or _may_be(connection, first, proposed, name)
-        ]
-        likeliest = propose_columns(known, filled)
+        likeliest = propose_columns(known, first.columns, partial(_may_be, connection, first))
+        used = likeliest.values()
+        filled = [name for name in first.columns if name in used or name not in proposed.values()]
         columns = {ours: theirs for ours, theirs in likeliest.items() if theirs not in named.values()} | named
         product = propose_product(filled, columns.get("amount")) if "amount" not in named else None
         if product:
@@ -208,6 +206,7 @@ def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> 
                 ColumnsConfig(**{ours: known.get(ours, ours) for ours in _REQUIRED}),
                 first.columns,
                 first.name,
+                likeliest=columns,
             )
         except InputError as error:
             raise InputError(f"{error} {remedy.format(ours=unknown[0])}") from None
@@ -223,15 +222,18 @@ def _subscribed(connection: duckdb.DuckDBPyConnection, part: Part) -> dict[str, 
     )
 
 
-def _may_be(connection: duckdb.DuckDBPyConnection, part: Part, proposed: dict[str, str], name: str) -> bool:
-    """Return whether a column holds something: digits for dates and numbers, and none for a currency."""
+def _may_be(connection: duckdb.DuckDBPyConnection, part: Part, ours: str, name: str) -> bool:
+    """Return whether a column holds something: several customers, digits for dates and numbers, none for a currency."""
     cell = f"c{part.columns.index(name)}::VARCHAR"
     test = f"trim({cell}) <> ''"
-    if name in (proposed.get(ours) for ours in ("order_date", "amount", "quantity")):
+    if ours in ("order_date", "amount", "quantity"):
         test = f"regexp_matches({cell}, '\\d')"
-    elif name == proposed.get("currency"):
+    elif ours == "currency":
         # Valuta is a currency and, in German, the day from which money counts.
         test += f" AND NOT regexp_matches({cell}, '\\d')"
+    elif ours == "customer_id":
+        # All revenue stands on one account of the books.
+        test += f" AND {cell} <> (SELECT {cell} FROM {part.relation} WHERE {test} LIMIT 1)"
     query = f"SELECT 1 FROM {part.relation} WHERE {test} LIMIT 1"
     try:
         return bool(connection.execute(query).fetchall())
