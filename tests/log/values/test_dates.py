@@ -60,6 +60,11 @@ def _read_dates(log):
         ("2024-Jan-05", "2024-01-05 00:00:00"),
         ("20240105T101112", "2024-01-05 10:11:12"),
         ("20240105101112", "2024-01-05 10:11:12"),
+        ("13012024", "2024-01-13 00:00:00"),
+        ("01132024", "2024-01-13 00:00:00"),
+        ("20101999", "1999-10-20 00:00:00"),
+        ("2024年1月5日 10:11", "2024-01-05 10:11:00"),
+        ("٢٠٢٤/٠١/٠٥", "2024-01-05 00:00:00"),
         ("2024-01-05T10:11:12.1234567", "2024-01-05 10:11:12.123456"),
         ("13/01/2024 10:11:12,5", "2024-01-13 10:11:12.5"),
         ("1704449472", "2024-01-05 10:11:12"),
@@ -83,6 +88,7 @@ def test_other_dates_tell_day_from_month(read):
         "2024-04-13 00:00:00",
     ]
     assert _read_dates(read(_file("3/4/24", "4/13/24"))) == ["2024-03-04 00:00:00", "2024-04-13 00:00:00"]
+    assert _read_dates(read(_file("03042024", "13042024"))) == ["2024-04-03 00:00:00", "2024-04-13 00:00:00"]
 
 
 def test_refuses_to_guess(read, tmp_path):
@@ -95,6 +101,8 @@ def test_refuses_to_guess(read, tmp_path):
         read(_file("03/04/2024", "05/06/2024"))
     with pytest.raises(InputError, match=re.escape('{order_date: "%d-%m-%Y"} or {order_date: "%m-%d-%Y"}')):
         read(_file("03-04-2024", "05-06-2024"))
+    with pytest.raises(InputError, match=re.escape('{order_date: "%d%m%Y"} or {order_date: "%m%d%Y"}')):
+        read(_file("03042024", "05062024"))
     message = (
         f"{start} writes dates in two ways: '13/04/2024' (line 2) and '04/13/2024' (line 3); export them in one, or "
         'name the right one in data.formats (such as {order_date: "%d/%m/%Y"}): lines written otherwise are then '

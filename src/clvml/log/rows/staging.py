@@ -43,6 +43,9 @@ _INCOMING = "clvml_incoming"
 _BLANKS = literal(" \t\r\n\u00a0")
 # Lines with money in them; what has too few columns may be a remark.
 _BROKEN = (TOO_MANY_COLUMNS, STRAY_QUOTE)
+# Digits of Arabic, of Persian and of full width, and the signs between them.
+_FOREIGN = "".join(chr(zero + digit) for zero in (0x660, 0x6F0, 0xFF10) for digit in range(10)) + "٫٬．，／"
+_ASCII = "0123456789" * 3 + ".,.,/"
 _MISSING = "'(nan|null|none|na|n/a|#n/a|<na>|nat)?'"
 _LONGEST_MISSING = 4
 _FLOATS = ("FLOAT", "DOUBLE")
@@ -181,7 +184,8 @@ def _select(
     """
     types = {ours: source.types[index] for ours, index in mapping.items()}
     cleaned = ", ".join(
-        f"{cleaned_sql(f'c{index}', types[ours])} AS {ours}" for ours, index in mapping.items()
+        f"{cleaned_sql(f'c{index}', types[ours], digits=ours not in IDS)} AS {ours}"
+        for ours, index in mapping.items()
     )
     trimmed = ", ".join(f"c{index}::VARCHAR AS {ours}_read" for ours, index in mapping.items() if ours in IDS)
     typed = ", ".join(_typed_sql(ours, types[ours], timezone) for ours in mapping)
@@ -290,8 +294,11 @@ def _is_written(ours: str, kind: str) -> bool:
     return _is_text(kind) or (ours == "order_date" and not kind.startswith(("DATE", "TIMESTAMP")))
 
 
-def cleaned_sql(column: str, kind: str) -> str:
-    """Return a text column without blanks around it, NULL where it says in a usual way that it is missing."""
+def cleaned_sql(column: str, kind: str, *, digits: bool = False) -> str:
+    """Return a text column without blanks around it, NULL where it says in a usual way that it is missing.
+
+    With ``digits``, those of other scripts become ASCII.
+    """
     if not _is_text(kind):
         return column
     text = f"{column}::VARCHAR"
@@ -299,11 +306,12 @@ def cleaned_sql(column: str, kind: str) -> str:
     # Trimming a set of characters is slow, so values that plainly need none of this go past it: no word for a missing
     # value ends in a digit. A pattern and no IN: DuckDB turns a long IN into a join, and a table made through a join
     # loses the input's order.
+    read = f"translate({trimmed}, {literal(_FOREIGN)}, {literal(_ASCII)})" if digits else trimmed
     first, last = f"ascii({text})", f"ascii(right({text}, 1))"
     plain = f"{first} BETWEEN 33 AND 126 AND {last} BETWEEN 33 AND 126"
     return (
         f"CASE WHEN {plain} AND (strlen({text}) > {_LONGEST_MISSING} OR {last} BETWEEN 48 AND 57) THEN {text} "
-        f"WHEN NOT regexp_full_match(lower({trimmed}), {_MISSING}) THEN {trimmed} END"
+        f"WHEN NOT regexp_full_match(lower({trimmed}), {_MISSING}) THEN {read} END"
     )
 
 

@@ -16,6 +16,8 @@ _DIGITS = {9: "seconds", 10: "seconds", 12: "milliseconds", 13: "milliseconds", 
 _DIGITS |= {16: "microseconds", 18: "nanoseconds", 19: "nanoseconds"}
 _DAY = r"(?:0[1-9]|[12]\d|3[01])"
 _COMPACT = rf"(?:19|20)\d\d(?:0[1-9]|1[0-2]){_DAY}"
+# No month is 19 or 20: which of the two is meant is never open.
+_YEAR_BEHIND = rf"{_DAY}{_DAY}(?:19|20)\d\d"
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ def _parse_digits(text: str, unit: str) -> DateText | None:
     if unit not in ("", "calendar"):
         return DateText(unit)
     if not fraction:
+        if re.fullmatch(_YEAR_BEHIND, whole):
+            return DateText("calendar", "<1><2><3>")
         for length, time in ((8, ""), (12, "%H%M"), (14, "%H%M%S")):
             if len(whole) == length and re.match(_COMPACT, whole):
                 return DateText("calendar", "%Y%m%d", time)
@@ -144,5 +148,6 @@ def rewrites_of_texts() -> tuple[tuple[str, str], ...]:
         rewrites.append((f"(^|{letter})(?:{longer})({letter}|$)", rf"\1{short}\2"))
     rewrites.append((r"(\d)(?:st|nd|rd|th|er)([^a-z]|$)", r"\1\2"))
     rewrites.append((r"([ap])\. ?m\.", r"\1m"))
+    rewrites.append((r"(\d{4})年 ?(\d{1,2})月 ?(\d{1,2})日", r"\1-\2-\3"))
     rewrites.append((r"(:\d{2}[.,]\d{6})\d{1,3}", r"\1"))
     return tuple(rewrites)

@@ -119,7 +119,8 @@ def date_spellings_sql(table: str, text: str) -> str:
     """
     day, month = "a BETWEEN 13 AND 31 AND b <= 12", "b BETWEEN 13 AND 31 AND a <= 12"
     # A weekday may stand in front.
-    numbers = r"regexp_extract(text, '^\D*(\d{1,2}) ?[/.-] ?(\d{1,2}) ?[/.-] ?(\d+)', ['a', 'b', 'c'])"
+    gap = "(?: ?[/.-] ?)?"
+    numbers = rf"regexp_extract(text, '^\D*(\d{{1,2}}){gap}(\d{{1,2}}){gap}(\d+)', ['a', 'b', 'c'])"
     cast = ", ".join(f"TRY_CAST(numbers.{name} AS INTEGER) AS {name}" for name in "abc")
     # One translation, because each is slow.
     alike = f"translate(lower(text), '{_BLANKS}023456789', '   111111111')"
@@ -297,6 +298,8 @@ def _year(text: str, order: str) -> str:
 
 
 def _year_digits(text: str) -> int:
+    if text.isdigit():
+        return 4
     found = _NUMBERS.match(text)
     return len(found["year"]) if found else 0
 

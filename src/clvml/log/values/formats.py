@@ -195,10 +195,11 @@ def _choose_dates(
             )
         if readings.open_text is not None:
             # The example is written as the column is.
-            sign = next((sign for sign in readings.open_text.text if sign in "./-"), "/")
+            text = readings.open_text.text
+            sign = next((sign for sign in text if sign in "./-"), "" if text.isdigit() else "/")
             day_first, month_first = (sign.join(order) for order in (("%d", "%m", "%Y"), ("%m", "%d", "%Y")))
             raise InputError(
-                f"{column} holds dates such as {quoted(readings.open_text.text)} ({locate(readings.open_text.place)}),"
+                f"{column} holds dates such as {quoted(text)} ({locate(readings.open_text.place)}),"
                 " and nothing in it tells day, month and year apart; name the format, for example"
                 f' {_KEY}: {{{column.key}: "{day_first}"}} or {{{column.key}: "{month_first}"}}'
             )
