@@ -2,6 +2,8 @@
 
 import pytest
 
+from clvml.errors import InputError
+
 HEADER = "customer,day,amount\n"
 BLOCKS = (
     "ann,2024-01-05,10\nann,2024-01-06,5\nSubtotal ann,2024-01-06,15\n"
@@ -130,3 +132,22 @@ def test_amounts_that_only_grow_are_what_was_spent_so_far(read):
     for other in (lambda n: 10, lambda n: 10 + n * 7 % 13, lambda n: 10 + n if n % 20 else 5):
         codes = [warning.code for warning in read(_spent(other), hints=True).quality.warnings]
         assert "amounts-only-grow" not in codes
+
+
+SUMMARY = [
+    "Month,Revenue,Orders\n2024-01,100,4\n2024-02,90,3\n",
+    "Month,Revenue,Orders,Share\n2024-01,100,4,52 %\n",
+]
+
+
+@pytest.mark.parametrize("gap", ["\n", ",,\n", ""])
+@pytest.mark.parametrize("summary", SUMMARY)
+def test_another_table_below_is_no_reason_to_refuse(read, reasons, gap, summary):
+    log = read(f"{HEADER}{LINES}{gap}{summary}", max_unreadable=0.01)
+    assert log.quality.rows_out == 40
+    assert reasons(log)["line of another table below", "rejected"][0] == summary.count("\n")
+
+
+def test_words_above_the_last_date_begin_no_table(read):
+    with pytest.raises(InputError, match="are no date"):
+        read(f"{HEADER}x,soon,much\n{LINES}x,soon,5\nann,2024-01-05,5\n", max_unreadable=0.01)

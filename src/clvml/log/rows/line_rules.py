@@ -20,6 +20,7 @@ from clvml.storage.sql import MONEY, literal
 Treatment = Literal["rejected", "dropped", "kept", "changed"]
 
 TOTAL_LINE, HEADER_LINE = "total line", "header line"
+OTHER_TABLE = "line of another table below"
 NOT_IN_WHERE = "not in data.where"
 MISSING_AMOUNT = "missing amount"
 NO_RATE = "no exchange rate by its day (data.rates)"
@@ -77,6 +78,7 @@ RULES = (
             NOT_JSON,
             TOTAL_LINE,
             HEADER_LINE,
+            OTHER_TABLE,
             NO_RATE,
         ),
     ),

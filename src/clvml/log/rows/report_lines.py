@@ -1,4 +1,4 @@
-"""Lines that a report prints among its rows and that are no orders: totals, subtotals and headers that come again.
+"""Lines that a report prints among its rows and that are no orders: totals, headers that come again, other tables.
 
 Lines are marked in a table whose column ``broken`` says why a line is none.
 """
@@ -9,12 +9,14 @@ from collections.abc import Collection
 
 import duckdb
 
-from clvml.log.readers.delimited import TOO_FEW_COLUMNS
-from clvml.log.rows.line_rules import HEADER_LINE, IDS, IS_SOUND, READ_MONEY, TOTAL_LINE
+from clvml.log.readers.delimited import STRAY_QUOTE, TOO_FEW_COLUMNS, TOO_MANY_COLUMNS
+from clvml.log.rows.line_rules import HEADER_LINE, IDS, IS_SOUND, OTHER_TABLE, READ_MONEY, TOTAL_LINE
 from clvml.storage.sql import literal
 
 # So many last lines of a file may be totals.
 LAST_LINES = 3
+# Lines with money in them; what has too few columns may be a remark.
+BROKEN = (TOO_MANY_COLUMNS, STRAY_QUOTE)
 _TOTAL = (
     r"(?:grand |sub|sub-|zwischen|gesamt|teil)?(?:total(?:e|es|en|s|i)?|totaux|totaal|summen?|sum|somme|suma|soma"
     r"|gesamt\w*|insgesamt|betrag|ergebnis|сумма|итого)"
@@ -36,15 +38,37 @@ def mark_headers(
 
     ``customer`` and ``day`` are what the header calls these two columns.
     """
-    numbers = [ours for ours in columns if ours not in (*IDS, "order_date", "currency")]
-    values = ", ".join(["order_ts::VARCHAR", *(f"{ours}::VARCHAR" for ours in numbers)])
-    words = ", ".join(["date_text", *(f"{ours}_text" for ours in numbers)])
     connection.execute(
         f"UPDATE {table} SET broken = {literal(HEADER_LINE)} WHERE broken IS NULL AND ("
         f"(customer_id = {literal(customer)} AND date_text = {literal(day)}) OR"
-        f" (rowid IN (SELECT min(rowid) FROM {table} GROUP BY part)"
-        f" AND coalesce({values}) IS NULL AND regexp_matches(concat({words}), '^\\D+$')))"
+        f" (rowid IN (SELECT min(rowid) FROM {table} GROUP BY part) AND {_has_words_sql(columns)}))"
     )
+
+
+def mark_other_tables(connection: duckdb.DuckDBPyConnection, table: str, columns: Collection[str]) -> None:
+    """Mark what stands below all lines with a date, from one on that has words in the place of date and numbers."""
+    listed = ", ".join(map(literal, BROKEN))
+    connection.execute(
+        f"""
+        UPDATE {table} SET broken = {literal(OTHER_TABLE)} FROM (
+            SELECT part, min(rowid) AS head FROM (SELECT *, rowid FROM {table})
+            JOIN (
+                SELECT part, max(rowid) FILTER (order_ts IS NOT NULL) AS last_day, max(rowid) AS last
+                FROM {table} GROUP BY part
+            ) USING (part)
+            WHERE rowid > last_day AND rowid < last AND {_has_words_sql(columns)} GROUP BY part
+        ) AS below
+        WHERE {table}.part = below.part AND {table}.rowid >= head AND (broken IS NULL OR broken IN ({listed}))
+        """
+    )
+
+
+def _has_words_sql(columns: Collection[str]) -> str:
+    """Return the SQL of whether a line has words, and no digit, in the place of its date and of all its numbers."""
+    numbers = [ours for ours in columns if ours not in (*IDS, "order_date", "currency")]
+    values = ", ".join(["order_ts::VARCHAR", *(f"{ours}::VARCHAR" for ours in numbers)])
+    words = ", ".join(["date_text", *(f"{ours}_text" for ours in numbers)])
+    return f"coalesce({values}) IS NULL AND regexp_matches(concat({words}), '^\\D+$')"
 
 
 def mark_totals(connection: duckdb.DuckDBPyConnection, table: str, columns: Collection[str]) -> None:

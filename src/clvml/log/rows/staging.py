@@ -15,7 +15,6 @@ import duckdb
 from clvml.config import ColumnsConfig, DataConfig
 from clvml.errors import InputError, did_you_mean
 from clvml.log.finding import Finding
-from clvml.log.readers.delimited import STRAY_QUOTE, TOO_MANY_COLUMNS
 from clvml.log.readers.parts import (
     Part,
     check_column,
@@ -27,7 +26,7 @@ from clvml.log.readers.parts import (
 )
 from clvml.log.readers.text_files import shown_encoding
 from clvml.log.rows.line_rules import IDS, IS_SOUND
-from clvml.log.rows.report_lines import mark_headers, mark_totals
+from clvml.log.rows.report_lines import BROKEN, mark_headers, mark_other_tables, mark_totals
 from clvml.log.values.dates import DateFormat, date_sql, iso_sql, within_calendar
 from clvml.log.values.formats import Column, Formats, Locate, choose_formats
 from clvml.log.values.numbers import NumberFormat, number_sql
@@ -41,8 +40,6 @@ _GATHERED = "clvml_gathered"
 _INCOMING = "clvml_incoming"
 
 _BLANKS = literal(" \t\r\n\u00a0")
-# Lines with money in them; what has too few columns may be a remark.
-_BROKEN = (TOO_MANY_COLUMNS, STRAY_QUOTE)
 # Digits of Arabic, of Persian and of full width, and the signs between them.
 _FOREIGN = "".join(chr(zero + digit) for zero in (0x660, 0x6F0, 0xFF10) for digit in range(10)) + "٫٬．，／"
 _ASCII = "0123456789" * 3 + ".,.,/"
@@ -119,8 +116,12 @@ def build_staged(
     mark_headers(connection, _GATHERED, columns, *named)
     mark_totals(connection, _GATHERED, columns)
     locate = partial(_located, connection, read)
-    check_broken(connection, _GATHERED, _BROKEN, origin, data, locate)
     formats, read_as = _type(connection, len(read), to_read, data, locate)
+    mark_other_tables(connection, STAGED, columns)
+    check_broken(connection, STAGED, BROKEN, origin, data, locate)
+    for ours, column in to_read.items():
+        value, text = ("order_ts", "date_text") if ours == "order_date" else (ours, f"{ours}_text")
+        check_readable(connection, STAGED, text, value, column, read_as[ours], data, locate)
     if says_utc(parts[0].columns[mapping["order_date"]]):
         moved = moved_sql(connection, STAGED, "UTC", data.timezone, "NOT zoned")
         if moved != "order_ts":
@@ -243,9 +244,6 @@ def _type(
         f" (SELECT * REPLACE ({', '.join(replaced)}) FROM {_GATHERED})"
     )
     connection.execute(f"DROP TABLE {_GATHERED}")
-    for ours, column in texts.items():
-        value, text = ("order_ts", "date_text") if ours == "order_date" else (ours, f"{ours}_text")
-        check_readable(connection, STAGED, text, value, column, read_as[ours], data, locate)
     return formats, read_as
 
 
