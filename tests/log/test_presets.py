@@ -53,6 +53,11 @@ EXPORTS = {
         "1\t2024-01-05T10:00:00+00:00\tAnn@marketplace.amazon.com\tA\t2\tUSD\t20.00\tShipped\n"
         "2\t2024-01-06T10:00:00+00:00\tann@marketplace.amazon.com\tA\t1\tUSD\t9.00\tCancelled\n"
     ),
+    "fec": (
+        "JournalCode\tJournalLib\tEcritureDate\tCompteNum\tCompAuxNum\tPieceRef\tDebit\tCredit\n"
+        "VE\tVentes\t20240105\t411000\tann\tF1\t20,00\t0,00\nVE\tVentes\t20240105\t707000\t\tF1\t0,00\t20,00\n"
+        "BQ\tBanque\t20240125\t411000\tann\tF1\t0,00\t20,00\nBQ\tBanque\t20240125\t512000\t\tF1\t20,00\t0,00\n"
+    ),
     "uci-online-retail": (
         "Invoice,StockCode,Description,Quantity,InvoiceDate,Price,Customer ID,Country\n"
         "1,85048,LIGHTS,4,2024-01-05 10:00:00,5.00,13085.0,United Kingdom\n"
@@ -162,3 +167,32 @@ def test_times_are_utc_where_their_column_says_so(read, rows, preset, column, da
             f"{header.format(column)}\n{line.format(written)}\n", preset=preset, timezone="Europe/Berlin"
         )
         assert rows(log, "order_day::VARCHAR, amount") == [("2024-01-05", 20.0)]
+
+
+@pytest.mark.parametrize(
+    ("header", "payment", "withdrawal", "refund", "done"),
+    [
+        (
+            "Datum,Typ,Status,Währung,Brutto,Absender E-Mail-Adresse,Transaktionscode",
+            *("PayPal Express-Zahlung", "Allgemeine Abbuchung", "Rückzahlung", "Abgeschlossen"),
+        ),
+        (
+            "Date,Type,État,Devise,Avant commission,De l'adresse email,Numéro de transaction",
+            *("Paiement Express Checkout", "Virement standard", "Remboursement de paiement", "Terminé"),
+        ),
+    ],
+)
+def test_paypal_in_other_languages(read, rows, header, payment, withdrawal, refund, done):
+    text = header + "".join(
+        f'\n13.01.2024,{kind},{state},EUR,"{amount}",{who},{n}'
+        for n, (kind, state, amount, who) in enumerate(
+            [
+                (payment, done, "20,00", "ann@x"),
+                (payment, "Ausstehend", "9,00", "ann@x"),
+                (withdrawal, done, "-500,00", "shop@x"),
+                (refund, done, "-9,00", "shop@x"),
+            ]
+        )
+    )
+    assert recognise(header.split(",")) == "paypal"
+    assert rows(read(text, preset="paypal"), "customer_id, amount") == [("ann@x", 20.0)]

@@ -19,7 +19,7 @@ from clvml.storage.addresses import hide_password
 
 # Systems whose exports are known (`src/clvml/log/presets`).
 PresetName = Literal[
-    "shopify", "woocommerce", "stripe", "paypal", "square", "magento", "amazon", "uci-online-retail"
+    "shopify", "woocommerce", "stripe", "paypal", "square", "magento", "amazon", "fec", "uci-online-retail"
 ]
 _PRESETS = Path(__file__).parents[1] / "log" / "presets"
 
