@@ -231,3 +231,22 @@ def test_tags_and_types_that_are_no_purchases(hint, name, plain, apart):
 )
 def test_words_that_only_hold_such_a_tag_leave_nothing_out(hint, name, words):
     assert "status-column" not in hint(_text(name, words))
+
+
+@pytest.mark.parametrize("name", ["Deal Stage", "Stage", "Deal status"])
+def test_deals_that_were_not_won_are_no_purchases(hint, name):
+    found = hint(_text(name, ["Closed Won", "Closed Won", "Closed Lost", "Negotiation/Review"]))[
+        "status-column"
+    ]
+    assert found.rows == 20
+    assert yaml.safe_load(found.text.split("data.where: ")[1].split(" leaves")[0]).endswith(
+        "in ('Closed Won')"
+    )
+    assert "status-column" not in hint(_text("Product", ["Won Ton", "Soup"]))
+
+
+@pytest.mark.parametrize(
+    "word", ["Quotation Sent", "Awaiting payment", "Closed Lost", "Recusado", "İptal edildi"]
+)
+def test_more_words_of_lines_that_were_not_bought(hint, word):
+    assert hint(_text("Status", ["Done", "Done", word]))["status-column"].rows == 13

@@ -28,6 +28,7 @@ from clvml.log.hints.words import (
     is_mark,
     is_refund,
     is_unbought,
+    is_won,
 )
 from clvml.log.mapping import currency_in_name, is_unit_price, is_usual, plain, written
 from clvml.log.presets import recognise
@@ -77,7 +78,7 @@ def _status(file: Unused) -> Iterator[Finding]:
             words = [word for word in words if not is_credit(word)]
         if is_mark(name, words):
             candidates.append(((False, True, False), -file.names.index(name), name, True))
-        elif any(is_unbought(word, name) for word in words):
+        elif any(is_unbought(word, name) or is_won(word) for word in words):
             # The status of a payment tells more than that of a parcel.
             rank = (
                 any(map(is_bought, words)),
@@ -92,20 +93,27 @@ def _status(file: Unused) -> Iterator[Finding]:
     _, _, name, marks = max(candidates)
     values = file.by_value(name)
     refunds = not any(map(is_refund, file.names))
+    won = [value.text for value in values if STATES.search(name) and is_won(value.text or "")]
     # Refunds that are negative come off by themselves.
     bad = [
         value
         for value in values
         if (text := value.text) is not None
-        and (text.casefold() in YES if marks else is_unbought(text, name, refunds=refunds))
+        and (
+            text.casefold() in YES
+            if marks
+            else text not in won
+            if won
+            else is_unbought(text, name, refunds=refunds)
+        )
         and (value.money is None or value.money > 0 or not REFUNDED.search(text.casefold()))
         and (file.amount is None or STATES.search(name) or not is_credit(text))
     ]
     if not bad:
         return
     rows = sum(value.rows for value in bad)
-    condition = one_of(name, (value.text for value in bad), negated=True)
-    if any(value.text is None for value in values):
+    condition = one_of(name, won or (value.text for value in bad), negated=not won)
+    if not won and any(value.text is None for value in values):
         condition = f"{written(name)} is null or {condition}"
     yield Finding(
         "status-column",

@@ -15,7 +15,8 @@ _NOT_BOUGHT = re.compile(
     r"abandon|incomplete|draft|trash|requires|blocked|on[ -]hold|revers|chargeback|dispute lost|storn|"
     r"abgebroch|fehlgeschlag|abgelehn|gesperrt|nicht bezahlt|unbezahlt|offen|widerruf|annul|échou|echou|refus|"
     r"en attente|impay|cancelad|fallid|rechazad|pendiente|anulad|geannul|mislukt|in attesa|anulow|"
-    r"ausstehend|nieopłac|odrzuc|zrušen|отмен)"
+    r"ausstehend|nieopłac|odrzuc|zrušen|отмен|awaiting payment|quotation|devis|closed lost|recusad|i\u0307?ptal|"
+    r"makuler|avbrut|entwurf|brouillon|erreur)"
 )
 # Tags and types that say so; a pregnancy test is bought, and what is paid with a gift card is a purchase.
 _APART = re.compile(
@@ -38,16 +39,18 @@ _REFUND_NAMES = re.compile(r"refund|erstatt|rembours|reembols|rimbors", re.IGNOR
 _NO_MONEY = re.compile(r"date|datum|reason|status|(^|[ _-])(id|at|by|on)$|grund|currency", re.IGNORECASE)
 # A column of yes and no that marks lines as not bought.
 _MARK_NAMES = re.compile(
-    r"^(?:is|ist)?[\W_]*(?:storn(?:o|iert|ierung)|cancel(?:l?ed|lation)?|refund(?:ed)?|returned|erstattet|void(?:ed)?|deleted|annul(?:l?ed|é|lato)?|"
+    r"^(?:is|ist)?[\W_]*(?:storn(?:o|iert|ierung)|cancel(?:l?ed|lation)?|refund(?:ed)?|returned|erstattet|void(?:ed)?|deleted|annul(?:l?ed|é|lato)?|makulerad|annulleret|"
     r"gelöscht|test(?:[\W_]?(?:order|bestellung|mode))?)(?:[\W_]*(?:flag|kz|kennzeichen))?[\W_]*$",
     re.IGNORECASE,
 )
 YES, _NO = (
     {"true", "t", "yes", "y", "1", "ja", "j", "oui", "x"},
-    {"false", "f", "no", "n", "0", "nein", "non"},
+    {"false", "f", "no", "n", "0", "nein", "non", "nej"},
 )
-STATES = re.compile(r"stat[eou]|zustand|état|etat", re.IGNORECASE)
-STATUS_NAMES = re.compile(r"stat[eou]|zustand|état|etat|type?\b|\bart\b", re.IGNORECASE)
+STATES = re.compile(r"stat[eou]|stage|zustand|état|etat|étape|durum", re.IGNORECASE)
+STATUS_NAMES = re.compile(rf"{STATES.pattern}|type?\b|\bart\b", re.IGNORECASE)
+# Of deals those are purchases that were won: the others are lost or open.
+_WON = re.compile(r"\bwon\b|gewonnen|gagn[ée]|ganad[ao]")
 # A document of its own that takes money back; what was refunded later is a status of the sale.
 _CREDIT = re.compile(
     r"(?<![\w-])(?:credit[ _-]?(?:note|memo)|(?:full |partial )?refund|sales[ _-]return|return|gutschrift|"
@@ -92,6 +95,15 @@ def is_unbought(word: str, name: str, *, refunds: bool = True) -> bool:
     if _APART.search(word) and not PAID_WITH.search(name):
         return True
     return bool(_NOT_BOUGHT.search(word) or (refunds and REFUNDED.search(word) and not _PARTLY.search(word)))
+
+
+def is_won(word: str) -> bool:
+    """Return whether a stage says that a deal was won.
+
+    >>> is_won("Closed Won (Sales)"), is_won("Closed Lost")
+    (True, False)
+    """
+    return bool(_WON.search(word.casefold()))
 
 
 def is_bought(word: str) -> bool:
