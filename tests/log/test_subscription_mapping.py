@@ -48,7 +48,14 @@ def test_a_month_is_assumed_where_no_column_says_how_often_the_price_is_paid(tmp
         "price": "Monatsbeitrag",
         "plan": "Tarif",
     }
-    assert (config.data.period, config.data.grace_days) == ("month", 7)
+    assert (config.data.period, config.data.grace_days, config.data.currency) == ("month", 7, "EUR")
+
+
+def test_prices_in_several_currencies_are_refused(tmp_path):
+    with pytest.raises(
+        InputError, match=r"the prices in 'Monatsbeitrag' of .* are in CHF, EUR; give a table in one"
+    ):
+        assume_any_config(written(tmp_path, GERMAN.replace(";9,90 €", ";CHF 9,90")))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from clvml.log.hints.raw_columns import RawColumns
 from clvml.log.mapping import is_usual, plain, propose_columns
+from clvml.log.values.numbers import sure_currency_of
 
 # Usual names, most telling first, written as those of `clvml.log.mapping`.
 _USUAL = {
@@ -85,3 +86,19 @@ def end_of(raw: RawColumns, names: Sequence[str]) -> str | None:
         if raw.run(f"SELECT bool_or(held), bool_and(held) FROM {table}") == [(True, False)]:
             return name
     return None
+
+
+def currencies_of(raw: RawColumns, price: str) -> str | None:
+    """Return the currencies that prices, or a column of currencies beside them, say, None where none does.
+
+    Several are listed, as in EUR, USD.
+    """
+    beside = [name for name in raw.names if is_usual("currency", name)]
+    told = {code for text in _texts(raw, price) if (code := sure_currency_of(text))}
+    told |= {text.upper() for name in beside[:1] for text in _texts(raw, name)}
+    return ", ".join(sorted(told)) or None
+
+
+def _texts(raw: RawColumns, name: str) -> list[str]:
+    cells = raw.sample(f"{raw.cell(name)} AS text")
+    return [text for (text,) in raw.run(f"SELECT DISTINCT text FROM {cells} WHERE text IS NOT NULL")]

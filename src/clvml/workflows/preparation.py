@@ -46,7 +46,7 @@ from clvml.log.payments import read_subscription_log
 from clvml.log.presets import recognise
 from clvml.log.readers.frame import FRAME
 from clvml.log.readers.parts import Part, copied_part, is_plain, read_parts
-from clvml.log.subscription_mapping import end_of, subscription_columns
+from clvml.log.subscription_mapping import currencies_of, end_of, subscription_columns
 from clvml.log.subscriptions import SubscriptionLog
 from clvml.scores.customer_margin import customer_margins
 from clvml.storage.workspace import offline_database
@@ -101,6 +101,8 @@ def assume_any_config(source: str, overrides: list[str] | None = None) -> AnyCon
     with offline_database() as connection:
         first = read_parts(connection, source)[0]
         columns = _subscribed(connection, first)
+        price = columns.get("price")
+        currency = price and _asked(connection, first, lambda raw: currencies_of(raw, price))
     if not asked and not columns:
         return assume_config(source, overrides)
     named = data.get("columns") or {}
@@ -112,6 +114,13 @@ def assume_any_config(source: str, overrides: list[str] | None = None) -> AnyCon
             f" Its columns: {first_of(first.columns)}. Name the right ones with --set mode=subscription --set"
             f" data.columns.{unknown[0]}=COLUMN"
         )
+    if currency and "," in currency:
+        raise InputError(
+            f"the prices in '{price}' of '{first.name}' are in {currency}; give a table in one currency, for revenue of"
+            " several does not add up"
+        )
+    if currency:
+        data.setdefault("currency", currency)
     if "period" not in data["columns"]:
         data.setdefault("period", "month")
     raw["mode"] = "subscription"
