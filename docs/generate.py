@@ -64,7 +64,8 @@ def configuration() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _keys(section: type[BaseModel], prefix: str) -> list[str]:
+def _keys(section: type[BaseModel], prefix: str, optional: str = "") -> list[str]:
+    """Return a row per key of a section; ``optional`` is the nearest key above that may be left out."""
     rows = []
     for name, field in section.model_fields.items():
         annotation = field.annotation
@@ -73,12 +74,15 @@ def _keys(section: type[BaseModel], prefix: str) -> list[str]:
         if inner is not None and inner is not section:
             # A mapping of sections has names of the user's choosing.
             named = "NAME." if get_origin(annotation) is dict else ""
-            rows += _keys(inner, f"{prefix}{name}.{named}")
+            above = optional if field.is_required() else f"{prefix}{name}"
+            rows += _keys(inner, f"{prefix}{name}.{named}", above)
             continue
         default = field.get_default(call_default_factory=True)
         if default == SEGMENTS:
             default = "docs/data-dictionary.md"
-        shown = "**required**" if default is PydanticUndefined else f"`{default}`" if default != "" else ""
+        shown = f"`{default}`" if default != "" else ""
+        if default is PydanticUndefined:
+            shown = f"required in `{optional}`" if optional else "**required**"
         rows.append(f"| `{prefix}{name}` | {_kind(annotation)} | {shown} | {field.description or ''} |")
     return rows
 
@@ -177,14 +181,16 @@ def command_line() -> str:
     lines = ["# Command line", "", NOTE]
     lines += [
         "Exit codes: 0 done; 2 the input is at fault (one message on stderr says what, where and how to mend",
-        "it); 1 a defect of clvml; 130 interrupted. Progress and messages go to stderr.",
+        "it); 3 `clvml monitor` asks for another training; 1 a defect of clvml; 130 interrupted, 143 terminated; 141",
+        "the reader of the output has left (`clvml ... | head`). Progress and messages go to stderr.",
         "",
     ]
     group = typer.main.get_command(cli.app)
     for name, command in group.commands.items():  # type: ignore[attr-defined]
         lines += [f"## clvml {name}", "", str(command.help).strip(), "", "| option | meaning |", "|---|---|"]
         for option in command.params:
-            shown = ", ".join(option.opts) if option.param_type_name == "option" else option.name.upper()
+            is_option = option.param_type_name == "option"
+            shown = ", ".join(option.opts) if is_option else option.metavar or option.name.upper()
             text = getattr(option, "help", None) or ""
             required = " (required)" if option.required else ""
             lines.append(f"| `{shown}`{required} | {text} |")
