@@ -7,8 +7,9 @@ import sqlite3
 
 import pandas as pd
 import pytest
-from tests.tracking.conftest import out_of_time
+from tests.tracking.conftest import CONFIG, out_of_time
 
+from clvml.config import parse_config
 from clvml.errors import InputError
 from clvml.tracking import runs
 from clvml.tracking.pending import keep_training, kept_trainings, read_kept, sync
@@ -55,6 +56,11 @@ def test_what_is_kept_is_plain_and_without_passwords(kept):
     files = [path for path in kept.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".json", ".parquet", ".png"}
     assert not [path for path in files if b"hunter2" in path.read_bytes()]
+
+
+def test_a_name_longer_than_files_have_loses_no_training(make_record, folder, scored):
+    config = parse_config({**CONFIG, "tracking": {"experiment": "Ж" * 200}})
+    assert read_kept(keep_training(make_record(config=config), folder)).config.tracking == config.tracking
 
 
 def test_sync_uploads_once_and_cleans_up(make_record, folder, uri, scored, kept):

@@ -62,6 +62,20 @@ def test_run_holds_names_tags_and_params(logged, record, uri):
     assert not [key for key in run.data.params if key.startswith(("data.columns", "tracking"))]
 
 
+def test_names_that_mlflow_takes_nowhere_are_told_all_the_same(make_record, uri, scored):
+    """Categories and columns are called as the shop likes; an experiment may have a name longer than files have."""
+    raw = {
+        **CONFIG,
+        "value": {"margins": {"column": "kind", "shares": {"Home & Garden": 0.4, "Büro (neu)": 0.2}}},
+        "tracking": {"experiment": "Ж" * 200},
+    }
+    raw["data"] = {**raw["data"], "formats": {"sum": "1.50"}}
+    logged = log_training(make_record(config=parse_config(raw)), uri)
+    told = read_run(uri, logged.run_id)[0].data.params
+    assert yaml.safe_load(told["value.margins.shares"]) == raw["value"]["margins"]["shares"]
+    assert (told["value.margins.column"], told["data.formats.sum"]) == ("kind", "1.50")
+
+
 def test_runs_are_named_by_what_is_set_otherwise(make_record):
     raw = {
         **CONFIG,

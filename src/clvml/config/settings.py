@@ -176,8 +176,10 @@ class SparkConfig(Section):
 class TrackingConfig(Section):
     """Names in MLflow. Where the server is comes from MLFLOW_TRACKING_URI (SQLite file by default)."""
 
-    experiment: str = Field("clvml", min_length=1, description="MLflow experiment")
-    registered_model: str = Field("clvml", min_length=1, description="name in the model registry")
+    experiment: str = Field("clvml", min_length=1, max_length=200, description="MLflow experiment")
+    registered_model: str = Field(
+        "clvml", min_length=1, max_length=200, description="name in the model registry"
+    )
 
 
 class Config(Section):
@@ -214,7 +216,3 @@ class Config(Section):
     def with_source(self, source: str) -> Config:
         """Return the configuration for the same kind of data at another place."""
         return self.model_copy(update={"data": self.data.with_source(source)})
-
-    def without_passwords(self) -> Config:
-        """Return the configuration as it may be shown and kept."""
-        return self.model_copy(update={"data": self.data.without_passwords()})

@@ -39,7 +39,7 @@ _NO_ROOM = (
 TABLES = (".csv", ".parquet")
 # With what SQLite writes beside a file.
 _DRAFT = re.compile(r"\.clvml-[0-9a-f]{16}\.tmp(-journal|-wal|-shm)?$")
-# Letters of a name that its draft repeats: four bytes each at most, of the 255 that a name may have.
+# Letters of a name that another name repeats: four bytes each at most, of the 255 that a name may have.
 _NAMED = 48
 
 _leftovers: set[Path] = set()
@@ -143,6 +143,15 @@ def unescaped(text: str) -> str:
     ['=1+1', "'=1+1", "'tis", 'C001']
     """
     return text[1:] if text.startswith("'") and escaped(text[1:]) == text else text
+
+
+def plain_name(text: str) -> str:
+    """Return a text as a part of a file's name: letters, digits, - and _, not more than a file system takes.
+
+    >>> plain_name("my shop/2024")
+    'my-shop-2024'
+    """
+    return "".join(sign if sign.isalnum() or sign in "-_" else "-" for sign in text[:_NAMED])
 
 
 def draft_of(path: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import math
 import platform
+import re
 import subprocess
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
@@ -26,6 +27,8 @@ SETTINGS_NAMED = 3
 LONGEST_VALUE = 250
 LONGEST_NOTE = 7500
 FOLD_PREFIX = "window."
+# Of names of parameters MLflow takes these signs; categories and columns of the input are made of any.
+_PARAMETER = re.compile(r"[\w. -]{1,100}")
 # In a note for people: what they ask for first, before the other metrics.
 HEADLINE = ("wape", "total_bias", "spearman", "roc_auc", "brier")
 
@@ -83,7 +86,8 @@ def package_versions() -> str:
 def flat_params(config: dict[str, Any]) -> dict[str, str]:
     """Return a `public_config` as ``{"section.key": text}``, as ``--set`` takes it.
 
-    Left out: what is not set, the names of the input's columns, and the names in MLflow.
+    Left out: what is not set, the names of the input's columns, and the names in MLflow. A mapping of names that MLflow
+    does not take is one text.
     """
     return {
         key: text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
@@ -161,7 +165,7 @@ def markdown_table(header: Sequence[object], rows: Iterable[Sequence[object]], n
 def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, str]:
     flat: dict[str, str] = {}
     for key, value in tree.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and all(map(_PARAMETER.fullmatch, value)):
             flat |= _flatten(value, f"{prefix}{key}.")
         elif value != []:
             flat[prefix + key] = str(value)

@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from clvml.config import parse_any_config
 from clvml.errors import InputError
+from clvml.storage.files import plain_name
 from clvml.tracking.artifacts import copy_model, refuse_links
 from clvml.tracking.description import public_config, run_tags
 from clvml.tracking.record import STARTED_TAG, UPLOAD_TAG, LoggedRun, StoreUnreachable, TrainingRecord
@@ -89,7 +90,7 @@ def keep_training(record: TrainingRecord, folder: Path) -> Path:
     """
     moment = datetime.now(UTC)
     identifier = uuid.uuid4().hex
-    named = "".join(c if c.isalnum() or c in "-_" else "-" for c in record.config.tracking.experiment)
+    named = plain_name(record.config.tracking.experiment)
     name = f"{named}-{record.as_of.isoformat()}-{moment.strftime('%Y%m%dT%H%M%S')}-{identifier[:4]}"
     draft = folder / f".{name}"
     # Commit, versions and user are those of the training, not those of the upload.

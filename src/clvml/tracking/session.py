@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from clvml.config import TrackingConfig
 from clvml.errors import InputError
-from clvml.storage.files import no_room
+from clvml.storage.files import no_room, plain_name
 from clvml.storage.workspace import temporary_folder
 from clvml.tracking.location import DEFAULT_URI, first_line, locate, missing_client, read_only
 from clvml.tracking.own_server import check_location, nonsense_of, only_own_server, said_by_storage
@@ -200,7 +200,7 @@ def experiment_id(store: Store, name: str, create: bool = True) -> str | None:
     if not create:
         return None
     # MLflow would put the files of an SQLite store under ./mlruns, wherever the database is.
-    location = None if store.artifact_root is None else (store.artifact_root / _file_name(name)).as_uri()
+    location = None if store.artifact_root is None else (store.artifact_root / plain_name(name)).as_uri()
     # Without the kind, MLflow's page asks whether this is about chatbots.
     tags = {"mlflow.experimentKind": "custom_model_development"}
     try:
@@ -382,7 +382,3 @@ def _remedy(error: Exception, shown: str) -> str:
     if "REQUEST failed" in text or "Response body:" in text:
         text = text.partition(" Response body:")[0].rstrip(".")
     return f"{text}; check that MLFLOW_TRACKING_URI points at an MLflow store, and that it can be written"
-
-
-def _file_name(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)
