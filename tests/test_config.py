@@ -61,6 +61,10 @@ def test_with_source_changes_nothing_else():
             "'windows.horizon_days': must be a number, and true, false, yes and no are none; currently set to True",
         ),
         (
+            "value.margins={column: kind, shares: {Toys: on}}",
+            "'value.margins.shares': must be a number, and true, false, yes and no are none",
+        ),
+        (
             "windows.horizon_days=-5",
             "'windows.horizon_days' must be greater than 0; currently set to -5",
         ),

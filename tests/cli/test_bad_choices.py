@@ -109,6 +109,22 @@ def test_raw_data_is_never_written(fails, shopping, tmp_path):
         assert fails("check", data, "--rejects", "logs/a.csv").startswith(f"rejects file{message[6:]}")
 
 
+def test_tables_beside_the_log_are_never_written(fails, shopping, tmp_path):
+    for name in ("customers", "rates", "tickets", "acquired"):
+        write(tmp_path / f"{name}.csv", "kept")
+    beside = ("data.attributes.source=customers.csv", "data.rates=rates.csv", "data.currency=EUR")
+    asked = [word for one in beside for word in ("--set", one)]
+    asked += ["--set", "data.events={source: tickets.csv, date: day}", "--config", shopping.config]
+    for name in ("customers", "rates", "tickets"):
+        said = f"'{name}.csv' lies inside the data that is read ('{name}.csv'), which is never changed"
+        assert said in fails("check", shopping.log, *asked, "--rejects", f"{name}.csv")
+        assert said in fails("score", shopping.log, *asked, "--output", f"{name}.csv")
+    write(tmp_path / "acquired.csv", "customer_id,acquisition_source\nC1,web\n")
+    scored = ("score", shopping.log, "--acquired", "acquired.csv", "--output", "acquired.csv")
+    assert "'acquired.csv' lies inside the data that is read" in fails(*scored)
+    assert (tmp_path / "rates.csv").read_text() == "kept"
+
+
 def test_a_failure_keeps_the_old_output(run, shopping, tmp_path, monkeypatch):
     write(tmp_path / "s.csv", "old")
 

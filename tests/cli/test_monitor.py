@@ -168,13 +168,20 @@ def test_a_run_is_trained_again_on_its_sources_up_to_another_date(shopping):
             "give the whole address with --set data.attributes.source=ADDRESS",
         ),
         (
+            ["data.events={source: 'postgresql://ann:***@db/shop?table=t', date: day}"],
+            "give the whole address with --set data.events.source=ADDRESS",
+        ),
+        (
             ["data.source=null", "data.sources={till: {source: 'postgresql://ann:***@db/shop?table=t'}}"],
-            "train with --config, where the whole address of the source stands",
+            "give the whole address with --set data.sources.till.source=ADDRESS",
         ),
     ):
         with pytest.raises(InputError) as error:
             train_again(run_id, "clvml", shopping.tracking, hidden, as_of=date(2024, 6, 1))
         assert said in str(error.value)
+    given = [*hidden, "data.sources.till.source=postgresql://ann:swordfish@db/shop?table=t"]
+    whole = train_again(run_id, "clvml", shopping.tracking, given).config
+    assert whole.data.sources["till"].source.endswith("ann:swordfish@db/shop?table=t")
 
 
 def test_monitor_refuses_what_it_cannot_compare(shopping, fails, run, tmp_path):

@@ -162,6 +162,17 @@ def test_files_at_fault_end_in_one_message(run, folder, scores, playbook, output
     assert said in err
 
 
+def test_a_plan_is_never_written_over_what_it_is_made_of(run, folder):
+    for name, *words in (
+        ("opt.csv", "--set", "opt_outs=opt.csv"),
+        ("past.csv", "--set", "past_contacts=past.csv"),
+        ("mail.csv", "--contacts", "mail.csv", "--lists", "lists"),
+    ):
+        (folder / name).write_text("customer_id\n1\n")
+        code, _, err = run("plan", "scores.csv", "-p", "playbook.yaml", "-o", name, *words)
+        assert (code, f"'{name}' lies inside the data that is read" in err) == (2, True)
+
+
 def test_the_report_shows_the_plan_of_its_scores_and_no_other(run, plan, folder):
     plan("--budget", "40")
     asked = ("report", "--scores", "scores.csv", "--plan", "plan.csv", "--output", "report.html")

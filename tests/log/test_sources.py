@@ -9,6 +9,7 @@ import pytest
 from clvml.config import DataConfig, parse_config
 from clvml.errors import InputError
 from clvml.log import PurchaseLog, read_purchase_log
+from clvml.tracking.description import public_config
 from clvml.workflows import prepare, prepare_on_spark
 
 NOW = datetime(2024, 6, 1)
@@ -263,9 +264,19 @@ def test_the_same_lines_under_two_names_are_refused(shop):
 def test_a_configuration_with_sources_survives_being_kept(shop):
     keys = {"data": shop, "windows": {"horizon_days": 30}}
     keys["data"]["sources"]["old"]["source"] = "postgresql://ann:swordfish@host/shop?table=orders"
+    for key in ("rates", "identity", "attributes", "events"):
+        table = f"postgresql://ann:swordfish@host/shop?table={key}"
+        of_key = {"identity": {"mapping": table}, "events": {"source": table, "date": "day"}}
+        keys["data"][key] = of_key.get(key, table if key == "rates" else {"source": table})
+    keys["data"]["sources"]["shop"]["keys"] = {"source": table, "columns": {"email": "mail"}}
     config = parse_config(keys)
+    assert [key for key, place in config.data.places().items() if place.startswith("postgresql:")] == [
+        *("rates", "sources.shop.keys.source", "sources.old.source", "identity.mapping"),
+        *("attributes.source", "events.source"),
+    ]
     kept = config.without_passwords().model_dump(mode="json")
     assert "swordfish" not in str(kept)
+    assert "swordfish" not in str(public_config(config))
     assert parse_config(kept).model_dump(mode="json") == kept
     alone = config.with_source("new.csv")
     assert not alone.data.sources

@@ -70,7 +70,7 @@ def check(
             _print_next(config, data, settings, overrides)
         return
     if log is not None:
-        for source in [data] if data else workflows.sources_of(settings.data):
+        for source in workflows.sources_of((settings.with_source(data) if data else settings).data):
             check_output(log, (".parquet",), source, "log")
     with workspace(memory) as connection:
         prepared = workflows.prepare(

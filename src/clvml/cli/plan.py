@@ -52,14 +52,15 @@ def plan(
     from clvml.storage.files import TABLES
     from clvml.storage.outputs import check_output
 
-    check_output(output, TABLES, str(scores), "plan")
+    rules = read_playbook(playbook, overrides)
+    for read in filter(None, (str(scores), contacts, rules.opt_outs, rules.past_contacts)):
+        check_output(output, TABLES, read, "plan")
     if lists is None and (contacts or fields):
         raise InputError(
             "--contacts and --fields are for target lists; add --lists FOLDER, or leave them out"
         )
     if preset not in presets():
         raise InputError(f"unknown preset '{preset}'; known: {', '.join(presets())}")
-    rules = read_playbook(playbook, overrides)
     progress(f"planning for the customers of {scores}")
     made = workflows.plan(scores, rules, budget, now().date())
     asked = [name.strip() for name in fields.split(",") if name.strip()]

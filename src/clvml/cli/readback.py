@@ -80,7 +80,7 @@ def readback(
     from clvml.storage.outputs import check_output
 
     if output is not None:
-        check_output(output, (".yaml", ".yml"))
+        check_output(output, (".yaml", ".yml"), str(config) if config else None)
     notes: list[str] = []
     planned = Plan(*read_plan(plan), notes=[])
     store = store_in_use()

@@ -118,6 +118,7 @@ def score(
     if isinstance(scorer, SubscriptionScorer):
         columns = SUBSCRIBERS
     sources = workflows.sources_of((settings.with_source(data) if data else settings).data)
+    sources += [str(acquired)] if acquired else []
     # What the columns of attributes are is known when their table is read.
     is_late = is_address(output) and isinstance(settings, Config) and settings.data.attributes is not None
     if not is_late:

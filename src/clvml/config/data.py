@@ -15,7 +15,6 @@ from clvml.config.base_section import ColumnNames, Section
 from clvml.config.event_keys import EventsConfig
 from clvml.config.identity_keys import IdentityConfig, KeysConfig
 from clvml.errors import did_you_mean
-from clvml.storage.addresses import hide_password
 
 # Systems whose exports are known (`src/clvml/log/presets`).
 PresetName = Literal[
@@ -244,14 +243,9 @@ class DataConfig(Section):
         """Return how to read the purchases alone."""
         return self.model_copy(update=dict.fromkeys(self.tables_beside))
 
-    def without_passwords(self) -> DataConfig:
-        """Return the keys as they may be shown and kept."""
-        shown: dict[str, Any] = {"source": hide_password(self.source)}
-        for key, table in self.tables_beside.items():
-            shown[key] = table.model_copy(update={"source": hide_password(table.source)})
-        if self.sources:
-            shown["sources"] = {name: own.without_passwords() for name, own in self.sources.items()}
-        return self.model_copy(update=shown)
+    def places(self) -> dict[str, str]:
+        """Return every file, folder or address that is read, by its key; several sources are read one by one."""
+        return {key: place for key, place in super().places().items() if key != "source" or not self.sources}
 
     @property
     def repeats(self) -> Literal["drop", "keep", "reject", "keep_within"]:

@@ -16,7 +16,6 @@ from clvml.config.settings import (
     ValueConfig,
     WindowsConfig,
 )
-from clvml.storage.addresses import hide_password
 
 # Names of reasons and of what trees read.
 _PLAIN_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
@@ -149,10 +148,6 @@ class SubscriptionConfig(Section):
     def with_source(self, source: str) -> SubscriptionConfig:
         """Return the configuration for the same kind of table at another place."""
         return self.model_copy(update={"data": self.data.model_copy(update={"source": source})})
-
-    def without_passwords(self) -> SubscriptionConfig:
-        """Return the configuration as it may be shown and kept."""
-        return self.with_source(hide_password(self.data.source))
 
 
 AnyConfig = Config | SubscriptionConfig

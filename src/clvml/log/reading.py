@@ -90,11 +90,10 @@ def read_purchase_log(
     if connection is None:
         connection = offline_database()
     asked = Asked(now, as_of, rejects, horizon_days, hints, crosswalk, example, value)
+    _check_outputs(data, source, rejects, crosswalk)
     try:
         # A row is known by its place in the input, so tables must keep that order.
         with setting(connection, "preserve_insertion_order", "true"):
-            if crosswalk is not None:
-                _check_crosswalk(crosswalk, data, source)
             if data.rates and data.currency:
                 read_rates(connection, data.rates, data.currency)
             if source is None and data.sources:
@@ -109,14 +108,25 @@ def read_purchase_log(
             _drop_temporary(connection)
 
 
-def _check_crosswalk(crosswalk: Path, data: DataConfig, source: str | pd.DataFrame | None) -> None:
-    if source is not None or not data.identity:
+def _check_outputs(
+    data: DataConfig, source: str | pd.DataFrame | None, rejects: Path | None, crosswalk: Path | None
+) -> None:
+    """Refuse files beside the log that could not be written, or that are read: as the log, or beside it."""
+    if crosswalk is not None and (source is not None or not data.identity):
         raise InputError(
             f"there is no crosswalk for '{crosswalk}': ids are matched by data.identity of a configuration with"
             " data.sources; leave it out, or DATA"
         )
-    for own in data.sources.values():
-        check_output(crosswalk, TABLES, own.source, "crosswalk")
+    if source is not None:
+        # A frame lies nowhere.
+        data = data.with_source(source if isinstance(source, str) else "")
+    written = {"crosswalk": [crosswalk] if crosswalk else [], "rejects file": [rejects] if rejects else []}
+    if rejects and data.sources:
+        written["rejects file"] = [rejects_of(rejects, name) for name in data.sources]
+    for what, paths in written.items():
+        for path in paths:
+            for place in data.places().values() or [None]:
+                check_output(path, TABLES, place, what)
 
 
 def _read_sources(connection: duckdb.DuckDBPyConnection, data: DataConfig, asked: Asked) -> PurchaseLog:
@@ -158,8 +168,6 @@ def _read(
     into: str | None = None,
 ) -> PurchaseLog:
     """Read a source; ``into`` is the currency that rates convert to, ``data.currency`` unless given."""
-    if asked.rejects is not None:
-        check_output(asked.rejects, TABLES, source if isinstance(source, str) else None, "rejects file")
     before = stamps(source)
     try:
         log = _read_once(connection, data, source, asked, into or data.currency)

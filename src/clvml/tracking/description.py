@@ -98,9 +98,7 @@ def flat_params(config: dict[str, Any]) -> dict[str, str]:
 
 def public_config(config: AnyConfig) -> dict[str, Any]:
     """Return the configuration as nested dicts, without the password of a database."""
-    raw = config.model_dump(mode="json", exclude_none=True)
-    raw["data"]["source"] = hide_password(raw["data"]["source"])
-    return raw
+    return config.without_passwords().model_dump(mode="json", exclude_none=True)
 
 
 def fold_series(record: TrainingRecord) -> list[tuple[str, int, float]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from clvml.config import AnyConfig, Config, SubscriptionConfig, overridden
+from clvml.config import AnyConfig, SubscriptionConfig, overridden
 from clvml.errors import InputError
 from clvml.scores.customer_margin import margin_columns
 from clvml.storage.workspace import temporary_folder
@@ -24,7 +24,6 @@ from clvml.workflows.preparation import (
     prepare_on_spark,
     prepare_subscriptions,
     sample_on_spark,
-    sources_of,
 )
 from clvml.workflows.training import Trained, train
 
@@ -103,15 +102,13 @@ def train_again(
     )
     if source is not None:
         config = config.with_source(source)
-    hidden = next(filter(_HIDDEN.search, sources_of(config.data)), None)
-    if hidden:
-        told = f"run '{recorded.run_id}' recorded '{hidden}', without the password"
-        if isinstance(config, Config) and config.data.attributes and config.data.attributes.source == hidden:
-            raise InputError(f"{told}; give the whole address with --set data.attributes.source=ADDRESS")
-        if config.data.sources:
-            raise InputError(f"{told}; train with --config, where the whole address of the source stands")
-        date_of = (as_of or recorded.as_of).isoformat()
-        raise InputError(f"{told}; give the whole address with --data, and --as-of {date_of}")
+    for key, place in config.data.places().items():
+        if _HIDDEN.search(place):
+            date_of = (as_of or recorded.as_of).isoformat()
+            given = f"--data, and --as-of {date_of}" if key == "source" else f"--set data.{key}=ADDRESS"
+            raise InputError(
+                f"run '{recorded.run_id}' recorded '{place}', without the password; give the whole address with {given}"
+            )
     if source is not None:
         return Again(recorded, config, as_of, True)
     until = as_of or recorded.as_of

@@ -378,9 +378,7 @@ def sample_on_spark(
 
 def sources_of(data: DataConfig | SubscriptionData) -> list[str]:
     """Return every file, folder or address that a configuration reads."""
-    logs = [own.source for own in data.sources.values()] or [data.source]
-    beside = {} if isinstance(data, SubscriptionData) else data.tables_beside
-    return [*logs, *(table.source for table in beside.values())]
+    return list(data.places().values())
 
 
 def check_length(prepared: Prepared[Any], config: Config) -> HistoryVerdict:
