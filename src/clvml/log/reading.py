@@ -23,6 +23,7 @@ from clvml.log.purchase_log import TABLE, WITH_MARGINS, PurchaseLog, fingerprint
 from clvml.log.quality import build_quality
 from clvml.log.readers.delimited import TOO_FEW_COLUMNS
 from clvml.log.readers.frame import FRAME
+from clvml.log.readers.month_columns import are_months_as_rows, with_months_as_rows
 from clvml.log.readers.parts import file_findings, read_parts, stamps
 from clvml.log.rows.cleaning import VERDICTS, ReasonCount, build_verdicts, count_reasons
 from clvml.log.rows.derived import bind_formulas, place_of_category, stage_operands
@@ -205,6 +206,8 @@ def _read_once(
 ) -> PurchaseLog:
     name = source if isinstance(source, str) else FRAME
     parts = read_parts(connection, source, data)
+    if are_months_as_rows(data.columns.mapped().values(), parts[0].columns):
+        parts = with_months_as_rows(connection, parts)
     given = data
     data, names = fit_preset(data, parts[0].columns, parts[0].name)
     formulas = bind_formulas(data, names, asked.value)

@@ -45,6 +45,7 @@ from clvml.log.mapping import map_columns, propose_columns, propose_difference, 
 from clvml.log.payments import read_subscription_log
 from clvml.log.presets import recognise
 from clvml.log.readers.frame import FRAME
+from clvml.log.readers.month_columns import with_months_as_rows
 from clvml.log.readers.parts import Part, copied_part, is_plain, read_parts
 from clvml.log.subscription_mapping import currencies_of, end_of, subscription_columns
 from clvml.log.subscriptions import SubscriptionLog
@@ -176,7 +177,8 @@ def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> 
     if data.get("preset"):
         return data
     with offline_database() as connection:
-        first = read_parts(connection, source)[0]
+        parts = read_parts(connection, source)
+        first = with_months_as_rows(connection, parts[:1])[0]
         if not named and (preset := recognise(first.columns)):
             return data | {"preset": preset}
         subscribed = {} if named else _subscribed(connection, first)
