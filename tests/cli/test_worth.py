@@ -35,6 +35,13 @@ def test_worth_is_printed(run, scores):
         assert said in out
 
 
+def test_a_value_of_nothing_has_no_shares(run, tmp_path):
+    write_table(scored(50, clv=[0.0] * 50), tmp_path / "scores.csv")
+    code, out, err = run("worth", "scores.csv")
+    assert code == 0, err
+    assert "nan" not in out
+
+
 def test_worth_as_json(run, scores):
     code, out, err = run("worth", scores, "--by", "churn_risk", "--json")
     assert code == 0, err

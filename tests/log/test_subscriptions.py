@@ -43,6 +43,9 @@ def test_a_file_is_read_with_its_ids_and_periods(tmp_path):
         ("price", "inf", "a price that is not a number", None),
         ("price", "1e300", "a price that is not a number", None),
         ("period", "fortnightly-ish", "an unknown billing period", 9.9),
+        # Of which a training ended in a traceback, and a model that could not be read again.
+        ("period", "0.5", "an unknown billing period", 9.9),
+        ("period", "1000000000", "an unknown billing period", 9.9),
         ("customer_id", "", "no customer", 9.9),
     ],
 )
@@ -72,6 +75,14 @@ def test_a_missing_column_is_named():
         read_subscriptions(rows(), NAMES | {"price": "prices"})
     with pytest.raises(InputError, match="columns lacks period"):
         read_subscriptions(rows(), {name: name for name in COLUMNS if name != "period"})
+
+
+@pytest.mark.parametrize("value", ["inf", "1e40", "many"])
+def test_a_further_column_without_numbers_is_refused(value):
+    with pytest.raises(
+        InputError, match=f"column 'fails' of the frame holds '{value}' where a number below 1e12"
+    ):
+        read_subscriptions(rows().assign(fails=value), NAMES, {"early_fails": "fails"})
 
 
 def test_overlapping_subscriptions_are_kept_and_counted():

@@ -135,6 +135,7 @@ def test_rules_of_ones_own():
     table = pd.DataFrame(BY_HAND, columns=NAMES)
     rules = {"big": "spend_sum_365d >= 100", "the rest": "true"}
     assert segments_of(table, {}, rules).count("big") == 2
+    assert segments_of(table, {}, {"everybody": "true"}) == ["everybody"] * len(table)
 
 
 @pytest.mark.parametrize(
@@ -143,6 +144,10 @@ def test_rules_of_ones_own():
         ({"VIP": "p_chrun < 0.5", "rest": "true"}, "segments.VIP: the scores have no column 'p_chrun'"),
         ({"VIP": "p_churn", "rest": "true"}, "segments.VIP 'p_churn' is a column and no condition"),
         ({"VIP": "segment = 'x'", "rest": "true"}, "segments.VIP: the scores have no column 'segment'"),
+        (
+            {"VIP": "p_churn < 0.5", "all": "true"},
+            "segments.all: 'all' is what all customers together are called",
+        ),
     ],
 )
 def test_rules_that_cannot_be_worked_out_are_refused_before_training(rules, said):

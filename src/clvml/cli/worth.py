@@ -119,7 +119,12 @@ def _print_worth(found: Worth, value: ValueConfig, currency: str | None) -> None
     print_table(
         ["The most valuable", people, "value", "share"],
         [
-            [f"{row['top']:.0%}", f"{row['customers']:,}", f"{row['clv']:,.0f}", f"{row['clv_share']:.1%}"]
+            [
+                f"{row['top']:.0%}",
+                f"{row['customers']:,}",
+                f"{row['clv']:,.0f}",
+                _number(row["clv_share"], 1, "%"),
+            ]
             for row in found.concentration.to_dict("records")
         ],
     )
@@ -162,7 +167,7 @@ def _print_group(name: str, table: Any, subscribers: bool) -> None:
                     f"{row[key]:,.0f}"
                     for key in ("customers", "historic_spend", "clv", "clv_low", "clv_high")
                 ),
-                f"{row['clv_share']:.1%}",
+                _number(row["clv_share"], 1, "%"),
                 *(f"{row[key]:,.2f}" for key in ("clv_each", "highest_acquisition_cost")),
                 *((_number(row["acquisition_cost"], 2), _number(row["payback_months"], 1)) if costs else ()),
             ]
@@ -211,8 +216,8 @@ def _print_acquired(won: Acquisition) -> None:
             typer.echo(f"... and {len(table) - len(rows):,} more (--json has all)")
 
 
-def _number(value: float, places: int) -> str:
-    return f"{value:,.{places}f}" if value == value else "-"
+def _number(value: float, places: int, kind: str = "f") -> str:
+    return f"{value:,.{places}{kind}}" if value == value else "-"
 
 
 def _print_tested(evidence: Mapping[str, Any], subscribers: bool) -> None:

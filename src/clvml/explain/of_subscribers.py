@@ -52,7 +52,7 @@ def check_inputs(inputs: Mapping[str, float | str]) -> None:
     if (
         set(inputs) != set(INPUTS.values())
         or not isinstance(inputs["plan"], str)
-        or not (isinstance(days, float) and 0 <= days <= 1e5)
+        or not (isinstance(days, float) and 0 <= days <= 1e6)
         or not (isinstance(period, float) and 1e-3 <= period <= 1e6)
     ):
         raise ValueError("inputs are impossible for a subscriber")

@@ -23,6 +23,8 @@ COLUMNS = ("customer_id", "start", "end", "plan", "price", "period")
 _NEEDED = ("customer_id", "start", "end", "price", "period")
 # Sums of more have no cents any more: no number of money.
 LARGEST_PRICE = 1e12
+# A longer billing period than these three centuries is none [days].
+LONGEST_PERIOD = 1e5
 # Share of rows that may be unreadable or contradict themselves; more is a wrong mapping.
 _MAX_REJECTED = 0.01
 UNKNOWN_PLAN = "unknown"
@@ -202,6 +204,14 @@ def read_subscriptions(
         )
     numbers = with_numbers(raw[[columns["price"], *extra.values()]], f"subscriptions {where}")
     numbers = numbers.apply(pd.to_numeric, errors="coerce").astype(float)
+    for name in extra.values():
+        known = raw[name].notna()
+        wrong = known & (numbers[name].isna().all() | (numbers[name].abs() >= LARGEST_PRICE))
+        if wrong.any():
+            raise InputError(
+                f"column '{name}' of {where} holds '{raw[name][wrong].iloc[0]}' where a number below 1e12 is needed; correct"
+                " it, or leave the column out"
+            )
     frame = pd.DataFrame(
         {
             "customer_id": texts["customer_id"],
@@ -220,7 +230,7 @@ def read_subscriptions(
         "an end before the start": frame["end"] < frame["start"],
         "a price that is not a number": ~(frame["price"].abs() < LARGEST_PRICE),
         "a price below zero": frame["price"] < 0,
-        "an unknown billing period": ~(frame["period_days"] > 0),
+        "an unknown billing period": ~frame["period_days"].between(1, LONGEST_PERIOD),
     }
     left, reasons = usable_rows("subscription", where, frame["price"], faults)
     order = ["customer_id", "start", "end", "plan", "price", "period_days", *extra]

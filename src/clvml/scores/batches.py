@@ -27,6 +27,7 @@ from clvml.models.intervals import SpendIntervals
 from clvml.scores.columns import ACQUISITION_SOURCE, SCORED, Column, scored_columns, typed
 from clvml.scores.customer_margin import OWN_MARGIN
 from clvml.scores.scorer import Scorer
+from clvml.scores.segments import ALL
 from clvml.storage.files import FORMULA, NUMBER, replacing
 from clvml.storage.sql import identifier, registered
 
@@ -114,7 +115,7 @@ class ScoredTable:
         ).df()
         sums["variance"] = sums["segment"].map(self.variances(intervals))
         everyone = {
-            "segment": "all",
+            "segment": ALL,
             "p_churn": float((sums["p_churn"] * sums["customers"]).sum() / sums["customers"].sum()),
             **sums[["customers", "expected_spend", "clv", "variance"]].sum().to_dict(),
         }

@@ -86,8 +86,8 @@ def first_match(table: pd.DataFrame, rules: Mapping[str, str], where: str) -> ND
         columns = columns_of(rule, at)
         check_columns(columns, table.columns, at)
         needed |= set(columns)
-    # Rules without columns hold for all rows or for none.
-    read = table[sorted(needed)] if needed else table.iloc[:, :1]
+    # Rules without columns hold for all rows or for none; DuckDB reads no table without any.
+    read = table[sorted(needed)] if needed else pd.DataFrame({"row": range(len(table))})
     cases = " ".join(
         f"when {parse_rule(rule).sql(_read)} then {place}" for place, rule in enumerate(rules.values())
     )

@@ -27,6 +27,8 @@ KNOWN = (
     BIG_SPEND,
 )
 
+# The row of all segments together, in sums over them.
+ALL = "all"
 # Segments that never go on a call list, whatever their value at risk; of the first, nothing is known but refunds.
 LEFT_ALONE = ("not enough history", "lost")
 
@@ -46,8 +48,12 @@ def check_segments(rules: Mapping[str, str], attributes: AttributeTable | None =
     Raises
     ------
     InputError
-        A rule is not a condition, or names no feature, score or attribute.
+        A rule is not a condition, or names no feature, score or attribute; or a segment is called ``all``.
     """
+    if ALL in rules:
+        raise InputError(
+            f"segments.{ALL}: '{ALL}' is what all customers together are called in the sums; call the segment otherwise"
+        )
     own = [attribute_column(one).name for one in attributes.useful] if attributes else []
     for name, rule in rules.items():
         check_columns(columns_of(rule, f"segments.{name}"), [*KNOWN, *own], f"segments.{name}")
