@@ -209,8 +209,8 @@ def read_subscriptions(
         wrong = known & (numbers[name].isna().all() | (numbers[name].abs() >= LARGEST_PRICE))
         if wrong.any():
             raise InputError(
-                f"column '{name}' of {where} holds '{raw[name][wrong].iloc[0]}' where a number below 1e12 is needed; correct"
-                " it, or leave the column out"
+                f"column '{name}' of {where} holds '{raw[name][wrong].iloc[0]}' where a number below 1e12 is needed;"
+                " correct it, or leave the column out"
             )
     frame = pd.DataFrame(
         {
