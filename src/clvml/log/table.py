@@ -32,7 +32,7 @@ _DIGITS = str.maketrans("23456789", "11111111")
 
 
 def read_table(path: str | Path, what: str) -> pd.DataFrame:
-    """Read a table of texts: a file, delimited in any usual way, Excel, JSON lines or Parquet, or one of a database.
+    """Read a table of texts: a file, delimited in any usual way, Excel, JSON or Parquet, or one of a database.
 
     Ids keep their leading zeros; texts are stripped, and empty ones are missing. An apostrophe that a spreadsheet
     needs before a text that it would run is taken off. ``path`` may be the address of a table or query

@@ -40,11 +40,7 @@ def read_raw(session: Any, source: str) -> tuple[Any, tuple[str, ...]]:
         return _renamed(session.read.parquet(source))
     files = find_files(source)
     for path in files:
-        if (
-            path.suffix.lower() in (".xlsx", ".xlsm", ".xls")
-            or ".jsonl" in path.suffixes
-            or ".ndjson" in path.suffixes
-        ):
+        if not {".xlsx", ".xlsm", ".xls", ".json", ".jsonl", ".ndjson"}.isdisjoint(path.suffixes):
             raise InputError(
                 f"'{path}': the Spark engine reads Parquet and delimited text; leave --engine out"
             )

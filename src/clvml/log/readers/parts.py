@@ -21,7 +21,7 @@ from clvml.log.readers.database import copy_table
 from clvml.log.readers.delimited import Layout, copy_carefully, delimited_relation, read_layout
 from clvml.log.readers.frame import FRAME, register_frame
 from clvml.log.readers.headers import prefer_filled
-from clvml.log.readers.json_lines import copy_json_lines
+from clvml.log.readers.json_objects import copy_json
 from clvml.log.readers.text_files import PACKED, packed_name, scan_text
 from clvml.log.readers.workbook import copy_sheet, read_sheets
 from clvml.storage.addresses import is_address, parse_address
@@ -30,10 +30,10 @@ from clvml.storage.sql import identifier, literal
 
 _DELIMITED = ("CSV", "TSV", "text")
 _KINDS = {
-    **{".csv": "CSV", ".tsv": "TSV", ".txt": "text", ".jsonl": "JSON lines", ".ndjson": "JSON lines"},
+    **{".csv": "CSV", ".tsv": "TSV", ".txt": "text", ".json": "JSON", ".jsonl": "JSON", ".ndjson": "JSON"},
     **{".parquet": "Parquet", ".pq": "Parquet", ".xlsx": "Excel", ".xlsm": "Excel", ".xls": "Excel"},
 }
-_SUPPORTED = ".csv, .tsv, .txt, .jsonl (also .gz, .zst, .zip), .xlsx, .parquet"
+_SUPPORTED = ".csv, .tsv, .txt, .json, .jsonl (also .gz, .zst, .zip), .xlsx, .parquet"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Part:
         DuckDB table expression with the columns ``c0``, ``c1``, ... in the order of ``columns``.
     columns, types : tuple of str
         Names in the input and their DuckDB types.
-    kind : {"CSV", "TSV", "text", "JSON lines", "Excel", "Parquet", "table"}
+    kind : {"CSV", "TSV", "text", "JSON", "Excel", "Parquet", "table"}
     path : Path or None
         The file; None for a database table.
     layout : Layout or None
@@ -175,8 +175,8 @@ def _read_file(
         return [_parquet_part(connection, path)]
     if kind == "Excel":
         return _workbook_parts(connection, path, table, data)
-    if kind == "JSON lines":
-        columns, types = copy_json_lines(connection, path, table)
+    if kind == "JSON":
+        columns, types = copy_json(connection, path, table)
         return [_typed_part(str(path), table, columns, types, kind, path)]
     lines, encoding, doubt = scan_text(path, data.encoding if data else None)
     layout = read_layout(path, encoding)
@@ -376,4 +376,4 @@ def _kind(path: Path) -> str:
         return _KINDS.get(suffix, "")
     inside = Path(packed_name(path)) if suffix == ".zip" else path.with_suffix("")
     kind = _KINDS.get(inside.suffix.lower(), "")
-    return kind if kind in (*_DELIMITED, "JSON lines") else ""
+    return kind if kind in (*_DELIMITED, "JSON") else ""

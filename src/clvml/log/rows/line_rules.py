@@ -14,7 +14,7 @@ from typing import Literal
 from clvml.config import DataConfig
 from clvml.errors import InputError, first_of
 from clvml.log.readers.delimited import STRAY_QUOTE, TOO_FEW_COLUMNS, TOO_LONG, TOO_MANY_COLUMNS
-from clvml.log.readers.json_lines import NOT_JSON
+from clvml.log.readers.json_objects import NOT_JSON
 from clvml.storage.sql import MONEY, literal
 
 Treatment = Literal["rejected", "dropped", "kept", "changed"]

@@ -1,13 +1,14 @@
-"""JSON lines: keys as columns, numbers as numbers, broken lines one by one."""
+"""JSON: keys as columns, numbers as numbers, broken lines one by one."""
 
 import gzip
+import json
 import re
 import zipfile
 
 import pytest
 
 from clvml.errors import InputError
-from clvml.log.readers.json_lines import NOT_JSON
+from clvml.log.readers.json_objects import NOT_JSON
 
 LINES = (
     '{"customer": "ann", "day": "2024-01-05T10:00:00Z", "amount": 10, "tags": ["a"]}\n'
@@ -54,8 +55,9 @@ def test_quarantines_broken_lines(read, rows, reasons, tmp_path):
 @pytest.mark.parametrize("text", ["", "no json\n"])
 def test_refuses_a_file_without_objects(read, tmp_path, text):
     message = (
-        f"'{tmp_path / 'x.jsonl'}' holds no JSON object; it needs one per line, such as {{\"customer\": 7}}"
+        f"'{tmp_path / 'x.jsonl'}' holds no JSON object; it needs one per line or a list of them, such as"
     )
+    message += ' {"customer": 7}'
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         read(text, name="x.jsonl")
 
@@ -71,6 +73,49 @@ def test_deep_long_and_many_keyed_objects_cost_their_lines_or_one_message(read, 
         read(good + many, name="many.jsonl")
 
 
-def test_refuses_a_json_list_and_says_what_makes_lines_of_it(read):
-    with pytest.raises(InputError, match=r"holds one JSON list, .*jq -c '\.\[\]'"):
-        read('[{"customer": "ann", "day": "2024-01-05", "amount": 3}]\n', name="x.jsonl")
+FIRST, SECOND = LINES.splitlines()
+TWO = f"{FIRST}, {SECOND}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[{TWO}]",
+        f"[\n{FIRST},\n{SECOND}\n]\n",
+        json.dumps(json.loads(f"[{TWO}]"), indent=2),
+        f'{{"orders": [{TWO}]}}',
+        f'{{"count": 2, "next": null, "orders": [{TWO}], "more": [1]}}',
+        json.dumps({"orders": json.loads(f"[{TWO}]")}, indent="\t"),
+    ],
+)
+def test_reads_lists_of_objects(read, rows, text):
+    assert rows(read(text, name="x.json")) == ROWS
+    assert rows(read(text, name="x.jsonl")) == ROWS
+
+
+def test_an_object_per_line_that_begins_with_a_list_is_one(read, rows):
+    text = "".join(
+        line.replace("{", '{"items": [{"sku": 1}], ', 1) for line in LINES.splitlines(keepends=True)
+    )
+    assert rows(read(text, name="x.json")) == ROWS
+
+
+def test_a_list_longer_than_a_block_is_read_to_its_end(read):
+    objects = [
+        {"customer": f"c{number}", "day": "2024-01-05", "amount": 2, "note": "x" * 500}
+        for number in range(5_000)
+    ]
+    assert read(json.dumps(objects), name="x.json").quality.money_out == 10_000
+
+
+def test_what_is_no_object_in_a_list_is_rejected_at_its_line(read, rows, reasons, tmp_path):
+    log = read(f"[\n{FIRST},\n7,\n{SECOND}\n]", name="x.json", rejects=tmp_path / "out.csv")
+    assert rows(log) == ROWS
+    assert reasons(log)[(NOT_JSON, "rejected")] == (1, None)
+    assert (tmp_path / "out.csv").read_text().splitlines()[1].split(",")[2] == "3"
+
+
+@pytest.mark.parametrize("text", [f"[{TWO}", f"[{FIRST}, {SECOND[:-9]}", f"[{FIRST}; {SECOND}]"])
+def test_a_list_that_is_broken_off_is_refused(read, text):
+    with pytest.raises(InputError, match="is no JSON from line 1 on; it may be cut off"):
+        read(text, name="x.json")
