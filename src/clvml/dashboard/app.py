@@ -108,9 +108,12 @@ def build_app(
     @app.get("/customer")
     def _customer(request: Request) -> Response:
         say, links, snapshot = _asked(request, snapshots)
-        shown = pages.customer(snapshot, say, links, request.query_params.get("id", ""), orders)
-        if shown is None:
+        asked = request.query_params.get("id", "").replace("\0", "")
+        if not asked:
             raise HTTPException(404)
+        shown = pages.customer(snapshot, say, links, asked, orders)
+        if shown is None:
+            return _page("unknown.html", request, say, links, snapshot, pages.unknown(say, asked))
         return _page("customer.html", request, say, links, snapshot, shown)
 
     @app.get("/segments")

@@ -27,7 +27,7 @@ SORTS = {
     "customer_id": False,
     "segment": False,
 }
-_LONGEST_SEARCH = 200
+LONGEST_SEARCH = 200
 # How addresses name columns that are not clvml's.
 OWN = "own."
 
@@ -121,7 +121,7 @@ def read_filter(given: Mapping[str, str], snapshot: Snapshot, say: Language) -> 
     known = sort.removeprefix("-") in sortable(snapshot)
     row, page = _whole(given.get("row", "")), _whole(given.get("page", ""))
     return Filter(
-        search=given.get("search", "").replace("\0", "").strip()[:_LONGEST_SEARCH],
+        search=given.get("search", "").replace("\0", "").strip()[:LONGEST_SEARCH],
         segment=_one_of(given.get("segment", ""), snapshot.segments),
         risk=_one_of(given.get("risk", ""), RISKS),
         tier=_one_of(given.get("tier", ""), snapshot.tiers),

@@ -154,8 +154,8 @@ def order_history(
     return {
         "title": title,
         "lead": say.plural(
-            "Orders on {n} day, added up; blue is what is expected to come on top.",
-            "Orders on {n} days, added up; blue is what is expected to come on top.",
+            "Purchases and refunds of {n} day, added up; blue is what is expected to come on top.",
+            "Purchases and refunds of {n} days, added up; blue is what is expected to come on top.",
             len(days),
         )
         + " "

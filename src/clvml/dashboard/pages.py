@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from clvml.dashboard.filters import OWN, PAGE, SORTS, Filter, query, sortable
+from clvml.dashboard.filters import LONGEST_SEARCH, OWN, PAGE, SORTS, Filter, query, sortable
 from clvml.dashboard.listing import listed
 from clvml.dashboard.model_page import Models, model_sections
 from clvml.dashboard.more_words import all_words
@@ -241,6 +241,13 @@ def customer(
             "bar": percentage(row["historic_spend"], largest),
         },
     }
+
+
+def unknown(say: Language, customer_id: str) -> Page:
+    """Return the page of a customer who is not among the scored ones."""
+    shown = customer_id[:LONGEST_SEARCH]
+    title = say.text("“{customer}” is not in the scored file", customer=shown)
+    return {"title": title, "wanted": shown, "status": 404}
 
 
 def segments(snapshot: Snapshot, say: Language, links: Links) -> Page:
