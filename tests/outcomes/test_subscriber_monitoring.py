@@ -7,8 +7,15 @@ from datetime import date
 import pandas as pd
 import pytest
 
+from clvml.config import SubscriptionConfig
+from clvml.config.loading import parse_any_config
 from clvml.errors import InputError
+from clvml.explain import Reference
+from clvml.log.subscriptions import COLUMNS
+from clvml.models.contract import ContractModel
+from clvml.models.survival import fit_hazards
 from clvml.outcomes.monitoring import monitor_subscribers, next_check
+from clvml.scores.subscribers import SubscriptionScorer
 
 AS_OF, MONTH = date(2024, 4, 1), 30.4375
 
@@ -83,6 +90,28 @@ def test_what_ends_later_changes_nothing() -> None:
         monitor_subscribers(scored(), given, until, None, grace_days=7) for given in (table, subscriptions())
     )
     assert one.metrics == other.metrics
+
+
+def test_scores_are_compared_also_where_everybody_has_left() -> None:
+    table = subscriptions()
+    earlier = table.assign(start=table["start"] - pd.Timedelta(days=400))
+    config = parse_any_config(
+        {
+            "mode": "subscription",
+            "data": {"source": "x.csv", "columns": {name: name for name in COLUMNS}},
+            "windows": {"horizon_days": 30},
+        },
+        "test",
+    )
+    assert isinstance(config, SubscriptionConfig)
+    model = ContractModel(config, AS_OF, (), fit_hazards(earlier, AS_OF), None)
+    ended = earlier.assign(end=earlier["end"].fillna(pd.Timestamp("2024-04-20")))
+    scorer = SubscriptionScorer(model, Reference())
+    found = monitor_subscribers(scored(), ended, date(2024, 5, 8), scorer)
+    assert found.metrics["churn_rate"] == 1.0
+    assert found.drift.empty
+    assert "drift (nobody is subscribed any more, or the data" in found.unjudged[-1]
+    assert len(monitor_subscribers(scored(), earlier, date(2024, 5, 8), scorer).drift)
 
 
 def test_the_total_is_held_against_what_may_be_lost() -> None:

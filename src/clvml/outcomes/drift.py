@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from clvml.customers import Feature
 from clvml.customers.attributes import CATEGORY
 from clvml.customers.snapshots import CustomerDays
-from clvml.customers.subscription_snapshots import explained_features
+from clvml.customers.subscription_snapshots import explained_features, known_at
 from clvml.explain.of_customers import contributions
 from clvml.explain.of_subscribers import contributions as subscriber_contributions
 from clvml.scores.scorer import Scorer
@@ -111,9 +111,13 @@ def drift(days: CustomerDays, until: date, scorer: Scorer | None) -> pd.DataFram
 def subscriber_drift(
     subscriptions: pd.DataFrame, until: date, scorer: SubscriptionScorer | None
 ) -> pd.DataFrame:
-    """Return what has changed among subscribers since their model was trained, as `drift` of customers who buy."""
+    """Return what has changed among subscribers since their model was trained, as `drift` of customers who buy.
+
+    Empty also where nobody is subscribed any more.
+    """
     first = subscriptions["start"].min().date()
-    if scorer is None or first > scorer.model.as_of - timedelta(days=365):
+    has_left = known_at(subscriptions, until)["end"].notna()
+    if scorer is None or first > scorer.model.as_of - timedelta(days=365) or has_left.all():
         return pd.DataFrame(columns=_COLUMNS)
     model = scorer.model
     then, now = (model.features(subscriptions, day) for day in (model.as_of, until))

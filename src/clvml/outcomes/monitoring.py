@@ -385,7 +385,8 @@ def _unjudged(
         total = "" if subscribers else "total spend, "
         missing.append(f"{total}drift and the age of the model (the model cannot be read)")
     elif drift.empty:
-        missing.append("drift (the data does not reach back to the training)")
+        gone = "nobody is subscribed any more, or " if subscribers else ""
+        missing.append(f"drift ({gone}the data does not reach back to the training)")
     return missing
 
 
