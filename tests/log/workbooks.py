@@ -1,4 +1,4 @@
-"""Small Excel workbooks, written by hand: no writer of them is among the dependencies."""
+"""Small workbooks, written by hand: no writer of them is among the dependencies."""
 
 import zipfile
 from datetime import date, datetime
@@ -67,3 +67,39 @@ def _cell(value, x, y):
         moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
         return f'<c {place} s="1"><v>{(moment - datetime(1899, 12, 30)).total_seconds() / 86400}</v></c>'
     return f"<c {place}><v>{value!r}</v></c>"
+
+
+def write_ods(path, sheets):
+    """Write ``{sheet name: rows}`` as OpenDocument; a cell is text, a number, a date or None."""
+    tables = "".join(
+        f'<table:table table:name="{escape(name)}">'
+        + "".join(f"<table:table-row>{''.join(map(_ods_cell, row))}</table:table-row>" for row in rows)
+        + "</table:table>"
+        for name, rows in sheets.items()
+    )
+    spaces = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "table", "text")
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr(
+            "META-INF/manifest.xml",
+            '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>',
+        )
+        archive.writestr(
+            "content.xml",
+            f"<office:document-content {spaces}><office:body><office:spreadsheet>{tables}</office:spreadsheet>"
+            "</office:body></office:document-content>",
+        )
+
+
+def _ods_cell(value):
+    if value is None:
+        return "<table:table-cell/>"
+    kind, named = ("float", "value") if isinstance(value, int | float) else ("string", None)
+    if isinstance(value, date):
+        kind, named, value = "date", "date-value", value.isoformat()
+    told = f' office:{named}="{value}"' if named else ""
+    text = escape(str(value))
+    return f'<table:table-cell office:value-type="{kind}"{told}><text:p>{text}</text:p></table:table-cell>'

@@ -116,7 +116,7 @@ def test_refuses_what_is_not_there(read, tmp_path):
     with _raises(f"no file matches '{tmp_path / 'no*.csv'}'; check the pattern and the current folder"):
         read(source=tmp_path / "no*.csv")
     (tmp_path / "notes.pdf").write_text("x")
-    supported = ".csv, .tsv, .txt, .json, .jsonl (also .gz, .zst, .zip), .xlsx, .parquet"
+    supported = ".csv, .tsv, .txt, .json, .jsonl (also .gz, .zst, .zip), .xlsx, .ods, .parquet"
     with _raises(f"directory '{tmp_path}' holds no data file; supported: {supported}"):
         read(source=tmp_path)
     with _raises(

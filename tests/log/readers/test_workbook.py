@@ -5,7 +5,7 @@ import zipfile
 from datetime import date, datetime
 
 import pytest
-from tests.log.workbooks import write_xlsx
+from tests.log.workbooks import write_ods, write_xlsx
 
 from clvml.errors import InputError
 
@@ -27,6 +27,11 @@ def workbook(tmp_path):
 
 def _raises(message: str):
     return pytest.raises(InputError, match=f"^{re.escape(message)}$")
+
+
+def test_reads_tables_of_opendocument(read, rows, tmp_path):
+    write_ods(tmp_path / "orders.ods", {"Tabelle1": [HEADER, ANN, BOB], "Leer": []})
+    assert rows(read(source=tmp_path / "orders.ods")) == ROWS
 
 
 def test_reads_typed_cells(read, rows, workbook):
@@ -109,11 +114,11 @@ def test_refuses_what_is_no_workbook(read, workbook, tmp_path):
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(
-        InputError, match=re.escape(f"'{path}' cannot be read as an Excel workbook; it may be cut off")
+        InputError, match=re.escape(f"'{path}' cannot be read as a workbook; it may be cut off")
     ):
         read(source=path)
     path.write_bytes(b"")
-    with pytest.raises(InputError, match=re.escape(f"'{path}' cannot be read as an Excel workbook")):
+    with pytest.raises(InputError, match=re.escape(f"'{path}' cannot be read as a workbook")):
         read(source=path)
     for content, kind in (
         ("<html><table>", "a web page (HTML or XML): open it in Excel and save it as .xlsx or CSV"),

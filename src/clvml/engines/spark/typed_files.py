@@ -40,7 +40,7 @@ def read_raw(session: Any, source: str) -> tuple[Any, tuple[str, ...]]:
         return _renamed(session.read.parquet(source))
     files = find_files(source)
     for path in files:
-        if not {".xlsx", ".xlsm", ".xls", ".json", ".jsonl", ".ndjson"}.isdisjoint(path.suffixes):
+        if not {".json", ".jsonl", ".ndjson", ".ods"}.isdisjoint(path.suffixes) or ".xls" in path.suffix:
             raise InputError(
                 f"'{path}': the Spark engine reads Parquet and delimited text; leave --engine out"
             )

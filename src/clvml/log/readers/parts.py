@@ -32,8 +32,9 @@ _DELIMITED = ("CSV", "TSV", "text")
 _KINDS = {
     **{".csv": "CSV", ".tsv": "TSV", ".txt": "text", ".json": "JSON", ".jsonl": "JSON", ".ndjson": "JSON"},
     **{".parquet": "Parquet", ".pq": "Parquet", ".xlsx": "Excel", ".xlsm": "Excel", ".xls": "Excel"},
+    **{".xlsb": "Excel", ".ods": "OpenDocument"},
 }
-_SUPPORTED = ".csv, .tsv, .txt, .json, .jsonl (also .gz, .zst, .zip), .xlsx, .parquet"
+_SUPPORTED = ".csv, .tsv, .txt, .json, .jsonl (also .gz, .zst, .zip), .xlsx, .ods, .parquet"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Part:
         DuckDB table expression with the columns ``c0``, ``c1``, ... in the order of ``columns``.
     columns, types : tuple of str
         Names in the input and their DuckDB types.
-    kind : {"CSV", "TSV", "text", "JSON", "Excel", "Parquet", "table"}
+    kind : {"CSV", "TSV", "text", "JSON", "Excel", "OpenDocument", "Parquet", "table"}
     path : Path or None
         The file; None for a database table.
     layout : Layout or None
@@ -173,7 +174,7 @@ def _read_file(
     kind = _kind(path)
     if kind == "Parquet":
         return [_parquet_part(connection, path)]
-    if kind == "Excel":
+    if kind in ("Excel", "OpenDocument"):
         return _workbook_parts(connection, path, table, data)
     if kind == "JSON":
         columns, types = copy_json(connection, path, table)
@@ -197,7 +198,7 @@ def _workbook_parts(
     for number, sheet in enumerate(sheets):
         copy_sheet(connection, sheet, f"{table}_{number}")
         name = str(path) if len(sheets) == 1 else f"{path}, sheet {sheet.name}"
-        part = _typed_part(name, f"{table}_{number}", sheet.columns, sheet.types, "Excel", path)
+        part = _typed_part(name, f"{table}_{number}", sheet.columns, sheet.types, _kind(path), path)
         # A repeated name is refused where it is mapped, as it is in a delimited file.
         parts.append(_with_filled(connection, replace(part, repeated=sheet.repeated), table, data))
     if others:

@@ -1,4 +1,4 @@
-"""Excel workbooks: which sheets hold a table, and their cells."""
+"""Workbooks of Excel and OpenDocument: which sheets hold a table, and their cells."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def read_sheets(path: Path, wanted: Sequence[str], mapped: Sequence[str]) -> tup
         if remedy := _other_kind(path):
             raise InputError(f"'{path}' is not a workbook, whatever its name says, but {remedy}") from None
         raise InputError(
-            f"'{path}' cannot be read as an Excel workbook; it may be cut off or of another kind: save it again"
+            f"'{path}' cannot be read as a workbook; it may be cut off or of another kind: save it again"
             f" ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
         ) from None
     tables = [sheet for sheet in found if sheet is not None]
