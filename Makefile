@@ -10,7 +10,7 @@ INPUT ?= $(if $(SCORE_CONFIG),,data/online_retail_ii.parquet)
 OUTPUT ?= out/scores.csv
 MODEL ?= champion
 # The registry that champion is looked up in follows the configuration, where one is given.
-SCORE_CONFIG = $(if $(filter command line environment,$(origin CONFIG)),--config $(CONFIG),)
+SCORE_CONFIG = $(if $(filter command line environment,$(origin CONFIG)),--config '$(CONFIG)',)
 
 export OMP_WAIT_POLICY ?= PASSIVE
 export OPENBLAS_THREAD_TIMEOUT ?= 4
@@ -33,15 +33,15 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 train: setup ## Train on CONFIG, test out of time, explain, log to MLflow
-	$(BIN)/clvml train --config $(CONFIG)
+	$(BIN)/clvml train --config '$(CONFIG)'
 
 score: setup ## Score the customers of INPUT into OUTPUT with MODEL
 	@test -n '$(INPUT)' || { echo "Say which customers: make score CONFIG=$(CONFIG) INPUT=orders.csv"; exit 2; }
-	@mkdir -p '$(dir $(OUTPUT))'
+	@mkdir -p "$$(dirname '$(OUTPUT)')"
 	$(BIN)/clvml score '$(INPUT)' --output '$(OUTPUT)' --model '$(MODEL)' $(SCORE_CONFIG)
 
 backtest: setup ## Compare the model with the baselines at several past dates
-	$(BIN)/clvml backtest --config $(CONFIG)
+	$(BIN)/clvml backtest --config '$(CONFIG)'
 
 experiments: setup ## Run what is not finished of experiments/*.yaml, and write the results beside them
 	@$(BIN)/python examples/customer_countries.py

@@ -91,6 +91,19 @@ def test_a_reader_that_leaves(shop):
     assert process.returncode == 141
 
 
+def test_closed_streams_end_no_work(shop, tmp_path):
+    asked = f"exec '{sys.executable}' -m clvml check '{shop.log}' --rejects rejected.csv"
+    assert subprocess.run(f"{asked} <&- >&- 2>&-", shell=True, cwd=tmp_path, check=False).returncode == 0
+    assert (tmp_path / "rejected.csv").read_text().startswith("reason,file,line,")
+
+
+def test_a_folder_that_is_gone(tmp_path):
+    script = f"mkdir gone; cd gone; rmdir ../gone; exec '{sys.executable}' -m clvml check orders.csv"
+    ended = subprocess.run(script, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("Error: the current folder is not there any more; change to one that is")
+
+
 def test_names_that_the_terminal_cannot_show(tmp_path):
     command = [sys.executable, "-X", "utf8=0", "-m", "clvml", "check", "顧客.csv"]
     environment = {"PYTHONIOENCODING": "latin-1", "LC_ALL": "C.UTF-8"}

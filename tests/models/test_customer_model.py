@@ -202,7 +202,7 @@ def test_a_model_of_another_format_is_refused(model, tmp_path):
     model.save(tmp_path)
     path = tmp_path / "model.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 99}))
-    with pytest.raises(InputError, match=f"has format 99, this clvml reads {FORMAT_VERSION}; train it again"):
+    with pytest.raises(InputError, match=f"has format 99, this clvml reads {FORMAT_VERSION}; update clvml"):
         CustomerModel.load(tmp_path)
 
 

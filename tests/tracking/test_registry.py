@@ -3,12 +3,14 @@
 import re
 import shutil
 import sqlite3
+from functools import partial
 
 import pytest
 from tests.tracking.conftest import CONFIG
 
 from clvml.config import parse_config
 from clvml.errors import InputError
+from clvml.tracking.record import StoreUnreachable
 from clvml.tracking.registry import resolve_model
 from clvml.tracking.runs import log_training
 from clvml.tracking.session import open_store
@@ -141,6 +143,19 @@ def test_file_that_is_no_store_is_left_alone(tmp_path, make_record, scored, cont
         with pytest.raises(InputError, match=re.escape(f"tracking store '{path}' {message}")):
             use(f"sqlite:///{path}")
     assert path.read_bytes() == before
+
+
+def test_a_store_that_is_locked_may_answer_later(uri, monkeypatch):
+    with open_store(uri):
+        pass
+    monkeypatch.setattr("clvml.tracking.store_file.sqlite3.connect", partial(sqlite3.connect, timeout=0))
+    other = sqlite3.connect(uri.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        with pytest.raises(StoreUnreachable, match="is locked by another program; wait until that has ended"):
+            resolve_model("champion", "clvml", uri)
+    finally:
+        other.close()
 
 
 def test_store_of_another_mlflow(uri):

@@ -85,8 +85,12 @@ def main() -> None:
     # makes training several times slower. The libraries read this when they are loaded.
     for name, value in WAIT.items():
         os.environ.setdefault(name, value)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            # Closed by the caller (>&-): the next file that is opened must not get its number, and libraries' words.
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+        elif isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show must not end the work.
             stream.reconfigure(errors="backslashreplace")
     learn_secrets(sys.argv[1:], os.environ)
@@ -122,6 +126,8 @@ def _run() -> None:
         if no_room(error):
             said = str(error).strip().partition("\n")[0]
             _fail(f"Error: the disk is full ({said}); make room, or point TMPDIR at a larger disk", 2)
+        if isinstance(error, FileNotFoundError) and not _has_folder():
+            _fail("Error: the current folder is not there any more; change to one that is, then run this again", 2)
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             _fail(f"Error: {error.strerror}: '{error.filename}'; give the name of a file", 2)
         if type(error).__name__ == "OutOfMemoryException":
@@ -135,6 +141,14 @@ def _run() -> None:
         lines = harmless(traceback.format_exc()).splitlines()
         write_checked(sys.stderr, "".join(f"{screenful(line, 5)}\n" for line in lines))
         sys.exit(1)
+
+
+def _has_folder() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 - nothing else is asked
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _ended(ending: Ending) -> NoReturn:

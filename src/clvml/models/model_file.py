@@ -313,9 +313,10 @@ def read_state(directory: Path, kind: type[Kind]) -> Kind:
             )
         found = raw["format_version"]
         if found != kind.FORMAT or isinstance(found, bool):
+            is_newer = isinstance(found, int) and found > kind.FORMAT
             raise InputError(
-                f"the model in '{directory}' has format {str(found)[:20]}, this clvml reads {kind.FORMAT}; train it "
-                "again"
+                f"the model in '{directory}' has format {str(found)[:20]}, this clvml reads {kind.FORMAT};"
+                f" {'update clvml, which trained it' if is_newer else 'train it again'}"
             )
         if raw.get("digest") != digest_of(raw):
             raise InputError(_changed(path))

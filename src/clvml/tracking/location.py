@@ -135,6 +135,10 @@ def _check_sqlite(path: Path, must_exist: bool) -> None:
         with read_only_connection(path) as connection:
             rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise StoreUnreachable(
+                f"tracking store '{path}' is locked by another program; wait until that has ended, then run this again"
+            ) from None
         raise InputError(f"tracking store '{path}' cannot be opened: {error}") from None
     except sqlite3.DatabaseError as error:
         raise InputError(
