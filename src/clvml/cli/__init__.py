@@ -127,7 +127,10 @@ def _run() -> None:
             said = str(error).strip().partition("\n")[0]
             _fail(f"Error: the disk is full ({said}); make room, or point TMPDIR at a larger disk", 2)
         if isinstance(error, FileNotFoundError) and not _has_folder():
-            _fail("Error: the current folder is not there any more; change to one that is, then run this again", 2)
+            _fail(
+                "Error: the current folder is not there any more; change to one that is, then run this again",
+                2,
+            )
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             _fail(f"Error: {error.strerror}: '{error.filename}'; give the name of a file", 2)
         if type(error).__name__ == "OutOfMemoryException":
