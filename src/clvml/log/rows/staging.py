@@ -112,6 +112,7 @@ def build_staged(
         for ours, index in mapping.items()
         if ours not in (*IDS, "currency") and any(_is_written(ours, part.types[index]) for part in read)
     }
+    _make_digits_ascii(connection, [_text_of(ours) for ours in to_read])
     named = (parts[0].columns[mapping[ours]] for ours in ("customer_id", "order_date"))
     mark_headers(connection, _GATHERED, columns, *named)
     mark_totals(connection, _GATHERED, columns)
@@ -120,8 +121,8 @@ def build_staged(
     mark_other_tables(connection, STAGED, columns)
     check_broken(connection, STAGED, BROKEN, origin, data, locate)
     for ours, column in to_read.items():
-        value, text = ("order_ts", "date_text") if ours == "order_date" else (ours, f"{ours}_text")
-        check_readable(connection, STAGED, text, value, column, read_as[ours], data, locate)
+        value = "order_ts" if ours == "order_date" else ours
+        check_readable(connection, STAGED, _text_of(ours), value, column, read_as[ours], data, locate)
     if says_utc(parts[0].columns[mapping["order_date"]]):
         moved = moved_sql(connection, STAGED, "UTC", data.timezone, "NOT zoned")
         if moved != "order_ts":
@@ -185,8 +186,7 @@ def _select(
     """
     types = {ours: source.types[index] for ours, index in mapping.items()}
     cleaned = ", ".join(
-        f"{cleaned_sql(f'c{index}', types[ours], digits=ours not in IDS)} AS {ours}"
-        for ours, index in mapping.items()
+        f"{cleaned_sql(f'c{index}', types[ours])} AS {ours}" for ours, index in mapping.items()
     )
     trimmed = ", ".join(f"c{index}::VARCHAR AS {ours}_read" for ours, index in mapping.items() if ours in IDS)
     typed = ", ".join(_typed_sql(ours, types[ours], timezone) for ours in mapping)
@@ -247,6 +247,22 @@ def _type(
     return formats, read_as
 
 
+def _make_digits_ascii(connection: duckdb.DuckDBPyConnection, texts: Collection[str]) -> None:
+    """Rewrite the texts of columns of which the first is in digits of another script."""
+    for text in texts:
+        first = connection.execute(
+            f"SELECT {text} FROM {_GATHERED} WHERE {text} IS NOT NULL LIMIT 1"
+        ).fetchall()
+        if first and set(first[0][0]) & set(_FOREIGN):
+            ascii_text = f"translate({text}, {literal(_FOREIGN)}, {literal(_ASCII)})"
+            connection.execute(f"UPDATE {_GATHERED} SET {text} = {ascii_text}")
+
+
+def _text_of(ours: str) -> str:
+    """Return what holds the texts of a column that is no number or date by its type."""
+    return "date_text" if ours == "order_date" else f"{ours}_text"
+
+
 def _by_part_sql(expressions: Sequence[str]) -> str:
     """Return the SQL of what is one expression for some parts and another one for others."""
     if len(set(expressions)) == 1:
@@ -292,11 +308,8 @@ def _is_written(ours: str, kind: str) -> bool:
     return _is_text(kind) or (ours == "order_date" and not kind.startswith(("DATE", "TIMESTAMP")))
 
 
-def cleaned_sql(column: str, kind: str, *, digits: bool = False) -> str:
-    """Return a text column without blanks around it, NULL where it says in a usual way that it is missing.
-
-    With ``digits``, those of other scripts become ASCII.
-    """
+def cleaned_sql(column: str, kind: str) -> str:
+    """Return a text column without blanks around it, NULL where it says in a usual way that it is missing."""
     if not _is_text(kind):
         return column
     text = f"{column}::VARCHAR"
@@ -304,12 +317,11 @@ def cleaned_sql(column: str, kind: str, *, digits: bool = False) -> str:
     # Trimming a set of characters is slow, so values that plainly need none of this go past it: no word for a missing
     # value ends in a digit. A pattern and no IN: DuckDB turns a long IN into a join, and a table made through a join
     # loses the input's order.
-    read = f"translate({trimmed}, {literal(_FOREIGN)}, {literal(_ASCII)})" if digits else trimmed
     first, last = f"ascii({text})", f"ascii(right({text}, 1))"
     plain = f"{first} BETWEEN 33 AND 126 AND {last} BETWEEN 33 AND 126"
     return (
         f"CASE WHEN {plain} AND (strlen({text}) > {_LONGEST_MISSING} OR {last} BETWEEN 48 AND 57) THEN {text} "
-        f"WHEN NOT regexp_full_match(lower({trimmed}), {_MISSING}) THEN {read} END"
+        f"WHEN NOT regexp_full_match(lower({trimmed}), {_MISSING}) THEN {trimmed} END"
     )
 
 
