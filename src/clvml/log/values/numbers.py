@@ -195,7 +195,7 @@ def number_sql(text: str, number: NumberFormat) -> str:
 
 
 def _quick_sql(text: str, number: NumberFormat) -> str:
-    """Return the SQL that reads the usual ones of the texts that `number_sql` reads, in the same way, NULL the others."""
+    """Return the SQL that reads the usual ones of the texts of `number_sql` in the same way, NULL for the others."""
     blanks = " \u00a0\u202f"
     thousands = blanks if number.thousands == " " else number.thousands
     digits = r"\d+"
