@@ -23,7 +23,7 @@ from clvml.log.readers.frame import FRAME, register_frame
 from clvml.log.readers.headers import prefer_filled
 from clvml.log.readers.json_objects import copy_json
 from clvml.log.readers.text_files import PACKED, packed_name, scan_text
-from clvml.log.readers.workbook import copy_sheet, read_sheets
+from clvml.log.readers.workbook import copy_sheet, is_text, read_sheets
 from clvml.storage.addresses import is_address, parse_address
 from clvml.storage.search import check_readable, search
 from clvml.storage.sql import identifier, literal
@@ -175,7 +175,9 @@ def _read_file(
     if kind == "Parquet":
         return [_parquet_part(connection, path)]
     if kind in ("Excel", "OpenDocument"):
-        return _workbook_parts(connection, path, table, data)
+        if not is_text(path):
+            return _workbook_parts(connection, path, table, data)
+        kind = "text"
     if kind == "JSON":
         columns, types = copy_json(connection, path, table)
         return [_typed_part(str(path), table, columns, types, kind, path)]

@@ -14,6 +14,7 @@ import duckdb
 
 from clvml.errors import InputError, did_you_mean
 from clvml.log.readers.headers import column_names, find_header
+from clvml.log.readers.markup import read_markup
 from clvml.log.readers.row_tables import Row, create_row_table
 from clvml.log.values.numbers import Spelling, compare_formats
 
@@ -49,15 +50,17 @@ class Sheet:
     cells: list[list[Any]]
 
 
-def _other_kind(path: Path) -> str:
-    """Return what a file is that is no workbook, and what to do with it; empty where that is not known."""
-    start = path.read_bytes()[:1000] if path.is_file() else b""
-    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text.startswith(b"<"):
-        return "a web page (HTML or XML): open it in Excel and save it as .xlsx or CSV"
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or (text and b"\0" not in text):
-        return "text: rename it to .csv"
-    return ""
+def is_text(path: Path) -> bool:
+    """Return whether what is called a workbook is delimited text."""
+    start = _start(path)
+    return start.startswith((b"\xff\xfe", b"\xfe\xff")) or bool(
+        start and b"\0" not in start and start[:1] != b"<"
+    )
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(1000).removeprefix(b"\xef\xbb\xbf").lstrip()
 
 
 def read_sheets(path: Path, wanted: Sequence[str], mapped: Sequence[str]) -> tuple[list[Sheet], list[str]]:
@@ -75,27 +78,31 @@ def read_sheets(path: Path, wanted: Sequence[str], mapped: Sequence[str]) -> tup
 
     _check_size(path)
     try:
-        with calamine.load_workbook(str(path)) as book:
-            names = book.sheet_names
-            for name in wanted:
-                if name not in names:
-                    raise InputError(
-                        f"'{path}' has no sheet '{name}'{did_you_mean(name, names)} (data.sheets); its sheets:"
-                        f" {', '.join(names)}"
-                    )
-            found = [
-                _describe(name, book.get_sheet_by_name(name).to_python(skip_empty_area=False))
-                for name in wanted or names
-            ]
+        if _start(path)[:1] == b"<":
+            written = read_markup(path)
+        else:
+            with calamine.load_workbook(str(path)) as book:
+                written = {
+                    name: book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+                    if name in wanted or not wanted
+                    else []
+                    for name in book.sheet_names
+                }
     except calamine.PasswordError:
         raise InputError(f"'{path}' is protected by a password; save it without one") from None
     except (calamine.CalamineError, OSError) as error:
-        if remedy := _other_kind(path):
-            raise InputError(f"'{path}' is not a workbook, whatever its name says, but {remedy}") from None
         raise InputError(
             f"'{path}' cannot be read as a workbook; it may be cut off or of another kind: save it again"
             f" ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
         ) from None
+    names = list(written)
+    for name in wanted:
+        if name not in names:
+            raise InputError(
+                f"'{path}' has no sheet '{name}'{did_you_mean(name, names)} (data.sheets); its sheets:"
+                f" {', '.join(names)}"
+            )
+    found = [_describe(name, written[name]) for name in wanted or names]
     tables = [sheet for sheet in found if sheet is not None]
     if not tables:
         raise InputError(

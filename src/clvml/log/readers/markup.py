@@ -1,0 +1,101 @@
+"""Tables in HTML and in the XML of Excel 2003, which shops and ERP systems give out as .xls."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+from clvml.log.readers.text_files import damage_reported, open_text, scan_text
+
+_BLOCK = 1_000_000
+# Where a table spans more columns, what it says is not meant.
+_MOST_SPANNED = 1_000
+
+
+def read_markup(path: Path) -> dict[str, list[list[Any]]]:
+    """Return the rows of each table by its name, all of one width; cells are text, or numbers where XML says so.
+
+    Raises
+    ------
+    InputError
+        The file mixes encodings or is not text.
+    """
+    reader = _Tables()
+    with damage_reported(path), open_text(path, scan_text(path).encoding) as text:
+        while block := text.read(_BLOCK):
+            reader.feed(block)
+    reader.close()
+    reader.end_row()
+    for rows in reader.tables.values():
+        width = max(map(len, rows), default=0)
+        for row in rows:
+            row += [""] * (width - len(row))
+    return reader.tables
+
+
+class _Tables(HTMLParser):
+    """Collects the cells of rows. Tags that end a cell or a row may be missing, as HTML allows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[Any]]] = {}
+        self._name = ""
+        self._row: list[Any] | None = None
+        self._cell: list[str] | None = None
+        self._spanned, self._is_number = 1, False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        tag, said = tag.rpartition(":")[2], {name.rpartition(":")[2]: value or "" for name, value in attrs}
+        if tag == "worksheet":
+            self._name = said.get("name", "")
+        elif tag == "table":
+            self.end_row()
+            self.tables[self._name or f"table {len(self.tables) + 1}"] = []
+        elif tag in ("tr", "row"):
+            self.end_row()
+            self._row = []
+        elif tag in ("td", "th", "cell"):
+            self._end_cell()
+            self._row = [] if self._row is None else self._row
+            # XML leaves out empty cells, and numbers the next one.
+            self._row += [""] * (min(_whole(said.get("index")), _MOST_SPANNED) - 1 - len(self._row))
+            self._spanned = min(max(_whole(said.get("colspan")), 1), _MOST_SPANNED)
+            self._cell, self._is_number = [], False
+        elif tag == "data":
+            self._is_number = said.get("type") == "Number"
+        elif tag == "br" and self._cell is not None:
+            self._cell.append(" ")
+
+    def handle_endtag(self, tag: str) -> None:
+        tag = tag.rpartition(":")[2]
+        if tag in ("td", "th", "cell"):
+            self._end_cell()
+        elif tag in ("tr", "row", "table"):
+            self.end_row()
+
+    def handle_data(self, data: str) -> None:
+        if self._cell is not None:
+            self._cell.append(data)
+
+    def end_row(self) -> None:
+        """Add the row that was begun to its table."""
+        self._end_cell()
+        if self._row and self.tables:
+            self.tables[next(reversed(self.tables))].append(self._row)
+        self._row = None
+
+    def _end_cell(self) -> None:
+        if self._cell is None or self._row is None:
+            return
+        value: Any = "".join(self._cell).strip()
+        if self._is_number:
+            with suppress(ValueError):
+                value = float(value)
+        self._row += [value, *[""] * (self._spanned - 1)]
+        self._cell = None
+
+
+def _whole(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() else 0

@@ -1,0 +1,61 @@
+"""HTML and XML that are called workbooks."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from clvml.errors import InputError
+
+ROWS = [("ann", "2024-01-05 00:00:00", 1234.5), ("bob & co", "2024-01-06 00:00:00", 20.5)]
+HTML = """<html><head><style>td {color: red}</style></head><body><h1>Bestellungen</h1>
+<table border="1"><tr><td colspan="3">Export vom 7.1.</td></tr>
+<tr><th>customer</th><th>day</th><th>amount</th></tr>
+<tr><td>ann</td><td>05.01.2024</td><td>1.234,50</td></tr>
+<tr><td>bob &amp; co<td>06.01.2024<td>20,50
+</table></body></html>"""
+XML = """<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?>
+<Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet" xmlns:ss="urn:schemas-microsoft-com:office:spreadsheet">
+<Worksheet ss:Name="Orders"><Table>
+<Row><Cell><Data ss:Type="String">customer</Data></Cell><Cell><Data ss:Type="String">note</Data></Cell>
+<Cell><Data ss:Type="String">day</Data></Cell><Cell><Data ss:Type="String">amount</Data></Cell></Row>
+<Row><Cell><Data ss:Type="String">ann</Data></Cell><Cell ss:Index="3">
+<Data ss:Type="DateTime">2024-01-05T00:00:00.000</Data></Cell><Cell><Data ss:Type="Number">1234.5</Data></Cell></Row>
+<Row><Cell><Data ss:Type="String">bob &amp; co</Data></Cell><Cell><Data ss:Type="String">x</Data></Cell>
+<Cell><Data ss:Type="DateTime">2024-01-06T00:00:00.000</Data></Cell>
+<Cell><Data ss:Type="Number">20.5</Data></Cell></Row>
+</Table></Worksheet></Workbook>"""
+
+
+@pytest.mark.parametrize("text", [HTML, XML])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252"])
+def test_tables_are_read(read, rows, tmp_path, text, encoding):
+    path = tmp_path / "orders.xls"
+    path.write_text(text, encoding=encoding)
+    assert rows(read(source=path)) == ROWS
+
+
+def test_the_table_with_the_mapped_columns_is_taken(read, rows, tmp_path):
+    path = tmp_path / "orders.xls"
+    menu = "<table><tr><td>Home</td><td>Shop</td></tr><tr><td>1</td><td>2</td></tr></table>"
+    path.write_text(menu + HTML)
+    assert rows(read(source=path)) == ROWS
+
+
+@pytest.mark.parametrize("text", ["<html><body>Please log in</body></html>", "<table>", "<td>1</td>", "<"])
+def test_pages_without_a_table_are_refused(read, tmp_path, text):
+    path = tmp_path / "orders.xls"
+    path.write_text(text)
+    with pytest.raises(InputError, match=re.escape(f"'{path}' holds no table; it needs a header row")):
+        read(source=path)
+
+
+def test_spans_and_places_that_are_absurd_cost_nothing(read, rows, tmp_path):
+    path = tmp_path / "orders.xls"
+    path.write_text(
+        XML.replace('ss:Index="3"', 'ss:Index="3" colspan="1"').replace(
+            "<Table>", '<Table><Row><Cell ss:Index="9999999999"/></Row>'
+        )
+    )
+    assert rows(read(source=path)) == ROWS
