@@ -1,6 +1,7 @@
 """Other horizons, the next order and lifetime value: by hand, and what holds for every customer."""
 
 import re
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -9,8 +10,16 @@ import pytest
 
 from clvml.config import ValueConfig
 from clvml.models.btyd import BetaGeometric
-from clvml.models.outlook import HORIZONS, growth, lifetime_value, next_order_days, value_days
+from clvml.models.outlook import (
+    HORIZONS,
+    growth,
+    lifetime_value,
+    next_order_days,
+    spend_by_days,
+    value_days,
+)
 from clvml.models.prior import Prior
+from clvml.models.rhythm import SHAPES, Rhythm
 from clvml.models.season import DAYS_OF_YEAR, Season
 
 TODAY = date(2024, 10, 1)
@@ -71,6 +80,19 @@ def test_customers_of_whom_nothing_is_expected_grow_with_time():
 
 
 # --- next order ---
+
+
+def test_an_order_that_is_long_not_due_grows_without_a_warning():
+    """Of a clockwork buyer once a year next to nothing is expected soon, to divide by which is beyond a double."""
+    clockwork = replace(prior(), rhythm=Rhythm((*[0.0] * (len(SHAPES) - 1), 1.0)))
+    silent = np.arange(1.0, 120.0)
+    years = {"frequency": 3.0, "purchase_days": 4.0, "recency": 1095.0, "gap_mean": 365.0, "gap_std": 0.5}
+    customers = pd.DataFrame(
+        {"days_since_last_order": silent, "T": 1095.0 + silent, "monetary_value": 10.0} | years
+    )
+    by = spend_by_days(clockwork, customers, TODAY, 20, [20, 365], np.ones(len(silent)))
+    assert (by[:, 0] == 1.0).all()
+    assert (by[:, 1] > 10.0).all()
 
 
 def test_next_order_waits_longer_the_likelier_the_churn():

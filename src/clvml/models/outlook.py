@@ -69,8 +69,9 @@ def spend_by_days(
     mine, value = expected[regular, None], prior.value(features[regular])[:, None]
     # The price is shrunk: the trees' spend over the horizon, and one more purchase at the customer's usual spend.
     price = (mine + value) / (of_horizon + 1.0)
-    share = np.divide(orders, of_horizon, out=np.zeros_like(orders), where=of_horizon > 0)
-    by_rhythm = np.where(orders < of_horizon, mine * share, mine + price * (orders - of_horizon))
+    later = np.maximum(orders - of_horizon, 0.0)
+    share = np.divide(orders - later, of_horizon, out=np.zeros_like(orders), where=of_horizon > 0)
+    by_rhythm = np.where(orders < of_horizon, mine * share, mine + price * later)
     spend[regular] = (1.0 - chance[regular, None]) * spend[regular] + chance[regular, None] * by_rhythm
     return spend
 
