@@ -57,6 +57,11 @@ def test_with_source_changes_nothing_else():
             "'tracking.registered_model' must be a valid string; currently set to False; put it in quotes",
         ),
         (
+            "data.formats.order_date=2024-01-31",
+            "'data.formats.order_date' must be a valid string; currently set to datetime.date(2024, 1, 31); put it in"
+            " quotes",
+        ),
+        (
             "windows.horizon_days=yes",
             "'windows.horizon_days': must be a number, and true, false, yes and no are none; currently set to True",
         ),

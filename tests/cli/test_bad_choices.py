@@ -98,6 +98,19 @@ def test_outputs(fails, shopping, tmp_path):
     assert refusal("dir.csv") == "output 'dir.csv' is a directory; give a file name"
 
 
+def test_an_empty_name_is_not_the_current_folder(fails, shopping, tmp_path):
+    """As of a variable of a script that is not set."""
+    shopping.lines.to_csv(tmp_path / "orders.csv", index=False)
+    said = "the name of the data is empty; give a file, a folder or an address"
+    for words in (
+        ("check", ""),
+        ("backtest", "--config", shopping.config, "--data", ""),
+        ("score", " ", "--output", "scores.csv"),
+        ("score", "", "--output", "scores.csv"),
+    ):
+        assert fails(*words) == said
+
+
 def test_raw_data_is_never_written(fails, shopping, tmp_path):
     (tmp_path / "logs").mkdir()
     shopping.lines.to_csv(tmp_path / "logs" / "a.csv", index=False)

@@ -22,7 +22,7 @@ def load_config(path: Path | None, overrides: list[str] | None, source: str | No
     from clvml.config import read_config
 
     settings = read_config(_given(path), overrides)
-    return settings.with_source(source) if source else settings
+    return settings if source is None else settings.with_source(source)
 
 
 def load_any_config(
@@ -32,7 +32,7 @@ def load_any_config(
     from clvml.config import read_any_config
 
     settings = read_any_config(_given(path), overrides)
-    return settings.with_source(source) if source else settings
+    return settings if source is None else settings.with_source(source)
 
 
 def _given(path: Path | None) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -183,8 +184,8 @@ def _describe(problem: Any, section: type[BaseModel]) -> str:
     said = said.replace("less than or equal to", "at most").replace("greater than or equal to", "at least")
     # Where keys contradict each other, printing all of them shows nothing.
     got = "" if isinstance(problem["input"], dict) else f"; currently set to {_shown(problem['input'])}"
-    if problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float):
-        # YAML reads off as false and 2024 as a number.
+    if problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float | date):
+        # YAML reads off as false, 2024 as a number and 2024-01-31 as a day.
         got += "; put it in quotes"
     colon = "" if said.startswith("Input should ") else ":"
     # A fault of the whole has no path.

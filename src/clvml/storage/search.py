@@ -67,6 +67,9 @@ def search(source: str) -> Search:
         Nothing is there, a folder cannot be read, or the name cannot be one.
     """
     check_name(Path(source))
+    if not source.strip():
+        # It would stand for the current folder.
+        raise InputError("the name of the data is empty; give a file, a folder or an address")
     try:
         path = Path(source).expanduser()
         is_folder, exists = path.is_dir(), path.exists() or path.is_symlink()
