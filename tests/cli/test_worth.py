@@ -1,6 +1,7 @@
 """clvml worth, end to end."""
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -33,13 +34,6 @@ def test_worth_is_printed(run, scores):
         "months",
     ):
         assert said in out
-
-
-def test_a_value_of_nothing_has_no_shares(run, tmp_path):
-    write_table(scored(50, clv=[0.0] * 50), tmp_path / "scores.csv")
-    code, out, err = run("worth", "scores.csv")
-    assert code == 0, err
-    assert "nan" not in out
 
 
 def test_worth_as_json(run, scores):
@@ -122,6 +116,14 @@ def test_plain_formulas_from_the_log_of_the_scores(run, scored_shop):
     code, out, err = run("worth", "s.csv", "--config", "sources.yaml", "--by", "cohort,segment", "--json")
     assert code == 0, err
     assert json.loads(out) == found
+
+
+def test_a_value_of_nothing_has_no_shares_and_no_multiples(run, scored_shop):
+    pd.read_csv("s.csv", dtype=str).assign(clv="0.0").to_csv("nothing.csv", index=False)
+    code, out, err = run("worth", "nothing.csv", "--data", scored_shop.log, "--config", scored_shop.config)
+    assert code == 0, err
+    assert "Plain formula" in out
+    assert not re.search(r"\b(nan|inf)", out)
 
 
 def test_own_margins_count_in_what_acquired_customers_earned(run, scored_shop):

@@ -132,11 +132,13 @@ def _print_worth(found: Worth, value: ValueConfig, currency: str | None) -> None
         print_table(
             ["Plain formula", "says", "times the value"],
             [
-                [row["formula"], f"{row['total']:,.0f}", f"{row['ratio']:.2f}"]
+                [row["formula"], f"{row['total']:,.0f}", _number(row["ratio"], 2)]
                 for row in found.formulas.to_dict("records")
             ],
         )
-        print_list("Whom they mislead", [_misled(row) for row in found.formulas.to_dict("records")])
+        # Of a value of nothing or less, nothing is a multiple.
+        told = found.formulas.dropna(subset="ratio").to_dict("records")
+        print_list("Whom they mislead", [_misled(row) for row in told])
     if len(found.movement):
         print_table(
             ["Since the earlier scores", people, "value then", "value now", "change"],

@@ -60,7 +60,7 @@ def compare(
     groups = names.to_numpy(dtype=object)
     model = pd.Series(clv).groupby(groups).sum()
     # Of groups that hold next to nothing, a ratio says nothing.
-    weighty = model[model >= 0.005 * max(float(model.sum()), 0.0)]
+    weighty = model[(model > 0.0) & (model >= 0.005 * float(model.sum()))]
     rows = []
     for name in FORMULAS:
         total = float(said[name].sum())
