@@ -135,9 +135,19 @@ def test_contacts_takers_and_another_plan(run, shop, tmp_path):
             "contact_date",
         ),
         (
-            lambda folder: _write(folder, "contacts.csv", "customer_id,contact_date\nc1,soon\n"),
+            lambda folder: _write(folder, "contacts.csv", "customer_id,contact_date\nc0001,soon\n"),
             ["--contacted", "contacts.csv"],
-            "'soon'; give dates as YYYY-MM-DD",
+            "contacts: contact_date of customer 'c0001' is 'soon'; give dates as YYYY-MM-DD",
+        ),
+        (
+            lambda folder: _write(folder, "contacts.csv", "customer_id,contact_date\nc1,2024-04-02\n"),
+            ["--contacted", "contacts.csv"],
+            "contacts: none of the customers (1) is in the plan, which writes ids as 'c",
+        ),
+        (
+            lambda folder: _write(folder, "takers.csv", "customer_id\n1\n1\n"),
+            ["--redeemed", "takers.csv"],
+            "and not as '1'; write them alike",
         ),
         (
             lambda folder: _replace(folder, "plan.csv", "treated", "control"),

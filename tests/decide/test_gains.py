@@ -35,6 +35,12 @@ def test_a_customer_worth_less_than_nothing_is_never_worth_an_action():
     assert np.isinf(gains.break_even().item())
 
 
+def test_nobody_keeps_more_than_all_who_would_leave():
+    sure = {"contact_cost": 1.0, "save_rate": {"mean": 0.8, "sd": 0.0}}
+    gains = Gains.of(scored(p_churn=[0.5], clv=[100.0]), playbook_of(mail=sure))
+    assert gains.gain(1.5).tolist() == [[0.5 * 200.0 - 1.0]]
+
+
 def test_effects_of_groups_count_where_their_rule_holds():
     by = [{"where": "clv >= 100", "mean": 0.3, "sd": 0.1}, {"where": "clv >= 50", "mean": 0.2, "sd": 0.1}]
     rate = {"mean": 0.1, "sd": 0.05, "source": "learnt", "campaign": "last", "by": by}

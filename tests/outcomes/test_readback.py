@@ -299,7 +299,9 @@ def test_from_a_notebook(tmp_path):
     outcome, record = campaign(n=600)
     path = write(tmp_path, outcome, record.playbook)
     log = log_of(outcome, outcome["stayed"] > 0, outcome["spent"])
-    found = clvml.readback(path, log, margin=0.5, redeemed=outcome[["customer_id"]])
+    late = outcome[["customer_id"]].assign(contact_date="2024-08-01")
+    found = clvml.readback(path, log, margin=0.5, redeemed=outcome[["customer_id"]], contacted=late)
+    assert {"control-redeemed", "no-contact-in-window"} <= {finding.code for finding in found.findings}
     assert repr(found).startswith("Campaign 'spring', 2024-04-01 to 2024-06-30\nmail: ")
     assert "<table" in found._repr_html_()
     expected = read_back(outcome, record, UNTIL, 0.5)

@@ -359,6 +359,10 @@ def test_tiers_hold_their_shares():
     assert tiers.iloc[-1] == "platinum"
 
 
+def test_without_thresholds_nobody_has_a_tier():
+    assert value_tier(np.array([9.0, 0.0]), ()).tolist() == [None, None]
+
+
 def test_dates_far_ahead_do_no_harm(score, lines):
     far = score(lines, date(9999, 12, 31) - timedelta(days=1))
     assert far.loc[far["segment"] != NO_HISTORY, "p_churn"].min() > 0.99

@@ -146,17 +146,22 @@ def _print_monitoring(found: Monitoring, currency: str | None) -> None:
     ]
     columns += ["P(churn)", "churned"] if over else []
     columns += ["in interval"] if has_intervals else []
-    print_table(
-        ["Tier", *columns],
-        [
+    if len(found.tiers):
+        print_table(
+            ["Tier", *columns],
             [
-                row["value_tier"],
-                *(f"{row[name]:,.0f}" for name in ("customers", "expected_spend", "actual_spend")),
-                *(f"{row[name]:.0%}" for name in ("p_churn", "churned", "interval_coverage") if name in row),
-            ]
-            for row in found.tiers.to_dict("records")
-        ],
-    )
+                [
+                    row["value_tier"],
+                    *(f"{row[name]:,.0f}" for name in ("customers", "expected_spend", "actual_spend")),
+                    *(
+                        f"{row[name]:.0%}"
+                        for name in ("p_churn", "churned", "interval_coverage")
+                        if name in row
+                    ),
+                ]
+                for row in found.tiers.to_dict("records")
+            ],
+        )
     drifted = found.drift[found.drift["words"] != "as in training"].head(_SHOWN_DRIFT)
     print_list(
         f"What has changed among {whom(found.subscribers)} since training",

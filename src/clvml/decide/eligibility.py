@@ -189,21 +189,21 @@ def _resting(
     return resting
 
 
-def contact_days(contacts: pd.DataFrame) -> NDArray[np.datetime64]:
-    """Return the day of each contact, from its ``contact_date``, shape (n,).
+def contact_days(contacts: pd.DataFrame, what: str = "past contacts") -> NDArray[np.datetime64]:
+    """Return the day of each contact, from its ``contact_date``, shape (n,); ``what`` they are stands in errors.
 
     Raises
     ------
     InputError
         One is missing or no date.
     """
-    days = pd.Series(days_of(contacts["contact_date"], "past contacts: contact_date"))
+    days = pd.Series(days_of(contacts["contact_date"], f"{what}: contact_date"))
     if days.isna().any():
         place = int(days.isna().to_numpy().argmax())
         got = contacts["contact_date"].iloc[place]
         shown = "nothing" if pd.isna(got) else f"'{got}'"
         raise InputError(
-            f"past contacts: contact_date of customer '{contacts['customer_id'].iloc[place]}' is {shown}; give dates as"
+            f"{what}: contact_date of customer '{contacts['customer_id'].iloc[place]}' is {shown}; give dates as"
             " YYYY-MM-DD"
         )
     return days.to_numpy().astype("datetime64[D]")

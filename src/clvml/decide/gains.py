@@ -91,13 +91,17 @@ class Gains:
 
     def gain(self, factor: float = 1.0) -> Array:
         """Return the expected gain, shape (k, n) [currency], with save rates multiplied by ``factor``."""
-        return factor * self.save_rate * self.at_stake - self.sure_cost
+        return self.rate(factor) * self.at_stake - self.sure_cost
+
+    def rate(self, factor: float) -> Array:
+        """Return the save rates multiplied by ``factor``, shape (k, n): nobody keeps more than all who would leave."""
+        return self.save_rate if factor == 1.0 else np.clip(factor * self.save_rate, -1.0, 1.0)
 
     def cost(self, factor: float = 1.0) -> Array:
         """Return the expected cost, contact and incentive, shape (k, n) [currency]."""
         # What is saved and not at stake has been paid for.
         redeemed = self.p_churn * self.value - self.at_stake
-        return np.maximum(self.sure_cost + factor * self.save_rate * redeemed, 0.0)
+        return np.maximum(self.sure_cost + self.rate(factor) * redeemed, 0.0)
 
     def cost_of(self, at: tuple[NDArray[np.int8], NDArray[np.intp]]) -> Array:
         """Return the expected cost of chosen actions of some customers, shape (m,) [currency]."""

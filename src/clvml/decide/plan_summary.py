@@ -182,7 +182,7 @@ def _values(market: Market, budgets: Array) -> Array:
 def profit_with_effects(gains: Gains, choice: NDArray[np.int8], factor: float) -> float:
     """Return what a plan would earn if all save rates were multiplied [currency]."""
     at = _planned(choice)
-    return float((factor * gains.save_rate[at] * gains.at_stake[at] - gains.sure_cost[at]).sum())
+    return float((gains.rate(factor)[at] * gains.at_stake[at] - gains.sure_cost[at]).sum())
 
 
 def _planned(choice: NDArray[np.int8]) -> tuple[NDArray[np.int8], NDArray[np.intp]]:

@@ -198,6 +198,21 @@ def contact_findings(found: pd.DataFrame, contacts: pd.DataFrame, campaign: str)
     return said
 
 
+def incentive_findings(found: pd.DataFrame, takers: pd.Series) -> list[Finding]:
+    """Say how many of the control group took an incentive up; ``takers`` are ids, ``found`` is as in `outcomes`."""
+    held = found.loc[found["group"] == CONTROL, "customer_id"]
+    leaked = int(held.isin(takers).sum())
+    if not leaked:
+        return []
+    return [
+        Finding(
+            "control-redeemed",
+            f"{leaked:,} of the {len(held):,} customers that were held out took an incentive up all the same. They stay"
+            " in the control group, as planned, and make the effect look smaller than it is",
+        )
+    ]
+
+
 def overlap_findings(found: pd.DataFrame, reached: Iterable[str], campaign: str) -> list[Finding]:
     """Say whether another campaign of the time reached the treated and the control group alike."""
     hit = found["customer_id"].isin(set(reached))
@@ -220,5 +235,5 @@ def overlap_findings(found: pd.DataFrame, reached: Iterable[str], campaign: str)
 
 def weightiest_first(findings: Sequence[Finding]) -> list[Finding]:
     """Return findings with those first that make the comparison unfair."""
-    grave = ("sample-ratio", "overlap-unfair", "control-contacted")
+    grave = ("sample-ratio", "overlap-unfair", "control-contacted", "control-redeemed")
     return sorted(findings, key=lambda found: grave.index(found.code) if found.code in grave else len(grave))

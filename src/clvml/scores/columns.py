@@ -96,7 +96,8 @@ SCORED = (
     Column(
         "value_tier",
         "text",
-        "platinum, gold, silver, bronze: the top 5, 20, 50 and 100% of `clv` in training",
+        "platinum, gold, silver, bronze: the top 5, 20, 50 and 100% of `clv` in training; empty where"
+        " the model was fitted without them",
     ),
     # Users name segments in the configuration.
     Column("segment", "text", "what to do about the customer (docs/scoring.md)", own=False),

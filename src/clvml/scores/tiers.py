@@ -32,11 +32,13 @@ def spend_thresholds(spend_365d: Numbers) -> dict[str, float]:
 
 
 def value_tier(clv: Numbers, thresholds: Sequence[float]) -> NDArray[np.object_]:
-    """Return the tier of each customer, shape (n,).
+    """Return the tier of each customer, shape (n,); None where there are no thresholds.
 
     >>> value_tier(np.array([900.0, 20.0, 3.0, 0.0]), (500.0, 10.0, 1.0)).tolist()
     ['platinum', 'gold', 'silver', 'bronze']
     """
+    if not thresholds:
+        return np.full(len(clv), None, dtype=object)
     return band(clv, thresholds[::-1], TIERS[::-1])
 
 

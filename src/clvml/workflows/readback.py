@@ -24,6 +24,7 @@ from clvml.outcomes.campaign import (
     Activity,
     check_window,
     contact_findings,
+    incentive_findings,
     outcomes,
     overlap_findings,
     ratio_findings,
@@ -32,6 +33,8 @@ from clvml.outcomes.campaign import (
 from clvml.outcomes.readback import Readback, read_back
 from clvml.scores.scorer import customer_days
 from clvml.workflows.preparation import Prepared, silence_note
+
+_CONTACTS, _REDEEMED = "contacts", "redeemed incentives"
 
 
 def readback(
@@ -78,9 +81,11 @@ def readback(
     table, record = _plan(plan)
     # Before the work on the log.
     contacts = (
-        None if contacted is None else _customers(contacted, ["customer_id", "contact_date"], "contacts")
+        None
+        if contacted is None
+        else _customers(contacted, ["customer_id", "contact_date"], _CONTACTS, table)
     )
-    takers = None if redeemed is None else _customers(redeemed, ["customer_id"], "redeemed incentives")
+    takers = None if redeemed is None else _customers(redeemed, ["customer_id"], _REDEEMED, table)
     others = [_plan(each) for each in beside]
     if any(theirs.plan_id == record.plan_id for _, theirs in others):
         raise InputError(
@@ -129,9 +134,19 @@ def readback(
         findings.append(Finding("silence", note))
     findings += ratio_findings(found, record.playbook.control.share)
     if contacts is not None:
-        days = contact_days(contacts)
+        days = contact_days(contacts, _CONTACTS)
         inside = (days >= np.datetime64(start)) & (days < np.datetime64(until))
         findings += contact_findings(found, contacts[inside], record.campaign)
+        if not inside.any():
+            findings.append(
+                Finding(
+                    "no-contact-in-window",
+                    f"none of the {len(contacts):,} contacts is dated from {start} to {until - timedelta(days=1)}: who"
+                    " was contacted is not known",
+                )
+            )
+    if takers is not None:
+        findings += incentive_findings(found, takers["customer_id"])
     for other, theirs in others:
         if theirs.as_of < until and start < theirs.until:
             reached = other.loc[other["group"] == TREATED, "customer_id"]
@@ -165,10 +180,22 @@ def _plan(plan: Plan | str | PathLike[str]) -> tuple[pd.DataFrame, PlanRecord]:
     return (plan.table, plan.record) if isinstance(plan, Plan) else read_plan(Path(plan))
 
 
-def _customers(given: pd.DataFrame | str | PathLike[str], needed: list[str], what: str) -> pd.DataFrame:
-    if not isinstance(given, pd.DataFrame):
-        return read_customers(str(given), needed, what)
-    missing = [name for name in needed if name not in given.columns]
-    if missing:
-        raise InputError(f"{what}: the frame lacks {', '.join(missing)}; it has {first_of(given.columns)}")
-    return given.assign(customer_id=given["customer_id"].astype("string"))
+def _customers(
+    given: pd.DataFrame | str | PathLike[str], needed: list[str], what: str, plan: pd.DataFrame
+) -> pd.DataFrame:
+    if isinstance(given, pd.DataFrame):
+        missing = [name for name in needed if name not in given.columns]
+        if missing:
+            raise InputError(
+                f"{what}: the frame lacks {', '.join(missing)}; it has {first_of(given.columns)}"
+            )
+        given = given.assign(customer_id=given["customer_id"].astype("string"))
+    else:
+        given = read_customers(str(given), needed, what)
+    ids = given["customer_id"]
+    if len(ids) and not ids.isin(plan["customer_id"]).any():
+        raise InputError(
+            f"{what}: none of the customers ({ids.nunique():,}) is in the plan, which writes ids as"
+            f" '{plan['customer_id'].iloc[0]}', and not as '{ids.iloc[0]}'; write them alike"
+        )
+    return given
