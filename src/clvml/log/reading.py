@@ -21,6 +21,7 @@ from clvml.log.mapping import map_columns
 from clvml.log.presets import fit_preset
 from clvml.log.purchase_log import TABLE, WITH_MARGINS, PurchaseLog, fingerprint
 from clvml.log.quality import build_quality
+from clvml.log.readers.date_parts import DATE, with_dates
 from clvml.log.readers.delimited import TOO_FEW_COLUMNS
 from clvml.log.readers.frame import FRAME
 from clvml.log.readers.month_columns import are_months_as_rows, with_months_as_rows
@@ -208,6 +209,8 @@ def _read_once(
     parts = read_parts(connection, source, data)
     if are_months_as_rows(data.columns.mapped().values(), parts[0].columns):
         parts = with_months_as_rows(connection, parts)
+    elif data.columns.order_date == DATE:
+        parts = with_dates(connection, parts)
     given = data
     data, names = fit_preset(data, parts[0].columns, parts[0].name)
     formulas = bind_formulas(data, names, asked.value)

@@ -150,6 +150,7 @@ DOUBTS = {
         "Many lines name no customer: of guests, or of the customer in a line above."
     ),
     "customers-without-attributes": N_("Of some customers no attributes are known."),
+    "date-in-three-columns": N_("Year, month and day stand in three columns, and are read as one date."),
     "empty-column-passed-over": N_("Of several columns of one name, the one that is not empty is read."),
     "empty-mapping": N_("The table of customer numbers that belong together is empty."),
     "events-begin-late": N_("What customers did before their events were recorded is not known."),

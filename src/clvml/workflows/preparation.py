@@ -44,6 +44,7 @@ from clvml.log.hints.raw_columns import RawColumns, heading_column
 from clvml.log.mapping import map_columns, propose_columns, propose_difference, propose_product
 from clvml.log.payments import read_subscription_log
 from clvml.log.presets import recognise
+from clvml.log.readers.date_parts import with_dates
 from clvml.log.readers.frame import FRAME
 from clvml.log.readers.month_columns import with_months_as_rows
 from clvml.log.readers.parts import Part, copied_part, is_plain, read_parts
@@ -177,8 +178,8 @@ def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> 
     if data.get("preset"):
         return data
     with offline_database() as connection:
-        parts = read_parts(connection, source)
-        first = with_months_as_rows(connection, parts[:1])[0]
+        parts = read_parts(connection, source, _told_of_files(data))
+        first = with_dates(connection, with_months_as_rows(connection, parts[:1]))[0]
         if not named and (preset := recognise(first.columns)):
             return data | {"preset": preset}
         subscribed = {} if named else _subscribed(connection, first)
@@ -220,8 +221,16 @@ def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> 
                 likeliest=columns,
             )
         except InputError as error:
-            raise InputError(f"{error} {remedy.format(ours=unknown[0])}") from None
+            doubts = [f" {each.text}." for each in first.findings if each.code == "assumed-encoding"]
+            raise InputError(f"{error} {remedy.format(ours=unknown[0])}{''.join(doubts[:1])}") from None
     return data | {"columns": columns}
+
+
+def _told_of_files(data: dict[str, Any]) -> DataConfig | None:
+    """Return what keys of section ``data`` say of how files are read, before their columns are known."""
+    told = {key: data[key] for key in ("encoding", "sheets") if data.get(key)}
+    columns = dict(zip(_REQUIRED, _REQUIRED, strict=True))
+    return parse_keys(DataConfig, {"source": FRAME, "columns": columns, **told}, "data") if told else None
 
 
 def _subscribed(connection: duckdb.DuckDBPyConnection, part: Part) -> dict[str, str]:

@@ -5,6 +5,7 @@ from babel import Locale
 
 from clvml.errors import InputError
 from clvml.log.readers.code_pages import WORD, guess_code_page
+from clvml.workflows import assume_config
 
 WESTERN = "de fr es pt it da nb sv fi nl ca is et ga lb"
 CENTRAL = "pl cs sk hu hr ro sl bs"
@@ -100,6 +101,16 @@ def test_what_makes_no_sense_is_read_as_before_with_a_warning(read, rows):
     assert "make no sense as cp1252" in found.text and log.quality.read_as["encoding"] == "cp1252"
     log = read(text, columns=COLUMNS, encoding="cp1253")
     assert {row[0] for row in rows(log)} == {"Γιώργος", "Νίκος"}
+
+
+def test_bytes_that_cp1252_does_not_have_are_doubted(tmp_path):
+    path = tmp_path / "orders.csv"
+    lines = "".join(f"C{n % 7},2024-01-{n % 28 + 1:02},{n}.5\n" for n in range(40))
+    path.write_bytes(f"顧客ID,注文日時,合計金額\n{lines}".encode("cp932"))
+    with pytest.raises(InputError, match=r"make no sense as cp1252.*or cp932"):
+        assume_config(str(path))
+    columns = assume_config(str(path), ["data.encoding=cp932"]).data.columns
+    assert (columns.customer_id, columns.order_date, columns.amount) == ("顧客ID", "注文日時", "合計金額")
 
 
 def test_a_named_encoding_is_that_of_files_that_are_not_utf_8(read, rows):

@@ -215,6 +215,8 @@ def _one_byte_encoding(path: Path, code_page: str | None) -> tuple[str, Finding 
         return code_page, None
     western = "latin-1" if not windows or windows & _UNDEFINED_BYTES else "cp1252"
     guessed, word = guess_code_page(words)
+    if guessed == "cp1252" and western == "latin-1" and windows:
+        guessed, word = "", next((each for each in words if _UNDEFINED_BYTES.intersection(each)), word)
     if guessed == "cp1252":
         return western, None
     if guessed:
@@ -222,5 +224,5 @@ def _one_byte_encoding(path: Path, code_page: str | None) -> tuple[str, Finding 
         text += "; data.encoding names another"
     else:
         text = f"words such as '{word.decode(western, errors='replace')}' make no sense as cp1252, as which it is read"
-        text += "; name the right one in data.encoding, such as cp1253, cp850, koi8-r or mac_roman"
+        text += "; name the right one in data.encoding, such as cp1253, cp850, koi8-r, mac_roman or cp932"
     return guessed or western, Finding("assumed-encoding", f"'{path}' is not UTF-8, and {text}")
