@@ -250,3 +250,8 @@ def test_deals_that_were_not_won_are_no_purchases(hint, name):
 )
 def test_more_words_of_lines_that_were_not_bought(hint, word):
     assert hint(_text("Status", ["Done", "Done", word]))["status-column"].rows == 13
+
+
+def test_an_open_payment_is_none(hint):
+    assert hint(_text("Payment State", ["Paid", "Open"]))["status-column"].rows == 20
+    assert "status-column" not in hint(_text("State", ["Paid", "Open"]))

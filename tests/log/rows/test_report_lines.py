@@ -113,6 +113,15 @@ def test_totals_among_the_lines_of_an_order(read, kinds, amounts, marks, rows):
     assert "totals-among-lines" not in [warning.code for warning in left.warnings]
 
 
+def test_totals_of_orders_that_name_no_article(read):
+    """eBay writes a line for an order of several articles above those of the articles."""
+    text = _orders(["", "A1", "A2"], [7, 3, 4]) + "".join(f"c{n},2024-01-05,5,x{n},A{n}\n" for n in range(9))
+    keys = {"columns": {"order_id": "no"}, "hints": True}
+    found = {warning.code: warning for warning in read(text, **keys).quality.warnings}["totals-among-lines"]
+    assert 'data.where: "kind is not null" leaves these out' in found.text
+    assert read(text, where="kind is not null", **keys).quality.rows_out == 69
+
+
 @pytest.mark.parametrize(
     ("kinds", "amounts"), [(["a", "b", "c"], [1, 2, 4]), (["a", "b"], [5, 5]), (["a", "b", "c"], [5, 5, 5])]
 )

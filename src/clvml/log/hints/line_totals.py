@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clvml.log.finding import Finding
-from clvml.log.hints.unused import Unused, in_yaml, one_of
+from clvml.log.hints.unused import AT_ONCE, Unused, in_yaml, one_of
+from clvml.log.mapping import written
 from clvml.log.rows.line_rules import MISSING_AMOUNT
 from clvml.storage.sql import MONEY
 
@@ -32,7 +33,10 @@ def total_findings(file: Unused) -> Iterator[Finding]:
     if orders < _FEW or sums < _MOST * orders:
         return
     mend = "a condition in data.where"
-    for name in file.few:
+    empty = _empty_in_sums(file, cells, rows)
+    if empty is not None:
+        mend = f"data.where: {in_yaml(f'{written(empty)} is not null')}"
+    for name in file.few if empty is None else ():
         lines = file.table(**cells, value=file.cell(name))
         marks = file.run(
             f"SELECT value, count(*) FROM {lines} JOIN ({_orders(lines)}) USING (order_id) WHERE value IS NOT NULL"
@@ -48,6 +52,24 @@ def total_findings(file: Unused) -> Iterator[Finding]:
         int(rows),
         float(money),
     )
+
+
+def _empty_in_sums(file: Unused, cells: dict[str, str], rows: int) -> str | None:
+    """Return the first column that is empty in the lines that are sums and in no others, as that of the article."""
+    names = file.named(lambda name: True)[:AT_ONCE]
+    lines = file.table(**cells, **{f"u{place}": file.cell(name) for place, name in enumerate(names)})
+    counts = (
+        f"count(*) FILTER (u{place} IS NULL), count(*) FILTER (u{place} IS NULL AND is_sum AND amount = high)"
+        for place in range(len(names))
+    )
+    found = file.run(
+        f"SELECT {', '.join(counts) or 1} FROM {lines} LEFT JOIN ({_orders(lines)}) USING (order_id)"
+        " WHERE order_id IS NOT NULL"
+    )[0]
+    for name, empty, sums in zip(names, found[::2], found[1::2], strict=False):
+        if sums >= _MARKS * max(empty, rows):
+            return name
+    return None
 
 
 def _orders(lines: str) -> str:

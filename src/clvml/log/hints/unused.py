@@ -19,7 +19,7 @@ from clvml.storage.sql import MONEY, literal
 
 MOST_VALUES, _LONGEST_VALUE = 30, 40
 # DuckDB chokes on a query of very many columns, and each query reads the file again.
-_AT_ONCE, _MOST_COLUMNS = 50, 300
+AT_ONCE, _MOST_COLUMNS = 50, 300
 
 
 class Value(NamedTuple):
@@ -82,8 +82,8 @@ class Unused(RawColumns):
 
     def _few(self) -> Iterator[tuple[str, list[str]]]:
         names = sorted(self.named(lambda name: True), key=lambda name: not STATUS_NAMES.search(name))
-        for start in range(0, min(len(names), _MOST_COLUMNS), _AT_ONCE):
-            some = names[start : min(start + _AT_ONCE, _MOST_COLUMNS)]
+        for start in range(0, min(len(names), _MOST_COLUMNS), AT_ONCE):
+            some = names[start : min(start + AT_ONCE, _MOST_COLUMNS)]
             sample = self.sample(", ".join(f"c{self.names.index(name)}" for name in some))
             values = ", ".join(f"list(DISTINCT {self.cell(name)})" for name in some)
             for name, texts in zip(some, self.run(f"SELECT {values} FROM {sample}")[0], strict=True):

@@ -94,6 +94,8 @@ def is_unbought(word: str, name: str, *, refunds: bool = True) -> bool:
     word = word.casefold()
     if _APART.search(word) and not PAID_WITH.search(name):
         return True
+    if word == "open" and "payment" in name.casefold():
+        return True
     return bool(_NOT_BOUGHT.search(word) or (refunds and REFUNDED.search(word) and not _PARTLY.search(word)))
 
 
