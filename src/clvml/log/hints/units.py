@@ -23,18 +23,16 @@ def unit_findings(file: Unused) -> Iterator[Finding]:
     if file.amount is None:
         return
     prices = file.named(is_unit_price)
-    customer = file.data.columns.customer_id
-    cells = {
-        "amount": file.number(file.amount),
-        "price": file.number(prices[0]) if prices else "NULL::DOUBLE",
-        "who": file.cell(customer) if customer in file.names else "NULL",
-    }
-    whole, odd, stripe, mean, price, parts = file.run(
+    whole, odd, stripe, mean = file.run(
         "SELECT bool_and(amount = trunc(amount)), count(*) FILTER (amount % 100 <> 0),"
-        f" bool_and(starts_with(who, 'cus_')), avg(amount), avg(price),"
-        f" count(*) FILTER (price <> trunc(price)) FROM {file.table(**cells)}"
-        " WHERE abs(amount) < 1e15"
+        f" bool_and(starts_with(customer_id, 'cus_')), avg(amount) FROM {file.log.table} WHERE abs(amount) < 1e15"
     )[0]
+    price = parts = 0
+    if whole and prices:
+        price, parts = file.run(
+            f"SELECT coalesce(avg(price), 0), count(*) FILTER (price <> trunc(price))"
+            f" FROM {file.table(price=file.number(prices[0]))}"
+        )[0]
     name = written(file.amount)
     is_cents = bool(whole) and (bool(_CENTS.search(file.amount)) or bool(stripe and odd))
     if is_cents or _THOUSANDS.search(file.amount):
