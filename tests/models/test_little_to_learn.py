@@ -50,6 +50,22 @@ def test_a_short_log_is_carried_on_from_a_shorter_horizon(tmp_path):
     )
 
 
+@pytest.mark.parametrize("horizon", [180, 1000])
+def test_who_only_sent_back_is_predicted_as_the_average_of_one_time_buyers_also_in_a_short_log(horizon):
+    """The odds of 100 days to the power of ten said that each of them buys, and ten times the spend."""
+    log = simulate_log(1500, 200, seed=8)
+    log = log[log["order_day"] < pd.Timestamp(FIRST + timedelta(days=200))]
+    days, as_of = customer_days(pd.concat([log, log_of(["back"], [50], [-9.0])])), FIRST + timedelta(days=200)
+    model = fit_customer_model(days, as_of, config(horizon, max_cutoffs=3))
+    assert model.trees.horizon_days == 100
+    features = days.features(as_of, horizon)
+    predicted = model.predict(features, as_of).set_axis(features["customer_id"])
+    once = predicted[(features["purchase_days"] == 1).to_numpy()]
+    back = predicted.loc["back"]
+    assert back["p_churn"] == pytest.approx(once["p_churn"].mean(), abs=0.2)
+    assert back["expected_spend"] == pytest.approx(once["expected_spend"].mean(), rel=0.6)
+
+
 def test_btyd_predicts_alone_where_nothing_can_be_trained(tmp_path):
     log = simulate_log(400, 27, seed=3, joined=lambda uniform: 27 * uniform)
     model, predicted = fit_and_predict(log, 27, 90)

@@ -27,6 +27,8 @@ from clvml.models.intervals import SpendIntervals, fit_intervals
 from clvml.models.model_file import State, read_state, write_state
 from clvml.models.outlook import (
     HORIZONS,
+    bought_once,
+    carry_on,
     lifetime_value,
     next_order_days,
     spend_by_days,
@@ -361,6 +363,15 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
         notes.append(
             "less than a year of history, or no season that can be told from chance or growth: forecasts carry none"
         )
+    p_once, spend_once = carry_on(
+        trees.prior,
+        bought_once(days.features(as_of, horizon)),
+        as_of,
+        trained,
+        horizon,
+        float(once["churned"].mean()),
+        max(float(once["actual_spend"].mean()), 0.0),
+    )
     # Of spend over the whole horizon, which intervals are looked up by.
     longer = horizon / trained
     return CustomerModel(
@@ -371,10 +382,7 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
         intervals=fit_intervals(
             longer * spend, p_churn, longer * held_out["actual_spend"], level_spread=trees.level.spread
         ),
-        fallback={
-            "p_churn": float(once["churned"].mean()) ** longer,
-            "spend": max(float(once["actual_spend"].mean()), 0.0) * longer,
-        },
+        fallback={"p_churn": p_once, "spend": spend_once},
         notes=tuple(notes),
     )
 
@@ -383,10 +391,7 @@ def _prior_alone(days: CustomerDays, as_of: date, config: Config, reason: str) -
     """Return a model without trees, for a log on which none can be trained."""
     horizon = config.windows.horizon_days
     prior = fit_prior(days, as_of, horizon, config.model.season)
-    now = days.features(as_of, horizon)
-    now = now[now["purchase_days"] > 0]
-    once = now[now["purchase_days"] == 1] if (now["purchase_days"] == 1).any() else now
-    expected = prior.forecast(once, as_of, horizon)
+    expected = prior.forecast(bought_once(days.features(as_of, horizon)), as_of, horizon)
     return CustomerModel(
         config=config,
         as_of=as_of,

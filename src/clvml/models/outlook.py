@@ -8,8 +8,10 @@ from datetime import date
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from clvml.config import ValueConfig
+from clvml.models.boosting import logit_of
 from clvml.models.prior import Prior
 
 Array = NDArray[np.float64]
@@ -74,6 +76,33 @@ def spend_by_days(
     by_rhythm = np.where(orders < of_horizon, mine * share, mine + price * later)
     spend[regular] = (1.0 - chance[regular, None]) * spend[regular] + chance[regular, None] * by_rhythm
     return spend
+
+
+def bought_once(customers: pd.DataFrame) -> pd.DataFrame:
+    """Return the customers of a feature table with one purchase day; all with any where there is none."""
+    once = customers[customers["purchase_days"] == 1]
+    return customers[customers["purchase_days"] > 0] if once.empty else once
+
+
+def carry_on(
+    prior: Prior,
+    features: pd.DataFrame,
+    cutoff: date,
+    days: int,
+    horizon_days: int,
+    p_churn: float,
+    spend: float,
+) -> tuple[float, float]:
+    """Return mean P(no purchase) and E[spend] of some customers over the horizon, from those over so many days.
+
+    The odds of no purchase, and the spend, change as the prior's means of these customers do.
+    """
+    if days == horizon_days:
+        return p_churn, spend
+    whole, shorter = (prior.forecast(features, cutoff, length).mean() for length in (horizon_days, days))
+    odds = logit_of(p_churn) + logit_of(whole["btyd_p_churn"]) - logit_of(shorter["btyd_p_churn"])
+    grown = whole["btyd_spend"] / shorter["btyd_spend"] if shorter["btyd_spend"] > 0 else horizon_days / days
+    return float(expit(odds)), float(spend * grown)
 
 
 def next_order_days(
