@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from clvml.config import DataConfig
@@ -57,6 +59,38 @@ def test_the_same_rows_with_the_same_money(spark, tmp_path, source, columns, key
     ours = sorted((tuple(row) for row in spark.sql(f"{chosen} {found.table}").collect()), key=_key)
     assert ours == sorted(theirs, key=_key)
     assert ours
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_times_in_nanoseconds(spark, tmp_path, zone):
+    """As pandas 2 writes them; Spark knows microseconds only."""
+    days = ["1950-06-06 06:06:06.123456", "1969-12-31 23:59:59.999999", "1970-01-02", "2023-03-26 02:30"]
+    days += ["2023-10-29 00:30:00.000001", "2023-10-29 01:30", "2023-06-01 23:59:59.999999"]
+    times = pa.array([datetime.fromisoformat(day) for day in days], pa.timestamp("ns", zone))
+    columns = {
+        "who": [str(number) for number in range(len(days))],
+        "day": times,
+        "a": [1.0] * len(days),
+        "seen": times,
+    }
+    pq.write_table(pa.table(columns), tmp_path / "log.parquet")
+    data = DataConfig.model_validate(
+        {
+            "source": str(tmp_path / "log.parquet"),
+            "columns": {**ROWS, "amount": "a"},
+            "timezone": "Europe/Berlin",
+        }
+    )
+    expected = read_purchase_log(data, now=NOW)
+    found = read_lines(spark, data, data.source, NOW, None)
+    assert found.quality.reasons == expected.quality.reasons
+    chosen = "select customer_id, order_ts from"
+    theirs = expected.connection.execute(f"{chosen} {expected.table} order by all").fetchall()
+    assert [
+        tuple(row) for row in spark.sql(f"{chosen} {found.table} order by customer_id").collect()
+    ] == theirs
+    # One moment of 1969 is 1970-01-01 in Berlin, a day that stands for none.
+    assert len(theirs) == len(days) - (zone is not None)
 
 
 def _key(row):

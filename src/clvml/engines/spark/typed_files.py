@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clvml.errors import InputError
@@ -15,6 +15,13 @@ from clvml.storage.workspace import offline_database
 _WHOLE = ("tinyint", "smallint", "int", "bigint")
 _FLOATS = ("float", "double")
 _DATES = ("date", "timestamp", "timestamp_ntz")
+# From nanoseconds since 1970, by DuckDB's type of the column: a wall time, or a moment.
+_DAY = 86_400 * 10**9
+_TIMES = {
+    "TIMESTAMP_NS": "timestamp_ntz'1970-01-01' + make_dt_interval("
+    f"cast(({{0}} - pmod({{0}}, {_DAY})) div {_DAY} as int), 0, 0, pmod({{0}}, {_DAY}) div 1000 / 1000000)",
+    "TIMESTAMPTZ_NS": "timestamp_micros(({0} - pmod({0}, 1000)) div 1000)",
+}
 _MISSING = "'^(nan|null|none|na|n/a|#n/a|<na>|nat)?$'"
 _BLANKS = "' \\t\\r\\n\\u00a0'"
 _NUMBER = r"r'^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$'"
@@ -57,7 +64,16 @@ def read_raw(session: Any, source: str) -> tuple[Any, tuple[str, ...]]:
             raise InputError(
                 f"the files of '{source}' hold {', '.join(mixed)} as different types; leave --engine out"
             )
-        return _renamed(session.read.parquet(*(str(path.absolute()) for path in files)), columns)
+        # Nanoseconds, in which pandas keeps times, are not Spark's: it reads them as numbers.
+        session.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")
+        frame = session.read.parquet(*(str(path.absolute()) for path in files))
+        kinds = dict(zip(columns, parts[0].types, strict=True))
+        times = {
+            name: _TIMES[kinds[name]]
+            for name, read_as in frame.dtypes
+            if read_as == "bigint" and kinds.get(name) in _TIMES
+        }
+        return _renamed(frame, columns, times)
     layouts = [read_layout(path) for path in files]
     first = layouts[0]
     for path, layout in zip(files, layouts, strict=True):
@@ -83,9 +99,14 @@ def _csv(session: Any, paths: list[str], layout: Layout) -> Any:
     return reader.schema(schema).csv(paths)
 
 
-def _renamed(frame: Any, columns: Sequence[str] | None = None) -> tuple[Any, tuple[str, ...]]:
+def _renamed(
+    frame: Any, columns: Sequence[str] | None = None, times: Mapping[str, str] | None = None
+) -> tuple[Any, tuple[str, ...]]:
+    """Return a frame with columns c0, c1, ...; ``times`` is the SQL of those that hold nanoseconds since 1970."""
     names = tuple(columns or frame.columns)
-    chosen = [f"`{name.replace('`', '``')}` as c{index}" for index, name in enumerate(names)]
+    quoted = {name: f"`{name.replace('`', '``')}`" for name in names}
+    made = {name: sql.format(quoted[name]) for name, sql in (times or {}).items()}
+    chosen = [f"{made.get(name, quoted[name])} as c{index}" for index, name in enumerate(names)]
     if columns is not None and frame.columns[0] == "c0":
         chosen = [f"c{index}" for index in range(len(names))]
     return frame.selectExpr(*chosen, "_metadata.file_path as part"), names
