@@ -132,6 +132,11 @@ def test_the_total_of_an_order_in_each_of_its_lines(hint, read):
     assert (found.rows, found.money) == (20, sum(range(20)))
     once = read(text, columns=columns, amount_per="order")
     assert (once.quality.rows_out, once.quality.money_out) == (40, sum(range(20)))
+    # Without a number, what a customer bought at one time of a day is an order; a day alone tells none.
+    timed = text.replace("2024-01-05", "2024-01-05 10:11:12")
+    unnumbered = hint(timed, columns={"product_id": "item"})["order-total-repeated"]
+    assert unnumbered.rows == 20 and "data.columns.order_id with data.amount_per: order" in unnumbered.text
+    assert "order-total-repeated" not in hint(text, columns={"product_id": "item"})
 
 
 def test_lines_of_an_order_without_its_total(hint, read, rows):

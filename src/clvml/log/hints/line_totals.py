@@ -109,10 +109,17 @@ def running_total_findings(file: Unused) -> Iterator[Finding]:
 def order_total_findings(file: Unused) -> Iterator[Finding]:
     """Yield whether the money of an order stands in one of its lines alone, or in each of them."""
     log = file.log
-    if "order_id" not in log.columns or file.data.amount_per == "order":
+    if file.data.amount_per == "order":
         return
+    numbered = "order_id" in log.columns
+    # Without a number, what a customer bought at one time of a day is an order.
+    order, known = (
+        ("order_id", "order_id IS NOT NULL")
+        if numbered
+        else ("customer_id, order_ts", "order_ts <> order_day")
+    )
     missing = sum(count.rows for count in log.quality.reasons if count.reason == MISSING_AMOUNT)
-    if missing >= 0.05 * log.quality.rows_in:
+    if numbered and missing >= 0.05 * log.quality.rows_in:
         yield Finding(
             "lines-without-amount",
             f"{missing:,} lines have no amount and are left out; where the total stands in the first line of an order"
@@ -125,7 +132,7 @@ def order_total_findings(file: Unused) -> Iterator[Finding]:
                sum(line_count - 1) FILTER (low = high), sum((line_count - 1) * high::{MONEY}) FILTER (low = high)
         FROM (
             SELECT min(amount) AS low, max(amount) AS high, count(*) AS line_count FROM {log.table}
-            WHERE order_id IS NOT NULL GROUP BY order_id HAVING count(*) > 1
+            WHERE {known} GROUP BY {order} HAVING count(*) > 1
         )
         """
     )[0]
@@ -133,7 +140,8 @@ def order_total_findings(file: Unused) -> Iterator[Finding]:
         yield Finding(
             "order-total-repeated",
             f"{same:,} of the {orders:,} orders with several lines have the same amount in each of them, as where the"
-            " total of the order stands in every line; data.amount_per: order counts it once",
+            f" total of the order stands in every line; {'' if numbered else 'data.columns.order_id with '}"
+            "data.amount_per: order counts it once",
             int(rows),
             float(money),
         )
