@@ -58,6 +58,23 @@ def folded_sql(how: str | None) -> str:
     return f"coalesce(nullif(trim(LEADING '0' FROM {folded}), ''), right({folded}, 1))"
 
 
+def float_id_sql(column: str) -> str:
+    """Return the SQL of a column of floats as ids: without an exponent, whole ones as ``12345.0``, NULL for NaN."""
+    whole = f"isfinite({column}) AND {column} = trunc({column}) AND abs({column}) < 9e15"
+    text = f"WHEN NOT isnan({column}) THEN {column}::VARCHAR"
+    return f"CASE WHEN {whole} THEN {column}::BIGINT::VARCHAR || '.0' {text} END"
+
+
+def is_whole_sql(ids: str) -> str:
+    """Return the SQL of whether an id is a whole number, written as a decimal number (``12345.0``) or not."""
+    return f"regexp_full_match({ids}, '-?\\d+(\\.0)?')"
+
+
+def whole_sql(ids: str) -> str:
+    """Return the SQL of ids that are whole numbers, without the decimal that some software puts behind them."""
+    return f"regexp_replace({ids}, '\\.0$', '')"
+
+
 def identity_findings(run: Run, table: str, data: DataConfig) -> list[Finding]:
     """Return what is doubtful about the customer ids of a purchase log, and about how its money is spread."""
     ids = (

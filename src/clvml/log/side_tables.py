@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import duckdb
 
 from clvml.errors import InputError, first_of
+from clvml.log.identity import float_id_sql, whole_sql
 from clvml.log.readers.parts import Part, check_column, selectable
 from clvml.log.rows.staging import cleaned_sql
 
@@ -56,5 +57,5 @@ def refuse_broken(connection: duckdb.DuckDBPyConnection, part: Part) -> None:
 def _text_sql(column: str, kind: str) -> str:
     """Return the SQL of a cell as text: without blanks, NULL where it is missing, whole floats without an exponent."""
     if kind in ("FLOAT", "DOUBLE"):
-        return f"CASE WHEN {column} = trunc({column}) AND abs({column}) < 9e15 THEN {column}::BIGINT::VARCHAR END"
+        return whole_sql(float_id_sql(column))
     return f"({cleaned_sql(column, kind)})::VARCHAR"

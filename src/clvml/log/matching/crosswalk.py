@@ -11,7 +11,7 @@ import duckdb
 from clvml.config import DataConfig, IdentityConfig, KeysConfig
 from clvml.errors import InputError, naming
 from clvml.log.finding import Finding
-from clvml.log.identity import folded_sql
+from clvml.log.identity import folded_sql, is_whole_sql, whole_sql
 from clvml.log.matching.components import label_components
 from clvml.log.matching.identity_counts import CROSSWALK, KEYED, count_ids, key_findings, large_components
 from clvml.log.matching.keys import hashed_sql, stage_phones, written_sql
@@ -118,7 +118,7 @@ def _read_records(
     texts = ", ".join(f"count({ours})" for ours in read if ours != "customer_id")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT {distinct}* FROM ({rows})")
     whole, *filled = connection.execute(
-        f"SELECT bool_and(regexp_full_match(customer_id, '-?\\d+(\\.0)?')), {texts} FROM {table}"
+        f"SELECT bool_and({is_whole_sql('customer_id')}), {texts} FROM {table}"
     ).fetchall()[0]
     named = [f"{part}.{kind}" for part in ("columns", "alike") for kind in getattr(keys, part)]
     for kind, theirs, count in zip(named, [*read.values()][1:], filled, strict=True):
@@ -127,7 +127,7 @@ def _read_records(
                 f"column '{theirs}' of '{shown}' is empty ({key}.{kind}): nobody can be found by it; leave it out"
             )
     folded = folded_sql(own.customer_ids)
-    customer = f"regexp_replace({folded}, '\\.0$', '')" if whole else folded
+    customer = whole_sql(folded) if whole else folded
     if customer != "customer_id":
         # As the purchases of the source have it.
         connection.execute(f"UPDATE {table} SET customer_id = {customer}")

@@ -14,7 +14,7 @@ import duckdb
 
 from clvml.config import DataConfig
 from clvml.log.finding import Finding
-from clvml.log.identity import folded_sql, nobody_sql
+from clvml.log.identity import folded_sql, nobody_sql, whole_sql
 from clvml.log.rows.derived import IN_WHERE
 from clvml.log.rows.line_rules import (
     CONVERTED_ZONE,
@@ -169,7 +169,7 @@ def count_of(reason: str, treatment: Treatment, rows: int, money: Decimal | None
 
 def _id_sql(ours: str, staged: Staged, data: DataConfig) -> str:
     written = folded_sql(data.customer_ids) if ours == "customer_id" else ours
-    return f"regexp_replace({written}, '\\.0$', '')" if ours in staged.decimal_ids else written
+    return whole_sql(written) if ours in staged.decimal_ids else written
 
 
 def _reason_sql(

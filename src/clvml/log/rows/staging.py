@@ -15,6 +15,7 @@ import duckdb
 from clvml.config import ColumnsConfig, DataConfig
 from clvml.errors import InputError, did_you_mean
 from clvml.log.finding import Finding
+from clvml.log.identity import float_id_sql, is_whole_sql
 from clvml.log.readers.parts import (
     Part,
     check_column,
@@ -329,11 +330,7 @@ def _typed_sql(ours: str, kind: str, timezone: str) -> str:
     """Return the SQL of one mapped column, with its text beside it where that is to be read."""
     if ours in IDS:
         if kind in _FLOATS:
-            # Large floats would be written with an exponent; whole ones are handled like the text '12345.0'.
-            whole = f"isfinite({ours}) AND {ours} = trunc({ours}) AND abs({ours}) < 9e15"
-            text = f"WHEN NOT isnan({ours}) THEN {ours}::VARCHAR"
-            written = f"CASE WHEN {whole} THEN {ours}::BIGINT::VARCHAR || '.0' {text} END"
-            return f"{written} AS {ours}, false AS {ours}_trimmed"
+            return f"{float_id_sql(ours)} AS {ours}, false AS {ours}_trimmed"
         flag = f"{ours} <> {ours}_read AS {ours}_trimmed" if _is_text(kind) else f"false AS {ours}_trimmed"
         return f"{ours}::VARCHAR AS {ours}, {flag}"
     if ours == "currency":
@@ -359,6 +356,6 @@ def _decimal_ids(connection: duckdb.DuckDBPyConnection, columns: tuple[str, ...]
     candidates = [name for name, count in zip(ids, counts, strict=True) if count]
     if not candidates:
         return ()
-    whole = ", ".join(f"bool_and(regexp_full_match({name}, '-?\\d+(\\.0)?'))" for name in candidates)
+    whole = ", ".join(f"bool_and({is_whole_sql(name)})" for name in candidates)
     flags = connection.execute(f"SELECT {whole} FROM {STAGED} WHERE broken IS NULL").fetchall()[0]
     return tuple(name for name, is_whole in zip(candidates, flags, strict=True) if is_whole)
