@@ -159,6 +159,17 @@ def test_a_table_is_made_once_for_all_threads(counted, build_days):
         pd.testing.assert_frame_equal(shared[1], plain.features(LATE, 20))
 
 
+def test_a_sample_is_drawn_in_any_thread(build_days):
+    days = build_days(pd.concat([LINES] * 50, ignore_index=True))
+    asked = [EARLY + timedelta(days=number) for number in range(60)]
+
+    def use(cutoff):
+        return len(days.sampled(cutoff, 1).features(cutoff, 30))
+
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(use, asked)) == {1}
+
+
 def test_what_one_makes_of_a_table_is_seen_by_nobody_else(counted):
     days, made = counted
     expected = days.features(LATE, 20).copy()

@@ -237,7 +237,8 @@ where features.purchase_days > 0""")
             return self._kept[query][0].copy(deep=False)
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
-        return self.connection.execute(query).fetchall()
+        with self._lock:
+            return self.connection.execute(query).fetchall()
 
 
 def _code_customers(connection: duckdb.DuckDBPyConnection, purchases: str, table: str) -> str:
