@@ -132,8 +132,12 @@ def test_at_risk_is_the_price_of_the_horizon_times_the_risk(write: Write) -> Non
     frame = subscriber_frame().set_index("customer_id")
     facts = subscriber_facts(write, frame.reset_index())
     at_risk = frame["p_churn"] * frame["monthly_price"] * 90 / MONTH_DAYS
-    assert [row["customer_id"] for row in facts.calls] == at_risk.nlargest(10).index.tolist()
-    assert facts.calls[0]["at_risk"] == pytest.approx(at_risk.max())
+    # Nobody is on the list for whom a call does not pay.
+    gain = 0.1 * frame["p_churn"] * frame["clv"] / np.maximum(1 - frame["p_churn"], 0.15) - facts.call.cost
+    paying = at_risk[gain > 0]
+    assert [row["customer_id"] for row in facts.calls] == paying.nlargest(10).index.tolist()
+    assert len(paying) == facts.call.customers < len(frame)
+    assert facts.calls[0]["at_risk"] == pytest.approx(paying.max())
     first = facts.calls[0]
     since = AS_OF - pd.Timedelta(days=int(frame.loc[first["customer_id"], "tenure_days"]))
     assert date.fromisoformat(first["last_order_date"]) == since

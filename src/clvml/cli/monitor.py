@@ -152,7 +152,7 @@ def _print_monitoring(found: Monitoring, currency: str | None) -> None:
             [
                 [
                     row["value_tier"],
-                    *(f"{row[name]:,.0f}" for name in ("customers", "expected_spend", "actual_spend")),
+                    *(f"{row[name]:z,.0f}" for name in ("customers", "expected_spend", "actual_spend")),
                     *(
                         f"{row[name]:.0%}"
                         for name in ("p_churn", "churned", "interval_coverage")

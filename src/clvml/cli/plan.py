@@ -106,13 +106,13 @@ def _print_plan(made: Plan, output: Path) -> None:
 
     found, record, people = made.summary, made.record, whom(made.subscribers)
     unit = f" {record.currency}" if record.currency else ""
-    limit = f"a budget of {record.budget:,.2f}{unit}" if record.budget is not None else "no limit"
+    limit = f"a budget of {record.budget:z,.2f}{unit}" if record.budget is not None else "no limit"
     print_paragraph(
         f"Plan '{record.campaign}' as of {record.as_of} into {output}: something is planned for"
         f" {found['planned']:,} of {found['customers']:,} {people}, {found['control']:,} of whom are held out as"
-        f" control group. It costs {found['cost']:,.2f}{unit} of {limit} and is expected to bring"
-        f" {found['profit']:,.2f}{unit} after cost (80%: {found['profit_low']:,.2f} to {found['profit_high']:,.2f});"
-        f" no plan brings more than {found['bound']:,.2f}{unit}."
+        f" control group. It costs {found['cost']:z,.2f}{unit} of {limit} and is expected to bring"
+        f" {found['profit']:z,.2f}{unit} after cost (80%: {found['profit_low']:z,.2f} to {found['profit_high']:z,.2f});"
+        f" no plan brings more than {found['bound']:z,.2f}{unit}."
     )
     header = [f"Action ({unit.strip()})" if unit else "Action", people, "control", "cost", "profit"]
     header += ["80% low", "high", "save rate", "break-even", "visible"]
@@ -122,7 +122,7 @@ def _print_plan(made: Plan, output: Path) -> None:
             [
                 row["action"],
                 *(f"{row[name]:,}" for name in ("customers", "control")),
-                *(f"{row[name]:,.0f}" for name in ("cost", "profit", "profit_low", "profit_high")),
+                *(f"{row[name]:z,.0f}" for name in ("cost", "profit", "profit_low", "profit_high")),
                 *(
                     _percent(row[name])
                     for name in ("save_rate", "break_even_save_rate", "smallest_save_rate_seen")
@@ -141,7 +141,7 @@ def _print_plan(made: Plan, output: Path) -> None:
     print_table(
         ["Left alone because", people, "value if kept"],
         [
-            [row["why"], f"{row['customers']:,}", f"{row['value_if_kept']:,.0f}"]
+            [row["why"], f"{row['customers']:,}", f"{row['value_if_kept']:z,.0f}"]
             for row in found["left_alone"]
         ],
     )
@@ -149,11 +149,11 @@ def _print_plan(made: Plan, output: Path) -> None:
     step = max(1, (len(curve) - 1) // _CURVE_SHOWN)
     print_table(
         ["Budget", "expected profit"],
-        [[f"{row['budget']:,.0f}", f"{row['profit']:,.0f}"] for row in [*curve[:-1:step], curve[-1]]],
+        [[f"{row['budget']:z,.0f}", f"{row['profit']:z,.0f}"] for row in [*curve[:-1:step], curve[-1]]],
     )
     print_paragraph(
-        f"The next{unit or ' unit'} of budget would bring {found['next_unit_brings']:,.2f}; nothing more pays from"
-        f" {found['nothing_more_pays_at']:,.2f}{unit} on."
+        f"The next{unit or ' unit'} of budget would bring {found['next_unit_brings']:z,.2f}; nothing more pays from"
+        f" {found['nothing_more_pays_at']:z,.2f}{unit} on."
     )
     print_list(
         "If the save rates are other than assumed", [_effect(row, unit, people) for row in found["effects"]]
@@ -162,8 +162,8 @@ def _print_plan(made: Plan, output: Path) -> None:
 
 def _effect(row: dict[str, Any], unit: str, people: str) -> str:
     return (
-        f"{row['factor']:g} times: this plan brings {row['profit_of_this_plan']:,.0f}{unit}, the best one for them"
-        f" {row['profit_of_its_own_plan']:,.0f}{unit} with {row['customers_of_its_own_plan']:,}"
+        f"{row['factor']:g} times: this plan brings {row['profit_of_this_plan']:z,.0f}{unit}, the best one for them"
+        f" {row['profit_of_its_own_plan']:z,.0f}{unit} with {row['customers_of_its_own_plan']:,}"
         f" {people.removesuffix('s') if row['customers_of_its_own_plan'] == 1 else people}"
     )
 

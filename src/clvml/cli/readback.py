@@ -207,8 +207,8 @@ def _called(measure: str, found: Readback) -> str:
 
 
 def _cells(row: pd.Series, measure: str) -> list[str]:
-    form = "{:.1%}" if row["measure"] == "retention" else "{:,.2f}"
-    signed = "{:+.1%}" if row["measure"] == "retention" else "{:+,.2f}"
+    form = "{:.1%}" if row["measure"] == "retention" else "{:z,.2f}"
+    signed = "{:+.1%}" if row["measure"] == "retention" else "{:+z,.2f}"
     return [
         row["action"] if row["segment"] == "all" else f"- {row['segment']}",
         measure,
@@ -242,11 +242,11 @@ def _print_profits(found: Readback) -> None:
                 each.action,
                 f"{each.treated:,}",
                 *(
-                    f"{value:,.0f}"
+                    f"{value:z,.0f}"
                     for value in (each.margin, each.contact_cost, each.incentive_cost, each.profit)
                 ),
-                f"{each.low:+,.0f} to {each.high:+,.0f}",
-                *(f"{value:,.0f}" for value in (each.expected, each.expected_now)),
+                f"{each.low:+z,.0f} to {each.high:+z,.0f}",
+                *(f"{value:z,.0f}" for value in (each.expected, each.expected_now)),
             ]
             for each in found.profits
         ],

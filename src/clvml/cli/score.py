@@ -245,11 +245,11 @@ def _print_scored(summary: dict[str, Any], quality: QualityReport | SparkQuality
     )
     *segments, everyone = summary["segments"]
     value = summary["value"]
-    cost = f", less {value['retention_cost']:,.2f} per customer" if value["retention_cost"] else ""
+    cost = f", less {value['retention_cost']:z,.2f} per customer" if value["retention_cost"] else ""
     print_paragraph(
-        f"Expected spend is {summary['expected_spend']:,.0f}{currency} in {summary['horizon_days']} days"
-        f" (80%: {everyone['expected_spend_low']:,.0f} to {everyone['expected_spend_high']:,.0f}); lifetime value is"
-        f" {summary['clv']:,.0f}{currency}: the present value of {margin_said(value)} over"
+        f"Expected spend is {summary['expected_spend']:z,.0f}{currency} in {summary['horizon_days']} days"
+        f" (80%: {everyone['expected_spend_low']:z,.0f} to {everyone['expected_spend_high']:z,.0f}); lifetime value is"
+        f" {summary['clv']:z,.0f}{currency}: the present value of {margin_said(value)} over"
         f" {value['horizon_days']:,} days at {value['discount_rate']:.0%} a year{cost}."
     )
     left_out = quality.rows_in - quality.rows_out
@@ -264,9 +264,9 @@ def _print_scored(summary: dict[str, Any], quality: QualityReport | SparkQuality
                 row["segment"],
                 f"{row['customers']:,}",
                 f"{row['p_churn']:.0%}",
-                f"{row['expected_spend']:,.0f}",
-                f"{row['expected_spend_low']:,.0f} to {row['expected_spend_high']:,.0f}",
-                f"{row['clv']:,.0f}",
+                f"{row['expected_spend']:z,.0f}",
+                f"{row['expected_spend_low']:z,.0f} to {row['expected_spend_high']:z,.0f}",
+                f"{row['clv']:z,.0f}",
             ]
             for row in segments
         ],

@@ -78,14 +78,14 @@ def print_subscribers(summary: dict[str, Any], currency: str | None) -> None:
     """Print what a scoring of subscribers came to."""
     unit = f" {currency}" if currency else ""
     value = summary["value"]
-    cost = f", less {value['retention_cost']:,.2f} per subscriber" if value["retention_cost"] else ""
+    cost = f", less {value['retention_cost']:z,.2f} per subscriber" if value["retention_cost"] else ""
     typer.echo(
         f"{summary['customers']:,} subscribers scored as of {summary['as_of']} into {summary['output']}"
         f" (model version {summary['model_version']})"
     )
     print_paragraph(
-        f"Expected revenue is {summary['expected_spend']:,.0f}{unit} in {summary['horizon_days']} days; lifetime value"
-        f" is {summary['clv']:,.0f}{unit}: the present value of a margin of {value['margin']:.0%} over"
+        f"Expected revenue is {summary['expected_spend']:z,.0f}{unit} in {summary['horizon_days']} days; lifetime value"
+        f" is {summary['clv']:z,.0f}{unit}: the present value of a margin of {value['margin']:.0%} over"
         f" {value['horizon_days']:,} days at {value['discount_rate']:.0%} a year{cost}."
     )
     print_table(
@@ -95,7 +95,7 @@ def print_subscribers(summary: dict[str, Any], currency: str | None) -> None:
                 row["plan"],
                 f"{row['customers']:,}",
                 f"{row['p_churn']:.0%}",
-                *(f"{row[name]:,.0f}" for name in ("monthly_price", "expected_spend", "clv")),
+                *(f"{row[name]:z,.0f}" for name in ("monthly_price", "expected_spend", "clv")),
             ]
             for row in summary["plans"]
         ],

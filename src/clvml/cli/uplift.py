@@ -122,7 +122,7 @@ def _notes(found: list[Uplift], rates: dict) -> list[str]:
 
 
 def _sentence(each: Uplift) -> str:
-    one = (lambda value: f"{value:.1%}") if each.binary else (lambda value: f"{value:,.2f}")
+    one = (lambda value: f"{value:.1%}") if each.binary else (lambda value: f"{value:z,.2f}")
     unit, scale = (" points", 100.0) if each.binary else ("", 1.0)
     low, high = each.low * scale, each.high * scale
     gate = each.gate
@@ -149,8 +149,8 @@ def _sentence(each: Uplift) -> str:
 
 
 def _print_leaves(each: Uplift) -> None:
-    form = "{:.1%}" if each.binary else "{:,.2f}"
-    signed = "{:+.1%}" if each.binary else "{:+,.2f}"
+    form = "{:.1%}" if each.binary else "{:z,.2f}"
+    signed = "{:+.1%}" if each.binary else "{:+z,.2f}"
     print_list(
         "Effect by group",
         [

@@ -103,8 +103,8 @@ def _print_worth(found: Worth, value: ValueConfig, currency: str | None) -> None
     total = next(iter(found.groups.values())).loc["all"]
     unit = f" {currency}" if currency else ""
     print_paragraph(
-        f"{total['customers']:,.0f} {people} are worth {total['clv']:,.0f}{unit} (80%: {total['clv_low']:,.0f} to"
-        f" {total['clv_high']:,.0f}): the present value of their margin over {value.horizon_days:,} days."
+        f"{total['customers']:z,.0f} {people} are worth {total['clv']:z,.0f}{unit} (80%: {total['clv_low']:z,.0f} to"
+        f" {total['clv_high']:z,.0f}): the present value of their margin over {value.horizon_days:,} days."
     )
     for name, table in found.groups.items():
         _print_group(name, table, found.subscribers)
@@ -122,7 +122,7 @@ def _print_worth(found: Worth, value: ValueConfig, currency: str | None) -> None
             [
                 f"{row['top']:.0%}",
                 f"{row['customers']:,}",
-                f"{row['clv']:,.0f}",
+                f"{row['clv']:z,.0f}",
                 _number(row["clv_share"], 1, "%"),
             ]
             for row in found.concentration.to_dict("records")
@@ -132,7 +132,7 @@ def _print_worth(found: Worth, value: ValueConfig, currency: str | None) -> None
         print_table(
             ["Plain formula", "says", "times the value"],
             [
-                [row["formula"], f"{row['total']:,.0f}", _number(row["ratio"], 2)]
+                [row["formula"], f"{row['total']:z,.0f}", _number(row["ratio"], 2)]
                 for row in found.formulas.to_dict("records")
             ],
         )
@@ -146,7 +146,7 @@ def _print_worth(found: Worth, value: ValueConfig, currency: str | None) -> None
                 [
                     row["move"],
                     f"{row['customers']:,}",
-                    *(f"{row[name]:,.0f}" for name in ("clv_before", "clv_now", "change")),
+                    *(f"{row[name]:z,.0f}" for name in ("clv_before", "clv_now", "change")),
                 ]
                 for row in found.movement.to_dict("records")
             ],
@@ -166,11 +166,11 @@ def _print_group(name: str, table: Any, subscribers: bool) -> None:
             [
                 str(group),
                 *(
-                    f"{row[key]:,.0f}"
+                    f"{row[key]:z,.0f}"
                     for key in ("customers", "historic_spend", "clv", "clv_low", "clv_high")
                 ),
                 _number(row["clv_share"], 1, "%"),
-                *(f"{row[key]:,.2f}" for key in ("clv_each", "highest_acquisition_cost")),
+                *(f"{row[key]:z,.2f}" for key in ("clv_each", "highest_acquisition_cost")),
                 *((_number(row["acquisition_cost"], 2), _number(row["payback_months"], 1)) if costs else ()),
             ]
             for group, row in rows
@@ -201,8 +201,8 @@ def _print_acquired(won: Acquisition) -> None:
             [
                 [
                     ", ".join(key) if isinstance(key, tuple) else str(key),
-                    f"{row['customers']:,.0f}",
-                    f"{row['spend']:,.0f}",
+                    f"{row['customers']:z,.0f}",
+                    f"{row['spend']:z,.0f}",
                     _number(row["cost_each"], 2),
                     f"{_number(row['cost_low'], 2)} to {_number(row['cost_high'], 2)}",
                     _number(row["months_seen"], 1),

@@ -31,7 +31,9 @@ def sentence(found: Readback, profit: Profit) -> str:
     """Return in one sentence what an action did, and whether it paid."""
     unit = f" {found.currency}" if found.currency else ""
     word = "brought" if profit.profit >= 0 else "lost"
-    earned = f"{word} {abs(profit.profit):,.0f}{unit} after costs ({profit.low:+,.0f} to {profit.high:+,.0f})"
+    earned = (
+        f"{word} {abs(profit.profit):z,.0f}{unit} after costs ({profit.low:+z,.0f} to {profit.high:+z,.0f})"
+    )
     paid, paid_perhaps = _verdict(profit.low, profit.high, profit.p_holm, _PAID)
     if profit.action == ALL:
         return f"All actions together {earned}: {paid}."

@@ -76,10 +76,11 @@ class Plot:
         )
 
     def write(self, across: float, up: float, words: str, kind: str = "label", anchor: str = "start") -> None:
-        """Write words at a place [px], kept inside the picture."""
+        """Write words at a place [px], kept inside the picture; strong ones beside the labels of the y axis."""
         size = text_width(words) * (_BOLD if kind == "strong" else 1.0)
         shift = {"start": 0.0, "middle": size / 2, "end": size}[anchor]
-        across = min(max(across, shift + 1), self.width - 1 - (size - shift))
+        least = self.left if kind == "strong" else 1
+        across = min(max(across, shift + least), self.width - 1 - (size - shift))
         self.marks.append(
             f'<text class="{kind}" x="{across:.1f}" y="{up:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
         )

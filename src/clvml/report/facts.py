@@ -100,7 +100,7 @@ class Facts:
     segments : list of dict
         ``segment, customers, p_churn, expected_spend, expected_spend_low, expected_spend_high, clv``.
     calls : list of dict
-        The customers with most value at risk.
+        The customers with most value at risk, of those for whom a call pays.
     cells : list of list of dict
         Per row of spend so far and per risk: ``customers, historic_spend, expected_spend``.
     concentration : list of tuple of float
@@ -280,6 +280,7 @@ def facts_of(
     segments.sort(key=lambda row: -row["expected_spend"])
     # A plan may be called as a segment that is left alone.
     called = "true" if subscribers else may_be_called()
+    cost = _round_number(max(clv / customers, 0.0) / 100)
     return Facts(
         as_of=date.fromisoformat(as_of),
         horizon_days=int(horizon),
@@ -292,12 +293,12 @@ def facts_of(
         calls=_records(
             connection,
             f"select *, {SUBSCRIBER_AT_RISK if subscribers else AT_RISK} as at_risk from scored"
-            f" where p_churn > 0 and expected_spend > 0 and {called}"
+            f" where p_churn > 0 and expected_spend > 0 and {called} and {_gain(cost)} > 0"
             f" order by at_risk desc, customer_id limit {CALLED}",
         ),
         cells=_cells(connection),
         concentration=_concentration(connection),
-        call=_call(connection, clv / customers, called),
+        call=_call(connection, cost, called),
         overview=overview,
         subscribers=subscribers,
         by_attribute=by_attribute(connection, subscribers),
@@ -353,19 +354,18 @@ def _concentration(connection: duckdb.DuckDBPyConnection) -> list[tuple[float, f
     return [(0.0, 0.0), *rows] if rows and rows[-1][1] is not None else []
 
 
-def _call(connection: duckdb.DuckDBPyConnection, mean_value: float, called: str) -> Call:
-    """Return whom a call at an assumed cost pays for, of those who may be called (``called`` as SQL).
+def _gain(cost: float) -> str:
+    """Return SQL of what a call brings: ``clv / max(1 - p_churn, .15)`` x P(churn) x save rate - cost [currency]."""
+    return f"(clv / greatest(1 - p_churn, {LEAST_STAYING}) * p_churn * {SAVE_RATE} - {cost})"
 
-    What a call brings is value if kept x P(churn) x save rate - cost, where the value if kept is
-    ``clv / max(1 - p_churn, .15)``.
-    """
-    cost = _round_number(max(mean_value, 0.0) / 100)
-    gain = f"clv / greatest(1 - p_churn, {LEAST_STAYING}) * p_churn * {SAVE_RATE} - {cost}"
+
+def _call(connection: duckdb.DuckDBPyConnection, cost: float, called: str) -> Call:
+    """Return whom a call at an assumed cost pays for, of those who may be called (``called`` as SQL)."""
     connection.execute(
         f"""
         create temp table called as select place, sum(gain) over (order by place) as profit from
         (select gain, row_number() over (order by gain desc, customer_id) as place
-         from (select {gain} as gain, customer_id from scored where {called}))
+         from (select {_gain(cost)} as gain, customer_id from scored where {called}))
         """
     )
     customers, profit = _best(connection)

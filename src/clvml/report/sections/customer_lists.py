@@ -163,7 +163,8 @@ def concentration(facts: Facts, say: Language) -> Section | None:
             words = say.text(
                 "{customers} of customers: {money}", customers=say.percent(share), money=say.percent(money)
             )
-            plot.write(across + 10, up + below, str(words), "strong")
+            # Above the labels of the x axis, where there is little money.
+            plot.write(across + 10, min(up + below, plot.height - plot.bottom - 6), str(words), "strong")
         plot.write(width - 14, plot.height - 4, str(say.text("customers, biggest first")), anchor="end")
         return plot
 

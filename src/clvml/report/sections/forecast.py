@@ -147,6 +147,12 @@ def spend(facts: Facts, say: Language) -> Section:
         if call.customers
         else say.text("A call pays for nobody at this cost")
     )
+    lead = assumption(facts, say)
+    everybody, best = say.money(call.everybody), say.money(call.profit)
+    if everybody != best:
+        lead += Markup(" ") + say.text(
+            "Calling everybody would bring {all}, not {best}.", all=everybody, best=best
+        )
     ticks = nice_ticks(min(profit for _, profit in call.curve), max(call.profit, call.cost), 5)
 
     def draw(width: int) -> Plot:
@@ -182,13 +188,7 @@ def spend(facts: Facts, say: Language) -> Section:
 
     return {
         "title": title,
-        "lead": assumption(facts, say)
-        + Markup(" ")
-        + say.text(
-            "Calling everybody would bring {all}, not {best}.",
-            all=say.money(call.everybody),
-            best=say.money(call.profit),
-        ),
+        "lead": lead,
         "unit": say.unit(say.text("Margin kept less cost of calls")),
         "svg": drawn(WHOLE, draw, str(title)),
         "columns": [say.text("Calls"), say.text("Profit")],
