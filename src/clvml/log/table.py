@@ -26,7 +26,7 @@ from clvml.log.values.time_zones import moved_sql
 from clvml.storage.addresses import hide_password, is_address
 from clvml.storage.files import unescaped
 
-_NOTHING = ("", "na", "n/a", "nan", "null", "none", "#n/a")
+_NOTHING = ("", "na", "n/a", "nan", "null", "none", "#n/a", "\\n")
 _TRUTHS = {"true": 1.0, "false": 0.0}
 _DIGITS = str.maketrans("23456789", "11111111")
 

@@ -304,3 +304,18 @@ def test_what_unpacks_to_much_keeps_within_the_memory(tmp_path, ending, kind):
 def test_a_delimiter_inside_quoted_fields_of_every_line_is_none(read, rows):
     log = read('customer,day,amount\nann,2024-01-05,"1,50&nbsp;&euro;"\nbob,2024-01-06,"2,50&nbsp;&euro;"\n')
     assert {row[2] for row in rows(log)} == {1.5, 2.5}
+
+
+@pytest.mark.parametrize("title", ['"Best" cup', '"Best cup', '7" plate', '"Cup"', '"a""b"'])
+def test_quotes_of_titles_enclose_no_field_of_a_file_with_tabs(read, title):
+    """Amazon writes titles as they are."""
+    lines = "".join(
+        f"c{n % 7}\t{title if n % 9 == 0 else 'Cup'}\t2024-01-{n % 28 + 1:02}\t{n}\n" for n in range(40)
+    )
+    log = read(f"customer\ttitle\tday\tamount\n{lines}", max_unreadable=0.01)
+    assert (log.quality.rows_out, log.quality.money_out) == (40, sum(range(40)))
+
+
+def test_quotes_around_fields_of_a_file_with_tabs_enclose_them(read):
+    text = 'customer\tday\tamount\tnote\n"a\tnn"\t2024-01-05\t1\t"two\nlines"\nbob\t2024-01-06\t2\t"x"\n'
+    assert read(text).quality.rows_out == 2

@@ -320,3 +320,12 @@ def test_quantities_whose_sum_no_number_holds_are_left_empty(read, rows, reasons
     log = read(text, columns={"quantity": "units"})
     assert rows(log, "sum(quantity)") == [(999999999999999.0,)]
     assert reasons(log)["quantity is not a number below 1e15 (left empty)", "changed"][0] >= 5
+
+
+@pytest.mark.parametrize("nothing", ["\\N", "NULL", "n/a", "nan", "NaT"])
+def test_words_that_databases_write_for_nothing_are_no_customer(read, reasons, nothing):
+    log = read(f"customer\tday\tamount\nann\t2024-01-05\t1\n{nothing}\t2024-01-05\t2\nbob\t{nothing}\t3\n")
+    assert reasons(log) == {
+        ("missing customer id", "rejected"): (1, 2.0),
+        ("missing date", "rejected"): (1, 3.0),
+    }

@@ -22,7 +22,7 @@ _TIMES = {
     f"cast(({{0}} - pmod({{0}}, {_DAY})) div {_DAY} as int), 0, 0, pmod({{0}}, {_DAY}) div 1000 / 1000000)",
     "TIMESTAMPTZ_NS": "timestamp_micros(({0} - pmod({0}, 1000)) div 1000)",
 }
-_MISSING = "'^(nan|null|none|na|n/a|#n/a|<na>|nat)?$'"
+_MISSING = "r'^(nan|null|none|na|n/a|#n/a|<na>|nat|\\\\n)?$'"
 _BLANKS = "' \\t\\r\\n\\u00a0'"
 _NUMBER = r"r'^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$'"
 _ENDLESS = r"r'^[+-]?(inf|infinity|nan)$'"

@@ -43,6 +43,7 @@ _DELIMITERS = ",;\t|"
 _KEPT_LETTERS = 1_000
 _LONGEST_NAME = 10_000
 _SAMPLE_LINES, _SAMPLE_CHARACTERS = 200, 1 << 20
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?\s*', re.IGNORECASE)
 
 
@@ -194,7 +195,10 @@ def _careful_rows(path: Path, layout: Layout) -> Iterator[Row]:
     with damage_reported(path), open_text(path, layout.encoding) as text:
         for _ in islice(text, above):
             pass
-        reader = csv.reader(remembered(bounded_lines(text)), delimiter=layout.delimiter, strict=True)
+        quoting = csv.QUOTE_NONE if _is_without_quotes(path, layout) else csv.QUOTE_MINIMAL
+        reader = csv.reader(
+            remembered(bounded_lines(text)), delimiter=layout.delimiter, quoting=quoting, strict=True
+        )
         in_header = True
         while True:
             start = above + reader.line_num + 1
@@ -231,3 +235,21 @@ def _careful_rows(path: Path, layout: Layout) -> Iterator[Row]:
                 for place in days:
                     fields[place] = with_year(fields[place], layout.first_day)
             yield (start, broken, *(field or None for field in fields), *[None] * (width - len(fields)))
+
+
+def _is_without_quotes(path: Path, layout: Layout) -> bool:
+    """Return whether quotes in a file with tabs are inches and titles, as Amazon writes them, and enclose no field.
+
+    They are where one begins a field that it does not end in a line that has as many fields as the header.
+    """
+    if layout.delimiter != "\t":
+        return False
+    with damage_reported(path), open_text(path, layout.encoding) as text:
+        lines = (line.rstrip("\r\n").split("\t") for line in bounded_lines(text) if '"' in line)
+        return any(
+            cell.startswith('"') and not _QUOTED.fullmatch(cell)
+            for cells in lines
+            if len(cells) == len(layout.columns)
+            # The last one may end on another line.
+            for cell in cells[:-1]
+        )

@@ -44,7 +44,7 @@ _BLANKS = literal(" \t\r\n\u00a0")
 # Digits of Arabic, of Persian and of full width, and the signs between them.
 _FOREIGN = "".join(chr(zero + digit) for zero in (0x660, 0x6F0, 0xFF10) for digit in range(10)) + "٫٬．，／"
 _ASCII = "0123456789" * 3 + ".,.,/"
-_MISSING = "'(nan|null|none|na|n/a|#n/a|<na>|nat)?'"
+_MISSING = "'(nan|null|none|na|n/a|#n/a|<na>|nat|\\\\n)?'"
 _LONGEST_MISSING = 4
 _FLOATS = ("FLOAT", "DOUBLE")
 _SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
