@@ -84,7 +84,7 @@ def test_an_index_with_a_name_is_a_column(written):
 def test_an_index_and_a_column_of_one_name_are_refused():
     for frame in (lines().set_index("order_id", drop=False), lines().rename_axis("amount")):
         with pytest.raises(
-            InputError, match=f"or levels of its index, called '{frame.index.name}'; rename or drop"
+            InputError, match=f"several columns called '{frame.index.name}' .an index with a name"
         ):
             clvml.read_log(frame)
 

@@ -37,8 +37,8 @@ def register_frame(
     repeated = [name for name, count in Counter(columns).items() if count > 1]
     if repeated:
         raise InputError(
-            f"the {FRAME} has several columns, or levels of its index, called '{repeated[0]}'; rename or drop all but"
-            " one"
+            f"the {FRAME} has several columns called '{repeated[0]}' (an index with a name is one, too); rename or"
+            " drop all but one"
         )
     arrays = [_column(name, frame.iloc[:, place]) for place, name in enumerate(columns)]
     table = pa.table(arrays, names=[f"c{place}" for place in range(len(columns))])
