@@ -1,5 +1,6 @@
 """The façade: from a frame, a file or an address to scores, without files, servers or pictures."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pandas as pd
@@ -77,6 +78,16 @@ def test_scored_frames_keep_the_contract(scores, orders):
     assert sorted(scores["customer_id"]) == sorted(orders["customer_id"].unique())
     assert scores["clv"].is_monotonic_decreasing
     assert scores.attrs["notes"][0].startswith("as of 2024-06-30, the day after the last order")
+
+
+def test_a_log_is_scored_in_any_thread(model, log):
+    dates = ["2024-03-01", "2024-05-01", None] * 4
+    alone = {day: model.score(log, as_of=day) for day in set(dates)}
+    with ThreadPoolExecutor(4) as threads:
+        for day, scored in zip(
+            dates, threads.map(lambda day: model.score(log, as_of=day), dates), strict=True
+        ):
+            pd.testing.assert_frame_equal(scored, alone[day], check_exact=True)
 
 
 def test_reasons_are_given_to_whom_they_are_asked_for(model, log, scores):

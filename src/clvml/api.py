@@ -137,7 +137,8 @@ class CustomerModel(BaseEstimator):
             raise InputError(f"explain={explain!r} is not 'all', 'none' or a number of customers")
         until = day_of(as_of) or read.as_of
         margins = read.prepared.margins(scorer.model.config.value, until)
-        scored = score_in_batches(scorer, read.days, until, explain, margins=margins).frame()
+        with read.days.lock:
+            scored = score_in_batches(scorer, read.days, until, explain, margins=margins).frame()
         prepared = replace(read.prepared, as_of=until, note=read.prepared.note if as_of is None else "")
         scored.attrs["notes"] = [
             *workflows.scoring_notes(prepared, scorer, scorer.model.config),

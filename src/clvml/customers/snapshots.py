@@ -51,6 +51,8 @@ class CustomerDays:
         Of any line.
     kinds : tuple of EventKind
         Which events the features count.
+    lock : threading.Lock
+        To be held by who uses the connection beside these days: a DuckDB connection serves one thread at a time.
     table : str
         Relation that holds what `clvml.customers.customer_days_query` returns, with a code in the place of the id.
     """
@@ -71,7 +73,7 @@ class CustomerDays:
         self.attributes = attributes
         self.events = events
         self.kinds: tuple[EventKind, ...] = ()
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[pd.DataFrame, int]] = OrderedDict()
         limit, unit = connection.execute("select current_setting('memory_limit')").fetchall()[0][0].split()
         self._most_bytes = int(float(limit) * 1024 ** _UNITS.index(unit) * _KEPT_SHARE)
@@ -226,8 +228,8 @@ where features.purchase_days > 0""")
         return self._run(f"{query} order by codes.customer_id")
 
     def _run(self, query: str) -> pd.DataFrame:
-        # One lock for all: a DuckDB connection serves one thread at a time, and uses all cores for it.
-        with self._lock:
+        # One lock for all: a query uses all cores.
+        with self.lock:
             if query not in self._kept:
                 table = self.connection.execute(query).df()
                 self._kept[query] = table, int(table.memory_usage().sum())
@@ -237,7 +239,7 @@ where features.purchase_days > 0""")
             return self._kept[query][0].copy(deep=False)
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
-        with self._lock:
+        with self.lock:
             return self.connection.execute(query).fetchall()
 
 
