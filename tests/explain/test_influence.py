@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from clvml.customers import FEATURES, GROUPS
+from clvml.customers.subscription_snapshots import SUBSCRIPTION_FEATURES
 from clvml.explain import driver_sentences, drivers
 
 BY_NAME = {feature.name: feature for feature in FEATURES}
@@ -47,6 +48,16 @@ def test_a_table_worked_out_by_hand():
 def test_ties_keep_the_order_of_the_list():
     same = ([1, 2], [0.1, -0.1])
     assert drivers(*table_of({"T": same, "spend_sum": same}))["feature"].tolist() == ["T", "spend_sum"]
+
+
+def test_where_all_pay_by_the_month_nothing_is_said_of_long_billing_periods():
+    billing = [one for one in SUBSCRIPTION_FEATURES if one.name in ("period_days", "days_to_renewal")]
+    frame = pd.DataFrame({"period_days": [30] * 4, "days_to_renewal": [1, 10, 20, 29]})
+    phi = np.zeros((4, 3))
+    phi[:, [one.name for one in billing].index("days_to_renewal")] = [-0.4, -0.1, 0.2, 0.5]
+    assert driver_sentences(phi, billing, frame) == [
+        "Billing matters most (100% of all influence), but in no single direction."
+    ]
 
 
 def test_drivers_of_real_customers(example):

@@ -103,8 +103,8 @@ FEATURES = tuple(feature.name for feature in SUBSCRIPTION_FEATURES)
 # What reasons are about.
 SUBSCRIPTION_GROUPS = {
     "tenure": FeatureGroup(("tenure_days", "current_days"), "customers who have been subscribed for long"),
-    "billing": FeatureGroup(("period_days", "days_to_renewal"), "customers with long billing periods"),
-    "price": FeatureGroup(("monthly_price", "price_ratio"), "customers who pay much"),
+    "billing": FeatureGroup(("period_days",), "customers with long billing periods"),
+    "price": FeatureGroup(("monthly_price",), "customers who pay much"),
     "pauses": FeatureGroup(("pauses", "days_paused"), "customers who paused before"),
     "plan": FeatureGroup(("plan_left_90d",), "customers on plans that many have left lately"),
     "early signs": FeatureGroup((), "customers with many early signs"),
