@@ -186,6 +186,8 @@ def test_debit_less_credit_where_no_column_is_an_amount():
             {"amount": "Amount (in USD)", "order_id": "Order #"},
         ),
         (["ID", "Customer Name"], {"customer_id": "Customer Name"}),
+        (["Document Number", "Date Issued"], {"order_date": "Date Issued", "order_id": "Document Number"}),
+        (["Sell-to Customer No.", "Sell-to Customer Name"], {"customer_id": "Sell-to Customer No."}),
         (["VK Brutto", "Total", "Item Total", "Menge"], {"amount": "Item Total", "quantity": "Menge"}),
         (["user_id", "amount_cents"], {"customer_id": "user_id", "amount": "amount_cents"}),
     ],

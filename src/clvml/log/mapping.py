@@ -28,6 +28,7 @@ _SYNONYMS = {
     " donorid donoremail buyeruserid buyerusername nutzernamedeskäufers companyid associatedcompany"
     " 顧客id 顧客番号 顧客コード 会員id 会員番号 お客様番号 得意先コード 客户编号 客户id 用户id 会员id"
     " 고객번호 회원번호 customername clientname contactname buyername consumername kundenname nomclient"
+    " selltocustomerno billtocustomerno debiteurcode debiteur kupujący nomduclient raisonsociale nombredelcliente"
     " العميل رقمالعميل",
     "order_id": "orderid orderno ordernumber order invoiceid invoiceno invoice transactionid "
     "transactionno transaction basketid receiptid receiptno receiptnumber receipt purchaseid saleid "
@@ -36,6 +37,7 @@ _SYNONYMS = {
     "billingdocument nrzamówienia numerzamówienia transaktionscode transaktionsnummer invoicenumber "
     "numérocommande commande numérofacture facture pedido factura ordine fattura ordernummer factuurnummer"
     " numeroordine numerofattura"
+    " documentnumber documentno docno siparişnumarası номерзаказа numérodefacture nºderecibo"
     " docnum pieceref faktura fakturanr fakturanummer bestelnummer númerodopedido siparişno"
     " 注文番号 注文id 受注番号 订单编号 订单号 订单id 주문번호 رقمالطلب",
     "order_date": "orderdate invoicedate transactiondate purchasedate saledate orderts ordertime "
@@ -47,6 +49,7 @@ _SYNONYMS = {
     "datefacture dateachat datepedido fechapedido fecha dataordine data besteldatum factuurdatum"
     " docdate ecrituredate fakturadatum fakturadato verkauftam donatedat siparistarihi sipariştarihi tarih"
     " 注文日 注文日時 受注日 受注日時 購入日 購入日時 売上日 日付 下单时间 订单日期 订单时间 日期 주문일 주문일시"
+    " dateissued issuedate datedefacture fechafactura datazakupu датазаказа"
     " تاريخالطلب التاريخ valutadatum wertstellung valuta",
     "amount": "amount orderamount lineamount linetotal itemtotal totalamount total ordertotal totalprice "
     "salesvalue sales saleamount revenue netsales netrevenue turnover spend value "
@@ -58,7 +61,7 @@ _SYNONYMS = {
     "importe importo totale bedrag omzet netvalue kwota wartość wartośćbrutto"
     " totalfactura totalfacture totalefattura totaleriga valortotal částka összeg сумма"
     " grosstotal totalgross doctotal beløb bruttobeløb belopp totalt zeilensumme zeilensummebrutto tutar toplamtutar"
-    " totalpricewithvat totaalbedrag"
+    " totalpricewithvat totaalbedrag totalconiva faturalanacaktutar суммазаказа"
     " 合計金額 総合計 合計 請求金額 お支払金額 売上金額 金額 总金额 订单金额 实付金额 金额"
     " 결제금액 주문금액 المبلغ",
     "product_id": "productid product stockcode sku itemid item articleid article materialid material ean upc "

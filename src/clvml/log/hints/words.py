@@ -16,7 +16,7 @@ _NOT_BOUGHT = re.compile(
     r"abgebroch|fehlgeschlag|abgelehn|gesperrt|nicht bezahlt|unbezahlt|offen|widerruf|annul|échou|echou|refus|"
     r"en attente|impay|cancelad|fallid|rechazad|pendiente|anulad|geannul|mislukt|in attesa|anulow|"
     r"ausstehend|nieopłac|odrzuc|zrušen|отмен|awaiting payment|quotation|devis|closed lost|recusad|i\u0307?ptal|"
-    r"makuler|avbrut|entwurf|brouillon|erreur)"
+    r"makuler|avbrut|entwurf|brouillon|borrador|erreur)"
 )
 # Tags and types that say so; a pregnancy test is bought, and what is paid with a gift card is a purchase.
 _APART = re.compile(
@@ -47,7 +47,7 @@ YES, _NO = (
     {"true", "t", "yes", "y", "1", "ja", "j", "oui", "x"},
     {"false", "f", "no", "n", "0", "nein", "non", "nej"},
 )
-STATES = re.compile(r"stat[eou]|stage|zustand|état|etat|étape|durum", re.IGNORECASE)
+STATES = re.compile(r"stat[eou]|stage|zustand|état|etat|étape|durum|статус", re.IGNORECASE)
 STATUS_NAMES = re.compile(rf"{STATES.pattern}|type?\b|\bart\b", re.IGNORECASE)
 # Of deals those are purchases that were won: the others are lost or open.
 _WON = re.compile(r"\bwon\b|gewonnen|gagn[ée]|ganad[ao]")

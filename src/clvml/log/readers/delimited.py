@@ -195,9 +195,11 @@ def _careful_rows(path: Path, layout: Layout) -> Iterator[Row]:
     with damage_reported(path), open_text(path, layout.encoding) as text:
         for _ in islice(text, above):
             pass
-        quoting = csv.QUOTE_NONE if _is_without_quotes(path, layout) else csv.QUOTE_MINIMAL
         reader = csv.reader(
-            remembered(bounded_lines(text)), delimiter=layout.delimiter, quoting=quoting, strict=True
+            remembered(bounded_lines(text)),
+            delimiter=layout.delimiter,
+            quoting=csv.QUOTE_NONE if _is_without_quotes(path, layout) else csv.QUOTE_MINIMAL,
+            strict=True,
         )
         in_header = True
         while True:
