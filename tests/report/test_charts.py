@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from clvml.report.charts import Plot, nice_ticks, text_width
+from clvml.report.charts import Plot, amounts_plot, nice_ticks, text_width
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (0, 14251), (-300, 12), (0, 1e-3), (0, 9.99e11), (-5, 0)])
@@ -25,6 +25,11 @@ def test_words_stay_inside_the_picture(anchor: str, across: float) -> None:
     width = 1.05 * text_width("thirteen more")
     left = place - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
     assert left >= 0 and left + width <= 340
+
+
+def test_amounts_of_less_than_one_have_no_label_that_says_zero_again() -> None:
+    plot = amounts_plot((340, 200), (0, 1), nice_ticks(0.0, 1.0), "{:.0f} £".format)
+    assert re.findall(">([^<]*£)<", plot.svg("x")) == ["0 £", "1 £"]
 
 
 def test_labels_below_do_not_touch() -> None:

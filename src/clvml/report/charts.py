@@ -126,10 +126,10 @@ def amounts_plot(
     top: int = Plot.top,
     bottom: int = Plot.bottom,
 ) -> Plot:
-    """Return a plot of amounts, its y axis drawn from the first tick to the last."""
+    """Return a plot of amounts, its y axis drawn from the first tick to the last; only whole amounts have a label."""
     left = int(max(text_width(said(tick)) for tick in ticks)) + 12
     plot = Plot(*size, x, (ticks[0], ticks[-1]), left=left, top=top, bottom=bottom)
-    plot.grid(ticks, said)
+    plot.grid(ticks, lambda tick: said(tick) if tick == round(tick) else "")
     return plot
 
 

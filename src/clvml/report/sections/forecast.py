@@ -182,7 +182,9 @@ def spend(facts: Facts, say: Language) -> Section:
                     "strong",
                 )
         steps = nice_ticks(0, facts.customers, 6 if width > 500 else 4)
-        plot.below([(step, say.count(step)) for step in steps if step <= facts.customers])
+        plot.below(
+            [(step, say.count(step)) for step in steps if step <= facts.customers and step == round(step)]
+        )
         plot.write(width - 14, plot.height - 4, str(say.text("customers called, best first")), anchor="end")
         return plot
 

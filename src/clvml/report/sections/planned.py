@@ -43,7 +43,7 @@ def planned(facts: Facts, say: Language) -> dict[str, Any] | None:
             else:
                 plot.write(across + 8, up + 20, str(words), "strong")
         steps = nice_ticks(0, most or 1.0, 6 if width > 500 else 3)
-        plot.below([(step, say.short_money(step)) for step in steps if step <= most])
+        plot.below([(step, say.short_money(step)) for step in steps if step <= most and step == round(step)])
         plot.write(width - 14, plot.height - 4, str(say.text("budget")), anchor="end")
         return plot
 
