@@ -92,7 +92,7 @@ def test_backtest_for_people_and_machines(run, shop, monkeypatch):
     # Readable at 80 columns: one line per model, none cut.
     assert max(map(len, out.splitlines())) <= 80
     head = next(line for line in out.splitlines() if line.startswith("Spend "))
-    assert head.split() == ["Spend", "WAPE", "RMSE", "Spearman", "Gini", "bias", "top", "10", "%"]
+    assert head.split() == ["Spend", "WAPE", "RMSE", "Spearman", "Gini", "bias", "top", "10%"]
     assert re.search(r"^BTYD( +\d+\.\d+){4} +[+-]\d+\.\d% +\d+\.\d%$", out, re.M)
     assert re.search(r"^trailing 365 days +\d", out, re.MULTILINE)
     assert re.search(r"^Churn +AUC +AP +log loss +Brier +ECE$", out, re.MULTILINE)
