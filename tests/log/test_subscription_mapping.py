@@ -6,6 +6,7 @@ import pytest
 
 from clvml.config import SubscriptionConfig
 from clvml.errors import InputError
+from clvml.log.subscriptions import read_subscriptions
 from clvml.opened_log import read_log
 from clvml.workflows import assume_any_config, assume_config
 
@@ -51,6 +52,15 @@ def test_a_month_is_assumed_where_no_column_says_how_often_the_price_is_paid(tmp
     assert (config.data.period, config.data.grace_days, config.data.currency) == ("month", 7, "EUR")
 
 
+@pytest.mark.parametrize("end", ["31.12.9999", "00.00.0000", "unbefristet", "Aktiv", "\\N", "-"])
+def test_what_says_that_there_is_no_end_is_none(tmp_path, end):
+    path = written(tmp_path, GERMAN.replace("2024;;", f"2024;{end};"))
+    config = assume_any_config(path)
+    assert isinstance(config, SubscriptionConfig)
+    log = read_subscriptions(path, config.data.mapped(), period=config.data.period)
+    assert log.frame["end"].isna().tolist() == [True, False]
+
+
 def test_prices_in_several_currencies_are_refused(tmp_path):
     with pytest.raises(
         InputError, match=r"the prices in 'Monatsbeitrag' of .* are in CHF, EUR; give a table in one"
@@ -63,6 +73,8 @@ def test_prices_in_several_currencies_are_refused(tmp_path):
     [
         # Rentals end.
         "customer,start_date,end_date,price,date\na,2024-01-05,2024-01-07,80,2024-01-01\nb,2024-02-05,2024-02-07,80,2024-02-01\n",
+        # They may also run, as vouchers do.
+        "customer,date,valid_from,valid_until,total\na,2024-01-05,2024-01-05,,80\nb,2024-02-05,2024-02-05,2025-02-05,80\n",
         # Orders are cancelled.
         "Email,Created at,Cancelled at,Total\na@x.de,2024-01-05,,80\nb@x.de,2024-02-05,2024-02-07,80\n",
         # Nobody is named.

@@ -6,15 +6,17 @@ from collections.abc import Callable, Sequence
 
 from clvml.log.hints.raw_columns import RawColumns
 from clvml.log.mapping import is_usual, plain, propose_columns
+from clvml.log.subscriptions import NO_END
 from clvml.log.values.numbers import sure_currency_of
+from clvml.storage.sql import literal
 
 # Usual names, most telling first, written as those of `clvml.log.mapping`.
 _USUAL = {
     "customer_id": "subscriberid subscriber memberid memberno membernumber member mitgliedsnr mitgliedsnummer"
     " mitgliednr mitglied abonnentennr abonnent abonnéid abonné numéroabonné numérodabonné adhérent numéroadhérent"
-    " abonado socio lidnummer",
+    " abonado socio lidnummer abonnentennummer nadhérent nºsocio codicecliente",
     "start": "start startdate subscriptionstart subscriptionstartdate contractstart startedat started begin begindate"
-    " began begun activatedat activationdate subscribedat joindate joined joinedat membersince validfrom"
+    " began begun signupdate activatedat activationdate subscribedat joindate joined joinedat membersince validfrom"
     " vertragsbeginn abobeginn beginn beginndatum startdatum eintritt eintrittsdatum gültigab"
     " datededébut datedébut début datededebut datedebut datedadhésion datesouscription datedesouscription"
     " fechadeinicio fechainicio fechaalta inicio datainizio inizio begindatum ingangsdatum"
@@ -25,12 +27,13 @@ _USUAL = {
     " gekündigtam datedefin datefin fin datederésiliation daterésiliation résiliation fechadefin fechafin fechabaja"
     " datafine fine einddatum opzegdatum",
     "price": "mrr monthlyprice pricepermonth monthlyfee monatsbeitrag monatspreis prixmensuel cuotamensual"
-    " price planprice recurringamount planamount amount subscriptionamount total preis beitrag betrag gebühr"
-    " grundgebühr prix montant cotisation tarifmensuel precio importe cuota prezzo importo canone prijs bedrag",
+    " price planprice recurringamount planamount amount subscriptionamount ordertotal total preis beitrag betrag gebühr"
+    " grundgebühr prix montant cotisation tarifmensuel bezugspreis unitprice unitamount precio importe"
+    " cuota prezzo importo canone prijs bedrag",
     "period": "billingperiod billinginterval billingcycle billingfrequency billing period interval planinterval"
     " frequency cycle zahlweise zahlungsweise zahlungsturnus zahlungsintervall abrechnungsintervall"
-    " abrechnungszeitraum turnus intervall périodicité périodedefacturation fréquence periodicidad frecuencia"
-    " periodicità frequenza",
+    " abrechnungszeitraum turnus intervall zahlungsrhythmus périodicité périodedefacturation fréquence periodicidad"
+    " frecuencia periodicità frequenza",
     "plan": "plan planname subscriptionplan product productname planid tier package membership membershiptype tarif"
     " tariff tarifname abo abonnement aboart vertragsart produkt formule offre produit piano suscripción",
 }
@@ -39,8 +42,8 @@ _USUAL = {
 def subscription_columns(names: Sequence[str], ended: Callable[[list[str]], str | None]) -> dict[str, str]:
     """Return ``{our name: input column}`` of a table of subscriptions, empty where it looks like none.
 
-    It has columns called as a customer, a start and an end are, and as a price, unless one is called as a day of
-    purchase is.
+    It has columns called as a customer, a start and an end are, and, where one is called as a day of purchase is, as a
+    price and a billing period.
 
     Parameters
     ----------
@@ -68,7 +71,10 @@ def subscription_columns(names: Sequence[str], ended: Callable[[list[str]], str 
             found[ours] = likely[0]
     if not ends or not {"customer_id", "start"} <= found.keys():
         return {}
-    if "price" not in found and any(is_usual("order_date", name) for name in names):
+    days = [name for name in names if is_usual("order_date", name)]
+    # Rentals and vouchers are bought on a day of their own, which a row that is only created has not.
+    bought = "period" not in found and any("created" not in plain_names[name] for name in days)
+    if bought or ("price" not in found and days):
         return {}
     # Orders are created and cancelled, too.
     if "created" in plain_names[found["start"]] and "period" not in found:
@@ -80,9 +86,9 @@ def subscription_columns(names: Sequence[str], ended: Callable[[list[str]], str 
 def end_of(raw: RawColumns, names: Sequence[str]) -> str | None:
     """Return the first of these columns that has days in some cells and nothing in others, as of what runs."""
     for name in names:
-        # 0000-00-00 is nothing, too.
         cell = f"coalesce({raw.cell(name)}, '')"
-        table = raw.table(held=f"regexp_matches({cell}, '[1-9]')")
+        held = f"regexp_matches({cell}, '[1-9]') AND NOT regexp_full_match({cell}, {literal(NO_END)})"
+        table = raw.table(held=held)
         if raw.run(f"SELECT bool_or(held), bool_and(held) FROM {table}") == [(True, False)]:
             return name
     return None

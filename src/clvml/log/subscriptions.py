@@ -30,8 +30,11 @@ _MAX_REJECTED = 0.01
 UNKNOWN_PLAN = "unknown"
 # Where no column tells plans apart.
 ONE_PLAN = "all"
-# How exports say of a subscription that runs that it has no end.
-_NO_END = ("-", "--", "0000-00-00", "0000-00-00 00:00:00", "null", "none", "nan", "nat", "n/a", "na")
+# How exports say of a subscription that runs that it has no end: by zeros, a far year or a word.
+NO_END = (
+    r"(?i)[-0./: T]+|(?:.*\D)?(?:2099|2999|9999)(?:\D.*)?|\\N|null|none|nan|nat|n/a|na|unbefristet|laufend|aktiv|active"
+    r"|actif|activo|attivo|actief|lopend|ongoing|open|current|present|never|en cours|in corso|indefinido|illimitée?"
+)
 
 
 @dataclass(frozen=True)
@@ -196,7 +199,7 @@ def read_subscriptions(
     needed = [name for name in _NEEDED if name != "period" or period is None]
     raw, where = raw_table(source, "subscriptions", {**columns, **extra}, needed)
     texts = {name: raw[columns[name]] for name in COLUMNS if name in columns}
-    texts["end"] = texts["end"].mask(texts["end"].str.casefold().isin(_NO_END).fillna(False).astype(bool))
+    texts["end"] = texts["end"].mask(texts["end"].str.fullmatch(NO_END).fillna(False).astype(bool))
     periods = texts.get("period", pd.Series(period, index=raw.index, dtype="string"))
     if "period" not in texts and not (period_days(periods.head(1)) > 0).all():
         raise InputError(

@@ -11,6 +11,7 @@ import pytest
 from clvml.log import read_purchase_log
 from clvml.log.readers.month_columns import month_end, with_months_as_rows
 from clvml.log.readers.parts import read_parts
+from clvml.opened_log import read_log
 from clvml.workflows import assume_config
 
 NOW = datetime(2025, 1, 1)
@@ -50,10 +51,26 @@ def test_files_of_several_years_are_read_together(tmp_path):
             {"client": ["a", "b"], **{f"{year}-{month:02}": [5.0, 0.0] for month in range(1, 5)}}
         )
         table.to_csv(tmp_path / f"{year}.csv", index=False)
+    quality = read_purchase_log(assume_config(str(tmp_path)).data, now=NOW).quality
+    assert [found.code for found in quality.warnings].count("months-as-columns") == 1
     lines = read(tmp_path)
     assert lines["order_day"].dt.strftime("%Y-%m-%d").tolist() == [
         str(month_end(f"{year}-{month}")) for year in (2023, 2024) for month in range(1, 5)
     ]
+
+
+def test_cells_that_say_in_words_that_they_are_empty_are_no_rows(tmp_path):
+    path = tmp_path / "pivot.csv"
+    path.write_text("client,2024-01,2024-02,2024-03\na,5.5,NULL,nan\nb,n/a,7.25,-\n")
+    quality = read_purchase_log(assume_config(str(path)).data, now=NOW).quality
+    assert (quality.rows_in, quality.rows_out, quality.money_out) == (2, 2, 12.75)
+
+
+def test_numbers_of_typed_tables_stay_numbers():
+    table = pd.DataFrame(
+        {"client": ["a", "b"], "2024-01": [1.125, None], "2024-02": 2.375, "2024-03": [3, 0]}
+    )
+    assert read_log(table).quality.money_in == 1.125 + 2 * 2.375 + 3
 
 
 def test_a_month_that_is_not_over_is_left_out_and_counted(tmp_path):
@@ -89,6 +106,8 @@ def test_other_tables_stay_as_they_are(columns):
         ("2024-02", date(2024, 2, 29)),
         ("202312", date(2023, 12, 31)),
         ("2024-02-01 00:00:00", date(2024, 2, 29)),
+        ("2024-02-29 23:59:59.999999", date(2024, 2, 29)),
+        ("31.12.2023", date(2023, 12, 31)),
         ("03/2023", date(2023, 3, 31)),
         ("Januar 2023", date(2023, 1, 31)),
         ("Mar-24", date(2024, 3, 31)),

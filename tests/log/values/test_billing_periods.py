@@ -15,6 +15,7 @@ from clvml.log.values.billing_periods import PERIODS, period_days
         ("Monatlich", PERIODS["month"]),
         ("tous les 3 mois", 3 * PERIODS["month"]),
         ("interval_month", PERIODS["month"]),
+        ("1 Monat(e)", PERIODS["month"]),
         ("12 Monate", 12 * PERIODS["month"]),
         ("Vierteljährlich", PERIODS["quarter"]),
         ("half-yearly", PERIODS["year"] / 2),

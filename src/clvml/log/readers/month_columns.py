@@ -13,17 +13,21 @@ import duckdb
 from clvml.log.finding import Finding
 from clvml.log.readers.parts import Part, copied_part
 from clvml.log.values.calendar_words import MONTHS
+from clvml.log.values.numbers import MISSING
 from clvml.storage.sql import literal
 
 # Names of the two columns that take the place of the months.
 LONG = ("date", "amount")
 _FEWEST = 3
+_NUMBER = re.compile(r"U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|FLOAT|DOUBLE|DECIMAL.*")
 _MONTH_NUMBERS = {word: month for month, words in enumerate(MONTHS, start=1) for word in words.split()}
 _BEFORE = r"(?:[^\d]*[\s_:])?"
+# A month is also written as its first or its last day.
+_DAY = r"(?:01|28|29|30|31)"
 _YEAR_FIRST = re.compile(
-    _BEFORE + r"((?:19|20)\d\d)[-/._ ]?(0[1-9]|1[0-2]|[1-9])(?:[-/.](01))?(?:[ T]00:00(?::00)?)?"
+    _BEFORE + r"((?:19|20)\d\d)[-/._ ]?(0[1-9]|1[0-2]|[1-9])(?:[-/.]" + _DAY + r")?(?:[ T][\d:.]+)?"
 )
-_MONTH_FIRST = re.compile(_BEFORE + r"(0?[1-9]|1[0-2])[-/._ ]((?:19|20)\d\d)")
+_MONTH_FIRST = re.compile(_BEFORE + r"(?:" + _DAY + r"\.)?(0?[1-9]|1[0-2])[-/._ ]((?:19|20)\d\d)")
 _WORD_FIRST = re.compile(r"(?:.*[\s_:])?([^\W\d_]+)\.?[-/._ ']*((?:19|20)?\d\d)")
 _WORD_LAST = re.compile(_BEFORE + r"((?:19|20)\d\d)[-/._ ]*([^\W\d_]+)\.?")
 
@@ -32,7 +36,7 @@ def with_months_as_rows(connection: duckdb.DuckDBPyConnection, parts: list[Part]
     """Return the parts with a row for each month of a row, where most columns are months; others as they are.
 
     The columns of the months become `LONG`: the last day of the month, and what stood in the cell. Cells without a
-    digit but zero are no rows. Each part then says so in its findings.
+    digit but zero are no rows. The findings of the first part then say so.
     """
     return [
         _as_rows(connection, part, months, number) if (months := _months(part.columns)) else part
@@ -81,14 +85,16 @@ def _as_rows(connection: duckdb.DuckDBPyConnection, part: Part, months: dict[int
     kept = "".join(f"c{place} AS c{new}, " for new, place in enumerate(others))
     where = "line, broken, " if read.copied else ""
     day, cell = len(others), len(others) + 1
+    # Numbers stay such: as a text, 1.125 may be a thousand.
+    kind = "DOUBLE" if all(_NUMBER.fullmatch(part.types[place]) for place in months) else "VARCHAR"
     # Month by month, so that a line of totals stands below the lines that it adds up.
     by_month = " UNION ALL ".join(
-        f"SELECT {where}{kept}{literal(str(end))} AS c{day}, c{place}::VARCHAR AS c{cell} FROM {read.relation}"
+        f"SELECT {where}{kept}{literal(str(end))} AS c{day}, c{place}::{kind} AS c{cell} FROM {read.relation}"
         for place, end in months.items()
     )
-    relation = (
-        f"(SELECT * FROM ({by_month}) AS long WHERE regexp_matches(coalesce(c{cell}, ''), '[1-9[:alpha:]]'))"
-    )
+    text = f"lower(trim(c{cell}::VARCHAR))"
+    said = f"regexp_matches({text}, '[1-9[:alpha:]]') AND NOT regexp_full_match({text}, {MISSING})"
+    relation = f"(SELECT * FROM ({by_month}) AS long WHERE {said})"
     names = [part.columns[place] for place in months]
     finding = Finding(
         "months-as-columns",
@@ -99,8 +105,9 @@ def _as_rows(connection: duckdb.DuckDBPyConnection, part: Part, months: dict[int
         read,
         relation=relation,
         columns=(*(part.columns[place] for place in others), *LONG),
-        types=(*(part.types[place] for place in others), "VARCHAR", "VARCHAR"),
+        types=(*(part.types[place] for place in others), "VARCHAR", kind),
         layout=None,
         lines=None,
-        findings=(*part.findings, finding),
+        # Files of one source have all the same months.
+        findings=(*part.findings, finding) if number == 0 else part.findings,
     )

@@ -30,7 +30,7 @@ from clvml.log.rows.line_rules import IDS, IS_SOUND
 from clvml.log.rows.report_lines import BROKEN, mark_headers, mark_other_tables, mark_totals
 from clvml.log.values.dates import DateFormat, date_sql, iso_sql, within_calendar
 from clvml.log.values.formats import Column, Formats, Locate, choose_formats
-from clvml.log.values.numbers import NumberFormat, number_sql
+from clvml.log.values.numbers import MISSING, NumberFormat, number_sql
 from clvml.log.values.time_zones import moved_sql, says_utc
 from clvml.log.values.unreadable import check_broken, check_readable
 from clvml.storage.files import no_room
@@ -44,7 +44,6 @@ _BLANKS = literal(" \t\r\n\u00a0")
 # Digits of Arabic, of Persian and of full width, and the signs between them.
 _FOREIGN = "".join(chr(zero + digit) for zero in (0x660, 0x6F0, 0xFF10) for digit in range(10)) + "٫٬．，／"
 _ASCII = "0123456789" * 3 + ".,.,/"
-_MISSING = "'(nan|null|none|na|n/a|#n/a|<na>|nat|\\\\n)?'"
 _LONGEST_MISSING = 4
 _FLOATS = ("FLOAT", "DOUBLE")
 _SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
@@ -322,7 +321,7 @@ def cleaned_sql(column: str, kind: str) -> str:
     plain = f"{first} BETWEEN 33 AND 126 AND {last} BETWEEN 33 AND 126"
     return (
         f"CASE WHEN {plain} AND (strlen({text}) > {_LONGEST_MISSING} OR {last} BETWEEN 48 AND 57) THEN {text} "
-        f"WHEN NOT regexp_full_match(lower({trimmed}), {_MISSING}) THEN {trimmed} END"
+        f"WHEN NOT regexp_full_match(lower({trimmed}), {MISSING}) THEN {trimmed} END"
     )
 
 

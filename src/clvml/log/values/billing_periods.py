@@ -32,6 +32,7 @@ _AROUND = (
     "interval billing every each per a billed plan p je pro alle im par chaque tous toutes les le la por cada ogni"
     " elke"
 )
+_PLURAL = re.compile(r"\(\w{1,2}\)")
 _PIECES = re.compile(r"[^\W\d_]+|(?:^-)?\d+(?:\.\d+)?")
 
 
@@ -46,7 +47,7 @@ def period_days(texts: pd.Series) -> pd.Series:
 
 
 def _days(text: str) -> float:
-    pieces = [piece for piece in _PIECES.findall(text) if piece not in _AROUND.split()]
+    pieces = [piece for piece in _PIECES.findall(_PLURAL.sub("", text)) if piece not in _AROUND.split()]
     numbers = [float(piece) for piece in pieces if piece[-1].isdecimal()]
     units = [_DAYS[piece] for piece in pieces if piece in _DAYS]
     halves = [piece for piece in pieces if piece in _HALVES]

@@ -16,6 +16,9 @@ from functools import cache
 
 from clvml.storage.sql import literal
 
+# What says in a usual way that nothing is there, in small letters: a pattern in SQL.
+MISSING = "'(nan|null|none|na|n/a|#n/a|<na>|nat|\\\\n)?'"
+
 _CODES = (
     "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP"
     " CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HRK HTG"
