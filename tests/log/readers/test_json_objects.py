@@ -5,10 +5,11 @@ import json
 import re
 import zipfile
 
+import duckdb
 import pytest
 
 from clvml.errors import InputError
-from clvml.log.readers.json_objects import NOT_JSON
+from clvml.log.readers.json_objects import NOT_JSON, copy_json
 
 LINES = (
     '{"customer": "ann", "day": "2024-01-05T10:00:00Z", "amount": 10, "tags": ["a"]}\n'
@@ -119,3 +120,17 @@ def test_what_is_no_object_in_a_list_is_rejected_at_its_line(read, rows, reasons
 def test_a_list_that_is_broken_off_is_refused(read, text):
     with pytest.raises(InputError, match="is no JSON from line 1 on; it may be cut off"):
         read(text, name="x.json")
+
+
+def test_objects_by_key_are_no_single_row(tmp_path):
+    path = tmp_path / "orders.json"
+    rows = [
+        {"customer": "a", "date": "2024-01-05", "amount": 5},
+        {"customer": "b", "date": "2024-01-06", "amount": 6},
+    ]
+    by_row = {"1": rows[0], "2": rows[1]}
+    by_column = {name: {"0": rows[0][name], "1": rows[1][name]} for name in rows[0]}
+    for written in (by_row, by_column):
+        path.write_text(json.dumps(written))
+        with duckdb.connect() as connection, pytest.raises(InputError, match="one object that holds objects"):
+            copy_json(connection, path, "objects")

@@ -48,11 +48,13 @@ def copy_json(
     Raises
     ------
     InputError
-        There is no object, a list is broken off, or the file cannot be read.
+        There is no object, one holds all others by their keys, a list is broken off, or the file cannot be read.
     """
     encoding = scan_text(path).encoding
     kinds: dict[str, str] = {}
+    objects = 0
     for _, cells in _objects(path, encoding):
+        objects += 1
         for name, value in (cells or {}).items():
             if value is not None:
                 kinds[name] = _common(kinds.get(name, ""), _kind(value))
@@ -68,6 +70,8 @@ def copy_json(
             f"'{path}' holds no JSON object; it needs one per line or a list of them, such as {{\"customer\": 7}}"
         )
     columns = tuple(kinds)
+    if objects == 1:
+        _refuse_rows_by_key(columns, path)
 
     def rows() -> Iterator[Row]:
         for line, cells in _objects(path, encoding):
@@ -77,6 +81,20 @@ def copy_json(
 
     create_row_table(connection, table, len(columns), rows())
     return columns, tuple(kinds[name] or "VARCHAR" for name in columns)
+
+
+def _refuse_rows_by_key(columns: tuple[str, ...], path: Path) -> None:
+    """Refuse a single object of objects with the same keys, as in {"1": {"customer": 7}, "2": {"customer": 8}}."""
+    inside: dict[str, list[str]] = {}
+    for name in columns:
+        key, _, rest = name.partition(".")
+        inside.setdefault(key, []).append(rest)
+    first = next(iter(inside.values()))
+    if first != [""] and len(inside) > 1 and all(names == first for names in inside.values()):
+        raise InputError(
+            f"'{path}' is one object that holds objects with the same keys, '{columns[0]}' and so on; export a list of"
+            " objects, or one per line"
+        )
 
 
 def _objects(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, str | None] | None]]:
