@@ -7,6 +7,7 @@ import re
 import pytest
 
 from clvml.errors import InputError
+from clvml.log.readers.markup import read_markup
 
 ROWS = [("ann", "2024-01-05 00:00:00", 1234.5), ("bob & co", "2024-01-06 00:00:00", 20.5)]
 HTML = """<html><head><style>td {color: red}</style></head><body><h1>Bestellungen</h1>
@@ -59,3 +60,10 @@ def test_spans_and_places_that_are_absurd_cost_nothing(read, rows, tmp_path):
         )
     )
     assert rows(read(source=path)) == ROWS
+
+
+def test_a_section_that_is_none_of_html_is_refused(tmp_path):
+    path = tmp_path / "orders.xls"
+    path.write_text("<![other[ x ]]><table><tr><td>a</td></tr></table>")
+    with pytest.raises(InputError, match="no HTML or XML that can be read"):
+        read_markup(path)

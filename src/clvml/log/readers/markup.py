@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+from clvml.errors import InputError
 from clvml.log.readers.text_files import damage_reported, open_text, scan_text
 
 _BLOCK = 1_000_000
@@ -20,13 +21,19 @@ def read_markup(path: Path) -> dict[str, list[list[Any]]]:
     Raises
     ------
     InputError
-        The file mixes encodings or is not text.
+        The file mixes encodings, is not text, or has sections that are none of HTML.
     """
     reader = _Tables()
     with damage_reported(path), open_text(path, scan_text(path).encoding) as text:
-        while block := text.read(_BLOCK):
-            reader.feed(block)
-    reader.close()
+        try:
+            while block := text.read(_BLOCK):
+                reader.feed(block)
+            reader.close()
+        except AssertionError as error:
+            # So the parser of the standard library refuses sections such as <![other[.
+            raise InputError(
+                f"'{path}' is no HTML or XML that can be read ({error}); save it as CSV"
+            ) from None
     reader.end_row()
     for rows in reader.tables.values():
         width = max(map(len, rows), default=0)
