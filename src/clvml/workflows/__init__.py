@@ -1,16 +1,13 @@
 """The stages put together: what each command of the command line does, without printing."""
 
+from clvml.workflows.assumption import ASSUMED_HORIZON_DAYS, assume_any_config, assume_config, assume_data
 from clvml.workflows.compare import compare, comparison_dict
 from clvml.workflows.contract_training import backtest_contract
 from clvml.workflows.followup import FollowUp, follow_up
 from clvml.workflows.logged_training import Again, LoggedTraining, train_again, train_and_log
 from clvml.workflows.planning import log_campaign, plan, write_plan
 from clvml.workflows.preparation import (
-    ASSUMED_HORIZON_DAYS,
     Prepared,
-    assume_any_config,
-    assume_config,
-    assume_data,
     check_length,
     check_subscription_length,
     dated_subscriptions,

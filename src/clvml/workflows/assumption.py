@@ -1,0 +1,228 @@
+"""What is assumed of a source of which nothing is known but its columns and cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from clvml.config import (
+    AnyConfig,
+    ColumnsConfig,
+    Config,
+    DataConfig,
+    assign,
+    parse_any_config,
+    parse_config,
+    parse_keys,
+)
+from clvml.errors import InputError, first_of
+from clvml.log.hints.discounts import less_discount
+from clvml.log.hints.raw_columns import RawColumns, heading_column
+from clvml.log.mapping import map_columns, propose_columns, propose_difference, propose_product
+from clvml.log.presets import recognise
+from clvml.log.readers.date_parts import with_dates
+from clvml.log.readers.frame import FRAME
+from clvml.log.readers.month_columns import with_months_as_rows
+from clvml.log.readers.parts import Part, copied_part, is_plain, read_parts
+from clvml.log.subscription_mapping import currencies_of, end_of, subscription_columns
+from clvml.storage.workspace import offline_database
+
+ASSUMED_HORIZON_DAYS = 180
+_ASSUMED_SUBSCRIBED_DAYS = 90
+_REQUIRED = ("customer_id", "order_date", "amount")
+_REQUIRED_OF_SUBSCRIPTIONS = ("customer_id", "start", "end", "price")
+
+
+def assume_any_config(source: str, overrides: list[str] | None = None) -> AnyConfig:
+    """Return `assume_config`, or a configuration of `mode: subscription` where the columns are those of subscriptions.
+
+    They are, too, where ``overrides`` say ``mode=subscription``, and are not where these name columns or a preset
+    without it.
+
+    Raises
+    ------
+    InputError
+        As `assume_config`, or no column looks like a customer, a start, an end or a price.
+    """
+    raw: dict[str, Any] = {}
+    for assignment in overrides or []:
+        assign(raw, assignment)
+    data = raw.setdefault("data", {})
+    asked = raw.get("mode") == "subscription"
+    if not isinstance(data, dict) or not (asked or data.keys().isdisjoint({"columns", "preset"})):
+        return assume_config(source, overrides)
+    with offline_database() as connection:
+        first = read_parts(connection, source)[0]
+        columns = _subscribed(connection, first)
+        price = columns.get("price")
+        currency = price and _asked(connection, first, lambda raw: currencies_of(raw, price))
+    if not asked and not columns:
+        return assume_config(source, overrides)
+    named = data.get("columns") or {}
+    data |= {"source": source, "columns": columns | named}
+    unknown = [ours for ours in _REQUIRED_OF_SUBSCRIPTIONS if ours not in data["columns"]]
+    if unknown:
+        raise InputError(
+            f"'{first.name}' looks like a table of subscriptions, and nothing in it looks like {', '.join(unknown)}."
+            f" Its columns: {first_of(first.columns)}. Name the right ones with --set mode=subscription --set"
+            f" data.columns.{unknown[0]}=COLUMN"
+        )
+    if currency and "," in currency:
+        raise InputError(
+            f"the prices in '{price}' of '{first.name}' are in {currency}; give a table in one currency, for revenue of"
+            " several does not add up"
+        )
+    if currency:
+        data.setdefault("currency", currency)
+    if "period" not in data["columns"]:
+        data.setdefault("period", "month")
+    raw["mode"] = "subscription"
+    raw.setdefault("windows", {}).setdefault("horizon_days", _ASSUMED_SUBSCRIBED_DAYS)
+    return parse_any_config(raw, "--set")
+
+
+def assume_config(source: str, overrides: list[str] | None = None) -> Config:
+    """Return a configuration for a log of which nothing is known but the names of its columns.
+
+    Parameters
+    ----------
+    source : str
+        The purchase log.
+    overrides : list of str, optional
+        ``a.b=c`` assignments; columns named there are taken as they are.
+
+    Raises
+    ------
+    InputError
+        The source cannot be read, or no column looks like a customer, a date or an amount.
+    """
+    raw: dict[str, Any] = {
+        "data": {"source": source, "columns": {}},
+        "windows": {"horizon_days": ASSUMED_HORIZON_DAYS},
+    }
+    for assignment in overrides or []:
+        assign(raw, assignment)
+    data = raw["data"]
+    if isinstance(data, dict) and isinstance(data.get("columns"), dict):
+        raw["data"] = _proposed(
+            source, data, "Without --config, name it with --set data.columns.{ours}=COLUMN"
+        )
+    return parse_config(raw, "--set")
+
+
+def assume_data(source: str | pd.DataFrame, raw: dict[str, Any]) -> DataConfig:
+    """Return how to read a log, from what is known of it: keys of section ``data``, ``columns`` among them.
+
+    Raises
+    ------
+    InputError
+        As `assume_config`, or a key is unknown or of no use.
+    """
+    keys = raw | {"columns": raw.get("columns") or {}, "source": source if isinstance(source, str) else FRAME}
+    keys = _proposed(source, keys, "Name it with columns={{'{ours}': COLUMN}}")
+    return parse_keys(DataConfig, keys, "read_log")
+
+
+def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> dict[str, Any]:
+    """Return keys of section ``data`` with a preset or the likeliest columns; ``remedy`` ends an error."""
+    named: dict[str, Any] = data["columns"]
+    if data.get("preset"):
+        return data
+    with offline_database() as connection:
+        parts = read_parts(connection, source, _told_of_files(data))
+        first = with_dates(connection, with_months_as_rows(connection, parts[:1]))[0]
+        if not named and (preset := recognise(first.columns)):
+            return data | {"preset": preset}
+        subscribed = {} if named else _subscribed(connection, first)
+        if subscribed:
+            raise InputError(
+                f"'{first.name}' looks like a table of subscriptions: '{subscribed['end']}' is when they ended, and"
+                " empty for some. `clvml check FILE` proposes a configuration with mode: subscription. Are they"
+                f" purchases? {remedy.format(ours='order_date')}"
+            )
+        fields = ColumnsConfig.model_fields
+        known = {ours: theirs for ours, theirs in named.items() if isinstance(theirs, str) and ours in fields}
+        proposed = propose_columns(known, first.columns)
+        likeliest = propose_columns(known, first.columns, partial(_may_be, connection, first))
+        used = likeliest.values()
+        filled = [name for name in first.columns if name in used or name not in proposed.values()]
+        columns = {ours: theirs for ours, theirs in likeliest.items() if theirs not in named.values()} | named
+        product = propose_product(filled, columns.get("amount")) if "amount" not in named else None
+        if product:
+            columns["amount"] = _asked(connection, first, lambda raw: less_discount(raw, product)) or product
+        if "customer_id" not in columns and (day := columns.get("order_date")):
+            heading = _asked(connection, first, lambda raw: heading_column(raw, day))
+            columns |= {"customer_id": heading} if heading else {}
+    if (
+        "amount" not in named
+        and not product
+        and (difference := propose_difference(filled, columns.get("amount")))
+    ):
+        columns["amount"] = difference
+    # Better an empty column, of which reading says that it is, than none.
+    empty = {o: theirs for o, theirs in proposed.items() if o in _REQUIRED and theirs not in columns.values()}
+    columns = empty | columns
+    unknown = [ours for ours in _REQUIRED if not columns.get(ours)]
+    if unknown:
+        try:
+            map_columns(
+                ColumnsConfig(**{ours: known.get(ours, ours) for ours in _REQUIRED}),
+                first.columns,
+                first.name,
+                likeliest=columns,
+            )
+        except InputError as error:
+            doubts = [f" {each.text}." for each in first.findings if each.code == "assumed-encoding"]
+            raise InputError(f"{error} {remedy.format(ours=unknown[0])}{''.join(doubts[:1])}") from None
+    return data | {"columns": columns}
+
+
+def _told_of_files(data: dict[str, Any]) -> DataConfig | None:
+    """Return what keys of section ``data`` say of how files are read, before their columns are known."""
+    told = {key: data[key] for key in ("encoding", "sheets") if data.get(key)}
+    columns = dict(zip(_REQUIRED, _REQUIRED, strict=True))
+    return parse_keys(DataConfig, {"source": FRAME, "columns": columns, **told}, "data") if told else None
+
+
+def _subscribed(connection: duckdb.DuckDBPyConnection, part: Part) -> dict[str, str]:
+    """Return the columns of a table of subscriptions by our names, empty where it looks like one of purchases."""
+    if recognise(part.columns):
+        return {}
+    return subscription_columns(
+        part.columns, lambda ends: _asked(connection, part, lambda raw: end_of(raw, ends))
+    )
+
+
+def _may_be(connection: duckdb.DuckDBPyConnection, part: Part, ours: str, name: str) -> bool:
+    """Return whether a column holds something: several customers, digits for dates and numbers, none for a currency."""
+    cell = f"c{part.columns.index(name)}::VARCHAR"
+    test = f"trim({cell}) <> ''"
+    if ours in ("order_date", "amount", "quantity"):
+        test = f"regexp_matches({cell}, '\\d')"
+    elif ours == "currency":
+        # Valuta is a currency and, in German, the day from which money counts.
+        test += f" AND NOT regexp_matches({cell}, '\\d')"
+    elif ours == "customer_id":
+        # All revenue stands on one account of the books.
+        test += f" AND {cell} <> (SELECT {cell} FROM {part.relation} WHERE {test} LIMIT 1)"
+    query = f"SELECT 1 FROM {part.relation} WHERE {test} LIMIT 1"
+    try:
+        return bool(connection.execute(query).fetchall())
+    except duckdb.Error:
+        # Whatever is wrong with the file is said when it is read.
+        return True
+
+
+def _asked(
+    connection: duckdb.DuckDBPyConnection, part: Part, question: Callable[[RawColumns], str | None]
+) -> str | None:
+    """Return what the columns of a part answer, None where they cannot be read: reading says what is wrong with it."""
+    try:
+        read = part if part.layout is None or is_plain(part) else copied_part(connection, part, "clvml_whole")
+        return question(RawColumns(connection, [read], part.columns))
+    except (duckdb.Error, InputError):
+        return None
