@@ -1,6 +1,7 @@
 """The façade: from a frame, a file or an address to scores, without files, servers or pictures."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 
 import pandas as pd
@@ -83,9 +84,10 @@ def test_scored_frames_keep_the_contract(scores, orders):
 def test_a_log_is_scored_in_any_thread(model, log):
     dates = ["2024-03-01", "2024-05-01", None] * 4
     alone = {day: model.score(log, as_of=day) for day in set(dates)}
+    fresh = replace(log)
     with ThreadPoolExecutor(4) as threads:
         for day, scored in zip(
-            dates, threads.map(lambda day: model.score(log, as_of=day), dates), strict=True
+            dates, threads.map(lambda day: model.score(fresh, as_of=day), dates), strict=True
         ):
             pd.testing.assert_frame_equal(scored, alone[day], check_exact=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ with passive_threads():
     from clvml.log import PurchaseLog, QualityReport
 
 Source = str | os.PathLike[str] | pd.DataFrame
+_BUILDING = threading.Lock()
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,9 +58,15 @@ class Log:
         """SHA-256 of the content, whatever the order of its rows and the kind of the source."""
         return self.prepared.log.fingerprint
 
-    @cached_property
+    @property
     def days(self) -> CustomerDays:
         """The purchase days, from which features of any date are made."""
+        # Since Python 3.12, several threads may work out a cached property at once.
+        with _BUILDING:
+            return self._days
+
+    @cached_property
+    def _days(self) -> CustomerDays:
         return workflows.days_of(self.prepared.log)
 
     def frame(self) -> pd.DataFrame:

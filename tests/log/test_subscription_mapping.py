@@ -75,6 +75,9 @@ def test_prices_in_several_currencies_are_refused(tmp_path):
         "customer,start_date,end_date,price,date\na,2024-01-05,2024-01-07,80,2024-01-01\nb,2024-02-05,2024-02-07,80,2024-02-01\n",
         # They may also run, as vouchers do.
         "customer,date,valid_from,valid_until,total\na,2024-01-05,2024-01-05,,80\nb,2024-02-05,2024-02-05,2025-02-05,80\n",
+        # Purchases have a day of their own.
+        "customer,order date,start date,end date,frequency,amount\na,2024-01-01,2024-01-05,,monthly,80\n"
+        "b,2024-02-01,2024-02-05,2024-02-07,monthly,80\n",
         # Orders are cancelled.
         "Email,Created at,Cancelled at,Total\na@x.de,2024-01-05,,80\nb@x.de,2024-02-05,2024-02-07,80\n",
         # Nobody is named.
@@ -126,3 +129,28 @@ def test_a_table_of_customers_without_dates_is_told_what_is_needed(tmp_path):
         InputError, match="One row per purchase is needed, with its date, or one per subscription"
     ):
         assume_any_config(path)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["windows=5"], "'windows'"),
+        (["mode=subscription", "data.columns=foo"], "'data.columns'"),
+    ],
+)
+def test_sections_that_are_none_are_refused_in_words(tmp_path, overrides, said):
+    with pytest.raises(InputError, match=said):
+        assume_any_config(written(tmp_path, STRIPE), overrides)
+
+
+def test_what_the_user_says_of_the_mode_and_of_payments_holds(tmp_path):
+    path = written(tmp_path, "who,day,paid\na,2024-01-05,9.9\n")
+    named = [
+        f"data.payments.{name}={column}"
+        for name, column in (("customer_id", "who"), ("date", "day"), ("amount", "paid"))
+    ]
+    config = assume_any_config(path, ["mode=subscription", *named])
+    assert isinstance(config, SubscriptionConfig)
+    assert config.data.payments is not None
+    with pytest.raises(InputError, match="looks like a table of subscriptions"):
+        assume_any_config(written(tmp_path, STRIPE), ["mode=purchase"])

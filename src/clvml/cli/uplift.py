@@ -143,8 +143,8 @@ def _sentence(each: Uplift) -> str:
         told = f"Who is moved cannot be told ({reason}): one effect counts for all."
     return (
         f"{each.arm}, {each.outcome}: {one(each.mean_treated)} of {each.treated:,} treated against"
-        f" {one(each.mean_control)} of {each.control:,} without; the effect is {each.effect * scale:+.2f}{unit}"
-        f" ({low:+.2f} to {high:+.2f}, 95% interval). {told}"
+        f" {one(each.mean_control)} of {each.control:,} without; the effect is {each.effect * scale:+z.2f}{unit}"
+        f" ({low:+z.2f} to {high:+z.2f}, 95% interval). {told}"
     )
 
 

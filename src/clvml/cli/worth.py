@@ -219,7 +219,7 @@ def _print_acquired(won: Acquisition) -> None:
 
 
 def _number(value: float, places: int, kind: str = "f") -> str:
-    return f"{value:,.{places}{kind}}" if value == value else "-"
+    return f"{value:z,.{places}{kind}}" if value == value else "-"
 
 
 def _print_tested(evidence: Mapping[str, Any], subscribers: bool) -> None:

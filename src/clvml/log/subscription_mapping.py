@@ -42,8 +42,8 @@ _USUAL = {
 def subscription_columns(names: Sequence[str], ended: Callable[[list[str]], str | None]) -> dict[str, str]:
     """Return ``{our name: input column}`` of a table of subscriptions, empty where it looks like none.
 
-    It has columns called as a customer, a start and an end are, and, where one is called as a day of purchase is, as a
-    price and a billing period.
+    It has columns called as a customer, a start and an end are, and none as a day of purchase. A row that is only
+    created may also be an order, so that it takes a price and, where nothing else is a start, a billing period.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def subscription_columns(names: Sequence[str], ended: Callable[[list[str]], str 
         return {}
     days = [name for name in names if is_usual("order_date", name)]
     # Rentals and vouchers are bought on a day of their own, which a row that is only created has not.
-    bought = "period" not in found and any("created" not in plain_names[name] for name in days)
+    bought = any("created" not in plain_names[name] for name in days if name != found["start"])
     if bought or ("price" not in found and days):
         return {}
     # Orders are created and cancelled, too.

@@ -41,7 +41,7 @@ def sentence(found: Readback, profit: Profit) -> str:
     worked, worked_perhaps = _verdict(row["low"], row["high"], row["p_holm"], _WORKED)
     worked = whom(found.subscribers, worked)
     points = f"{abs(row['difference']) * 100:.1f} points {'more' if row['difference'] >= 0 else 'fewer'}"
-    span = f"{row['low'] * 100:+.1f} to {row['high'] * 100:+.1f}"
+    span = f"{row['low'] * 100:+z.1f} to {row['high'] * 100:+z.1f}"
     did = "were subscribed at the end" if found.subscribers else "bought again"
     doubt = "; of several actions, one may look so by chance" if paid_perhaps or worked_perhaps else ""
     return (

@@ -24,7 +24,7 @@ from clvml.log.hints.discounts import less_discount
 from clvml.log.hints.raw_columns import RawColumns, heading_column
 from clvml.log.mapping import map_columns, propose_columns, propose_difference, propose_product
 from clvml.log.presets import recognise
-from clvml.log.readers.date_parts import with_dates
+from clvml.log.readers.date_parts import is_part_of_date, with_dates
 from clvml.log.readers.frame import FRAME
 from clvml.log.readers.month_columns import with_months_as_rows
 from clvml.log.readers.parts import Part, copied_part, is_plain, read_parts
@@ -34,6 +34,7 @@ from clvml.storage.workspace import offline_database
 ASSUMED_HORIZON_DAYS = 180
 _ASSUMED_SUBSCRIBED_DAYS = 90
 _REQUIRED = ("customer_id", "order_date", "amount")
+_NAMED = {"columns", "preset"}
 _REQUIRED_OF_SUBSCRIPTIONS = ("customer_id", "start", "end", "price")
 
 
@@ -53,16 +54,22 @@ def assume_any_config(source: str, overrides: list[str] | None = None) -> AnyCon
         assign(raw, assignment)
     data = raw.setdefault("data", {})
     asked = raw.get("mode") == "subscription"
-    if not isinstance(data, dict) or not (asked or data.keys().isdisjoint({"columns", "preset"})):
+    if not isinstance(data, dict) or not (asked or ("mode" not in raw and data.keys().isdisjoint(_NAMED))):
         return assume_config(source, overrides)
+    if "payments" in data:
+        data["source"] = source
+        raw.setdefault("windows", {"horizon_days": _ASSUMED_SUBSCRIBED_DAYS})
+        return parse_any_config(raw, "--set")
     with offline_database() as connection:
-        first = read_parts(connection, source)[0]
+        first = read_parts(connection, source, _told_of_files(data | {"columns": {}}))[0]
         columns = _subscribed(connection, first)
         price = columns.get("price")
         currency = price and _asked(connection, first, lambda raw: currencies_of(raw, price))
     if not asked and not columns:
         return assume_config(source, overrides)
     named = data.get("columns") or {}
+    if not isinstance(named, dict) or not isinstance(raw.setdefault("windows", {}), dict):
+        return parse_any_config(raw | {"data": data | {"source": source}}, "--set")
     data |= {"source": source, "columns": columns | named}
     unknown = [ours for ours in _REQUIRED_OF_SUBSCRIPTIONS if ours not in data["columns"]]
     if unknown:
@@ -81,7 +88,7 @@ def assume_any_config(source: str, overrides: list[str] | None = None) -> AnyCon
     if "period" not in data["columns"]:
         data.setdefault("period", "month")
     raw["mode"] = "subscription"
-    raw.setdefault("windows", {}).setdefault("horizon_days", _ASSUMED_SUBSCRIBED_DAYS)
+    raw["windows"].setdefault("horizon_days", _ASSUMED_SUBSCRIBED_DAYS)
     return parse_any_config(raw, "--set")
 
 
@@ -134,7 +141,11 @@ def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> 
         return data
     with offline_database() as connection:
         parts = read_parts(connection, source, _told_of_files(data))
-        first = with_dates(connection, with_months_as_rows(connection, parts[:1]))[0]
+        first = with_months_as_rows(connection, parts[:1])[0]
+        whole = [name for name in first.columns if not is_part_of_date(name)]
+        own_date = propose_columns({}, whole, partial(_may_be, connection, first)).get("order_date")
+        if own_date is None:
+            first = with_dates(connection, [first])[0]
         if not named and (preset := recognise(first.columns)):
             return data | {"preset": preset}
         subscribed = {} if named else _subscribed(connection, first)
@@ -146,6 +157,9 @@ def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> 
             )
         fields = ColumnsConfig.model_fields
         known = {ours: theirs for ours, theirs in named.items() if isinstance(theirs, str) and ours in fields}
+        if own_date and len(first.columns) - len(whole) > 2:
+            # Beside year, month and day, a column called day is none of dates.
+            known.setdefault("order_date", own_date)
         proposed = propose_columns(known, first.columns)
         likeliest = propose_columns(known, first.columns, partial(_may_be, connection, first))
         used = likeliest.values()

@@ -192,10 +192,17 @@ def _customers(
         given = given.assign(customer_id=given["customer_id"].astype("string"))
     else:
         given = read_customers(str(given), needed, what)
-    ids = given["customer_id"]
-    if len(ids) and not ids.isin(plan["customer_id"]).any():
+    ids = given["customer_id"].dropna()
+    alike = _folded(ids).isin(_folded(plan["customer_id"])).any()
+    # Other campaigns may have reached others; who redeemed an incentive was planned.
+    if len(ids) and (alike or what == _REDEEMED) and not ids.isin(plan["customer_id"]).any():
         raise InputError(
             f"{what}: none of the customers ({ids.nunique():,}) is in the plan, which writes ids as"
             f" '{plan['customer_id'].iloc[0]}', and not as '{ids.iloc[0]}'; write them alike"
         )
     return given
+
+
+def _folded(ids: pd.Series) -> pd.Series:
+    """Return ids without capitals, zeros in front of digits and the .0 of a spreadsheet's numbers."""
+    return ids.astype("string").str.casefold().str.replace(r"(?<!\d)0+(?=\d)|\.0$", "", regex=True)

@@ -40,10 +40,9 @@ def test_a_line_without_one_of_them_has_no_date(tmp_path, reasons):
     assert reasons(log) == {("missing date", "rejected"): (1, 8.0)}
 
 
-def test_a_date_of_its_own_comes_first(tmp_path, rows):
-    log = _read(
-        tmp_path / "orders.csv", "Customer,Order Date,Year,Month,Day,Amount\nann,2024-01-05,1,1,1,7\n"
-    )
+@pytest.mark.parametrize("name", ["Order Date", "timestamp", "Datum", "ts"])
+def test_a_date_of_its_own_comes_first(tmp_path, rows, name):
+    log = _read(tmp_path / "orders.csv", f"Customer,{name},Year,Month,Day,Amount\nann,2024-01-05,1,1,1,7\n")
     assert rows(log, "order_day::VARCHAR") == [("2024-01-05",)]
 
 

@@ -134,3 +134,23 @@ def test_objects_by_key_are_no_single_row(tmp_path):
         path.write_text(json.dumps(written))
         with duckdb.connect() as connection, pytest.raises(InputError, match="one object that holds objects"):
             copy_json(connection, path, "objects")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"[{FIRST}]\n[{SECOND}]\n", f'{{"orders": [{FIRST}], "refunds": [{SECOND}]}}', f"[{FIRST}] {SECOND}"],
+)
+def test_more_than_one_list_is_refused(read, text):
+    with pytest.raises(InputError, match="holds more than one list, and only one can be read: behind line 1"):
+        read(text, name="x.json")
+
+
+def test_what_stands_behind_a_list_and_is_none_does_no_harm(read, rows):
+    text = f'{{"orders": [{TWO}], "links": [], "meta": {{"page": {{"number": 1}}}}}}'
+    assert rows(read(text, name="x.json")) == ROWS
+
+
+def test_a_long_first_line_that_begins_with_a_list_is_one_object(read, rows):
+    items = json.dumps([{"sku": "x" * 100}] * 1_000)
+    text = "".join(line.replace("{", f'{{"items": {items}, ', 1) for line in LINES.splitlines(keepends=True))
+    assert rows(read(text, name="x.jsonl")) == ROWS

@@ -37,6 +37,12 @@ def test_tables_are_read(read, rows, tmp_path, text, encoding):
     assert rows(read(source=path)) == ROWS
 
 
+def test_text_that_xml_encloses_is_read(read, rows, tmp_path):
+    path = tmp_path / "orders.xls"
+    path.write_text(XML.replace("bob &amp; co", "<![CDATA[bob & co]]>"))
+    assert rows(read(source=path)) == ROWS
+
+
 def test_the_table_with_the_mapped_columns_is_taken(read, rows, tmp_path):
     path = tmp_path / "orders.xls"
     menu = "<table><tr><td>Home</td><td>Shop</td></tr><tr><td>1</td><td>2</td></tr></table>"

@@ -27,6 +27,11 @@ def with_dates(connection: duckdb.DuckDBPyConnection, parts: list[Part]) -> list
     ]
 
 
+def is_part_of_date(name: str) -> bool:
+    """Return whether a column is called as years, months or days are."""
+    return any(name.casefold() in words.split() for words in _NAMES)
+
+
 def _places(columns: Sequence[str]) -> list[int]:
     """Return where year, month and day stand, nothing where one of them does not or a column is called `DATE`."""
     names = [name.casefold() for name in columns]

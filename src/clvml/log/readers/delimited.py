@@ -242,16 +242,17 @@ def _careful_rows(path: Path, layout: Layout) -> Iterator[Row]:
 def _is_without_quotes(path: Path, layout: Layout) -> bool:
     """Return whether quotes in a file with tabs are inches and titles, as Amazon writes them, and enclose no field.
 
-    They are where one begins a field that it does not end in a line that has as many fields as the header.
+    They are where more fields begin with a quote and do not end with one than are enclosed by them, in lines with as
+    many fields as the header.
     """
     if layout.delimiter != "\t":
         return False
+    enclosed = stray = 0
     with damage_reported(path), open_text(path, layout.encoding) as text:
-        lines = (line.rstrip("\r\n").split("\t") for line in bounded_lines(text) if '"' in line)
-        return any(
-            cell.startswith('"') and not _QUOTED.fullmatch(cell)
-            for cells in lines
-            if len(cells) == len(layout.columns)
-            # The last one may end on another line.
-            for cell in cells[:-1]
-        )
+        for cells in (line.rstrip("\r\n").split("\t") for line in bounded_lines(text) if '"' in line):
+            if len(cells) == len(layout.columns):
+                # The last one may end on another line.
+                quoted = [cell for cell in cells[:-1] if cell.startswith('"')]
+                whole = sum(bool(_QUOTED.fullmatch(cell)) for cell in quoted)
+                enclosed, stray = enclosed + whole, stray + len(quoted) - whole
+    return stray > enclosed

@@ -26,6 +26,8 @@ _MOST_COLUMNS = 5_000
 _HEAD, _BLOCK = 65_536, 1_000_000
 # What stands before the first object of a list, which may be the value of a key: {"count": 2, "orders": [
 _BEGIN = re.compile(r'\s*(?:\{\s*(?:"[^"]*"\s*:\s*(?:"[^"]*"|[-+.\w]+)\s*,\s*)*"[^"]*"\s*:\s*)?\[\s*(?=\{)')
+# Further objects behind the list, beside which single values and objects of their own are no matter.
+_FURTHER = re.compile(r"^\s*[\[{]|\[\s*\{")
 _BETWEEN = re.compile(r"[\s,]*")
 
 
@@ -100,7 +102,7 @@ def _refuse_rows_by_key(columns: tuple[str, ...], path: Path) -> None:
 def _objects(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, str | None] | None]]:
     """Yield the lines in which something begins, with the flat object, None where it is not an object."""
     with damage_reported(path), open_text(path, encoding) as text:
-        before = _before_list(text.read(_HEAD))
+        before = _before_list(text.readline(LONGEST_LINE), text.read(_HEAD))
     with damage_reported(path), open_text(path, encoding) as text:
         for line, found in _by_line(text) if before is None else _in_list(text, before, path):
             try:
@@ -110,10 +112,12 @@ def _objects(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, str | N
             yield line, cells
 
 
-def _before_list(head: str) -> int | None:
-    """Return how many letters stand before the first object of a list, None in a file with an object per line."""
-    begin = _BEGIN.match(head)
-    first, _, rest = head.lstrip().partition("\n")
+def _before_list(first: str, rest: str) -> int | None:
+    """Return how many letters stand before the first object of a list, None in a file with an object per line.
+
+    ``first`` is the first line, ``rest`` the beginning of the others.
+    """
+    begin = _BEGIN.match(first + rest)
     # An object in a line of its own may begin with a list, too.
     if begin and rest.lstrip().startswith("{") and isinstance(_decoded(first), dict):
         return None
@@ -141,6 +145,12 @@ def _in_list(text: TextIO, before: int, path: Path) -> Iterator[tuple[int, Any]]
         line += read.count("\n", place, gap.end() if gap else place)
         place = gap.end() if gap else place
         if read.startswith("]", place):
+            behind = read[place + 1 :] + text.read()
+            if _FURTHER.search(behind):
+                raise InputError(
+                    f"'{path}' holds more than one list, and only one can be read: behind line {line:,} another begins;"
+                    " join them, keep the one of the purchases, or write one object per line"
+                )
             return
         try:
             found, end = _DECODER.raw_decode(read, place)

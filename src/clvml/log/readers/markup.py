@@ -86,6 +86,11 @@ class _Tables(HTMLParser):
         if self._cell is not None:
             self._cell.append(data)
 
+    def unknown_decl(self, data: str) -> None:
+        # XML may enclose text so: <![CDATA[Smith & Co]]>.
+        if data.startswith("CDATA["):
+            self.handle_data(data.removeprefix("CDATA["))
+
     def end_row(self) -> None:
         """Add the row that was begun to its table."""
         self._end_cell()
