@@ -21,10 +21,10 @@ from clvml.log.mapping import map_columns
 from clvml.log.presets import fit_preset
 from clvml.log.purchase_log import TABLE, WITH_MARGINS, PurchaseLog, fingerprint
 from clvml.log.quality import build_quality
-from clvml.log.readers.date_parts import DATE, with_dates
+from clvml.log.readers.date_parts import with_dates
 from clvml.log.readers.delimited import TOO_FEW_COLUMNS
 from clvml.log.readers.frame import FRAME
-from clvml.log.readers.month_columns import are_months_as_rows, with_months_as_rows
+from clvml.log.readers.month_columns import DATE, are_months_as_rows, with_months_as_rows
 from clvml.log.readers.parts import file_findings, read_parts, stamps
 from clvml.log.rows.cleaning import VERDICTS, ReasonCount, build_verdicts, count_reasons
 from clvml.log.rows.derived import bind_formulas, place_of_category, stage_operands

@@ -8,10 +8,9 @@ from dataclasses import replace
 import duckdb
 
 from clvml.log.finding import Finding
-from clvml.log.readers.month_columns import LONG
+from clvml.log.readers.month_columns import DATE
 from clvml.log.readers.parts import Part, copied_part
 
-DATE = LONG[0]
 _NAMES = (
     "year jahr année annee año anno ano jaar rok år 年",
     "month monat mois mes mese mês maand miesiąc měsíc måned månad 月",

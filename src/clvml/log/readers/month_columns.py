@@ -16,8 +16,9 @@ from clvml.log.values.calendar_words import MONTHS
 from clvml.log.values.numbers import MISSING
 from clvml.storage.sql import literal
 
+DATE = "date"
 # Names of the two columns that take the place of the months.
-LONG = ("date", "amount")
+LONG = (DATE, "amount")
 _FEWEST = 3
 _NUMBER = re.compile(r"U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|FLOAT|DOUBLE|DECIMAL.*")
 _MONTH_NUMBERS = {word: month for month, words in enumerate(MONTHS, start=1) for word in words.split()}
