@@ -175,6 +175,7 @@ DOUBTS = {
     "months-as-columns": N_("What a customer spent in a month counts as one purchase on its last day."),
     "old-rates": N_("Some exchange rates are old."),
     "orders-in-several-files": N_("Orders stand in several files, in different states."),
+    "other-table-below": N_("Below the lines stands another table, and it was left out."),
     "placeholder-customer": N_("A customer number with very many lines may stand for many people."),
     "repeats-without-order-number": N_(
         "Equal lines without an order number count as purchases of their own."

@@ -154,7 +154,17 @@ SUMMARY = [
 def test_another_table_below_is_no_reason_to_refuse(read, reasons, gap, summary):
     log = read(f"{HEADER}{LINES}{gap}{summary}", max_unreadable=0.01)
     assert log.quality.rows_out == 40
-    assert reasons(log)["line of another table below", "rejected"][0] == summary.count("\n")
+    lines = summary.count("\n")
+    assert reasons(log)["line of another table below", "rejected"][0] == lines
+    (finding,) = [each for each in log.quality.warnings if each.code == "other-table-below"]
+    # LINES has 40 lines below the header.
+    assert finding.rows == lines and f"line {42 + (gap != '')} begins another" in finding.text
+
+
+def test_a_second_half_with_other_dates_is_no_table(read):
+    half = "".join(f"c{n % 7},{n % 28 + 1:02}|01|24,{n}.50\n" for n in range(40))
+    with pytest.raises(InputError, match=r"41 of 81 texts are no date"):
+        read(f"{HEADER}{LINES}region,note,remark\n{half}", max_unreadable=0.01)
 
 
 def test_words_above_the_last_date_begin_no_table(read):

@@ -9,8 +9,10 @@ from collections.abc import Collection
 
 import duckdb
 
+from clvml.log.finding import Finding
 from clvml.log.readers.delimited import STRAY_QUOTE, TOO_FEW_COLUMNS, TOO_MANY_COLUMNS
 from clvml.log.rows.line_rules import HEADER_LINE, IDS, IS_SOUND, OTHER_TABLE, READ_MONEY, TOTAL_LINE
+from clvml.log.values.formats import Locate
 from clvml.storage.sql import literal
 
 # So many last lines of a file may be totals.
@@ -45,22 +47,39 @@ def mark_headers(
     )
 
 
-def mark_other_tables(connection: duckdb.DuckDBPyConnection, table: str, columns: Collection[str]) -> None:
-    """Mark what stands below all lines with a date, from one on that has words in the place of date and numbers."""
+def mark_other_tables(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Collection[str], origin: str, locate: Locate
+) -> list[Finding]:
+    """Mark what stands below all lines with a date, from one on that has words in the place of date and numbers.
+
+    More lines than stand above are no other table, but purchases that are written otherwise. Return what was marked.
+    """
     listed = ", ".join(map(literal, BROKEN))
     connection.execute(
         f"""
         UPDATE {table} SET broken = {literal(OTHER_TABLE)} FROM (
             SELECT part, min(rowid) AS head FROM (SELECT *, rowid FROM {table})
             JOIN (
-                SELECT part, max(rowid) FILTER (order_ts IS NOT NULL) AS last_day, max(rowid) AS last
+                SELECT part, min(rowid) AS first, max(rowid) AS last,
+                       max(rowid) FILTER (order_ts IS NOT NULL) AS last_day
                 FROM {table} GROUP BY part
             ) USING (part)
-            WHERE rowid > last_day AND rowid < last AND {_has_words_sql(columns)} GROUP BY part
+            WHERE rowid > last_day AND rowid < last AND {_has_words_sql(columns)}
+            GROUP BY part HAVING any_value(last) - head < head - any_value(first)
         ) AS below
         WHERE {table}.part = below.part AND {table}.rowid >= head AND (broken IS NULL OR broken IN ({listed}))
         """
     )
+    lines, first = connection.execute(
+        f"SELECT count(*), min(rowid) FROM {table} WHERE broken = {literal(OTHER_TABLE)}"
+    ).fetchall()[0]
+    if not lines:
+        return []
+    text = (
+        f"'{origin}': {locate(first)} begins another table, and what stands from there on is left out ({lines:,}"
+        " lines); purchases among them need dates as the lines above have them"
+    )
+    return [Finding("other-table-below", text, lines)]
 
 
 def _has_words_sql(columns: Collection[str]) -> str:

@@ -118,7 +118,7 @@ def build_staged(
     mark_totals(connection, _GATHERED, columns)
     locate = partial(_located, connection, read)
     formats, read_as = _type(connection, len(read), to_read, data, locate)
-    mark_other_tables(connection, STAGED, columns)
+    others = mark_other_tables(connection, STAGED, columns, origin, locate)
     check_broken(connection, STAGED, BROKEN, origin, data, locate)
     for ours, column in to_read.items():
         value = "order_ts" if ours == "order_date" else ours
@@ -132,8 +132,8 @@ def build_staged(
     )
     if set(encodings) - {"utf-8"}:
         read_as["encoding"] = " or ".join(encodings)
-    findings = [finding for part in read for finding in part.findings]
-    return Staged(read, columns, _decimal_ids(connection, columns), read_as, (*findings, *formats.warnings))
+    findings = [*(finding for part in read for finding in part.findings), *formats.warnings, *others]
+    return Staged(read, columns, _decimal_ids(connection, columns), read_as, tuple(findings))
 
 
 def _gather(
