@@ -133,7 +133,7 @@ def test_objects_by_key_are_no_single_row(tmp_path):
     for written in (by_row, by_column):
         path.write_text(json.dumps(written))
         with duckdb.connect() as connection, pytest.raises(InputError, match="one object that holds objects"):
-            copy_json(connection, path, "objects")
+            copy_json(connection, path, "objects", "utf-8")
 
 
 @pytest.mark.parametrize(
@@ -154,3 +154,9 @@ def test_a_long_first_line_that_begins_with_a_list_is_one_object(read, rows):
     items = json.dumps([{"sku": "x" * 100}] * 1_000)
     text = "".join(line.replace("{", f'{{"items": {items}, ', 1) for line in LINES.splitlines(keepends=True))
     assert rows(read(text, name="x.jsonl")) == ROWS
+
+
+def test_objects_in_another_encoding(read, rows):
+    text = '{"customer": "Ελένη", "day": "2024-01-05", "amount": 5}\n'.encode("cp1253")
+    assert rows(read(text, name="x.json", encoding="cp1253"))[0][0] == "Ελένη"
+    assert "assumed-encoding" in [warning.code for warning in read(text, name="x.json").quality.warnings]

@@ -37,6 +37,32 @@ def test_tables_are_read(read, rows, tmp_path, text, encoding):
     assert rows(read(source=path)) == ROWS
 
 
+GREEK = HTML.replace("ann", "Ελένη")
+
+
+@pytest.mark.parametrize(
+    ("declared", "keys"),
+    [
+        ('<?xml version="1.0" encoding="windows-1253"?>', {}),
+        ("<meta content='text/html; charset=cp1253'>", {}),
+        ("<meta charset=windows-1252>", {"encoding": "cp1253"}),
+        ("<meta charset=iso-8859-1>", {"encoding": "cp1253"}),
+    ],
+)
+def test_a_page_is_in_the_encoding_that_is_named(read, rows, tmp_path, declared, keys):
+    path = tmp_path / "orders.xls"
+    path.write_text(GREEK.replace("<style>", declared + "<style>"), encoding="cp1253")
+    log = read(source=path, **keys)
+    assert [row[0] for row in rows(log)] == ["bob & co", "Ελένη"]
+    assert log.quality.read_as["encoding"] == "cp1253"
+
+
+def test_what_is_guessed_of_a_page_is_told(read, tmp_path):
+    path = tmp_path / "orders.xls"
+    path.write_text(GREEK, encoding="cp1253")
+    assert "assumed-encoding" in [warning.code for warning in read(source=path).quality.warnings]
+
+
 def test_text_that_xml_encloses_is_read(read, rows, tmp_path):
     path = tmp_path / "orders.xls"
     path.write_text(XML.replace("bob &amp; co", "<![CDATA[bob & co]]>"))
@@ -62,7 +88,7 @@ def test_spans_and_places_that_are_absurd_are_cut(read, rows, tmp_path):
     path = tmp_path / "orders.xls"
     absurd = '<Row><Cell ss:Index="9999999999" colspan="9999999999"/></Row>'
     path.write_text(XML.replace("<Table>", f"<Table>{absurd}"))
-    assert len(read_markup(path)["Orders"][0]) < 2_000
+    assert len(read_markup(path, "utf-8")["Orders"][0]) < 2_000
     assert rows(read(source=path)) == ROWS
 
 
@@ -70,4 +96,4 @@ def test_a_section_that_is_none_of_html_is_refused(tmp_path):
     path = tmp_path / "orders.xls"
     path.write_text("<![other[ x ]]><table><tr><td>a</td></tr></table>")
     with pytest.raises(InputError, match="no HTML or XML that can be read"):
-        read_markup(path)
+        read_markup(path, "utf-8")

@@ -12,13 +12,7 @@ import duckdb
 
 from clvml.errors import InputError
 from clvml.log.readers.row_tables import Row, create_row_table
-from clvml.log.readers.text_files import (
-    LONGEST_LINE,
-    bounded_lines,
-    damage_reported,
-    open_text,
-    scan_text,
-)
+from clvml.log.readers.text_files import LONGEST_LINE, bounded_lines, damage_reported, open_text
 
 NOT_JSON = "broken line: no JSON object"
 _LONGEST_WHOLE = 18
@@ -39,7 +33,7 @@ _DECODER = json.JSONDecoder(parse_float=_Number, parse_int=_Number, parse_consta
 
 
 def copy_json(
-    connection: duckdb.DuckDBPyConnection, path: Path, table: str
+    connection: duckdb.DuckDBPyConnection, path: Path, table: str, encoding: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Copy a file of JSON objects into the temporary ``table`` (line, broken, c0, c1, ...).
 
@@ -52,7 +46,6 @@ def copy_json(
     InputError
         There is no object, one holds all others by their keys, a list is broken off, or the file cannot be read.
     """
-    encoding = scan_text(path).encoding
     kinds: dict[str, str] = {}
     objects = 0
     for _, cells in _objects(path, encoding):

@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from contextlib import suppress
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 from clvml.errors import InputError
-from clvml.log.readers.text_files import damage_reported, open_text, scan_text
+from clvml.log.readers.text_files import Scan, damage_reported, open_text, scan_text
 
-_BLOCK = 1_000_000
+_HEAD, _BLOCK = 4_096, 1_000_000
 # Where a table spans more columns, what it says is not meant.
 _MOST_SPANNED = 1_000
+# Latin-1 is said of many pages that are in another one.
+_DECLARED = re.compile(
+    rb"(?:charset|encoding)\s*=\s*[\"']?\s*((?:windows|cp|iso-8859-(?!1\b)|koi8|mac|gb|big5|shift|euc|ks_c)[\w-]*)",
+    re.IGNORECASE,
+)
 
 
-def read_markup(path: Path) -> dict[str, list[list[Any]]]:
+def scan_markup(path: Path, code_page: str | None = None) -> Scan:
+    """Return what `scan_text` does; without ``code_page``, the file is in the one that it names itself.
+
+    Raises
+    ------
+    InputError
+        The file mixes encodings or is not text.
+    """
+    with path.open("rb") as file:
+        found = _DECLARED.search(file.read(_HEAD))
+    if found and code_page is None:
+        with suppress(LookupError):
+            code_page = codecs.lookup(found[1].decode()).name
+    return scan_text(path, code_page)
+
+
+def read_markup(path: Path, encoding: str) -> dict[str, list[list[Any]]]:
     """Return the rows of each table by its name, all of one width; cells are text, or numbers where XML says so.
 
     Raises
     ------
     InputError
-        The file mixes encodings, is not text, or has sections that are none of HTML.
+        The file has sections that are none of HTML.
     """
     reader = _Tables()
-    with damage_reported(path), open_text(path, scan_text(path).encoding) as text:
+    with damage_reported(path), open_text(path, encoding) as text:
         try:
             while block := text.read(_BLOCK):
                 reader.feed(block)

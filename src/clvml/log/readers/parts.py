@@ -22,8 +22,9 @@ from clvml.log.readers.delimited import Layout, copy_carefully, delimited_relati
 from clvml.log.readers.frame import FRAME, register_frame
 from clvml.log.readers.headers import prefer_filled
 from clvml.log.readers.json_objects import copy_json
+from clvml.log.readers.markup import scan_markup
 from clvml.log.readers.text_files import PACKED, packed_name, scan_text
-from clvml.log.readers.workbook import copy_sheet, is_text, read_sheets
+from clvml.log.readers.workbook import copy_sheet, is_markup, is_text, read_sheets
 from clvml.storage.addresses import is_address, parse_address
 from clvml.storage.search import check_readable, search
 from clvml.storage.sql import identifier, literal
@@ -54,6 +55,8 @@ class Part:
         The file; None for a database table.
     layout : Layout or None
         Of a delimited file.
+    encoding : str or None
+        Of a file of text.
     lines : int or None
         Physical lines of a delimited file, header included.
     copied : bool
@@ -74,6 +77,7 @@ class Part:
     path: Path | None = None
     layout: Layout | None = None
     lines: int | None = None
+    encoding: str | None = None
     copied: bool = False
     repeated: frozenset[str] = frozenset()
     lacks: frozenset[str] = frozenset()
@@ -179,13 +183,24 @@ def _read_file(
             return _workbook_parts(connection, path, table, data)
         kind = "text"
     if kind == "JSON":
-        columns, types = copy_json(connection, path, table)
-        return [_typed_part(str(path), table, columns, types, kind, path)]
+        _, encoding, doubt = scan_text(path, data.encoding if data else None)
+        columns, types = copy_json(connection, path, table, encoding)
+        part = _typed_part(str(path), table, columns, types, kind, path)
+        return [replace(part, encoding=encoding, findings=(doubt,) if doubt else ())]
     lines, encoding, doubt = scan_text(path, data.encoding if data else None)
     layout = read_layout(path, encoding)
     relation, types = delimited_relation(path, layout), ("VARCHAR",) * len(layout.columns)
     part = Part(
-        str(path), relation, layout.columns, types, kind, path, layout, lines, repeated=layout.repeated
+        str(path),
+        relation,
+        layout.columns,
+        types,
+        kind,
+        path,
+        layout,
+        lines,
+        encoding,
+        repeated=layout.repeated,
     )
     part = replace(part, findings=(doubt,)) if doubt else part
     return [_with_filled(connection, part, table, data)]
@@ -194,15 +209,19 @@ def _read_file(
 def _workbook_parts(
     connection: duckdb.DuckDBPyConnection, path: Path, table: str, data: DataConfig | None
 ) -> list[Part]:
-    wanted = data.sheets if data else []
-    sheets, others = read_sheets(path, wanted, list(data.columns.mapped().values()) if data else [])
+    wanted, mapped = (data.sheets, list(data.columns.mapped().values())) if data else ([], [])
+    scan = scan_markup(path, data.encoding if data else None) if is_markup(path) else None
+    sheets, others = read_sheets(path, wanted, mapped, scan and scan.encoding)
     parts = []
     for number, sheet in enumerate(sheets):
         copy_sheet(connection, sheet, f"{table}_{number}")
         name = str(path) if len(sheets) == 1 else f"{path}, sheet {sheet.name}"
         part = _typed_part(name, f"{table}_{number}", sheet.columns, sheet.types, _kind(path), path)
         # A repeated name is refused where it is mapped, as it is in a delimited file.
-        parts.append(_with_filled(connection, replace(part, repeated=sheet.repeated), table, data))
+        part = replace(part, repeated=sheet.repeated, encoding=scan and scan.encoding)
+        parts.append(_with_filled(connection, part, table, data))
+    if scan and scan.doubt:
+        parts[0] = replace(parts[0], findings=(*parts[0].findings, scan.doubt))
     if others:
         listed = ", ".join(f"'{name}'" for name in others)
         text = f"'{path}': sheets {listed} were left out; name those to read in data.sheets"

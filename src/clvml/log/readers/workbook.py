@@ -54,8 +54,13 @@ def is_text(path: Path) -> bool:
     """Return whether what is called a workbook is delimited text."""
     start = _start(path)
     return start.startswith((b"\xff\xfe", b"\xfe\xff")) or bool(
-        start and b"\0" not in start and start[:1] != b"<"
+        start and b"\0" not in start and not is_markup(path)
     )
+
+
+def is_markup(path: Path) -> bool:
+    """Return whether what is called a workbook is HTML or XML."""
+    return _start(path)[:1] == b"<"
 
 
 def _start(path: Path) -> bytes:
@@ -63,11 +68,13 @@ def _start(path: Path) -> bytes:
         return file.read(1000).removeprefix(b"\xef\xbb\xbf").lstrip()
 
 
-def read_sheets(path: Path, wanted: Sequence[str], mapped: Sequence[str]) -> tuple[list[Sheet], list[str]]:
+def read_sheets(
+    path: Path, wanted: Sequence[str], mapped: Sequence[str], encoding: str | None
+) -> tuple[list[Sheet], list[str]]:
     """Return the sheets that hold the purchase log, and the names of those that do not.
 
     ``wanted`` are their names; without any, all are taken that have the ``mapped`` input columns, as far as any sheet
-    has them.
+    has them. ``encoding`` is that of HTML or XML, None of other workbooks.
 
     Raises
     ------
@@ -78,8 +85,8 @@ def read_sheets(path: Path, wanted: Sequence[str], mapped: Sequence[str]) -> tup
 
     _check_size(path)
     try:
-        if _start(path)[:1] == b"<":
-            written = read_markup(path)
+        if encoding:
+            written = read_markup(path, encoding)
         else:
             with calamine.load_workbook(str(path)) as book:
                 written = {

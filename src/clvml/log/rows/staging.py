@@ -127,9 +127,7 @@ def build_staged(
         moved = moved_sql(connection, STAGED, "UTC", data.timezone, "NOT zoned")
         if moved != "order_ts":
             connection.execute(f"UPDATE {STAGED} SET order_ts = {moved}, zoned = true WHERE NOT zoned")
-    encodings = dict.fromkeys(
-        shown_encoding(part.layout.encoding) for part in read if part.layout is not None
-    )
+    encodings = dict.fromkeys(shown_encoding(part.encoding) for part in read if part.encoding)
     if set(encodings) - {"utf-8"}:
         read_as["encoding"] = " or ".join(encodings)
     findings = [*(finding for part in read for finding in part.findings), *formats.warnings, *others]
