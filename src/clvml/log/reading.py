@@ -88,11 +88,11 @@ def read_purchase_log(
     """
     if isinstance(as_of, datetime):
         raise TypeError("as_of must be a date without a time; pass as_of.date()")
+    asked = Asked(now, as_of, rejects, horizon_days, hints, crosswalk, example, value)
+    _check_outputs(data, source, rejects, crosswalk)
     own = connection is None
     if connection is None:
         connection = offline_database()
-    asked = Asked(now, as_of, rejects, horizon_days, hints, crosswalk, example, value)
-    _check_outputs(data, source, rejects, crosswalk)
     try:
         # A row is known by its place in the input, so tables must keep that order.
         with setting(connection, "preserve_insertion_order", "true"):

@@ -210,3 +210,11 @@ def test_credit_and_debit_behind_amounts_are_explained(read):
     lines = "".join(f"c,2024-01-05,{n}.50{' CR' if n % 3 == 0 else ''}\n" for n in range(1, 13))
     with pytest.raises(InputError, match="CR and DR tell credit from debit: write a minus"):
         read(f"customer,day,amount\n{lines}", max_unreadable=0.01)
+
+
+def test_digits_of_another_script_may_stand_in_some_lines_only(read):
+    log = read(
+        "customer,day,amount\nann,2024-01-05,10\nbob,２０２４/０１/０６,١٢٫٥\ncem,2024-01-07,7.25\n",
+        max_unreadable=0,
+    )
+    assert (log.quality.rows_out, log.quality.money_out) == (3, 29.75)

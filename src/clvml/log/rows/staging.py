@@ -246,14 +246,11 @@ def _type(
 
 
 def _make_digits_ascii(connection: duckdb.DuckDBPyConnection, texts: Collection[str]) -> None:
-    """Rewrite the texts of columns of which the first is in digits of another script."""
+    """Rewrite the texts in digits of another script; most texts have as many bytes as letters and need no pattern."""
     for text in texts:
-        first = connection.execute(
-            f"SELECT {text} FROM {_GATHERED} WHERE {text} IS NOT NULL LIMIT 1"
-        ).fetchall()
-        if first and set(first[0][0]) & set(_FOREIGN):
-            ascii_text = f"translate({text}, {literal(_FOREIGN)}, {literal(_ASCII)})"
-            connection.execute(f"UPDATE {_GATHERED} SET {text} = {ascii_text}")
+        foreign = f"strlen({text}) > length({text}) AND regexp_matches({text}, '[{_FOREIGN}]')"
+        ascii_text = f"translate({text}, {literal(_FOREIGN)}, {literal(_ASCII)})"
+        connection.execute(f"UPDATE {_GATHERED} SET {text} = {ascii_text} WHERE {foreign}")
 
 
 def _text_of(ours: str) -> str:
