@@ -76,6 +76,23 @@ def test_the_table_with_the_mapped_columns_is_taken(read, rows, tmp_path):
     assert rows(read(source=path)) == ROWS
 
 
+INNER = "<table><tr><td>sku</td><td>qty</td></tr><tr><td>x</td><td>1</td></tr></table>"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HTML.replace("<td>ann", f"<td>{INNER}ann"),
+        f"<table><tr><td>{INNER}<tr><td>{HTML}</td></tr><tr><td>foot</td><td>er</td></tr></table>",
+        f"<table><tr><td>a</td><td>{HTML}",
+    ],
+)
+def test_a_table_inside_a_cell_is_one_of_its_own(read, rows, tmp_path, text):
+    path = tmp_path / "orders.xls"
+    path.write_text(text)
+    assert rows(read(source=path)) == ROWS
+
+
 @pytest.mark.parametrize("text", ["<html><body>Please log in</body></html>", "<table>", "<td>1</td>", "<"])
 def test_pages_without_a_table_are_refused(read, tmp_path, text):
     path = tmp_path / "orders.xls"

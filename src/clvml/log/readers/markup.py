@@ -57,7 +57,7 @@ def read_markup(path: Path, encoding: str) -> dict[str, list[list[Any]]]:
             raise InputError(
                 f"'{path}' is no HTML or XML that can be read ({error}); save it as CSV"
             ) from None
-    reader.end_row()
+    reader.end_tables()
     for rows in reader.tables.values():
         width = max(map(len, rows), default=0)
         for row in rows:
@@ -72,19 +72,23 @@ class _Tables(HTMLParser):
         super().__init__()
         self.tables: dict[str, list[list[Any]]] = {}
         self._name = ""
+        self._rows: list[list[Any]] = []
         self._row: list[Any] | None = None
         self._cell: list[str] | None = None
         self._spanned, self._is_number = 1, False
+        self._around: list[tuple[list[list[Any]], list[Any] | None, list[str] | None, int]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         tag, said = tag.rpartition(":")[2], {name.rpartition(":")[2]: value or "" for name, value in attrs}
         if tag == "worksheet":
             self._name = said.get("name", "")
         elif tag == "table":
-            self.end_row()
-            self.tables[self._name or f"table {len(self.tables) + 1}"] = []
+            # One inside a cell is a table of its own, and the cell goes on behind it.
+            self._around.append((self._rows, self._row, self._cell, self._spanned))
+            self._row = self._cell = None
+            self._rows = self.tables[self._name or f"table {len(self.tables) + 1}"] = []
         elif tag in ("tr", "row"):
-            self.end_row()
+            self._end_row()
             self._row = []
         elif tag in ("td", "th", "cell"):
             self._end_cell()
@@ -103,7 +107,9 @@ class _Tables(HTMLParser):
         if tag in ("td", "th", "cell"):
             self._end_cell()
         elif tag in ("tr", "row", "table"):
-            self.end_row()
+            self._end_row()
+        if tag == "table" and self._around:
+            self._rows, self._row, self._cell, self._spanned = self._around.pop()
 
     def handle_data(self, data: str) -> None:
         if self._cell is not None:
@@ -114,11 +120,16 @@ class _Tables(HTMLParser):
         if data.startswith("CDATA["):
             self.handle_data(data.removeprefix("CDATA["))
 
-    def end_row(self) -> None:
-        """Add the row that was begun to its table."""
+    def end_tables(self) -> None:
+        """Add the rows that were begun to their tables."""
+        self._end_row()
+        while self._around:
+            self.handle_endtag("table")
+
+    def _end_row(self) -> None:
         self._end_cell()
-        if self._row and self.tables:
-            self.tables[next(reversed(self.tables))].append(self._row)
+        if self._row:
+            self._rows.append(self._row)
         self._row = None
 
     def _end_cell(self) -> None:
