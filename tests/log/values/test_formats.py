@@ -218,3 +218,17 @@ def test_digits_of_another_script_may_stand_in_some_lines_only(read):
         max_unreadable=0,
     )
     assert (log.quality.rows_out, log.quality.money_out) == (3, 29.75)
+
+
+@pytest.mark.parametrize("amount", ["1.2k", "1,5 Mio", "3,5 Tsd. €", "$1.2M", "4k EUR", "2 mln"])
+def test_amounts_in_thousands_or_millions_are_explained(read, amount):
+    with pytest.raises(InputError, match="to thousands or millions do not add up: export them in full"):
+        read(f"customer;day;amount\nann;2024-01-05;{amount}\nbob;2024-01-06;{amount}\n")
+
+
+@pytest.mark.parametrize(
+    "day", ["5. Januar", "5-Jan", "Jan 5", "05.01.", "31/12", "Mars", "2024", "Jan 2024"]
+)
+def test_dates_that_lack_a_part_are_explained(read, day):
+    with pytest.raises(InputError, match="a date needs day, month and year in one column"):
+        read(f"customer;day;amount\nann;{day};5\nbob;{day};6\n")

@@ -10,15 +10,31 @@ import duckdb
 
 from clvml.config import DataConfig
 from clvml.errors import InputError
+from clvml.log.values.calendar_words import MONTHS
 from clvml.log.values.formats import Column, Locate, example, lines_said, quoted
 from clvml.storage.sql import literal
 
-# A day, a month, a quarter, a week or a year alone.
-_UNDATED = re.compile(
-    r"\d{1,4}|(?:19|20)\d\d\W*[QWTK]*\d{1,2}|\d{1,2}\W(?:19|20)\d\d|[^\W\d]+\W{0,2}(?:\d{4}|\d{2})",
-    re.IGNORECASE,
+_MONTH = "|".join(" ".join(MONTHS).split())
+# What texts lack that are none of a kind, and how to mend it.
+_LACKS = (
+    (
+        # A day, a month, a quarter, a week or a year alone, or a day and a month.
+        "date",
+        rf"\d{{1,4}}|(?:19|20)\d\d\W*[QWTK]*\d{{1,2}}|\d{{1,2}}\W(?:19|20)\d\d|[^\W\d]+\W{{0,2}}(?:\d{{4}}|\d{{1,2}})\.?"
+        rf"|\d{{1,2}}[./-]\d{{1,2}}\.?|(?:\d{{1,2}}\W{{0,2}})?(?:{_MONTH})\.?",
+        "a date needs day, month and year in one column, such as 2024-01-31; join them where they stand in several,",
+    ),
+    (
+        "number",
+        r".*\d\W*(?:CR|DR)\b.*",
+        "CR and DR tell credit from debit: write a minus, or the letters in a column of their own;",
+    ),
+    (
+        "number",
+        r"\W*\d[\d.,]*\s?(?:k|m|tsd|mio|mln|mrd|bn|thousand|million)s?\b.*",
+        "amounts that are rounded to thousands or millions do not add up: export them in full,",
+    ),
 )
-_SIDED = re.compile(r"\d\W*(?:CR|DR)\b", re.IGNORECASE)
 
 
 def check_readable(
@@ -50,16 +66,9 @@ def check_readable(
     kind = "date" if column.ours == "order_date" else "number"
     place = f"data.columns.{column.ours}" if column.key == column.ours else "the expression"
     mend = f"name another column in {place}, or their format in {example(column)}"
-    if kind == "number" and all(_SIDED.search(found) for found, *_ in common):
-        mend = (
-            "CR and DR tell credit from debit: write a minus, or the letters in a column of their own; or else "
-            + mend
-        )
-    if kind == "date" and all(_UNDATED.fullmatch(found) for found, *_ in common):
-        mend = (
-            "a date needs day, month and year in one column, such as 2024-01-31; join them where they stand in several,"
-            " or else " + mend
-        )
+    for of_kind, pattern, lack in _LACKS:
+        if kind == of_kind and all(re.fullmatch(pattern, found, re.IGNORECASE) for found, *_ in common):
+            mend = f"{lack} or else {mend}"
     if not read:
         raise InputError(f"{column} holds no {kind} that can be read, for example {listed}; {mend}")
     share = unread / (unread + read)
