@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
-from clvml.report.subscriber_words import both
+from clvml.report.subscriber_words import alike, both
 from clvml.report.vocabulary import N_
 
 # By what is said of customers who buy; of a plural by its two forms.
 DASHBOARD = {
+    **alike(
+        N_("<b>It pays from a save rate of {rate} on</b>, over all these subscribers together."),
+        N_("A subscriber more would cost more than they are expected to bring."),
+        N_("The same subscribers at the same cost, with a save rate of {rate}."),
+        both("<b>Contact {n} subscriber</b> for {cost}.", "<b>Contact {n} subscribers</b> for {cost}."),
+        both("That takes {n} planned subscriber.", "That takes {n} planned subscribers."),
+        both(
+            "Plan “{campaign}”: {n} subscriber, {held} held out as control group. The 80% interval of the profit is"
+            " {low} to {high}.",
+            "Plan “{campaign}”: {n} subscribers, {held} of them held out as control group. The 80% interval of the"
+            " profit is {low} to {high}.",
+        ),
+        N_("Choose a cell to list its subscribers."),
+        N_(
+            "They hold subscriber numbers and no e-mail addresses: start with"
+            " <code>clvml dashboard --contacts FILE</code>."
+        ),
+        N_("Subscribers without an e-mail address are not in them."),
+    ),
     "One kind of contact, such as a call or a letter, to the customers for whom it pays most; those who are to be"
     " left alone get none.": N_(
         "One kind of contact, such as a call or a letter, to the subscribers for whom it pays most."
     ),
-    "<b>It pays from a save rate of {rate} on</b>, over all these customers together.": N_(
-        "<b>It pays from a save rate of {rate} on</b>, over all these subscribers together."
-    ),
-    "A customer more would cost more than they are expected to bring.": N_(
-        "A subscriber more would cost more than they are expected to bring."
-    ),
-    "The same customers at the same cost, with a save rate of {rate}.": N_(
-        "The same subscribers at the same cost, with a save rate of {rate}."
-    ),
-    ("<b>Contact {n} customer</b> for {cost}.", "<b>Contact {n} customers</b> for {cost}."): both(
-        "<b>Contact {n} subscriber</b> for {cost}.", "<b>Contact {n} subscribers</b> for {cost}."
-    ),
-    ("That takes {n} planned customer.", "That takes {n} planned customers."): both(
-        "That takes {n} planned subscriber.", "That takes {n} planned subscribers."
-    ),
-    (
-        "Plan “{campaign}”: {n} customer, {held} held out as control group. The 80% interval of the profit is {low}"
-        " to {high}.",
-        "Plan “{campaign}”: {n} customers, {held} of them held out as control group. The 80% interval of the profit"
-        " is {low} to {high}.",
-    ): both(
-        "Plan “{campaign}”: {n} subscriber, {held} held out as control group. The 80% interval of the profit is"
-        " {low} to {high}.",
-        "Plan “{campaign}”: {n} subscribers, {held} of them held out as control group. The 80% interval of the"
-        " profit is {low} to {high}.",
-    ),
     "Segments": N_("Subscription plans"),
-    "Choose a cell to list its customers.": N_("Choose a cell to list its subscribers."),
     (
         "<b>{n}</b> customer, expected spend <b>{money}</b>, at risk <b>{at_risk}</b>",
         "<b>{n}</b> customers, expected spend <b>{money}</b>, at risk <b>{at_risk}</b>",
@@ -48,12 +40,6 @@ DASHBOARD = {
     ),
     ("of the turnover of a day", "of the turnover of {n} days"): both(
         "of the price of a day", "of the price of {n} days"
-    ),
-    "They hold customer numbers and no e-mail addresses: start with <code>clvml dashboard --contacts FILE</code>.": N_(
-        "They hold subscriber numbers and no e-mail addresses: start with <code>clvml dashboard --contacts FILE</code>."
-    ),
-    "Customers without an e-mail address are not in them.": N_(
-        "Subscribers without an e-mail address are not in them."
     ),
     "Models against the one in use, on the same customers and dates, where chance is ruled out at 95%. Spend error:"
     " WAPE; AUC: 0.5 is chance.": N_(

@@ -13,35 +13,63 @@ def both(one: str, many: str) -> tuple[str, str]:
     return one, many
 
 
+def alike(*said: Any) -> dict[Any, Any]:
+    """Return texts, or pairs of forms, by the same about customers where they say subscribers."""
+
+    def of_customers(text: str) -> str:
+        return text.replace("subscriber", "customer").replace("Subscriber", "Customer")
+
+    return {
+        tuple(map(of_customers, text)) if isinstance(text, tuple) else of_customers(text): text
+        for text in said
+    }
+
+
 # By what is said of customers who buy; of a plural by its two forms.
 SUBSCRIBERS = {
-    "Customers: what is coming and whom to call": N_("Subscribers: what is coming and whom to call"),
-    ("{n} customer", "{n} customers"): both("{n} subscriber", "{n} subscribers"),
-    (
-        "Today’s customers will bring about <b>{money}</b> in the next day.",
-        "Today’s customers will bring about <b>{money}</b> in the next {n} days.",
-    ): both(
-        "Today’s subscribers will bring about <b>{money}</b> in the next day.",
-        "Today’s subscribers will bring about <b>{money}</b> in the next {n} days.",
-    ),
-    (
-        "Today’s customers will bring about {money} in the next day",
-        "Today’s customers will bring about {money} in the next {n} days",
-    ): both(
-        "Today’s subscribers will bring about {money} in the next day",
-        "Today’s subscribers will bring about {money} in the next {n} days",
-    ),
-    "New customers come on top.": N_("New subscribers come on top."),
-    "Four times in five it lies between {low} and {high}. New customers come on top.": N_(
-        "Four times in five it lies between {low} and {high}. New subscribers come on top."
-    ),
-    (
-        "A call pays for <b>{n} customer</b>, and brings <b>{money}</b> in all.",
-        "A call pays for <b>{n} customers</b>, and brings <b>{money}</b> in all; the first {most} bring most of it.",
-    ): both(
-        "A call pays for <b>{n} subscriber</b>, and brings <b>{money}</b> in all.",
-        "A call pays for <b>{n} subscribers</b>, and brings <b>{money}</b> in all; the first {most} bring most of"
-        " it.",
+    **alike(
+        N_("Subscribers: what is coming and whom to call"),
+        both("{n} subscriber", "{n} subscribers"),
+        both(
+            "Today’s subscribers will bring about <b>{money}</b> in the next day.",
+            "Today’s subscribers will bring about <b>{money}</b> in the next {n} days.",
+        ),
+        both(
+            "Today’s subscribers will bring about {money} in the next day",
+            "Today’s subscribers will bring about {money} in the next {n} days",
+        ),
+        N_("New subscribers come on top."),
+        N_("Four times in five it lies between {low} and {high}. New subscribers come on top."),
+        both(
+            "A call pays for <b>{n} subscriber</b>, and brings <b>{money}</b> in all.",
+            "A call pays for <b>{n} subscribers</b>, and brings <b>{money}</b> in all; the first {most} bring most of"
+            " it.",
+        ),
+        N_("Your subscribers today"),
+        N_("Why subscribers stay or leave"),
+        N_("subscribers called, best first"),
+        N_("subscribers, biggest first"),
+        N_("{customers} of subscribers: {money}"),
+        N_(
+            "Ten groups of subscribers by churn risk: what was said, and the share who left. On the thin line it is"
+            " right."
+        ),
+        N_(
+            "By value at risk: churn risk times what the subscriber would bring in {days} days if kept. The whole list"
+            " is in the scored file."
+        ),
+        N_("The 80% intervals held {share} of the subscribers."),
+        N_("Subscribers"),
+        N_("Subscriber"),
+        N_("{name} “{value}” is worth most: {money} a subscriber"),
+        N_(
+            "Of what else is known of subscribers, this tells their lifetime values apart most. It need not be the"
+            " cause."
+        ),
+        N_("The margin that is expected of a subscriber in {days} days; what comes later counts less."),
+        N_("What <code>clvml score</code> wrote: a row for each subscriber."),
+        N_("Subscribers of a plan whom chance leaves uncontacted, so that its effect can be seen."),
+        N_("What the tenth of the subscribers brought of whom the method expected most."),
     ),
     (
         "<b>{share}</b> of it comes from <b>{n} customer</b> of the segment “{segment}”.",
@@ -91,12 +119,10 @@ SUBSCRIBERS = {
         " interval of the total. New subscribers come on top, so the blue columns are not the whole business."
     ),
     "Turnover": N_("Revenue"),
-    "Your customers today": N_("Your subscribers today"),
     "Share of all turnover so far by share of customers.": N_(
         "Share of what today’s subscribers paid so far, by share of them."
     ),
     "First purchase": N_("First subscription"),
-    "Why customers stay or leave": N_("Why subscribers stay or leave"),
     "Spend error": N_("Revenue error"),
     "Mean over {dates} past dates. Spend error: WAPE, 0 is perfect, 1 is as bad as expecting nothing. AUC: 0.5 is"
     " chance, 1 is perfect.": N_(
@@ -104,23 +130,6 @@ SUBSCRIBERS = {
         " is chance, 1 is perfect."
     ),
     "customers, highest expected spend first": N_("subscribers, highest expected revenue first"),
-    "customers called, best first": N_("subscribers called, best first"),
-    "customers, biggest first": N_("subscribers, biggest first"),
-    "{customers} of customers: {money}": N_("{customers} of subscribers: {money}"),
-    "Ten groups of customers by churn risk: what was said, and the share who left. On the thin line it is right.": N_(
-        "Ten groups of subscribers by churn risk: what was said, and the share who left. On the thin line it is"
-        " right."
-    ),
-    "By value at risk: churn risk times what the customer would bring in {days} days if kept. The whole list is in"
-    " the scored file.": N_(
-        "By value at risk: churn risk times what the subscriber would bring in {days} days if kept. The whole list"
-        " is in the scored file."
-    ),
-    "The 80% intervals held {share} of the customers.": N_(
-        "The 80% intervals held {share} of the subscribers."
-    ),
-    "Customers": N_("Subscribers"),
-    "Customer": N_("Subscriber"),
     ("{n} of {all} lines was left out", "{n} of {all} lines were left out"): both(
         "{n} of {all} subscriptions was left out", "{n} of {all} subscriptions were left out"
     ),
@@ -132,12 +141,6 @@ SUBSCRIBERS = {
         "What the data check left out, and its price per billing period."
     ),
     ("{n} line", "{n} lines"): both("{n} subscription", "{n} subscriptions"),
-    "{name} “{value}” is worth most: {money} a customer": N_(
-        "{name} “{value}” is worth most: {money} a subscriber"
-    ),
-    "Of what else is known of customers, this tells their lifetime values apart most. It need not be the cause.": N_(
-        "Of what else is known of subscribers, this tells their lifetime values apart most. It need not be the cause."
-    ),
     "Lifetime value each": N_("Lifetime value of each"),
     "The chance that a customer buys nothing in the {days} days from the date of the scores on. It is low below one"
     " third, and high from two thirds on.": N_(
@@ -150,23 +153,11 @@ SUBSCRIBERS = {
     "Churn risk times what the customer would bring if kept.": N_(
         "Churn risk times the price of {days} days."
     ),
-    "The margin that is expected of a customer in {days} days; what comes later counts less.": N_(
-        "The margin that is expected of a subscriber in {days} days; what comes later counts less."
-    ),
     "What is earned of turnover, after the cost of the goods.": N_(
         "What is earned of revenue, after its cost."
     ),
-    "What <code>clvml score</code> wrote: a row for each customer.": N_(
-        "What <code>clvml score</code> wrote: a row for each subscriber."
-    ),
-    "Customers of a plan whom chance leaves uncontacted, so that its effect can be seen.": N_(
-        "Subscribers of a plan whom chance leaves uncontacted, so that its effect can be seen."
-    ),
     "How far the forecasts of all customers were off, added up, as a share of what these spent (WAPE).": N_(
         "How far the forecasts of all subscribers were off, added up, as a share of what these brought (WAPE)."
-    ),
-    "What the tenth of the customers brought of whom the method expected most.": N_(
-        "What the tenth of the subscribers brought of whom the method expected most."
     ),
 }
 # Where they were found in payments.
