@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from markupsafe import Markup
 
 from clvml.report.facts import Facts
@@ -44,58 +46,67 @@ MEANINGS = {
 
 Entries = list[tuple[Markup, Markup]]
 
+_FORECAST = {
+    N_("Churn risk"): N_(
+        "The chance that a customer buys nothing in the {days} days from the date of the scores on. It is low"
+        " below one third, and high from two thirds on."
+    ),
+    N_("Expected"): N_(
+        "What a customer will spend in these {days} days on average, if all chances are counted."
+    ),
+    N_("At risk"): N_("Churn risk times what the customer would bring if kept."),
+    N_("80% interval"): N_("Four times in five, what comes lies between its two ends."),
+}
+_VALUE = {
+    N_("Lifetime value"): N_(
+        "The margin that is expected of a customer in {days} days; what comes later counts less."
+    )
+}
+_MONEY = {
+    N_("Margin"): N_("What is earned of turnover, after the cost of the goods."),
+    N_("Scored file"): N_("What <code>clvml score</code> wrote: a row for each customer."),
+}
+_SEGMENT = {
+    N_("Segment"): N_("Customers with whom the same is to be done. Rules say who is in which."),
+}
+CONTROL_GROUP = {
+    N_("Control group"): N_(
+        "Customers of a plan whom chance leaves uncontacted, so that its effect can be seen."
+    ),
+}
+_TEST = {
+    N_("Perfect knowledge"): N_(
+        "The list as somebody would sort it who knew what is to come. Chance is a list in any order."
+    ),
+    N_("Measures"): N_(
+        "{n} ways to hold a forecast against what happened. Better or worse is said only where chance is ruled"
+        " out at 95%."
+    ),
+    N_("Spend error"): N_(
+        "How far the forecasts of all customers were off, added up, as a share of what these spent (WAPE)."
+    ),
+    N_("Money in the top 10%"): N_(
+        "What the tenth of the customers brought of whom the method expected most."
+    ),
+    N_("AUC"): N_(
+        "Of one who left and one who stayed, how often the method gave the higher risk to the one who left."
+    ),
+}
+
 
 def glossary(facts: Facts, say: Language) -> Entries:
     """Return the words of the report that are not plain, and what they mean; those of a part that is not there lack."""
-    days = say.count(facts.horizon_days)
     value, evidence = facts.overview.get("value"), facts.overview.get("evidence")
-    found = [
-        (
-            say.text("Churn risk"),
-            say.text(
-                "The chance that a customer buys nothing in the {days} days from the date of the scores on. It is low"
-                " below one third, and high from two thirds on.",
-                days=days,
-            ),
-        ),
-        (
-            say.text("Expected"),
-            say.text(
-                "What a customer will spend in these {days} days on average, if all chances are counted.",
-                days=days,
-            ),
-        ),
-        (
-            say.text("At risk"),
-            say.text("Churn risk times what the customer would bring if kept.", days=days),
-        ),
-        (say.text("80% interval"), say.text("Four times in five, what comes lies between its two ends.")),
-    ]
+    found = explained(_FORECAST, say, days=say.count(facts.horizon_days))
     if value:
-        found.append(
-            (
-                say.text("Lifetime value"),
-                say.text(
-                    "The margin that is expected of a customer in {days} days; what comes later counts less.",
-                    days=say.count(value["horizon_days"]),
-                ),
-            )
-        )
-    found += [
-        (say.text("Margin"), say.text("What is earned of turnover, after the cost of the goods.")),
-        (say.text("Scored file"), say.text("What <code>clvml score</code> wrote: a row for each customer.")),
-    ]
+        found += explained(_VALUE, say, days=say.count(value["horizon_days"]))
+    found += explained(_MONEY, say)
     if not facts.subscribers:
-        found.append(
-            (
-                say.text("Segment"),
-                say.text("Customers with whom the same is to be done. Rules say who is in which."),
-            )
-        )
+        found += explained(_SEGMENT, say)
     if facts.plan:
-        found.append(control_group(say))
+        found += explained(CONTROL_GROUP, say)
     if evidence:
-        found += _test_words(evidence["verdicts"], say)
+        found += explained(_TEST, say, n=say.count(len(evidence["verdicts"])))
         found += [
             (say.named(METHODS, name), say.text(MEANINGS[name]))
             for name in MEANINGS
@@ -104,44 +115,6 @@ def glossary(facts: Facts, say: Language) -> Entries:
     return found
 
 
-def control_group(say: Language) -> tuple[Markup, Markup]:
-    """Return the entry of the control group, which stands where a plan does."""
-    return (
-        say.text("Control group"),
-        say.text("Customers of a plan whom chance leaves uncontacted, so that its effect can be seen."),
-    )
-
-
-def _test_words(verdicts: dict[str, str], say: Language) -> Entries:
-    return [
-        (
-            say.text("Perfect knowledge"),
-            say.text(
-                "The list as somebody would sort it who knew what is to come. Chance is a list in any order."
-            ),
-        ),
-        (
-            say.text("Measures"),
-            say.text(
-                "{n} ways to hold a forecast against what happened. Better or worse is said only where chance is ruled"
-                " out at 95%.",
-                n=say.count(len(verdicts)),
-            ),
-        ),
-        (
-            say.text("Spend error"),
-            say.text(
-                "How far the forecasts of all customers were off, added up, as a share of what these spent (WAPE)."
-            ),
-        ),
-        (
-            say.text("Money in the top 10%"),
-            say.text("What the tenth of the customers brought of whom the method expected most."),
-        ),
-        (
-            say.text("AUC"),
-            say.text(
-                "Of one who left and one who stayed, how often the method gave the higher risk to the one who left."
-            ),
-        ),
-    ]
+def explained(meanings: Mapping[str, str], say: Language, **values: str) -> Entries:
+    """Return words and what they mean in a language; ``values`` are said in the meanings."""
+    return [(say.text(word), say.text(meaning, **values)) for word, meaning in meanings.items()]
