@@ -154,3 +154,14 @@ def test_what_the_user_says_of_the_mode_and_of_payments_holds(tmp_path):
     assert config.data.payments is not None
     with pytest.raises(InputError, match="looks like a table of subscriptions"):
         assume_any_config(written(tmp_path, STRIPE), ["mode=purchase"])
+
+
+def test_subscriptions_of_which_nothing_tells_the_day_from_the_month_are_some(tmp_path):
+    text = "customer,start_date,end_date,price\na,05/01/2024,07/01/2024,80\nb,03/03/2024,,80\n"
+    assert isinstance(assume_any_config(written(tmp_path, text)), SubscriptionConfig)
+
+
+def test_rentals_without_a_day_of_purchase_are_no_subscriptions(tmp_path):
+    text = "rental,customer,start_date,end_date,price\n1,a,2024-01-05,2024-01-07,80\n2,b,2024-02-05,2024-02-15,80\n"
+    with pytest.raises(InputError, match="Nothing looks like order_date"):
+        assume_any_config(written(tmp_path, text + "3,c,2024-03-05,,80\n"))

@@ -97,3 +97,29 @@ def test_a_table_without_rows_is_refused():
         InputError, match="the frame holds no subscription; give a table with at least one row"
     ):
         read_subscriptions(rows().head(0), NAMES)
+
+
+@pytest.mark.parametrize(
+    ("price", "ids", "names", "units", "found"),
+    [
+        ("9.90", "c", ("unit_price", "seats"), "2", []),
+        ("9.90", "c", ("price", "Quantity"), "1", []),
+        ("9.90", "c", ("monthly total", "Quantity"), "2", []),
+        ("9.90", "c", ("unit_price", "Quantity"), "2", ["price-without-quantity"]),
+        ("990", "cus_", ("plan.amount", "quantity"), "1", ["amounts-in-other-units"]),
+        (
+            "990",
+            "cus_",
+            ("plan.amount", "quantity"),
+            "3",
+            ["price-without-quantity", "amounts-in-other-units"],
+        ),
+        ("9.90", "cus_", ("Amount", "Quantity"), "1", []),
+    ],
+)
+def test_prices_of_one_unit_and_in_cents_are_told(price, ids, names, units, found):
+    table = rows(customer_id="7").assign(price=price, units=units)
+    table["customer_id"] = ids + table["customer_id"]
+    table = table.rename(columns=dict(zip(("price", "units"), names, strict=True)))
+    log = read_subscriptions(table, NAMES | {"price": names[0]})
+    assert [warning.code for warning in log.quality.warnings] == found

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+import pandas as pd
+
+from clvml.errors import InputError
 from clvml.log.hints.raw_columns import RawColumns
 from clvml.log.mapping import is_usual, plain, propose_columns
 from clvml.log.subscriptions import NO_END
+from clvml.log.table import days_of
 from clvml.log.values.numbers import sure_currency_of
 from clvml.storage.sql import literal
 
@@ -39,7 +44,13 @@ _USUAL = {
 }
 
 
-def subscription_columns(names: Sequence[str], ended: Callable[[list[str]], str | None]) -> dict[str, str]:
+# Most rentals, stays and loans are shorter [days].
+_SHORTEST_DAYS = 14
+
+
+def subscription_columns(
+    names: Sequence[str], ended: Callable[[str, list[str]], str | None]
+) -> dict[str, str]:
     """Return ``{our name: input column}`` of a table of subscriptions, empty where it looks like none.
 
     It has columns called as a customer, a start and an end are, and none as a day of purchase. A row that is only
@@ -50,7 +61,8 @@ def subscription_columns(names: Sequence[str], ended: Callable[[list[str]], str 
     names : sequence of str
         The columns.
     ended : callable
-        Given columns that are called as an end is, likeliest first, returns the first that holds ends (`end_of`).
+        Given the start and columns that are called as an end is, likeliest first, returns the first that holds ends
+        (`end_of`).
     """
     plain_names = {name: plain(name).removesuffix("utc") for name in names}
     # A column that is called id and nothing else tells subscriptions apart.
@@ -79,19 +91,34 @@ def subscription_columns(names: Sequence[str], ended: Callable[[list[str]], str 
     # Orders are created and cancelled, too.
     if "created" in plain_names[found["start"]] and "period" not in found:
         return {}
-    end = ended(ends)
+    end = ended(found["start"], ends)
     return found | {"end": end} if end else {}
 
 
-def end_of(raw: RawColumns, names: Sequence[str]) -> str | None:
-    """Return the first of these columns that has days in some cells and nothing in others, as of what runs."""
+def end_of(raw: RawColumns, start: str, names: Sequence[str]) -> str | None:
+    """Return the first of these columns that has days in some cells and nothing in others, as of what runs.
+
+    None does where half of what began at ``start`` ended within two weeks, as rentals do.
+    """
     for name in names:
         cell = f"coalesce({raw.cell(name)}, '')"
         held = f"regexp_matches({cell}, '[1-9]') AND NOT regexp_full_match({cell}, {literal(NO_END)})"
         table = raw.table(held=held)
         if raw.run(f"SELECT bool_or(held), bool_and(held) FROM {table}") == [(True, False)]:
-            return name
+            sample = raw.sample(f"{raw.cell(start)} AS first, {cell} AS last, {held} AS held")
+            pairs = raw.run(f"SELECT first, last FROM {sample} WHERE held")
+            return None if _are_short(pairs) else name
     return None
+
+
+def _are_short(pairs: list[tuple[str, str]]) -> bool:
+    try:
+        first, last = (days_of(pd.Series(texts, dtype="string"), "") for texts in zip(*pairs, strict=True))
+    except (InputError, ValueError):
+        # Reading says what is wrong with the dates.
+        return False
+    days = (last - first)[~np.isnat(last - first)]
+    return bool(days.size) and bool(np.median(days.astype(int)) < _SHORTEST_DAYS)
 
 
 def currencies_of(raw: RawColumns, price: str) -> str | None:

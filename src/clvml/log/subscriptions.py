@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ import pandas as pd
 
 from clvml.errors import InputError, did_you_mean, first_of
 from clvml.log.finding import Finding
+from clvml.log.mapping import is_unit_price, is_usual, plain
 from clvml.log.rows.cleaning import ReasonCount
 from clvml.log.table import days_of, read_table, with_numbers
 from clvml.log.values.billing_periods import period_days
@@ -30,6 +31,8 @@ _MAX_REJECTED = 0.01
 UNKNOWN_PLAN = "unknown"
 # Where no column tells plans apart.
 ONE_PLAN = "all"
+# What Stripe calls the price of one.
+_STRIPE_PRICES = ("planamount", "unitamount", "priceunitamount")
 # How exports say of a subscription that runs that it has no end: by zeros, a far year or a word.
 NO_END = (
     r"(?i)[-0./: T]+|(?:.*\D)?(?:2099|2999|9999)(?:\D.*)?|\\N|null|none|nan|nat|n/a|na|unbefristet|laufend|aktiv|active"
@@ -93,6 +96,8 @@ class SubscriptionLog:
         Ordered by customer, start, end and plan.
     reasons : sequence of ReasonCount
         Rows left out, with their price per period or amount [currency].
+    findings : tuple of Finding
+        Doubts about the prices.
     overlapping : int
         Subscriptions that begin before an earlier one of the customer has ended; all are kept.
     payments : tuple of (int, float), optional
@@ -108,6 +113,7 @@ class SubscriptionLog:
     rows_in: int
     reasons: Sequence[ReasonCount]
     overlapping: int = 0
+    findings: tuple[Finding, ...] = ()
     currency: str | None = None
     payments: tuple[int, float] | None = None
     found: str = ""
@@ -139,7 +145,7 @@ class SubscriptionLog:
     def quality(self) -> SubscriptionQuality:
         """What was read and what came of it."""
         rows_out, money_out = self.payments or (len(self.frame), float(self.frame["price"].sum()))
-        warnings = []
+        warnings = [*self.findings]
         if self.overlapping:
             warnings.append(
                 Finding(
@@ -241,7 +247,30 @@ def read_subscriptions(
     running_until = kept["end"].fillna(pd.Timestamp("2999-12-31")).astype("int64")
     before = running_until.groupby(kept["customer_id"]).cummax().groupby(kept["customer_id"]).shift()
     overlapping = int((kept["start"].astype("int64") < before).sum())
-    return SubscriptionLog(kept, len(frame), reasons, overlapping)
+    return SubscriptionLog(kept, len(frame), reasons, overlapping, tuple(_price_findings(raw, columns)))
+
+
+def _price_findings(raw: pd.DataFrame, columns: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what says that prices are of one unit of several, or cents."""
+    price = columns["price"]
+    quantity = next((str(name) for name in raw if is_usual("quantity", str(name))), None)
+    if quantity is not None and (is_unit_price(price) or plain(price) in _STRIPE_PRICES):
+        units = pd.to_numeric(raw[quantity], errors="coerce").dropna()
+        if several := int((units != 1).sum()):
+            yield Finding(
+                "price-without-quantity",
+                f"column '{price}' is the price of one, and {several:,} subscriptions have another number than 1 in"
+                f" '{quantity}': give a table that has the product of both, and name that as data.columns.price",
+                several,
+            )
+    # As Stripe's interface gives them out; its page has decimals.
+    if raw[columns["customer_id"]].str.startswith("cus_").all() and raw[price].str.fullmatch(r"\d+").all():
+        yield Finding(
+            "amounts-in-other-units",
+            f"column '{price}' looks like cents of the currency: give a table that has it divided by 100, and name"
+            " that as data.columns.price",
+            len(raw),
+        )
 
 
 def usable_rows(

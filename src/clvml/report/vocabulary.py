@@ -141,6 +141,7 @@ REJECTIONS = {
 DOUBTS = {
     "overlapping-subscriptions": N_("Some subscriptions of a customer overlap, and add up."),
     "no-plan": N_("Some subscriptions have no plan."),
+    "amounts-in-other-units": N_("Prices look like cents."),
     "assumed-encoding": N_("How letters with accents are encoded was assumed."),
     "assumed-format": N_("How some numbers or dates are written was assumed."),
     "concentration": N_("Few customers hold much of the money: what they do decides the totals."),
@@ -177,6 +178,7 @@ DOUBTS = {
     "orders-in-several-files": N_("Orders stand in several files, in different states."),
     "other-table-below": N_("Below the lines stands another table, and it was left out."),
     "placeholder-customer": N_("A customer number with very many lines may stand for many people."),
+    "price-without-quantity": N_("The price is that of one, and some subscriptions are of several."),
     "repeats-without-order-number": N_(
         "Equal lines without an order number count as purchases of their own."
     ),

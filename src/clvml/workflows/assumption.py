@@ -207,7 +207,7 @@ def _subscribed(connection: duckdb.DuckDBPyConnection, part: Part) -> dict[str, 
     if recognise(part.columns):
         return {}
     return subscription_columns(
-        part.columns, lambda ends: _asked(connection, part, lambda raw: end_of(raw, ends))
+        part.columns, lambda start, ends: _asked(connection, part, lambda raw: end_of(raw, start, ends))
     )
 
 
