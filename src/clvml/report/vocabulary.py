@@ -173,6 +173,7 @@ DOUBTS = {
     "ids-in-scientific-notation": N_("A spreadsheet has cut digits off customer numbers."),
     "link-passed-over": N_("Links to other folders were not followed."),
     "many-ids": N_("Very many customer numbers became one customer."),
+    "misspelt-column": N_("A column that should not tell lines apart is called otherwise, and does."),
     "months-as-columns": N_("What a customer spent in a month counts as one purchase on its last day."),
     "old-rates": N_("Some exchange rates are old."),
     "orders-in-several-files": N_("Orders stand in several files, in different states."),

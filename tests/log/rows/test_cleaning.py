@@ -329,3 +329,17 @@ def test_words_that_databases_write_for_nothing_are_no_customer(read, reasons, n
         ("missing customer id", "rejected"): (1, 2.0),
         ("missing date", "rejected"): (1, 3.0),
     }
+
+
+def test_an_ignored_column_that_the_file_writes_otherwise_is_told(read):
+    text = "customer,day,amount,FileName\nann,2024-01-05,5,a\nann,2024-01-05,5,b\n"
+    found = {
+        each.code: each.text for each in read(text, ignore_columns=["filename", "sheet"]).quality.warnings
+    }
+    assert (
+        "names 'filename', which" in found["misspelt-column"]
+        and "calls 'FileName'" in found["misspelt-column"]
+    )
+    assert "misspelt-column" not in {
+        each.code for each in read(text, ignore_columns=["FileName"]).quality.warnings
+    }

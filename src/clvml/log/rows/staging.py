@@ -16,6 +16,7 @@ from clvml.config import ColumnsConfig, DataConfig
 from clvml.errors import InputError, did_you_mean
 from clvml.log.finding import Finding
 from clvml.log.identity import float_id_sql, is_whole_sql
+from clvml.log.mapping import plain
 from clvml.log.readers.parts import (
     Part,
     check_column,
@@ -131,6 +132,15 @@ def build_staged(
     if set(encodings) - {"utf-8"}:
         read_as["encoding"] = " or ".join(encodings)
     findings = [*(finding for part in read for finding in part.findings), *formats.warnings, *others]
+    alike = {plain(name): name for name in parts[0].columns}
+    findings += [
+        Finding(
+            "misspelt-column",
+            f"data.ignore_columns names '{name}', which '{origin}' calls '{alike[plain(name)]}'; it tells lines apart",
+        )
+        for name in data.ignore_columns
+        if name not in parts[0].columns and plain(name) in alike
+    ]
     return Staged(read, columns, _decimal_ids(connection, columns), read_as, tuple(findings))
 
 
