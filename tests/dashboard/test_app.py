@@ -280,7 +280,7 @@ def test_a_customer(client: Client, frame: pd.DataFrame) -> None:
     low, high = (round(row[f"expected_spend_{end}"]) for end in ("low", "high"))
     assert f"€{low:,} to €{high:,}" in shown
     words = re.sub(r"\s+", " ", shown)
-    assert "margin of 365 days · " in words and "of the turnover of 90 days" in words
+    assert "margin of 365 days · tier " in words and "of the turnover of 90 days" in words
     assert "bought on 2 of the last 90 days lowers the risk" in re.sub(r"\s+", " ", shown)
     assert "no purchase for 1 day; usually every 31" in shown
     callable_ = frame[frame["segment"] != "lost"]

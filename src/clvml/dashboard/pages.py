@@ -190,7 +190,9 @@ def customer(
             say.text("Lifetime value"),
             say.money(row["clv"]),
             Markup(" · ").join(
-                [*margin_of, say.named(TIERS, row["value_tier"])] if row["value_tier"] else margin_of
+                [*margin_of, say.text("tier {tier}", tier=say.named(TIERS, row["value_tier"]))]
+                if row["value_tier"]
+                else margin_of
             ),
         ),
         (
