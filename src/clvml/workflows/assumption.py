@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import duckdb
@@ -60,13 +62,12 @@ def assume_any_config(source: str, overrides: list[str] | None = None) -> AnyCon
         data["source"] = source
         raw.setdefault("windows", {"horizon_days": _ASSUMED_SUBSCRIBED_DAYS})
         return parse_any_config(raw, "--set")
-    with offline_database() as connection:
-        first = read_parts(connection, source, _told_of_files(data | {"columns": {}}))[0]
-        columns = _subscribed(connection, first)
+    with _first_table(source, data) as table:
+        if not asked and not table.subscribed:
+            return _assume_purchases(source, overrides, table)
+        first, columns = table.part, table.subscribed
         price = columns.get("price")
-        currency = price and _asked(connection, first, lambda raw: currencies_of(raw, price))
-    if not asked and not columns:
-        return assume_config(source, overrides)
+        currency = price and table.answer(lambda raw: currencies_of(raw, price))
     named = data.get("columns") or {}
     if not isinstance(named, dict) or not isinstance(raw.setdefault("windows", {}), dict):
         return parse_any_config(raw | {"data": data | {"source": source}}, "--set")
@@ -107,6 +108,10 @@ def assume_config(source: str, overrides: list[str] | None = None) -> Config:
     InputError
         The source cannot be read, or no column looks like a customer, a date or an amount.
     """
+    return _assume_purchases(source, overrides)
+
+
+def _assume_purchases(source: str, overrides: list[str] | None, opened: _Table | None = None) -> Config:
     raw: dict[str, Any] = {
         "data": {"source": source, "columns": {}},
         "windows": {"horizon_days": ASSUMED_HORIZON_DAYS},
@@ -115,9 +120,8 @@ def assume_config(source: str, overrides: list[str] | None = None) -> Config:
         assign(raw, assignment)
     data = raw["data"]
     if isinstance(data, dict) and isinstance(data.get("columns"), dict):
-        raw["data"] = _proposed(
-            source, data, "Without --config, name it with --set data.columns.{ours}=COLUMN"
-        )
+        remedy = "Without --config, name it with --set data.columns.{ours}=COLUMN"
+        raw["data"] = _proposed(source, data, remedy, opened)
     return parse_config(raw, "--set")
 
 
@@ -134,25 +138,82 @@ def assume_data(source: str | pd.DataFrame, raw: dict[str, Any]) -> DataConfig:
     return parse_keys(DataConfig, keys, "read_log")
 
 
-def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Table:
+    """The first file or table of a source, and what is asked of its cells."""
+
+    connection: duckdb.DuckDBPyConnection
+    part: Part
+
+    def answer(self, question: Callable[[RawColumns], str | None]) -> str | None:
+        """Return what the columns answer, None where they cannot be read: reading says what is wrong with them."""
+        try:
+            return question(self._raw)
+        except (duckdb.Error, InputError):
+            return None
+
+    @cached_property
+    def _raw(self) -> RawColumns:
+        part = self.part
+        if part.layout is not None and not is_plain(part):
+            part = copied_part(self.connection, part, "clvml_whole")
+        return RawColumns(self.connection, [part], part.columns)
+
+    @cached_property
+    def subscribed(self) -> dict[str, str]:
+        """The columns of a table of subscriptions by our names, empty where it looks like one of purchases."""
+        if recognise(self.part.columns):
+            return {}
+        return subscription_columns(
+            self.part.columns, lambda start, ends: self.answer(lambda raw: end_of(raw, start, ends))
+        )
+
+    def may_be(self, ours: str, name: str) -> bool:
+        """Return whether a column holds several customers, digits of dates and numbers, or a currency without any."""
+        cell = f"c{self.part.columns.index(name)}::VARCHAR"
+        test = f"trim({cell}) <> ''"
+        if ours in ("order_date", "amount", "quantity"):
+            test = f"regexp_matches({cell}, '\\d')"
+        elif ours == "currency":
+            # Valuta is a currency and, in German, the day from which money counts.
+            test += f" AND NOT regexp_matches({cell}, '\\d')"
+        elif ours == "customer_id":
+            # All revenue stands on one account of the books.
+            test += f" AND {cell} <> (SELECT {cell} FROM {self.part.relation} WHERE {test} LIMIT 1)"
+        query = f"SELECT 1 FROM {self.part.relation} WHERE {test} LIMIT 1"
+        try:
+            return bool(self.connection.execute(query).fetchall())
+        except duckdb.Error:
+            # Whatever is wrong with the file is said when it is read.
+            return True
+
+
+@contextmanager
+def _first_table(source: str | pd.DataFrame, data: dict[str, Any]) -> Iterator[_Table]:
+    with offline_database() as connection:
+        yield _Table(connection, read_parts(connection, source, _told_of_files(data))[0])
+
+
+def _proposed(
+    source: str | pd.DataFrame, data: dict[str, Any], remedy: str, opened: _Table | None = None
+) -> dict[str, Any]:
     """Return keys of section ``data`` with a preset or the likeliest columns; ``remedy`` ends an error."""
     named: dict[str, Any] = data["columns"]
     if data.get("preset"):
         return data
-    with offline_database() as connection:
-        parts = read_parts(connection, source, _told_of_files(data))
-        first = with_months_as_rows(connection, parts[:1])[0]
+    with nullcontext(opened) if opened else _first_table(source, data) as table:
+        first = with_months_as_rows(table.connection, [table.part])[0]
+        table = table if first is table.part else _Table(table.connection, first)
         whole = [name for name in first.columns if not is_part_of_date(name)]
-        own_date = propose_columns({}, whole, partial(_may_be, connection, first)).get("order_date")
-        if own_date is None:
-            first = with_dates(connection, [first])[0]
+        own_date = propose_columns({}, whole, table.may_be).get("order_date")
+        if own_date is None and (dated := with_dates(table.connection, [first])[0]) is not first:
+            table, first = _Table(table.connection, dated), dated
         if not named and (preset := recognise(first.columns)):
             return data | {"preset": preset}
-        subscribed = {} if named else _subscribed(connection, first)
-        if subscribed:
+        if not named and table.subscribed:
             raise InputError(
-                f"'{first.name}' looks like a table of subscriptions: '{subscribed['end']}' is when they ended, and"
-                " empty for some. `clvml check FILE` proposes a configuration with mode: subscription. Are they"
+                f"'{first.name}' looks like a table of subscriptions: '{table.subscribed['end']}' is when they ended,"
+                " and empty for some. `clvml check FILE` proposes a configuration with mode: subscription. Are they"
                 f" purchases? {remedy.format(ours='order_date')}"
             )
         fields = ColumnsConfig.model_fields
@@ -160,26 +221,7 @@ def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> 
         if own_date and len(first.columns) - len(whole) > 2:
             # Beside year, month and day, a column called day is none of dates.
             known.setdefault("order_date", own_date)
-        proposed = propose_columns(known, first.columns)
-        likeliest = propose_columns(known, first.columns, partial(_may_be, connection, first))
-        used = likeliest.values()
-        filled = [name for name in first.columns if name in used or name not in proposed.values()]
-        columns = {ours: theirs for ours, theirs in likeliest.items() if theirs not in named.values()} | named
-        product = propose_product(filled, columns.get("amount")) if "amount" not in named else None
-        if product:
-            columns["amount"] = _asked(connection, first, lambda raw: less_discount(raw, product)) or product
-        if "customer_id" not in columns and (day := columns.get("order_date")):
-            heading = _asked(connection, first, lambda raw: heading_column(raw, day))
-            columns |= {"customer_id": heading} if heading else {}
-    if (
-        "amount" not in named
-        and not product
-        and (difference := propose_difference(filled, columns.get("amount")))
-    ):
-        columns["amount"] = difference
-    # Better an empty column, of which reading says that it is, than none.
-    empty = {o: theirs for o, theirs in proposed.items() if o in _REQUIRED and theirs not in columns.values()}
-    columns = empty | columns
+        columns = _purchase_columns(table, known, named)
     unknown = [ours for ours in _REQUIRED if not columns.get(ours)]
     if unknown:
         try:
@@ -195,48 +237,29 @@ def _proposed(source: str | pd.DataFrame, data: dict[str, Any], remedy: str) -> 
     return data | {"columns": columns}
 
 
+def _purchase_columns(table: _Table, known: dict[str, str], named: dict[str, Any]) -> dict[str, Any]:
+    """Return the likeliest columns by our names beside those ``named``, of which ``known`` are names of columns."""
+    names = table.part.columns
+    proposed = propose_columns(known, names)
+    likeliest = propose_columns(known, names, table.may_be)
+    filled = [name for name in names if name in likeliest.values() or name not in proposed.values()]
+    columns = {ours: theirs for ours, theirs in likeliest.items() if theirs not in named.values()} | named
+    amount = columns.get("amount")
+    if "amount" not in named:
+        if product := propose_product(filled, amount):
+            columns["amount"] = table.answer(lambda raw: less_discount(raw, product)) or product
+        elif difference := propose_difference(filled, amount):
+            columns["amount"] = difference
+    if "customer_id" not in columns and (day := columns.get("order_date")):
+        heading = table.answer(lambda raw: heading_column(raw, day))
+        columns |= {"customer_id": heading} if heading else {}
+    # Better an empty column, of which reading says that it is, than none.
+    empty = {o: theirs for o, theirs in proposed.items() if o in _REQUIRED and theirs not in columns.values()}
+    return empty | columns
+
+
 def _told_of_files(data: dict[str, Any]) -> DataConfig | None:
     """Return what keys of section ``data`` say of how files are read, before their columns are known."""
     told = {key: data[key] for key in ("encoding", "sheets") if data.get(key)}
     columns = dict(zip(_REQUIRED, _REQUIRED, strict=True))
     return parse_keys(DataConfig, {"source": FRAME, "columns": columns, **told}, "data") if told else None
-
-
-def _subscribed(connection: duckdb.DuckDBPyConnection, part: Part) -> dict[str, str]:
-    """Return the columns of a table of subscriptions by our names, empty where it looks like one of purchases."""
-    if recognise(part.columns):
-        return {}
-    return subscription_columns(
-        part.columns, lambda start, ends: _asked(connection, part, lambda raw: end_of(raw, start, ends))
-    )
-
-
-def _may_be(connection: duckdb.DuckDBPyConnection, part: Part, ours: str, name: str) -> bool:
-    """Return whether a column holds something: several customers, digits for dates and numbers, none for a currency."""
-    cell = f"c{part.columns.index(name)}::VARCHAR"
-    test = f"trim({cell}) <> ''"
-    if ours in ("order_date", "amount", "quantity"):
-        test = f"regexp_matches({cell}, '\\d')"
-    elif ours == "currency":
-        # Valuta is a currency and, in German, the day from which money counts.
-        test += f" AND NOT regexp_matches({cell}, '\\d')"
-    elif ours == "customer_id":
-        # All revenue stands on one account of the books.
-        test += f" AND {cell} <> (SELECT {cell} FROM {part.relation} WHERE {test} LIMIT 1)"
-    query = f"SELECT 1 FROM {part.relation} WHERE {test} LIMIT 1"
-    try:
-        return bool(connection.execute(query).fetchall())
-    except duckdb.Error:
-        # Whatever is wrong with the file is said when it is read.
-        return True
-
-
-def _asked(
-    connection: duckdb.DuckDBPyConnection, part: Part, question: Callable[[RawColumns], str | None]
-) -> str | None:
-    """Return what the columns of a part answer, None where they cannot be read: reading says what is wrong with it."""
-    try:
-        read = part if part.layout is None or is_plain(part) else copied_part(connection, part, "clvml_whole")
-        return question(RawColumns(connection, [read], part.columns))
-    except (duckdb.Error, InputError):
-        return None
