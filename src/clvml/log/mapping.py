@@ -9,6 +9,7 @@ from functools import cache
 
 from clvml.config import ColumnsConfig
 from clvml.errors import InputError, first_of
+from clvml.log.values.calendar_words import PARTS_OF_DATES
 from clvml.storage.sql import identifier
 
 # Usual names, most telling first, written without case and punctuation.
@@ -81,9 +82,7 @@ _UNIT_PRICES = (
 # What a customer owes, and what takes it back, in columns of their own.
 ACCOUNT_SIDES = (("debit", "credit"), ("débit", "crédit"), ("soll", "haben"), ("debe", "haber"), ("dare", "avere"),
     ("debet", "credit"))  # fmt: skip
-_PARTS_OF_DATES = (
-    "year month jahr monat année mois año mes anno mese jaar maand rok miesiąc week quarter woche quartal"
-)
+_LONGER_THAN_DAYS = " ".join((*PARTS_OF_DATES[:2], "week quarter woche quartal"))
 _REQUIRED = ("customer_id", "order_date", "amount")
 # What else a column holds that is called nearly as such columns are.
 _ELSE = {
@@ -147,7 +146,7 @@ def map_columns(
                 " One row per purchase is needed, with its date, or one per subscription (docs/subscriptions.md); what"
                 " is known of customers beside that goes into data.attributes."
             )
-    if "order_date" in unknown and any(plain(name) in _PARTS_OF_DATES.split() for name in available):
+    if "order_date" in unknown and any(plain(name) in _LONGER_THAN_DAYS.split() for name in available):
         message += (
             " A date needs day, month and year in one column, such as 2024-01-31: join those that hold them."
         )
@@ -208,7 +207,7 @@ def _likeness(ours: str, configured: str | None, theirs: str) -> float:
 def _usual_names() -> frozenset[str]:
     """Return all names that say for sure what a column is."""
     sides = (side for pair in ACCOUNT_SIDES for side in pair)
-    return frozenset(" ".join([*_SYNONYMS.values(), _UNIT_PRICES, _PARTS_OF_DATES, *sides]).split())
+    return frozenset(" ".join([*_SYNONYMS.values(), _UNIT_PRICES, _LONGER_THAN_DAYS, *sides]).split())
 
 
 def propose_product(available: Sequence[str], amount: str | None) -> str | None:

@@ -10,12 +10,7 @@ import duckdb
 from clvml.log.finding import Finding
 from clvml.log.readers.month_columns import DATE
 from clvml.log.readers.parts import Part, copied_part
-
-_NAMES = (
-    "year jahr année annee año anno ano jaar rok år 年",
-    "month monat mois mes mese mês maand miesiąc měsíc måned månad 月",
-    "day tag jour día dia giorno dag dzień den 日",
-)
+from clvml.log.values.calendar_words import PARTS_OF_DATES
 
 
 def with_dates(connection: duckdb.DuckDBPyConnection, parts: list[Part]) -> list[Part]:
@@ -28,24 +23,29 @@ def with_dates(connection: duckdb.DuckDBPyConnection, parts: list[Part]) -> list
 
 def is_part_of_date(name: str) -> bool:
     """Return whether a column is called as years, months or days are."""
-    return any(name.casefold() in words.split() for words in _NAMES)
+    return any(name.casefold() in words.split() for words in PARTS_OF_DATES)
 
 
 def _places(columns: Sequence[str]) -> list[int]:
     """Return where year, month and day stand, nothing where one of them does not or a column is called `DATE`."""
     names = [name.casefold() for name in columns]
-    found = [next((names.index(word) for word in words.split() if word in names), None) for words in _NAMES]
+    found = [
+        next((names.index(word) for word in words.split() if word in names), None) for words in PARTS_OF_DATES
+    ]
     places = [place for place in found if place is not None]
-    return [] if DATE in names or len(places) < len(_NAMES) else places
+    return [] if DATE in names or len(places) < len(PARTS_OF_DATES) else places
 
 
 def _joined(connection: duckdb.DuckDBPyConnection, part: Part, places: list[int], number: int) -> Part:
     read = part if part.layout is None else copied_part(connection, part, f"clvml_dates_{number}")
-    cells = [f"nullif(trim(c{place}::VARCHAR), '')" for place in places]
+    # A column with an empty cell may be of decimals: 2024.0.
+    cells = [f"nullif(regexp_replace(trim(c{place}::VARCHAR), '\\.0+$', ''), '')" for place in places]
     # What is missing of one of them is missing of all.
     joined = " || '-' || ".join(cells)
     listed = ", ".join(f"'{part.columns[place]}'" for place in places)
-    text = f"'{part.name}' has the date in columns {listed}, which are read as one"
+    finding = Finding(
+        "date-in-three-columns", f"'{part.name}' has the date in columns {listed}, which are read as one"
+    )
     return replace(
         read,
         relation=f"(SELECT *, {joined} AS c{len(part.columns)} FROM {read.relation})",
@@ -53,5 +53,6 @@ def _joined(connection: duckdb.DuckDBPyConnection, part: Part, places: list[int]
         types=(*part.types, "VARCHAR"),
         layout=None,
         lines=None,
-        findings=(*part.findings, Finding("date-in-three-columns", text)),
+        # Files of one source have all the same columns.
+        findings=(*part.findings, finding) if number == 0 else part.findings,
     )

@@ -21,6 +21,13 @@ MONTHS = (
 )
 """By month, in lower case."""
 
+PARTS_OF_DATES = (
+    "year jahr année annee año anno ano jaar rok år 年",
+    "month monat mois mes mese mês maand miesiąc měsíc måned månad 月",
+    "day tag jour día dia giorno dag dzień den 日",
+)
+"""What a year, a month and a day are called, in lower case."""
+
 SHORT_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 # Without "mar", which is March as well.
