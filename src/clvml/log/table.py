@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from pathlib import Path
 
 import duckdb
@@ -16,6 +17,7 @@ from clvml.log.side_tables import refuse_broken
 from clvml.log.values.dates import (
     DateSpelling,
     compare_dates,
+    custom_of,
     date_spellings_sql,
     date_sql,
     iso_sql,
@@ -97,13 +99,14 @@ def days_of(
 ) -> NDArray[np.datetime64]:
     """Return the days of a column of dates, in any format that a log may write them, shape (n,); NaT of no date.
 
-    Moments with a distance from UTC are of the day that they have in ``timezone``, and all others are, too, where the
-    column is ``in_utc`` and not of dates alone.
+    Where nothing tells day and month apart, dates with points have the day in front, as in a log. Moments with a distance
+    from UTC are of the day that they have in ``timezone``, and all others are, too, where the column is ``in_utc`` and
+    not of dates alone.
 
     Raises
     ------
     InputError
-        Nothing in the column tells day and month apart, or it writes dates in two ways.
+        Nothing in a column of dates without points tells day and month apart, or it writes dates in two ways.
     """
     known = texts.astype(object).where(texts.notna().to_numpy(), None)
     given = pa.table({"place": pa.array(range(len(known))), "text": pa.array(known, pa.string())})
@@ -113,7 +116,10 @@ def days_of(
         connection.execute(f"create table texts as select 0 as part, place, text, {iso} as day from given")
         connection.execute("create table others as select * from texts where day is null")
         found = connection.execute(date_spellings_sql("others", "text")).fetchall()
-        readings = compare_dates(DateSpelling(*row[1:]) for row in found)
+        spellings = [DateSpelling(*row[1:]) for row in found]
+        readings = compare_dates(spellings)
+        if readings.open_text is not None and custom_of(filter(attrgetter("is_open"), spellings), comma=False):
+            readings = compare_dates(spellings, order="dmy")
         if readings.open_text is not None or readings.conflict:
             held = readings.open_text.text if readings.open_text else readings.conflict[0][0]
             raise InputError(
