@@ -86,7 +86,10 @@ def test_what_a_column_leaves_open_is_asked_for(tmp_path):
     with pytest.raises(InputError, match="nothing in it tells day, month and year apart"):
         days_of(pd.Series(["03/04/2024"], dtype="string"), "past contacts")
     dotted = pd.Series(["01.02.2024", "01.03.2024", "2.2.2024"], dtype="string")
-    assert days_of(dotted, "x").tolist() == np.array(["2024-02-01", "2024-03-01", "2024-02-02"], "M8[D]").tolist()
+    assert (
+        days_of(dotted, "x").tolist()
+        == np.array(["2024-02-01", "2024-03-01", "2024-02-02"], "M8[D]").tolist()
+    )
     clear = pd.Series(["02.13.2024", "03.01.2024"], dtype="string")
     assert days_of(clear, "x").tolist() == np.array(["2024-02-13", "2024-03-01"], "M8[D]").tolist()
     assert np.isnat(days_of(pd.Series(["soon", None], dtype="string"), "x")).all()

@@ -99,9 +99,9 @@ def days_of(
 ) -> NDArray[np.datetime64]:
     """Return the days of a column of dates, in any format that a log may write them, shape (n,); NaT of no date.
 
-    Where nothing tells day and month apart, dates with points have the day in front, as in a log. Moments with a distance
-    from UTC are of the day that they have in ``timezone``, and all others are, too, where the column is ``in_utc`` and
-    not of dates alone.
+    Where nothing tells day and month apart, dates with points have the day in front, as in a log. Moments with a
+    distance from UTC are of the day that they have in ``timezone``, and all others are, too, where the column is
+    ``in_utc`` and not of dates alone.
 
     Raises
     ------
@@ -118,7 +118,9 @@ def days_of(
         found = connection.execute(date_spellings_sql("others", "text")).fetchall()
         spellings = [DateSpelling(*row[1:]) for row in found]
         readings = compare_dates(spellings)
-        if readings.open_text is not None and custom_of(filter(attrgetter("is_open"), spellings), comma=False):
+        if readings.open_text is not None and custom_of(
+            filter(attrgetter("is_open"), spellings), comma=False
+        ):
             readings = compare_dates(spellings, order="dmy")
         if readings.open_text is not None or readings.conflict:
             held = readings.open_text.text if readings.open_text else readings.conflict[0][0]
