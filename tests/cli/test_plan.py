@@ -134,10 +134,12 @@ def test_lists_are_written_for_a_tool(plan, folder):
         (["--set", "opt_outs=nowhere.csv"], "opt-outs file 'nowhere.csv' does not exist"),
         (["--contacts", "x.csv"], "add --lists FOLDER"),
         (["--lists", "l", "--preset", "x"], "unknown preset 'x'"),
+        (["--lists", "l", "--contacts", "crm.csv"], "none of their 1 customers is among the scored ones"),
         (["--lists", "a/b"], "folder 'a/b' of the lists cannot be made"),
     ],
 )
 def test_input_at_fault_ends_in_one_message_and_no_file(run, folder, words, said):
+    (folder / "crm.csv").write_text("customer_id,email\n10101,a@b.de\n")
     code, out, err = run("plan", "scores.csv", "-p", "playbook.yaml", "-o", "plan.csv", *words)
     assert (code, out) == (2, "")
     assert said in err

@@ -86,6 +86,7 @@ def test_nobody_is_a_list_without_rows(client: Client) -> None:
         (None, "does not exist|No such file|cannot be read"),
         ("customer_id,mail\na,b\n", "no column 'email'"),
         ("customer_id,email\na,b\na,c\n", "customer 'a' twice"),
+        ("customer_id,email\na,b\n", "and not as 'a'; write them alike"),
         ("", "contacts"),
     ],
 )

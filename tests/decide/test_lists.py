@@ -68,7 +68,7 @@ def test_phone_numbers_get_their_country_code():
     national = CONTACTS.assign(phone=[f"020 7{number:06d}" for number in range(200)])
     kept, notes = target_lists(PLAN, national)
     assert kept["call"]["phone"].str.startswith("020 7").all()
-    told = f"list 'call': {len(kept['call'])} phone numbers have no country code, which tools refuse; write them as"
+    told = f"list 'call': phone numbers without a country code: {len(kept['call'])}; tools refuse them: write them as"
     assert [note.startswith(told) for note in notes] == [True]
     known, notes = target_lists(PLAN, national.assign(country="gb"))
     assert known["call"]["phone"].str.fullmatch(r"\+44207\d{6}").all()
@@ -91,8 +91,8 @@ def test_who_cannot_be_reached_and_who_shares_an_address_is_counted():
     lists, notes = target_lists(PLAN, missing)
     assert len(lists["mail"]) == len(treated) - 3
     assert notes == [
-        "list 'mail': 2 customers have no email and are not in it",
-        "list 'mail': 1 customers share the email of another and are not in it",
+        f"list 'mail' leaves out 2 of {len(treated)}: no email",
+        f"list 'mail' leaves out 1 of {len(treated)}: the email of another",
     ]
 
 

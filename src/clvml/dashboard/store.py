@@ -14,7 +14,7 @@ import pandas as pd
 
 from clvml.dashboard.contact_plan import ContactPlans
 from clvml.decide.eligibility import read_customers
-from clvml.decide.lists import target_lists
+from clvml.decide.lists import refuse_strangers, target_lists
 from clvml.errors import InputError
 from clvml.report.attribute_facts import MOST_VALUES, TAKEN, own_columns
 from clvml.report.facts import (
@@ -176,6 +176,10 @@ class Snapshots:
         try:
             with duckdb.connect(config=offline(self._folder)) as connection:
                 subscribers = load_scored(connection, self.scores, NEEDED, [*_FURTHER, *REASONS], TAKEN)
+                if contacts is not None:
+                    refuse_strangers(
+                        contacts, connection.execute("select customer_id from scored").df()["customer_id"]
+                    )
                 facts = facts_of(connection, self.scores, overview or {}, subscribers)
                 moves, notes = self._moves(connection, subscribers)
                 connection.execute(f"attach {literal(str(path))} as stored")

@@ -75,7 +75,7 @@ def target_lists(
                 own = own.assign(phone=phones)
                 if national:
                     notes.append(
-                        f"list '{action}': {national:,} phone numbers have no country code, which tools refuse; write"
+                        f"list '{action}': phone numbers without a country code: {national:,}; tools refuse them: write"
                         " them as +44..., or add a column 'country' (GB, DE, ...) to the contacts"
                     )
             listed = listed.merge(own[["customer_id", *asked]], on="customer_id", how="left")
@@ -83,12 +83,12 @@ def target_lists(
             reached = listed[by].notna() & (listed[by] != "")
             once = ~listed[by].str.casefold().duplicated()
             for left_out, why in (
-                (~reached, f"have no {by}"),
-                (reached & ~once, f"share the {by} of another"),
+                (~reached, f"no {by}"),
+                (reached & ~once, f"the {by} of another"),
             ):
                 if left_out.any():
                     notes.append(
-                        f"list '{action}': {int(left_out.sum()):,} customers {why} and are not in it"
+                        f"list '{action}' leaves out {int(left_out.sum()):,} of {len(listed):,}: {why}"
                     )
             listed = listed[reached & once]
             if names:
@@ -96,6 +96,22 @@ def target_lists(
                 listed = listed[[by, *listed.columns.drop(by)]]
         lists[str(action)] = listed.rename(columns=names).reset_index(drop=True)
     return lists, notes
+
+
+def refuse_strangers(contacts: pd.DataFrame, scored: pd.Series) -> None:
+    """Refuse contacts of which none is a scored customer: every list would be empty.
+
+    Raises
+    ------
+    InputError
+        No ``customer_id`` of ``contacts`` is among those that are ``scored``.
+    """
+    ids = contacts["customer_id"]
+    if len(ids) and len(scored) and not ids.isin(scored).any():
+        raise InputError(
+            f"contacts: none of their {len(ids):,} customers is among the scored ones, which are written as"
+            f" '{scored.iloc[0]}', and not as '{ids.iloc[0]}'; write them alike"
+        )
 
 
 def _columns(preset: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from clvml.decide.eligibility import read_customers
-from clvml.decide.lists import target_lists
+from clvml.decide.lists import refuse_strangers, target_lists
 from clvml.decide.plan import Plan, make_plan
 from clvml.decide.plan_file import PlanRecord
 from clvml.decide.plan_file import write_plan as write_plan_files
@@ -103,6 +103,8 @@ def write_plan(
         write_plan_files(made.table, made.record, path)
         return {}, []
     known = read_customers(contacts, ["customer_id"], "contacts") if contacts else None
+    if known is not None:
+        refuse_strangers(known, made.table["customer_id"])
     lists, notes = target_lists(made.table, known, preset, fields)
     try:
         folder.mkdir(exist_ok=True)
