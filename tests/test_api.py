@@ -223,6 +223,14 @@ def test_a_plan_from_a_frame_of_scores():
     assert "'spring'" in repr(made)
 
 
+def test_a_playbook_in_another_currency_than_the_scores_is_refused(scores):
+    mail = {"contact_cost": 1, "save_rate": {"mean": 0.1, "sd": 0.05}}
+    book = {"campaign": "spring", "actions": {"mail": mail}}
+    assert clvml.plan(scores, book).record.currency == "EUR"
+    with refused("the costs of the playbook are in GBP, and the scores in EUR; give costs in EUR"):
+        clvml.plan(scores, {**book, "currency": "GBP"})
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [

@@ -111,7 +111,8 @@ class CustomerModel(BaseEstimator):
     ) -> pd.DataFrame:
         """Score every customer: one row per customer, best value first, as `clvml score` writes them.
 
-        What to know about the scores, such as the age of the model, is in ``attrs["notes"]`` of the frame.
+        What to know about the scores, such as the age of the model, is in ``attrs["notes"]`` of the frame, the
+        currency of their money in ``attrs["currency"]``.
 
         Parameters
         ----------
@@ -140,6 +141,7 @@ class CustomerModel(BaseEstimator):
         with read.days.lock:
             scored = score_in_batches(scorer, read.days, until, explain, margins=margins).frame()
         prepared = replace(read.prepared, as_of=until, note=read.prepared.note if as_of is None else "")
+        scored.attrs["currency"] = read.data.currency
         scored.attrs["notes"] = [
             *workflows.scoring_notes(prepared, scorer, scorer.model.config),
             *workflows.unlike_training(scored, scorer),

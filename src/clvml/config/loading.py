@@ -182,8 +182,9 @@ def _describe(problem: Any, section: type[BaseModel]) -> str:
         return f"'{path}' must hold keys ({keys}); currently set to {_shown(problem['input'])}"
     said = problem["msg"].removeprefix("Value error, ")
     said = said.replace("less than or equal to", "at most").replace("greater than or equal to", "at least")
-    # Where keys contradict each other, printing all of them shows nothing.
-    got = "" if isinstance(problem["input"], dict) else f"; currently set to {_shown(problem['input'])}"
+    # Where keys contradict each other, printing all of them shows nothing; what is wrong with a rule quotes it.
+    told = isinstance(problem["input"], dict) or "; currently set to " in said
+    got = "" if told else f"; currently set to {_shown(problem['input'])}"
     if problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float | date):
         # YAML reads off as false, 2024 as a number and 2024-01-31 as a day.
         got += "; put it in quotes"

@@ -17,7 +17,7 @@ from clvml.decide.plan_file import write_plan as write_plan_files
 from clvml.decide.playbook import Playbook, parse_playbook, read_playbook
 from clvml.errors import InputError
 from clvml.outcomes.readback import Readback
-from clvml.scores.overview import origin_of
+from clvml.scores.overview import Origin, origin_of
 from clvml.scores.scorer import scored_table
 
 
@@ -32,7 +32,7 @@ def plan(
     Parameters
     ----------
     scores : DataFrame, str or Path
-        The scored table or its file.
+        The scored table, whose ``attrs`` may name the ``currency``, or its file.
     playbook : Playbook, mapping, str or Path
         What can be done; its YAML file, or its keys.
     budget : float, optional
@@ -56,18 +56,18 @@ def plan(
         if playbook.past_contacts
         else None
     )
-    trained = None
-    if not isinstance(scores, pd.DataFrame):
+    if isinstance(scores, pd.DataFrame):
+        origin = Origin(currency=scores.attrs.get("currency"))
+    else:
         origin = origin_of(Path(scores))
-        trained = origin.trained_as_of
-        if playbook.currency is None:
-            playbook = playbook.model_copy(update={"currency": origin.currency})
-        elif origin.currency is not None and origin.currency.upper() != playbook.currency.upper():
-            raise InputError(
-                f"the costs of the playbook are in {playbook.currency}, and the scores in {origin.currency}; give costs"
-                f" in {origin.currency}, and currency: {origin.currency} in the playbook"
-            )
-    return make_plan(table, playbook, budget, opt_outs, past, today or date.today(), trained)
+    if playbook.currency is None:
+        playbook = playbook.model_copy(update={"currency": origin.currency})
+    elif origin.currency is not None and origin.currency.upper() != playbook.currency.upper():
+        raise InputError(
+            f"the costs of the playbook are in {playbook.currency}, and the scores in {origin.currency}; give costs"
+            f" in {origin.currency}, and currency: {origin.currency} in the playbook"
+        )
+    return make_plan(table, playbook, budget, opt_outs, past, today or date.today(), origin.trained_as_of)
 
 
 def write_plan(
