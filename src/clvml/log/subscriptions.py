@@ -18,6 +18,7 @@ from clvml.log.mapping import is_unit_price, is_usual, plain
 from clvml.log.rows.cleaning import ReasonCount
 from clvml.log.table import days_of, read_table, with_numbers
 from clvml.log.values.billing_periods import period_days
+from clvml.log.values.numbers import MISSING
 from clvml.storage.addresses import hide_password
 
 COLUMNS = ("customer_id", "start", "end", "plan", "price", "period")
@@ -35,8 +36,8 @@ ONE_PLAN = "all"
 _STRIPE_PRICES = ("planamount", "unitamount", "priceunitamount")
 # How exports say of a subscription that runs that it has no end: by zeros, a far year or a word.
 NO_END = (
-    r"(?i)[-0./: T]+|(?:.*\D)?(?:2099|2999|9999)(?:\D.*)?|\\N|null|none|nan|nat|n/a|na|unbefristet|laufend|aktiv|active"
-    r"|actif|activo|attivo|actief|lopend|ongoing|open|current|present|never|en cours|in corso|indefinido|illimitée?"
+    rf"(?i)[-0./: T]+|(?:.*\D)?(?:2099|2999|9999)(?:\D.*)?|{MISSING}|unbefristet|laufend|aktiv|active|actif"
+    r"|activo|attivo|actief|lopend|ongoing|open|current|present|never|en cours|in corso|indefinido|illimitée?"
 )
 
 

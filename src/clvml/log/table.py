@@ -23,12 +23,11 @@ from clvml.log.values.dates import (
     iso_sql,
     within_calendar,
 )
-from clvml.log.values.numbers import Spelling, compare_formats, parse_number
+from clvml.log.values.numbers import MISSING, Spelling, compare_formats, parse_number
 from clvml.log.values.time_zones import moved_sql
 from clvml.storage.addresses import hide_password, is_address
 from clvml.storage.files import unescaped
 
-_NOTHING = ("", "na", "n/a", "nan", "null", "none", "#n/a", "\\n")
 _TRUTHS = {"true": 1.0, "false": 0.0}
 _DIGITS = str.maketrans("23456789", "11111111")
 
@@ -149,7 +148,7 @@ def _text_sql(cell: str, kind: str) -> str:
 
 
 def _numbers(texts: pd.Series, where: str) -> pd.Series:
-    known = texts.where(~texts.str.casefold().isin(_NOTHING).fillna(False).astype(bool))
+    known = texts.mask(texts.str.casefold().str.fullmatch(MISSING).fillna(False).astype(bool))
     distinct = known.dropna().unique()
     if not len(distinct):
         return texts

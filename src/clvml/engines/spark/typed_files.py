@@ -9,6 +9,7 @@ from clvml.errors import InputError
 from clvml.log.readers.delimited import Layout, read_layout
 from clvml.log.readers.parts import find_files, read_parts
 from clvml.log.rows.line_rules import IDS
+from clvml.log.values.numbers import MISSING
 from clvml.storage.addresses import KINDS, is_address
 from clvml.storage.workspace import offline_database
 
@@ -22,7 +23,6 @@ _TIMES = {
     f"cast(({{0}} - pmod({{0}}, {_DAY})) div {_DAY} as int), 0, 0, pmod({{0}}, {_DAY}) div 1000 / 1000000)",
     "TIMESTAMPTZ_NS": "timestamp_micros(({0} - pmod({0}, 1000)) div 1000)",
 }
-_MISSING = "r'^(nan|null|none|na|n/a|#n/a|<na>|nat|\\\\n)?$'"
 _BLANKS = "' \\t\\r\\n\\u00a0'"
 _NUMBER = r"r'^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$'"
 _ENDLESS = r"r'^[+-]?(inf|infinity|nan)$'"
@@ -116,7 +116,7 @@ def typed_column(ours: str, column: str, kind: str, name: str) -> str:
     """Return the SQL of one mapped column, as `clvml.log.rows.staging` types it."""
     is_text = kind == "string"
     trimmed = f"trim(both {_BLANKS} from {column})"
-    text = f"case when not lower({trimmed}) rlike {_MISSING} then {trimmed} end" if is_text else column
+    text = f"case when not lower({trimmed}) rlike r'{MISSING}' then {trimmed} end" if is_text else column
     if ours in IDS and (is_text or kind in _WHOLE):
         flag = f"coalesce({text} <> {column}, false)" if is_text else "false"
         return f"cast({text} as string) as {ours}, {flag} as {ours}_trimmed"

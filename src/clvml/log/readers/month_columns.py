@@ -94,7 +94,7 @@ def _as_rows(connection: duckdb.DuckDBPyConnection, part: Part, months: dict[int
         for place, end in months.items()
     )
     text = f"lower(trim(c{cell}::VARCHAR))"
-    said = f"regexp_matches({text}, '[1-9[:alpha:]]') AND NOT regexp_full_match({text}, {MISSING})"
+    said = f"regexp_matches({text}, '[1-9[:alpha:]]') AND NOT regexp_full_match({text}, {literal(MISSING)})"
     relation = f"(SELECT * FROM ({by_month}) AS long WHERE {said})"
     names = [part.columns[place] for place in months]
     finding = Finding(

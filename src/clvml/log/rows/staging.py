@@ -326,7 +326,7 @@ def cleaned_sql(column: str, kind: str) -> str:
     plain = f"{first} BETWEEN 33 AND 126 AND {last} BETWEEN 33 AND 126"
     return (
         f"CASE WHEN {plain} AND (strlen({text}) > {_LONGEST_MISSING} OR {last} BETWEEN 48 AND 57) THEN {text} "
-        f"WHEN NOT regexp_full_match(lower({trimmed}), {MISSING}) THEN {trimmed} END"
+        f"WHEN NOT regexp_full_match(lower({trimmed}), {literal(MISSING)}) THEN {trimmed} END"
     )
 
 

@@ -16,8 +16,8 @@ from functools import cache
 
 from clvml.storage.sql import literal
 
-# What says in a usual way that nothing is there, in small letters: a pattern in SQL.
-MISSING = "'(nan|null|none|na|n/a|#n/a|<na>|nat|\\\\n)?'"
+MISSING = r"^(?:nan|null|none|na|n/a|#n/a|<na>|nat|\\n)?$"
+"""Pattern of what says in a usual way that nothing is there, in small letters."""
 
 _CODES = (
     "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP"
