@@ -8,30 +8,28 @@ import pytest
 
 from clvml.customers import FEATURES, GROUPS
 from clvml.customers.subscription_snapshots import SUBSCRIPTION_FEATURES
-from clvml.explain import driver_sentences, drivers
+from clvml.explain import Explanation
 
 BY_NAME = {feature.name: feature for feature in FEATURES}
 
 
-def table_of(columns):
-    """Return arguments of `drivers`; `columns` maps features to (values, SHAP values)."""
+def explained(columns):
+    """Return an explanation; `columns` maps features to (values, SHAP values)."""
     features = pd.DataFrame({name: values for name, (values, _) in columns.items()}, dtype=float)
     phi = np.column_stack([phi for _, phi in columns.values()] + [np.zeros(len(features))])
-    return phi, [BY_NAME[name] for name in columns], features
+    return Explanation(features, [BY_NAME[name] for name in columns], phi)
 
 
 def test_a_table_worked_out_by_hand():
-    got = drivers(
-        *table_of(
-            {
-                "spend_sum": ([1, 2, 3, 4], [0.2, 0.1, -0.1, -0.2]),
-                "days_since_last_order": ([1, 2, 3, 4], [-0.4, -0.2, 0.2, 0.4]),
-                "T": ([1, 2, 3, 4], [0.1, -0.1, -0.1, 0.1]),
-                "gap_mean": ([1, np.nan, 3, np.nan], [0.0, 0.9, 0.1, 0.8]),
-                "refund_sum": ([0, 0, 0, 0], [0, 0, 0, 0]),
-            }
-        )
-    )
+    got = explained(
+        {
+            "spend_sum": ([1, 2, 3, 4], [0.2, 0.1, -0.1, -0.2]),
+            "days_since_last_order": ([1, 2, 3, 4], [-0.4, -0.2, 0.2, 0.4]),
+            "T": ([1, 2, 3, 4], [0.1, -0.1, -0.1, 0.1]),
+            "gap_mean": ([1, np.nan, 3, np.nan], [0.0, 0.9, 0.1, 0.8]),
+            "refund_sum": ([0, 0, 0, 0], [0, 0, 0, 0]),
+        }
+    ).drivers()
     assert got["feature"].tolist() == ["gap_mean", "days_since_last_order", "spend_sum", "T", "refund_sum"]
     np.testing.assert_allclose(got["mean_abs_shap"], [0.45, 0.3, 0.15, 0.1, 0])
     assert got["direction"].tolist() == [
@@ -47,7 +45,7 @@ def test_a_table_worked_out_by_hand():
 
 def test_ties_keep_the_order_of_the_list():
     same = ([1, 2], [0.1, -0.1])
-    assert drivers(*table_of({"T": same, "spend_sum": same}))["feature"].tolist() == ["T", "spend_sum"]
+    assert explained({"T": same, "spend_sum": same}).drivers()["feature"].tolist() == ["T", "spend_sum"]
 
 
 def test_where_all_pay_by_the_month_nothing_is_said_of_long_billing_periods():
@@ -55,16 +53,17 @@ def test_where_all_pay_by_the_month_nothing_is_said_of_long_billing_periods():
     frame = pd.DataFrame({"period_days": [30] * 4, "days_to_renewal": [1, 10, 20, 29]})
     phi = np.zeros((4, 3))
     phi[:, [one.name for one in billing].index("days_to_renewal")] = [-0.4, -0.1, 0.2, 0.5]
-    assert driver_sentences(phi, billing, frame) == [
+    assert Explanation(frame, billing, phi).sentences() == [
         "Billing matters most (100% of all influence), but in no single direction."
     ]
 
 
 def test_drivers_of_real_customers(example):
-    got = drivers(example.contributions, example.feature_list, example.features)
+    explanation = Explanation(example.features, example.feature_list, example.contributions)
+    got = explanation.drivers()
     assert sorted(got["feature"]) == sorted(example.features.columns)
     assert got["mean_abs_shap"].is_monotonic_decreasing
-    sentences = driver_sentences(example.contributions, example.feature_list, example.features)
+    sentences = explanation.sentences()
     assert any(
         "customers who bought often" in sentence.lower() and "to stay" in sentence for sentence in sentences
     )
@@ -75,44 +74,42 @@ def test_drivers_of_real_customers(example):
 
 def test_sentences_follow_the_sums_of_groups():
     # Recency sums to 0.3 a customer although its two features pull against each other; spend to 0.1.
-    arguments = table_of(
+    explanation = explained(
         {
             "spend_sum": ([4, 3, 2, 1], [-0.1, -0.1, 0.1, 0.1]),
             "days_since_last_order": ([1, 2, 3, 4], [-0.9, -0.9, 0.9, 0.9]),
             "T": ([1, 2, 3, 4], [0.6, 0.6, -0.6, -0.6]),
         }
     )
-    assert driver_sentences(*arguments) == [
+    assert explanation.sentences() == [
         "Customers who have not bought for long are the likeliest to leave:"
         " recency matters most (75% of all influence).",
         "Customers who spent much are likelier to stay: spend comes next (25% of all influence).",
     ]
-    assert len(driver_sentences(*arguments, top=1)) == 1
+    assert len(explanation.sentences(top=1)) == 1
 
 
 def test_a_sentence_claims_no_direction_that_is_not_there():
     mixed = {"spend_sum": ([1, 2, 3, 4], [0.1, -0.1, -0.1, 0.1])}
     expected = ["Spend matters most (100% of all influence), but in no single direction."]
-    assert driver_sentences(*table_of(mixed)) == expected
+    assert explained(mixed).sentences() == expected
     second = mixed | {"spend_sum_90d": ([1, 2, 3, 4], [0.4, 0.2, -0.2, -0.4])}
-    assert driver_sentences(*table_of(second))[0].startswith(
-        "Customers who spent much are the likeliest to stay"
-    )
+    assert explained(second).sentences()[0].startswith("Customers who spent much are the likeliest to stay")
     without_axis = {"spend_max": ([1, 2, 3, 4], [0.1, 0.1, -0.1, -0.1])}
-    assert driver_sentences(*table_of(without_axis)) == expected
+    assert explained(without_axis).sentences() == expected
 
 
 def test_a_sentence_does_not_say_the_contrary_of_what_is_seen():
     # Alike in silence, who bought often is likelier to leave; but the often ones are silent for less long.
     silence = ([10, 20, 30, 40], [-0.8, -0.3, 0.3, 0.8])
     often = ([9, 7, 4, 2], [0.2, 0.1, -0.1, -0.2])
-    first, second = driver_sentences(*table_of({"days_since_last_order": silence, "purchase_days": often}))
+    first, second = explained({"days_since_last_order": silence, "purchase_days": often}).sentences()
     assert first.startswith("Customers who have not bought for long are the likeliest to leave")
     assert second == "Frequency comes next (21% of all influence), but in no single direction."
 
 
 def test_no_influence_at_all():
-    (sentence,) = driver_sentences(*table_of({"spend_sum": ([1, 2], [0, 0])}))
+    (sentence,) = explained({"spend_sum": ([1, 2], [0, 0])}).sentences()
     assert sentence.startswith("Nothing known of the customers tells who will leave")
 
 
@@ -124,10 +121,12 @@ def test_every_group_has_a_story_along_its_own_features():
 
 
 def test_errors_say_what_to_do():
-    phi, feature_list, features = table_of({"spend_sum": ([1, 2], [0, 0])})
+    whole = explained({"spend_sum": ([1, 2], [0, 0])})
     with pytest.raises(ValueError, match=re.escape("drivers need at least one customer (currently 0)")):
-        drivers(phi[:0], feature_list, features.head(0))
+        Explanation(whole.features.head(0), whole.known, whole.contributions[:0]).drivers()
     with pytest.raises(
-        ValueError, match=re.escape("features lack 1 column(s) of feature_list: ['spend_sum']")
+        ValueError, match=re.escape("features lack 1 column(s) of the known ones: ['spend_sum']")
     ):
-        driver_sentences(phi, feature_list, features.rename(columns={"spend_sum": "x"}))
+        Explanation(
+            whole.features.rename(columns={"spend_sum": "x"}), whole.known, whole.contributions
+        ).shares()

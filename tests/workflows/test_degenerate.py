@@ -271,8 +271,8 @@ def test_no_training_is_lost_to_a_picture(broken, step, kept, tmp_path, monkeypa
     [
         ("judge", "the comparison with the baselines"),
         ("headline_metrics", "the metrics"),
-        ("driver_sentences", "what drives retention"),
-        ("drivers", "the table of drivers"),
+        ("Explanation.sentences", "what drives retention"),
+        ("Explanation.drivers", "the table of drivers"),
         ("fit_reference", "the explanation; no customer has a reason"),
     ],
 )

@@ -89,7 +89,7 @@ class Evidence(_Part):
 def build_evidence(tested: Backtest, drivers: list[dict[str, Any]], margin: float) -> dict[str, Any]:
     """Return how good a model is out of time and what it goes by, ready for JSON.
 
-    ``drivers`` is what `clvml.explain.driver_shares` returns, and handed on; ``margin`` the share of spend that is
+    ``drivers`` is what `clvml.explain.Explanation.shares` returns, and handed on; ``margin`` the share of spend that is
     earned.
 
     Returns

@@ -3,17 +3,15 @@
 The plots are in `clvml.explain.driver_plots`, the only module to import matplotlib and shap: scoring needs neither.
 """
 
-from clvml.explain.influence import driver_sentences, driver_shares, drivers
+from clvml.explain.influence import Explanation
 from clvml.explain.reference import Reference
 from clvml.explain.treeshap import shap_values
 from clvml.explain.wording import Typical, reasons
 
 __all__ = [
+    "Explanation",
     "Reference",
     "Typical",
-    "driver_sentences",
-    "driver_shares",
-    "drivers",
     "reasons",
     "shap_values",
 ]

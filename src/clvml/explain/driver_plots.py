@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import textwrap
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -17,12 +17,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from clvml.customers import Feature
 from clvml.evaluation.plots import Picture
-from clvml.explain.influence import LOWERS, MIXED, NONE, RAISES, driver_sentences, drivers
-from clvml.explain.wording import check_contributions
+from clvml.explain.influence import LOWERS, MIXED, NONE, RAISES, Explanation
 
 with warnings.catch_warnings():
     # shap 0.51 calls, on import, what matplotlib 3.11 is about to deprecate.
@@ -36,38 +34,18 @@ MOST_ROWS = 2_000
 NAME_WIDTH = 40
 
 
-def plot_drivers_bar(
-    contributions: ArrayLike, feature_list: Sequence[Feature], features: pd.DataFrame, top: int = 12
-) -> Figure:
+def plot_drivers_bar(explained: Explanation, top: int = 12) -> Figure:
     """Draw how far each feature moves the churn risk on average, strongest on top.
 
     Parameters
     ----------
-    contributions : array-like of shape (customers, len(feature_list) + 1)
-        As `clvml.explain.of_customers.contributions` returns them [log-odds].
-    feature_list : sequence of Feature
-        The features of the columns of `contributions`, in their order.
-    features : DataFrame
-        One row per customer, one column per feature.
+    explained : Explanation
+        Of at least one customer, with its errors.
     top : int
         Features drawn.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit each other or there is no customer. This holds for both plots.
-
-    Examples
-    --------
-    >>> from clvml.customers import FEATURES
-    >>> chosen = [f for f in FEATURES if f.name in ("purchase_days", "days_since_last_order")]
-    >>> frame = pd.DataFrame({"purchase_days": [1, 5, 9], "days_since_last_order": [200, 40, 10]})
-    >>> figure = plot_drivers_bar([[0.2, 1.0, 0], [0.1, -0.3, 0], [-0.3, -0.7, 0]], chosen, frame)
-    >>> figure.get_suptitle().partition(":")[0]
-    'Customers who have not bought for long are the likeliest to leave'
     """
-    table = drivers(contributions, feature_list, features).head(top)
-    explanation = _explanation(contributions, feature_list, features, table, np.arange(len(features)))
+    table = explained.drivers().head(top)
+    explanation = _explanation(explained, table, np.arange(len(explained.features)))
     figure = _figure(len(table))
     axes = figure.subplots()
     shap.plots.bar(explanation, max_display=len(table), ax=axes, show=False)
@@ -90,43 +68,29 @@ def plot_drivers_bar(
     )
     _finish(
         axes,
-        driver_sentences(contributions, feature_list, features, top=1)[0],
-        f"Mean absolute SHAP value of {len(features):,} customers; the {len(table)} strongest of"
-        f" {len(feature_list)} features",
+        explained.sentences(top=1)[0],
+        f"Mean absolute SHAP value of {len(explained.features):,} customers; the {len(table)} strongest of"
+        f" {len(explained.known)} features",
     )
     return figure
 
 
-def plot_drivers_beeswarm(
-    contributions: ArrayLike,
-    feature_list: Sequence[Feature],
-    features: pd.DataFrame,
-    top: int = 12,
-    seed: int = 0,
-) -> Figure:
+def plot_drivers_beeswarm(explained: Explanation, top: int = 12, seed: int = 0) -> Figure:
     """Draw one dot per customer and feature: how far it moves the risk, coloured by its value.
 
     Parameters
     ----------
-    contributions, feature_list, features, top
+    explained, top
         As in `plot_drivers_bar`.
     seed : int
         Seed of the sample of at most 2,000 customers, and of the order in which dots overlap.
-
-    Examples
-    --------
-    >>> from clvml.customers import FEATURES
-    >>> chosen = [f for f in FEATURES if f.name in ("purchase_days", "days_since_last_order")]
-    >>> frame = pd.DataFrame({"purchase_days": [1, 5, 9], "days_since_last_order": [200, 40, 10]})
-    >>> figure = plot_drivers_beeswarm([[0.2, 1.0, 0], [0.1, -0.3, 0], [-0.3, -0.7, 0]], chosen, frame)
-    >>> [label.get_text().replace(chr(10), " ") for label in figure.axes[0].get_yticklabels()]
-    ['days with at least one line of positive amount', 'days from the last purchase day to the cutoff']
     """
-    table = drivers(contributions, feature_list, features).head(top)
-    rows = np.arange(len(features))
-    if len(rows) > MOST_ROWS:
+    table = explained.drivers().head(top)
+    customers = len(explained.features)
+    rows = np.arange(customers)
+    if customers > MOST_ROWS:
         rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_ROWS, replace=False))
-    explanation = _explanation(contributions, feature_list, features, table, rows)
+    explanation = _explanation(explained, table, rows)
     figure = _figure(len(table))
     axes = figure.subplots()
     with _legacy_seed(seed):
@@ -140,28 +104,21 @@ def plot_drivers_beeswarm(
             color_bar_label="value of the feature (grey: missing)",
         )
     axes.set_xlabel("influence on churn risk [log-odds]; right of 0 raises it")
-    number = f"{len(rows):,} of {len(features):,}" if len(rows) < len(features) else f"all {len(rows):,}"
+    number = f"{len(rows):,} of {customers:,}" if len(rows) < customers else f"all {customers:,}"
     _finish(
         axes,
-        driver_sentences(contributions, feature_list, features, top=1)[0],
-        f"One dot per customer, {number}; the {len(table)} strongest of {len(feature_list)} features",
+        explained.sentences(top=1)[0],
+        f"One dot per customer, {number}; the {len(table)} strongest of {len(explained.known)} features",
     )
     return figure
 
 
-def _explanation(
-    contributions: ArrayLike,
-    feature_list: Sequence[Feature],
-    features: pd.DataFrame,
-    table: pd.DataFrame,
-    rows: NDArray[np.intp],
-) -> shap.Explanation:
-    phi = check_contributions(features, contributions, feature_list)
-    names = [feature.name for feature in feature_list]
+def _explanation(explained: Explanation, table: pd.DataFrame, rows: NDArray[np.intp]) -> shap.Explanation:
+    names = [feature.name for feature in explained.known]
     columns = np.array([names.index(name) for name in table["feature"]], dtype=np.intp)
     return shap.Explanation(
-        values=phi[np.ix_(rows, columns)],
-        data=_colour_values(features.iloc[rows][list(table["feature"])]),
+        values=explained.influences[np.ix_(rows, columns)],
+        data=_colour_values(explained.features.iloc[rows][list(table["feature"])]),
         feature_names=[textwrap.fill(_name(text), NAME_WIDTH) for text in table["description"]],
     )
 

@@ -32,7 +32,6 @@ from clvml.workflows.scoring import (
 )
 from clvml.workflows.sync import check_uploads, sync
 from clvml.workflows.training import (
-    Explanation,
     Fitted,
     Trained,
     backtest,

@@ -14,7 +14,7 @@ from clvml.errors import secondary
 from clvml.evaluation.backtest import Backtest, judge
 from clvml.evaluation.evidence import build_evidence
 from clvml.evaluation.subscription_rules import predict_subscription_folds
-from clvml.explain import Reference
+from clvml.explain import Explanation, Reference
 from clvml.explain.of_subscribers import contributions, fit_reference
 from clvml.models.contract import fit_contract_model
 from clvml.scores.columns import whom
@@ -23,7 +23,7 @@ from clvml.scores.tiers import tier_thresholds
 from clvml.workflows.preparation import Prepared
 from clvml.workflows.report import page_of
 from clvml.workflows.scoring import score_subscriptions
-from clvml.workflows.training import REASONS_SHOWN, Explanation, Trained, record, tested_or_told
+from clvml.workflows.training import REASONS_SHOWN, Trained, record, tested_or_told
 
 Progress = Callable[[str], None]
 

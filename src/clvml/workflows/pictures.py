@@ -14,7 +14,7 @@ from clvml.evaluation.backtest import Backtest
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from clvml.workflows.training import Explanation
+    from clvml.explain import Explanation
 
 
 def draw_pictures(
@@ -78,8 +78,7 @@ def _of_the_drivers(explanation: Explanation, seed: int) -> dict[str, Callable[[
     # Imported here: shap takes a second, and scoring does not need it.
     from clvml.explain.driver_plots import plot_drivers_bar, plot_drivers_beeswarm
 
-    explained = explanation.contributions, explanation.known, explanation.features
     return {
-        "shap_bar": partial(plot_drivers_bar, *explained),
-        "shap_beeswarm": partial(plot_drivers_beeswarm, *explained, seed=seed),
+        "shap_bar": partial(plot_drivers_bar, explanation),
+        "shap_beeswarm": partial(plot_drivers_beeswarm, explanation, seed=seed),
     }

@@ -8,12 +8,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from clvml.config import AnyConfig, Config, DataConfig, SubscriptionConfig, SubscriptionData
-from clvml.customers import Feature
 from clvml.customers.snapshots import CustomerDays
 from clvml.customers.subscription_snapshots import known_at
 from clvml.engines.spark import SparkSample
@@ -21,7 +18,7 @@ from clvml.errors import InputError, secondary
 from clvml.evaluation.backtest import MODEL_NAME, Backtest, judge, predict_folds, run_backtest
 from clvml.evaluation.evidence import build_evidence
 from clvml.evaluation.folds import ModelColumns
-from clvml.explain import Reference, driver_sentences, driver_shares, drivers
+from clvml.explain import Explanation, Reference
 from clvml.explain.of_customers import contributions, fit_reference
 from clvml.log import PurchaseLog
 from clvml.log.events_beside import columns_beside
@@ -65,37 +62,6 @@ class Fitted:
 
     scorer: Scorer
     features: pd.DataFrame
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """What moves the churn risk of some customers.
-
-    Attributes
-    ----------
-    features : DataFrame
-        One row per customer.
-    known : tuple of Feature
-        The features that the model knows.
-    contributions : ndarray of shape (customers, known + 1)
-        SHAP values [log-odds], the base value last.
-    """
-
-    features: pd.DataFrame
-    known: tuple[Feature, ...]
-    contributions: NDArray[np.float64]
-
-    def drivers(self) -> pd.DataFrame:
-        """Return one row per feature, strongest first; see `clvml.explain.drivers`."""
-        return drivers(self.contributions, self.known, self.features)
-
-    def shares(self) -> list[dict[str, Any]]:
-        """Return the share and the direction of each group of features; see `clvml.explain.driver_shares`."""
-        return driver_shares(self.contributions, self.known, self.features)
-
-    def sentences(self) -> list[str]:
-        """Return the drivers in words."""
-        return driver_sentences(self.contributions, self.known, self.features)
 
 
 @dataclass(frozen=True)
