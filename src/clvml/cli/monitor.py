@@ -9,7 +9,15 @@ import typer
 
 from clvml.cli.inputs import load_any_config, now, parse_date, store_uri
 from clvml.cli.options import AsOfOption, ConfigOption, JsonOption, LaterDataOption, SetOption
-from clvml.cli.printing import command_line, print_json, print_list, print_paragraph, print_table, progress
+from clvml.cli.printing import (
+    command_line,
+    print_json,
+    print_list,
+    print_paragraph,
+    print_records,
+    print_table,
+    progress,
+)
 
 if TYPE_CHECKING:
     from clvml.outcomes.monitoring import Monitoring
@@ -140,28 +148,15 @@ def _print_monitoring(found: Monitoring, currency: str | None) -> None:
         rows.append(["Spend within its interval", f"{found.metrics['interval_coverage']:.1%}"])
     print_table(["Measure", "value"], rows)
     columns = [
-        whom(found.subscribers),
-        f"expected{unit}",
-        f"{'brought' if found.subscribers else 'spent'}{unit}",
+        ("Tier", "{value_tier}"),
+        (whom(found.subscribers), "{customers:z,.0f}"),
+        (f"expected{unit}", "{expected_spend:z,.0f}"),
+        (f"{'brought' if found.subscribers else 'spent'}{unit}", "{actual_spend:z,.0f}"),
     ]
-    columns += ["P(churn)", "churned"] if over else []
-    columns += ["in interval"] if has_intervals else []
+    columns += [("P(churn)", "{p_churn:.0%}"), ("churned", "{churned:.0%}")] if over else []
+    columns += [("in interval", "{interval_coverage:.0%}")] if has_intervals else []
     if len(found.tiers):
-        print_table(
-            ["Tier", *columns],
-            [
-                [
-                    row["value_tier"],
-                    *(f"{row[name]:z,.0f}" for name in ("customers", "expected_spend", "actual_spend")),
-                    *(
-                        f"{row[name]:.0%}"
-                        for name in ("p_churn", "churned", "interval_coverage")
-                        if name in row
-                    ),
-                ]
-                for row in found.tiers.to_dict("records")
-            ],
-        )
+        print_records(columns, found.tiers.to_dict("records"))
     drifted = found.drift[found.drift["words"] != "as in training"].head(_SHOWN_DRIFT)
     print_list(
         f"What has changed among {whom(found.subscribers)} since training",

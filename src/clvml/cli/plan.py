@@ -9,7 +9,7 @@ import typer
 
 from clvml.cli.inputs import now, store_in_use
 from clvml.cli.options import JsonOption
-from clvml.cli.printing import print_json, print_list, print_next, print_paragraph, print_table, progress
+from clvml.cli.printing import print_json, print_list, print_next, print_paragraph, print_records, progress
 from clvml.errors import InputError
 
 if TYPE_CHECKING:
@@ -114,20 +114,25 @@ def _print_plan(made: Plan, output: Path) -> None:
         f" {found['profit']:z,.2f}{unit} after cost (80%: {found['profit_low']:z,.2f} to {found['profit_high']:z,.2f});"
         f" no plan brings more than {found['bound']:z,.2f}{unit}."
     )
-    header = [f"Action ({unit.strip()})" if unit else "Action", people, "control", "cost", "profit"]
-    header += ["80% low", "high", "save rate", "break-even", "visible"]
-    print_table(
-        header,
+    print_records(
         [
-            [
-                row["action"],
-                *(f"{row[name]:,}" for name in ("customers", "control")),
-                *(f"{row[name]:z,.0f}" for name in ("cost", "profit", "profit_low", "profit_high")),
-                *(
-                    _percent(row[name])
-                    for name in ("save_rate", "break_even_save_rate", "smallest_save_rate_seen")
-                ),
-            ]
+            (f"Action ({unit.strip()})" if unit else "Action", "{action}"),
+            (people, "{customers:,}"),
+            ("control", "{control:,}"),
+            ("cost", "{cost:z,.0f}"),
+            ("profit", "{profit:z,.0f}"),
+            ("80% low", "{profit_low:z,.0f}"),
+            ("high", "{profit_high:z,.0f}"),
+            ("save rate", "{save_rate:.1%}"),
+            ("break-even", "{break_even}"),
+            ("visible", "{visible}"),
+        ],
+        [
+            {
+                **row,
+                "break_even": _percent(row["break_even_save_rate"]),
+                "visible": _percent(row["smallest_save_rate_seen"]),
+            }
             for row in found["actions"]
         ],
     )
@@ -138,18 +143,18 @@ def _print_plan(made: Plan, output: Path) -> None:
             "visible: the smallest save rate that its control group would show four times in five; none: not at all",
         ],
     )
-    print_table(
-        ["Left alone because", people, "value if kept"],
+    print_records(
         [
-            [row["why"], f"{row['customers']:,}", f"{row['value_if_kept']:z,.0f}"]
-            for row in found["left_alone"]
+            ("Left alone because", "{why}"),
+            (people, "{customers:,}"),
+            ("value if kept", "{value_if_kept:z,.0f}"),
         ],
+        found["left_alone"],
     )
     curve = found["curve"]
     step = max(1, (len(curve) - 1) // _CURVE_SHOWN)
-    print_table(
-        ["Budget", "expected profit"],
-        [[f"{row['budget']:z,.0f}", f"{row['profit']:z,.0f}"] for row in [*curve[:-1:step], curve[-1]]],
+    print_records(
+        [("Budget", "{budget:z,.0f}"), ("expected profit", "{profit:z,.0f}")], [*curve[:-1:step], curve[-1]]
     )
     print_paragraph(
         f"The next{unit or ' unit'} of budget would bring {found['next_unit_brings']:z,.2f}; nothing more pays from"

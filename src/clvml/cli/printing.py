@@ -6,8 +6,9 @@ import math
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -89,6 +90,22 @@ def print_table(header: list[str], rows: list[list[str]]) -> None:
         typer.echo("  ".join([first.strip().ljust(widths[0]), *others]))
 
 
+class _Cells(Formatter):
+    """Fills the forms of cells; of what is missing with a dash."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return "-" if value is None or value != value else str(super().format_field(value, format_spec))
+
+
+def print_records(columns: Sequence[tuple[str, str]], rows: Iterable[Mapping[Any, Any]]) -> None:
+    """Print a table of rows: ``columns`` are heads and the forms of their cells, such as ``{clv:z,.0f}``."""
+    cells = _Cells()
+    print_table(
+        [head for head, _ in columns],
+        [[cells.vformat(form, (), row) for _, form in columns] for row in rows],
+    )
+
+
 def print_list(title: str, lines: list[str]) -> None:
     if not lines:
         return
@@ -158,16 +175,16 @@ def print_leaderboard(result: Backtest) -> None:
         [f"{verdict}: {', '.join(metrics) or '-'}" for verdict, metrics in standings.items()],
     )
     day, reached = workflows.reach(result)
-    print_table(
-        [f"P(churn) as of {day}", whom(subscribers), "left", "stayed", "precision", "of all who left"],
+    print_records(
         [
-            [
-                f"{row['p_churn']:.0%} and more",
-                *(f"{row[name]:,.0f}" for name in ("customers", "leavers", "stayers")),
-                *(f"{row[name]:.0%}" if row[name] == row[name] else "-" for name in ("precision", "recall")),
-            ]
-            for row in reached.to_dict("records")
+            (f"P(churn) as of {day}", "{p_churn:.0%} and more"),
+            (whom(subscribers), "{customers:,.0f}"),
+            ("left", "{leavers:,.0f}"),
+            ("stayed", "{stayers:,.0f}"),
+            ("precision", "{precision:.0%}"),
+            ("of all who left", "{recall:.0%}"),
         ],
+        reached.to_dict("records"),
     )
     print_list(
         "What is measured",

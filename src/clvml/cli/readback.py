@@ -17,7 +17,15 @@ from clvml.cli.options import (
     MemoryOption,
     SetOption,
 )
-from clvml.cli.printing import margin_said, print_json, print_list, print_paragraph, print_table, progress
+from clvml.cli.printing import (
+    margin_said,
+    print_json,
+    print_list,
+    print_paragraph,
+    print_records,
+    print_table,
+    progress,
+)
 from clvml.errors import InputError
 
 if TYPE_CHECKING:
@@ -225,29 +233,17 @@ def _cells(row: pd.Series, measure: str) -> list[str]:
 
 def _print_profits(found: Readback) -> None:
     unit = f" [{found.currency}]" if found.currency else ""
-    print_table(
+    print_records(
         [
-            f"Action{unit}",
-            "treated",
-            "margin",
-            "contact",
-            "incentive",
-            "profit",
-            "95% interval",
-            "planned",
-            "planned now",
+            (f"Action{unit}", "{action}"),
+            ("treated", "{treated:,}"),
+            ("margin", "{margin:z,.0f}"),
+            ("contact", "{contact_cost:z,.0f}"),
+            ("incentive", "{incentive_cost:z,.0f}"),
+            ("profit", "{profit:z,.0f}"),
+            ("95% interval", "{low:+z,.0f} to {high:+z,.0f}"),
+            ("planned", "{expected:z,.0f}"),
+            ("planned now", "{expected_now:z,.0f}"),
         ],
-        [
-            [
-                each.action,
-                f"{each.treated:,}",
-                *(
-                    f"{value:z,.0f}"
-                    for value in (each.margin, each.contact_cost, each.incentive_cost, each.profit)
-                ),
-                f"{each.low:+z,.0f} to {each.high:+z,.0f}",
-                *(f"{value:z,.0f}" for value in (each.expected, each.expected_now)),
-            ]
-            for each in found.profits
-        ],
+        map(vars, found.profits),
     )

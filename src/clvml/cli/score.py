@@ -36,7 +36,7 @@ from clvml.cli.printing import (
     print_list,
     print_next,
     print_paragraph,
-    print_table,
+    print_records,
     print_warnings,
     progress,
 )
@@ -257,19 +257,16 @@ def _print_scored(summary: dict[str, Any], quality: QualityReport | SparkQuality
         typer.echo(
             f"{left_out:,} of {quality.rows_in:,} rows were left out; `clvml check` says why, --rejects keeps them"
         )
-    print_table(
-        ["Segment", "customers", "mean P(churn)", f"spend{currency}", "80% interval", f"CLV{currency}"],
+    print_records(
         [
-            [
-                row["segment"],
-                f"{row['customers']:,}",
-                f"{row['p_churn']:.0%}",
-                f"{row['expected_spend']:z,.0f}",
-                f"{row['expected_spend_low']:z,.0f} to {row['expected_spend_high']:z,.0f}",
-                f"{row['clv']:z,.0f}",
-            ]
-            for row in segments
+            ("Segment", "{segment}"),
+            ("customers", "{customers:,}"),
+            ("mean P(churn)", "{p_churn:.0%}"),
+            (f"spend{currency}", "{expected_spend:z,.0f}"),
+            ("80% interval", "{expected_spend_low:z,.0f} to {expected_spend_high:z,.0f}"),
+            (f"CLV{currency}", "{clv:z,.0f}"),
         ],
+        segments,
     )
     _print_notes(summary, output)
 

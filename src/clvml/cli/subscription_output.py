@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from clvml.cli.inputs import now
-from clvml.cli.printing import print_json, print_list, print_paragraph, print_table
+from clvml.cli.printing import print_json, print_list, print_paragraph, print_records, print_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,15 +88,14 @@ def print_subscribers(summary: dict[str, Any], currency: str | None) -> None:
         f" is {summary['clv']:z,.0f}{unit}: the present value of a margin of {value['margin']:.0%} over"
         f" {value['horizon_days']:,} days at {value['discount_rate']:.0%} a year{cost}."
     )
-    print_table(
-        ["Plan", "subscribers", "mean P(churn)", f"monthly price{unit}", f"revenue{unit}", f"CLV{unit}"],
+    print_records(
         [
-            [
-                row["plan"],
-                f"{row['customers']:,}",
-                f"{row['p_churn']:.0%}",
-                *(f"{row[name]:z,.0f}" for name in ("monthly_price", "expected_spend", "clv")),
-            ]
-            for row in summary["plans"]
+            ("Plan", "{plan}"),
+            ("subscribers", "{customers:,}"),
+            ("mean P(churn)", "{p_churn:.0%}"),
+            (f"monthly price{unit}", "{monthly_price:z,.0f}"),
+            (f"revenue{unit}", "{expected_spend:z,.0f}"),
+            (f"CLV{unit}", "{clv:z,.0f}"),
         ],
+        summary["plans"],
     )

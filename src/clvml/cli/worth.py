@@ -10,7 +10,7 @@ import typer
 
 from clvml.cli.inputs import both_or_none, load_any_config, now, refuse_for_subscriptions, workspace
 from clvml.cli.options import AcquiredOption, ConfigOption, JsonOption, MemoryOption, SetOption, SpendOption
-from clvml.cli.printing import print_json, print_list, print_margin, print_paragraph, print_table, progress
+from clvml.cli.printing import print_json, print_list, print_margin, print_paragraph, print_records, progress
 
 if TYPE_CHECKING:
     from clvml.config import ValueConfig
@@ -116,66 +116,58 @@ def _print_worth(found: Worth, value: ValueConfig, currency: str | None) -> None
             f" of old {people} hold those who stayed, so for new ones look at the youngest with --by cohort",
         ],
     )
-    print_table(
-        ["The most valuable", people, "value", "share"],
+    print_records(
         [
-            [
-                f"{row['top']:.0%}",
-                f"{row['customers']:,}",
-                f"{row['clv']:z,.0f}",
-                _number(row["clv_share"], 1, "%"),
-            ]
-            for row in found.concentration.to_dict("records")
+            ("The most valuable", "{top:.0%}"),
+            (people, "{customers:,}"),
+            ("value", "{clv:z,.0f}"),
+            ("share", "{clv_share:z,.1%}"),
         ],
+        found.concentration.to_dict("records"),
     )
     if len(found.formulas):
-        print_table(
-            ["Plain formula", "says", "times the value"],
+        print_records(
             [
-                [row["formula"], f"{row['total']:z,.0f}", _number(row["ratio"], 2)]
-                for row in found.formulas.to_dict("records")
+                ("Plain formula", "{formula}"),
+                ("says", "{total:z,.0f}"),
+                ("times the value", "{ratio:z,.2f}"),
             ],
+            found.formulas.to_dict("records"),
         )
         # Of a value of nothing or less, nothing is a multiple.
         told = found.formulas.dropna(subset="ratio").to_dict("records")
         print_list("Whom they mislead", [_misled(row) for row in told])
     if len(found.movement):
-        print_table(
-            ["Since the earlier scores", people, "value then", "value now", "change"],
+        print_records(
             [
-                [
-                    row["move"],
-                    f"{row['customers']:,}",
-                    *(f"{row[name]:z,.0f}" for name in ("clv_before", "clv_now", "change")),
-                ]
-                for row in found.movement.to_dict("records")
+                ("Since the earlier scores", "{move}"),
+                (people, "{customers:,}"),
+                ("value then", "{clv_before:z,.0f}"),
+                ("value now", "{clv_now:z,.0f}"),
+                ("change", "{change:z,.0f}"),
             ],
+            found.movement.to_dict("records"),
         )
 
 
 def _print_group(name: str, table: Any, subscribers: bool) -> None:
     from clvml.scores.columns import whom
 
-    costs = "acquisition_cost" in table
-    spent = "paid so far" if subscribers else "spent so far"
-    header = [name, whom(subscribers), spent, "value", "80% low", "high", "share", "each", "may cost"]
-    rows = [*table.drop("all").head(_SHOWN).iterrows(), ("all", table.loc["all"])]
-    print_table(
-        [*header, *(["costs", "months"] if costs else [])],
-        [
-            [
-                str(group),
-                *(
-                    f"{row[key]:z,.0f}"
-                    for key in ("customers", "historic_spend", "clv", "clv_low", "clv_high")
-                ),
-                _number(row["clv_share"], 1, "%"),
-                *(f"{row[key]:z,.2f}" for key in ("clv_each", "highest_acquisition_cost")),
-                *((_number(row["acquisition_cost"], 2), _number(row["payback_months"], 1)) if costs else ()),
-            ]
-            for group, row in rows
-        ],
-    )
+    columns = [
+        (name, "{group}"),
+        (whom(subscribers), "{customers:z,.0f}"),
+        ("paid so far" if subscribers else "spent so far", "{historic_spend:z,.0f}"),
+        ("value", "{clv:z,.0f}"),
+        ("80% low", "{clv_low:z,.0f}"),
+        ("high", "{clv_high:z,.0f}"),
+        ("share", "{clv_share:z,.1%}"),
+        ("each", "{clv_each:z,.2f}"),
+        ("may cost", "{highest_acquisition_cost:z,.2f}"),
+    ]
+    if "acquisition_cost" in table:
+        columns += [("costs", "{acquisition_cost:z,.2f}"), ("months", "{payback_months:z,.1f}")]
+    rows = {**table.drop("all").head(_SHOWN).to_dict("index"), "all": table.loc["all"]}
+    print_records(columns, [{**row, "group": group} for group, row in rows.items()])
     left = len(table) - 1 - _SHOWN
     if left > 0:
         typer.echo(f"... and {left:,} more (--json has all)")
@@ -183,43 +175,26 @@ def _print_group(name: str, table: Any, subscribers: bool) -> None:
 
 def _print_acquired(won: Acquisition) -> None:
     for name, table in (("source", won.by_source), ("source, month", won.by_month)):
-        rows = list(table.head(_SHOWN + 1).iterrows())
-        print_table(
+        rows = table.head(_SHOWN + 1).to_dict("index")
+        print_records(
             [
-                *(
-                    name,
-                    "customers",
-                    "spent",
-                    "cost each",
-                    "80% interval",
-                    "months seen",
-                    "earned",
-                    "to come",
-                ),
-                *("value to cost", "80% interval", "may cost", "months"),
+                (name, "{won}"),
+                ("customers", "{customers:z,.0f}"),
+                ("spent", "{spend:z,.0f}"),
+                ("cost each", "{cost_each:z,.2f}"),
+                ("80% interval", "{cost_low:z,.2f} to {cost_high:z,.2f}"),
+                ("months seen", "{months_seen:z,.1f}"),
+                ("earned", "{earned_each:z,.2f}"),
+                ("to come", "{to_come_each:z,.2f}"),
+                ("value to cost", "{value_to_cost:z,.2f}"),
+                ("80% interval", "{ratio_low:z,.2f} to {ratio_high:z,.2f}"),
+                ("may cost", "{highest_cost:z,.2f}"),
+                ("months", "{payback_months:z,.1f}"),
             ],
-            [
-                [
-                    ", ".join(key) if isinstance(key, tuple) else str(key),
-                    f"{row['customers']:z,.0f}",
-                    f"{row['spend']:z,.0f}",
-                    _number(row["cost_each"], 2),
-                    f"{_number(row['cost_low'], 2)} to {_number(row['cost_high'], 2)}",
-                    _number(row["months_seen"], 1),
-                    *(_number(row[column], 2) for column in ("earned_each", "to_come_each", "value_to_cost")),
-                    f"{_number(row['ratio_low'], 2)} to {_number(row['ratio_high'], 2)}",
-                    _number(row["highest_cost"], 2),
-                    _number(row["payback_months"], 1),
-                ]
-                for key, row in rows
-            ],
+            [{**row, "won": ", ".join(key) if isinstance(key, tuple) else key} for key, row in rows.items()],
         )
         if len(table) > len(rows):
             typer.echo(f"... and {len(table) - len(rows):,} more (--json has all)")
-
-
-def _number(value: float, places: int, kind: str = "f") -> str:
-    return f"{value:z,.{places}{kind}}" if value == value else "-"
 
 
 def _print_tested(evidence: Mapping[str, Any], subscribers: bool) -> None:
