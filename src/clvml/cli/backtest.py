@@ -7,20 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clvml.cli.inputs import load_any_config, now, parse_date
-from clvml.cli.options import (
-    AsOfOption,
-    ConfigOption,
-    DataOption,
-    JsonOption,
-    SetOption,
-)
-from clvml.cli.printing import (
-    print_json,
-    print_leaderboard,
-    print_list,
-    print_margin,
-    progress,
-)
+from clvml.cli.options import AsOfOption, ConfigOption, DataOption, JsonOption, SetOption
+from clvml.cli.printing import print_json, print_leaderboard, print_list, print_margin, progress
 
 if TYPE_CHECKING:
     from clvml.workflows import Prepared

@@ -18,12 +18,7 @@ from clvml.cli.options import (
     RejectsOption,
     SetOption,
 )
-from clvml.cli.printing import (
-    print_json,
-    print_next,
-    print_paragraph,
-    say_rejects,
-)
+from clvml.cli.printing import print_json, print_next, print_paragraph, say_rejects
 from clvml.cli.subscription_output import check_subscriptions
 from clvml.errors import InputError
 

@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clvml.cli.inputs import load_any_config, now, parse_date, store_in_use, workspace
-from clvml.cli.options import (
-    AsOfOption,
-    ConfigOption,
-    JsonOption,
-    LaterDataOption,
-    MemoryOption,
-    SetOption,
-)
+from clvml.cli.options import AsOfOption, ConfigOption, JsonOption, LaterDataOption, MemoryOption, SetOption
 from clvml.cli.printing import (
     margin_said,
     print_json,

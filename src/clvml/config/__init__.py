@@ -5,14 +5,7 @@ The only keys without a default are ``data.source``, the three mapped columns an
 """
 
 from clvml.config.base_section import Section
-from clvml.config.data import (
-    AttributesConfig,
-    ColumnsConfig,
-    DataConfig,
-    Preset,
-    PresetName,
-    read_preset,
-)
+from clvml.config.data import AttributesConfig, ColumnsConfig, DataConfig, Preset, PresetName, read_preset
 from clvml.config.identity_keys import IdentityConfig, KeysConfig
 from clvml.config.loading import (
     assign,

@@ -16,13 +16,7 @@ from clvml.decide.formulas import HISTORY, compare
 from clvml.decide.movement import movement
 from clvml.scores.columns import is_of_subscribers, whom
 from clvml.scores.rules import check_columns
-from clvml.scores.totals import (
-    lost_value,
-    lost_variance,
-    retained_interval,
-    spend_variance,
-    total_interval,
-)
+from clvml.scores.totals import lost_value, lost_variance, retained_interval, spend_variance, total_interval
 
 Array = NDArray[np.float64]
 

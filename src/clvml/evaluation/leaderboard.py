@@ -30,12 +30,7 @@ from clvml.evaluation.folds import (
     resampled,
     stacked,
 )
-from clvml.evaluation.metrics import (
-    CHURN_METRICS,
-    SPEND_METRICS,
-    Array,
-    Metric,
-)
+from clvml.evaluation.metrics import CHURN_METRICS, SPEND_METRICS, Array, Metric
 
 METRICS = SPEND_METRICS | CHURN_METRICS
 # What people are shown, and what a page counts as measures; the others say nearly the same again.

@@ -14,15 +14,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field
 
-from clvml.config import (
-    AnyConfig,
-    Section,
-    assign,
-    parse_any_config,
-    parse_keys,
-    read_any_config,
-    read_keys,
-)
+from clvml.config import AnyConfig, Section, assign, parse_any_config, parse_keys, read_any_config, read_keys
 from clvml.errors import InputError, did_you_mean
 from clvml.evaluation.leaderboard import METRICS
 

@@ -31,16 +31,7 @@ from clvml.workflows.scoring import (
     write_scored,
 )
 from clvml.workflows.sync import check_uploads, sync
-from clvml.workflows.training import (
-    Fitted,
-    Trained,
-    backtest,
-    days_of,
-    explain,
-    fit,
-    record,
-    train,
-)
+from clvml.workflows.training import Fitted, Trained, backtest, days_of, explain, fit, record, train
 from clvml.workflows.uplift import missing_columns, save_rates, uplift, write_save_rates
 from clvml.workflows.valuation import acquired, refuse_log_beside, value_notes, worth
 from clvml.workflows.verdict import answer, given_notes, headline_metrics, reach, short_name, standings

@@ -11,13 +11,7 @@ from typing import Any, Generic, TypeVar
 import duckdb
 import pandas as pd
 
-from clvml.config import (
-    Config,
-    DataConfig,
-    SubscriptionConfig,
-    SubscriptionData,
-    ValueConfig,
-)
+from clvml.config import Config, DataConfig, SubscriptionConfig, SubscriptionData, ValueConfig
 from clvml.customers.windows import HistoryVerdict, check_history
 from clvml.engines.spark import (
     SparkLog,

@@ -35,13 +35,7 @@ from clvml.workflows.pictures import draw_pictures
 from clvml.workflows.preparation import Prepared
 from clvml.workflows.report import page_of
 from clvml.workflows.scoring import score_days
-from clvml.workflows.verdict import (
-    given_notes,
-    headline_metrics,
-    next_order_note,
-    thin_history,
-    window_notes,
-)
+from clvml.workflows.verdict import given_notes, headline_metrics, next_order_note, thin_history, window_notes
 
 Progress = Callable[[str], None]
 

@@ -9,13 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from clvml.report.charts import (
-    HALF,
-    Plot,
-    drawn,
-    shares_plot,
-    value_at,
-)
+from clvml.report.charts import HALF, Plot, drawn, shares_plot, value_at
 from clvml.report.facts import RISKS, SPEND_EDGES, Facts
 from clvml.report.language import Language
 from clvml.report.sections.retained import retention

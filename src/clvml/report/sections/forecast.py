@@ -7,14 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from clvml.report.charts import (
-    WHOLE,
-    Plot,
-    amounts_plot,
-    drawn,
-    nice_ticks,
-    percentage,
-)
+from clvml.report.charts import WHOLE, Plot, amounts_plot, drawn, nice_ticks, percentage
 from clvml.report.facts import Facts
 from clvml.report.language import Language
 from clvml.report.sections.headline import assumption, segment_name

@@ -7,14 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from clvml.report.charts import (
-    HALF,
-    Plot,
-    drawn,
-    percentage,
-    shares_plot,
-    value_at,
-)
+from clvml.report.charts import HALF, Plot, drawn, percentage, shares_plot, value_at
 from clvml.report.facts import Facts
 from clvml.report.language import Language
 from clvml.report.vocabulary import DIRECTIONS, DOUBTS, DRIVERS, METHODS, REJECTIONS
