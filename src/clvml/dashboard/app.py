@@ -30,7 +30,7 @@ from clvml.dashboard.subscriber_texts import DASHBOARD
 from clvml.decide.lists import presets
 from clvml.decide.playbook import playbook_text
 from clvml.errors import InputError
-from clvml.report.document import environment
+from clvml.report.document import environment, subtitle
 from clvml.report.language import LANGUAGES, Language
 from clvml.report.subscriber_words import words_of
 
@@ -255,16 +255,6 @@ def _page(
     # The same page in other languages: all of its address, and another language.
     others = [(key, value) for key, value in request.query_params.multi_items() if key != "lang"]
     status = shown.get("status", 200)
-    facts = snapshot.facts if snapshot else None
-    subtitle = None
-    if facts:
-        subtitle = Markup(" · ").join(
-            [
-                say.text("as of {date}", date=say.date(facts.as_of)),
-                say.plural("{n} customer", "{n} customers", facts.customers),
-                *([say.text("model {version}", version=facts.model_version)] if facts.model_version else []),
-            ]
-        )
     return HTMLResponse(
         environment("clvml.dashboard", "clvml.report")
         .get_template(template)
@@ -273,7 +263,7 @@ def _page(
             text=say.text,
             lang=links.lang,
             htmx=_HTMX,
-            subtitle=subtitle,
+            subtitle=subtitle(snapshot.facts, say) if snapshot else None,
             menu=[(links.to(page), say.text(name), page == path) for page, name in PAGES.items()],
             languages=[
                 (code, NAMES[code], urlencode([*others, ("lang", code)]), code == say.code)

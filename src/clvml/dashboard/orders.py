@@ -145,9 +145,7 @@ def order_history(
             plot.whisker(today + horizon_days, spent + low, spent + high)
         for place, level in coming[1:]:
             plot.dot(place, level)
-        edge, _ = plot.at(today, 0)
-        plot.marks.append(f'<path class="today" d="M{edge} 20V{plot.height - plot.bottom}"/>')
-        plot.write(edge, 14, str(say.text("today")), "strong", "middle")
+        plot.today(today, say.text("today"))
         plot.below(_months(since, as_of + timedelta(days=ahead[-1][0]), 6 if width > 500 else 12, say))
         return plot
 
@@ -165,7 +163,7 @@ def order_history(
             horizon_days,
         ),
         "unit": say.unit(say.text("Spend, added up")),
-        "svg": drawn(WHOLE, draw, str(title)),
+        "svg": drawn(WHOLE, draw, title),
         "columns": [say.text("Day"), say.text("Spend")],
         "rows": [[say.date(day), say.money(spend)] for day, spend in list(days)[: -_LISTED - 1 : -1]],
     }

@@ -30,7 +30,7 @@ from clvml.evaluation.folds import (
     resampled,
     stacked,
 )
-from clvml.evaluation.metrics import CHURN_METRICS, SPEND_METRICS, Array, Metric
+from clvml.evaluation.metrics import CHURN_METRICS, SPEND_METRICS, Metric
 
 METRICS = SPEND_METRICS | CHURN_METRICS
 # What people are shown, and what a page counts as measures; the others say nearly the same again.
@@ -106,7 +106,7 @@ class Leaderboard:
         shown = {
             name: np.array([values.get((model, name), math.nan) for model in self.models]) for name in wanted
         }
-        best_first = np.argsort(-_score(METRICS[wanted[0]], shown[wanted[0]]), kind="stable")
+        best_first = np.argsort(-METRICS[wanted[0]].goodness(shown[wanted[0]]), kind="stable")
         texts = {
             METRICS[name].label: ["-" if math.isnan(v) else METRICS[name].text(v) for v in column]
             for name, column in shown.items()
@@ -210,21 +210,15 @@ class _Comparison(NamedTuple):
     opponent_value: float
 
 
-def _score(metric: Metric, values: Array) -> Array:
-    if metric.better == "higher":
-        return values
-    return -values if metric.better == "lower" else -np.abs(values)
-
-
 def _compare(
     metric: Metric, opponent: str, point: Values, drawn: Values, champion: str, customers: int
 ) -> _Comparison:
     mine, theirs = (
-        mean_of_folds(_score(metric, point[name, metric.name])).item() for name in (champion, opponent)
+        mean_of_folds(metric.goodness(point[name, metric.name])).item() for name in (champion, opponent)
     )
     low, high = interval(
-        mean_of_folds(_score(metric, drawn[champion, metric.name]))
-        - mean_of_folds(_score(metric, drawn[opponent, metric.name]))
+        mean_of_folds(metric.goodness(drawn[champion, metric.name]))
+        - mean_of_folds(metric.goodness(drawn[opponent, metric.name]))
     )
     # Two models in the same order differ by rounding alone, which is not a difference.
     least = 1e-9 * max(abs(mine), abs(theirs))

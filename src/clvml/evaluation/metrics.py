@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +28,7 @@ from clvml.evaluation.resampling import Drawn, Sample
 Array = NDArray[np.float64]
 Value = float | Array
 Weights = ArrayLike | None
+Values = TypeVar("Values", float, Array)
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,12 @@ class Metric:
     description: str
     format: str
     kernel: Callable[[Sample], Array] = field(repr=False)
+
+    def goodness(self, values: Values) -> Values:
+        """Return values of which the larger are the better ones, shape as given."""
+        if self.better == "higher":
+            return values
+        return -values if self.better == "lower" else -abs(values)
 
     def text(self, value: float, signed: bool = True) -> str:
         """Return `value` as people read it, "undefined" for NaN, without a plus where not `signed`.

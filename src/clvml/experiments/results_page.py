@@ -165,11 +165,9 @@ def _table(comparison: Comparison, board: Leaderboard, which: str) -> str:
     ]
     baselines = comparison.baselines[which]
     known = [model for model, metric in baselines if metric == comparison.metric]
-    better = METRICS[comparison.metric].better
 
-    def order(model: str) -> float:
-        value = baselines[model, comparison.metric]
-        return -value if better == "higher" else abs(value)
+    def goodness(model: str) -> float:
+        return METRICS[comparison.metric].goodness(baselines[model, comparison.metric])
 
     rows += [
         [
@@ -178,7 +176,7 @@ def _table(comparison: Comparison, board: Leaderboard, which: str) -> str:
             "",
             "",
         ]
-        for model in sorted(known, key=order)[:BASELINES_SHOWN]
+        for model in sorted(known, key=goodness, reverse=True)[:BASELINES_SHOWN]
     ]
     return markdown_table(header, rows)
 

@@ -107,6 +107,4 @@ def _objective(result: Result, metric: str) -> float | None:
         return None
     folds = point_board(earlier_dates(result.predictions)).folds
     values = folds.loc[(folds["model"] == MODEL_NAME) & (folds["metric"] == metric), "value"].to_numpy()
-    better = METRICS[metric].better
-    values = -values if better == "higher" else np.abs(values) if better == "zero" else values
-    return float(np.mean(values)) if np.isfinite(values).all() else None
+    return float(-np.mean(METRICS[metric].goodness(values))) if np.isfinite(values).all() else None

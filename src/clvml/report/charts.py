@@ -82,8 +82,30 @@ class Plot:
         least = self.left if kind == "strong" else 1
         across = min(max(across, shift + least), self.width - 1 - (size - shift))
         self.marks.append(
-            f'<text class="{kind}" x="{across:.1f}" y="{up:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+            f'<text class="{kind}" x="{across:.1f}" y="{up:.1f}" text-anchor="{anchor}">{escape(str(words))}</text>'
         )
+
+    def beside(
+        self,
+        point: tuple[float, float],
+        words: str,
+        right: float = 10.0,
+        down: float = 0.0,
+        anchor: str = "start",
+    ) -> None:
+        """Write strong words beside a point, so far from it [px]."""
+        across, up = self.at(*point)
+        self.write(across + right, up + down, words, "strong", anchor)
+
+    def today(self, x: float, words: str) -> None:
+        """Draw the line between what was and what is to come, under its word."""
+        across, _ = self.at(x, 0)
+        self.marks.append(f'<path class="today" d="M{across} 20V{self.height - self.bottom}"/>')
+        self.write(across, 14, words, "strong", "middle")
+
+    def name_x(self, words: str) -> None:
+        """Write what the x axis is, in the corner below it."""
+        self.write(self.width - 14, self.height - 4, words, anchor="end")
 
     def grid(self, ticks: Sequence[float], said: Callable[[float], str]) -> None:
         """Draw the y axis: a line and a label per tick."""
@@ -109,7 +131,7 @@ class Plot:
         """Return the picture."""
         return Markup(
             f'<svg class="w{self.width}" viewBox="0 0 {self.width} {self.height}" width="{self.width}"'
-            f' height="{self.height}" role="img" aria-label="{escape(title)}">{"".join(self.marks)}</svg>'
+            f' height="{self.height}" role="img" aria-label="{escape(str(title))}">{"".join(self.marks)}</svg>'
         )
 
 

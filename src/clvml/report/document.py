@@ -35,12 +35,6 @@ def build_page(facts: Facts, code: str = "en", *, name: str = "", today: date | 
         The language is not known.
     """
     say = Language(code, facts.currency, words_of(facts))
-    parts = [
-        Markup.escape(name) if name else None,
-        say.text("as of {date}", date=say.date(facts.as_of)),
-        say.plural("{n} customer", "{n} customers", facts.customers),
-        say.text("model {version}", version=facts.model_version) if facts.model_version else None,
-    ]
     value = facts.overview.get("value")
     footer = say.text("Made by clvml from a scored file, with no script and no request.")
     if value:
@@ -56,12 +50,23 @@ def build_page(facts: Facts, code: str = "en", *, name: str = "", today: date | 
             say=say,
             text=say.text,
             title=say.text("Customers: what is coming and whom to call"),
-            subtitle=Markup(" · ").join(part for part in parts if part),
+            subtitle=subtitle(facts, say, name),
             footer=footer,
             css=Markup(_css()),
             **build_sections(facts, say, today),
         )
     )
+
+
+def subtitle(facts: Facts, say: Language, name: str = "") -> Markup:
+    """Return what a page says below its title: whose scores of when and of how many, and by which model."""
+    parts = [
+        name,
+        say.text("as of {date}", date=say.date(facts.as_of)),
+        say.plural("{n} customer", "{n} customers", facts.customers),
+        say.text("model {version}", version=facts.model_version) if facts.model_version else "",
+    ]
+    return Markup(" · ").join(part for part in parts if part)
 
 
 @cache

@@ -237,7 +237,5 @@ def _differences(theirs: pd.DataFrame, tested: dict[str, pd.DataFrame]) -> dict[
 
 
 def _goodness(run: PastRun, metric: str) -> float:
-    value = run.metrics.get(metric, np.nan)
-    better = METRICS[metric].better
-    goodness = value if better == "higher" else -value if better == "lower" else -abs(value)
+    goodness = METRICS[metric].goodness(run.metrics.get(metric, np.nan))
     return goodness if np.isfinite(goodness) else -np.inf

@@ -158,14 +158,14 @@ def concentration(facts: Facts, say: Language) -> Section | None:
                 "{customers} of customers: {money}", customers=say.percent(share), money=say.percent(money)
             )
             # Above the labels of the x axis, where there is little money.
-            plot.write(across + 10, min(up + below, plot.height - plot.bottom - 6), str(words), "strong")
-        plot.write(width - 14, plot.height - 4, str(say.text("customers, biggest first")), anchor="end")
+            plot.write(across + 10, min(up + below, plot.height - plot.bottom - 6), words, "strong")
+        plot.name_x(say.text("customers, biggest first"))
         return plot
 
     return {
         "title": title,
         "lead": say.text("Share of all turnover so far by share of customers."),
-        "svg": drawn(HALF, draw, str(title)),
+        "svg": drawn(HALF, draw, title),
         "columns": [say.text("Customers"), say.text("Money")],
         "rows": [
             [say.percent(share), say.percent(value_at(points, share))]

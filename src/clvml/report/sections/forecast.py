@@ -49,9 +49,7 @@ def outlook(facts: Facts, say: Language) -> Section | None:
             plot.column(place, 0.8, row["expected_spend"], "coming")
             if row["expected_spend_high"] is not None:
                 plot.whisker(place, row["expected_spend_low"], row["expected_spend_high"])
-        edge, _ = plot.at(len(whole), 0)
-        plot.marks.append(f'<path class="today" d="M{edge} 20V{plot.height - plot.bottom}"/>')
-        plot.write(edge, 14, str(say.text("today")), "strong", "middle")
+        plot.today(len(whole), say.text("today"))
         names = [(place, say.month(month)) for place, (month, _) in enumerate(whole) if month.month in (1, 7)]
         last = date.fromisoformat(shown[-1]["first_day"])
         names = [*names, (number, say.month(last))] if width > 500 else names[::2]
@@ -66,7 +64,7 @@ def outlook(facts: Facts, say: Language) -> Section | None:
             days=say.count(shown[0]["days"]),
         ),
         "unit": say.unit(say.text("Turnover")),
-        "svg": drawn(WHOLE, draw, str(title)),
+        "svg": drawn(WHOLE, draw, title),
         "columns": [say.text("From"), say.text("Turnover"), say.text("80% interval")],
         "rows": [[say.month(month), say.money(spend), ""] for month, spend in whole]
         + [
@@ -152,40 +150,29 @@ def spend(facts: Facts, say: Language) -> Section:
         plot = amounts_plot((width, 290), (0, facts.customers), ticks, say.short_money, top=44, bottom=48)
         plot.line(call.curve, "forecast")
         if call.customers:
-            across, up = plot.at(call.customers, call.profit)
-            plot.dot(call.customers, call.profit)
+            best = call.customers, call.profit
+            plot.dot(*best)
             words = say.plural("stop after {n} call:", "stop after {n} calls:", call.customers)
-            plot.write(across, up - 26, str(words), "strong", "middle")
-            plot.write(
-                across,
-                up - 11,
-                str(say.text("{money} profit", money=say.money(call.profit))),
-                "strong",
-                "middle",
-            )
+            plot.beside(best, words, right=0, down=-26, anchor="middle")
+            words = say.text("{money} profit", money=say.money(call.profit))
+            plot.beside(best, words, right=0, down=-11, anchor="middle")
             if call.most_customers < 0.8 * call.customers:
-                across, up = plot.at(call.most_customers, 0.8 * call.profit)
-                plot.dot(call.most_customers, 0.8 * call.profit)
-                words = say.plural("{n} call", "{n} calls", call.most_customers)
-                plot.write(across + 10, up + 18, str(words), "strong")
-                plot.write(
-                    across + 10,
-                    up + 33,
-                    str(say.text("bring {share} of it", share=say.percent(0.8))),
-                    "strong",
-                )
+                most = call.most_customers, 0.8 * call.profit
+                plot.dot(*most)
+                plot.beside(most, say.plural("{n} call", "{n} calls", call.most_customers), down=18)
+                plot.beside(most, say.text("bring {share} of it", share=say.percent(0.8)), down=33)
         steps = nice_ticks(0, facts.customers, 6 if width > 500 else 4)
         plot.below(
             [(step, say.count(step)) for step in steps if step <= facts.customers and step == round(step)]
         )
-        plot.write(width - 14, plot.height - 4, str(say.text("customers called, best first")), anchor="end")
+        plot.name_x(say.text("customers called, best first"))
         return plot
 
     return {
         "title": title,
         "lead": lead,
         "unit": say.unit(say.text("Margin kept less cost of calls")),
-        "svg": drawn(WHOLE, draw, str(title)),
+        "svg": drawn(WHOLE, draw, title),
         "columns": [say.text("Calls"), say.text("Profit")],
         "rows": [
             [say.count(calls), say.money(profit)]

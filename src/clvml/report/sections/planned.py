@@ -34,17 +34,17 @@ def planned(facts: Facts, say: Language) -> dict[str, Any] | None:
         plot = amounts_plot((width, 290), (0, most or 1.0), ticks, say.short_money, top=44, bottom=48)
         plot.line(curve, "forecast")
         if plan["planned"]:
-            across, up = plot.at(plan["cost"], plan["profit"])
-            plot.dot(plan["cost"], plan["profit"])
+            here = plan["cost"], plan["profit"]
+            plot.dot(*here)
             words = say.text("{money} profit", money=say.money(plan["profit"]))
-            if across > 0.6 * width:
+            if plot.at(*here)[0] > 0.6 * width:
                 # The curve is lower on this side.
-                plot.write(across, up - 12, str(words), "strong", "end")
+                plot.beside(here, words, right=0, down=-12, anchor="end")
             else:
-                plot.write(across + 8, up + 20, str(words), "strong")
+                plot.beside(here, words, right=8, down=20)
         steps = nice_ticks(0, most or 1.0, 6 if width > 500 else 3)
         plot.below([(step, say.short_money(step)) for step in steps if step <= most and step == round(step)])
-        plot.write(width - 14, plot.height - 4, str(say.text("budget")), anchor="end")
+        plot.name_x(say.text("budget"))
         return plot
 
     lead = say.plural(
@@ -65,7 +65,7 @@ def planned(facts: Facts, say: Language) -> dict[str, Any] | None:
         "title": title,
         "lead": lead,
         "unit": say.unit(say.text("Expected profit by budget")),
-        "svg": drawn(WHOLE, draw, str(title)),
+        "svg": drawn(WHOLE, draw, title),
         "columns": [say.text("Budget"), say.text("Profit")],
         "rows": [[say.money(budget), say.money(profit)] for budget, profit in curve],
     }

@@ -68,17 +68,11 @@ def gains(facts: Facts, say: Language) -> Section | None:
         plot.line(perfect, "perfect")
         plot.line(points, "forecast")
         plot.dot(0.2, fifth)
-        across, up = plot.at(0.2, fifth)
         words = say.text(
             "{customers} of the list: {money}", customers=say.percent(0.2), money=say.percent(fifth)
         )
-        plot.write(across + 10, up + 26, str(words), "strong")
-        plot.write(
-            width - 14,
-            plot.height - 4,
-            str(say.text("customers, highest expected spend first")),
-            anchor="end",
-        )
+        plot.beside((0.2, fifth), words, down=26)
+        plot.name_x(say.text("customers, highest expected spend first"))
         return plot
 
     return {
@@ -88,7 +82,7 @@ def gains(facts: Facts, say: Language) -> Section | None:
             date=say.date(cutoff),
             end=say.date(cutoff + timedelta(days=facts.horizon_days)),
         ),
-        "svg": drawn(HALF, draw, str(title)),
+        "svg": drawn(HALF, draw, title),
         "columns": [say.text("Customers"), say.text("Money found"), say.text("Perfect knowledge")],
         "rows": [
             [say.percent(share), say.percent(value_at(points, share)), say.percent(value_at(perfect, share))]
@@ -124,7 +118,7 @@ def calibration(facts: Facts, say: Language) -> Section | None:
         plot.line(points, "forecast")
         for point in points:
             plot.dot(*point)
-        plot.write(width - 14, plot.height - 4, str(say.text("churn risk as said")), anchor="end")
+        plot.name_x(say.text("churn risk as said"))
         return plot
 
     return {
@@ -133,7 +127,7 @@ def calibration(facts: Facts, say: Language) -> Section | None:
             "Ten groups of customers by churn risk: what was said, and the share who left. On the thin line it is"
             " right."
         ),
-        "svg": drawn(HALF, draw, str(title)),
+        "svg": drawn(HALF, draw, title),
         "columns": [say.text("Said"), say.text("Left"), say.text("Customers")],
         "rows": [
             [say.percent(row["p_churn"]), say.percent(row["churned"]), say.count(row["customers"])]
