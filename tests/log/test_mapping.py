@@ -172,6 +172,34 @@ def test_debit_less_credit_where_no_column_is_an_amount():
     ("available", "proposed"),
     [
         (["Client Type", "Client Number"], {"customer_id": "Client Number"}),
+        (
+            ["Reservation No", "Guest ID", "Booked on", "Arrival", "Departure", "Total Amount"],
+            {"customer_id": "Guest ID", "order_date": "Booked on", "amount": "Total Amount"},
+        ),
+        (
+            ["Gast-Nr.", "Anreise", "Abreise", "Gesamtbetrag"],
+            {"customer_id": "Gast-Nr.", "order_date": "Anreise", "amount": "Gesamtbetrag"},
+        ),
+        (
+            ["Rechnungsdatum", "Kundennummer", "Betrag (netto)", "Betrag (brutto)"],
+            {"customer_id": "Kundennummer", "order_date": "Rechnungsdatum", "amount": "Betrag (brutto)"},
+        ),
+        (
+            ["Code tiers", "Date pièce", "Total HT", "Total TTC"],
+            {"customer_id": "Code tiers", "order_date": "Date pièce", "amount": "Total TTC"},
+        ),
+        (
+            ["Buchungstag", "Valutadatum", "Beguenstigter/Zahlungspflichtiger", "Betrag"],
+            {
+                "customer_id": "Beguenstigter/Zahlungspflichtiger",
+                "order_date": "Buchungstag",
+                "amount": "Betrag",
+            },
+        ),
+        (
+            ["Debitor", "Buch.dat.", "Betr. in HW"],
+            {"customer_id": "Debitor", "order_date": "Buch.dat.", "amount": "Betr. in HW"},
+        ),
         (["Customer Store ID", "Customer Loyalty ID"], {"customer_id": "Customer Loyalty ID"}),
         (["store_customer_id", "Customer_Store_ID"], {"customer_id": "store_customer_id"}),
         (["Customer Group", "Customer Name"], {"customer_id": "Customer Name"}),

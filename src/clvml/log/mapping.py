@@ -30,7 +30,9 @@ _SYNONYMS = {
     " 顧客id 顧客番号 顧客コード 会員id 会員番号 お客様番号 得意先コード 客户编号 客户id 用户id 会员id"
     " 고객번호 회원번호 customername clientname contactname buyername consumername kundenname nomclient"
     " selltocustomerno billtocustomerno debiteurcode debiteur kupujący nomduclient raisonsociale nombredelcliente"
-    " العميل رقمالعميل",
+    " العميل رقمالعميل guestid guestno guestnumber guestname gastnr gastid gastnummer gastname verkandebnr debnr"
+    " nutzername benutzername username namezahlungsbeteiligter beguenstigterzahlungspflichtiger"
+    " begünstigterzahlungspflichtiger 注文者メールアドレス",
     "order_id": "orderid orderno ordernumber order invoiceid invoiceno invoice transactionid "
     "transactionno transaction basketid receiptid receiptno receiptnumber receipt purchaseid saleid "
     "auftragsnr auftragsnummer bestellnr bestellnummer rechnungsnr rechnungsnummer belegnr belegnummer "
@@ -51,7 +53,8 @@ _SYNONYMS = {
     " docdate ecrituredate fakturadatum fakturadato verkauftam donatedat siparistarihi sipariştarihi tarih"
     " 注文日 注文日時 受注日 受注日時 購入日 購入日時 売上日 日付 下单时间 订单日期 订单时间 日期 주문일 주문일시"
     " dateissued issuedate datedefacture fechafactura datazakupu датазаказа"
-    " تاريخالطلب التاريخ valutadatum wertstellung valuta",
+    " تاريخالطلب التاريخ buchungstag valutadatum wertstellung valuta capturedate abgabedatum verkaufdatum verkaufsdatum"
+    " buchdat bookedon bookingdate arrival arrivaldate checkin checkindate anreise anreisedatum datedarrivée llegada",
     "amount": "amount orderamount lineamount linetotal itemtotal totalamount total ordertotal totalprice "
     "salesvalue sales saleamount revenue netsales netrevenue turnover spend value "
     "sum grandtotal invoicetotal gross net amountpaid totalpaid paidamount "
@@ -64,7 +67,8 @@ _SYNONYMS = {
     " grosstotal totalgross doctotal beløb bruttobeløb belopp totalt zeilensumme zeilensummebrutto tutar toplamtutar"
     " totalpricewithvat totaalbedrag totalconiva faturalanacaktutar суммазаказа"
     " 合計金額 総合計 合計 請求金額 お支払金額 売上金額 金額 总金额 订单金额 实付金额 金额"
-    " 결제금액 주문금액 المبلغ",
+    " 결제금액 주문금액 المبلغ totalttc totalht betragbrutto betragnetto umsatzbrutto umsatznetto"
+    " gesamtbetragderbestellung bestellwert betrinhw orderlinestotal orderlinessubtotal",
     "product_id": "productid product stockcode sku itemid item articleid article materialid material ean upc "
     "artikelnr artikelnummer artikelid artikel produktnr produktnummer produktid produkt codearticle codeproduit "
     "idproduit produit códigoproducto idproducto producto artículo codiceprodotto prodotto codicearticolo articolo "

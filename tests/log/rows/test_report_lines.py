@@ -34,6 +34,8 @@ BY_DAY = "ann,2024-01-05,10\nbob,2024-01-05,5\n,2024-01-05 Total,15\nann,2024-01
         (f"Grand total,,18\n{ABOVE}", 18, 3),
         (ABOVE.replace("Total ann", "ann Ergebnis").replace("Total bob,,", "bob Ergebnis,2024-01-08,"), 18, 2),
         (BY_DAY, 19, 2),
+        # As tills close a day.
+        (BY_DAY.replace("2024-01-05 Total", "Z-Bericht 1").replace("2024-01-06 Total", "Tagesabschluss"), 19, 2),
         # Cells that stand in the first line of a group are found below a total, too.
         (",,50\n" + "".join(f"c{n},2024-01-0{n},7\n,,{n}\n" for n in range(1, 6)) + "Total,,50\n", 50, 2),
     ],

@@ -21,7 +21,8 @@ LAST_LINES = 3
 BROKEN = (TOO_MANY_COLUMNS, STRAY_QUOTE)
 _TOTAL = (
     r"(?:grand |sub|sub-|zwischen|gesamt|teil)?(?:total(?:e|es|en|s|i)?|totaux|totaal|summen?|sum|somme|suma|soma"
-    r"|gesamt\w*|insgesamt|betrag|ergebnis|сумма|итого)"
+    r"|gesamt\w*|insgesamt|betrag|ergebnis|сумма|итого"
+    r"|z-?(?:bericht|report|abschlag)|rapport z|tagesabschluss|kassenabschluss|clôture)"
 )
 _TOLD = "clvml_totals_told"
 
