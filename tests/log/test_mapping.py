@@ -147,6 +147,23 @@ def test_knows_usual_names(available, expected):
         (["注文番号", "注文日時", "顧客ID", "合計金額"], ["顧客ID", "注文番号", "注文日時", "合計金額"]),
         (["订单编号", "下单时间", "客户编号", "金额"], ["客户编号", "订单编号", "下单时间", "金额"]),
         (["cus_id", "buy_date", "amount"], ["cus_id", None, "buy_date", "amount"]),
+        (
+            ["N° de commande", "N° client", "Date de commande", "CA HT"],
+            ["N° client", "N° de commande", "Date de commande", "CA HT"],
+        ),
+        (
+            ["Réf. de la commande", "E-mail", "Identifiant client", "Date de vente", "Prix total"],
+            ["Identifiant client", "Réf. de la commande", "Date de vente", "Prix total"],
+        ),
+        (
+            ["Bestell-ID", "Kunde Nr.", "Datum", "Gesamtsumme"],
+            ["Kunde Nr.", "Bestell-ID", "Datum", "Gesamtsumme"],
+        ),
+        (
+            ["Número de pedido", "Cliente", "Fecha", "Total"],
+            ["Cliente", "Número de pedido", "Fecha", "Total"],
+        ),
+        (["Customer", "Date", "Amount", "Store ID", "N° TVA"], ["Customer", None, "Date", "Amount"]),
     ],
 )
 def test_usual_names_in_several_languages(header, columns):
@@ -155,7 +172,17 @@ def test_usual_names_in_several_languages(header, columns):
 
 
 @pytest.mark.parametrize(
-    "name", ["Artikelnummer", "Artikel-Nr.", "Produkt", "Code article", "Código producto", "Articolo"]
+    "name",
+    [
+        "Artikelnummer",
+        "Artikel-Nr.",
+        "Art.-Nr.",
+        "Produkt",
+        "Code article",
+        "Réf. produit",
+        "Código producto",
+        "Articolo",
+    ],
 )
 def test_articles_are_found_in_several_languages(name):
     assert propose_columns({}, ["Kunde", "Datum", "Betrag", name])["product_id"] == name
@@ -214,6 +241,7 @@ def test_debit_less_credit_where_no_column_is_an_amount():
             {"amount": "Amount (in USD)", "order_id": "Order #"},
         ),
         (["ID", "Customer Name"], {"customer_id": "Customer Name"}),
+        (["Versand-Nr.", "Datum"], {"order_date": "Datum"}),
         (["Document Number", "Date Issued"], {"order_date": "Date Issued", "order_id": "Document Number"}),
         (["Sell-to Customer No.", "Sell-to Customer Name"], {"customer_id": "Sell-to Customer No."}),
         (["VK Brutto", "Total", "Item Total", "Menge"], {"amount": "Item Total", "quantity": "Menge"}),

@@ -32,7 +32,7 @@ _SYNONYMS = {
     " selltocustomerno billtocustomerno debiteurcode debiteur kupujący nomduclient raisonsociale nombredelcliente"
     " العميل رقمالعميل guestid guestno guestnumber guestname gastnr gastid gastnummer gastname verkandebnr debnr"
     " nutzername benutzername username namezahlungsbeteiligter beguenstigterzahlungspflichtiger"
-    " begünstigterzahlungspflichtiger 注文者メールアドレス",
+    " begünstigterzahlungspflichtiger 注文者メールアドレス adhérent donateur",
     "order_id": "orderid orderno ordernumber order invoiceid invoiceno invoice transactionid "
     "transactionno transaction basketid receiptid receiptno receiptnumber receipt purchaseid saleid "
     "auftragsnr auftragsnummer bestellnr bestellnummer rechnungsnr rechnungsnummer belegnr belegnummer "
@@ -42,7 +42,8 @@ _SYNONYMS = {
     " numeroordine numerofattura"
     " documentnumber documentno docno siparişnumarası номерзаказа numérodefacture nºderecibo"
     " docnum pieceref faktura fakturanr fakturanummer bestelnummer númerodopedido siparişno"
-    " 注文番号 注文id 受注番号 订单编号 订单号 订单id 주문번호 رقمالطلب",
+    " 注文番号 注文id 受注番号 订单编号 订单号 订单id 주문번호 رقمالطلب"
+    " bestellid auftragsid bestellungsnummer vorgangsnummer kassenbon nticket numéroticket numérodeticket",
     "order_date": "orderdate invoicedate transactiondate purchasedate saledate orderts ordertime "
     "ordertimestamp orderedat createdat purchasedat date datetime timestamp "
     "closedate dateordered datecreated createddate createdon time day buydate ts eventtime "
@@ -54,7 +55,8 @@ _SYNONYMS = {
     " 注文日 注文日時 受注日 受注日時 購入日 購入日時 売上日 日付 下单时间 订单日期 订单时间 日期 주문일 주문일시"
     " dateissued issuedate datedefacture fechafactura datazakupu датазаказа"
     " تاريخالطلب التاريخ buchungstag valutadatum wertstellung valuta capturedate abgabedatum verkaufdatum verkaufsdatum"
-    " buchdat bookedon bookingdate arrival arrivaldate checkin checkindate anreise anreisedatum datedarrivée llegada",
+    " buchdat bookedon bookingdate arrival arrivaldate checkin checkindate anreise anreisedatum datedarrivée llegada"
+    " datevente datedevente",
     "amount": "amount orderamount lineamount linetotal itemtotal totalamount total ordertotal totalprice "
     "salesvalue sales saleamount revenue netsales netrevenue turnover spend value "
     "sum grandtotal invoicetotal gross net amountpaid totalpaid paidamount "
@@ -68,14 +70,16 @@ _SYNONYMS = {
     " totalpricewithvat totaalbedrag totalconiva faturalanacaktutar суммазаказа"
     " 合計金額 総合計 合計 請求金額 お支払金額 売上金額 金額 总金额 订单金额 实付金额 金额"
     " 결제금액 주문금액 المبلغ totalttc totalht betragbrutto betragnetto umsatzbrutto umsatznetto"
-    " gesamtbetragderbestellung bestellwert betrinhw orderlinestotal orderlinessubtotal",
+    " gesamtbetragderbestellung bestellwert betrinhw orderlinestotal orderlinessubtotal"
+    " prixtotal caht cattc totalcommande totaldelacommande montantdelacommande gesamtsumme",
     "product_id": "productid product stockcode sku itemid item articleid article materialid material ean upc "
     "artikelnr artikelnummer artikelid artikel produktnr produktnummer produktid produkt codearticle codeproduit "
     "idproduit produit códigoproducto idproducto producto artículo codiceprodotto prodotto codicearticolo articolo "
-    "artikelcode productnummer 商品コード 商品番号 商品id 商品编号 商品编码",
+    "artikelcode artnr productnummer 商品コード 商品番号 商品id 商品编号 商品编码",
     "quantity": "quantity qty units count pieces numberofitems lineitemquantity quantityordered quantitypurchased "
     "qtyordered menge anzahl stückzahl quantité quantite cantidad quantità quantidade "
-    "unitssold qtysold quantitysold itemquantity qtyshipped ilość množství aantal antal количество 数量 個数",
+    "unitssold qtysold quantitysold itemquantity qtyshipped ilość množství aantal antal количество 数量 個数 "
+    "qté qte quantitécommandée stück anz",
     "currency": "currency currencycode währung devise valuta moneda moeda waluta 通貨 币种",
 }
 _UNIT_PRICES = (
@@ -91,7 +95,7 @@ _REQUIRED = ("customer_id", "order_date", "amount")
 # What else a column holds that is called nearly as such columns are.
 _ELSE = {
     "customer_id": "(?:type|typ$|group|gruppe|segment|status|store|shop|filiale|since|seit|date|datum|class|categor"
-    "|tax|vat|city|stadt|country|land|region|gender|age$|note)(?!.*(?:customer|client|kunde))",
+    "|tax|vat|city|stadt|country|land|region|gender|age$|note|versand)(?!.*(?:customer|client|kunde))",
     "order_date": "birth|geburt|due|fällig|échéance|deliver|liefer|ship|expir|ablauf|updat|modif|signup|regist|since",
     "amount": "tax|vat|mwst|steuer|tva|due|offen|open|discount|rabatt|remise|ship|versand|freight|fracht|porto|fee"
     "|gebühr|tips?$|weight|gewicht|items|count|cost|kosten|refund|erstatt|balance|saldo|points|punkte",
@@ -101,6 +105,12 @@ _IN_CURRENCY = re.compile(
 )
 _TAXED = re.compile(
     r"(?<=\w)[\s_\[(]+(?:(?:inc|incl|inkl|ink|ex|excl|exkl)[\s._]+(?:vat|tax|gst|btw|mwst|ust|moms)|cents?)[\s.\])]*$"
+)
+
+# What says of an id or a number that it is one, before or behind what it is of: N° de commande, Auftrag Nr.
+_NUMBER = re.compile(
+    r"^(?:n[°º]|(?:no?|nr|num|n[uú]m[eé]ro|id|identifiant|c[oó]di(?:ce|go)|code|r[eé]f(?:[eé]rence)?)(?![^\W_]))[\s._-]*"
+    r"(?:(?:de la|de l|d[aeou]|del|della|d)[\s'’]+)?|[\s._-]+(?:n[°ºor]|id|code|ref|number|nummer)\.?$"
 )
 
 
@@ -191,12 +201,12 @@ def _likeness(ours: str, configured: str | None, theirs: str) -> float:
         return 5.0
     if configured is not None and name and name == plain(configured):
         return 4.0
-    usual = _SYNONYMS[ours].split()
     if name == "id":
         # Of nothing else that looks like a customer, it is the customer's.
         return 0.7 if ours == "customer_id" else 0.0
-    if name in usual:
-        return 3.0 - usual.index(name) / len(usual)
+    usual = _SYNONYMS[ours].split()
+    if (place := _place(ours, theirs)) is not None:
+        return 3.0 - place / len(usual)
     if ours not in _REQUIRED and configured is None:
         return 0.0
     # Debit is almost a debitor, and an amount almost an account.
@@ -205,6 +215,13 @@ def _likeness(ours: str, configured: str | None, theirs: str) -> float:
     best = max((difflib.SequenceMatcher(None, name, each).ratio() for each in candidates), default=0.0)
     # Storno and Customer No are alike by three quarters.
     return best if best > 0.75 else 0.0
+
+
+def _place(ours: str, name: str) -> int | None:
+    """Return where a column's name stands among the usual names of ours; None where it does not."""
+    usual = _SYNONYMS[ours].split()
+    spellings = (name, _NUMBER.sub("", name.casefold())) if ours.endswith("_id") else (name,)
+    return next((usual.index(plain(each)) for each in spellings if plain(each) in usual), None)
 
 
 @cache
@@ -256,7 +273,7 @@ def is_usual(ours: str, name: str) -> bool:
     >>> is_usual("quantity", "Qty"), is_usual("customer_id", "Customer ID")
     (True, True)
     """
-    return plain(name) in _SYNONYMS[ours].split()
+    return _place(ours, name) is not None
 
 
 def currency_in_name(name: str) -> str:
