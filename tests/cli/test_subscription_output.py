@@ -120,6 +120,10 @@ def test_a_table_is_trained_on_scored_served_and_trained_on_again(at_work, tmp_p
     code, out, _ = at_work("score", "mixed.csv", "--output", "again.csv", "--model", MODEL)
     assert code == 0
     assert f"{len(scores):,} subscribers scored as of {told['as_of']} into again.csv" in out
+    (everyone,) = told["segments"]
+    assert everyone["expected_spend_low"] < told["expected_spend"] < everyone["expected_spend_high"]
+    interval = f"(80%: {everyone['expected_spend_low']:,.0f} to {everyone['expected_spend_high']:,.0f})"
+    assert interval in " ".join(out.split())
     assert Path("again.csv").read_bytes() == Path("scores.csv").read_bytes()
 
     address = "duckdb:///out.duckdb?table=scores"

@@ -140,6 +140,7 @@ def score(
         workflows.write_scored(subscribers, output)
         summary = _summary(output, read_log, subscribers, scorer, settings, today, resolved.note)
         summary["plans"] = subscribers.plans().to_dict("records")
+        summary["segments"] = (subscribers.overview or {})["segments"]
         if as_json:
             print_json(summary)
             return

@@ -77,15 +77,16 @@ def _print_retention(table: pd.DataFrame) -> None:
 def print_subscribers(summary: dict[str, Any], currency: str | None) -> None:
     """Print what a scoring of subscribers came to."""
     unit = f" {currency}" if currency else ""
-    value = summary["value"]
+    (everyone,), value = summary["segments"], summary["value"]
     cost = f", less {value['retention_cost']:z,.2f} per subscriber" if value["retention_cost"] else ""
     typer.echo(
         f"{summary['customers']:,} subscribers scored as of {summary['as_of']} into {summary['output']}"
         f" (model version {summary['model_version']})"
     )
     print_paragraph(
-        f"Expected revenue is {summary['expected_spend']:z,.0f}{unit} in {summary['horizon_days']} days; lifetime value"
-        f" is {summary['clv']:z,.0f}{unit}: the present value of a margin of {value['margin']:.0%} over"
+        f"Expected revenue is {summary['expected_spend']:z,.0f}{unit} in {summary['horizon_days']} days (80%:"
+        f" {everyone['expected_spend_low']:z,.0f} to {everyone['expected_spend_high']:z,.0f}); lifetime value is"
+        f" {summary['clv']:z,.0f}{unit}: the present value of a margin of {value['margin']:.0%} over"
         f" {value['horizon_days']:,} days at {value['discount_rate']:.0%} a year{cost}."
     )
     print_records(
