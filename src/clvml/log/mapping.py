@@ -31,8 +31,8 @@ _SYNONYMS = {
     " 고객번호 회원번호 customername clientname contactname buyername consumername kundenname nomclient"
     " selltocustomerno billtocustomerno debiteurcode debiteur kupujący nomduclient raisonsociale nombredelcliente"
     " العميل رقمالعميل guestid guestno guestnumber guestname gastnr gastid gastnummer gastname verkandebnr debnr"
-    " nutzername benutzername username namezahlungsbeteiligter beguenstigterzahlungspflichtiger"
-    " begünstigterzahlungspflichtiger 注文者メールアドレス adhérent donateur",
+    " nutzername benutzername username kontakt kontaktnr kontaktname contact namezahlungsbeteiligter"
+    " beguenstigterzahlungspflichtiger begünstigterzahlungspflichtiger 注文者メールアドレス adhérent donateur",
     "order_id": "orderid orderno ordernumber order invoiceid invoiceno invoice transactionid "
     "transactionno transaction basketid receiptid receiptno receiptnumber receipt purchaseid saleid "
     "auftragsnr auftragsnummer bestellnr bestellnummer rechnungsnr rechnungsnummer belegnr belegnummer "

@@ -319,3 +319,8 @@ def test_quotes_of_titles_enclose_no_field_of_a_file_with_tabs(read, title):
 def test_quotes_around_fields_of_a_file_with_tabs_enclose_them(read):
     text = 'customer\tday\tamount\tnote\n"a\tnn"\t2024-01-05\t1\t"two\nlines"\nbob\t2024-01-06\t2\t"x"\n'
     assert read(text).quality.rows_out == 2
+
+
+def test_a_delimiter_at_the_end_of_lines_alone_makes_no_other_one(read, rows):
+    text = "customer;day;amount\nann;2024-01-05;1.234,50;\nbob;2024-01-06;20,50;\n"
+    assert [(row[0], row[2]) for row in rows(read(text))] == [("ann", 1234.5), ("bob", 20.5)]

@@ -138,7 +138,9 @@ def _split_sample(lines: list[str], delimiter: str) -> tuple[float, str, int, li
         return 0.0, delimiter, 1, [lines[0].strip()] if lines else []
     number = find_header(records)
     width = len(records[number])
-    alike = sum(len(record) == width for record in records[number:]) / len(records[number:])
+    # A delimiter may also end the lines, and not the header.
+    matching = sum(len(record) >= width and not any(record[width:]) for record in records[number:])
+    alike = matching / len(records[number:])
     # No name begins with a line break: that is where a quoted field ends which holds the delimiter.
     is_header = width > 1 and not any(cell.startswith(("\r", "\n")) for cell in records[number])
     return (width * alike if is_header else 0.0), delimiter, starts[number], records[number]

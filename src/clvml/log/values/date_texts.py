@@ -143,6 +143,8 @@ def rewrites_of_texts() -> tuple[tuple[str, str], ...]:
     """Return what is rewritten before strptime reads: it knows English and short words."""
     letter = "[^a-zà-ÿа-я]"
     rewrites = [(f"^(?:{WEEKDAYS.replace(' ', '|')})(?:\\.,? *|, *| +)", "")]
+    # Mar is Tuesday in Romance languages where a month of its own follows the day, and March else.
+    rewrites.append((r"^mar\.?,? *(\d{1,2}(?: ?[/.-] ?\d{1,2} ?[/.-]|\.? [a-zà-ÿ]))", r"\1"))
     for words, short in zip(MONTHS, SHORT_MONTHS, strict=True):
         longer = "|".join(word for word in words.split() if word != short)
         rewrites.append((f"(^|{letter})(?:{longer})({letter}|$)", rf"\1{short}\2"))
