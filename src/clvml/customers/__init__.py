@@ -4,13 +4,3 @@ from clvml.config import Group
 from clvml.customers.feature_sql import customer_days_query, features_query
 from clvml.customers.features import FEATURES, available_features
 from clvml.customers.groups import GROUPS, Feature
-
-__all__ = [
-    "FEATURES",
-    "GROUPS",
-    "Feature",
-    "Group",
-    "available_features",
-    "customer_days_query",
-    "features_query",
-]

@@ -7,11 +7,3 @@ from clvml.explain.influence import Explanation
 from clvml.explain.reference import Reference
 from clvml.explain.treeshap import shap_values
 from clvml.explain.wording import Typical, reasons
-
-__all__ = [
-    "Explanation",
-    "Reference",
-    "Typical",
-    "reasons",
-    "shap_values",
-]

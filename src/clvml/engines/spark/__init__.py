@@ -4,15 +4,3 @@ from clvml.engines.spark.cluster import running, score_lines
 from clvml.engines.spark.lines import SparkLog, SparkQuality, read_lines
 from clvml.engines.spark.sample import SparkSample, sampled
 from clvml.engines.spark.tables_beside import with_customer_table, with_event_table
-
-__all__ = [
-    "SparkLog",
-    "SparkQuality",
-    "SparkSample",
-    "read_lines",
-    "running",
-    "sampled",
-    "score_lines",
-    "with_customer_table",
-    "with_event_table",
-]
