@@ -76,7 +76,7 @@ def plot_churn_calibration(churned: ArrayLike, p_churn: ArrayLike) -> Figure:
     happened, expected = _tenths(actual, predicted)
     low, high = _wilson(happened, len(actual) / GROUPS)
 
-    figure = _figure(6.2)
+    figure = empty_picture(6.2)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
     upper.plot([0, 1], [0, 1], color=PALE, linestyle="--", linewidth=1.2)
     upper.errorbar(
@@ -121,7 +121,7 @@ def plot_spend_deciles(actual: ArrayLike, predicted: ArrayLike, currency: str = 
     'The predicted total is 10.0% too high'
     """
     happened, expected = _tenths(*check_arrays(actual=actual, predicted=predicted))
-    figure = _figure(5.2)
+    figure = empty_picture(5.2)
     axes = figure.subplots()
     tenths = np.arange(1, GROUPS + 1)
     axes.bar(tenths - 0.2, expected, 0.38, color=CHAMPION, label="predicted")
@@ -171,7 +171,7 @@ def plot_gains(actual: ArrayLike, predictions: Mapping[str, ArrayLike], champion
             f"the total of actual must be positive to be shared out (currently {values.sum():g})"
         )
     shown = [champion, *(name for name in predictions if name != champion)][:LONGEST_LEGEND]
-    figure = _figure(6.0)
+    figure = empty_picture(6.0)
     axes = figure.subplots()
     axes.plot(*_gains(values, values), color=INK, linewidth=1, label="perfect knowledge")
     for index, name in reversed(list(enumerate(shown))):
@@ -228,7 +228,7 @@ def plot_leaderboard(leaderboard: Leaderboard, metric: str) -> Figure:
     names = [name for name in leaderboard.table([metric]).index[::-1] if name in rows.index]
     own = leaderboard.versus[leaderboard.versus["metric"] == metric]
     verdicts = dict(zip(own["opponent"], own["verdict"], strict=True)) | {leaderboard.champion: "champion"}
-    figure = _figure(2.6 + 0.42 * len(names))
+    figure = empty_picture(2.6 + 0.42 * len(names))
     axes = figure.subplots()
     drawn = {}
     for height, name in enumerate(names):
@@ -317,8 +317,9 @@ class Picture(Figure):
         return drawn.getvalue()
 
 
-def _figure(height: float) -> Figure:
-    figure = Picture(figsize=(9.0, height), dpi=100, layout="constrained", facecolor="white")
+def empty_picture(height: float, width: float = 9.0) -> Picture:
+    """Return a figure to draw on [inches], of 100 pixels an inch."""
+    figure = Picture(figsize=(width, height), dpi=100, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 

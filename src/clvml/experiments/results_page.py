@@ -11,14 +11,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from clvml import workflows
 from clvml.evaluation.backtest import MODEL_NAME
 from clvml.evaluation.leaderboard import METRICS, Leaderboard
-from clvml.evaluation.plots import CHAMPION, GRID, INK, PALE, SECOND
+from clvml.evaluation.plots import CHAMPION, GRID, INK, PALE, SECOND, empty_picture
 from clvml.evaluation.versus import Gain, short_label
 from clvml.experiments.choice import (
     Comparison,
@@ -103,10 +102,7 @@ def plot_gains_over_base(comparison: Comparison) -> Figure:
     """Draw the gain of each variant over the base: filled on the dates used for choosing, hollow on the last."""
     metric = METRICS[comparison.metric]
     names = [name for name in comparison.ranked() if name != comparison.base][:LONGEST_CHART][::-1]
-    figure = Figure(
-        figsize=(9.0, 2.2 + 0.5 * max(len(names), 1)), dpi=100, layout="constrained", facecolor="white"
-    )
-    FigureCanvasAgg(figure)
+    figure = empty_picture(2.2 + 0.5 * max(len(names), 1))
     axes = figure.subplots()
     axes.axvline(0, color=INK, linewidth=1)
     for board, offset, label, fill in (

@@ -14,12 +14,11 @@ from contextlib import contextmanager
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from clvml.evaluation.plots import Picture
+from clvml.evaluation.plots import INK, PALE, empty_picture
 from clvml.explain.influence import LOWERS, MIXED, NONE, RAISES, Explanation
 
 with warnings.catch_warnings():
@@ -27,7 +26,6 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "The set_.* function will be deprecated", PendingDeprecationWarning)
     import shap
 
-INK, PALE = "#222222", "#767676"
 # Vermillion and blue of Okabe and Ito (2008), which colour-blind people can tell apart; grey for neither direction.
 COLOURS = {RAISES: "#D55E00", LOWERS: "#0072B2", MIXED: PALE, NONE: PALE}
 MOST_ROWS = 2_000
@@ -46,7 +44,7 @@ def plot_drivers_bar(explained: Explanation, top: int = 12) -> Figure:
     """
     table = explained.drivers().head(top)
     explanation = _explanation(explained, table, np.arange(len(explained.features)))
-    figure = _figure(len(table))
+    figure = empty_picture(2.4 + 0.52 * len(table), width=10.0)
     axes = figure.subplots()
     shap.plots.bar(explanation, max_display=len(table), ax=axes, show=False)
     colours = [COLOURS[direction] for direction in table["direction"]]
@@ -91,7 +89,7 @@ def plot_drivers_beeswarm(explained: Explanation, top: int = 12, seed: int = 0) 
     if customers > MOST_ROWS:
         rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_ROWS, replace=False))
     explanation = _explanation(explained, table, rows)
-    figure = _figure(len(table))
+    figure = empty_picture(2.4 + 0.52 * len(table), width=10.0)
     axes = figure.subplots()
     with _legacy_seed(seed):
         shap.plots.beeswarm(
@@ -151,12 +149,6 @@ def _legacy_seed(seed: int) -> Iterator[None]:
 
 def _name(description: str) -> str:
     return description.partition(";")[0].partition(":")[0]
-
-
-def _figure(rows: int) -> Figure:
-    figure = Picture(figsize=(10.0, 2.4 + 0.52 * rows), dpi=100, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure
 
 
 def _finish(axes: Axes, finding: str, note: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -154,14 +154,9 @@ def read_predictions(store: Store, run: PastRun) -> pd.DataFrame | None:
 
     One row per (`cutoff`, `customer_id`), sorted, with `actual_spend`, `churned`, `spend` and `p_churn`.
     """
-    with tempfile.TemporaryDirectory(prefix="clvml-") as folder:
-        path = _download(store, run.run_id, PREDICTIONS_FILE, folder)
-        if path is None:
-            return None
-        try:
-            table = pd.read_parquet(path)
-        except (OSError, pa.ArrowInvalid):
-            return None
+    table = _read(store, run, PREDICTIONS_FILE, pd.read_parquet, (OSError, pa.ArrowInvalid))
+    if table is None:
+        return None
     # A variant of an experiment keeps the predictions of the baselines as well.
     table = table.rename(columns={f"spend/{MODEL_NAME}": "spend", f"churn/{MODEL_NAME}": "p_churn"})
     if not set(PREDICTION_COLUMNS) <= set(table.columns):
@@ -171,26 +166,29 @@ def read_predictions(store: Store, run: PastRun) -> pd.DataFrame | None:
 
 def read_mapping(store: Store, run: PastRun, name: str) -> dict[str, Any] | None:
     """Return a YAML or JSON file of a run as a dict, or None where there is no such thing."""
-    with tempfile.TemporaryDirectory(prefix="clvml-") as folder:
-        path = _download(store, run.run_id, name, folder)
-        if path is None:
-            return None
-        try:
-            read = parse_yaml(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError):
-            return None
-    return read if isinstance(read, dict) else None
+    faults = (OSError, UnicodeDecodeError, yaml.YAMLError)
+    found = _read(store, run, name, lambda path: parse_yaml(path.read_text(encoding="utf-8")), faults)
+    return found if isinstance(found, dict) else None
 
 
-def _download(store: Store, run_id: str, name: str, folder: str) -> Path | None:
-    listed = {item.path for item in store.client.list_artifacts(run_id)}
-    if name not in listed:
+def _read(
+    store: Store,
+    run: PastRun,
+    name: str,
+    read: Callable[[Path], Any],
+    faults: tuple[type[Exception], ...],
+) -> Any:
+    """Return what a file of a run holds, or None where it is not there or ``read`` finds one of the faults."""
+    if name not in {item.path for item in store.client.list_artifacts(run.run_id)}:
         return None
-    return Path(
-        mlflow.artifacts.download_artifacts(
-            run_id=run_id, artifact_path=name, dst_path=folder, tracking_uri=store.uri
+    with tempfile.TemporaryDirectory(prefix="clvml-") as folder:
+        path = mlflow.artifacts.download_artifacts(
+            run_id=run.run_id, artifact_path=name, dst_path=folder, tracking_uri=store.uri
         )
-    )
+        try:
+            return read(Path(path))
+        except faults:
+            return None
 
 
 def _run_of_version(store: Store, name: str, alias_or_version: str) -> PastRun:
