@@ -40,16 +40,13 @@ from clvml.cli.printing import (
     print_warnings,
     progress,
 )
-from clvml.cli.subscription_output import print_subscribers
 from clvml.errors import InputError
 
 if TYPE_CHECKING:
     from datetime import date
 
     from clvml.config import AnyConfig
-    from clvml.engines.spark import SparkQuality
     from clvml.log.attribute_table import AttributeTable
-    from clvml.log.quality import QualityReport
     from clvml.scores.batches import ScoredTable
     from clvml.scores.columns import Column
     from clvml.scores.scorer import Scorer
@@ -143,9 +140,8 @@ def score(
         summary["segments"] = (subscribers.overview or {})["segments"]
         if as_json:
             print_json(summary)
-            return
-        print_subscribers(summary, settings.data.currency)
-        _print_notes(summary, output, subscribers=True)
+        else:
+            _print_scored(summary, settings.data.currency, output, subscribers=True)
         return
     if not (isinstance(scorer, Scorer) and isinstance(settings, Config)):
         kind = "subscriptions" if columns == SUBSCRIBERS else "purchases"
@@ -176,14 +172,13 @@ def score(
             scored = workflows.score_on_spark(prepared, scorer, connection, asked, known)
         progress(f"writing {hide_password(output)}")
         workflows.write_scored(scored, output)
-        quality = prepared.log.quality
         summary = _summary(output, prepared, scored, scorer, settings, today, resolved.note)
         summary["segments"] = scored.segments(scorer.model.intervals).to_dict("records")
         summary["notes"] += workflows.acquired_notes(scored)
     if as_json:
         print_json(summary)
-        return
-    _print_scored(summary, quality, output)
+    else:
+        _print_scored(summary, prepared.log.quality.currency, output, subscribers=False)
 
 
 def _check_output(output: str, sources: list[str], columns: Sequence[Column]) -> None:
@@ -238,50 +233,58 @@ def _explain_choice(text: str) -> Literal["all", "none"] | int:
     raise InputError(f"--explain '{text}' is not all, none or a number of customers")
 
 
-def _print_scored(summary: dict[str, Any], quality: QualityReport | SparkQuality, output: str) -> None:
-    currency = f" {quality.currency}" if quality.currency else ""
-    typer.echo(
-        f"{summary['customers']:,} customers scored as of {summary['as_of']} into {summary['output']}"
-        f" (model version {summary['model_version']})"
-    )
-    *segments, everyone = summary["segments"]
-    value = summary["value"]
-    cost = f", less {value['retention_cost']:z,.2f} per customer" if value["retention_cost"] else ""
-    print_paragraph(
-        f"Expected spend is {summary['expected_spend']:z,.0f}{currency} in {summary['horizon_days']} days"
-        f" (80%: {everyone['expected_spend_low']:z,.0f} to {everyone['expected_spend_high']:z,.0f}); lifetime value is"
-        f" {summary['clv']:z,.0f}{currency}: the present value of {margin_said(value)} over"
-        f" {value['horizon_days']:,} days at {value['discount_rate']:.0%} a year{cost}."
-    )
-    left_out = quality.rows_in - quality.rows_out
-    if left_out:
-        typer.echo(
-            f"{left_out:,} of {quality.rows_in:,} rows were left out; `clvml check` says why, --rejects keeps them"
-        )
-    print_records(
-        [
-            ("Segment", "{segment}"),
-            ("customers", "{customers:,}"),
-            ("mean P(churn)", "{p_churn:.0%}"),
-            (f"spend{currency}", "{expected_spend:z,.0f}"),
-            ("80% interval", "{expected_spend_low:z,.0f} to {expected_spend_high:z,.0f}"),
-            (f"CLV{currency}", "{clv:z,.0f}"),
-        ],
-        segments,
-    )
-    _print_notes(summary, output)
-
-
-def _print_notes(summary: dict[str, Any], output: str, subscribers: bool = False) -> None:
+def _print_scored(summary: dict[str, Any], currency: str | None, output: str, subscribers: bool) -> None:
     from clvml.scores.columns import whom
     from clvml.storage.addresses import is_address
 
+    people, unit = whom(subscribers), f" {currency}" if currency else ""
+    typer.echo(
+        f"{summary['customers']:,} {people} scored as of {summary['as_of']} into {summary['output']}"
+        f" (model version {summary['model_version']})"
+    )
+    value = summary["value"]
+    cost = (
+        f", less {value['retention_cost']:z,.2f} per {people.removesuffix('s')}"
+        if value["retention_cost"]
+        else ""
+    )
+    *segments, everyone = summary["segments"]
+    print_paragraph(
+        f"Expected {'revenue' if subscribers else 'spend'} is {summary['expected_spend']:z,.0f}{unit} in"
+        f" {summary['horizon_days']} days (80%: {everyone['expected_spend_low']:z,.0f} to"
+        f" {everyone['expected_spend_high']:z,.0f}); lifetime value is {summary['clv']:z,.0f}{unit}:"
+        f" the present value of {margin_said(value)} over {value['horizon_days']:,} days at"
+        f" {value['discount_rate']:.0%} a year{cost}."
+    )
+    left_out = summary["rows_in"] - summary["rows_out"]
+    if left_out and not subscribers:
+        typer.echo(
+            f"{left_out:,} of {summary['rows_in']:,} rows were left out; `clvml check` says why, --rejects keeps them"
+        )
+    of_purchases = [
+        (f"spend{unit}", "{expected_spend:z,.0f}"),
+        ("80% interval", "{expected_spend_low:z,.0f} to {expected_spend_high:z,.0f}"),
+    ]
+    of_subscribers = [
+        (f"monthly price{unit}", "{monthly_price:z,.0f}"),
+        (f"revenue{unit}", "{expected_spend:z,.0f}"),
+    ]
+    print_records(
+        [
+            ("Plan", "{plan}") if subscribers else ("Segment", "{segment}"),
+            (people, "{customers:,}"),
+            ("mean P(churn)", "{p_churn:.0%}"),
+            *(of_subscribers if subscribers else of_purchases),
+            (f"CLV{unit}", "{clv:z,.0f}"),
+        ],
+        summary["plans"] if subscribers else segments,
+    )
     print_warnings(summary["warnings"])
     print_list("Notes", summary["notes"])
     if not is_address(output):
         page = ["report", "--scores", output, "--output", str(Path(output).with_suffix(".html"))]
         print_next(
-            f"A page to read, the {whom(subscribers)} in a browser and, with your own costs and currency in the"
+            f"A page to read, the {people} in a browser and, with your own costs and currency in the"
             " playbook, who gets which action within a budget:",
             page,
             ["dashboard", "--scores", output],

@@ -1,14 +1,14 @@
-"""What `clvml check` and `clvml score` do for subscriptions."""
+"""What `clvml check` does for subscriptions."""
 
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from clvml.cli.inputs import now
-from clvml.cli.printing import print_json, print_list, print_paragraph, print_records, print_table
+from clvml.cli.printing import print_json, print_list, print_paragraph, print_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,31 +72,3 @@ def _print_retention(table: pd.DataFrame) -> None:
                 for cohort in newest
             ],
         )
-
-
-def print_subscribers(summary: dict[str, Any], currency: str | None) -> None:
-    """Print what a scoring of subscribers came to."""
-    unit = f" {currency}" if currency else ""
-    (everyone,), value = summary["segments"], summary["value"]
-    cost = f", less {value['retention_cost']:z,.2f} per subscriber" if value["retention_cost"] else ""
-    typer.echo(
-        f"{summary['customers']:,} subscribers scored as of {summary['as_of']} into {summary['output']}"
-        f" (model version {summary['model_version']})"
-    )
-    print_paragraph(
-        f"Expected revenue is {summary['expected_spend']:z,.0f}{unit} in {summary['horizon_days']} days (80%:"
-        f" {everyone['expected_spend_low']:z,.0f} to {everyone['expected_spend_high']:z,.0f}); lifetime value is"
-        f" {summary['clv']:z,.0f}{unit}: the present value of a margin of {value['margin']:.0%} over"
-        f" {value['horizon_days']:,} days at {value['discount_rate']:.0%} a year{cost}."
-    )
-    print_records(
-        [
-            ("Plan", "{plan}"),
-            ("subscribers", "{customers:,}"),
-            ("mean P(churn)", "{p_churn:.0%}"),
-            (f"monthly price{unit}", "{monthly_price:z,.0f}"),
-            (f"revenue{unit}", "{expected_spend:z,.0f}"),
-            (f"CLV{unit}", "{clv:z,.0f}"),
-        ],
-        summary["plans"],
-    )
