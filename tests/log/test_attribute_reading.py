@@ -7,7 +7,7 @@ import pytest
 
 from clvml.config import DataConfig
 from clvml.errors import InputError
-from clvml.log.attribute_reading import with_attributes
+from clvml.log.attribute_reading import with_attributes, with_attributes_beside
 
 LOG = "customer,day,amount\n" + "".join(f"c{n},2024-01-{n:02d},10\n" for n in range(1, 25))
 
@@ -194,3 +194,20 @@ def test_ids_with_an_apostrophe_before_a_formula_are_found(joined, theirs):
         log.connection.execute(f"select customer_id, attribute_age from {log.attributes.table}").fetchall()
     )
     assert (known["'=2"], known["@x"]) == (70.0, 80.0)
+
+
+def test_blanks_around_texts_beside_purchases_are_none(read):
+    log = read(LOG)
+    columns = {"customer_id": "customer", "order_date": "day", "amount": "amount"}
+    data = DataConfig.model_validate({"source": "orders.csv", "columns": columns})
+    frame = pd.DataFrame(
+        {
+            "customer": [f"c{n}" for n in range(1, 25)] * 2,
+            "tier": ["gold", "base"] * 12 + ["gold ", " base"] * 12,
+        }
+    )
+    found = with_attributes_beside(log, data, frame, ["tier"])
+    rows = found.frame(
+        "select attribute_tier::varchar as tier, count(*) as n from customer_attributes group by all"
+    )
+    assert dict(zip(rows["tier"], rows["n"], strict=True)) == {"gold": 12, "base": 12}

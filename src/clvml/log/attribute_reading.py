@@ -26,7 +26,7 @@ from clvml.log.finding import Finding
 from clvml.log.identity import folded_sql
 from clvml.log.purchase_log import PurchaseLog, hashed
 from clvml.log.quality import QualityReport
-from clvml.log.table import days_of, read_table, with_numbers
+from clvml.log.table import days_of, read_table, texts_of, with_numbers
 from clvml.log.values.time_zones import says_utc
 from clvml.storage.addresses import hide_password
 from clvml.storage.files import FORMULA
@@ -129,7 +129,7 @@ def with_attributes_beside(
             f"the model reads attributes of customers, and the purchase log lacks {first_of(lacking)}; give them in"
             " every line, or give a feature table"
         )
-    texts = frame[[data.columns.customer_id, *columns]].astype("string").replace("", pd.NA).drop_duplicates()
+    texts = texts_of(frame[[data.columns.customer_id, *columns]]).drop_duplicates()
     beside = AttributesConfig(source="columns of the purchase log", columns=list(columns))
     return with_attributes(log, data.model_copy(update={"attributes": beside}), texts)
 

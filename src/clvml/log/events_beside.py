@@ -12,6 +12,7 @@ from clvml.errors import InputError
 from clvml.log.event_reading import read_events, store_events
 from clvml.log.event_table import TABLE, EventTable
 from clvml.log.purchase_log import PurchaseLog
+from clvml.log.table import texts_of
 from clvml.storage.sql import registered
 
 _GIVEN = "clvml_given_events_beside"
@@ -52,8 +53,8 @@ def split_events(frame: pd.DataFrame, data: DataConfig, ordered: str) -> tuple[p
             f" of its own beside the purchases, with its date in '{dated}', which is empty in purchases (without"
             " any event leave it empty), or give a feature table"
         )
-    happened = _texts(frame[[dated]])[dated].notna()
-    both = happened & _texts(frame[[ordered]])[ordered].notna()
+    happened = texts_of(frame[[dated]])[dated].notna()
+    both = happened & texts_of(frame[[ordered]])[ordered].notna()
     if both.any():
         raise InputError(
             f"the date of a purchase ('{ordered}') and that of an event ('{dated}') stand in one row, {both.sum():,}"
@@ -62,12 +63,8 @@ def split_events(frame: pd.DataFrame, data: DataConfig, ordered: str) -> tuple[p
     purchases, events = frame[~happened], frame[happened]
     if happened.any():
         purchases, events = _whole(purchases), _whole(events)
-    events = _texts(events[list(called.values())]).set_axis(list(called), axis="columns")
+    events = texts_of(events[list(called.values())]).set_axis(list(called), axis="columns")
     return purchases.reset_index(drop=True), events.reset_index(drop=True)
-
-
-def _texts(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.astype("string").apply(lambda column: column.str.strip()).replace("", pd.NA)
 
 
 def _whole(rows: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from clvml.errors import InputError, did_you_mean, first_of
 from clvml.log.finding import Finding
 from clvml.log.mapping import is_unit_price, is_usual, plain
 from clvml.log.rows.cleaning import ReasonCount
-from clvml.log.table import days_of, read_table, with_numbers
+from clvml.log.table import days_of, read_table, texts_of, with_numbers
 from clvml.log.values.billing_periods import period_days
 from clvml.log.values.numbers import MISSING
 from clvml.storage.addresses import hide_password
@@ -325,8 +325,7 @@ def raw_table(
         It cannot be read, or a column is not there or not named.
     """
     if isinstance(source, pd.DataFrame):
-        stripped = source.astype("string").apply(lambda column: column.str.strip())
-        raw = stripped.replace("", pd.NA).reset_index(drop=True)
+        raw = texts_of(source).reset_index(drop=True)
     elif Path(source).is_dir():
         raise InputError(
             f"{what} are read from one file or table, not from the folder '{source}'; name a file in it"

@@ -82,6 +82,11 @@ def read_table(path: str | Path, what: str) -> pd.DataFrame:
     )
 
 
+def texts_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame as `read_table` returns a file of it: stripped texts, and missing where they are empty."""
+    return frame.astype("string").apply(lambda column: column.str.strip()).replace("", pd.NA)
+
+
 def with_numbers(table: pd.DataFrame, what: str) -> pd.DataFrame:
     """Return a table of texts with those columns as numbers that hold nothing else, or true and false.
 

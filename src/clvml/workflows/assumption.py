@@ -29,7 +29,7 @@ from clvml.log.presets import recognise
 from clvml.log.readers.date_parts import is_part_of_date, with_dates
 from clvml.log.readers.frame import FRAME
 from clvml.log.readers.month_columns import with_months_as_rows
-from clvml.log.readers.parts import Part, copied_part, is_plain, read_parts
+from clvml.log.readers.parts import Part, read_parts, readable
 from clvml.log.subscription_mapping import currencies_of, end_of, subscription_columns
 from clvml.storage.workspace import offline_database
 
@@ -154,9 +154,7 @@ class _Table:
 
     @cached_property
     def _raw(self) -> RawColumns:
-        part = self.part
-        if part.layout is not None and not is_plain(part):
-            part = copied_part(self.connection, part, "clvml_whole")
+        part = readable(self.connection, self.part, "clvml_whole")
         return RawColumns(self.connection, [part], part.columns)
 
     @cached_property

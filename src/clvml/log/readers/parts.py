@@ -236,11 +236,7 @@ def _with_filled(
     if not part.repeated:
         return part
     try:
-        read = (
-            part
-            if part.layout is None or is_plain(part)
-            else copied_part(connection, part, f"{table}_filled")
-        )
+        read = readable(connection, part, f"{table}_filled")
         counts = ", ".join(
             f"count(nullif(trim(c{place}::VARCHAR), ''))" for place in range(len(part.columns))
         )
@@ -327,6 +323,11 @@ def copied_part(connection: duckdb.DuckDBPyConnection, part: Part, table: str) -
         return copied
     types = dict(zip(part.columns, part.types, strict=True))
     return replace(copied, relation=_reordered(copied, part.layout.columns, part.columns, types))
+
+
+def readable(connection: duckdb.DuckDBPyConnection, part: Part, table: str) -> Part:
+    """Return a part that DuckDB can read, if no line of it is broken: copied into ``table`` where it has to be."""
+    return part if part.layout is None or is_plain(part) else copied_part(connection, part, table)
 
 
 def selectable(connection: duckdb.DuckDBPyConnection, part: Part, table: str, places: Iterable[int]) -> Part:
