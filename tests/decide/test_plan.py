@@ -10,6 +10,7 @@ from tests.decide.conftest import playbook_of, scored
 
 from clvml.decide.plan import make_plan
 from clvml.decide.plan_file import NAMES, rows_digest
+from clvml.decide.playbook import parse_playbook
 from clvml.errors import InputError
 
 SHOP = playbook_of(
@@ -189,6 +190,15 @@ def test_assumed_effects_ask_for_half_and_stale_scores_are_said():
     assert not any("hold out half" in note for note in half.notes)
     nobody = make_plan(scored(300), playbook_of(share=0.0, mail={}), None)
     assert any("nobody is held out" in note for note in nobody.notes)
+
+
+def test_a_second_campaign_of_the_same_name_is_said():
+    rate = {"mean": 0.2, "sd": 0.1, "source": "learnt", "campaign": "spring"}
+    rules = {"actions": {"mail": {"contact_cost": 1.0, "save_rate": rate}}}
+    again = make_plan(scored(300), parse_playbook({"campaign": "spring", **rules}), None)
+    assert any("the same customers are held out again" in note for note in again.notes)
+    other = make_plan(scored(300), parse_playbook({"campaign": "summer", **rules}), None)
+    assert not any("held out again" in note for note in other.notes)
 
 
 def test_a_plan_shows_itself(plan):

@@ -240,6 +240,11 @@ def advice(playbook: Playbook, summary: dict[str, Any], budget: float, people: s
         f"the control group costs {summary['holding_out_costs']:,.2f}{unit} of expected profit, and leaves"
         f" {unspent:,.2f}{unit} of the cost unspent"
     )
+    if any(action.save_rate.campaign == playbook.campaign for action in playbook.actions.values()):
+        notes.append(
+            f"save rates were learnt from a campaign '{playbook.campaign}' already: the same {people} are held out"
+            " again, and what it did to the others counts in; another name draws anew (--set campaign=NAME)"
+        )
     assumed = [row["action"] for row in used if row["source"] == "assumed"]
     if assumed and share < ASSUMED_SHARE:
         notes.append(
