@@ -165,3 +165,20 @@ def test_rentals_without_a_day_of_purchase_are_no_subscriptions(tmp_path):
     text = "rental,customer,start_date,end_date,price\n1,a,2024-01-05,2024-01-07,80\n2,b,2024-02-05,2024-02-15,80\n"
     with pytest.raises(InputError, match="Nothing looks like order_date"):
         assume_any_config(written(tmp_path, text + "3,c,2024-03-05,,80\n"))
+
+
+@pytest.mark.parametrize(
+    ("header", "price", "customer"),
+    [
+        ("N° abonné,Formule,Date de début,Date de fin,Cotisation,Périodicité", "Cotisation", "N° abonné"),
+        (
+            "customer_id,plan_id,started_at,cancelled_at,plan_unit_price,billing_period",
+            "plan_unit_price",
+            "customer_id",
+        ),
+    ],
+)
+def test_columns_of_subscriptions_have_many_names(tmp_path, header, price, customer):
+    text = f"{header}\na,x,2024-01-05,,5,month\nb,x,2024-01-05,2024-03-05,5,month\n"
+    columns = assume_any_config(written(tmp_path, text)).data.mapped()
+    assert (columns["price"], columns["customer_id"]) == (price, customer)

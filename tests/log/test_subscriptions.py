@@ -102,10 +102,11 @@ def test_a_table_without_rows_is_refused():
 @pytest.mark.parametrize(
     ("price", "ids", "names", "units", "found"),
     [
-        ("9.90", "c", ("unit_price", "seats"), "2", []),
+        ("9.90", "c", ("unit_price", "note"), "2", []),
         ("9.90", "c", ("price", "Quantity"), "1", []),
         ("9.90", "c", ("monthly total", "Quantity"), "2", []),
         ("9.90", "c", ("unit_price", "Quantity"), "2", ["price-without-quantity"]),
+        ("9.90", "c", ("plan_unit_price", "plan_quantity"), "2", ["price-without-quantity"]),
         ("990", "cus_", ("plan.amount", "quantity"), "1", ["amounts-in-other-units"]),
         (
             "990",

@@ -79,7 +79,7 @@ _SYNONYMS = {
     "quantity": "quantity qty units count pieces numberofitems lineitemquantity quantityordered quantitypurchased "
     "qtyordered menge anzahl stückzahl quantité quantite cantidad quantità quantidade "
     "unitssold qtysold quantitysold itemquantity qtyshipped ilość množství aantal antal количество 数量 個数 "
-    "qté qte quantitécommandée stück anz",
+    "qté qte quantitécommandée stück anz planquantity seats",
     "currency": "currency currencycode währung devise valuta moneda moeda waluta 通貨 币种",
 }
 _UNIT_PRICES = (

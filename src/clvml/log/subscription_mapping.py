@@ -19,7 +19,7 @@ from clvml.storage.sql import literal
 _USUAL = {
     "customer_id": "subscriberid subscriber memberid memberno membernumber member mitgliedsnr mitgliedsnummer"
     " mitgliednr mitglied abonnentennr abonnent abonnéid abonné numéroabonné numérodabonné adhérent numéroadhérent"
-    " abonado socio lidnummer abonnentennummer nadhérent nºsocio codicecliente",
+    " abonado socio lidnummer abonnentennummer nadhérent nabonné nºsocio codicecliente",
     "start": "start startdate subscriptionstart subscriptionstartdate contractstart startedat started begin begindate"
     " began begun signupdate activatedat activationdate subscribedat joindate joined joinedat membersince validfrom"
     " vertragsbeginn abobeginn beginn beginndatum startdatum eintritt eintrittsdatum gültigab"
@@ -34,7 +34,7 @@ _USUAL = {
     "price": "mrr monthlyprice pricepermonth monthlyfee monatsbeitrag monatspreis prixmensuel cuotamensual"
     " price planprice recurringamount planamount amount subscriptionamount ordertotal total preis beitrag betrag gebühr"
     " grundgebühr prix montant cotisation tarifmensuel bezugspreis unitprice unitamount precio importe"
-    " cuota prezzo importo canone prijs bedrag",
+    " cuota prezzo importo canone prijs bedrag planunitprice",
     "period": "billingperiod billinginterval billingcycle billingfrequency billing period interval planinterval"
     " frequency cycle zahlweise zahlungsweise zahlungsturnus zahlungsintervall abrechnungsintervall"
     " abrechnungszeitraum turnus intervall zahlungsrhythmus périodicité périodedefacturation fréquence periodicidad"

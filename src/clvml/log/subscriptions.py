@@ -32,8 +32,8 @@ _MAX_REJECTED = 0.01
 UNKNOWN_PLAN = "unknown"
 # Where no column tells plans apart.
 ONE_PLAN = "all"
-# What Stripe calls the price of one.
-_STRIPE_PRICES = ("planamount", "unitamount", "priceunitamount")
+# What Stripe and Chargebee call the price of one.
+_OF_ONE = ("planamount", "unitamount", "priceunitamount", "planunitprice")
 # How exports say of a subscription that runs that it has no end: by zeros, a far year or a word.
 NO_END = (
     rf"(?i)[-0./: T]+|(?:.*\D)?(?:2099|2999|9999)(?:\D.*)?|{MISSING}|unbefristet|laufend|aktiv|active|actif"
@@ -255,7 +255,7 @@ def _price_findings(raw: pd.DataFrame, columns: Mapping[str, str]) -> Iterator[F
     """Yield what says that prices are of one unit of several, or cents."""
     price = columns["price"]
     quantity = next((str(name) for name in raw if is_usual("quantity", str(name))), None)
-    if quantity is not None and (is_unit_price(price) or plain(price) in _STRIPE_PRICES):
+    if quantity is not None and (is_unit_price(price) or plain(price) in _OF_ONE):
         units = pd.to_numeric(raw[quantity], errors="coerce").dropna()
         if several := int((units != 1).sum()):
             yield Finding(
