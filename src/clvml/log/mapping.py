@@ -32,7 +32,8 @@ _SYNONYMS = {
     " selltocustomerno billtocustomerno debiteurcode debiteur kupujący nomduclient raisonsociale nombredelcliente"
     " العميل رقمالعميل guestid guestno guestnumber guestname gastnr gastid gastnummer gastname verkandebnr debnr"
     " nutzername benutzername username kontakt kontaktnr kontaktname contact namezahlungsbeteiligter"
-    " beguenstigterzahlungspflichtiger begünstigterzahlungspflichtiger 注文者メールアドレス adhérent donateur",
+    " beguenstigterzahlungspflichtiger begünstigterzahlungspflichtiger 注文者メールアドレス adhérent donateur acheteur"
+    " kundenemail kundenmail emailclient emailduclient consumentnaam",
     "order_id": "orderid orderno ordernumber order invoiceid invoiceno invoice transactionid "
     "transactionno transaction basketid receiptid receiptno receiptnumber receipt purchaseid saleid "
     "auftragsnr auftragsnummer bestellnr bestellnummer rechnungsnr rechnungsnummer belegnr belegnummer "
@@ -55,8 +56,8 @@ _SYNONYMS = {
     " 注文日 注文日時 受注日 受注日時 購入日 購入日時 売上日 日付 下单时间 订单日期 订单时间 日期 주문일 주문일시"
     " dateissued issuedate datedefacture fechafactura datazakupu датазаказа"
     " تاريخالطلب التاريخ buchungstag valutadatum wertstellung valuta capturedate abgabedatum verkaufdatum verkaufsdatum"
-    " buchdat bookedon bookingdate arrival arrivaldate checkin checkindate anreise anreisedatum datedarrivée llegada"
-    " datevente datedevente",
+    " buchdat datasprzedaży bookedon bookingdate arrival arrivaldate checkin checkindate anreise anreisedatum"
+    " datedarrivée llegada datevente datedevente",
     "amount": "amount orderamount lineamount linetotal itemtotal totalamount total ordertotal totalprice "
     "salesvalue sales saleamount revenue netsales netrevenue turnover spend value "
     "sum grandtotal invoicetotal gross net amountpaid totalpaid paidamount "

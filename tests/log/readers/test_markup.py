@@ -114,3 +114,10 @@ def test_a_section_that_is_none_of_html_is_refused(tmp_path):
     path.write_text("<![other[ x ]]><table><tr><td>a</td></tr></table>")
     with pytest.raises(InputError, match="no HTML or XML that can be read"):
         read_markup(path, "utf-8")
+
+
+def test_many_tables_that_are_left_out_are_named_in_part(read, tmp_path):
+    path = tmp_path / "orders.xls"
+    path.write_text(HTML + INNER * 200)
+    (finding,) = [each for each in read(source=path).quality.warnings if each.code == "sheets-left-out"]
+    assert "'table 2', " in finding.text and "table 201" not in finding.text

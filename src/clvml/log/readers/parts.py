@@ -223,7 +223,7 @@ def _workbook_parts(
     if scan and scan.doubt:
         parts[0] = replace(parts[0], findings=(*parts[0].findings, scan.doubt))
     if others:
-        listed = ", ".join(f"'{name}'" for name in others)
+        listed = first_of((f"'{name}'" for name in others), most=5, longest=500)
         text = f"'{path}': sheets {listed} were left out; name those to read in data.sheets"
         parts[0] = replace(parts[0], findings=(*parts[0].findings, Finding("sheets-left-out", text)))
     return parts
