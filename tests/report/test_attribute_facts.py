@@ -77,6 +77,13 @@ def test_who_is_worth_most_may_stand_beyond_the_first(write: Write) -> None:
     assert found is not None and found.rest is not None and found.best is not None
     assert found.best["value"] == "few" not in [row["value"] for row in found.rows]
     assert "“few” is worth most: 50 a customer" in build_page(read_facts(write(frame), None))
+    assert "a few tell little" not in build_page(read_facts(write(frame), None))
+    # A single large account says nothing of its country, and the table shows it all the same.
+    lone = frame.assign(country=np.where(number == 50, "lone", frame["country"]))
+    lone.loc[50, "clv"] = 9_999.0
+    page = build_page(read_facts(write(lone), None))
+    assert "“few” is worth most: 50 a customer" in page
+    assert "Values that fewer than 30 have do not count for the title: a few tell little." in page
     # One against a handful is not worth most.
     one = frame.assign(country=np.where(number < 20, "few", "many"))
     found = by_attribute(write, one)

@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from clvml.evaluation.leaderboard import FEWEST_CUSTOMERS
 from clvml.report.facts import Facts
 from clvml.report.language import Language
 from clvml.scores.columns import ACQUISITION_SOURCE
@@ -34,6 +35,16 @@ def attributes(facts: Facts, say: Language) -> dict[str, Any] | None:
         )
     else:
         title = say.text("Lifetime value by {name}", name=name)
+    lead = say.text(
+        "Of what else is known of customers, this tells their lifetime values apart most. It need not be the cause."
+    )
+    if found.best and found.best["clv"] / found.best["customers"] < max(
+        row["clv"] / row["customers"] for row in found.rows if row["value"]
+    ):
+        lead += " " + say.text(
+            "Values that fewer than {fewest} have do not count for the title: a few tell little.",
+            fewest=say.count(FEWEST_CUSTOMERS),
+        )
     total = sum(row["clv"] for row in [*found.rows, *([found.rest] if found.rest else [])])
 
     def cells(named: Markup | str, row: dict[str, Any]) -> list[Markup | str]:
@@ -51,9 +62,7 @@ def attributes(facts: Facts, say: Language) -> dict[str, Any] | None:
         rows.append(cells(say.text("all others"), found.rest))
     return {
         "title": title,
-        "lead": say.text(
-            "Of what else is known of customers, this tells their lifetime values apart most. It need not be the cause."
-        ),
+        "lead": lead,
         "columns": [
             name,
             say.text("Customers"),
