@@ -57,9 +57,12 @@ def test_a_page_is_in_the_encoding_that_is_named(read, rows, tmp_path, declared,
     assert log.quality.read_as["encoding"] == "cp1253"
 
 
-def test_what_is_guessed_of_a_page_is_told(read, tmp_path):
+@pytest.mark.parametrize(
+    "declared", ["", "<meta charset=cp65001>", "<meta charset=cp037>", "<meta charset=cpx>"]
+)
+def test_what_is_guessed_of_a_page_is_told(read, tmp_path, declared):
     path = tmp_path / "orders.xls"
-    path.write_text(GREEK, encoding="cp1253")
+    path.write_text(GREEK.replace("<style>", declared + "<style>"), encoding="cp1253")
     assert "assumed-encoding" in [warning.code for warning in read(source=path).quality.warnings]
 
 

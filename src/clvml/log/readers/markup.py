@@ -34,7 +34,10 @@ def scan_markup(path: Path, code_page: str | None = None) -> Scan:
         found = _DECLARED.search(file.read(_HEAD))
     if found and code_page is None:
         with suppress(LookupError):
-            code_page = codecs.lookup(found[1].decode()).name
+            declared = codecs.lookup(found[1].decode()).name
+            # What is no UTF-8 may still say so.
+            is_page = not declared.startswith("utf") and "<".encode(declared) == b"<"
+            code_page = declared if is_page else None
     return scan_text(path, code_page)
 
 
