@@ -16,7 +16,7 @@ from clvml.dashboard.contact_plan import ContactPlans
 from clvml.decide.eligibility import read_customers
 from clvml.decide.lists import refuse_strangers, target_lists
 from clvml.errors import InputError
-from clvml.report.attribute_facts import MOST_VALUES, TAKEN, own_columns
+from clvml.report.attribute_facts import MOST_VALUES, own_columns
 from clvml.report.facts import (
     AT_RISK,
     NEEDED,
@@ -175,7 +175,7 @@ class Snapshots:
         path = self._folder / f"scores-{self._made}.duckdb"
         try:
             with duckdb.connect(config=offline(self._folder)) as connection:
-                subscribers = load_scored(connection, self.scores, NEEDED, [*_FURTHER, *REASONS], TAKEN)
+                subscribers = load_scored(connection, self.scores, [*_FURTHER, *REASONS])
                 if contacts is not None:
                     refuse_strangers(
                         contacts, connection.execute("select customer_id from scored").df()["customer_id"]

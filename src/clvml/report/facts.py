@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -145,21 +145,15 @@ def read_facts(scores: Path, overview: dict[str, Any] | None) -> Facts:
         The file does not exist, is not a scored file, or holds no customer.
     """
     with duckdb.connect() as connection:
-        subscribers = load_scored(connection, scores, NEEDED, REASONS, TAKEN)
+        subscribers = load_scored(connection, scores, REASONS)
         return facts_of(connection, scores, overview or {}, subscribers)
 
 
-def load_scored(
-    connection: duckdb.DuckDBPyConnection,
-    scores: Path,
-    needed: Sequence[str],
-    further: Sequence[str],
-    taken: Collection[str] = (),
-) -> bool:
-    """Read a scored file into the table ``scored``: what is needed, and of the further columns those it has.
+def load_scored(connection: duckdb.DuckDBPyConnection, scores: Path, further: Sequence[str]) -> bool:
+    """Read a scored file into the table ``scored``: what is `NEEDED`, and of the further columns those it has.
 
-    Where names that are ``taken`` are given, in small letters, all other columns are read as texts. Returns whether it
-    is of subscriptions: the segment is then the plan, and the day of the last purchase that of the first subscription.
+    Columns that are not clvml's are read as texts. Returns whether it is of subscriptions: the segment is then the
+    plan, and the day of the last purchase that of the first subscription.
 
     Raises
     ------
@@ -185,14 +179,14 @@ def load_scored(
     if subscribers:
         further = [*further, "monthly_price", "tenure_days"]
     given = _SUBSCRIBERS if subscribers else {}
-    missing = [name for name in needed if name not in columns and name not in given]
+    missing = [name for name in NEEDED if name not in columns and name not in given]
     if missing:
         raise InputError(
             f"'{scores}' is not a scored file: it lacks {', '.join(missing[:5])}; give a file that `clvml score` wrote"
         )
     # A writer of CSV puts an apostrophe before what a spreadsheet would run.
     escaped = scores.suffix.lower() == ".csv"
-    kept = [name for name in dict.fromkeys([*needed, *further]) if name in columns or name in given]
+    kept = [name for name in dict.fromkeys([*NEEDED, *further]) if name in columns or name in given]
     selected = []
     for name in kept:
         value = given.get(name, name)
@@ -202,8 +196,8 @@ def load_scored(
         elif escaped and value in ("customer_id", PLAN.name):
             value = _unescaped(value)
         selected.append(f"({value})::{'DOUBLE' if name in _NUMBERS else 'VARCHAR'} as {name}")
-    known = {*taken, *kept, PLAN.name} if subscribers else taken
-    own = map(identifier, [name for name in columns if name.casefold() not in known] if taken else [])
+    known = {*TAKEN, *kept, PLAN.name} if subscribers else TAKEN
+    own = map(identifier, [name for name in columns if name.casefold() not in known])
     selected += [f"{_unescaped(name) if escaped else name}::VARCHAR as {name}" for name in own]
     try:
         connection.execute(f"create table scored as select {', '.join(selected)} from {relation}")
