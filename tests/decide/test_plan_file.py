@@ -1,5 +1,6 @@
 """The plan as a file: written whole, read as it was, and any change noticed."""
 
+import os
 import re
 from datetime import date
 
@@ -112,3 +113,9 @@ def test_what_is_no_plan_is_refused(tmp_path, name, content, said):
         (tmp_path / name).write_text(content)
     with pytest.raises(InputError, match=re.escape(said)):
         read_plan(tmp_path / name)
+
+
+def test_a_pipe_is_no_plan(tmp_path):
+    os.mkfifo(tmp_path / "plan.csv")
+    with pytest.raises(InputError, match="is a pipe, and no file"):
+        read_plan(tmp_path / "plan.csv")

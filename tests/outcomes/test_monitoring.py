@@ -185,7 +185,8 @@ def test_what_is_no_scored_file_is_refused(scores, tmp_path):
         return str(caught.value)
 
     assert "does not exist; make one" in refusal("none.csv")
-    assert "must end in .csv or .parquet" in refusal("scores.xlsx", content="x")
+    ending = refusal("scores.xlsx", content="x")
+    assert ending == f"scored file '{tmp_path / 'scores.xlsx'}' must end in .csv or .parquet"
     assert "cannot be read" in refusal("broken.parquet", content="x")
     assert "lacks as_of, horizon_days" in refusal("list.csv", content="customer_id\n1\n")
     assert "holds no customer" in refusal("empty.parquet", scores.head(0))

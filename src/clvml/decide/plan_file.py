@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from clvml.config import Section, parse_keys
 from clvml.decide.playbook import Playbook
 from clvml.errors import InputError
 from clvml.scores.columns import SCORED, Column, money
 from clvml.storage.files import fill_draft, replacing, unescaped
+from clvml.storage.own_tables import read_own_table
 
 _SCORED = ("p_churn", "expected_spend", "clv", "historic_spend", "value_tier", "segment")
 # All that a plan says of a customer. Of customers without an action, what belongs to one is missing.
@@ -176,25 +176,14 @@ def read_plan(path: str | Path) -> tuple[pd.DataFrame, PlanRecord]:
     return table, record
 
 
+def _read_csv(path: Path) -> pd.DataFrame:
+    # An empty text is missing, and a customer called "NA" is one.
+    return pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
+
+
 def _read_rows(path: Path) -> pd.DataFrame:
+    table = read_own_table(path, "plan", "clvml plan", _read_csv)
     is_csv = path.suffix.lower() == ".csv"
-    try:
-        if path.suffix.lower() == ".parquet":
-            table = pd.read_parquet(path)
-        elif is_csv:
-            # An empty text is missing, and a customer called "NA" is one.
-            table = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
-        else:
-            raise InputError(f"plan '{path}' must end in .csv or .parquet")
-    except FileNotFoundError:
-        raise InputError(f"plan '{path}' does not exist; make one with `clvml plan`") from None
-    except (OSError, ValueError, pa.ArrowException) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = str(error).partition("\n")[0]
-        raise InputError(
-            f"plan '{path}' cannot be read ({reason}); make it again with `clvml plan`"
-        ) from None
     missing = [name for name in NAMES if name not in table.columns]
     if missing or table.empty:
         lacks = f"lacks {', '.join(missing[:5])}" if missing else "holds no customer"

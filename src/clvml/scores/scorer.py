@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from clvml.customers.snapshots import OPTIONAL_COLUMNS, CustomerDays
@@ -39,7 +38,7 @@ from clvml.scores.customer_margin import OWN_MARGIN, own_clv
 from clvml.scores.scored_csv import read_scored_csv
 from clvml.scores.segments import segment
 from clvml.scores.tiers import TIERS, band, value_tier
-from clvml.storage.search import check_readable
+from clvml.storage.own_tables import read_own_table
 
 RISKS = ("low", "medium", "high")
 NO_HISTORY = "not enough history"
@@ -307,22 +306,7 @@ def read_scores(path: Path) -> pd.DataFrame:
     InputError
         The file does not exist, is not a scored file, or mixes dates or horizons.
     """
-    if path.exists():
-        check_readable(path)
-    try:
-        if path.suffix.lower() == ".parquet":
-            scores = pd.read_parquet(path)
-        elif path.suffix.lower() == ".csv":
-            scores = read_scored_csv(path)
-        else:
-            raise InputError(f"scored file '{path}' must end in .csv or .parquet")
-    except FileNotFoundError:
-        raise InputError(f"scored file '{path}' does not exist; make one with `clvml score`") from None
-    except (OSError, ValueError, pa.ArrowException) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(
-            f"scored file '{path}' cannot be read ({reason}); make it again with `clvml score`"
-        ) from None
+    scores = read_own_table(path, "scored file", "clvml score", read_scored_csv)
     known = SUBSCRIBERS if is_of_subscribers(scores.columns) else SCORED
     columns = [column for column in known if column.name not in FURTHER]
     missing = [column.name for column in columns if column.name not in scores]
