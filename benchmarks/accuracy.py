@@ -109,10 +109,9 @@ class Log:
     def __init__(self, name: str, source: str | None = None, configuration: str | None = None) -> None:
         self.name = name
         self._config = ROOT / "configs" / f"{configuration or name}.yaml"
-        prepared = workflows.prepare(self.config(1).data, datetime.now(UTC), source=source)
-        self.fingerprint = prepared.log.fingerprint
-        self.days = customer_days(prepared.log)
-        self._prepared = prepared  # keeps the connection open
+        self.prepared = workflows.prepare(self.config(1).data, datetime.now(UTC), source=source)
+        self.fingerprint = self.prepared.log.fingerprint
+        self.days = customer_days(self.prepared.log)
 
     def config(self, horizon_days: int, settings: tuple[str, ...] = ()) -> Config:
         return read_config(self._config, [f"windows.horizon_days={horizon_days}", *settings])

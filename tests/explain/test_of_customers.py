@@ -33,6 +33,14 @@ def regular_log():
     return pd.DataFrame(rows, columns=["customer_id", "order_day", "amount"])
 
 
+def with_a_giant():
+    """Return a shop's log with an account that spends ten times what all others do."""
+    log = simulate_log(150, 730, seed=2)
+    orders = pd.date_range(END, periods=7, freq="-100D") - pd.Timedelta(days=40)
+    giant = pd.DataFrame({"customer_id": "giant", "order_day": orders, "amount": log["amount"].sum()})
+    return pd.concat([log, giant], ignore_index=True)
+
+
 def newest(days):
     """Return the last so many days of a shop's log."""
     log = simulate_log(300, 730, seed=3)
@@ -42,6 +50,7 @@ def newest(days):
 LOGS = {
     "shop": lambda: simulate_log(300, 730, seed=2),
     "regular": regular_log,
+    "giant": with_a_giant,
     "short": lambda: newest(130),
     "hardly any": lambda: newest(20),
 }
@@ -61,7 +70,11 @@ SETTINGS = [
 @pytest.mark.parametrize(
     ("log", "settings"),
     [("shop", settings) for settings in SETTINGS]
-    + [(log, settings) for log in ("regular", "short", "hardly any") for settings in ({}, {"spend": "mean"})],
+    + [
+        (log, settings)
+        for log in ("regular", "giant", "short", "hardly any")
+        for settings in ({}, {"spend": "mean"})
+    ],
 )
 def test_contributions_and_base_are_the_forecast(log, settings):
     model, features, reference = explained(LOGS[log](), **settings)

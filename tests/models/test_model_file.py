@@ -111,9 +111,9 @@ def test_a_model_that_was_not_changed_is_read(folder):
         ("trained_days", 0, "trained_days"),
         ("trained_days", 1.5, "trained_days"),
         ("more", 1, "more"),
-        ("format_version", 5, "has format 5, this clvml reads 14; train it again"),
+        ("format_version", 5, "has format 5, this clvml reads 15; train it again"),
         ("format_version", True, "has format True"),
-        ("format_version", "14", "has format 14"),
+        ("format_version", "15", "has format 15"),
     ],
 )
 def test_what_cannot_be_is_said(folder, place, value, said):

@@ -177,6 +177,8 @@ class _Customers:
                 (weight * self._form(form) for weight, form in zip(spend.weights, STACKED, strict=True)),
                 np.zeros(()),
             )
+            if (decides := self.trees.level.decides(self.frame)).any():
+                phi = np.where(decides, self._beyond_the_stack(phi, forms), phi)
         elif name == "mean":
             logs = {form: _log(forms[form]) for form in ("tweedie", "hurdle")}
             phi = mixed(0.5, logs["tweedie"], self._form("tweedie"), logs["hurdle"], self._form("hurdle"))
@@ -207,6 +209,17 @@ class _Customers:
             return phi, _within(margin) + shift
         logits = share * _within(margin) + (1.0 - share) * prior
         return share * phi + (1.0 - share) * self._of("btyd_p_churn"), logits + shift
+
+    def _beyond_the_stack(self, phi: Array, forms: Mapping[str, Array]) -> Array:
+        """Return contributions to the logarithm of a forecast that differs from the stack, in proportion to its own.
+
+        So the base is the same for all.
+        """
+        logs = [
+            weight * _log(forms[form]) for weight, form in zip(self.trees.spend.weights, STACKED, strict=True)
+        ]
+        base = sum(logs, _log(np.array(self.trees.level.stack))) - phi.sum(axis=0)
+        return phi * (_log(forms["stack"]) - base) / phi.sum(axis=0)
 
     def _form(self, form: str) -> Array:
         """Return the contributions to the logarithm of one of `STACKED`."""

@@ -7,7 +7,8 @@ w_k    = 1 / (mean (miss_k - mean miss_k / 3)^2 + 0.1)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import date
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +30,8 @@ _LEVEL_NOISE = 0.1
 _LARGEST_MISS = float(np.log(4.0))
 # Weight of the usual spread of the level, in windows of the log: its windows are few and correlated.
 _USUAL_WINDOWS = 4.0
+# The share of a forecast of the total from which one customer decides it.
+_DECIDING_SHARE = 0.25
 
 
 class Level(NamedTuple):
@@ -47,6 +50,8 @@ class Level(NamedTuple):
         Factor of the geometric mean of these forms, which is smaller than their mean.
     spread : float
         Standard deviation of the logarithm by which all customers together come in above or below.
+    deciding : float or None
+        `deciding_spend` of the training.
     """
 
     churn_shift: float = 0.0
@@ -55,15 +60,42 @@ class Level(NamedTuple):
     alone: float = 1.0
     stack: float = 1.0
     spread: float = LEVEL_SPREAD
+    deciding: float | None = None
+
+    def decides(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
+        """Return which customers are too large to follow the level, shape (n,); ``frame`` holds `ANCHORS`."""
+        return _forecast(frame) >= (np.inf if self.deciding is None else self.deciding)
 
 
 NO_CORRECTION = Level()
 
 
-def totals_by_window(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return actual total spend and the totals that BTYD and trailing spend forecast, one row per training cutoff."""
-    levels = frame[["cutoff", "actual_spend", *ANCHORS]]
-    return levels.assign(actual_spend=levels["actual_spend"].clip(lower=0.0)).groupby("cutoff").sum()
+def deciding_spend(now: pd.DataFrame) -> float | None:
+    """Return the forecast from which one of these customers decides the total alone [currency], if there is one.
+
+    The level of all others cannot be learnt from totals that rise and fall with one account. From the largest on, a
+    customer decides with a quarter or more of what is forecast of this customer and all smaller ones. Nobody does
+    where that holds down to the smallest: such a shop has no others. ``now`` holds the forecasts `ANCHORS`.
+    """
+    largest = np.sort(_forecast(now))[::-1]
+    # Sums from the smallest on, so that a giant takes no digits from the others.
+    with_smaller = np.cumsum(largest[::-1])[::-1]
+    others = largest < _DECIDING_SHARE * with_smaller
+    if not others.any():
+        return None
+    return float(with_smaller[np.argmax(others)]) * _DECIDING_SHARE / (1.0 - _DECIDING_SHARE)
+
+
+def totals_by_window(frames: Mapping[date, pd.DataFrame], left_out: Collection[object]) -> pd.DataFrame:
+    """Return actual total spend and the totals that BTYD and trailing spend forecast, one row per training cutoff.
+
+    ``frames`` are snapshots with the prior's columns; customers whose id is ``left_out`` are not counted.
+    """
+    levels = {
+        cutoff: frame.loc[~frame["customer_id"].isin(left_out), ["actual_spend", *ANCHORS]]
+        for cutoff, frame in frames.items()
+    }
+    return pd.concat(levels, names=["cutoff"]).clip(lower=0.0).groupby("cutoff").sum()
 
 
 def churn_shift(now: pd.DataFrame, p_churn: Array) -> float:
@@ -85,7 +117,8 @@ def fit_level(
     actual = _log(totals["actual_spend"])
     anchor = trust = 0.0
     missed = np.zeros(len(totals))
-    for name in ANCHORS:
+    # Where nobody has bought for a year, trailing spend says nothing of those who buy every other year.
+    for name in [name for name in ANCHORS if now[name].sum() > 0] or ANCHORS:
         miss = (actual - _log(totals[name])).clip(-_LARGEST_MISS, _LARGEST_MISS)
         lasting = _LASTING_MISS * float(miss.mean())
         weight = 1.0 / (float(((miss - lasting) ** 2).mean()) + _LEVEL_NOISE)
@@ -101,6 +134,11 @@ def fit_level(
         name: float(np.exp(anchor - _log(spends[name].sum()))) for name in ("tweedie", "hurdle", "alone")
     }
     return Level(shift, **factors, spread=spread)
+
+
+def _forecast(frame: pd.DataFrame) -> Array:
+    """Return the larger of both forecasts of each customer's spend, shape (n,) [currency]."""
+    return frame[ANCHORS].to_numpy(dtype=float).max(axis=1, initial=0.0)
 
 
 def _log(total: ArrayLike) -> Any:

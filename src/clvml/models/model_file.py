@@ -24,7 +24,7 @@ from clvml.models.rhythm import SHAPES
 from clvml.models.season import DAYS_OF_YEAR
 from clvml.models.tree_file import first_problem, read_json
 
-FORMAT_VERSION = 14
+FORMAT_VERSION = 15
 MODEL_FILE = "model.json"
 # The files beside it that a model may have.
 MODEL_FILES = (
@@ -112,6 +112,7 @@ class _Level(Part):
     alone: Factor
     stack: Factor
     spread: Spread
+    deciding: Money | None
 
 
 class _Intervals(Part):

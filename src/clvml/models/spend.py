@@ -2,6 +2,9 @@
 
     E = level * tweedie^w_1 * hurdle^w_2 * alone^w_3,    w >= 0, sum of w = 1
 
+and the mean of the first two for customers who decide the total alone: a geometric mean is too low where its forms
+differ widely.
+
 The forms: a Tweedie model; the hurdle, which is P(buy) times the spend of buyers by a gamma model; and alone, which
 is the hurdle with trees that start from nothing (docs/model.md).
 """
@@ -141,7 +144,8 @@ class Spend:
             forms["alone"] = (1.0 - p_churn) * self.gamma_alone.expected(self.gamma_alone.margin(rows))
         forms = {name: getattr(level, name) * (share * spend + beside) for name, spend in forms.items()}
         stack = level.stack * _geometric_mean([forms[name] for name in STACKED], self.weights)
-        return {**forms, "mean": (forms["tweedie"] + forms["hurdle"]) / 2.0, "stack": stack}
+        mean = (forms["tweedie"] + forms["hurdle"]) / 2.0
+        return {**forms, "mean": mean, "stack": np.where(level.decides(frame), mean, stack)}
 
     def level_of_stack(self, forms: Mapping[str, Array]) -> float:
         """Return the factor that brings the geometric mean of the forms, shape (n,) each, to their mean total."""

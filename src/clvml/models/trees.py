@@ -21,7 +21,7 @@ from clvml.customers.events import EventKind
 from clvml.customers.given import Given, all_given, read_given
 from clvml.customers.snapshots import CustomerDays
 from clvml.errors import InputError, first_of
-from clvml.models.anchor import NO_CORRECTION, Level, churn_shift, fit_level, totals_by_window
+from clvml.models.anchor import NO_CORRECTION, Level, churn_shift, deciding_spend, fit_level, totals_by_window
 from clvml.models.boosting import ChurnClassifier, logit_of
 from clvml.models.churn import Churn
 from clvml.models.prior import BTYD_COLUMNS, PRIOR_COLUMNS, Prior, fit_prior
@@ -81,8 +81,9 @@ class Trees:
         ``frame`` holds features, the prior's columns and labels of one window that the trees have not seen.
         """
         chosen = replace(self, churn=self.churn.stacked(frame, self.rows(frame), frame["churned"]))
-        forms = chosen.spends(frame, chosen.p_churn(frame))
-        spend = replace(self.spend, weights=self.spend.best_weights(forms, frame["actual_spend"]))
+        others = ~self.level.decides(frame)
+        forms = _of(chosen.spends(frame, chosen.p_churn(frame)), others)
+        spend = replace(self.spend, weights=self.spend.best_weights(forms, frame["actual_spend"][others]))
         return replace(chosen, spend=spend, level=self.level._replace(stack=spend.level_of_stack(forms)))
 
     def check_features(self, names: Collection[str], columns: Collection[str]) -> None:
@@ -159,18 +160,22 @@ def fit_trees(
     frames = {cutoff: with_prior(s, prior, cutoff, horizon_days) for cutoff, s in snapshots.items()}
     if churn_share is None:
         churn_share = len(frames) / (len(frames) + 1)
-    trees, totals = _grown(trees, frames, config, churn_share, spend_share, spend_weights)
+    trees = _grown(trees, frames, config, churn_share, spend_share, spend_weights)
     now = days.features(as_of, config.windows.horizon_days)
     now = read_given(now[now["purchase_days"] > 0], given)
     now = with_prior(now, prior, as_of, horizon_days)
     p_churn = trees.p_churn(now)
     shift = churn_shift(now, p_churn) if config.model.calibrate else 0.0
-    spends = trees.spends(now, expit(logit_of(p_churn) + shift))
-    level = fit_level(now, shift, spends, totals, horizon_days)
+    giants = Level(deciding=deciding_spend(now))
+    known = {one for frame in (now, *frames.values()) for one in frame["customer_id"][giants.decides(frame)]}
+    others = ~now["customer_id"].isin(known).to_numpy()
+    spends = _of(trees.spends(now, expit(logit_of(p_churn) + shift)), others)
+    level = fit_level(now[others], shift, spends, totals_by_window(frames, known), horizon_days)
     if not config.model.calibrate:
         level = Level(spread=level.spread)
     levelled = {name: getattr(level, name) * spends[name] for name in STACKED}
-    return replace(trees, level=level._replace(stack=trees.spend.level_of_stack(levelled)))
+    stack = trees.spend.level_of_stack(levelled)
+    return replace(trees, level=level._replace(stack=stack, deciding=giants.deciding))
 
 
 def cross_fitted(trees: Trees, snapshots: Mapping[date, pd.DataFrame], config: Config) -> tuple[Array, Array]:
@@ -191,12 +196,14 @@ def cross_fitted(trees: Trees, snapshots: Mapping[date, pd.DataFrame], config: C
         others = {cutoff: frame[halves[cutoff] != half] for cutoff, frame in frames.items()}
         with suppress(NothingToLearn):
             shares = trees.churn.share, trees.spend.share, trees.spend.weights
-            grown, _ = _grown(grown, others, config, *shares)
+            grown = _grown(grown, others, config, *shares)
         own = halves[newest] == half
         frame = frames[newest][own]
         p_churn[own] = grown.p_churn(frame)
-        stack = grown.spend.level_of_stack(grown.spends(frame, p_churn[own]))
-        grown = replace(grown, level=Level(stack=stack))
+        stack = grown.spend.level_of_stack(
+            _of(grown.spends(frame, p_churn[own]), ~trees.level.decides(frame))
+        )
+        grown = replace(grown, level=Level(stack=stack, deciding=trees.level.deciding))
         spend[own] = grown.spends(frame, p_churn[own])[config.model.spend]
     return p_churn, spend
 
@@ -208,8 +215,8 @@ def _grown(
     churn_share: float,
     spend_share: float,
     spend_weights: tuple[float, ...],
-) -> tuple[Trees, pd.DataFrame]:
-    """Return ``trees`` with those of churn and spend, at no level, and `totals_by_window`.
+) -> Trees:
+    """Return ``trees`` with those of churn and spend, at no level.
 
     ``frames`` are snapshots with the prior's columns; it raises as `fit_trees` does.
     """
@@ -220,7 +227,6 @@ def _grown(
         raise NothingToLearn(f"the training windows hold {customers} customer(s){spent}")
     age = np.concatenate([np.full(len(rows), (newest - cutoff).days) for cutoff, rows in frames.items()])
     weights = np.exp(-age / _WEIGHT_DAYS)
-    totals = totals_by_window(frame)
     chances = _chances(weights, config.model.max_rows)
     kept = np.random.default_rng(config.seed).random(len(frame)) < chances
     spenders = (frame["actual_spend"] > 0).to_numpy()
@@ -234,12 +240,16 @@ def _grown(
         trees,
         churn=Churn.fit(frame, X, weights, base, boosting, churn_share),
         spend=Spend.fit(frame, X, weights, base, boosting, spend_share, spend_weights),
-    ), totals
+    )
 
 
 def with_prior(snapshot: pd.DataFrame, prior: Prior, cutoff: date, horizon_days: int) -> pd.DataFrame:
     """Return the snapshot of one cutoff with the prior's forecasts beside it."""
     return pd.concat([snapshot, prior.forecast(snapshot, cutoff, horizon_days)], axis="columns")
+
+
+def _of(forms: Mapping[str, Array], customers: NDArray[np.bool_]) -> dict[str, Array]:
+    return {name: spend[customers] for name, spend in forms.items()}
 
 
 def _boosting_parameters(model: ModelConfig, seed: int, attributes: Sequence[Attribute]) -> dict[str, Any]:
