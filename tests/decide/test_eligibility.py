@@ -27,6 +27,12 @@ def test_rules_and_segments_both_hold():
     assert may(book).allowed.tolist() == [[False, True, True, False], [True] * 4]
 
 
+def test_rules_that_fit_nobody_are_said():
+    book = playbook_of(mail={"where": "segment = 'vip'"}, call={"where": "segment = 'VIP'"})
+    (note,) = may(book).notes
+    assert note.startswith("playbook, actions.mail: nobody fits its where and segments")
+
+
 def test_an_opt_out_counts_for_its_channel_or_for_all():
     book = playbook_of(mail={}, call={"channel": "phone"})
     found = may(book, {"customer_id": ["a", "b", "c"], "channel": ["Email", "phone", None]})

@@ -35,7 +35,7 @@ class Eligibility:
     why : ndarray of str, shape (n,)
         Why no action may; empty where one may.
     notes : list of str
-        What is odd about the files.
+        What is odd about the rules and the files.
     """
 
     allowed: Flags
@@ -73,8 +73,12 @@ def eligible(
     """
     check_columns([playbook.control.unit], scores.columns, "playbook, control.unit")
     ids = pd.Index(scores["customer_id"])
-    notes: list[str] = []
     meant = np.stack([_meant(scores, playbook, name) for name in playbook.actions])
+    notes = [
+        f"playbook, actions.{name}: nobody fits its where and segments; see that texts are written as in the scores"
+        for name, own in zip(playbook.actions, meant, strict=True)
+        if not own.any()
+    ]
     refused = _refused(ids, playbook, opt_outs, notes)
     resting = _resting(ids, playbook, contacts, as_of, today, notes)
     allowed = meant & ~refused & ~resting
