@@ -70,6 +70,11 @@ def test_with_source_changes_nothing_else():
             "'value.margins.shares': must be a number, and true, false, yes and no are none",
         ),
         (
+            # XGBoost counts in single precision.
+            "model.learning_rate=1.0e-300",
+            "'model.learning_rate' must be at least 0.000001; currently set to 1e-300",
+        ),
+        (
             "windows.horizon_days=-5",
             "'windows.horizon_days' must be greater than 0; currently set to -5",
         ),

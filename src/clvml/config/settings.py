@@ -37,12 +37,12 @@ class TreesConfig(Section):
 
     n_estimators: Annotated[int, Field(gt=0, le=100_000)] = Field(100, description="boosting rounds")
     max_depth: Annotated[int, Field(gt=0, le=16)] = Field(3, description="depth of a tree")
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(0.06, description="shrinkage of each tree")
+    learning_rate: Annotated[float, Field(ge=1e-6, le=1)] = Field(0.06, description="shrinkage of each tree")
     min_child_weight: Annotated[float, Field(ge=0, le=1e9)] = Field(
         20.0, description="least hessian weight of a leaf"
     )
-    subsample: Annotated[float, Field(gt=0, le=1)] = Field(0.8, description="share of rows per tree")
-    colsample_bytree: Annotated[float, Field(gt=0, le=1)] = Field(
+    subsample: Annotated[float, Field(ge=1e-6, le=1)] = Field(0.8, description="share of rows per tree")
+    colsample_bytree: Annotated[float, Field(ge=1e-6, le=1)] = Field(
         0.6, description="share of features per tree"
     )
     reg_lambda: Annotated[float, Field(ge=0, le=1e9)] = Field(10.0, description="L2 penalty of leaf values")
