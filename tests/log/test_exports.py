@@ -8,6 +8,7 @@ from clvml.log import read_purchase_log
 from clvml.workflows import assume_config
 
 LINES = 40
+WEEKDAYS = ("lun", "mar", "mer", "jeu", "ven", "sam", "dim")
 MONEY = sum(10 + n * 1.25 + (1000 if n % 9 == 0 else 0) for n in range(LINES))
 
 
@@ -117,6 +118,65 @@ EXPORTS = {
         "Factura;Fecha;Cliente;Base imponible;IVA;Total factura",
         lambda n, who, at, money: [n, f"{at:%d/%m/%Y}", who, _de(money / 1.21), "21%", f"{_de(money)} €"],
         ";", below=f"TOTAL;;;;;{_de(MONEY)} €\n",
+    ),
+    "Hotel": _table(
+        "Reservation No;Guest ID;Guest Name;Booked on;Arrival;Departure;Nights;Room Rate;Total Amount",
+        lambda n, who, at, money: [n, f"G{who}", f"Name {who}", f"{at:%d.%m.%Y}", f"{at:%d.%m.%Y}", f"{at:%d.%m.%Y}", 3,
+                                   _de(money / 3), _de(money)],
+        ";",
+    ),
+    "pharmacy": _table(
+        "Kd-Nr;Abgabedatum;PZN;Bezeichnung;Menge;VK-Preis;Zuzahlung;Gesamt",
+        lambda n, who, at, money: [f"{who:06}", f"{at:%d.%m.%y}", 1000 + n, "Salbe", 1, _de(money), "5,00", _de(money)],
+        ";",
+    ),
+    "sevDesk": _table(
+        "Rechnungsnummer;Rechnungsdatum;Kundennummer;Betrag (netto);Betrag (brutto);Bezahlt am",
+        lambda n, who, at, money: [f"RE-{n}", f"{at:%d.%m.%Y}", who, _de(money / 1.19), _de(money), f"{at:%d.%m.%Y}"],
+        ";",
+    ),
+    "Cegid": _table(
+        "Code tiers;Raison sociale;Date pièce;Numéro pièce;Total HT;Total TTC",
+        lambda n, who, at, money: [f"C{who}", f"Société {who}", f"{at:%d/%m/%Y}", f"FA{n}", _de(money / 1.2, " "),
+                                   _de(money, "\u202f")],
+        ";",
+    ),
+    "Etsy": _table(
+        "Verkauf Datum,Bestellnummer,Nutzername,Anzahl der Artikel,Bestellwert,Gesamtbetrag der Bestellung",
+        lambda n, who, at, money: [f"{at:%d.%m.%y}", n, f"user{who}", 1, f'"{_de(money + 2)}"', f'"{_de(money)}"'],
+    ),
+    "bank": _table(
+        "Auftragskonto;Buchungstag;Valutadatum;Verwendungszweck;Beguenstigter/Zahlungspflichtiger;Betrag;Info",
+        lambda n, who, at, money: ["DE1", f"{at:%d.%m.%y}", f"{at:%d.%m.%y}", f"RE {n}", f"Kunde {who}", _de(money, ""),
+                                   "gebucht"],
+        ";",
+    ).encode("cp1252"),
+    "SAP of a debtor": _table(
+        "Debitor\tBuch.dat.\tBeleg\tBetr. in HW",
+        lambda n, who, at, money: [100000 + who, f"{at:%d.%m.%Y}", n, _de(money)],
+        "\t",
+    ),
+    "Navision": _table(
+        "Verk. an Deb.-Nr.;Buchungsdatum;Belegnr.;Betrag inkl. MwSt.;Betrag",
+        lambda n, who, at, money: [f"D{who:05}", f"{at:%d.%m.%y}", f"VR{n}", _de(money), _de(money / 1.19)],
+        ";",
+    ),
+    "Klarna": _table(
+        "Bestelldatum;Referenz;Kunden-E-Mail;Bruttobetrag;Gebühren;Netto",
+        lambda n, who, at, money: [f"{at:%Y-%m-%dT%H:%M:%S}.000Z", n, f"{who}@x.de", _de(money), "-1,00",
+                                   _de(money - 1)],
+        ";",
+    ),
+    "till with weekdays": _table(
+        "Date;Ticket;Carte client;Montant TTC",
+        lambda n, who, at, money: [f"{WEEKDAYS[at.weekday()]}. {at:%d/%m/%Y}", n,
+                                   f"K{who}", _de(money)],
+        ";", below=f"Z-Bericht 1;;;{_de(MONEY)}\n",
+    ),
+    "lines that end in a semicolon": _table(
+        "Kunde;Datum;Betrag",
+        lambda n, who, at, money: [who, f"{at:%d.%m.%Y}", _de(money) + ";"],
+        ";",
     ),
 }  # fmt: skip
 
