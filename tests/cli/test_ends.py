@@ -97,6 +97,21 @@ def test_closed_streams_end_no_work(shop, tmp_path):
     assert (tmp_path / "rejected.csv").read_text().startswith("reason,file,line,")
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_no_file_gets_the_number_of_a_closed_stream(tmp_path, closed):
+    (tmp_path / "opens.py").write_text(
+        "import os\nfrom clvml import cli\n"
+        "def work():\n"
+        "    number = os.open('opened', os.O_CREAT | os.O_WRONLY)\n"
+        "    os.write(2, b'words of a library')\n"
+        "    os.write(number, str(number > 2).encode())\n"
+        "cli._run = work\ncli.main()\n"
+    )
+    asked = f"exec '{sys.executable}' opens.py {closed}"
+    assert subprocess.run(asked, shell=True, cwd=tmp_path, check=False).returncode == 0
+    assert (tmp_path / "opened").read_text() == "True"
+
+
 def test_a_folder_that_is_gone(tmp_path):
     script = f"mkdir gone; cd gone; rmdir ../gone; exec '{sys.executable}' -m clvml check orders.csv"
     ended = subprocess.run(script, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -85,11 +85,14 @@ def main() -> None:
     # makes training several times slower. The libraries read this when they are loaded.
     for name, value in WAIT.items():
         os.environ.setdefault(name, value)
-    for name in ("stdout", "stderr"):
+    # Streams that the caller closed (>&-): no file that is opened later may get their numbers, and libraries' words.
+    while (free := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(free)
+    for number, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name)
         if stream is None:
-            # Closed by the caller (>&-): the next file that is opened must not get its number, and libraries' words.
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+            setattr(sys, name, os.fdopen(number, "w"))
         elif isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show must not end the work.
             stream.reconfigure(errors="backslashreplace")
