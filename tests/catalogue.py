@@ -39,7 +39,7 @@ def read_catalogue(code: str) -> Catalog:
 
 
 def faults(code: str) -> list[str]:
-    """Return what is wrong with the catalogue of a language: texts that lack, are fuzzy, or lose a field."""
+    """Return what is wrong with a catalogue: texts that lack, are fuzzy, lose a field, or break before a sign."""
     import re
 
     wanted, have = extract(), read_catalogue(code)
@@ -63,6 +63,8 @@ def faults(code: str) -> list[str]:
             for text in texts
             if text and not set(re.findall(r"\{(\w+)", text)) <= fields
         ]
+        # French sets signs off by a blank at which no line may break.
+        said += [f"breaks at: {text}" for text in texts if code == "fr" and re.search(" [:;?!»%]|« ", text)]
     known = {message.id for message in wanted}
     said += [f"unknown: {message.id}" for message in have if message.id and message.id not in known]
     return said

@@ -182,7 +182,7 @@ def test_a_changed_file_is_one_message(write: Write, change: dict[str, Any]) -> 
         ("fr", "pauses+", "1", "1 pause entre abonnements"),
         ("de", "days_to_renewal+", "4", "4 Tage bis zur nächsten Verlängerung"),
         ("de", "running+", "1", "1 Abonnement zugleich"),
-        ("fr", "early_tickets+", "1", "tickets dans les premiers jours : 1"),
+        ("fr", "early_tickets+", "1", "tickets dans les premiers jours\u00a0: 1"),
     ],
 )
 def test_a_reason_in_words(code: str, key: str, values: str, words: str) -> None:
