@@ -17,7 +17,6 @@ from clvml.models.customer_model import fit_customer_model
 from clvml.models.outlook import HORIZONS
 from clvml.scores.columns import COLUMNS
 from clvml.scores.scorer import (
-    NO_HISTORY,
     REASON_COLUMNS,
     REASONS,
     RISKS,
@@ -32,6 +31,7 @@ from clvml.tracking.registry import resolve_model
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 AS_OF = date(2024, 7, 1)
 MIDDLE = date(2024, 3, 1)
+NO_HISTORY = "not enough history"
 TEXTS = ("customer_id", "as_of", "churn_risk", "last_order_date", "next_order_date", "value_tier", "segment")
 
 

@@ -41,7 +41,6 @@ from clvml.scores.tiers import TIERS, band, value_tier
 from clvml.storage.own_tables import read_own_table
 
 RISKS = ("low", "medium", "high")
-NO_HISTORY = "not enough history"
 NO_REASON = "no single reason stands out"
 
 
