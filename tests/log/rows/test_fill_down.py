@@ -214,3 +214,39 @@ def test_customers_in_lines_of_their_own_are_those_of_the_lines_below(tmp_path, 
     assert rows(read(source=path, columns=columns), "customer_id") == [("ann",), ("ann",), ("eve",)]
     with pytest.raises(InputError, match="no line of"):
         read(source=path, columns=columns, fill_down=False)
+
+
+def _blocks(customers, total="Sum {}"):
+    """Return blocks of three lines with a total; ``customers`` are those in the lines of each."""
+    text, amount = "customer,day,amount\n", 0
+    for block, names in enumerate(customers):
+        before = amount
+        for line, name in enumerate(names):
+            amount += 10 + line
+            text += f"{name},2024-01-{block + 1:02}, {10 + line}\n"
+        text += f"{total.format(names[0])},,{amount - before}\n"
+    return text
+
+
+def test_customers_in_the_first_line_above_a_total_are_those_of_all_its_lines(read, reasons):
+    log = read(_blocks([("ann", "", ""), ("bob", "", ""), ("cem", "", "")]))
+    assert log.quality.money_out == 99 and log.quality.customers == 3
+    assert reasons(log)[FILLED] == (6, 69.0)
+    (found,) = [warning for warning in log.quality.warnings if warning.code == "filled-down"]
+    assert (found.rows, found.money) == (6, 69.0)
+
+
+@pytest.mark.parametrize(
+    "customers",
+    [
+        # Totals of days, in which guests bought as well.
+        [("ann", "", ""), ("bob", "", "ann"), ("cem", "", "")],
+        [("ann", "", ""), ("", "", "bob"), ("cem", "", "")],
+        [("ann", "bob", ""), ("bob", "ann", ""), ("cem", "ann", "")],
+        [("ann", "", ""), ("bob", "", "")],
+    ],
+)
+def test_lines_above_other_totals_may_be_of_guests(read, reasons, customers):
+    log = read(_blocks(customers, total="Total"))
+    assert FILLED not in reasons(log)
+    assert reasons(log)["missing customer id", "rejected"][0] == sum(names.count("") for names in customers)

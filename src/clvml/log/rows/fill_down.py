@@ -1,7 +1,8 @@
 """Reports that write customer, date and order in the first line of a group only, as merged cells of Excel do.
 
 A line that has neither customer nor date belongs to the line above: no order is without a date, so that it is none of a
-guest's. A line that has a date and no customer may be one, and is filled where the configuration says so.
+guest's. A line that has a date and no customer may be one, and is filled where the configuration says so, or totals of
+one customer each do.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ _IS_BELOW = "order_ts IS NULL AND date_text IS NULL"
 _IS_HEADING = f"customer_id IS NOT NULL AND {_IS_BELOW} AND amount IS NULL AND amount_text IS NULL"
 # Fewer such lines are remarks or totals.
 _SOME = 0.05
+# So many groups with a total are no chance.
+_SEVERAL = 3
 # From so many customers on, that none of them comes a second time tells something, and so many lines have a total.
 _FEW = 10
 # A last line that differs by so little from all others together is their total, rounded, with tax or of other lines.
@@ -51,14 +54,17 @@ def fill_groups(
     if _has_headings(connection):
         found = _fill_from_headings(connection)
         return found if fill_down is None else []
-    customers_too = bool(fill_down)
-    if fill_down or _has_many_below(connection):
+    is_totalled = fill_down is None and _is_totalled(connection)
+    customers_too = bool(fill_down) or is_totalled
+    if customers_too or _has_many_below(connection):
         _number_groups(connection, columns)
-        if fill_down is None and (fill_down := _is_grouped(connection)):
+        if fill_down is None and not is_totalled and (fill_down := _is_grouped(connection)):
             found = _filled_finding(connection)
-        if fill_down:
+        if fill_down or is_totalled:
             _fill(connection, _of_groups(connection, columns, operands), customers_too=customers_too)
         connection.execute(f"DROP TABLE {_LINES}")
+    if is_totalled:
+        return _told_finding(connection, "the first line of their group, which ends with a total")
     return found if fill_down else _first_line_finding(connection)
 
 
@@ -85,14 +91,42 @@ def _fill_from_headings(connection: duckdb.DuckDBPyConnection) -> list[Finding]:
               AND above.customer_id IS NOT NULL
         """
     )
+    return _told_finding(connection, "a line above that holds nothing else")
+
+
+def _told_finding(connection: duckdb.DuckDBPyConnection, source: str) -> list[Finding]:
     rows, money = connection.execute(
         f"SELECT count(*), sum({READ_MONEY}) FROM {STAGED} WHERE {FILLED}"
     ).fetchall()[0]
     text = (
-        f"{rows:,} lines take their customer from a line above that holds nothing else; data.fill_down: true says that"
-        " it is right, false rejects these lines"
+        f"{rows:,} lines take their customer from {source}; data.fill_down: true says that it is right, false rejects"
+        " these lines"
     )
     return [Finding("filled-down", text, rows, float(money or 0))]
+
+
+def _is_totalled(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Return whether each group of lines that ends with a total has one customer, who stands in its first line."""
+    totals, empty, below = connection.execute(
+        f"SELECT count(broken), count(*) FILTER (broken IS NULL AND customer_id IS NULL),"
+        f" count(*) FILTER (broken IS NULL AND {_IS_BELOW}) FROM {STAGED} WHERE {IS_SOUND}"
+    ).fetchall()[0]
+    if min(totals, empty) < _SEVERAL or below:
+        return False
+    groups, several, fit = connection.execute(
+        f"""
+        SELECT count(*), count(*) FILTER (lines > 1),
+               count(*) FILTER (lines > 1 AND customers = 1 AND named = 1 AND first IS NOT NULL)
+        FROM (
+            SELECT count(*) AS lines, count(DISTINCT customer_id) AS customers, count(customer_id) AS named,
+                   arg_min_null(customer_id, place) AS first
+            FROM (SELECT *, rowid AS place, count(broken) OVER (PARTITION BY part ORDER BY rowid DESC) AS totals
+                  FROM {STAGED} WHERE {IS_SOUND})
+            WHERE broken IS NULL AND totals > 0 GROUP BY part, totals
+        )
+        """
+    ).fetchall()[0]
+    return bool(several >= _SEVERAL and fit == several and 2 * several > groups)
 
 
 def _has_many_below(connection: duckdb.DuckDBPyConnection) -> bool:
