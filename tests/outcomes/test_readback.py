@@ -257,11 +257,13 @@ def groups(treated, control):
 
 
 def test_sizes_that_chance_would_not_make_are_said():
-    (finding,) = ratio_findings(groups(960, 40), 0.1)
+    (finding,) = ratio_findings(groups(960, 40), groups(970, 108))
     assert finding.code == "sample-ratio"
-    assert finding.text.startswith("the campaign: 40 of 1,000 are held out, where 10% were planned")
-    assert ratio_findings(groups(905, 95), 0.1) == []
-    assert ratio_findings(groups(905, 95), 0.0) == []
+    assert finding.text.startswith("the campaign: 40 of 1,000 are held out, where 108 of 1,078 were planned")
+    assert ratio_findings(groups(905, 95), groups(960, 108)) == []
+    # A draw that is rare and lost nobody is a draw all the same.
+    assert ratio_findings(groups(350, 66), groups(350, 66)) == []
+    assert ratio_findings(groups(905, 0), groups(905, 0)) == []
 
 
 def contacts(customers, **columns):

@@ -125,25 +125,29 @@ def outcomes(plan: pd.DataFrame, activity: Activity) -> tuple[pd.DataFrame, list
     return found[seen.to_numpy()], findings
 
 
-def ratio_findings(found: pd.DataFrame, share: float) -> list[Finding]:
-    """Say where the sizes of the groups are not what chance would have made of the planned ``share``."""
-    if not 0 < share < 1:
-        return []
+def ratio_findings(found: pd.DataFrame, planned: pd.DataFrame) -> list[Finding]:
+    """Say where more of one group are missing than chance would take from those that were ``planned``."""
     for action in [None, *sorted(found["action"].unique())]:
-        own = found if action is None else found[found["action"] == action]
-        # A household is drawn once.
-        drawn = own.drop_duplicates(["unit", "group"])["group"].value_counts()
-        treated, control = int(drawn.get(TREATED, 0)), int(drawn.get(CONTROL, 0))
-        if sample_ratio(treated, control, share) < _NO_CHANCE:
+        treated, control = _drawn(found, action)
+        drawn, held = _drawn(planned, action)
+        if held > 0 and drawn > 0 and sample_ratio(treated, control, held / (drawn + held)) < _NO_CHANCE:
             return [
                 Finding(
                     "sample-ratio",
-                    f"{action or 'the campaign'}: {control:,} of {treated + control:,} are held out, where {share:.0%}"
-                    " were planned: something other than chance decided who is in the comparison. Do not trust the"
-                    " difference before you know what; customers that were deleted or merged are the usual reason",
+                    f"{action or 'the campaign'}: {control:,} of {treated + control:,} are held out, where {held:,} of"
+                    f" {drawn + held:,} were planned: something other than chance decided who is in the comparison. Do"
+                    " not trust the difference before you know what; customers that were deleted or merged are the"
+                    " usual reason",
                 )
             ]
     return []
+
+
+def _drawn(rows: pd.DataFrame, action: str | None) -> tuple[int, int]:
+    """Return how many units of an action, or of all, are treated and held out; a household is drawn once."""
+    own = rows if action is None else rows[rows["action"] == action]
+    sizes = own.drop_duplicates(["unit", "group"])["group"].value_counts()
+    return int(sizes.get(TREATED, 0)), int(sizes.get(CONTROL, 0))
 
 
 def contact_findings(found: pd.DataFrame, contacts: pd.DataFrame, campaign: str) -> list[Finding]:

@@ -132,7 +132,7 @@ def readback(
     ]
     if not subscribers and (note := silence_note(log.last_day, prepared.as_of)):
         findings.append(Finding("silence", note))
-    findings += ratio_findings(found, record.playbook.control.share)
+    findings += ratio_findings(found, planned)
     if contacts is not None:
         days = contact_days(contacts, _CONTACTS)
         inside = (days >= np.datetime64(start)) & (days < np.datetime64(until))
