@@ -193,6 +193,10 @@ def test_scoring_notes(shop, scorer):
         "the model was trained with other settings, which count: windows.horizon_days (90 asked, 60 used),"
         " value.margin (0.5 asked, 0.3 used)"
     ]
+    assert notes(date(2024, 6, 30), segments={"big": "clv > 500", "rest": "true"}) == [
+        "the model was trained with other settings, which count: segments (big, rest asked, by rules other than those"
+        " used)"
+    ]
 
 
 def test_customers_unlike_those_of_the_training_are_said(scorer):

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from clvml.config import AnyConfig, ValueConfig
+from clvml.config import AnyConfig, Config, ValueConfig
 from clvml.customers.snapshots import CustomerDays
 from clvml.customers.subscription_snapshots import known_at
 from clvml.engines.spark import SparkLog, score_lines
@@ -223,6 +223,11 @@ def scoring_notes(
                 f"events of types that the model does not know are not counted: {first_of(new, most=10)}"
             )
     ignored = [f"{key} ({asked} asked, {used} used)" for key, (asked, used) in fixed.items() if asked != used]
+    # The first rule that holds decides: their order counts.
+    rules = [[*one.segments.items()] for one in (config, model.config) if isinstance(one, Config)]
+    if rules and rules[0] != rules[-1]:
+        names = first_of((name for name, _ in rules[0]), most=2)
+        ignored.append(f"segments ({names} asked, by rules other than those used)")
     if ignored:
         notes.append(f"the model was trained with other settings, which count: {', '.join(ignored)}")
     return notes
