@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 
 
@@ -18,3 +19,13 @@ class Finding:
     text: str
     rows: int | None = None
     money: float | None = None
+
+    def to_text(self) -> str:
+        """Return the warning as a reader of the terminal sees it, broken at 100 letters."""
+        return textwrap.fill(
+            f"warning     {self.text} [{self.code}]",
+            100,
+            subsequent_indent=" " * 12,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
@@ -217,13 +216,7 @@ class QualityReport:
         for gap in self.gaps:
             yield f"gap         no line from {gap.first_day} to {gap.last_day} ({gap.days:,} days)"
         for finding in self.warnings[:_SHOWN]:
-            yield textwrap.fill(
-                f"warning     {finding.text} [{finding.code}]",
-                100,
-                subsequent_indent=" " * 12,
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            yield finding.to_text()
         if len(self.warnings) > _SHOWN:
             yield f"            and {len(self.warnings) - _SHOWN} more; --json has them all"
 

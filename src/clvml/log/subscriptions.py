@@ -81,7 +81,7 @@ class SubscriptionQuality:
             f"customers   {self.customers:,}, {self.plans:,} plans",
             f"days        begun from {self.first_day} to {self.last_day}, {self.ended:,} have an end",
         ]
-        lines += [f"warning     {found.text} [{found.code}]" for found in self.warnings]
+        lines += [found.to_text() for found in self.warnings]
         return "\n".join(lines)
 
 
