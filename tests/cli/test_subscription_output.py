@@ -67,8 +67,8 @@ def test_check_counts_what_is_left_out_with_its_money(at_work, tmp_path, table):
     code, out, err = at_work("check", "--config", "subs.yaml")
     assert (code, err) == (0, "")
     assert f"read        {len(table) + 2:,} subscriptions, " in out
-    assert "  left out  1 subscriptions, 5.00 EUR: an end before the start\n" in out
-    assert "  left out  1 subscriptions, unread: a price that is not a number\n" in out
+    assert "  left out  1 subscription, 5.00 EUR: an end before the start\n" in out
+    assert "  left out  1 subscription, unread: a price that is not a number\n" in out
     assert "a horizon of 60 days needs 127: enough" in out.replace("\n", " ")
     told = one_object(at_work("check", "--config", "subs.yaml", "--json")[1])
     assert (told["rows_in"], told["rows_out"], told["enough_history"]) == (

@@ -129,7 +129,7 @@ def test_what_is_no_renewal_is_left_out_and_counted_with_its_money() -> None:
     assert told == {"no customer": (1, 7.0), NO_MONEY: (1, -10.0), EXTRA: (1, 3.0)}
     assert (log.quality.rows_in, log.quality.rows_out) == (124, 121)
     assert log.quality.money_in == pytest.approx(log.quality.money_out + 0.0)
-    assert "  left out  1 payments, 3.00: a payment within half" in log.quality.to_text()
+    assert "  left out  1 payment, 3.00: a payment within half" in log.quality.to_text()
 
 
 def test_the_order_of_the_rows_and_their_spelling_change_nothing() -> None:

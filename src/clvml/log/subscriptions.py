@@ -74,7 +74,8 @@ class SubscriptionQuality:
         lines = [f"read        {self.rows_in:,} {what}, {self.money_in:,.2f}{unit}{per}"]
         for count in self.reasons:
             money = "unread" if count.money is None else f"{count.money:,.2f}{unit}"
-            lines.append(f"  left out  {count.rows:,} {what}, {money}: {count.reason}")
+            rows = f"{count.rows:,} {what.removesuffix('s') if count.rows == 1 else what}"
+            lines.append(f"  left out  {rows}, {money}: {count.reason}")
         lines += [
             f"log         {self.rows_out:,} {what}, {self.money_out:,.2f}{unit}{per}",
             *([f"found       {self.found}"] if self.found else []),
