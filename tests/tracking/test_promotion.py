@@ -41,8 +41,9 @@ def trained(tmp_path_factory, empty_store):
 
 
 @pytest.fixture
-def shelf(trained, tmp_path):
+def shelf(trained, tmp_path, monkeypatch):
     """Return the URI of a copy of that store (its artifacts stay where they are), and the runs."""
+    monkeypatch.setattr(promotion, "load_scorer", lambda directory: directory)
     shutil.copy(trained[0] / "mlflow.db", tmp_path / "mlflow.db")
     return f"sqlite:///{tmp_path}/mlflow.db", dict(zip(NAMES, trained[1], strict=True))
 
@@ -103,6 +104,17 @@ def test_worse_equal_and_incomparable_ones_are_refused(shelf):
         "version 5 of 'clvml' cannot be held against the champion (version 1): other data than the champion's (another "
         "fingerprint); train both on the same data and dates ('clvml train --from-run'"
     )
+
+
+def test_a_champion_that_cannot_be_read_gives_way(shelf, monkeypatch):
+    uri, _ = shelf
+
+    def of_an_older_clvml(directory):
+        raise InputError(f"the model in '{directory}' has format 1, this clvml reads 2; train it again")
+
+    monkeypatch.setattr(promotion, "load_scorer", of_an_older_clvml)
+    done = promote("3", "clvml", uri)
+    assert (done.version, done.replaced, done.reason) == ("3", "1", "this clvml cannot read version 1")
 
 
 def test_force_records_its_reason(shelf):

@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 
 from clvml.errors import InputError
 from clvml.evaluation.versus import short_label
+from clvml.scores.subscribers import load_scorer
 from clvml.tracking.comparison import ComparedRun, held_against
 from clvml.tracking.comparison_text import why
 from clvml.tracking.description import user_name
@@ -70,7 +71,7 @@ def promote(reference: str, registered_model: str, uri: str, force: str | None =
     """Make a version the champion, if it is better than the champion out of time on the same data.
 
     The rule: clearly better (at 95 %, customers drawn in pairs) in at least one of `comparison.HEADLINE`, and
-    clearly worse in none of them.
+    clearly worse in none of them. A champion that this clvml cannot read, as one of an older format, gives way to any.
 
     Parameters
     ----------
@@ -96,10 +97,11 @@ def promote(reference: str, registered_model: str, uri: str, force: str | None =
             return Promotion(name, before, before, "it is the champion already", changed=False)
         check_model(store, run.run_id, name, run.version)
         compared = None
-        if before and force is None:
+        readable = bool(before) and _is_readable(store, name, before)
+        if readable and force is None:
             (compared,) = held_against(store, past_run(store, before, name), [run])
             _check_better(compared, name, before)
-        reason = _reason(compared, force)
+        reason = _reason(compared, force, before)
         # Only a name that is registered can hold the announcement.
         ensure_registered(store, name)
         with _alone(store, name):
@@ -181,11 +183,20 @@ def _check_better(compared: ComparedRun, name: str, champion: str) -> None:
         )
 
 
-def _reason(compared: ComparedRun | None, force: str | None) -> str:
+def _is_readable(store: Store, name: str, version: str) -> bool:
+    """Whether this clvml can score with a version. After a change of the model file's format it cannot."""
+    try:
+        load_scorer(check_model(store, "", name, version))
+    except InputError:
+        return False
+    return True
+
+
+def _reason(compared: ComparedRun | None, force: str | None, before: str) -> str:
     if force is not None:
         return f"forced: {force}"[:LONGEST_REASON]
     if compared is None:
-        return "the first champion"
+        return f"this clvml cannot read version {before}" if before else "the first champion"
     return "; ".join(why(compared))[:LONGEST_REASON]
 
 

@@ -241,18 +241,16 @@ def find_run(store: Store, run_id: str) -> Any:
     return found
 
 
-def check_model(store: Store, run_id: str, name: str, version: str) -> None:
-    """Check that a version, or where there is none the run, holds a model that clvml made.
+def check_model(store: Store, run_id: str, name: str, version: str) -> Path:
+    """Return the files of a version, or where there is none of the run, which holds a model that clvml made.
 
     Raises
     ------
     InputError
         It does not, or its files are gone.
     """
-    if version:
-        _from_registry(store, name, version)
-    else:
-        _from_run(store, run_id, None, name)
+    found = _from_registry(store, name, version) if version else _from_run(store, run_id, None, name)
+    return found.directory
 
 
 def _registered_as(store: Store, run_id: str, model_id: str, registered_model: str) -> str:
