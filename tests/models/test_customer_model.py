@@ -133,14 +133,19 @@ def test_what_chooses_the_stacking_weights_has_not_seen_the_window_they_are_chos
     assert len(seen) == 4
     assert none == ()
     assert choice == (model.trees.churn.share, 1.0, model.trees.spend.weights)
-    assert model.notes == (
-        "less than a year of history, or no season that can be told from chance or growth: forecasts carry none",
-    )
+    assert model.notes == ("forecasts carry no season: less than a year of history",)
     short = fit_customer_model(days, end, config(50, max_cutoffs=2))
     assert fitted[-1][-1] == (None, 2 / 3, EQUAL_WEIGHTS)
     assert short.trees.churn.share == 2 / 3
     assert short.notes[0].startswith("the log is too short to hold out a training window: its intervals")
     assert (model.trees.spend.share, short.trees.spend.share) == (1.0, 2 / 3)
+
+
+def test_a_log_of_more_than_a_year_without_a_season_is_not_called_young():
+    end = FIRST + timedelta(days=500)
+    model = fit_customer_model(customer_days(simulate_log(60, 500, seed=3)), end, config(30))
+    assert not model.trees.prior.season.years
+    assert model.notes == ("forecasts carry no season: none can be told from chance or growth",)
 
 
 def test_seed_draws_the_trees_and_the_rows(log):

@@ -35,6 +35,7 @@ from clvml.models.outlook import (
     value_days,
 )
 from clvml.models.prior import Prior, fit_prior
+from clvml.models.season import DAYS_OF_YEAR
 from clvml.models.spend import EQUAL_WEIGHTS, Spend
 from clvml.models.trees import NothingToLearn, Trees, cross_fitted, fit_trees, with_prior
 from clvml.threads import one_blas_thread
@@ -360,9 +361,9 @@ def fit_customer_model(days: CustomerDays, as_of: date, config: Config) -> Custo
     if once.empty:
         once = held_out
     if config.model.season and not trees.prior.season.years:
-        notes.append(
-            "less than a year of history, or no season that can be told from chance or growth: forecasts carry none"
-        )
+        young = (as_of - days.first_day).days < DAYS_OF_YEAR
+        why = "less than a year of history" if young else "none can be told from chance or growth"
+        notes.append(f"forecasts carry no season: {why}")
     p_once, spend_once = carry_on(
         trees.prior,
         bought_once(days.features(as_of, horizon)),
