@@ -47,7 +47,7 @@ def test_a_page_says_them_in_its_language_and_runs_nothing():
     assert {direction for direction, _ in texts} == {1}
     row = said(SINCE, [300])
     assert str(Language("fr").reason(row["reason_1_key"][0], row["reason_1_values"][0])[1]) == (
-        "since : il y a 300 jours"
+        "since\N{NO-BREAK SPACE}: il y a 300 jours"
     )
 
 

@@ -12,7 +12,6 @@ from clvml.config import SEGMENTS, parse_config
 from clvml.errors import InputError
 from clvml.log.attribute_table import AttributeColumn, AttributeTable
 from clvml.scores.rules import first_match
-from clvml.scores.scorer import NO_HISTORY
 from clvml.scores.segments import check_segments, segment
 from clvml.scores.tiers import TIERS, spend_thresholds
 
@@ -75,7 +74,7 @@ def by_hand(row, big):
     )
     overdue, leaving = silence >= 2.0, row["p_churn"] >= 0.5 and not between
     if row["purchase_days"] == 0:
-        return NO_HISTORY
+        return "not enough history"
     if row["purchase_days"] == 1:
         return "first buyer to win back" if row["p_churn"] >= 0.5 else "first buyer to turn into a regular"
     if (top_fifth or row["spend_sum_365d"] >= big) and (leaving or (overdue and row["p_churn"] >= 1 / 3)):

@@ -14,6 +14,7 @@ import pytest
 
 from clvml.config import parse_config
 from clvml.evaluation.leaderboard import METRICS
+from clvml.tracking import promotion
 from clvml.tracking.record import TrainingRecord
 
 CONFIG = {
@@ -92,6 +93,7 @@ def scored(monkeypatch):
         module = ModuleType(f"clvml.scores.{name}")
         setattr(module, held.__name__, held)
         monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(promotion, "load_scorer", lambda directory: Scorer.load(directory, ""))
     return calls
 
 

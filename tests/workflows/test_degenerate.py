@@ -17,7 +17,7 @@ from clvml import workflows
 from clvml.config import parse_config
 from clvml.errors import InputError, secondary
 from clvml.scores.columns import COLUMNS
-from clvml.scores.scorer import NO_HISTORY, Scorer, read_scores
+from clvml.scores.scorer import Scorer, read_scores
 from clvml.tracking.pending import keep_training, read_kept
 from clvml.tracking.record import TrainingRecord
 
@@ -241,7 +241,7 @@ def test_customers_without_a_purchase_get_that_as_their_reason(tmp_path, no_pict
     scores = end_to_end(as_log(rows), tmp_path).scores.set_index("customer_id")
     assert scores.loc["refunds", "reason_1"] == "nothing but refunds so far"
     assert scores.loc["free", "reason_1"] == "nothing but free items so far"
-    assert scores.loc[["refunds", "free"], "segment"].tolist() == [NO_HISTORY] * 2
+    assert scores.loc[["refunds", "free"], "segment"].tolist() == ["not enough history"] * 2
     assert scores.loc[["refunds", "free"], ["reason_2", "reason_3"]].isna().all(axis=None)
 
 
