@@ -9,6 +9,7 @@ import pytest
 from tests.tracking.conftest import out_of_time
 
 from clvml.errors import InputError
+from clvml.models.model_file import OlderFormat
 from clvml.tracking import promotion
 from clvml.tracking.liveness import mark
 from clvml.tracking.promotion import promote, rollback
@@ -106,13 +107,18 @@ def test_worse_equal_and_incomparable_ones_are_refused(shelf):
     )
 
 
-def test_a_champion_that_cannot_be_read_gives_way(shelf, monkeypatch):
+def test_only_a_champion_of_an_older_format_gives_way(shelf, monkeypatch):
     uri, _ = shelf
 
-    def of_an_older_clvml(directory):
-        raise InputError(f"the model in '{directory}' has format 1, this clvml reads 2; train it again")
+    def refuses(error):
+        def load(directory):
+            raise error(f"the model in '{directory}' cannot be read")
 
-    monkeypatch.setattr(promotion, "load_scorer", of_an_older_clvml)
+        monkeypatch.setattr(promotion, "load_scorer", load)
+
+    refuses(InputError)
+    assert "is not better than the champion" in refused(uri, "3")
+    refuses(OlderFormat)
     done = promote("3", "clvml", uri)
     assert (done.version, done.replaced, done.reason) == ("3", "1", "this clvml cannot read version 1")
 

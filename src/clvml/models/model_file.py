@@ -277,6 +277,10 @@ class State(Stored):
         return Config.model_validate(self.config)
 
 
+class OlderFormat(InputError):
+    """The model was written in a format that is read no more."""
+
+
 def write_state(state: Mapping[str, Any], directory: Path, kind: type[Stored]) -> None:
     """Write ``model.json``, with a digest of itself and of every other file of the model."""
     files = {name: _digest_of_file(directory / name) for name in MODEL_FILES if (directory / name).is_file()}
@@ -315,7 +319,8 @@ def read_state(directory: Path, kind: type[Kind]) -> Kind:
         found = raw["format_version"]
         if found != kind.FORMAT or isinstance(found, bool):
             is_newer = isinstance(found, int) and found > kind.FORMAT
-            raise InputError(
+            error = InputError if is_newer else OlderFormat
+            raise error(
                 f"the model in '{directory}' has format {str(found)[:20]}, this clvml reads {kind.FORMAT};"
                 f" {'update clvml, which trained it' if is_newer else 'train it again'}"
             )

@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 
 from clvml.errors import InputError
 from clvml.evaluation.versus import short_label
+from clvml.models.model_file import OlderFormat
 from clvml.scores.subscribers import load_scorer
 from clvml.tracking.comparison import ComparedRun, held_against
 from clvml.tracking.comparison_text import why
@@ -71,7 +72,7 @@ def promote(reference: str, registered_model: str, uri: str, force: str | None =
     """Make a version the champion, if it is better than the champion out of time on the same data.
 
     The rule: clearly better (at 95 %, customers drawn in pairs) in at least one of `comparison.HEADLINE`, and
-    clearly worse in none of them. A champion that this clvml cannot read, as one of an older format, gives way to any.
+    clearly worse in none of them. A champion of an older format, which this clvml cannot read, gives way to any.
 
     Parameters
     ----------
@@ -184,11 +185,12 @@ def _check_better(compared: ComparedRun, name: str, champion: str) -> None:
 
 
 def _is_readable(store: Store, name: str, version: str) -> bool:
-    """Whether this clvml can score with a version. After a change of the model file's format it cannot."""
-    try:
-        load_scorer(check_model(store, "", name, version))
-    except InputError:
-        return False
+    """Whether a version is not of an older format; what else is wrong with it is no reason to give it up."""
+    with contextlib.suppress(InputError):
+        try:
+            load_scorer(check_model(store, "", name, version))
+        except OlderFormat:
+            return False
     return True
 
 
