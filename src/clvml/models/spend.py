@@ -2,8 +2,8 @@
 
     E = level * tweedie^w_1 * hurdle^w_2 * alone^w_3,    w >= 0, sum of w = 1
 
-and the mean of the first two for customers who decide the total alone: a geometric mean is too low where its forms
-differ widely.
+and the mean of the first two, without a level, for customers who decide the total alone: a geometric mean is too low
+where its forms differ widely.
 
 The forms: a Tweedie model; the hurdle, which is P(buy) times the spend of buyers by a gamma model; and alone, which
 is the hurdle with trees that start from nothing (docs/model.md).
@@ -142,10 +142,12 @@ class Spend:
         forms["alone"] = forms["hurdle"]
         if self.gamma_alone is not None:
             forms["alone"] = (1.0 - p_churn) * self.gamma_alone.expected(self.gamma_alone.margin(rows))
+        # The level is that of the others.
+        own = (share * (forms["tweedie"] + forms["hurdle"])) / 2.0 + beside
         forms = {name: getattr(level, name) * (share * spend + beside) for name, spend in forms.items()}
         stack = level.stack * _geometric_mean([forms[name] for name in STACKED], self.weights)
         mean = (forms["tweedie"] + forms["hurdle"]) / 2.0
-        return {**forms, "mean": mean, "stack": np.where(level.decides(frame), mean, stack)}
+        return {**forms, "mean": mean, "stack": np.where(level.decides(frame), own, stack)}
 
     def level_of_stack(self, forms: Mapping[str, Array]) -> float:
         """Return the factor that brings the geometric mean of the forms, shape (n,) each, to their mean total."""
